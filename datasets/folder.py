@@ -1,0 +1,26 @@
+"""Any folder of images, without labels: for image quality and for looking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datasets.sample import Dataset, DatasetError, Sample
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+def open_folder(root: Path, split: str | None) -> Dataset:
+    """Open every image below ``root``, or below ``root/split``, named by its path there.
+
+    Raises:
+        DatasetError: If the folder holds no image.
+    """
+    folder = root / split if split else root
+    files = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    samples = []
+    for file in sorted(files):
+        name = file.relative_to(folder).as_posix()
+        samples.append(Sample(name, file, group=name))
+    if not samples:
+        raise DatasetError(f"{folder}: no image there ({' '.join(sorted(SUFFIXES))})")
+    return Dataset("folder", split or "all", samples)

@@ -1,0 +1,127 @@
+"""The only place that knows how pixels are stored: files, numpy arrays and tensors.
+
+Between rooms an image is ``uint8 (H, W, 3) RGB``; inside networks it is ``float32 (B, 3, H, W)`` in
+[0, 1].
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+NDArrayByte = NDArray[np.uint8]
+NDArrayFloat = NDArray[np.float32]
+
+VERSION = 1
+"""Raised whenever the same file decodes to other pixels."""
+
+MAX_PIXELS = 100_000_000
+"""Largest image that is decoded, in pixels; a bigger one is an error of that image."""
+
+
+class ImageError(ValueError):
+    """An image file that cannot be decoded: damaged, not an image, or too large."""
+
+
+def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> NDArrayByte:
+    """Decode an image file to RGB, turned upright as its EXIF orientation says.
+
+    Args:
+        data: The file's bytes (JPEG, PNG or whatever else OpenCV reads); grey becomes three equal
+            channels, 16 bit becomes 8, transparency is dropped.
+        name: What to call the image in an error.
+        max_pixels: Refuse to decode more pixels than this.
+
+    Returns:
+        ``uint8 (H, W, 3) RGB``.
+
+    Raises:
+        ImageError: If the bytes are no image, the image ends early, or it is too large.
+    """
+    width, height = _declared_size_px(data, name)
+    if width * height > max_pixels:
+        raise ImageError(f"{name}: {width}x{height} px is more than {max_pixels} pixels")
+    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:]:
+        # libjpeg fills a truncated picture with grey and calls it a success.
+        raise ImageError(f"{name}: the JPEG ends early; copy or download the file again")
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageError(f"{name}: {error.err or 'cannot be decoded'}") from error
+    if bgr is None:
+        raise ImageError(f"{name}: cannot be decoded; copy or download the file again")
+    return np.ascontiguousarray(bgr[:, :, ::-1])
+
+
+def _declared_size_px(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height that the file's header claims, read without decoding a pixel."""
+    import io
+    import warnings
+
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as image:
+                return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{name}: not an image ({type(error).__name__})") from error
+
+
+def encode_png(image: NDArrayByte) -> bytes:
+    """Encode ``uint8 (H, W, 3) RGB`` as PNG, losslessly and fast rather than small."""
+    done, data = cv2.imencode(
+        ".png", np.ascontiguousarray(image[:, :, ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
+    if not done:
+        raise ImageError("PNG encoding failed")
+    return data.tobytes()
+
+
+def encode_jpeg(image: NDArrayByte, quality: int = 85) -> bytes:
+    """Encode ``uint8 (H, W, 3) RGB`` as JPEG, for pages and thumbnails only."""
+    done, data = cv2.imencode(
+        ".jpg", np.ascontiguousarray(image[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
+    if not done:
+        raise ImageError("JPEG encoding failed")
+    return data.tobytes()
+
+
+def shrink(image: NDArrayByte, longest_px: int) -> NDArrayByte:
+    """The image with its longer side at most ``longest_px``, by area averaging."""
+    height, width = image.shape[:2]
+    scale = longest_px / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def to_tensor(images: list[NDArrayByte]) -> torch.Tensor:
+    """Stack equally sized ``uint8 (H, W, 3) RGB`` into ``float32 (B, 3, H, W)`` in [0, 1]."""
+    import torch
+
+    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    return batch.to(torch.float32).div_(255.0)
+
+
+def from_tensor(batch: torch.Tensor) -> list[NDArrayFloat]:
+    """Split ``float (B, 3, H, W)`` in [0, 1] into ``float32 (H, W, 3) RGB`` in [0, 1], one each."""
+    import torch
+
+    array = batch.detach().to("cpu", torch.float32).permute(0, 2, 3, 1).contiguous().numpy()
+    return list(array)
+
+
+def round_to_bytes(image: NDArrayFloat) -> NDArrayByte:
+    """Round ``float (H, W, 3)`` in [0, 1] to the nearest of 256 levels, as a saved file would."""
+    levels: NDArrayByte = np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return levels

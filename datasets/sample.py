@@ -1,0 +1,89 @@
+"""One labelled image, and a set of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.image import NDArrayByte, decode
+
+
+class DatasetError(ValueError):
+    """A data set that cannot be read as it stands; the message names file, field and remedy."""
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """The labelled objects of one image, one row each."""
+
+    boxes_xyxy_px: NDArray[np.float64]
+    """``(N, 4)``: left, top, right, bottom."""
+    categories: NDArray[np.int64]
+    """``(N,)``: ids of the data set's own categories."""
+    areas_px2: NDArray[np.float64]
+    """``(N,)``: area of the object's mask, which COCO's size classes refer to."""
+    is_crowd: NDArray[np.bool_]
+    """``(N,)``: True where the row marks a group that scorers ignore."""
+
+    def sha256(self) -> str:
+        """Digest of every value."""
+        h = hashlib.sha256()
+        for rows in (self.boxes_xyxy_px, self.categories, self.areas_px2, self.is_crowd):
+            h.update(np.ascontiguousarray(rows).tobytes())
+        return h.hexdigest()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its labels; the file is read when it is asked for."""
+
+    id: str
+    """Stable name: the same wherever the data lie."""
+    path: Path
+    """The image file."""
+    group: str
+    """What the image must not be separated from when resampling: drive, video, scene, or its id."""
+    annotations: Annotations | None = None
+    """Labels, None where the set has none."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What the set says of the image, e.g. weather."""
+
+    def read(self) -> bytes:
+        """The image file's bytes.
+
+        Raises:
+            OSError: If the file has gone since the set was opened.
+        """
+        return self.path.read_bytes()
+
+    def image(self) -> NDArrayByte:
+        """Decode the file to ``uint8 (H, W, 3) RGB``.
+
+        Raises:
+            ImageError: If it cannot be decoded.
+        """
+        return decode(self.read(), self.path.name)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named set of samples."""
+
+    name: str
+    split: str
+    samples: Sequence[Sample]
+    categories: Mapping[int, str] = field(default_factory=dict)
+    """Category id to name; empty where the set has no labels."""
+
+    def limited(self, limit: int | None) -> Dataset:
+        """The ``limit`` samples with the smallest sha256(id), in that order; None keeps all.
+
+        Limits are nested (a larger one holds the smaller) and unbiased by the set's own order.
+        """
+        order = sorted(self.samples, key=lambda s: hashlib.sha256(s.id.encode()).digest())
+        return Dataset(self.name, self.split, order[:limit], self.categories)

@@ -1,0 +1,60 @@
+"""Derainers: rainy image in, rain-free image out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from derainers.derainer import Restorer
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class DerainerError(ValueError):
+    """A derainer that cannot be used as it is; the message names the cause and the remedy."""
+
+
+@dataclass(frozen=True)
+class DerainerRow:
+    """One row of the table below."""
+
+    build: Callable[[Path | None], Restorer]
+    """Makes the derainer from its weight file."""
+    version: int
+    """Raised whenever the same weights and image give another result."""
+    weights: Path | None = None
+    """The weight file that comes with the package; None = the derainer has no weights."""
+
+
+def _identity(weights: Path | None) -> Restorer:
+    from derainers import classical, derainer
+
+    return derainer.Filter(classical.identity)
+
+
+def _median(weights: Path | None) -> Restorer:
+    from derainers import classical, derainer
+
+    return derainer.Filter(classical.median)
+
+
+def _granet(weights: Path | None) -> Restorer:
+    from derainers.checkpoint import load_weights
+    from derainers.derainer import Derainer
+    from derainers.networks.granet import GraNet
+
+    network = GraNet()
+    if weights is not None:
+        load_weights(network, weights)
+    return Derainer(network, multiple_of=GraNet.multiple_of, minimum_px=GraNet.minimum_px)
+
+
+DERAINERS: dict[str, DerainerRow] = {
+    "identity": DerainerRow(_identity, version=1),
+    "median": DerainerRow(_median, version=1),
+    "granet": DerainerRow(_granet, version=1, weights=WEIGHTS / "granet.safetensors"),
+}
+"""Every derainer, literally. A function imports its network only when it is called."""

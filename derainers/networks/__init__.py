@@ -1,0 +1,1 @@
+"""The papers' networks, plain ``nn.Module``, one file each."""

@@ -1,0 +1,37 @@
+"""Words and runs: the harness that ties data, rain, derainers, tasks and reports together.
+
+from harness import RunSpec, run
+results = run(RunSpec(dataset="coco", data_root="coco128", derainer=("granet",)))
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+# Several packages look up hosts or install packages when they are imported; none does it here.
+for _name, _value in (
+    ("YOLO_OFFLINE", "1"),
+    ("YOLO_AUTOINSTALL", "0"),
+    ("YOLO_VERBOSE", "false"),
+    ("NO_ALBUMENTATIONS_UPDATE", "1"),
+    ("RAY_USAGE_STATS_ENABLED", "0"),
+):
+    os.environ.setdefault(_name, _value)
+
+if TYPE_CHECKING:
+    from harness.engine import run
+    from harness.record import Record, Results
+    from harness.spec import RunSpec
+
+__all__ = ["Record", "Results", "RunSpec", "run"]
+_HOMES = {"run": "engine", "Record": "record", "Results": "record", "RunSpec": "spec"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``--help`` stays quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(f"harness.{_HOMES[name]}"), name)

@@ -1,0 +1,23 @@
+"""``python -m harness``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Start the command line; see `harness.cli`."""
+    # A user's tasks.py or datasets/ in the current directory must not hide our packages.
+    here, home = Path.cwd(), Path(__file__).resolve().parent.parent
+    others = [entry for entry in sys.path if entry and Path(entry) != here]
+    ours = [] if str(home) in others else [str(home)]
+    sys.path[:] = [*others, *ours, str(here)]
+
+    from harness.cli import run_command_line
+
+    return run_command_line(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""What made a run: code, versions, hardware, data. No host, user, path or remote is told."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import keys
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+
+PACKAGES = (
+    "derain-harness",
+    "torch",
+    "torchvision",
+    "ultralytics",
+    "numpy",
+    "opencv-python",
+    "pycocotools",
+)
+
+
+def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]:
+    """Everything that depends on clock and host, and the digests that name the inputs."""
+    return {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "elapsed_s": round(elapsed_s, 2),
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "versions": keys.versions(PACKAGES),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": plan.device,
+        "workers": plan.workers,
+        "data_fingerprint": fingerprint,
+        "models": {t.name: t.model_sha256 for t in plan.tasks},
+    }
+
+
+def _git(*words: str) -> str | None:
+    """What git says of the checkout this package lies in; None outside of one."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,366 @@
+"""One unit of work: an image under one condition, through derainer, metrics and tasks."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+import datasets.image as image_io
+from datasets.image import NDArrayByte
+from datasets.rain import RainyImage, digest, generator
+from datasets.sample import Sample
+from harness import keys
+from harness.ledger import ImageCache, Predictions, pack, unpack
+from harness.plan import Condition, Plan, TaskPlan
+from tasks import quality
+
+PICTURE_PX = 640
+"""Longest side of a picture kept for the page."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sample and the digest of what it holds."""
+
+    sample: Sample
+    content: str
+    """Key of id, image file and labels."""
+    image: str
+    """Key of id and image file, without the labels."""
+    labels: str | None
+
+    @staticmethod
+    def of(sample: Sample) -> Entry:
+        """Read the image file once to name its content.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        image = keys.key(
+            "image",
+            version=image_io.VERSION,
+            id=sample.id,
+            bytes=keys.file_sha256(sample.path),
+            versions=keys.versions(("opencv-python",)),
+        )
+        labels = sample.annotations.sha256() if sample.annotations else None
+        return Entry(sample, keys.key("content", image=image, labels=labels), image, labels)
+
+
+@dataclass(frozen=True)
+class UnitKeys:
+    """The chained keys of one image under one condition."""
+
+    plan: Plan
+    condition: Condition
+    entry: Entry
+
+    @cached_property
+    def restored(self) -> str:
+        """Key of the image that the tasks are shown."""
+        plan, condition = self.plan, self.condition
+        rainy = self.entry.image
+        if condition.rain != "none":
+            rainy = keys.key(
+                "rainy",
+                image=rainy,
+                rain=digest(plan.rains[condition.rain]),
+                seed=plan.spec.seed,
+                versions=keys.versions(("numpy", "opencv-python")),
+            )
+        if condition.derainer.is_identity:
+            return keys.key("identity", image=rainy)
+        return keys.key(
+            "restored",
+            image=rainy,
+            derainer=condition.derainer.key,
+            dtype=plan.spec.dtype,
+            device=plan.device,
+            versions=keys.versions(("torch", "numpy", "opencv-python")),
+        )
+
+    def quality(self) -> dict[str, str]:
+        """Key of each metric's evidence, by metric."""
+        return {
+            metric: keys.key(
+                "quality",
+                metric=metric,
+                version=quality.METRICS[metric][1],
+                restored=self.restored,
+                reference=self.entry.image,
+            )
+            for metric in self.plan.metrics
+        }
+
+    def prediction(self, task: TaskPlan, shown: str) -> str:
+        """Key of a prediction on the image with this digest."""
+        return keys.key(
+            "prediction",
+            shown=shown,
+            model=task.model_key,
+            device=self.plan.device,
+        )
+
+    def evidence(self, task: TaskPlan, shown: str) -> str:
+        """Key of a task's evidence."""
+        return keys.key(
+            "evidence",
+            task=task.name,
+            version=task.evidence_version,
+            prediction=self.prediction(task, shown),
+            labels=self.entry.labels,
+            versions=keys.versions(("pycocotools",)),
+        )
+
+    def picture(self) -> str:
+        """Key of the picture kept for the page."""
+        return keys.key(
+            "picture", restored=self.restored, tasks=[t.model_key for t in self.plan.tasks]
+        )
+
+    def timing(self) -> str:
+        """Key of the derainer's seconds."""
+        return keys.key("seconds", restored=self.restored)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be finished."""
+
+    sample: str
+    stage: str
+    message: str
+
+
+@dataclass
+class Finished:
+    """Rows that one finished image adds to the ledger, by table."""
+
+    images: dict[str, str] = field(default_factory=dict)
+    evidence: dict[str, bytes] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    predictions: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+class Worker:
+    """Computes units of one condition; used by several threads at once."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        condition: Condition,
+        cache: ImageCache,
+        predictions: Predictions,
+        pictured: frozenset[str],
+    ) -> None:
+        """Load the condition's derainer; task networks load once and stay with the plan."""
+        self._plan = plan
+        self._condition = condition
+        self._cache = cache
+        self._predictions = predictions
+        self._pictured = pictured
+        self._restorer = condition.derainer.load(plan.device, plan.spec.dtype)
+        self._local = threading.local()
+
+    def run(
+        self, entries: Sequence[Entry], shown: dict[str, str], have: frozenset[str]
+    ) -> list[Finished | Failure]:
+        """Finish a few images.
+
+        Args:
+            entries: The images; task networks see those that need it in one batch.
+            shown: Digests of restored images that are known already, by key.
+            have: Evidence keys that are in the ledger already.
+
+        Returns:
+            One outcome per image, in order.
+        """
+        restorer, tasks = self._tools()
+        pictures = [
+            _Pictures(self._plan, self._condition, e, restorer, self._cache) for e in entries
+        ]
+        outcomes: list[Finished | Failure] = []
+        for picture in pictures:
+            try:
+                outcomes.append(self._image(picture, shown, have))
+            except Exception as error:
+                outcomes.append(Failure(picture.entry.sample.id, picture.stage, message(error)))
+        for task in tasks:
+            self._task(task, pictures, outcomes, have)
+        for i, (picture, outcome) in enumerate(zip(pictures, outcomes, strict=True)):
+            if picture.entry.sample.id in self._pictured and isinstance(outcome, Finished):
+                try:
+                    outcome.pictures[picture.keys.picture()] = picture.jpeg()
+                except Exception as error:
+                    outcomes[i] = Failure(picture.entry.sample.id, picture.stage, message(error))
+        return outcomes
+
+    def _tools(self) -> tuple[Any, tuple[TaskPlan, ...]]:
+        """This thread's own networks: some keep state in a forward, as ultralytics its anchors."""
+        if not hasattr(self._local, "tools"):
+            shared = self._restorer
+            restorer = copy.deepcopy(shared) if hasattr(shared, "module") else shared
+            self._local.tools = restorer, copy.deepcopy(self._plan.tasks)
+        tools: tuple[Any, tuple[TaskPlan, ...]] = self._local.tools
+        return tools
+
+    def _image(self, picture: _Pictures, shown: dict[str, str], have: frozenset[str]) -> Finished:
+        """Restore if needed and measure quality."""
+        finished = Finished()
+        wanted = {m: k for m, k in picture.keys.quality().items() if k not in have}
+        picture.shown = shown.get(picture.keys.restored)
+        if picture.shown is None or wanted:
+            image = picture.restored
+            if picture.shown is None:
+                picture.shown = keys.pixels_sha256(image)
+                finished.images[picture.keys.restored] = picture.shown
+            if picture.seconds is not None:
+                finished.timings[picture.keys.timing()] = picture.seconds
+            picture.stage = "quality"
+            values = quality.evidence(picture.clean, image, list(wanted))
+            finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
+        return finished
+
+    def _task(
+        self,
+        task: TaskPlan,
+        pictures: Sequence[_Pictures],
+        outcomes: list[Finished | Failure],
+        have: frozenset[str],
+    ) -> None:
+        """Predict where no prediction is kept, then compare with the labels."""
+        stored: dict[int, Any] = {}
+        missing: list[int] = []
+        for i, picture in enumerate(pictures):
+            if isinstance(outcomes[i], Failure) or picture.shown is None:
+                continue
+            pictured = picture.entry.sample.id in self._pictured
+            if picture.keys.evidence(task, picture.shown) in have and not pictured:
+                continue
+            data = self._predictions.get(picture.keys.prediction(task, picture.shown))
+            if data is None:
+                missing.append(i)
+            else:
+                stored[i] = task.task.unpack(unpack(data))
+        images = []
+        for i in missing.copy():
+            try:
+                images.append(pictures[i].restored)
+            except Exception as error:
+                missing.remove(i)
+                outcomes[i] = Failure(
+                    pictures[i].entry.sample.id, pictures[i].stage, message(error)
+                )
+        fresh: dict[int, Any] = {}
+        try:
+            fresh = dict(zip(missing, task.task.predict(images) if images else [], strict=True))
+        except Exception as error:
+            for i in missing:
+                outcomes[i] = Failure(pictures[i].entry.sample.id, "predict", message(error))
+        for i, prediction in (stored | fresh).items():
+            picture, finished = pictures[i], outcomes[i]
+            assert isinstance(finished, Finished)
+            assert picture.shown is not None
+            try:
+                picture.stage = "evidence"
+                evidence = task.task.evidence(prediction, picture.entry.sample)
+            except Exception as error:
+                outcomes[i] = Failure(picture.entry.sample.id, "evidence", message(error))
+                continue
+            finished.evidence[picture.keys.evidence(task, picture.shown)] = pack(evidence)
+            picture.boxes = task.task.boxes(prediction)
+            if i in fresh:
+                key = picture.keys.prediction(task, picture.shown)
+                finished.predictions.append((key, pack(task.task.pack(prediction))))
+
+
+class _Pictures:
+    """The images of one unit, each made when it is first asked for."""
+
+    def __init__(
+        self, plan: Plan, condition: Condition, entry: Entry, restorer: Any, cache: ImageCache
+    ) -> None:
+        self.entry = entry
+        self.keys = UnitKeys(plan, condition, entry)
+        self.stage = "read"
+        self.shown: str | None = None
+        self.seconds: float | None = None
+        self.boxes: list[tuple[float, float, float, float, float, str]] = []
+        self._plan, self._condition = plan, condition
+        self._restorer, self._cache = restorer, cache
+
+    @cached_property
+    def clean(self) -> NDArrayByte:
+        """The photograph."""
+        self.stage = "decode"
+        return self.entry.sample.image()
+
+    @cached_property
+    def rainy(self) -> NDArrayByte:
+        """The photograph under the condition's rain."""
+        if self._condition.rain == "none":
+            return self.clean
+        clean = self.clean
+        self.stage = "rain"
+        rain = self._plan.rains[self._condition.rain]
+        rng = generator(self._plan.spec.seed, rain, self.entry.sample.id)
+        rendered: RainyImage = rain.render(clean, rng)
+        return rendered.image
+
+    @cached_property
+    def restored(self) -> NDArrayByte:
+        """What the tasks are shown: derained and rounded to bytes, or what the cache has kept."""
+        if self._condition.derainer.is_identity:
+            return self.rainy
+        kept = self._cached()
+        if kept is not None:
+            return kept
+        rainy = self.rainy
+        self.stage = "derain"
+        start = time.perf_counter()
+        restored = np.asarray(self._restorer.restore(rainy, self.entry.sample.id))
+        self.seconds = time.perf_counter() - start
+        if restored.shape != rainy.shape:
+            raise ValueError(f"the derainer made {restored.shape} of {rainy.shape}")
+        if not np.isfinite(restored).all():
+            raise ValueError("the derainer returned non-finite values")
+        image = image_io.round_to_bytes(restored)
+        self._cache.write(self.keys.restored, image_io.encode_png(image))
+        return image
+
+    def _cached(self) -> NDArrayByte | None:
+        """The image in the cache, unless its pixels are not those the ledger knows."""
+        data = self._cache.read(self.keys.restored)
+        if data is None or self.shown is None:
+            return None
+        try:
+            image = image_io.decode(data, "cached image")
+        except image_io.ImageError:
+            return None
+        return image if keys.pixels_sha256(image) == self.shown else None
+
+    def jpeg(self) -> bytes:
+        """Picture and boxes for the page: a line of JSON, then the JPEG."""
+        image = self.restored
+        self.stage = "picture"
+        height, width = image.shape[:2]
+        small = image_io.shrink(image, PICTURE_PX)
+        head = json.dumps({"width": width, "height": height, "boxes": self.boxes})
+        return head.encode() + b"\n" + image_io.encode_jpeg(small, 90)
+
+
+def message(error: BaseException) -> str:
+    """One line about an error, without a path of this machine."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,44 @@
+"""Records and replicates in; tables, plots and a page out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.record import Results
+
+
+def write(results: Results, directory: Path) -> None:
+    """Write everything that a run is looked at by.
+
+    Args:
+        results: The run.
+        directory: Made if needed; gets ``results.json``, ``results.csv``, ``results.md``,
+            ``report.html``, ``draws.npz`` and ``plots/``.
+    """
+    import numpy as np
+
+    from reports.page import page
+    from reports.plots import plots
+    from reports.tables import csv_text, markdown
+
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "plots").mkdir(exist_ok=True)
+    buffer = io.BytesIO()
+    draws: dict[str, Any] = {name: results.draws[name] for name in sorted(results.draws)}
+    np.savez_compressed(buffer, **draws)
+    drawn = plots(results)
+    files = {
+        "results.json": results.to_json().encode(),
+        "results.csv": csv_text(results).encode(),
+        "results.md": markdown(results).encode(),
+        "draws.npz": buffer.getvalue(),
+        "report.html": page(results, drawn).encode(),
+    }
+    files |= {f"plots/{name}": data for name, data in drawn.items()}
+    for name, data in files.items():
+        temporary = directory / f"{name}.tmp"
+        temporary.write_bytes(data)
+        temporary.replace(directory / name)

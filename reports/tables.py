@@ -1,0 +1,147 @@
+"""The main numbers of a run as rows of text, for every kind of output."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.record import Record, Results
+
+COLUMNS = {
+    "detection": ("ap", "ap50", "ap_pooled"),
+    "quality": ("psnr_y_db", "ssim_y"),
+}
+"""Metrics of the summary, by task."""
+
+TITLES = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap_pooled": "AP pooled",
+    "psnr_y_db": "PSNR-Y [dB]",
+    "ssim_y": "SSIM-Y",
+}
+SEEN = {
+    "rain": "the derainer was trained on this kind of rain",
+    "images": "the derainer was trained on this data set",
+    "task-images": "the task network was trained on these images",
+}
+PRIMARY = ("ap_pooled", "psnr_y_db")
+"""Metrics whose paired difference to the rainy input is shown."""
+
+
+def conditions(results: Results) -> list[tuple[str, str]]:
+    """(rain, derainer) pairs: the clean ceiling, then each rain with its floor first."""
+    found = {(r.rain, r.derainer) for r in results.records}
+    return sorted(found, key=lambda c: (c[0] != "none", c[0], c[1] != "identity", c[1]))
+
+
+def metrics(results: Results) -> list[tuple[str, str]]:
+    """(task, metric) of the summary that the run holds."""
+    have = {(r.task, r.metric) for r in results.records}
+    return [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in have]
+
+
+def summary(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
+    """Headings, rows and notes of the summary."""
+    shown = metrics(results)
+    headings = ["rain", "derainer"]
+    for _, metric in shown:
+        headings.append(TITLES[metric])
+        if metric in PRIMARY:
+            headings.append("against rainy")
+    marked: set[str] = set()
+    rows = []
+    for rain, derainer in conditions(results):
+        row = [rain, derainer]
+        for task, metric in shown:
+            record = results.value(rain, derainer, task, metric)
+            row.append(_value(record, marked))
+            if metric in PRIMARY:
+                row.append(_against(results, results.value(rain, "identity", task, metric), record))
+        rows.append(row)
+    return headings, rows, notes(results, marked)
+
+
+def _value(record: Record | None, marked: set[str]) -> str:
+    """A value with its mark of contamination."""
+    if record is None:
+        return "–"
+    if record.value is None:
+        return "identical" if record.n_identical else "–"
+    marked.update(["unknown"] if record.seen is None else record.seen)
+    mark = "?" if record.seen is None else "†" if record.seen else ""
+    return f"{record.value:.{_digits(record)}f}{mark}"
+
+
+def _against(results: Results, floor: Record | None, record: Record | None) -> str:
+    """Paired difference of a derainer's row to the rainy input, with its interval."""
+    if floor is None or record is None or record.derainer == "identity" or record.rain == "none":
+        return ""
+    paired = results.compare(floor, record)
+    if paired is None:
+        return "–"
+    digits = _digits(record)
+    interval = paired.ci and f" [{paired.ci[0]:+.{digits}f}, {paired.ci[1]:+.{digits}f}]"
+    return f"{paired.difference:+.{digits}f}{interval or ''}"
+
+
+def _digits(record: Record) -> int:
+    return 2 if record.unit == "dB" else 3
+
+
+def notes(results: Results, marked: set[str]) -> list[str]:
+    """What a reader must know to read the table."""
+    n = max((r.n for r in results.records), default=0)
+    lines = [
+        f"n = {n} images. Against rainy: paired difference to the rainy input, 95 % percentile "
+        "interval over 2,000 resamples of the images; intervals of single values: results.csv.",
+        "PSNR-Y and SSIM-Y: BT.601 studio luma rounded to bytes, Gaussian 11x11 window, per image, "
+        "then the mean. AP: pycocotools, boxes; AP pooled: one ranking over all classes.",
+    ]
+    lines += [f"† {SEEN[m]}." for m in SEEN if m in marked]
+    if "unknown" in marked:
+        lines.append("? what the weights were trained on is not known.")
+    if results.errors:
+        lines.append(f"{len(results.errors)} images failed and are left out of all cells.")
+    return lines
+
+
+def markdown(results: Results) -> str:
+    """The summary as Markdown."""
+    headings, rows, lines = summary(results)
+    out = ["| " + " | ".join(map(_cell, headings)) + " |", "|" + " --- |" * len(headings)]
+    out += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
+    return "\n".join([*out, "", *(f"{_cell(line)}  " for line in lines), ""])
+
+
+def _cell(value: str) -> str:
+    """Text that Markdown shows as it is."""
+    plain = " ".join(value.split())
+    for sign in "\\|<>`*_[]$":
+        plain = plain.replace(sign, "\\" + sign)
+    return plain
+
+
+def csv_text(results: Results) -> str:
+    """All records, one a line."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = ["dataset", "split", "rain", "derainer", "weights", "task", "model", "metric", "value"]
+    names += ["n", "ci_low", "ci_high", "seen", "seed", "unit", "why", "n_identical"]
+    writer.writerow(names)
+    for record in results.records:
+        low, high = record.ci or (None, None)
+        more = {"ci_low": low, "ci_high": high, "seen": _seen(record)}
+        writer.writerow([_plain(more.get(n, getattr(record, n, None))) for n in names])
+    return buffer.getvalue()
+
+
+def _seen(record: Record) -> str | None:
+    return None if record.seen is None else " ".join(record.seen)
+
+
+def _plain(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula."""
+    return "'" + value if isinstance(value, str) and value[:1] in "=+-@\t\r" else value

@@ -1,0 +1,80 @@
+"""What a task is: prediction, evidence of one image, scores of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.image import NDArrayByte
+from datasets.sample import Sample
+
+Evidence = Mapping[str, NDArray[Any]]
+"""What one image contributes to the scores of a set: named arrays, a few kilobytes."""
+
+
+class TaskError(ValueError):
+    """A task network or prediction that cannot be used; the message names cause and remedy."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number over a set of images."""
+
+    value: float | None
+    """None where nothing was measured; ``why`` then says so."""
+    unit: str = "fraction"
+    """``fraction`` (in [0, 1]) or ``dB``."""
+    why: str | None = None
+    """Reason of an absent value."""
+    n_identical: int = 0
+    """Images whose value is infinite because both pictures are the same; not in the mean."""
+
+
+class Task(Protocol):
+    """One vision task with its network and its scorer."""
+
+    def load(self) -> None:
+        """Load the network now, so that a bad file is told before work starts."""
+        ...
+
+    def predict(self, images: list[NDArrayByte]) -> list[Any]:
+        """Run the network on images, ``uint8 (H, W, 3) RGB``; one prediction each."""
+        ...
+
+    def pack(self, prediction: Any) -> Evidence:
+        """A prediction as named arrays, to be kept."""
+        ...
+
+    def unpack(self, arrays: Evidence) -> Any:
+        """The prediction that `pack` packed."""
+        ...
+
+    def boxes(self, prediction: Any) -> list[tuple[float, float, float, float, float, str]]:
+        """Left, top, right, bottom in pixels, confidence and class of what is worth drawing."""
+        ...
+
+    def evidence(self, prediction: Any, sample: Sample) -> Evidence:
+        """Compare one prediction with one image's labels."""
+        ...
+
+    def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
+        """Scores of a set; the order of the images does not matter."""
+        ...
+
+    def resample(
+        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Scores of sets drawn with replacement.
+
+        Args:
+            evidences: One per image, in the order that ``reduce`` gets.
+            counts: ``(B, n)``: how often draw b holds image i.
+
+        Returns:
+            ``(B,)`` values of each primary metric, NaN where a draw leaves it undefined.
+        """
+        ...
