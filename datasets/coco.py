@@ -37,9 +37,6 @@ def open_coco(root: Path, split: str | None) -> Dataset:
             f"and one of its splits with --split (found: {', '.join(_splits(root)) or 'none'})"
         )
     content = _read_json(file)
-    folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), None)
-    if folder is None:
-        raise DatasetError(f"{root}: no folder images/{split} or {split} with the photographs")
     categories = {
         _integer(c, "id", f"{file.name}: categories[{i}]"): _text(
             c, "name", f"{file.name}: categories[{i}]"
@@ -48,6 +45,9 @@ def open_coco(root: Path, split: str | None) -> Dataset:
     }
     images = _images(content, file)
     objects = _objects(content, file, images, categories)
+    folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), None)
+    if folder is None:
+        raise DatasetError(f"{root}: no folder images/{split} or {split} with the photographs")
     samples = []
     for image_id, image in images.items():
         path = folder / _inner_path(image, f"{file.name}: image {image_id}")

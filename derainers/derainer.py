@@ -84,7 +84,8 @@ class Derainer:
 
     def convention(self) -> list[object]:
         """What decides the result beside the module, as plain JSON values."""
-        output = getattr(self._output, "__qualname__", None)
+        # A function is told by its address: never taken for another's, in this process or the next.
+        output = None if self._output is None else repr(self._output)
         return [self._black, self._white, self._flip, self._multiple, self._minimum_px, output]
 
     def to(self, device: str, dtype: str = "fp32") -> Derainer:

@@ -10,12 +10,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 # Several packages look up hosts or install packages when they are imported; none does it here.
+# OpenCV shall refuse image bombs: by default it decodes up to 2^30 pixels.
 for _name, _value in (
     ("YOLO_OFFLINE", "1"),
     ("YOLO_AUTOINSTALL", "0"),
     ("YOLO_VERBOSE", "false"),
     ("NO_ALBUMENTATIONS_UPDATE", "1"),
     ("RAY_USAGE_STATS_ENABLED", "0"),
+    ("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000"),
 ):
     os.environ.setdefault(_name, _value)
 

@@ -38,17 +38,19 @@ def run_command_line(words: Sequence[str]) -> int:
     except ValueError as error:
         if not _is_users(error):
             raise
-        _say("error: " + " ".join(str(error).split()))
+        _say(f"error: {error}")
         return 2
 
 
 def _is_users(error: ValueError) -> bool:
     """Whether an error is a mistake that the user can mend, from any room."""
+    if isinstance(error, UsageError):
+        return True
     from datasets.sample import DatasetError
     from derainers import DerainerError
     from tasks.task import TaskError
 
-    return isinstance(error, UsageError | DatasetError | DerainerError | TaskError)
+    return isinstance(error, DatasetError | DerainerError | TaskError)
 
 
 def _ours() -> None:
@@ -217,7 +219,7 @@ def _show(results: Results, spec: RunSpec) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from reports.tables import summary
+    from reports.tables import plain, summary
 
     headings, rows, notes = summary(results)
     table = Table()
@@ -230,7 +232,8 @@ def _show(results: Results, spec: RunSpec) -> None:
     for note in notes:
         console.print(Text(note))
     for error in results.errors:
-        console.print(Text(f"failed: {error['sample']} ({error['stage']}): {error['message']}"))
+        line = f"failed: {error['sample']} ({error['stage']}): {error['message']}"
+        console.print(Text(plain(line)))
     if spec.out is not None:
         console.print(Text(str(Path(spec.out) / "report.html")), soft_wrap=True)
 
@@ -253,4 +256,6 @@ def _keep_large_blocks() -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    """One line to standard error, without whatever a file's content might do to a terminal."""
+    text = "".join(c if c.isprintable() else " " for c in line)
+    print(" ".join(text.split()), file=sys.stderr)

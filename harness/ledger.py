@@ -64,27 +64,32 @@ def unpack(data: bytes) -> dict[str, NDArray[Any]]:
 class Ledger:
     """One workspace's ledger; use from one thread."""
 
-    def __init__(self, workspace: Path) -> None:
-        """Open or make it.
+    def __init__(self, workspace: Path, read_only: bool = False) -> None:
+        """Open it, or make it unless it is only to be read.
 
         Raises:
-            UsageError: If the folder cannot be written or the file is no ledger of this version.
+            UsageError: If the folder cannot be used or the file is no ledger of this version.
         """
         self.workspace = workspace
+        file = workspace / "ledger.sqlite"
         try:
-            workspace.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                workspace / "ledger.sqlite", timeout=60, isolation_level=None
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
+            if read_only:
+                self._db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+            else:
+                workspace.mkdir(parents=True, exist_ok=True)
+                self._db = sqlite3.connect(file, timeout=60, isolation_level=None)
+                self._db.execute("PRAGMA journal_mode=WAL")
+            # A ledger from elsewhere shall not run functions of its own schema.
+            self._db.execute("PRAGMA trusted_schema=OFF")
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found not in (0, SCHEMA):
+            if found != SCHEMA and (found or read_only):
                 raise UsageError(
                     f"{workspace}: ledger of version {found}, this harness needs {SCHEMA}: "
-                    "choose another --workspace"
+                    "choose another workspace"
                 )
-            self._db.executescript(_TABLES)
-            self._db.execute(f"PRAGMA user_version={SCHEMA}")
+            if not read_only:
+                self._db.executescript(_TABLES)
+                self._db.execute(f"PRAGMA user_version={SCHEMA}")
         except (OSError, sqlite3.Error) as error:
             raise UsageError(f"workspace {workspace} cannot be used: {error}") from error
 
@@ -245,7 +250,7 @@ def load_results(workspace: Path, digest: str | None) -> Results:
 
     if not (workspace / "ledger.sqlite").is_file():
         raise UsageError(f"{workspace}: no ledger there: give the --workspace of a run")
-    ledger = Ledger(workspace)
+    ledger = Ledger(workspace, read_only=True)
     try:
         text, data, shown = ledger.load_run(digest)
         keys = json.loads(shown)

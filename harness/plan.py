@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,10 +157,7 @@ def derainer_plan(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     trained = card.get("trained_on", {}) if file else {"rain_families": [], "datasets": []}
 
     def load(device: str, dtype: str) -> Restorer:
-        from derainers.derainer import Derainer
-
-        restorer = row.build(file)
-        return restorer.to(device, dtype) if isinstance(restorer, Derainer) else restorer
+        return _placed(row.build(file), device, dtype)
 
     return DerainerPlan(
         name=f"{name}@{weights[:8]}" if given and weights else name,
@@ -174,52 +171,20 @@ def derainer_plan(word: str, own: Mapping[str, Any]) -> DerainerPlan:
 
 
 def _own_plan(name: str, value: Any) -> DerainerPlan:
-    """A derainer handed over in Python: a module, or an object with ``restore``."""
-    import copy
-
-    import torch
-
-    from derainers.derainer import Derainer
+    """A derainer handed over in Python."""
+    from harness.own import own_derainer
 
     if "|" in name or name in DERAINERS:
         raise UsageError(f"derainers: '{name}' is taken or holds '|': choose another name")
-    if isinstance(value, torch.nn.Module):
-        value = Derainer(value)
-    if not hasattr(value, "restore"):
-        raise UsageError(
-            f"derainers['{name}']: expected a torch.nn.Module or an object with "
-            f"restore(image, sample_id), got {type(value).__name__}"
-        )
-    subject = value.module if isinstance(value, Derainer) else value
-    identity: dict[str, Any] = {"class": f"{type(subject).__module__}.{type(subject).__qualname__}"}
-    try:
-        identity["source"] = inspect.getsource(type(subject))
-    except (OSError, TypeError):
-        identity["source"] = None
-    weights = None
-    if isinstance(value, Derainer):
-        identity["convention"] = value.convention()
-        weights = _state_sha256(value.module)
-        value = copy.deepcopy(value)
-
-    def load(device: str, dtype: str) -> Restorer:
-        return value.to(device, dtype) if isinstance(value, Derainer) else value
-
-    return DerainerPlan(name, {**identity, "weights": weights}, weights, load, None, None)
+    restorer, key, weights = own_derainer(name, value)
+    return DerainerPlan(name, key, weights, partial(_placed, restorer), None, None)
 
 
-def _state_sha256(module: Any) -> str:
-    """Digest of a module's weights and buffers."""
-    import hashlib
+def _placed(restorer: Restorer, device: str, dtype: str) -> Restorer:
+    """The derainer on its device, if it is a network."""
+    from derainers.derainer import Derainer
 
-    import torch
-
-    h = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        plain = value.detach().cpu().contiguous()
-        h.update(f"{name} {plain.dtype} {tuple(plain.shape)}".encode())
-        h.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return h.hexdigest()
+    return restorer.to(device, dtype) if isinstance(restorer, Derainer) else restorer
 
 
 def _names(value: Any) -> frozenset[str] | None:

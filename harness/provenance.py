@@ -26,11 +26,12 @@ PACKAGES = (
 
 def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]:
     """Everything that depends on clock and host, and the digests that name the inputs."""
+    changes = _git("status", "--porcelain", "--untracked-files=no")
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "elapsed_s": round(elapsed_s, 2),
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "dirty": None if changes is None else bool(changes),
         "python": platform.python_version(),
         "versions": keys.versions(PACKAGES),
         "system": f"{platform.system()} {platform.machine()}",

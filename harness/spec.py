@@ -26,35 +26,51 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: str | None = Field(None, description="data set: coco, folder")
-    data_root: str | None = Field(None, description="where the data set lies")
-    split: str | None = Field(None, description="part of the data set, e.g. val2017")
+    dataset: str | None = Field(default=None, description="data set: coco, folder")
+    data_root: str | None = Field(default=None, description="where the data set lies")
+    split: str | None = Field(default=None, description="part of the data set, e.g. val2017")
     rain: Words = Field(
-        ("photoshop-heavy",),
+        default=("photoshop-heavy",),
         description="rains; 'none' among them runs derainers on clean images too",
     )
     derainer: Words = Field(
-        ("identity", "median", "granet"), description="derainers, each NAME or NAME@WEIGHTS"
+        default=("identity", "median", "granet"), description="derainers, each NAME or NAME@WEIGHTS"
     )
-    task: Words = Field(("detection",), description="tasks: detection, or none for quality alone")
+    task: Words = Field(
+        default=("detection",), description="tasks: detection, or none for quality alone"
+    )
     model: dict[str, str] = Field(
         default_factory=dict, description="network of a task: TASK=NAME_OR_PATH"
     )
-    model_dir: str | None = Field(None, description="folder in which networks are found by name")
-    quality: Words = Field(("psnr", "ssim"), description="image quality metrics or families")
+    model_dir: str | None = Field(
+        default=None, description="folder in which networks are found by name"
+    )
+    quality: Words = Field(
+        default=("psnr", "ssim"), description="image quality metrics or families"
+    )
     limit: int | None = Field(
-        None, ge=1, description="only the N images with the smallest sha256(id)"
+        default=None, ge=1, description="only the N images with the smallest sha256(id)"
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of the rain")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto = cuda, else cpu")
-    dtype: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="number format of derainers")
-    workers: int | None = Field(None, ge=1, description="images at a time; default: one per core")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the rain")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto = cuda, else cpu"
+    )
+    dtype: Literal["fp32", "bf16", "fp16"] = Field(
+        default="fp32", description="number format of derainers"
+    )
+    workers: int | None = Field(
+        default=None, ge=1, description="images at a time; default: one per core"
+    )
     workspace: str = Field(
-        "derain-runs", description="ledger and cached images; a run resumes there"
+        default="derain-runs", description="ledger and cached images; a run resumes there"
     )
-    cache_gb: float = Field(20.0, ge=0, description="room for cached images, oldest out")
-    out: str | None = Field(None, description="folder for results.json, tables, plots and the page")
-    max_errors: int = Field(0, ge=0, description="images that may fail before the exit status is 1")
+    cache_gb: float = Field(default=20.0, ge=0, description="room for cached images, oldest out")
+    out: str | None = Field(
+        default=None, description="folder for results.json, tables, plots and the page"
+    )
+    max_errors: int = Field(
+        default=0, ge=0, description="images that may fail before the exit status is 1"
+    )
 
     def public(self) -> dict[str, Any]:
         """The words as JSON, without folders: no path of this machine leaves in a result."""

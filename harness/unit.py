@@ -334,6 +334,11 @@ class _Pictures:
         if not np.isfinite(restored).all():
             raise ValueError("the derainer returned non-finite values")
         image = image_io.round_to_bytes(restored)
+        if self.shown not in (None, keys.pixels_sha256(image)):
+            raise ValueError(
+                "derained again, the image is another than the ledger knows (other hardware?): "
+                "use a fresh --workspace"
+            )
         self._cache.write(self.keys.restored, image_io.encode_png(image))
         return image
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import PRIMARY, TITLES, conditions, metrics, summary
+from reports.tables import PRIMARY, TITLES, conditions, metrics, plain, summary
 
 if TYPE_CHECKING:
     from harness.record import Results
@@ -16,7 +16,10 @@ def page(results: Results, drawn: dict[str, bytes]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: plain(value) if type(value) is str else value,
     )
     headings, rows, notes = summary(results)
     pictures = [
@@ -87,4 +90,7 @@ def _change(paired: Any, unit: str, digits: int) -> str:
 
 
 def _data(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    """A picture inside the page; marked as safe, which base64 is."""
+    from markupsafe import Markup
+
+    return Markup(f"data:{kind};base64,{base64.b64encode(data).decode()}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.tables import TITLES, conditions, metrics
+from reports.tables import TITLES, conditions, metrics, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,9 @@ def _scores(results: Results, task: str) -> Figure | None:
         panel.grid(axis="x", alpha=0.3)
         panel.margins(x=0.15)
     panels[0].set_yticks(
-        range(len(rows)), [f"{rain} · {derainer}" for rain, derainer in rows], parse_math=False
+        range(len(rows)),
+        [plain(f"{rain} · {derainer}") for rain, derainer in rows],
+        parse_math=False,
     )
     panels[0].set_ylim(len(rows) - 0.5, -0.7)
     return figure
@@ -129,8 +131,8 @@ def results_height(
 
 def _label(rain: str, derainer: str) -> str:
     if derainer == "identity":
-        return "clean" if rain == "none" else f"rainy ({rain})"
-    return derainer
+        return "clean" if rain == "none" else plain(f"rainy ({rain})")
+    return plain(derainer)
 
 
 def _picture(panel: Axes, item: GalleryItem) -> None:
@@ -150,7 +152,7 @@ def _picture(panel: Axes, item: GalleryItem) -> None:
         panel.text(
             left,
             top,
-            f"{name} {score:.2f}",
+            plain(f"{name} {score:.2f}"),
             fontsize=6,
             color="white",
             va="bottom",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,14 @@ PRIMARY = ("ap_pooled", "psnr_y_db")
 """Metrics whose paired difference to the rainy input is shown."""
 
 
+def plain(text: str) -> str:
+    """Text on one line, with signs that steer terminals or turn the writing replaced."""
+    shown = "".join(
+        c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+    return " ".join(shown.split())
+
+
 def conditions(results: Results) -> list[tuple[str, str]]:
     """(rain, derainer) pairs: the clean ceiling, then each rain with its floor first."""
     found = {(r.rain, r.derainer) for r in results.records}
@@ -54,7 +63,7 @@ def summary(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
     marked: set[str] = set()
     rows = []
     for rain, derainer in conditions(results):
-        row = [rain, derainer]
+        row = [plain(rain), plain(derainer)]
         for task, metric in shown:
             record = results.value(rain, derainer, task, metric)
             row.append(_value(record, marked))
@@ -118,10 +127,10 @@ def markdown(results: Results) -> str:
 
 def _cell(value: str) -> str:
     """Text that Markdown shows as it is."""
-    plain = " ".join(value.split())
-    for sign in "\\|<>`*_[]$":
-        plain = plain.replace(sign, "\\" + sign)
-    return plain
+    text = html.escape(plain(value), quote=False)
+    for sign in "\\|`*_[]$":
+        text = text.replace(sign, "\\" + sign)
+    return text
 
 
 def csv_text(results: Results) -> str:
@@ -134,7 +143,7 @@ def csv_text(results: Results) -> str:
     for record in results.records:
         low, high = record.ci or (None, None)
         more = {"ci_low": low, "ci_high": high, "seen": _seen(record)}
-        writer.writerow([_plain(more.get(n, getattr(record, n, None))) for n in names])
+        writer.writerow([_inert(more.get(n, getattr(record, n, None))) for n in names])
     return buffer.getvalue()
 
 
@@ -142,6 +151,9 @@ def _seen(record: Record) -> str | None:
     return None if record.seen is None else " ".join(record.seen)
 
 
-def _plain(value: Any) -> Any:
+def _inert(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula."""
-    return "'" + value if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return "'" + text if text[:1] in ("=", "+", "-", "@") else text

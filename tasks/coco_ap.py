@@ -185,7 +185,8 @@ def resampled(ranking: Ranking, counts: NDArray[np.int64]) -> NDArray[np.float64
 
     Returns:
         ``(B, 10)`` fractions, NaN where a copy holds no object. With counts of one it is
-        pycocotools' value; a copied detection counts as often as its image.
+        pycocotools' value; a copied detection counts as often as its image, and so does pycocotools
+        where no two detections of an image have one class and one score.
     """
     objects = (counts @ ranking.objects).astype(np.float64)  # (B,)
     result = np.full((len(counts), len(THRESHOLDS)), np.nan)

@@ -75,7 +75,7 @@ def train(images: list[NDArrayByte], recipe: Recipe, checkpoint: Path) -> GraNet
     """Train and return the averaged network; every 500 steps it is written to ``checkpoint``."""
     torch.manual_seed(recipe.seed)
     network = GraNet().to(memory_format=torch.channels_last)
-    ema = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
+    ema = get_ema_multi_avg_fn(recipe.ema_decay)
     average = AveragedModel(network, multi_avg_fn=ema)
     optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
@@ -88,7 +88,7 @@ def train(images: list[NDArrayByte], recipe: Recipe, checkpoint: Path) -> GraNet
             restored = network(rainy.contiguous(memory_format=torch.channels_last))
         loss = torch.nn.functional.l1_loss(restored.float(), clean)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -1,0 +1,87 @@
+"""Every row of the derainer table keeps the contract."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.image import NDArrayByte, from_tensor, round_to_bytes, to_tensor
+from derainers import DERAINERS
+from derainers.derainer import Derainer, Restorer
+
+SIZES = [(65, 97), (1, 1), (7, 300)]
+LEARNED = [name for name, row in DERAINERS.items() if row.weights]
+DEAD = {
+    "granet": {"region_blocks.0.phi.bias", "region_blocks.1.phi.bias", "region_blocks.2.phi.bias"}
+}
+"""Weights that no gradient reaches: softmax does not change when all keys shift."""
+
+
+def noise(height: int, width: int) -> NDArrayByte:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.fixture(params=DERAINERS)
+def restorer(request: pytest.FixtureRequest) -> Restorer:
+    """The derainer with its own weights."""
+    row = DERAINERS[request.param]
+    built = row.build(row.weights)
+    return built.to("cpu") if isinstance(built, Derainer) else built
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_any_size_in_range_and_repeatable(restorer: Restorer, size: tuple[int, int]) -> None:
+    image = noise(*size)
+    before = image.copy()
+    restored = restorer.restore(image, "a")
+    assert restored.shape == image.shape
+    assert restored.dtype == np.float32
+    assert 0 <= restored.min() <= restored.max() <= 1
+    assert np.array_equal(restored, restorer.restore(image, "a"))
+    assert np.array_equal(image, before)
+
+
+def test_identity_gives_the_same_bytes() -> None:
+    restorer = DERAINERS["identity"].build(None)
+    assert np.array_equal(round_to_bytes(restorer.restore(noise(9, 9), "a")), noise(9, 9))
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_batch_is_a_loop_of_singles(name: str, device: str) -> None:
+    derainer = DERAINERS[name].build(DERAINERS[name].weights)
+    assert isinstance(derainer, Derainer)
+    derainer.to(device)
+    images = [noise(33, 40), noise(33, 40)[::-1].copy()]
+    together = from_tensor(derainer(to_tensor(images)))
+    for image, restored in zip(images, together, strict=True):
+        assert np.abs(derainer.restore(image, "a") - restored).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_gradient_reaches_every_weight(name: str) -> None:
+    torch.manual_seed(0)
+    built = DERAINERS[name].build(None)
+    assert isinstance(built, Derainer)
+    module = built.module.train()
+    for parameter in module.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)  # some start at zero and block others
+    module(torch.rand(2, 3, 32, 32)).square().mean().backward()
+    sizes = {k: 0.0 if p.grad is None else p.grad.abs().max() for k, p in module.named_parameters()}
+    largest = max(sizes.values())
+    assert {k for k, size in sizes.items() if size < 1e-7 * largest} == DEAD[name]
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_state_dict_goes_round(name: str) -> None:
+    built = DERAINERS[name].build(None)
+    assert isinstance(built, Derainer)
+    twin = copy.deepcopy(built.module)
+    for parameter in twin.parameters():
+        parameter.data.zero_()
+    twin.load_state_dict(built.module.state_dict(), strict=True)
+    x = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(built.module(x), twin(x))

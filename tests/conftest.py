@@ -1,0 +1,69 @@
+"""Fixtures: a miniature COCO, a small detector, the real data where they are, every device."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+import harness  # sets the environment before ultralytics is imported
+
+TESTS = Path(__file__).parent
+DATA = Path(os.environ.get("DERAIN_HARNESS_DATA", TESTS.parent.parent / "shared" / "data"))
+assert harness
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ultralytics_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["YOLO_CONFIG_DIR"] = str(tmp_path_factory.mktemp("ultralytics"))
+
+
+@pytest.fixture(scope="session")
+def coco_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec = importlib.util.spec_from_file_location("make_coco", TESTS / "data" / "coco" / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    root: Path = module.make(tmp_path_factory.mktemp("coco"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained ultralytics detector of COCO's three classes of the miniature."""
+    import torch
+    from ultralytics.nn.tasks import DetectionModel
+
+    torch.manual_seed(0)
+    model = DetectionModel("yolov8n.yaml", ch=3, nc=3, verbose=False)
+    model.names = {0: "person", 1: "car", 2: "dog"}
+    # An untrained head is sure of nothing; push its classes so that boxes exist.
+    for branch in model.model[-1].cv3:
+        branch[-1].bias.data += 6.0
+    file = tmp_path_factory.mktemp("weights") / "tiny.pt"
+    torch.save({"model": model, "train_args": {}}, file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real data; the test is skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}: set DERAIN_HARNESS_DATA")
+    return DATA
+
+
+def devices() -> list[str]:
+    import torch
+
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+@pytest.fixture(params=devices())
+def device(request: pytest.FixtureRequest) -> str:
+    """Every device that is there."""
+    name: str = request.param
+    return name

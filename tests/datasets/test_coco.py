@@ -1,0 +1,110 @@
+"""The COCO reader: what it keeps, and what it says of files that are wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from datasets import DATASETS, DatasetError
+
+FILE = "annotations/instances_val2017.json"
+
+
+def test_boxes_are_xyxy_and_crowds_stay(coco_root: Path) -> None:
+    content = json.loads((coco_root / FILE).read_text())
+    dataset = DATASETS["coco"](coco_root, "val2017")
+    assert dataset.categories == {1: "person", 3: "car", 18: "dog"}
+    assert [s.id for s in dataset.samples] == [str(i) for i in range(1, 9)]
+    objects = [s.annotations for s in dataset.samples]
+    x, y, w, h = content["annotations"][0]["bbox"]
+    assert objects[0] is not None
+    assert objects[0].boxes_xyxy_px[0].tolist() == [x, y, x + w, y + h]
+    assert [int(a.is_crowd.sum()) for a in objects if a is not None] == [0, 0, 0, 0, 0, 1, 0, 0]
+    assert objects[4] is not None
+    assert objects[4].boxes_xyxy_px.shape == (0, 4)
+
+
+def test_images_are_upright_and_in_colour(coco_root: Path) -> None:
+    for sample in DATASETS["coco"](coco_root, None).samples:
+        shape = (131, 97, 3) if sample.id == "2" else (120, 160, 3)
+        assert sample.image().shape == shape
+
+
+def test_a_limit_is_nested_and_does_not_follow_the_file(coco_root: Path) -> None:
+    dataset = DATASETS["coco"](coco_root, "val2017")
+    ids = [s.id for s in dataset.limited(None).samples]
+    assert [s.id for s in dataset.limited(3).samples] == ids[:3]
+    assert ids != sorted(ids)
+
+
+def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
+    def apply(root: Path) -> None:
+        content = json.loads((root / FILE).read_text())
+        change(content)
+        (root / FILE).write_text(json.dumps(content))
+
+    return apply
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "not JSON": (lambda r: (r / FILE).write_text("{"), "not a JSON file"),
+    "NaN": (lambda r: (r / FILE).write_text('{"images": [NaN]}'), "NaN is not a number"),
+    "deep": (lambda r: (r / FILE).write_text("[" * 100_000), "nested too deep"),
+    "a list": (lambda r: (r / FILE).write_text("[]"), "expected an object"),
+    "absent": (lambda r: (r / FILE).unlink(), "no annotations/instances_"),
+    "no images": (edit(lambda c: c.pop("images")), "'images' is missing"),
+    "no id": (edit(lambda c: c["images"][2].pop("id")), r"images\[2\]: the key 'id' is missing"),
+    "twice": (edit(lambda c: c["images"].append(c["images"][0])), "id 1 stands there twice"),
+    "escape": (edit(lambda c: c["images"][0].update(file_name="../a.jpg")), "leaves the image"),
+    "absolute": (edit(lambda c: c["images"][0].update(file_name="/a.jpg")), "leaves the image"),
+    "no file": (edit(lambda c: c["images"][0].update(file_name="b.jpg")), "image 1 names b.jpg"),
+    "no box": (
+        edit(lambda c: c["annotations"][1].pop("bbox")),
+        r"annotations\[1\]: the key 'bbox'",
+    ),
+    "short box": (edit(lambda c: c["annotations"][0].update(bbox=[1, 2])), "'bbox' must be"),
+    "negative": (edit(lambda c: c["annotations"][0].update(bbox=[1, 2, -3, 4])), "negative size"),
+    "far": (edit(lambda c: c["annotations"][0].update(bbox=[1e9, 0, 1, 1])), "far outside image"),
+    "text": (edit(lambda c: c["annotations"][0].update(area="big")), "'area' must be a finite"),
+    "category": (edit(lambda c: c["annotations"][0].update(category_id=7)), "category_id 7"),
+    "image": (edit(lambda c: c["annotations"][0].update(image_id=70)), "image_id 70 is not among"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_wrong_file_is_named_with_its_field(case: str, coco_root: Path, tmp_path: Path) -> None:
+    root = tmp_path / "coco"
+    shutil.copytree(coco_root, root)
+    spoil, words = BAD[case]
+    spoil(root)
+    with pytest.raises(DatasetError, match=words) as caught:
+        DATASETS["coco"](root, None)
+    assert "\n" not in str(caught.value)
+
+
+def test_digest_of_labels_changes_with_any_value(coco_root: Path) -> None:
+    labels = DATASETS["coco"](coco_root, None).samples[0].annotations
+    assert labels is not None
+    before = labels.sha256()
+    labels.areas_px2[0] += 1
+    assert labels.sha256() != before
+    labels.areas_px2[0] -= 1
+    assert labels.sha256() == before
+    assert np.isfinite(labels.areas_px2).all()
+
+
+def test_folder_names_images_by_their_path(tmp_path: Path, coco_root: Path) -> None:
+    shutil.copytree(coco_root / "images", tmp_path / "images")
+    (tmp_path / "images" / "notes.txt").write_text("no image")
+    samples = DATASETS["folder"](tmp_path / "images", None).samples
+    assert samples[0].id == "val2017/000000000001.jpg"
+    assert len(samples) == 8
+    assert samples[0].annotations is None
+    with pytest.raises(DatasetError, match="no image there"):
+        DATASETS["folder"](tmp_path / "images", "none")

@@ -1,0 +1,88 @@
+"""Pixels in and out."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets.image import (
+    ImageError,
+    decode,
+    encode_png,
+    from_tensor,
+    round_to_bytes,
+    shrink,
+    to_tensor,
+)
+
+PICTURE = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+
+
+def jpeg(image: Image.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def test_png_keeps_every_pixel() -> None:
+    assert np.array_equal(decode(encode_png(PICTURE), "a.png"), PICTURE)
+
+
+def test_grey_becomes_three_equal_channels() -> None:
+    image = decode(jpeg(Image.new("L", (8, 6), 77)), "grey.jpg")
+    assert image.shape == (6, 8, 3)
+    assert np.all(image == 77)
+
+
+def test_exif_orientation_turns_the_image_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode(jpeg(Image.new("RGB", (8, 6)), exif=exif), "a.jpg").shape == (8, 6, 3)
+
+
+def test_a_truncated_jpeg_is_an_error_not_a_grey_area() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = jpeg(Image.fromarray(noise))
+    with pytest.raises(ImageError, match=r"a\.jpg: the JPEG ends early"):
+        decode(data[: len(data) // 2], "a.jpg")
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xd9"])
+def test_what_is_no_image_is_named(data: bytes) -> None:
+    with pytest.raises(ImageError, match=r"b\.jpg"):
+        decode(data, "b.jpg")
+
+
+def test_an_image_bomb_is_refused_by_its_header() -> None:
+    head = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    end = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+    with pytest.raises(ImageError, match="bomb"):
+        decode(b"\x89PNG\r\n\x1a\n" + chunk + end, "bomb")
+
+
+def test_trailing_bytes_and_thumbnails_do_not_hide_the_end() -> None:
+    thumbnail = jpeg(Image.new("RGB", (8, 8)))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x010E] = thumbnail.decode("latin-1")
+    data = jpeg(Image.fromarray(noise), exif=exif)
+    assert decode(data + bytes(9999), "a.jpg").shape == (64, 64, 3)
+    with pytest.raises(ImageError, match="ends early"):
+        decode(data[:-500], "a.jpg")
+
+
+def test_tensor_and_back_gives_the_same_bytes() -> None:
+    every = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    assert np.array_equal(round_to_bytes(from_tensor(to_tensor([every]))[0]), every)
+
+
+def test_shrink_keeps_small_images_and_the_aspect_of_large_ones() -> None:
+    assert shrink(PICTURE, 7) is PICTURE
+    assert shrink(np.zeros((400, 200, 3), np.uint8), 100).shape == (100, 50, 3)

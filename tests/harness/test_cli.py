@@ -1,0 +1,180 @@
+"""What the command line says: bad input in one line, quick help, no host looked up."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from command import ROOT, finish, start, words
+
+from derainers import DERAINERS
+from harness.cli import run_command_line
+from harness.spec import RunSpec, UsageError, checked
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch owned",)
+
+
+def broken(root: Path, content: str) -> str:
+    (root / "annotations").mkdir()
+    (root / "annotations" / "instances_a.json").write_text(content)
+    return str(root)
+
+
+def without_photographs(root: Path) -> str:
+    image = {"id": 1, "file_name": "b.jpg", "width": 9, "height": 9}
+    (root / "a").mkdir()
+    return broken(root, json.dumps({"images": [image], "annotations": [], "categories": []}))
+
+
+def saved(root: Path, name: str, content: object) -> str:
+    torch.save(content, root / name)
+    return str(root / name)
+
+
+BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
+    "derainer": (
+        lambda _: ["--derainer", "granett"],
+        "unknown derainer 'granett' (did you mean granet?): known are identity, median, granet",
+    ),
+    "rain": (lambda _: ["--rain", "acid"], "unknown rain 'acid': known are photoshop-heavy, none"),
+    "dataset": (lambda _: ["--dataset", "kitti"], "unknown data set 'kitti': known are coco"),
+    "task": (lambda _: ["--task", "driving"], "unknown task 'driving': known are detection, none"),
+    "quality": (lambda _: ["--quality", "psrn"], "unknown quality metric 'psrn'"),
+    "data root": (lambda p: ["--data-root", str(p / "nowhere")], "nowhere: no such folder"),
+    "empty root": (lambda p: ["--data-root", str(p)], "no annotations/instances_*.json there"),
+    "split": (lambda _: ["--split", "test"], "one of its splits with --split (found: val2017)"),
+    "not JSON": (lambda p: ["--data-root", broken(p, "{")], "instances_a.json: not a JSON file"),
+    "key": (
+        lambda p: ["--data-root", broken(p, '{"images": [], "annotations": []}')],
+        "instances_a.json: the key 'categories' is missing",
+    ),
+    "absent image": (
+        lambda p: ["--data-root", without_photographs(p)],
+        "instances_a.json: image 1 names b.jpg, which is not in",
+    ),
+    "limit": (lambda _: ["--limit", "0"], "--limit: Input should be greater than or equal to 1"),
+    "weights": (lambda _: ["--derainer", "granet@none.pth"], "weight file none.pth not found"),
+    "no weights": (lambda _: ["--derainer", "median@a.pth"], "derainer median has no weights"),
+    "architecture": (
+        lambda p: ["--derainer", "granet@" + saved(p, "a.pth", {"conv.weight": torch.zeros(1)})],
+        "a.pth holds the weights of another network than GraNet: missing coarse_stem.weight, "
+        "unexpected conv.weight",
+    ),
+    "pickle": (
+        lambda p: ["--derainer", "granet@" + saved(p, "a.pth", {"state_dict": Evil()})],
+        "a.pth: refused, it is not plain weights",
+    ),
+    "model": (lambda _: ["--model", "detection=none.pt"], "detection=none.pt: no such file"),
+    "model name": (
+        lambda _: ["--model", "detection=yolov9x"],
+        "detection network yolov9x.pt not found: get it from https://",
+    ),
+    "model form": (lambda _: ["--model", "yolo.pt"], "expected TASK=FILE"),
+    "model pickle": (
+        lambda p: ["--model", "detection=" + saved(p, "a.pt", {"model": Evil()})],
+        "a.pt: refused",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_with_the_remedy(
+    case: str,
+    tmp_path: Path,
+    coco_root: Path,
+    detector_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DERAIN_HARNESS_DATA", raising=False)
+    make, says = BAD[case]
+    command = words(coco_root, detector_file, tmp_path / "runs", *make(tmp_path))
+    assert run_command_line(command) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert says in err
+    assert not Path("owned").exists()
+
+
+def test_no_data_set_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["run"]) == 2
+    assert "name a data set with --dataset: coco, folder" in capsys.readouterr().err
+
+
+def test_unknown_keys_of_a_spec_are_errors() -> None:
+    with pytest.raises(UsageError, match="--colour: Extra inputs"):
+        checked(colour="red")
+    spec = RunSpec(rain="none", derainer=["granet"])  # type: ignore[arg-type]
+    assert (spec.rain, spec.derainer) == (("none",), ("granet",))
+    assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_every_field_of_a_spec_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run_command_line(["run", "--help"])
+    shown = capsys.readouterr().out
+    for name in RunSpec.model_fields:
+        assert "--" + name.replace("_", "-") in shown
+
+
+def test_lists_are_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["list", "derainers", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == list(DERAINERS)
+    for table in ("datasets", "rains", "tasks", "models", "metrics"):
+        assert run_command_line(["list", table]) == 0
+        assert capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import atexit, sys\n"
+        "heavy = 'torch numpy cv2 pandas matplotlib ultralytics pycocotools rich'.split()\n"
+        "atexit.register(lambda: print([m for m in heavy if m in sys.modules]))"
+    )
+    status, out, _ = finish(start("--help", code=code))
+    assert status == 0
+    assert out.endswith("[]\n")
+
+
+def test_no_host_is_looked_up_and_no_socket_opened(
+    coco_root: Path, detector_file: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import socket\n"
+        "def refuse(*a, **k): raise SystemExit(f'network: {a}')\n"
+        "socket.socket.connect = socket.socket.connect_ex = refuse\n"
+        "socket.getaddrinfo = socket.gethostbyname = socket.create_connection = refuse\n"
+        "socket.socket.bind = socket.socket.sendto = refuse"
+    )
+    more = ("--out", str(tmp_path / "out"), "--limit", "2", "--derainer", "granet")
+    command = words(coco_root, detector_file, tmp_path / "runs", *more)
+    status, _, err = finish(start(*command, code=code, cwd=tmp_path))
+    assert (status, err) == (0, "")
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_a_users_files_of_our_names_do_not_hide_us(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text("raise SystemExit('the wrong tasks')")
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("raise SystemExit('the wrong datasets')")
+    status, out, err = finish(start("list", "tasks", cwd=tmp_path))
+    assert (status, err) == (0, "")
+    assert "detection" in out
+
+
+def test_where_a_file_hides_us_all_the_same_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text("")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    status, _, err = finish(start("list", "tasks", code=code, cwd=ROOT))
+    assert status == 2
+    assert "rename that file or folder" in err

@@ -1,0 +1,118 @@
+"""The ledger and its neighbours."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.keys import canonical, key
+from harness.ledger import ImageCache, Ledger, Predictions, load_results, pack, unpack
+from harness.record import level_interval
+from harness.replicates import resample_counts
+from harness.spec import UsageError
+
+
+def test_packed_arrays_come_back() -> None:
+    arrays = {
+        "a": np.arange(6, dtype=np.int32).reshape(2, 3),
+        "b": np.zeros((4, 0), np.bool_),
+        "c": np.array(1.5),
+        "d": np.arange(12, dtype=np.float32).reshape(3, 4).T,
+    }
+    back = unpack(pack(arrays))
+    assert list(back) == list(arrays)
+    for name, value in arrays.items():
+        assert back[name].dtype == value.dtype
+        assert np.array_equal(back[name], value)
+
+
+def test_keys_depend_on_stage_and_every_part() -> None:
+    keys = {key("a", x=1), key("b", x=1), key("a", x=2), key("a", y=1), key("a", x="1")}
+    assert len(keys) == 5
+    assert key("a", x=1, y=2) == key("a", y=2, x=1)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical(float("nan"))
+
+
+def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    with pytest.raises(sqlite3.Error), ledger.transaction():
+        put_twice_and_fail(ledger)
+    assert ledger.get("images", ["k"]) == {}
+    with ledger.transaction():
+        ledger.put("images", {"k": "v"})
+        ledger.put("images", {"k": "other"})
+    assert ledger.get("images", ["k", "absent"]) == {"k": "v"}
+    assert ledger.has("images", ["k", "absent"]) == {"k"}
+    ledger.close()
+
+
+def put_twice_and_fail(ledger: Ledger) -> None:
+    ledger.put("images", {"k": "v"})
+    ledger.put("no such table", {"k": "v"})
+
+
+def test_a_foreign_file_and_a_newer_ledger_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "ledger.sqlite").write_text("no database, but long enough to be one" * 99)
+    with pytest.raises(UsageError, match="cannot be used"):
+        Ledger(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    with sqlite3.connect(tmp_path / "b" / "ledger.sqlite") as db:
+        db.execute("PRAGMA user_version=99")
+    with pytest.raises(UsageError, match="ledger of version 99"):
+        Ledger(tmp_path / "b")
+    with pytest.raises(UsageError, match="ledger of version 99"):
+        load_results(tmp_path / "b", None)
+    with pytest.raises(UsageError, match="no ledger there"):
+        load_results(tmp_path / "nowhere", None)
+    Ledger(tmp_path / "d").close()
+    with pytest.raises(UsageError, match="no finished run"):
+        load_results(tmp_path / "d", None)
+    (tmp_path / "c").write_text("")
+    with pytest.raises(UsageError, match="cannot be used"):
+        Ledger(tmp_path / "c")
+
+
+def test_predictions_may_be_put_twice(tmp_path: Path) -> None:
+    for _ in range(2):
+        predictions = Predictions(tmp_path, "cell")
+        predictions.put([("a", b"1")])
+        assert predictions.get("a") == b"1"
+        assert predictions.get("b") is None
+        predictions.close()
+
+
+def test_the_oldest_images_go_first(tmp_path: Path) -> None:
+    import os
+
+    cache = ImageCache(tmp_path)
+    for age, name in enumerate(("new", "middle", "old")):
+        cache.write(name, bytes(1000))
+        os.utime(cache.path(name), (1e9 - age, 1e9 - age))
+    cache.trim(2000e-9)
+    assert [cache.read(name) is None for name in ("new", "middle", "old")] == [False, False, True]
+
+
+def test_resamples_keep_groups_together_and_depend_on_the_data_alone() -> None:
+    groups = ["a", "a", "b", "c", "c", "c"]
+    counts = resample_counts("data", groups, 500)
+    assert np.array_equal(counts, resample_counts("data", groups, 500))
+    assert not np.array_equal(counts, resample_counts("other", groups, 500))
+    assert np.array_equal(counts[:, 0], counts[:, 1])
+    assert np.array_equal(counts[:, 3], counts[:, 5])
+    assert np.all(counts[:, [0, 2, 3]].sum(1) == 3)
+    assert counts.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_intervals_are_given_only_where_they_hold() -> None:
+    draws = np.random.default_rng(0).normal(5, 1, 2000)
+    low, high = level_interval(draws, 5.0, 100) or (0, 0)
+    assert low == pytest.approx(5 - 1.96, abs=0.15)
+    assert high == pytest.approx(5 + 1.96, abs=0.15)
+    assert level_interval(draws, 5.0, 19) is None
+    assert level_interval(draws, 4.6, 100) is None
+    assert level_interval(np.full(9, np.nan), 5.0, 100) is None

@@ -1,0 +1,274 @@
+"""Runs end to end on a miniature COCO."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from command import finish, start, words
+
+from datasets.image import NDArrayByte, NDArrayFloat
+from derainers.derainer import Derainer
+from harness import RunSpec, run
+from harness.keys import canonical
+from harness.own import own_derainer
+from harness.record import Results
+from harness.spec import UsageError
+
+
+def text_of_records(out: Path) -> str:
+    """``errors`` and ``records`` of a results.json, byte for byte."""
+    text = (out / "results.json").read_text()
+    return text[text.index(' "errors"') :]
+
+
+@pytest.fixture(scope="module")
+def spec(coco_root: Path, detector_file: Path) -> RunSpec:
+    return RunSpec(
+        dataset="coco",
+        data_root=str(coco_root),
+        derainer=("median",),
+        model={"detection": str(detector_file)},
+    )
+
+
+def again(spec: RunSpec, workspace: Path, **changes: Any) -> Results:
+    changes = {"workspace": str(workspace), "out": str(workspace / "out"), **changes}
+    return run(spec.model_copy(update=changes))
+
+
+@pytest.fixture(scope="module")
+def unbroken(spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run from start to end, on one worker."""
+    workspace = tmp_path_factory.mktemp("unbroken")
+    again(spec, workspace, workers=1)
+    return workspace
+
+
+def test_every_condition_has_every_metric(unbroken: Path) -> None:
+    results = json.loads((unbroken / "out" / "results.json").read_text())
+    records = {(r["rain"], r["derainer"], r["metric"]): r for r in results["records"]}
+    rows = [("none", "identity"), ("photoshop-heavy", "identity"), ("photoshop-heavy", "median")]
+    assert {key[:2] for key in records} == set(rows)
+    for row in rows:
+        for metric in ("ap", "ap50", "ap_pooled", "ap/car", "recall@c25-iou50", "ssim_y"):
+            assert records[(*row, metric)]["n"] == 8
+    clean = records[("none", "identity", "psnr_y_db")]
+    assert clean["value"] is None
+    assert clean["n_identical"] == 8
+    assert records[("photoshop-heavy", "identity", "psnr_y_db")]["value"] < 25
+    assert set(results) == {"run", "spec", "provenance", "cost", "errors", "records"}
+    for name in ("results.csv", "results.md", "report.html", "draws.npz", "plots/pictures.png"):
+        assert (unbroken / "out" / name).stat().st_size > 0
+
+
+def test_no_path_of_this_machine_leaves(unbroken: Path, coco_root: Path) -> None:
+    for file in (unbroken / "out").glob("*.*"):
+        content = file.read_bytes()
+        assert str(coco_root.parent).encode() not in content
+        assert str(Path.home()).encode() + b"/" not in content
+
+
+def test_draws_belong_to_records(unbroken: Path) -> None:
+    results = json.loads((unbroken / "out" / "results.json").read_text())
+    cells = {
+        "|".join((r["rain"], r["derainer"], r["task"], r["metric"])) for r in results["records"]
+    }
+    with np.load(unbroken / "out" / "draws.npz") as draws:
+        assert set(draws.files) <= cells
+        assert draws["photoshop-heavy|median|detection|ap_pooled"].shape == (2000,)
+
+
+@pytest.mark.parametrize("changes", [{"workers": 2}, {"limit": 8}])
+def test_workers_do_not_change_a_byte(
+    changes: dict[str, int], spec: RunSpec, unbroken: Path, tmp_path: Path
+) -> None:
+    again(spec, tmp_path, **changes)
+    assert text_of_records(tmp_path / "out") == text_of_records(unbroken / "out")
+
+
+def test_a_smaller_run_before_does_not_change_a_byte(
+    spec: RunSpec, unbroken: Path, tmp_path: Path
+) -> None:
+    assert {r.n for r in again(spec, tmp_path, limit=3).records} == {3}
+    again(spec, tmp_path)
+    assert text_of_records(tmp_path / "out") == text_of_records(unbroken / "out")
+
+
+def test_the_second_run_computes_nothing(
+    spec: RunSpec, unbroken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("computed again")
+
+    before = text_of_records(unbroken / "out")
+    monkeypatch.setattr("harness.unit.Worker.__init__", never)
+    monkeypatch.setattr("harness.engine.resample_counts", never)
+    again(spec, unbroken)
+    assert text_of_records(unbroken / "out") == before
+
+
+def test_images_and_predictions_may_vanish(spec: RunSpec, unbroken: Path, tmp_path: Path) -> None:
+    shutil.copytree(unbroken, tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "images")
+    shutil.rmtree(tmp_path / "copy" / "predictions")
+    again(spec, tmp_path / "copy", quality=("psnr_y_db", "ssim_rgb"))
+    kept = json.loads((tmp_path / "copy" / "out" / "results.json").read_text())["records"]
+    had = json.loads((unbroken / "out" / "results.json").read_text())["records"]
+    assert [r for r in kept if r["task"] == "detection"] == [
+        r for r in had if r["task"] == "detection"
+    ]
+
+
+def test_a_kill_loses_nothing(
+    spec: RunSpec, unbroken: Path, tmp_path: Path, coco_root: Path, detector_file: Path
+) -> None:
+    command = words(coco_root, detector_file, tmp_path, "--out", str(tmp_path / "out"))
+    for rows in (1, 12, 40):
+        process = start(*command, "--workers", "2")
+        while process.poll() is None and evidence_rows(tmp_path) < rows:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert not (tmp_path / "out").exists(), "the last kill came after the end"
+    assert 0 < evidence_rows(tmp_path) < evidence_rows(unbroken)
+    status, _, _ = finish(start(*command))
+    assert status == 0
+    assert text_of_records(tmp_path / "out") == text_of_records(unbroken / "out")
+
+
+def evidence_rows(workspace: Path) -> int:
+    """Rows of evidence in a ledger that another process may be writing."""
+    try:
+        with sqlite3.connect(f"file:{workspace}/ledger.sqlite?mode=ro", uri=True) as db:
+            count: int = db.execute("SELECT count(*) FROM evidence").fetchone()[0]
+            return count
+    except sqlite3.Error:
+        return 0
+
+
+def test_a_truncated_photograph_is_an_error_of_that_image(
+    coco_root: Path, detector_file: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "coco"
+    shutil.copytree(coco_root, root)
+    file = root / "images" / "val2017" / "000000000007.jpg"
+    file.write_bytes(file.read_bytes()[:900])
+    out = tmp_path / "out"
+    command = words(root, detector_file, tmp_path / "runs", "--out", str(out))
+    for more in ((), ("--max-errors", "1")):  # the second time from the ledger
+        status, shown, _ = finish(start(*command, *more))
+        assert status == (0 if more else 1)
+        assert "failed: 7 (decode): 000000000007.jpg: the JPEG ends early" in shown
+        results = json.loads((out / "results.json").read_text())
+        assert [e["sample"] for e in results["errors"]] == ["7"]
+        assert {r["n"] for r in results["records"]} == {7}
+        assert "the JPEG ends early" in (out / "report.html").read_text()
+
+
+class Dark:
+    """A derainer that fails on one image and darkens the others."""
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        if sample_id == "2":
+            raise RuntimeError("out of luck")
+        return image.astype(np.float32) / np.float32(510)
+
+
+def test_derainers_of_the_caller(spec: RunSpec, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Conv2d(3, 3, 3, padding=1)
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    own = {"mine": module, "scaled": Derainer(module, range=(-1, 1)), "dark": Dark()}
+    spec = spec.model_copy(update={"workspace": str(tmp_path), "task": ("none",)})
+    results = run(spec, derainers=own)
+    assert {r.derainer for r in results.records} == {"identity", "median", *own}
+    assert {r.n for r in results.records} == {7}
+    assert results.errors == [
+        {"sample": "2", "stage": "derain", "message": "RuntimeError: out of luck"}
+    ]
+    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+    assert module.training
+    assert results.value("photoshop-heavy", "mine", "quality", "psnr_y_db") is not None
+    assert len(results.frame) == len(results.records)
+
+
+def test_a_changed_module_is_another_derainer(spec: RunSpec, tmp_path: Path) -> None:
+    spec = spec.model_copy(
+        update={"workspace": str(tmp_path), "task": ("none",), "derainer": ("identity",)}
+    )
+    module = torch.nn.Conv2d(3, 3, 1)
+    values = []
+    for _ in range(2):
+        record = run(spec, derainers={"mine": module}).value(
+            "photoshop-heavy", "mine", "quality", "psnr_y_db"
+        )
+        assert record is not None
+        values.append(record.value)
+        module.weight.data.mul_(0.5)
+    assert values[0] != values[1]
+
+
+class Scale(torch.nn.Module):
+    """A derainer whose one number is no weight."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+def test_what_is_not_a_weight_names_a_derainer_too() -> None:
+    def key(value: object) -> str:
+        return canonical(own_derainer("mine", value)[1])
+
+    assert key(Scale(0.5)) == key(Scale(0.5)) != key(Scale(0.6))
+    assert key(Derainer(Scale(0.5), range=(-1, 1))) != key(Derainer(Scale(0.5)))
+    assert key(torch.nn.Sequential(Scale(1))) != key(torch.nn.Sequential(Scale(1), Scale(1)))
+    assert key(Dark()) != key(Dark())  # an object without a digest is computed again
+
+
+@pytest.mark.parametrize("name", ["median", "a|b"])
+def test_names_of_the_callers_derainers_are_their_own(name: str, spec: RunSpec) -> None:
+    with pytest.raises(UsageError, match="choose another name"):
+        run(spec, derainers={name: torch.nn.Identity()})
+
+
+def test_derained_clean_images_are_run_where_none_is_a_rain(spec: RunSpec, tmp_path: Path) -> None:
+    results = again(spec, tmp_path, rain=("none", "photoshop-heavy"), task=("none",), limit=2)
+    assert ("none", "median") in {(r.rain, r.derainer) for r in results.records}
+
+
+def test_compare_is_paired(spec: RunSpec, unbroken: Path) -> None:
+    results = again(spec, unbroken)
+    floor = results.value("photoshop-heavy", "identity", "quality", "psnr_y_db")
+    better = results.value("photoshop-heavy", "median", "quality", "psnr_y_db")
+    assert floor is not None
+    assert better is not None
+    paired = results.compare(floor, better)
+    assert paired is not None
+    assert paired.difference == pytest.approx((better.value or 0) - (floor.value or 0))
+    assert paired.ci is None  # eight images are too few
+    none = results.compare(floor, floor)
+    assert none is not None
+    assert none.difference == 0
+
+
+def test_report_makes_the_same_files_from_the_ledger_alone(unbroken: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; sys.modules['ultralytics'] = None"
+    status, shown, err = finish(start("report", str(unbroken), "--out", str(tmp_path), code=code))
+    assert (status, err) == (0, "")
+    assert shown.strip() == str(tmp_path / "report.html")
+    for name in ("results.csv", "results.md", "plots/detection.svg", "plots/pictures.png"):
+        assert (tmp_path / name).read_bytes() == (unbroken / "out" / name).read_bytes()
+    assert text_of_records(tmp_path) == text_of_records(unbroken / "out")

@@ -1,0 +1,138 @@
+"""Tables, plots and page: everything that came from outside is text, and bytes do not change."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.image import encode_jpeg
+from harness.record import GalleryItem, Record, Results, parse
+from reports import write
+from reports.page import page, sentences
+from reports.plots import plots
+from reports.tables import csv_text, markdown, summary
+
+HOSTILE = "=cmd|<script>alert(1)</script>\"'\n$\\frac{1}{$\u202e\x1b[31m"
+
+
+def record(derainer: str, value: float | None, rain: str = "photoshop-heavy") -> Record:
+    return Record(
+        dataset="coco",
+        split="val",
+        rain=rain,
+        derainer=derainer,
+        weights=None,
+        task="detection",
+        model="yolov8n",
+        metric="ap_pooled",
+        value=value,
+        n=100,
+        ci=None,
+        seen=("rain", "task-images") if derainer == "b" else (),
+        seed=0,
+        unit="fraction",
+        why=None if value is not None else "no object counts",
+    )
+
+
+def results(name: str = "b") -> Results:
+    records = [
+        record("identity", 0.5, rain="none"),
+        record("identity", 0.2),
+        record(name, 0.3),
+        record("c", None),
+    ]
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.01, 2000)
+    draws = {r.cell(): (r.value + noise).astype(np.float32) for r in records if r.value is not None}
+    boxes = ((1.0, 2.0, 9.0, 8.0, 0.5, name),)
+    jpeg = encode_jpeg(np.zeros((10, 12, 3), np.uint8))
+    return Results(
+        run="f" * 64,
+        spec={"dataset": "coco", "split": name, "seed": 0},
+        provenance={"versions": {name: "1"}},
+        cost=[],
+        errors=[{"sample": name, "stage": "decode", "message": name}],
+        records=records,
+        draws=draws,
+        gallery=[GalleryItem(name, r.rain, r.derainer, jpeg, 12, 10, boxes, "k") for r in records],
+    )
+
+
+def test_summary_shows_values_differences_and_marks() -> None:
+    headings, rows, notes = summary(results())
+    assert headings == ["rain", "derainer", "AP pooled", "against rainy"]
+    assert rows[0] == ["none", "identity", "0.500", ""]
+    assert rows[1] == ["photoshop-heavy", "identity", "0.200", ""]
+    assert rows[2] == ["photoshop-heavy", "b", "0.300†", "+0.100 [+0.100, +0.100]"]
+    assert rows[3] == ["photoshop-heavy", "c", "–", "–"]
+    assert any(line.startswith("† the derainer was trained on this kind of rain") for line in notes)
+    assert any("1 images failed" in line for line in notes)
+
+
+def test_sentences_say_better_worse_or_no_difference() -> None:
+    said = sentences(results())
+    assert said[0] == "Under photoshop-heavy, AP pooled is 0.200 instead of 0.500 on clean images."
+    assert said[1].startswith("b: 0.300, 0.100 better than the rainy input (95 % interval +0.100")
+    assert len(said) == 2
+    wide = results()
+    cell = wide.records[2].cell()
+    wide.draws[cell] = np.random.default_rng(1).normal(0.3, 0.5, 2000).astype(np.float32)
+    assert "no significant difference to the rainy input" in sentences(wide)[1]
+
+
+def test_unknown_training_is_marked() -> None:
+    known = results()
+    unknown = replace(known, records=[replace(r, seen=None) for r in known.records])
+    _, rows, notes = summary(unknown)
+    assert rows[2][2] == "0.300?"
+    assert "? what the weights were trained on is not known." in notes
+
+
+def test_results_go_through_json() -> None:
+    before = results()
+    after = parse(before.to_json(), before.draws, before.gallery)
+    assert after == before
+    assert json.loads(before.to_json())["records"][3]["why"] == "no object counts"
+
+
+def test_the_same_results_give_the_same_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(results(), tmp_path / name)
+    files = sorted(f.relative_to(tmp_path / "a") for f in (tmp_path / "a").rglob("*.*"))
+    assert len(files) >= 7
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_hostile_text_stays_text() -> None:
+    hostile = results(HOSTILE)
+    text = page(hostile, plots(hostile))
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "default-src 'none'" in text
+    table = markdown(hostile)
+    assert "<script" not in table
+    assert "\x1b" not in table
+    assert all(line.count("|") - line.count("\\|") == 5 for line in table.splitlines()[:6])
+    rows = list(csv.reader(io.StringIO(csv_text(hostile))))
+    assert all(len(row) == len(rows[0]) for row in rows)
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+
+
+def test_page_asks_nothing_of_a_network() -> None:
+    text = page(results(), plots(results()))
+    outside = [word for word in ("http://", "https://", "src='//", "@import") if word in text]
+    assert outside == []
+
+
+@pytest.mark.parametrize("missing", ["records", "gallery"])
+def test_empty_results_still_make_a_page(missing: str, tmp_path: Path) -> None:
+    write(replace(results(), **{missing: []}), tmp_path)  # type: ignore[arg-type]
+    assert (tmp_path / "report.html").is_file()

@@ -1,0 +1,109 @@
+"""The ultralytics adapter against ultralytics' own predictor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+
+from datasets.image import NDArrayByte, decode
+from tasks.detection import Detection
+from tasks.models.ultralytics import UltralyticsDetector
+from tasks.task import TaskError
+
+
+def same_as_predict(file: Path, pictures: list[NDArrayByte]) -> int:
+    """Compare box by box with ``YOLO.predict``; returns how many boxes there were."""
+    from ultralytics import YOLO
+
+    threads = torch.get_num_threads()
+    options = {"conf": 0.001, "iou": 0.7, "max_det": 300, "device": "cpu", "verbose": False}
+    try:
+        model = YOLO(file)
+        model.predict(np.zeros((32, 32, 3), np.uint8), **options)  # sets torch's threads once
+        torch.set_num_threads(1)
+        detector = UltralyticsDetector(file, "cpu")
+        boxes = 0
+        for picture in pictures:
+            bgr = np.ascontiguousarray(picture[:, :, ::-1])
+            theirs = model.predict(bgr, **options)[0].boxes
+            ours = detector.detect([picture])[0]
+            assert np.array_equal(ours.categories, theirs.cls.numpy().astype(int))
+            assert np.abs(ours.boxes_xyxy_px - theirs.xyxy.numpy()).max(initial=0) == 0
+            assert np.abs(ours.scores - theirs.conf.numpy()).max(initial=0) == 0
+            boxes += len(ours.scores)
+    finally:
+        torch.set_num_threads(threads)
+    return boxes
+
+
+def test_predictions_are_ultralytics_own(detector_file: Path) -> None:
+    photo = astronaut()
+    pictures = [photo, photo[:333, :211], photo[:37], np.ascontiguousarray(photo[::2, ::3])]
+    assert same_as_predict(detector_file, pictures) > 100
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_predictions_on_coco128_are_ultralytics_own(data: Path) -> None:
+    files = sorted((data / "coco128" / "images" / "train2017").iterdir())
+    pictures = [decode(f.read_bytes(), f.name) for f in files]
+    assert same_as_predict(data / "weights" / "yolov8n.pt", pictures) > 5000
+
+
+def test_images_of_one_shape_share_a_forward(detector_file: Path) -> None:
+    photo = astronaut()
+    pictures = [photo, photo[:300], np.ascontiguousarray(photo[::-1])]
+    detector = UltralyticsDetector(detector_file, "cpu")
+    together = detector.detect(pictures)
+    for picture, found in zip(pictures, together, strict=True):
+        alone = detector.detect([picture])[0]
+        assert len(alone.scores) == len(found.scores)
+        assert np.abs(alone.boxes_xyxy_px - found.boxes_xyxy_px).max() < 0.1
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch owned",)
+
+
+def test_a_foreign_class_is_refused_and_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": Evil()}, "evil.pt")
+    with pytest.raises(TaskError, match=r"evil\.pt: refused") as caught:
+        UltralyticsDetector(Path("evil.pt"), "cpu")
+    assert "\n" not in str(caught.value)
+    assert not Path("owned").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 no archive"])
+def test_a_damaged_checkpoint_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(TaskError, match=r"a\.pt"):
+        UltralyticsDetector(tmp_path / "a.pt", "cpu")
+
+
+def test_plain_weights_and_other_files_are_named(tmp_path: Path) -> None:
+    torch.save({"model": {"a": torch.zeros(1)}}, tmp_path / "a.pt")
+    with pytest.raises(TaskError, match="not an ultralytics model"):
+        UltralyticsDetector(tmp_path / "a.pt", "cpu")
+    with pytest.raises(TaskError, match=r"b\.pt not found"):
+        UltralyticsDetector(tmp_path / "b.pt", "cpu")
+
+
+@pytest.mark.data
+def test_a_segmenter_is_no_detector(data: Path) -> None:
+    with pytest.raises(TaskError, match="for 'segment', not for detection"):
+        UltralyticsDetector(data / "weights" / "yolov8n-seg.pt", "cpu")
+
+
+def test_a_detector_of_other_classes_is_told(detector_file: Path) -> None:
+    task = Detection({1: "zebra"}, lambda: UltralyticsDetector(detector_file, "cpu"))
+    with pytest.raises(TaskError, match="none of the data set's categories; it knows person"):
+        task.load()
