@@ -6,10 +6,9 @@ import copy
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -22,8 +21,27 @@ from harness.ledger import ImageCache, Predictions, pack, unpack
 from harness.plan import Condition, Plan, TaskPlan
 from tasks import quality
 
+T = TypeVar("T")
+
 PICTURE_PX = 640
 """Longest side of a picture kept for the page."""
+
+
+class once(Generic[T]):
+    """A property that is computed when first asked for.
+
+    Python 3.11's ``functools.cached_property`` holds one lock for all instances while it computes,
+    and so lets no two images be derained at a time.
+    """
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self._function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> T:
+        value = self._function(instance)
+        instance.__dict__[self._function.__name__] = value
+        return value
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,7 @@ class UnitKeys:
     condition: Condition
     entry: Entry
 
-    @cached_property
+    @once
     def restored(self) -> str:
         """Key of the image that the tasks are shown."""
         plan, condition = self.plan, self.condition
@@ -298,13 +316,13 @@ class _Pictures:
         self._plan, self._condition = plan, condition
         self._restorer, self._cache = restorer, cache
 
-    @cached_property
+    @once
     def clean(self) -> NDArrayByte:
         """The photograph."""
         self.stage = "decode"
         return self.entry.sample.image()
 
-    @cached_property
+    @once
     def rainy(self) -> NDArrayByte:
         """The photograph under the condition's rain."""
         if self._condition.rain == "none":
@@ -316,7 +334,7 @@ class _Pictures:
         rendered: RainyImage = rain.render(clean, rng)
         return rendered.image
 
-    @cached_property
+    @once
     def restored(self) -> NDArrayByte:
         """What the tasks are shown: derained and rounded to bytes, or what the cache has kept."""
         if self._condition.derainer.is_identity:

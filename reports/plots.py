@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def plots(results: Results) -> dict[str, bytes]:
             drawn[f"{task}.svg"] = _save(figure, "svg")
             drawn[f"{task}.png"] = _save(figure, "png")
     if results.gallery:
-        drawn["pictures.png"] = _save(_sheet(results), "png")
+        drawn["pictures.jpg"] = _save(_sheet(results), "jpg")
     return drawn
 
 
@@ -46,8 +46,12 @@ def _save(figure: Figure, kind: str) -> bytes:
 
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "derain-harness", "text.parse_math": False}):
-        unset = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(buffer, format=kind, dpi=110, metadata=unset)
+        options: dict[str, dict[str, Any]] = {
+            "svg": {"metadata": {"Date": None}},
+            "png": {"metadata": {"Software": None}},
+            "jpg": {"pil_kwargs": {"quality": 88}},
+        }
+        figure.savefig(buffer, format=kind, dpi=110, **options[kind])
     return buffer.getvalue()
 
 
@@ -103,8 +107,9 @@ def _sheet(results: Results) -> Figure:
     """Pictures with boxes: images down, conditions across."""
     images = list(dict.fromkeys(g.sample for g in results.gallery))[:SHEET_IMAGES]
     columns = list(dict.fromkeys((g.rain, g.derainer) for g in results.gallery))
+    classes = sorted({box[5] for g in results.gallery for box in g.boxes})
     by_place = {(g.sample, g.rain, g.derainer): g for g in results.gallery}
-    aspect = [results_height(by_place, image, columns) for image in images]
+    aspect = [_aspect(by_place, image, columns) for image in images]
     figure = _figure(3.6 * len(columns), sum(3.6 * a + 0.25 for a in aspect))
     panels = figure.subplots(
         len(images), len(columns), squeeze=False, gridspec_kw={"height_ratios": aspect}
@@ -117,11 +122,11 @@ def _sheet(results: Results) -> Figure:
                 panel.set_title(_label(rain, derainer), fontsize=10, parse_math=False)
             item = by_place.get((image, rain, derainer))
             if item is not None:
-                _picture(panel, item)
+                _picture(panel, item, classes)
     return figure
 
 
-def results_height(
+def _aspect(
     by_place: dict[tuple[str, str, str], GalleryItem], image: str, columns: list[tuple[str, str]]
 ) -> float:
     """Height over width of an image, from whichever of its pictures there is."""
@@ -135,7 +140,7 @@ def _label(rain: str, derainer: str) -> str:
     return plain(derainer)
 
 
-def _picture(panel: Axes, item: GalleryItem) -> None:
+def _picture(panel: Axes, item: GalleryItem, classes: list[str]) -> None:
     from datasets.image import decode
 
     panel.imshow(
@@ -143,7 +148,6 @@ def _picture(panel: Axes, item: GalleryItem) -> None:
         extent=(0, item.width, item.height, 0),
         interpolation="antialiased",
     )
-    classes = sorted({box[5] for box in item.boxes})
     for left, top, right, bottom, score, name in item.boxes:
         colour = COLOURS[classes.index(name) % len(COLOURS)]
         panel.plot(

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def test_every_condition_has_every_metric(unbroken: Path) -> None:
     assert clean["n_identical"] == 8
     assert records[("photoshop-heavy", "identity", "psnr_y_db")]["value"] < 25
     assert set(results) == {"run", "spec", "provenance", "cost", "errors", "records"}
-    for name in ("results.csv", "results.md", "report.html", "draws.npz", "plots/pictures.png"):
+    for name in ("results.csv", "results.md", "report.html", "draws.npz", "plots/pictures.jpg"):
         assert (unbroken / "out" / name).stat().st_size > 0
 
 
@@ -269,6 +270,29 @@ def test_report_makes_the_same_files_from_the_ledger_alone(unbroken: Path, tmp_p
     status, shown, err = finish(start("report", str(unbroken), "--out", str(tmp_path), code=code))
     assert (status, err) == (0, "")
     assert shown.strip() == str(tmp_path / "report.html")
-    for name in ("results.csv", "results.md", "plots/detection.svg", "plots/pictures.png"):
+    for name in ("results.csv", "results.md", "plots/detection.svg", "plots/pictures.jpg"):
         assert (tmp_path / name).read_bytes() == (unbroken / "out" / name).read_bytes()
     assert text_of_records(tmp_path) == text_of_records(unbroken / "out")
+
+
+class Meeting:
+    """A derainer that waits until two images are being derained at once."""
+
+    def __init__(self) -> None:
+        self.barrier = threading.Barrier(2)
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        self.barrier.wait(timeout=30)
+        return image.astype(np.float32) / np.float32(255)
+
+
+def test_two_workers_derain_two_images_at_a_time(spec: RunSpec, tmp_path: Path) -> None:
+    spec = spec.model_copy(
+        update={
+            "workspace": str(tmp_path),
+            "task": ("none",),
+            "derainer": ("identity",),
+            "workers": 2,
+        }
+    )
+    assert run(spec, derainers={"meeting": Meeting()}).errors == []
