@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import PRIMARY, TITLES, conditions, metrics, plain, summary
+from reports.tables import PRIMARY, TITLES, conditions, label, metrics, plain, summary
 
 if TYPE_CHECKING:
     from harness.record import Results
@@ -25,7 +25,7 @@ def page(results: Results, drawn: dict[str, bytes]) -> str:
     pictures = [
         {
             "sample": g.sample,
-            "label": f"{g.rain} · {g.derainer}",
+            "label": label(g.rain, g.derainer),
             "width": g.width,
             "height": g.height,
             "source": _data("image/jpeg", g.jpeg),
@@ -39,6 +39,7 @@ def page(results: Results, drawn: dict[str, bytes]) -> str:
         sentences=sentences(results),
         headings=headings,
         rows=rows,
+        facts={k: _words(v) for k, v in (results.provenance | results.spec).items()},
         notes=notes,
         plots=[
             {"name": name, "source": _data("image/svg+xml", data)}
@@ -61,7 +62,8 @@ def sentences(results: Results) -> list[str]:
             if floor is None or floor.value is None:
                 continue
             unit, digits = (" dB", 2) if floor.unit == "dB" else ("", 3)
-            line = f"Under {rain}, {TITLES[metric]} is {floor.value:.{digits}f}{unit}"
+            name = TITLES[metric].removesuffix(" [dB]")
+            line = f"Under {rain}, {name} is {floor.value:.{digits}f}{unit}"
             if clean is not None and clean.value is not None:
                 line += f" instead of {clean.value:.{digits}f} on clean images"
             said.append(line + ".")
@@ -87,6 +89,17 @@ def _change(paired: Any, unit: str, digits: int) -> str:
     if low <= 0 <= high:
         return f"no significant difference to the rainy input ({shown})"
     return f"{amount} {word} than the rainy input ({shown})"
+
+
+def _words(value: Any) -> str:
+    """A fact of a run, without the signs of a programming language."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(v) for v in value)
+    if value is None or isinstance(value, bool):
+        return "–" if value is None else "yes" if value else "no"
+    return str(value)
 
 
 def _data(kind: str, data: bytes) -> str:

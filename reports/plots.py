@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.tables import TITLES, conditions, metrics, plain
+from reports.tables import TITLES, conditions, label, metrics, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +91,7 @@ def _scores(results: Results, task: str) -> Figure | None:
         panel.margins(x=0.15)
     panels[0].set_yticks(
         range(len(rows)),
-        [plain(f"{rain} · {derainer}") for rain, derainer in rows],
+        [label(*row) for row in rows],
         parse_math=False,
     )
     panels[0].set_ylim(len(rows) - 0.5, -0.7)
@@ -119,7 +119,7 @@ def _sheet(results: Results) -> Figure:
             panel = panels[row][column]
             panel.set_axis_off()
             if row == 0:
-                panel.set_title(_label(rain, derainer), fontsize=10, parse_math=False)
+                panel.set_title(label(rain, derainer), fontsize=10, parse_math=False)
             item = by_place.get((image, rain, derainer))
             if item is not None:
                 _picture(panel, item, classes)
@@ -132,12 +132,6 @@ def _aspect(
     """Height over width of an image, from whichever of its pictures there is."""
     item = next(by_place[(image, *c)] for c in columns if (image, *c) in by_place)
     return item.height / item.width
-
-
-def _label(rain: str, derainer: str) -> str:
-    if derainer == "identity":
-        return "clean" if rain == "none" else plain(f"rainy ({rain})")
-    return plain(derainer)
 
 
 def _picture(panel: Axes, item: GalleryItem, classes: list[str]) -> None:

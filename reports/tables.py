@@ -46,6 +46,13 @@ def conditions(results: Results) -> list[tuple[str, str]]:
     return sorted(found, key=lambda c: (c[0] != "none", c[0], c[1] != "identity", c[1]))
 
 
+def label(rain: str, derainer: str) -> str:
+    """A condition in words."""
+    if rain == "none":
+        return "clean" if derainer == "identity" else plain(f"clean · {derainer}")
+    return plain(f"{rain} · {'rainy' if derainer == 'identity' else derainer}")
+
+
 def metrics(results: Results) -> list[tuple[str, str]]:
     """(task, metric) of the summary that the run holds."""
     have = {(r.task, r.metric) for r in results.records}
