@@ -130,7 +130,7 @@ def main() -> None:
     started = time.monotonic()
     torch.manual_seed(SEED)
     network = GraNet()
-    phases = PHASES
+    phases: tuple[Phase, ...] = PHASES
     if arguments.first_phase is not None:
         load_weights(network, arguments.first_phase)
         phases = PHASES[1:]
