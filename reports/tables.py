@@ -7,6 +7,8 @@ import html
 import io
 from typing import TYPE_CHECKING, Any
 
+from harness.record import FEWEST
+
 if TYPE_CHECKING:
     from harness.record import Record, Results
 
@@ -116,6 +118,8 @@ def notes(results: Results, marked: set[str]) -> list[str]:
         "PSNR-Y and SSIM-Y: BT.601 studio luma rounded to bytes, Gaussian 11x11 window, per image, "
         "then the mean. AP: pycocotools, boxes; AP pooled: one ranking over all classes.",
     ]
+    if 0 < n < FEWEST:
+        lines.append(f"Fewer than {FEWEST} images: no intervals.")
     lines += [f"† {SEEN[m]}." for m in SEEN if m in marked]
     if "unknown" in marked:
         lines.append("? what the weights were trained on is not known.")
