@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from datasets.coco import open_coco
 from datasets.folder import open_folder
+from datasets.pairs import open_pairs
 from datasets.sample import Annotations, Dataset, DatasetError, Sample
 
-DATASETS: dict[str, Callable[[Path, str | None], Dataset]] = {
+DATASETS: dict[str, Callable[..., Dataset]] = {
     "coco": open_coco,
     "folder": open_folder,
+    "pairs": open_pairs,
 }
-"""Every data set, literally: name -> function of (root, split)."""
+"""Every data set, literally: name -> function of (root, split); ``pairs`` takes ``pair`` too."""
 
 __all__ = ["DATASETS", "Annotations", "Dataset", "DatasetError", "Sample"]

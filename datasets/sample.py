@@ -50,6 +50,8 @@ class Sample:
     """What the image must not be separated from when resampling: drive, video, scene, or its id."""
     annotations: Annotations | None = None
     """Labels, None where the set has none."""
+    rainy_path: Path | None = None
+    """The rainy image, where the set brings its own rain."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What the set says of the image, e.g. weather."""
 
@@ -62,12 +64,23 @@ class Sample:
         return self.path.read_bytes()
 
     def image(self) -> NDArrayByte:
-        """Decode the file to ``uint8 (H, W, 3) RGB``.
+        """Decode the clean file to ``uint8 (H, W, 3) RGB``.
 
         Raises:
             ImageError: If it cannot be decoded.
         """
         return decode(self.read(), self.path.name)
+
+    def given_rain(self) -> NDArrayByte:
+        """Decode the rainy file that the set brings.
+
+        Raises:
+            DatasetError: If it brings none.
+            ImageError: If it cannot be decoded.
+        """
+        if self.rainy_path is None:
+            raise DatasetError(f"image {self.id} brings no rain of its own")
+        return decode(self.rainy_path.read_bytes(), self.rainy_path.name)
 
 
 @dataclass(frozen=True)

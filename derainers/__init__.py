@@ -26,7 +26,9 @@ class DerainerRow:
     version: int
     """Raised whenever the same weights and image give another result."""
     weights: Path | None = None
-    """The weight file that comes with the package; None = the derainer has no weights."""
+    """The weight file that comes with the package."""
+    published: str | None = None
+    """Where the authors publish weights, for a network that comes without; None = see above."""
 
 
 def _identity(weights: Path | None) -> Restorer:
@@ -52,9 +54,55 @@ def _granet(weights: Path | None) -> Restorer:
     return Derainer(network, multiple_of=GraNet.multiple_of, minimum_px=GraNet.minimum_px)
 
 
+def _prenet(recurrent: bool, shared: bool) -> Callable[[Path | None], Restorer]:
+    def build(weights: Path | None) -> Restorer:
+        from derainers.checkpoint import load_weights
+        from derainers.derainer import Derainer
+        from derainers.networks.prenet import PReNet
+
+        network = PReNet(recurrent, shared)
+        if weights is not None:
+            load_weights(network, weights)
+        return Derainer(network)
+
+    return build
+
+
+def _rescan(weights: Path | None) -> Restorer:
+    from derainers.checkpoint import load_weights
+    from derainers.derainer import Derainer
+    from derainers.networks.rescan import RESCAN
+
+    network = RESCAN()
+    if weights is not None:
+        load_weights(network, weights)
+    return Derainer(network, channels="bgr")
+
+
+def _nledn(weights: Path | None) -> Restorer:
+    from derainers.checkpoint import load_weights
+    from derainers.derainer import Derainer
+    from derainers.networks.nledn import NLEDN
+
+    network = NLEDN()
+    if weights is not None:
+        load_weights(network, weights)
+    return Derainer(network, minimum_px=NLEDN.minimum_px)
+
+
+PRENET = "https://github.com/csdwren/PReNet"
+RESCAN = "https://github.com/XiaLiPKU/RESCAN"
+NLEDN = "https://github.com/AlexHex7/NLEDN"
+
 DERAINERS: dict[str, DerainerRow] = {
     "identity": DerainerRow(_identity, version=1),
     "median": DerainerRow(_median, version=1),
     "granet": DerainerRow(_granet, version=1, weights=WEIGHTS / "granet.safetensors"),
+    "prenet": DerainerRow(_prenet(recurrent=True, shared=False), version=1, published=PRENET),
+    "prenet-r": DerainerRow(_prenet(recurrent=True, shared=True), version=1, published=PRENET),
+    "prn": DerainerRow(_prenet(recurrent=False, shared=False), version=1, published=PRENET),
+    "prn-r": DerainerRow(_prenet(recurrent=False, shared=True), version=1, published=PRENET),
+    "rescan": DerainerRow(_rescan, version=1, published=RESCAN),
+    "nledn": DerainerRow(_nledn, version=1, published=NLEDN),
 }
 """Every derainer, literally. A function imports its network only when it is called."""

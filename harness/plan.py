@@ -92,17 +92,21 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     device = _device(spec.device)
     if spec.dataset is None:
         raise UsageError(f"name a data set with --dataset: {', '.join(DATASETS)}")
-    known(spec.dataset, DATASETS, "data set")
+    opened = DATASETS[known(spec.dataset, DATASETS, "data set")]
     for task in spec.task:
         known(task, TASKS, "task")
-    rains = {
-        name: RAINS[known(name, RAINS, "rain", "none")] for name in spec.rain if name != "none"
-    }
+    if spec.pair is not None and spec.dataset != "pairs":
+        raise UsageError("--pair belongs to --dataset pairs")
+    if spec.rain is None:
+        default = "given" if spec.dataset == "pairs" else "photoshop-heavy"
+        spec = spec.model_copy(update={"rain": (default,)})
+    words = tuple(known(name, RAINS, "rain", "given", "none") for name in spec.rain or ())
+    rains = {name: RAINS[name] for name in words if name in RAINS}
     derainers = [derainer_plan(word, own) for word in dict.fromkeys(spec.derainer)]
     try:
-        metrics = quality.chosen(spec.quality)
+        metrics = quality.chosen(spec.quality, spec.protocol)
     except ValueError as error:
-        raise UsageError(f"--quality: {error}") from error
+        raise UsageError(str(error)) from error
     for task in spec.model:
         known(task, {t: None for t in TASKS if t != "none"}, "task in --model")
     files = {t: _model_file(t, spec) for t in dict.fromkeys(spec.task) if t != "none"}
@@ -111,12 +115,16 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     root = Path(spec.data_root)
     if not root.is_dir():
         raise UsageError(f"--data-root {root}: no such folder")
-    dataset = DATASETS[spec.dataset](root, spec.split).limited(spec.limit)
+    options = {} if spec.pair is None else {"pair": spec.pair}
+    dataset = opened(root, spec.split, **options).limited(spec.limit)
+    if "given" in words and any(s.rainy_path is None for s in dataset.samples):
+        raise UsageError(f"--rain given: data set {spec.dataset} brings no rainy images")
     tasks = tuple(_task_plan(task, file, dataset, device) for task, file in files.items())
     identity = derainer_plan("identity", {})
+    falling = [r for r in dict.fromkeys(words) if r != "none"]
     learned = [d for d in derainers if not d.is_identity]
-    conditions = [Condition("none", identity), *(Condition(r, identity) for r in rains)]
-    conditions += [Condition(r, d) for d in learned for r in dict.fromkeys(spec.rain)]
+    conditions = [Condition("none", identity), *(Condition(r, identity) for r in falling)]
+    conditions += [Condition(r, d) for d in learned for r in dict.fromkeys(words)]
     return Plan(
         spec, dataset, rains, tuple(conditions), tasks, metrics, device, _workers(spec, device)
     )
@@ -143,7 +151,12 @@ def derainer_plan(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     name, _, given = word.partition("@")
     known(name, [*own, *DERAINERS], "derainer")
     row = DERAINERS[name]
-    if given and row.weights is None:
+    if not given and row.published is not None:
+        raise UsageError(
+            f"derainer {name} comes without weights: get the authors' from {row.published} "
+            f"and give them as {name}@FILE"
+        )
+    if given and row.weights is None and row.published is None:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
     file = Path(given) if given else row.weights
     if file is not None and not file.is_file():
@@ -271,7 +284,10 @@ def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, 
     derainer, marks = condition.derainer, set()
     if derainer.rain_families is None or derainer.images is None:
         return None
-    if condition.rain != "none" and plan.rains[condition.rain].family in derainer.rain_families:
+    if condition.rain == "given" and derainer.rain_families:
+        return None
+    rain = plan.rains.get(condition.rain)
+    if rain is not None and rain.family in derainer.rain_families:
         marks.add("rain")
     if plan.dataset.name in derainer.images:
         marks.add("images")
@@ -292,7 +308,7 @@ def run_digest(plan: Plan, fingerprint: str) -> str:
         rains={name: digest(rain) for name, rain in plan.rains.items()},
         conditions=[[c.rain, c.derainer.name, c.derainer.key] for c in plan.conditions],
         tasks=[[t.name, t.model_key, t.evidence_version] for t in plan.tasks],
-        metrics={m: quality.METRICS[m][1] for m in plan.metrics},
+        metrics={m: quality.METRICS[m].version for m in plan.metrics},
         seed=plan.spec.seed,
         dtype=plan.spec.dtype,
         device=plan.device,

@@ -26,12 +26,16 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: str | None = Field(default=None, description="data set: coco, folder")
+    dataset: str | None = Field(default=None, description="data set: coco, folder, pairs")
     data_root: str | None = Field(default=None, description="where the data set lies")
     split: str | None = Field(default=None, description="part of the data set, e.g. val2017")
-    rain: Words = Field(
-        default=("photoshop-heavy",),
-        description="rains; 'none' among them runs derainers on clean images too",
+    pair: str | None = Field(
+        default=None, description="names of the folders of rainy and clean images, RAINY:CLEAN"
+    )
+    rain: Words | None = Field(
+        default=None,
+        description="rains; 'none' among them derains clean images too, 'given' is the data set's "
+        "own (default: photoshop-heavy, or given for pairs)",
     )
     derainer: Words = Field(
         default=("identity", "median", "granet"), description="derainers, each NAME or NAME@WEIGHTS"
@@ -47,6 +51,9 @@ class RunSpec(BaseModel):
     )
     quality: Words = Field(
         default=("psnr", "ssim"), description="image quality metrics or families"
+    )
+    protocol: Words = Field(
+        default=("matlab-y",), description="protocols of PSNR-Y and SSIM-Y, or all"
     )
     limit: int | None = Field(
         default=None, ge=1, description="only the N images with the smallest sha256(id)"

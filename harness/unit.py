@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 import datasets.image as image_io
-from datasets.image import NDArrayByte
+from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain import RainyImage, digest, generator
 from datasets.sample import Sample
 from harness import keys
@@ -54,6 +55,8 @@ class Entry:
     image: str
     """Key of id and image file, without the labels."""
     labels: str | None
+    rainy: str | None
+    """Key of the rainy image that the data set brings."""
 
     @staticmethod
     def of(sample: Sample) -> Entry:
@@ -62,15 +65,21 @@ class Entry:
         Raises:
             OSError: If it cannot be read.
         """
-        image = keys.key(
-            "image",
-            version=image_io.VERSION,
-            id=sample.id,
-            bytes=keys.file_sha256(sample.path),
-            versions=keys.versions(("opencv-python",)),
-        )
+        image = _image_key(sample, sample.path)
+        rainy = _image_key(sample, sample.rainy_path) if sample.rainy_path else None
         labels = sample.annotations.sha256() if sample.annotations else None
-        return Entry(sample, keys.key("content", image=image, labels=labels), image, labels)
+        content = keys.key("content", image=image, labels=labels, rainy=rainy)
+        return Entry(sample, content, image, labels, rainy)
+
+
+def _image_key(sample: Sample, file: Path) -> str:
+    return keys.key(
+        "image",
+        version=image_io.VERSION,
+        id=sample.id,
+        bytes=keys.file_sha256(file),
+        versions=keys.versions(("opencv-python",)),
+    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,9 @@ class UnitKeys:
         """Key of the image that the tasks are shown."""
         plan, condition = self.plan, self.condition
         rainy = self.entry.image
-        if condition.rain != "none":
+        if condition.rain == "given":
+            rainy = keys.key("given", image=self.entry.rainy)
+        elif condition.rain != "none":
             rainy = keys.key(
                 "rainy",
                 image=rainy,
@@ -111,7 +122,7 @@ class UnitKeys:
             metric: keys.key(
                 "quality",
                 metric=metric,
-                version=quality.METRICS[metric][1],
+                version=quality.METRICS[metric].version,
                 restored=self.restored,
                 reference=self.entry.image,
             )
@@ -237,6 +248,8 @@ class Worker:
         wanted = {m: k for m, k in picture.keys.quality().items() if k not in have}
         picture.shown = shown.get(picture.keys.restored)
         if picture.shown is None or wanted:
+            floats = not self._condition.derainer.is_identity and quality.needs_float(wanted)
+            exact = picture.exact if floats else None
             image = picture.restored
             if picture.shown is None:
                 picture.shown = keys.pixels_sha256(image)
@@ -244,7 +257,8 @@ class Worker:
             if picture.seconds is not None:
                 finished.timings[picture.keys.timing()] = picture.seconds
             picture.stage = "quality"
-            values = quality.evidence(picture.clean, image, list(wanted))
+            judged = image if exact is None else exact
+            values = quality.evidence(picture.clean, judged, list(wanted))
             finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
         return finished
 
@@ -327,12 +341,29 @@ class _Pictures:
         """The photograph under the condition's rain."""
         if self._condition.rain == "none":
             return self.clean
+        if self._condition.rain == "given":
+            self.stage = "decode"
+            return self.entry.sample.given_rain()
         clean = self.clean
         self.stage = "rain"
         rain = self._plan.rains[self._condition.rain]
         rng = generator(self._plan.spec.seed, rain, self.entry.sample.id)
         rendered: RainyImage = rain.render(clean, rng)
         return rendered.image
+
+    @once
+    def exact(self) -> NDArrayFloat:
+        """What the derainer returned, before it is rounded."""
+        rainy = self.rainy
+        self.stage = "derain"
+        start = time.perf_counter()
+        restored = np.asarray(self._restorer.restore(rainy, self.entry.sample.id), np.float32)
+        self.seconds = time.perf_counter() - start
+        if restored.shape != rainy.shape:
+            raise ValueError(f"the derainer made {restored.shape} of {rainy.shape}")
+        if not np.isfinite(restored).all():
+            raise ValueError("the derainer returned non-finite values")
+        return restored
 
     @once
     def restored(self) -> NDArrayByte:
@@ -342,16 +373,7 @@ class _Pictures:
         kept = self._cached()
         if kept is not None:
             return kept
-        rainy = self.rainy
-        self.stage = "derain"
-        start = time.perf_counter()
-        restored = np.asarray(self._restorer.restore(rainy, self.entry.sample.id))
-        self.seconds = time.perf_counter() - start
-        if restored.shape != rainy.shape:
-            raise ValueError(f"the derainer made {restored.shape} of {rainy.shape}")
-        if not np.isfinite(restored).all():
-            raise ValueError("the derainer returned non-finite values")
-        image = image_io.round_to_bytes(restored)
+        image = image_io.round_to_bytes(self.exact)
         if self.shown not in (None, keys.pixels_sha256(image)):
             raise ValueError(
                 "derained again, the image is another than the ledger knows (other hardware?): "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import PRIMARY, TITLES, conditions, label, metrics, plain, summary
+from reports.tables import PRIMARY, base, conditions, label, metrics, plain, summary, title
 
 if TYPE_CHECKING:
     from harness.record import Results
@@ -54,7 +54,7 @@ def sentences(results: Results) -> list[str]:
     """What the numbers say, in words."""
     said = []
     for task, metric in metrics(results):
-        if metric not in PRIMARY:
+        if base(metric) not in PRIMARY:
             continue
         clean = results.value("none", "identity", task, metric)
         for rain in dict.fromkeys(r for r, _ in conditions(results) if r != "none"):
@@ -62,7 +62,7 @@ def sentences(results: Results) -> list[str]:
             if floor is None or floor.value is None:
                 continue
             unit, digits = (" dB", 2) if floor.unit == "dB" else ("", 3)
-            name = TITLES[metric].removesuffix(" [dB]")
+            name = title(metric).replace(" [dB]", "")
             line = f"Under {rain}, {name} is {floor.value:.{digits}f}{unit}"
             if clean is not None and clean.value is not None:
                 line += f" instead of {clean.value:.{digits}f} on clean images"

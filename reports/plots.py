@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.tables import TITLES, conditions, label, metrics, plain
+from reports.tables import conditions, label, metrics, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def _scores(results: Results, task: str) -> Figure | None:
                 ha="center",
                 fontsize=8,
             )
-        panel.set_xlabel(TITLES[metric])
+        panel.set_xlabel(title(metric))
         panel.grid(axis="x", alpha=0.3)
         panel.margins(x=0.15)
     panels[0].set_yticks(

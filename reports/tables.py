@@ -16,7 +16,14 @@ COLUMNS = {
     "detection": ("ap", "ap50", "ap_pooled"),
     "quality": ("psnr_y_db", "ssim_y"),
 }
-"""Metrics of the summary, by task."""
+"""Metrics of the summary, by task; other protocols of the same metrics follow."""
+
+PROTOCOLS = {
+    "matlab-y": "BT.601 studio luma rounded to bytes, Gaussian 11x11 window",
+    "prenet": "unrounded studio luma, automatic down-sampling, restored image truncated to bytes",
+    "pil-y": "full-range 8-bit luma, uniform 7x7 window, restored image truncated to bytes",
+}
+"""What the protocols of PSNR-Y and SSIM-Y are."""
 
 TITLES = {
     "ap": "AP",
@@ -57,8 +64,21 @@ def label(rain: str, derainer: str) -> str:
 
 def metrics(results: Results) -> list[tuple[str, str]]:
     """(task, metric) of the summary that the run holds."""
-    have = {(r.task, r.metric) for r in results.records}
-    return [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in have]
+    have = list(dict.fromkeys((r.task, r.metric) for r in results.records))
+    shown = [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in have]
+    others = [(t, m) for t, m in have if "@" in m and base(m) in COLUMNS.get(t, ())]
+    return shown + others
+
+
+def base(metric: str) -> str:
+    """A metric's name without its protocol."""
+    return metric.partition("@")[0]
+
+
+def title(metric: str) -> str:
+    """Heading of a metric."""
+    protocol = metric.partition("@")[2]
+    return TITLES[base(metric)] + (f" {protocol}" if protocol else "")
 
 
 def summary(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
@@ -66,8 +86,8 @@ def summary(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
     shown = metrics(results)
     headings = ["rain", "derainer"]
     for _, metric in shown:
-        headings.append(TITLES[metric])
-        if metric in PRIMARY:
+        headings.append(title(metric))
+        if base(metric) in PRIMARY:
             headings.append("against rainy")
     marked: set[str] = set()
     rows = []
@@ -76,7 +96,7 @@ def summary(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
         for task, metric in shown:
             record = results.value(rain, derainer, task, metric)
             row.append(_value(record, marked))
-            if metric in PRIMARY:
+            if base(metric) in PRIMARY:
                 row.append(_against(results, results.value(rain, "identity", task, metric), record))
         rows.append(row)
     return headings, rows, notes(results, marked)
@@ -115,9 +135,14 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     lines = [
         f"n = {n} images. Against rainy: paired difference to the rainy input, 95 % percentile "
         "interval over 2,000 resamples of the images; intervals of single values: results.csv.",
-        "PSNR-Y and SSIM-Y: BT.601 studio luma rounded to bytes, Gaussian 11x11 window, per image, "
-        "then the mean. AP: pycocotools, boxes; AP pooled: one ranking over all classes.",
     ]
+    shown = metrics(results)
+    if any(t == "quality" for t, _ in shown):
+        used = dict.fromkeys(m.partition("@")[2] or "matlab-y" for t, m in shown if t == "quality")
+        said = "; ".join(f"{p}: {PROTOCOLS[p]}" for p in used if p in PROTOCOLS)
+        lines.append(f"PSNR-Y and SSIM-Y per image, then the mean. {said}.")
+    if any(t == "detection" for t, _ in shown):
+        lines.append("AP: pycocotools, boxes; AP pooled: one ranking over all classes.")
     if 0 < n < FEWEST:
         lines.append(f"Fewer than {FEWEST} images: no intervals.")
     lines += [f"† {SEEN[m]}." for m in SEEN if m in marked]

@@ -1,34 +1,46 @@
-"""Peak signal-to-noise ratio of one image, in decibels; a set's value is the mean over images."""
+"""Peak signal-to-noise ratio of one image, in decibels; a set's value is the mean over images.
+
+Args of each function: ``reference`` is the clean image, ``restored`` the one to judge, both
+``uint8 (H, W, 3) RGB`` of one shape. Each returns decibels, infinity for equal values.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
-from tasks.quality.luma import studio_luma
+from tasks.quality.luma import pil_luma, studio_luma, studio_luma_unrounded
 
 
 def psnr_y_db(reference: NDArrayByte, restored: NDArrayByte) -> float:
-    """PSNR of studio-range luma rounded to bytes, peak 255: the field's MATLAB protocol.
-
-    Args:
-        reference: Clean ``uint8 (H, W, 3) RGB``.
-        restored: The image to judge, same shape.
-
-    Returns:
-        Decibels; infinity for equal luma.
-    """
+    """PSNR of studio-range luma rounded to bytes, peak 255: the field's MATLAB protocol."""
     return _psnr_db(studio_luma(reference), studio_luma(restored))
 
 
 def psnr_rgb_db(reference: NDArrayByte, restored: NDArrayByte) -> float:
-    """PSNR from one mean squared error over the three channels, peak 255; see `psnr_y_db`."""
+    """PSNR from one mean squared error over the three channels, peak 255."""
     return _psnr_db(reference, restored)
 
 
-def _psnr_db(a: NDArrayByte, b: NDArrayByte) -> float:
-    difference = a.astype(np.int16) - b
-    total = int(np.einsum("i,i->", difference.ravel(), difference.ravel(), dtype=np.int64))
-    return 10 * math.log10(255.0**2 * difference.size / total) if total else math.inf
+def psnr_y_db_prenet(reference: NDArrayByte, restored: NDArrayByte) -> float:
+    """PSNR of studio-range luma left unrounded, as the script of PReNet's authors takes it."""
+    return _psnr_db(studio_luma_unrounded(reference), studio_luma_unrounded(restored))
+
+
+def psnr_y_db_pil(reference: NDArrayByte, restored: NDArrayByte) -> float:
+    """PSNR of full-range luma in bytes, as NLEDN's authors take it."""
+    return _psnr_db(pil_luma(reference), pil_luma(restored))
+
+
+def _psnr_db(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Decibels below the peak 255; sums of bytes are exact."""
+    if a.dtype == np.uint8:
+        difference = a.astype(np.int16) - b
+        total = float(np.einsum("i,i->", difference.ravel(), difference.ravel(), dtype=np.int64))
+    else:
+        total = float(np.square(a - b).sum())
+    return 10 * math.log10(255.0**2 * a.size / total) if total else math.inf

@@ -41,10 +41,20 @@ def saved(root: Path, name: str, content: object) -> str:
 BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "derainer": (
         lambda _: ["--derainer", "granett"],
-        "unknown derainer 'granett' (did you mean granet?): known are identity, median, granet",
+        "unknown derainer 'granett' (did you mean granet?): known are identity, median, granet, ",
     ),
-    "rain": (lambda _: ["--rain", "acid"], "unknown rain 'acid': known are photoshop-heavy, none"),
+    "rain": (
+        lambda _: ["--rain", "acid"],
+        "unknown rain 'acid': known are photoshop-heavy, given, none",
+    ),
     "dataset": (lambda _: ["--dataset", "kitti"], "unknown data set 'kitti': known are coco"),
+    "given": (lambda _: ["--rain", "given"], "data set coco brings no rainy images"),
+    "pair": (lambda _: ["--pair", "a:b"], "--pair belongs to --dataset pairs"),
+    "protocol": (lambda _: ["--protocol", "matlab"], "unknown protocol 'matlab': choose among"),
+    "published": (
+        lambda _: ["--derainer", "prenet"],
+        "derainer prenet comes without weights: get the authors' from https://",
+    ),
     "task": (lambda _: ["--task", "driving"], "unknown task 'driving': known are detection, none"),
     "quality": (lambda _: ["--quality", "psrn"], "unknown quality metric 'psrn'"),
     "data root": (lambda p: ["--data-root", str(p / "nowhere")], "nowhere: no such folder"),
@@ -108,7 +118,7 @@ def test_bad_input_is_one_line_with_the_remedy(
 
 def test_no_data_set_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["run"]) == 2
-    assert "name a data set with --dataset: coco, folder" in capsys.readouterr().err
+    assert "name a data set with --dataset: coco, folder, pairs" in capsys.readouterr().err
 
 
 def test_unknown_keys_of_a_spec_are_errors() -> None:

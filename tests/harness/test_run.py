@@ -296,3 +296,71 @@ def test_two_workers_derain_two_images_at_a_time(spec: RunSpec, tmp_path: Path) 
         }
     )
     assert run(spec, derainers={"meeting": Meeting()}).errors == []
+
+
+def test_pairs_bring_their_own_rain(tmp_path: Path) -> None:
+    from datasets.image import encode_png
+
+    rng = np.random.default_rng(0)
+    for folder, low in (("input", 40), ("target", 0)):
+        (tmp_path / folder).mkdir()
+        for i in range(3):
+            image = rng.integers(low, low + 9, (40, 50, 3), np.uint8)
+            (tmp_path / folder / f"{i}.png").write_bytes(encode_png(image))
+    spec = RunSpec(
+        dataset="pairs",
+        data_root=str(tmp_path),
+        derainer=("median",),
+        task=("none",),
+        protocol=("all",),
+        workspace=str(tmp_path / "runs"),
+    )
+    results = run(spec)
+    assert {(r.rain, r.derainer) for r in results.records} == {
+        ("none", "identity"),
+        ("given", "identity"),
+        ("given", "median"),
+    }
+    floor = results.value("given", "identity", "quality", "psnr_y_db")
+    prenet = results.value("given", "identity", "quality", "psnr_y_db@prenet")
+    pil = results.value("given", "identity", "quality", "psnr_y_db@pil-y")
+    assert floor is not None
+    assert prenet is not None
+    assert pil is not None
+    assert floor.value == pytest.approx(prenet.value, abs=0.05)
+    assert (floor.value or 0) - (pil.value or 0) == pytest.approx(1.32, abs=0.1)
+    assert text_of(run(spec)) == text_of(results)
+
+
+def text_of(results: Results) -> str:
+    text = results.to_json()
+    return text[text.index(' "errors"') :]
+
+
+def test_truncation_sees_what_rounding_hides(spec: RunSpec, tmp_path: Path) -> None:
+    """A derainer that answers 0.6 levels above the clean image is one level off when rounded."""
+    spec = spec.model_copy(
+        update={
+            "workspace": str(tmp_path),
+            "task": ("none",),
+            "rain": ("none",),
+            "derainer": ("identity",),
+            "protocol": ("matlab-y", "pil-y"),
+        }
+    )
+    results = run(spec, derainers={"above": Above()})
+    rounded = results.value("none", "above", "quality", "psnr_y_db")
+    truncated = results.value("none", "above", "quality", "psnr_y_db@pil-y")
+    assert rounded is not None
+    assert rounded.value is not None
+    assert truncated is not None
+    assert truncated.n_identical == 8
+
+
+class Above:
+    """0.6 levels above the image, where that is still in range."""
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        levels = image.astype(np.float32) + np.float32(0.6)
+        above: NDArrayFloat = np.minimum(levels / np.float32(255), np.float32(1))
+        return above

@@ -13,10 +13,11 @@ import pytest
 
 from datasets.image import encode_jpeg
 from harness.record import GalleryItem, Record, Results, parse
-from reports import write
+from reports import tables, write
 from reports.page import page, sentences
 from reports.plots import plots
 from reports.tables import csv_text, markdown, summary
+from tasks import quality
 
 HOSTILE = "=cmd|<script>alert(1)</script>\"'\n$\\frac{1}{$\u202e\x1b[31m"
 
@@ -85,6 +86,17 @@ def test_sentences_say_better_worse_or_no_difference() -> None:
     cell = wide.records[2].cell()
     wide.draws[cell] = np.random.default_rng(1).normal(0.3, 0.5, 2000).astype(np.float32)
     assert "no significant difference to the rainy input" in sentences(wide)[1]
+
+
+def test_every_protocol_has_a_caption_and_a_heading() -> None:
+    assert set(tables.PROTOCOLS) == set(quality.PROTOCOLS)
+    known = results()
+    more = replace(
+        known.records[2], task="quality", metric="psnr_y_db@prenet", unit="dB", value=30.0
+    )
+    headings, _, notes = summary(replace(known, records=[*known.records, more]))
+    assert headings[-2:] == ["PSNR-Y [dB] prenet", "against rainy"]
+    assert any("prenet: unrounded studio luma" in line for line in notes)
 
 
 def test_unknown_training_is_marked() -> None:

@@ -21,7 +21,7 @@ WORSE = np.clip(PHOTO + np.random.default_rng(0).normal(0, 20, PHOTO.shape), 0, 
 
 
 def value(metric: str, a: NDArrayByte, b: NDArrayByte) -> float:
-    return quality.METRICS[metric][0](a, b)
+    return quality.METRICS[metric].function(a, b)
 
 
 def ssim_options() -> dict[str, object]:
@@ -106,7 +106,17 @@ def test_sizes_that_differ_are_refused() -> None:
 
 def test_words_name_metrics_or_families() -> None:
     assert quality.chosen(("ssim", "psnr_y_db")) == ("psnr_y_db", "ssim_y", "ssim_rgb")
-    assert quality.chosen(("all", "none")) == tuple(quality.METRICS)
+    assert quality.chosen(("all", "none")) == tuple(m for m in quality.METRICS if "@" not in m)
+    assert quality.chosen(("ssim",), ("pil-y", "matlab-y")) == (
+        "ssim_y",
+        "ssim_rgb",
+        "ssim_y@pil-y",
+    )
+    assert quality.chosen(("psnr_y_db",), ("all",)) == tuple(
+        m for m in quality.METRICS if m.startswith("psnr_y_db")
+    )
+    with pytest.raises(ValueError, match="unknown protocol 'matlab': choose among matlab-y"):
+        quality.chosen(("ssim",), ("matlab",))
     with pytest.raises(ValueError, match="unknown quality metric 'pnsr': choose among psnr"):
         quality.chosen(("pnsr",))
 
