@@ -151,13 +151,11 @@ def derainer_plan(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     name, _, given = word.partition("@")
     known(name, [*own, *DERAINERS], "derainer")
     row = DERAINERS[name]
-    if not given and row.published is not None:
-        raise UsageError(
-            f"derainer {name} comes without weights: get the authors' from {row.published} "
-            f"and give them as {name}@FILE"
-        )
-    if given and row.weights is None and row.published is None:
+    if given and not row.learned:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
+    if row.learned and not given and row.weights is None:
+        source = f": get the authors' from {row.published}" if row.published else " yet"
+        raise UsageError(f"derainer {name} comes without weights{source}; give some as {name}@FILE")
     file = Path(given) if given else row.weights
     if file is not None and not file.is_file():
         raise UsageError(f"derainer {name}: weight file {file} not found: give one as {name}@FILE")

@@ -8,6 +8,8 @@ import pytest
 
 from derainers import DERAINERS
 from derainers.derainer import Derainer
+from derainers.networks.mscg import PatchDiscriminator
+from derainers.networks.mspfn import MSPFN
 
 PARAMETERS = {
     "prenet": 168_963,
@@ -17,8 +19,24 @@ PARAMETERS = {
     "rescan": 149_823,
     "nledn": 1_005_379,
     "granet": 1_009_455,
+    "mspfn": 13_113_024,
+    "mspfn-light": 1_666_320,
+    "dcsfn": 6_451_507,
+    "dcsfn-paper": 12_626_359,
+    "dcsfn-light": 819_463,
+    "mscg": 6_141_961,
 }
-"""Values in the authors' weight files; GraNet's by arithmetic on its layers."""
+"""Values in the authors' weight files; where none are public, by arithmetic on the layers."""
+
+MSPFN_TABLE_3 = {
+    (30, 1): 21.81,
+    (17, 1): 13.35,
+    (17, 2): 17.20,
+    (13, 2): 13.63,
+    (10, 3): 13.22,
+    (8, 5): 14.56,
+}
+"""Millions of parameters for M modules of N units, as printed in Table 3 of MSPFN's paper."""
 
 RAIN100L = {
     # name, file, protocol, PSNR-Y [dB], SSIM-Y, tolerance [dB]
@@ -36,6 +54,13 @@ def test_parameter_counts(name: str) -> None:
     built = DERAINERS[name].build(None)
     assert isinstance(built, Derainer)
     assert sum(p.numel() for p in built.module.parameters()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("setting", MSPFN_TABLE_3)
+def test_mspfn_has_the_papers_size_within_two_percent(setting: tuple[int, int]) -> None:
+    count = sum(p.numel() for p in MSPFN(*setting).parameters())
+    assert count / 1e6 == pytest.approx(MSPFN_TABLE_3[setting], rel=0.02)
+    assert sum(p.numel() for p in PatchDiscriminator().parameters()) == 2_767_809
 
 
 @pytest.mark.data

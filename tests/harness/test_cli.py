@@ -55,6 +55,10 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         lambda _: ["--derainer", "prenet"],
         "derainer prenet comes without weights: get the authors' from https://",
     ),
+    "unpublished": (
+        lambda _: ["--derainer", "mscg"],
+        "derainer mscg comes without weights yet; give some as mscg@FILE",
+    ),
     "task": (lambda _: ["--task", "driving"], "unknown task 'driving': known are detection, none"),
     "quality": (lambda _: ["--quality", "psrn"], "unknown quality metric 'psrn'"),
     "data root": (lambda p: ["--data-root", str(p / "nowhere")], "nowhere: no such folder"),
