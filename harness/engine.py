@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import keys
+from harness.chain import Entry, UnitKeys
 from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack, unpack
 from harness.plan import Condition, Plan, TaskPlan, make_plan, run_digest, seen
 from harness.provenance import provenance
 from harness.record import GalleryItem, Record, Results, level_interval
 from harness.replicates import DRAWS, VERSION, resample_counts
 from harness.spec import RunSpec
-from harness.unit import Entry, Failure, Finished, UnitKeys, Worker, message
+from harness.unit import Failure, Finished, Worker, message
 from tasks import quality
 from tasks.task import Evidence, Score
 

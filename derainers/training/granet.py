@@ -147,7 +147,7 @@ def main() -> None:
             "photographs": kept,
         },
         "excluded": {
-            "why": f"also in {', '.join(str(f.name) for f in arguments.exclude)}",
+            "why": f"also in {', '.join(f'{f.parent.name}/{f.name}' for f in arguments.exclude)}",
             "photographs": excluded,
         },
         "recipe": {
