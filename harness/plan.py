@@ -114,7 +114,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
         raise UsageError(f"data set {spec.dataset} needs --data-root, the folder where it lies")
     root = Path(spec.data_root)
     if not root.is_dir():
-        raise UsageError(f"--data-root {root}: no such folder")
+        raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
     options = {} if spec.pair is None else {"pair": spec.pair}
     dataset = opened(root, spec.split, **options).limited(spec.limit)
     if "given" in words and any(s.rainy_path is None for s in dataset.samples):

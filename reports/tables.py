@@ -149,7 +149,8 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     if "unknown" in marked:
         lines.append("? what the weights were trained on is not known.")
     if results.errors:
-        lines.append(f"{len(results.errors)} images failed and are left out of all cells.")
+        failed = len({error["sample"] for error in results.errors})
+        lines.append(f"Left out of all cells because they failed: {failed} of the images.")
     return lines
 
 

@@ -114,8 +114,12 @@ def _load(file: Path) -> Any:
     try:
         checkpoint, _ = loader.torch_safe_load(str(file), safe_only=True)
     except (TypeError, ModuleNotFoundError, AttributeError) as error:
-        cause = " ".join(str(error).split())
-        raise TaskError(f"{file}: refused: {cause}"[:300]) from error
+        foreign = [line for line in str(error.__cause__).splitlines() if "GLOBAL" in line]
+        cause = foreign[0].split(" was not")[0].strip() if foreign else type(error).__name__
+        raise TaskError(
+            f"{file}: refused, it is not a plain ultralytics checkpoint ({cause}): "
+            "give an official one, or one of your own training"
+        ) from error
     except Exception as error:
         # A damaged archive ends in a dozen kinds of exception, all with one remedy.
         raise TaskError(

@@ -74,7 +74,7 @@ def test_summary_shows_values_differences_and_marks() -> None:
     assert rows[2] == ["photoshop-heavy", "b", "0.300†", "+0.100 [+0.100, +0.100]"]
     assert rows[3] == ["photoshop-heavy", "c", "–", "–"]
     assert any(line.startswith("† the derainer was trained on this kind of rain") for line in notes)
-    assert any("1 images failed" in line for line in notes)
+    assert any("because they failed: 1 of the images" in line for line in notes)
 
 
 def test_sentences_say_better_worse_or_no_difference() -> None:
