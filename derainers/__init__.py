@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from derainers.derainer import Restorer
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -45,90 +48,60 @@ def _median(weights: Path | None) -> Restorer:
     return derainer.Filter(classical.median)
 
 
-def _granet(weights: Path | None) -> Restorer:
+def _restorer(network: nn.Module, weights: Path | None, **convention: Any) -> Restorer:
+    """A network with its weights, if there are any, and what it expects of its input."""
     from derainers.checkpoint import load_weights
     from derainers.derainer import Derainer
-    from derainers.networks.granet import GraNet
 
-    network = GraNet()
     if weights is not None:
         load_weights(network, weights)
-    return Derainer(network, multiple_of=GraNet.multiple_of, minimum_px=GraNet.minimum_px)
+    return Derainer(network, **convention)
 
 
-def _prenet(recurrent: bool, shared: bool) -> Callable[[Path | None], Restorer]:
-    def build(weights: Path | None) -> Restorer:
-        from derainers.checkpoint import load_weights
-        from derainers.derainer import Derainer
-        from derainers.networks.prenet import PReNet
+def _granet(weights: Path | None) -> Restorer:
+    from derainers.networks.granet import GraNet
 
-        network = PReNet(recurrent, shared)
-        if weights is not None:
-            load_weights(network, weights)
-        return Derainer(network)
+    sizes = {"multiple_of": GraNet.multiple_of, "minimum_px": GraNet.minimum_px}
+    return _restorer(GraNet(), weights, **sizes)
 
-    return build
+
+def _prenet(weights: Path | None, recurrent: bool, shared: bool) -> Restorer:
+    from derainers.networks.prenet import PReNet
+
+    return _restorer(PReNet(recurrent, shared), weights)
 
 
 def _rescan(weights: Path | None) -> Restorer:
-    from derainers.checkpoint import load_weights
-    from derainers.derainer import Derainer
     from derainers.networks.rescan import RESCAN
 
-    network = RESCAN()
-    if weights is not None:
-        load_weights(network, weights)
-    return Derainer(network, channels="bgr")
+    return _restorer(RESCAN(), weights, channels="bgr")
 
 
 def _nledn(weights: Path | None) -> Restorer:
-    from derainers.checkpoint import load_weights
-    from derainers.derainer import Derainer
     from derainers.networks.nledn import NLEDN
 
-    network = NLEDN()
-    if weights is not None:
-        load_weights(network, weights)
-    return Derainer(network, minimum_px=NLEDN.minimum_px)
+    return _restorer(NLEDN(), weights, minimum_px=NLEDN.minimum_px)
 
 
-def _mspfn(light: bool) -> Callable[[Path | None], Restorer]:
-    def build(weights: Path | None) -> Restorer:
-        from derainers.checkpoint import load_weights
-        from derainers.derainer import Derainer
-        from derainers.networks.mspfn import MSPFN
+def _mspfn(weights: Path | None, light: bool) -> Restorer:
+    from derainers.networks.mspfn import MSPFN
 
-        network = MSPFN(5, 1, 32, 32, (32, 32, 32), steps=2) if light else MSPFN()
-        if weights is not None:
-            load_weights(network, weights)
-        return Derainer(network, range=(-1.0, 1.0), channels="bgr", multiple_of=network.multiple_of)
-
-    return build
+    network = MSPFN(5, 1, 32, 32, (32, 32, 32), steps=2) if light else MSPFN()
+    convention = {"range": (-1.0, 1.0), "channels": "bgr", "multiple_of": network.multiple_of}
+    return _restorer(network, weights, **convention)
 
 
-def _dcsfn(width: int, blocks: int, scales: int) -> Callable[[Path | None], Restorer]:
-    def build(weights: Path | None) -> Restorer:
-        from derainers.checkpoint import load_weights
-        from derainers.derainer import Derainer
-        from derainers.networks.dcsfn import DCSFN
+def _dcsfn(weights: Path | None, width: int, blocks: int, scales: int) -> Restorer:
+    from derainers.networks.dcsfn import DCSFN
 
-        network = DCSFN(width, blocks, scales)
-        if weights is not None:
-            load_weights(network, weights)
-        return Derainer(network, channels="bgr", minimum_px=DCSFN.minimum_px)
-
-    return build
+    convention = {"channels": "bgr", "minimum_px": DCSFN.minimum_px}
+    return _restorer(DCSFN(width, blocks, scales), weights, **convention)
 
 
 def _mscg(weights: Path | None) -> Restorer:
-    from derainers.checkpoint import load_weights
-    from derainers.derainer import Derainer
     from derainers.networks.mscg import MSCG
 
-    network = MSCG()
-    if weights is not None:
-        load_weights(network, weights)
-    return Derainer(network, multiple_of=MSCG.multiple_of)
+    return _restorer(MSCG(), weights, multiple_of=MSCG.multiple_of)
 
 
 PRENET = "https://github.com/csdwren/PReNet"
@@ -139,17 +112,25 @@ DERAINERS: dict[str, DerainerRow] = {
     "identity": DerainerRow(_identity, version=1, learned=False),
     "median": DerainerRow(_median, version=1, learned=False),
     "granet": DerainerRow(_granet, version=1, weights=WEIGHTS / "granet.safetensors"),
-    "prenet": DerainerRow(_prenet(recurrent=True, shared=False), version=1, published=PRENET),
-    "prenet-r": DerainerRow(_prenet(recurrent=True, shared=True), version=1, published=PRENET),
-    "prn": DerainerRow(_prenet(recurrent=False, shared=False), version=1, published=PRENET),
-    "prn-r": DerainerRow(_prenet(recurrent=False, shared=True), version=1, published=PRENET),
+    "prenet": DerainerRow(
+        partial(_prenet, recurrent=True, shared=False), version=1, published=PRENET
+    ),
+    "prenet-r": DerainerRow(
+        partial(_prenet, recurrent=True, shared=True), version=1, published=PRENET
+    ),
+    "prn": DerainerRow(
+        partial(_prenet, recurrent=False, shared=False), version=1, published=PRENET
+    ),
+    "prn-r": DerainerRow(
+        partial(_prenet, recurrent=False, shared=True), version=1, published=PRENET
+    ),
     "rescan": DerainerRow(_rescan, version=1, published=RESCAN),
     "nledn": DerainerRow(_nledn, version=1, published=NLEDN),
-    "mspfn": DerainerRow(_mspfn(light=False), version=1),
-    "mspfn-light": DerainerRow(_mspfn(light=True), version=1),
-    "dcsfn": DerainerRow(_dcsfn(width=20, blocks=16, scales=4), version=1),
-    "dcsfn-paper": DerainerRow(_dcsfn(width=32, blocks=16, scales=3), version=1),
-    "dcsfn-light": DerainerRow(_dcsfn(width=16, blocks=4, scales=3), version=1),
+    "mspfn": DerainerRow(partial(_mspfn, light=False), version=1),
+    "mspfn-light": DerainerRow(partial(_mspfn, light=True), version=1),
+    "dcsfn": DerainerRow(partial(_dcsfn, width=20, blocks=16, scales=4), version=1),
+    "dcsfn-paper": DerainerRow(partial(_dcsfn, width=32, blocks=16, scales=3), version=1),
+    "dcsfn-light": DerainerRow(partial(_dcsfn, width=16, blocks=4, scales=3), version=1),
     "mscg": DerainerRow(_mscg, version=1),
 }
 """Every derainer, literally. A function imports its network only when it is called."""
