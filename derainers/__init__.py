@@ -36,16 +36,10 @@ class DerainerRow:
     """Where the authors publish weights that this code loads; None = nowhere."""
 
 
-def _identity(weights: Path | None) -> Restorer:
+def _filter(weights: Path | None, name: str) -> Restorer:
     from derainers import classical, derainer
 
-    return derainer.Filter(classical.identity)
-
-
-def _median(weights: Path | None) -> Restorer:
-    from derainers import classical, derainer
-
-    return derainer.Filter(classical.median)
+    return derainer.Filter(getattr(classical, name))
 
 
 def _restorer(network: nn.Module, weights: Path | None, **convention: Any) -> Restorer:
@@ -104,13 +98,22 @@ def _mscg(weights: Path | None) -> Restorer:
     return _restorer(MSCG(), weights, multiple_of=MSCG.multiple_of)
 
 
+def _hrrsr(weights: Path | None, scale: int) -> Restorer:
+    from derainers.networks.hrrsr import HRRSR
+
+    network = HRRSR(scale)
+    return _restorer(network, weights, channels="bgr", multiple_of=network.multiple_of)
+
+
 PRENET = "https://github.com/csdwren/PReNet"
 RESCAN = "https://github.com/XiaLiPKU/RESCAN"
 NLEDN = "https://github.com/AlexHex7/NLEDN"
 
 DERAINERS: dict[str, DerainerRow] = {
-    "identity": DerainerRow(_identity, version=1, learned=False),
-    "median": DerainerRow(_median, version=1, learned=False),
+    "identity": DerainerRow(partial(_filter, name="identity"), version=1, learned=False),
+    "median": DerainerRow(partial(_filter, name="median"), version=1, learned=False),
+    "bilateral": DerainerRow(partial(_filter, name="bilateral"), version=1, learned=False),
+    "guided": DerainerRow(partial(_filter, name="guided"), version=1, learned=False),
     "granet": DerainerRow(_granet, version=1, weights=WEIGHTS / "granet.safetensors"),
     "prenet": DerainerRow(
         partial(_prenet, recurrent=True, shared=False), version=1, published=PRENET
@@ -132,5 +135,7 @@ DERAINERS: dict[str, DerainerRow] = {
     "dcsfn-paper": DerainerRow(partial(_dcsfn, width=32, blocks=16, scales=3), version=1),
     "dcsfn-light": DerainerRow(partial(_dcsfn, width=16, blocks=4, scales=3), version=1),
     "mscg": DerainerRow(_mscg, version=1),
+    "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=1),
+    "hrrsr-x1": DerainerRow(partial(_hrrsr, scale=1), version=1),
 }
 """Every derainer, literally. A function imports its network only when it is called."""

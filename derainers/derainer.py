@@ -13,6 +13,9 @@ from datasets.image import NDArrayByte, NDArrayFloat, from_tensor, to_tensor
 from derainers import DerainerError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+HALO_PX = 32
+"""Border of a tile that is computed and thrown away; also the grid on which tiles begin."""
+SMALLEST_TILE_PX = 5 * HALO_PX
 
 
 class Restorer(Protocol):
@@ -40,7 +43,8 @@ class Derainer:
     """A network with what it expects of its input. Final: wrap, do not inherit.
 
     Pads to the network's multiple by reflection, casts, converts range and channel order, runs
-    without gradients, undoes all of it, clamps and checks for non-finite values. The caller's
+    without gradients, undoes all of it, clamps and checks for non-finite values. Where memory does
+    not suffice, it works in overlapping tiles of half the size, and half again. The caller's
     tensors and torch's global state stay as they are.
     """
 
@@ -52,16 +56,18 @@ class Derainer:
         channels: str = "rgb",
         multiple_of: int = 1,
         minimum_px: int = 1,
+        scale: int = 1,
         output: Callable[[object], Tensor] | None = None,
     ) -> None:
         """Describe the network.
 
         Args:
-            module: Maps ``(B, 3, H, W)`` to the same shape.
+            module: Maps ``(B, 3, H, W)`` to ``(B, 3, scale·H, scale·W)``.
             range: Values of black and white in the network's input and output.
             channels: ``rgb`` or ``bgr``, of input and output.
             multiple_of: H and W are padded to multiples of this.
             minimum_px: H and W are padded to at least this.
+            scale: How much larger the network's output is: 2 for a super-resolution network.
             output: Picks the restored image from what the module returns; None = the return value.
 
         Raises:
@@ -71,14 +77,19 @@ class Derainer:
             raise DerainerError(f"channels={channels!r}: must be 'rgb' or 'bgr'")
         if not range[0] < range[1]:
             raise DerainerError(f"range={range}: black must be below white")
-        if multiple_of < 1 or minimum_px < 1:
-            raise DerainerError("multiple_of and minimum_px must be at least 1")
+        if min(multiple_of, minimum_px, scale) < 1:
+            raise DerainerError("multiple_of, minimum_px and scale must be at least 1")
         self.module = module
         self._black, self._white = range
         self._flip = channels == "bgr"
         self._multiple = multiple_of
         self._minimum_px = minimum_px
         self._output = output
+        self.scale = scale
+        self.tile_px: int | None = None
+        """Side of the tiles to begin with; None = the whole image at once."""
+        self.tiled_px: int | None = None
+        """Side of the tiles that the last image was made of; None = it was whole."""
         self._device = torch.device("cpu")
         self._dtype = torch.float32
 
@@ -86,7 +97,8 @@ class Derainer:
         """What decides the result beside the module, as plain JSON values."""
         # A function is told by its address: never taken for another's, in this process or the next.
         output = None if self._output is None else repr(self._output)
-        return [self._black, self._white, self._flip, self._multiple, self._minimum_px, output]
+        sizes = [self._multiple, self._minimum_px, self.scale, self.tile_px]
+        return [self._black, self._white, self._flip, *sizes, output]
 
     def to(self, device: str, dtype: str = "fp32") -> Derainer:
         """Move the network to a device and number format (a key of `DTYPES`); returns self."""
@@ -106,13 +118,33 @@ class Derainer:
             batch: ``float32 (B, 3, H, W) RGB`` in [0, 1], on any device; left as it is.
 
         Returns:
-            The same shape, type, range and device.
+            ``(B, 3, scale·H, scale·W)`` of the same type, range and device.
 
         Raises:
-            DerainerError: If the network returns no tensor, another shape or non-finite values.
+            DerainerError: If the network returns no tensor, another shape or non-finite values, or
+                memory does not even suffice for the smallest tiles.
         """
         if batch.ndim != 4 or batch.shape[1] != 3:
             raise DerainerError(f"expected (B, 3, H, W), got {tuple(batch.shape)}")
+        longest = max(batch.shape[2:])
+        self.tiled_px = self.tile_px if self.tile_px and self.tile_px < longest else None
+        while True:
+            try:
+                return self._whole(batch) if self.tiled_px is None else self._tiled(batch)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                smaller = (self.tiled_px or longest) // 2 // HALO_PX * HALO_PX
+                if smaller < SMALLEST_TILE_PX:
+                    raise DerainerError(
+                        f"out of memory even in tiles of {self.tiled_px or longest} px: "
+                        "use fewer --workers, another --device or --dtype bf16"
+                    ) from error
+            # Outside of the handler, whose traceback would keep the failed forward's memory.
+            self.tiled_px = smaller
+
+    def _whole(self, batch: Tensor) -> Tensor:
+        """Restore a batch in one forward."""
         height, width = batch.shape[2:]
         x = batch.flip(1) if self._flip else batch
         x = self._black + x * (self._white - self._black)
@@ -125,16 +157,36 @@ class Derainer:
                 f"the network returned {type(y).__name__}, not a tensor: "
                 "name the restored image with Derainer(..., output=lambda result: ...)"
             )
-        if y.shape != x.shape:
+        wanted = (*x.shape[:2], x.shape[2] * self.scale, x.shape[3] * self.scale)
+        if y.shape != wanted:
             raise DerainerError(
-                f"the network made {tuple(y.shape)} of {tuple(x.shape)}: it must keep the size "
-                "(set multiple_of?)"
+                f"the network made {tuple(y.shape)} of {tuple(x.shape)}, expected {wanted} "
+                "(set multiple_of or scale?)"
             )
-        y = y[:, :, :height, :width].to(batch.device, torch.float32)
+        y = y[:, :, : height * self.scale, : width * self.scale].to(batch.device, torch.float32)
         if not torch.isfinite(y).all():
             raise DerainerError("the network returned non-finite values")
         y = ((y - self._black) / (self._white - self._black)).clamp(0.0, 1.0)
         return y.flip(1) if self._flip else y
+
+    def _tiled(self, batch: Tensor) -> Tensor:
+        """Restore a batch in overlapping tiles, blended where they meet."""
+        assert self.tiled_px is not None
+        height, width = batch.shape[2:]
+        whole = batch.new_zeros(*batch.shape[:2], height * self.scale, width * self.scale)
+        for top, bottom in _spans(height, self.tiled_px):
+            rows = _weights(top, bottom, height, self.scale)[:, None]
+            for left, right in _spans(width, self.tiled_px):
+                weights = rows * _weights(left, right, width, self.scale)
+                tile = self._whole(batch[:, :, top:bottom, left:right])
+                part = whole[
+                    :,
+                    :,
+                    top * self.scale : bottom * self.scale,
+                    left * self.scale : right * self.scale,
+                ]
+                part += tile * weights.to(batch.device)
+        return whole
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """Restore one image; see `Restorer`."""
@@ -146,3 +198,27 @@ class Derainer:
         period = max(2 * (size_px - 1), 1)
         steps = torch.arange(padded) % period
         return torch.minimum(steps, period - steps) if size_px > 1 else torch.zeros_like(steps)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory ran out, on CUDA or on the CPU, where torch has no class for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _spans(size_px: int, tile_px: int) -> list[tuple[int, int]]:
+    """First and last+1 pixel of each tile along one side; neighbours share three halos."""
+    step = tile_px - 3 * HALO_PX
+    starts = range(0, max(size_px - 3 * HALO_PX, 1), step)
+    return [(start, min(start + tile_px, size_px)) for start in starts]
+
+
+def _weights(start: int, stop: int, size_px: int, scale: int) -> Tensor:
+    """Weight of a tile's pixels along one side: 0 in the halo, then a ramp; overlaps sum to one."""
+    pixels = torch.arange((stop - start) * scale, dtype=torch.float32) + 0.5
+    ramp = HALO_PX * scale
+    weights = torch.ones_like(pixels)
+    if start > 0:
+        weights = weights * ((pixels - ramp) / ramp).clamp(0, 1)
+    if stop < size_px:
+        weights = weights * ((pixels.flip(0) - ramp) / ramp).clamp(0, 1)
+    return weights

@@ -21,7 +21,7 @@ decoder and benchmarks:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +105,15 @@ class GraNet(nn.Module):
     minimum_px = 16
     """Smallest side: the region at 1/8 of the size must have two pixels to pool."""
 
-    def __init__(self, width: int = 64, growth: int = 32, layers: int = 4, merge: int = 4) -> None:
+    def __init__(
+        self,
+        width: int = 64,
+        growth: int = 32,
+        layers: int = 4,
+        merge: int = 4,
+        region_aware: bool = True,
+        fine: Literal["context", "plain", "none"] = "context",
+    ) -> None:
         """Build the network.
 
         Args:
@@ -113,18 +121,32 @@ class GraNet(nn.Module):
             growth: Channels that each dense layer adds.
             layers: Dense layers per block.
             merge: k of equation 8, how many channels vote for one.
+            region_aware: Without, each region-aware block is its convolution alone (Table 2).
+            fine: The fine stage: the paper's, ``plain`` (two convolutions, no context) or ``none``:
+                the coarse result is the result (Table 2).
         """
         super().__init__()
         self.merge = merge
+        self.fine = fine
 
         def dense() -> DenseBlock:
             return DenseBlock(width, growth, layers)
 
         self.coarse_stem = nn.Conv2d(3, width, 3, padding=1)
         self.local_blocks = nn.ModuleList(dense() for _ in range(3))
-        self.region_blocks = nn.ModuleList(RegionAwareBlock(width, grid) for grid in (1, 2, 4))
+        self.region_blocks = nn.ModuleList(
+            RegionAwareBlock(width, grid)
+            if region_aware
+            else nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU())
+            for grid in (1, 2, 4)
+        )
         self.coarse_head = nn.Conv2d(width, 3, 3, padding=1)
+        if fine == "none":
+            return
         self.fine_stem = nn.Conv2d(3, width, 3, padding=1)
+        if fine == "plain":
+            self.fine_head = nn.Conv2d(width, 3, 3, padding=1)
+            return
         self.fine_blocks = nn.ModuleList(dense() for _ in range(3))
         self.fine_fuse = nn.Conv2d(3 * width, width, 1)
         self.fine_head = nn.Conv2d(width, 3 * merge, 3, padding=1)
@@ -155,7 +177,12 @@ class GraNet(nn.Module):
 
     def _fine(self, coarse: Tensor) -> Tensor:
         """Fine stage and merging block, equations 7 and 8."""
+        if self.fine == "none":
+            return coarse
         x = self.fine_stem(coarse)
+        if self.fine == "plain":
+            plain: Tensor = self.fine_head(F.relu(x))
+            return plain
         levels = []
         for block in self.fine_blocks:
             x = block(x)

@@ -157,7 +157,7 @@ class MSPFN(nn.Module):
         modules: int = 17,
         units: int = 1,
         width: int = 64,
-        inner: int = 32,
+        inner: int | None = 32,
         hidden: tuple[int, int, int] = (32, 64, 128),
         steps: int = 1,
     ) -> None:
@@ -167,14 +167,15 @@ class MSPFN(nn.Module):
             modules: M, how many fine-fusion modules follow one another.
             units: N, channel-attention units in each block.
             width: Channels of every feature map.
-            inner: Channels before each recurrent unit.
+            inner: Channels before each recurrent unit; None = its hidden channels, with which the
+                paper's counts of its Models 3 and 5 come out.
             hidden: Hidden channels of the recurrent units at 1/4, 1/2 and full scale.
             steps: Strided steps inside each attention block.
         """
         super().__init__()
         self.multiple_of = 4 * 2**steps
         self.enter = nn.ModuleList(Conv(3, width) for _ in range(3))
-        self.recurrent = nn.ModuleList(RecurrentUnit(width, inner, h) for h in hidden)
+        self.recurrent = nn.ModuleList(RecurrentUnit(width, inner or h, h) for h in hidden)
         self.coarse_ups = nn.ModuleList(Up(width, width) for _ in range(3))
         self.fine = nn.Sequential(*(FineFusion(width, units, steps) for _ in range(modules)))
         self.join = nn.ModuleList(Conv(2 * width, width) for _ in range(3))
