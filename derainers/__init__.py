@@ -139,3 +139,6 @@ DERAINERS: dict[str, DerainerRow] = {
     "hrrsr-x1": DerainerRow(partial(_hrrsr, scale=1), version=1),
 }
 """Every derainer, literally. A function imports its network only when it is called."""
+
+STAGES: dict[str, tuple[str, ...]] = {"granet": ("coarse", "mask")}
+"""Intermediate outputs that can be scored, by derainer; a network's ``stages`` names them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Protocol
 
@@ -80,8 +81,8 @@ class Derainer:
         if min(multiple_of, minimum_px, scale) < 1:
             raise DerainerError("multiple_of, minimum_px and scale must be at least 1")
         self.module = module
-        self._black, self._white = range
-        self._flip = channels == "bgr"
+        self.range = range
+        self.channels = channels
         self._multiple = multiple_of
         self._minimum_px = minimum_px
         self._output = output
@@ -98,7 +99,7 @@ class Derainer:
         # A function is told by its address: never taken for another's, in this process or the next.
         output = None if self._output is None else repr(self._output)
         sizes = [self._multiple, self._minimum_px, self.scale, self.tile_px]
-        return [self._black, self._white, self._flip, *sizes, output]
+        return [*self.range, self.channels, *sizes, output]
 
     def to(self, device: str, dtype: str = "fp32") -> Derainer:
         """Move the network to a device and number format (a key of `DTYPES`); returns self."""
@@ -146,8 +147,9 @@ class Derainer:
     def _whole(self, batch: Tensor) -> Tensor:
         """Restore a batch in one forward."""
         height, width = batch.shape[2:]
-        x = batch.flip(1) if self._flip else batch
-        x = self._black + x * (self._white - self._black)
+        black, white = self.range
+        x = batch.flip(1) if self.channels == "bgr" else batch
+        x = black + x * (white - black)
         x = x[:, :, self._reflected(height)][:, :, :, self._reflected(width)]
         x = x.to(self._device, self._dtype).contiguous(memory_format=torch.channels_last)
         result = self.module(x)
@@ -166,8 +168,8 @@ class Derainer:
         y = y[:, :, : height * self.scale, : width * self.scale].to(batch.device, torch.float32)
         if not torch.isfinite(y).all():
             raise DerainerError("the network returned non-finite values")
-        y = ((y - self._black) / (self._white - self._black)).clamp(0.0, 1.0)
-        return y.flip(1) if self._flip else y
+        y = ((y - black) / (white - black)).clamp(0.0, 1.0)
+        return y.flip(1) if self.channels == "bgr" else y
 
     def _tiled(self, batch: Tensor) -> Tensor:
         """Restore a batch in overlapping tiles, blended where they meet."""
@@ -198,6 +200,27 @@ class Derainer:
         period = max(2 * (size_px - 1), 1)
         steps = torch.arange(padded) % period
         return torch.minimum(steps, period - steps) if size_px > 1 else torch.zeros_like(steps)
+
+
+class Stage(nn.Module):
+    """One intermediate output of a network whose ``stages`` returns several by name."""
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network = network
+        self._name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` to the same shape."""
+        image: Tensor = getattr(self.network.stages(x), self._name)  # type: ignore[operator]
+        return image
+
+
+def stage_of(derainer: Derainer, name: str) -> Derainer:
+    """A derainer that gives an intermediate output instead of the restored image."""
+    other = copy.copy(derainer)
+    other.module = Stage(derainer.module, name)
+    return other
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

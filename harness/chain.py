@@ -96,8 +96,10 @@ class UnitKeys:
             )
         if condition.derainer.is_identity:
             return keys.key("identity", image=rainy)
+        tiling = {} if plan.spec.tile_px is None else {"tile_px": plan.spec.tile_px}
         return keys.key(
             "restored",
+            **tiling,
             image=rainy,
             derainer=condition.derainer.key,
             dtype=plan.spec.dtype,

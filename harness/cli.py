@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.engine import Progress
     from harness.record import Results
 
-REPEATED = ("rain", "derainer", "task", "quality", "protocol")
+REPEATED = ("rain", "derainer", "intermediate", "task", "quality", "protocol")
 """Fields that take several words: the flag repeated, or commas between names."""
 
 

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from harness import keys
 from harness.chain import Entry, UnitKeys
+from harness.doubts import check, doubts
 from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack, unpack
 from harness.plan import Condition, Plan, TaskPlan, make_plan, run_digest, seen
 from harness.provenance import provenance
 from harness.record import GalleryItem, Record, Results, level_interval
 from harness.replicates import DRAWS, VERSION, resample_counts
 from harness.spec import RunSpec
-from harness.unit import Failure, Finished, Worker, message
+from harness.unit import Failure, Finished, Worker, message, one_thread_each
 from tasks import quality
 from tasks.task import Evidence, Score
 
@@ -103,6 +104,7 @@ def _complete(
     An image that failed is not tried under later conditions: it is left out of all cells anyway.
     """
     pictured = frozenset(e.sample.id for e in entries[:GALLERY])
+    check(plan, ledger)
     for condition in plan.conditions:
         alive = [e for e in entries if e.sample.id not in failures]
         size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
@@ -115,8 +117,8 @@ def _complete(
         if not todo:
             continue
         predictions = Predictions(ledger.workspace, _cell(plan, condition))
-        with _one_thread_each(plan), contextlib.closing(predictions):
-            for task in plan.tasks:
+        with one_thread_each(plan.device), contextlib.closing(predictions):
+            for task in plan.tasks if condition.is_shown else ():
                 task.task.load()
             worker = Worker(plan, condition, cache, predictions, pictured)
             calls = ((chunk, shown, have) for chunk in todo)
@@ -140,7 +142,7 @@ def _known(
     for u in units:
         digest = shown.get(u.restored)
         if digest is not None:
-            tasks = [u.evidence(task, digest) for task in plan.tasks]
+            tasks = [u.evidence(t, digest) for t in plan.tasks if condition.is_shown]
             wanted[u.entry.sample.id] = [*u.quality().values(), *tasks]
     have = frozenset(ledger.has("evidence", [k for ks in wanted.values() for k in ks]))
     pictures = ledger.has("pictures", [u.picture() for u in units if u.entry.sample.id in pictured])
@@ -191,23 +193,6 @@ def _parallel(
                 future.cancel()
 
 
-@contextlib.contextmanager
-def _one_thread_each(plan: Plan) -> Iterator[None]:
-    """One torch thread per image and no TF32, as long as this lasts: results depend on both."""
-    import torch
-
-    threads = torch.get_num_threads()
-    tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    if plan.device == "cpu":
-        torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
-
-
 def _cell(plan: Plan, condition: Condition) -> str:
     """Names the file that holds a cell's predictions."""
     return keys.key(
@@ -244,7 +229,8 @@ def _results(
         stages: list[tuple[TaskPlan | None, list[list[str]]]] = [
             (None, [list(u.quality().values()) for u in units])
         ]
-        stages += [(t, [[u.evidence(t, shown[u.restored])] for u in units]) for t in plan.tasks]
+        if condition.is_shown:
+            stages += [(t, [[u.evidence(t, shown[u.restored])] for u in units]) for t in plan.tasks]
         for task, wanted in stages:
             evidences = _evidences(ledger, wanted)
             scores, samples = _scored(plan, task, evidences, fingerprint, groups, wanted, ledger)
@@ -254,6 +240,7 @@ def _results(
                 if metric in samples:
                     draws[record.cell()] = samples[metric]
         seconds = sorted(ledger.get("timings", [u.timing() for u in units]).values())
+        tiles = ledger.get("tiles", [u.timing() for u in units]).values()
         if seconds:
             cost.append(
                 {
@@ -263,12 +250,17 @@ def _results(
                     "median_s_per_image": float(np.median(seconds)),
                     "workers": plan.workers,
                     "device": plan.device,
+                    "tiled": len(tiles),
+                    "smallest_tile_px": min(tiles, default=None),
                 }
             )
     return Results(
         run=run_digest(plan, fingerprint),
         spec=plan.spec.public(),
-        provenance=provenance(plan, fingerprint, time.monotonic() - started),
+        provenance={
+            **provenance(plan, fingerprint, time.monotonic() - started),
+            "doubts": doubts(plan, ledger),
+        },
         cost=cost,
         errors=[{"sample": f.sample, "stage": f.stage, "message": f.message} for f in failures],
         records=sorted(records, key=lambda r: (r.task, r.metric, r.rain, r.derainer)),

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import inspect
+import sys
 import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness.spec import UsageError
@@ -43,13 +48,94 @@ def own_derainer(name: str, value: Any) -> tuple[Restorer, dict[str, Any], str |
         return copy.deepcopy(value), {**key, "weights": weights}, weights
     if not callable(getattr(value, "restore", None)):
         raise UsageError(
-            f"derainers['{name}']: expected a torch.nn.Module or an object with "
+            f"derainer {name}: expected a torch.nn.Module, a Derainer or an object with "
             f"restore(image, sample_id), got {type(value).__name__}"
         )
     digest = getattr(value, "digest", None)
     if not isinstance(digest, str):
         digest = uuid.uuid4().hex
     return value, {"own": digest}, None
+
+
+def built_by(source: str, name: str, weights: Path | None) -> tuple[Any, str]:
+    """Call a factory that the user names on the command line.
+
+    The factory gets the weight file (or None) if its first parameter is called ``weights`` or has
+    no default; else it is called with nothing and the weights are loaded into what it returns.
+
+    Args:
+        source: ``path/to/file.py`` or the name of a module.
+        name: Function or class in it.
+        weights: Weight file, or None.
+
+    Returns:
+        What the factory returned, and the sha256 of the file that defines it.
+
+    Raises:
+        UsageError: If it cannot be imported, has no such name, or raises.
+        DerainerError: If the weights do not fit.
+    """
+    module = _imported(source)
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+        raise UsageError(f"{source} has no function {name}: it has {', '.join(names) or 'none'}")
+    try:
+        takes = _takes_weights(factory)
+        value = factory(weights) if takes else factory()
+    except Exception as error:
+        raise UsageError(f"{source}:{name} raised {type(error).__name__}: {error}") from error
+    if weights is not None and not takes:
+        _load(value, weights, f"{source}:{name}")
+    file = inspect.getsourcefile(module)
+    return value, hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
+
+
+def _takes_weights(factory: Callable[..., Any]) -> bool:
+    """Whether a factory's first parameter is for the weight file."""
+    first = next(iter(inspect.signature(factory).parameters.values()), None)
+    if first is None or first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
+        return False
+    return first.name == "weights" or first.default is first.empty
+
+
+def _load(value: Any, weights: Path, name: str) -> None:
+    """Put weights into what a factory returned."""
+    import torch
+
+    from derainers.checkpoint import load_weights
+    from derainers.derainer import Derainer
+
+    module = value.module if isinstance(value, Derainer) else value
+    if not isinstance(module, torch.nn.Module):
+        raise UsageError(
+            f"{name} returned {type(value).__name__}, expected a torch.nn.Module or a Derainer"
+        )
+    load_weights(module, weights)
+
+
+def _imported(source: str) -> ModuleType:
+    """A module by its name or its file."""
+    try:
+        if not source.endswith(".py"):
+            return importlib.import_module(source)
+        file = Path(source).resolve()
+        if not file.is_file():
+            raise UsageError(f"{source} not found: give FILE.py:FACTORY")
+        # The file's neighbours may be imported by it, but never instead of ours.
+        if str(file.parent) not in sys.path:
+            sys.path.append(str(file.parent))
+        spec = importlib.util.spec_from_file_location(f"own_{file.stem}", file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # inspect looks for the source of its classes there
+        spec.loader.exec_module(module)
+        return module
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _weights_sha256(module: nn.Module) -> str:

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import DATASETS, Dataset
 from datasets.rain import RAINS, Rain, digest
-from derainers import DERAINERS
 from harness import keys
-from harness.spec import RunSpec, UsageError
+from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stages_of
+from harness.spec import RunSpec, UsageError, known
 from tasks import TASKS, quality
 from tasks.models import MODELS, TRAINED_ON
 
 if TYPE_CHECKING:
-    from derainers.derainer import Restorer
     from tasks.task import Task
-
-
-@dataclass(frozen=True)
-class DerainerPlan:
-    """A derainer that can be loaded, and all that decides what it does."""
-
-    name: str
-    """As in records: ``granet``, ``granet@1f2e3d4c``, ``mine``."""
-    key: dict[str, Any]
-    weights_sha256: str | None
-    load: Callable[[str, str], Restorer]
-    """Function of (device, dtype)."""
-    rain_families: frozenset[str] | None
-    """Rains its weights were trained on; None = unknown."""
-    images: frozenset[str] | None
-    """Data sets its weights were trained on; None = unknown."""
-    is_identity: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +42,11 @@ class Condition:
     rain: str
     """Name of a rain, or ``none``."""
     derainer: DerainerPlan
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether tasks see the image; intermediate outputs are judged by quality alone."""
+        return self.derainer.stage is None
 
 
 @dataclass(frozen=True)
@@ -102,7 +87,6 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
         spec = spec.model_copy(update={"rain": (default,)})
     words = tuple(known(name, RAINS, "rain", "given", "none") for name in spec.rain or ())
     rains = {name: RAINS[name] for name in words if name in RAINS}
-    derainers = [derainer_plan(word, own) for word in dict.fromkeys(spec.derainer)]
     try:
         metrics = quality.chosen(spec.quality, spec.protocol)
     except ValueError as error:
@@ -120,87 +104,34 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     if "given" in words and any(s.rainy_path is None for s in dataset.samples):
         raise UsageError(f"--rain given: data set {spec.dataset} brings no rainy images")
     tasks = tuple(_task_plan(task, file, dataset, device) for task, file in files.items())
-    identity = derainer_plan("identity", {})
-    falling = [r for r in dict.fromkeys(words) if r != "none"]
-    learned = [d for d in derainers if not d.is_identity]
+    conditions = _conditions(spec, own, dataset, tuple(dict.fromkeys(words)))
+    return Plan(spec, dataset, rains, conditions, tasks, metrics, device, _workers(spec, device))
+
+
+def _conditions(
+    spec: RunSpec, own: Mapping[str, Any], dataset: Dataset, rains: tuple[str, ...]
+) -> tuple[Condition, ...]:
+    """The clean ceiling, the rainy floors, then every derainer under every rain."""
+    identity = derainer_plan("identity", {}, dataset)
+    derainers = [derainer_plan(word, own, dataset) for word in dict.fromkeys(spec.derainer)]
+    derainers = [d for d in derainers if not d.is_identity]
+    names = [d.name for d in derainers]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--derainer: two are called {twice}: rename a file or folder")
+    folder = next((d.name for d in derainers if d.is_folder), None)
+    if folder is not None and len(rains) > 1:
+        raise UsageError(f"--derainer {folder}: restored images are of one rain: name one --rain")
+    falling = [r for r in rains if r != "none"]
     conditions = [Condition("none", identity), *(Condition(r, identity) for r in falling)]
-    conditions += [Condition(r, d) for d in learned for r in dict.fromkeys(words)]
-    return Plan(
-        spec, dataset, rains, tuple(conditions), tasks, metrics, device, _workers(spec, device)
-    )
-
-
-def known(name: str, table: Iterable[str], what: str, *also: str) -> str:
-    """The name, if the table has it.
-
-    Raises:
-        UsageError: Listing the known names, the most similar one first named.
-    """
-    names = [*table, *also]
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise UsageError(f"unknown {what} '{name}'{hint}: known are {', '.join(names)}")
-    return name
-
-
-def derainer_plan(word: str, own: Mapping[str, Any]) -> DerainerPlan:
-    """What ``NAME`` or ``NAME@WEIGHTS`` stands for; the caller's own names come first."""
-    if word in own:
-        return _own_plan(word, own[word])
-    name, _, given = word.partition("@")
-    known(name, [*own, *DERAINERS], "derainer")
-    row = DERAINERS[name]
-    if given and not row.learned:
-        raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
-    if row.learned and not given and row.weights is None:
-        source = f": get the authors' from {row.published}" if row.published else " yet"
-        raise UsageError(f"derainer {name} comes without weights{source}; give some as {name}@FILE")
-    file = Path(given) if given else row.weights
-    if file is not None and not file.is_file():
-        raise UsageError(f"derainer {name}: weight file {file} not found: give one as {name}@FILE")
-    weights = keys.file_sha256(file) if file else None
-    card: dict[str, Any] = {}
-    if file is not None:
-        from derainers.card import read_card
-
-        card = read_card(file)
-    trained = card.get("trained_on", {}) if file else {"rain_families": [], "datasets": []}
-
-    def load(device: str, dtype: str) -> Restorer:
-        return _placed(row.build(file), device, dtype)
-
-    return DerainerPlan(
-        name=f"{name}@{weights[:8]}" if given and weights else name,
-        key={"name": name, "version": row.version, "weights": weights},
-        weights_sha256=weights,
-        load=load,
-        rain_families=_names(trained.get("rain_families")),
-        images=_names(trained.get("datasets")),
-        is_identity=name == "identity",
-    )
-
-
-def _own_plan(name: str, value: Any) -> DerainerPlan:
-    """A derainer handed over in Python."""
-    from harness.own import own_derainer
-
-    if "|" in name or name in DERAINERS:
-        raise UsageError(f"derainers: '{name}' is taken or holds '|': choose another name")
-    restorer, key, weights = own_derainer(name, value)
-    return DerainerPlan(name, key, weights, partial(_placed, restorer), None, None)
-
-
-def _placed(restorer: Restorer, device: str, dtype: str) -> Restorer:
-    """The derainer on its device, if it is a network."""
-    from derainers.derainer import Derainer
-
-    return restorer.to(device, dtype) if isinstance(restorer, Derainer) else restorer
-
-
-def _names(value: Any) -> frozenset[str] | None:
-    """A card's list of names; None where it says nothing."""
-    return frozenset(value) if isinstance(value, list) else None
+    for derainer in derainers:
+        conditions += [Condition(r, derainer) for r in rains]
+    for word in spec.intermediate:
+        having = [d for d in derainers if word in stages_of(d)]
+        if not having:
+            known(word, dict.fromkeys(s for d in derainers for s in stages_of(d)), "--intermediate")
+        conditions += [Condition(r, stage_plan(d, word)) for d in having for r in falling]
+    return tuple(conditions)
 
 
 def _device(word: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -40,6 +43,10 @@ class RunSpec(BaseModel):
     derainer: Words = Field(
         default=("identity", "median", "granet"), description="derainers, each NAME or NAME@WEIGHTS"
     )
+    intermediate: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="outputs inside a derainer to score too, of granet: coarse, mask",
+    )
     task: Words = Field(
         default=("detection",), description="tasks: detection, or none for quality alone"
     )
@@ -65,6 +72,13 @@ class RunSpec(BaseModel):
     dtype: Literal["fp32", "bf16", "fp16"] = Field(
         default="fp32", description="number format of derainers"
     )
+    tile_px: int | None = Field(
+        default=None,
+        ge=160,
+        multiple_of=32,
+        description="derain in overlapping tiles of N px; default: whole images, and tiles where "
+        "memory runs out",
+    )
     workers: int | None = Field(
         default=None, ge=1, description="images at a time; default: one per core"
     )
@@ -85,12 +99,30 @@ class RunSpec(BaseModel):
         if self.data_root is not None:
             words["data_root"] = _last(self.data_root)
         words["model"] = {task: _last(name) for task, name in self.model.items()}
-        words["derainer"] = ["@".join(_last(p) for p in d.split("@", 1)) for d in self.derainer]
+        words["derainer"] = [_FOLDERS.sub("", d.rstrip("/\\")) for d in self.derainer]
         return words
+
+
+_FOLDERS = re.compile(r"(?<![^:@+])[^:@+]*[/\\](?=[^/\\])")
+"""The folders of a path inside a derainer's word."""
 
 
 def _last(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+
+
+def known(name: str, table: Iterable[str], what: str, *also: str) -> str:
+    """The name, if the table has it.
+
+    Raises:
+        UsageError: Listing the known names, the most similar one first named.
+    """
+    names = [*table, *also]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise UsageError(f"unknown {what} '{name}'{hint}: known are {', '.join(names) or 'none'}")
+    return name
 
 
 def checked(**fields: Any) -> RunSpec:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,7 @@ class Finished:
     images: dict[str, str] = field(default_factory=dict)
     evidence: dict[str, bytes] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    tiles: dict[str, int] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     predictions: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -62,7 +64,8 @@ class Worker:
         self._cache = cache
         self._predictions = predictions
         self._pictured = pictured
-        self._restorer = condition.derainer.load(plan.device, plan.spec.dtype)
+        self._restorer = condition.derainer.load(plan.device, plan.spec.dtype, plan.spec.tile_px)
+        self._tasks = plan.tasks if condition.is_shown else ()
         self._local = threading.local()
 
     def run(
@@ -101,9 +104,9 @@ class Worker:
     def _tools(self) -> tuple[Any, tuple[TaskPlan, ...]]:
         """This thread's own networks: some keep state in a forward, as ultralytics its anchors."""
         if not hasattr(self._local, "tools"):
-            shared = self._restorer
-            restorer = copy.deepcopy(shared) if hasattr(shared, "module") else shared
-            self._local.tools = restorer, copy.deepcopy(self._plan.tasks)
+            from derainers.chain import per_thread
+
+            self._local.tools = per_thread(self._restorer), copy.deepcopy(self._tasks)
         tools: tuple[Any, tuple[TaskPlan, ...]] = self._local.tools
         return tools
 
@@ -121,9 +124,11 @@ class Worker:
                 finished.images[picture.keys.restored] = picture.shown
             if picture.seconds is not None:
                 finished.timings[picture.keys.timing()] = picture.seconds
+            if picture.tiled_px is not None:
+                finished.tiles[picture.keys.timing()] = picture.tiled_px
             picture.stage = "quality"
             judged = image if exact is None else exact
-            values = quality.evidence(picture.clean, judged, list(wanted))
+            values = quality.evidence(picture.reference, judged, list(wanted))
             finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
         return finished
 
@@ -191,6 +196,7 @@ class _Pictures:
         self.stage = "read"
         self.shown: str | None = None
         self.seconds: float | None = None
+        self.tiled_px: int | None = None
         self.boxes: list[tuple[float, float, float, float, float, str]] = []
         self._plan, self._condition = plan, condition
         self._restorer, self._cache = restorer, cache
@@ -217,6 +223,14 @@ class _Pictures:
         return rendered.image
 
     @once
+    def reference(self) -> NDArrayByte:
+        """What the derainer should have made: the photograph; of a mask of rain, the rain."""
+        if self._condition.derainer.stage != "mask":
+            return self.clean
+        # Where the rain darkened, a mask that is stored as an image holds nothing.
+        return np.where(self.rainy > self.clean, self.rainy - self.clean, 0).astype(np.uint8)
+
+    @once
     def exact(self) -> NDArrayFloat:
         """What the derainer returned, before it is rounded."""
         rainy = self.rainy
@@ -224,6 +238,7 @@ class _Pictures:
         start = time.perf_counter()
         restored = np.asarray(self._restorer.restore(rainy, self.entry.sample.id), np.float32)
         self.seconds = time.perf_counter() - start
+        self.tiled_px = getattr(self._restorer, "tiled_px", None)
         if restored.shape != rainy.shape:
             raise ValueError(f"the derainer made {restored.shape} of {rainy.shape}")
         if not np.isfinite(restored).all():
@@ -266,6 +281,23 @@ class _Pictures:
         small = image_io.shrink(image, PICTURE_PX)
         head = json.dumps({"width": width, "height": height, "boxes": self.boxes})
         return head.encode() + b"\n" + image_io.encode_jpeg(small, 90)
+
+
+@contextlib.contextmanager
+def one_thread_each(device: str) -> Iterator[None]:
+    """One torch thread per image and no TF32, as long as this lasts: results depend on both."""
+    import torch
+
+    threads = torch.get_num_threads()
+    tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    if device == "cpu":
+        torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
 def message(error: BaseException) -> str:

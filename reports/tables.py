@@ -117,6 +117,8 @@ def _against(results: Results, floor: Record | None, record: Record | None) -> s
     """Paired difference of a derainer's row to the rainy input, with its interval."""
     if floor is None or record is None or record.derainer == "identity" or record.rain == "none":
         return ""
+    if record.derainer.endswith("/mask"):
+        return ""  # judged against the rain, not against the clean image
     paired = results.compare(floor, record)
     if paired is None:
         return "–"
@@ -141,6 +143,8 @@ def notes(results: Results, marked: set[str]) -> list[str]:
         used = dict.fromkeys(m.partition("@")[2] or "matlab-y" for t, m in shown if t == "quality")
         said = "; ".join(f"{p}: {PROTOCOLS[p]}" for p in used if p in PROTOCOLS)
         lines.append(f"PSNR-Y and SSIM-Y per image, then the mean. {said}.")
+    if any(r.derainer.endswith("/mask") for r in results.records):
+        lines.append("…/mask: the derainer's mask against the rain itself, input − truth.")
     if any(t == "detection" for t, _ in shown):
         lines.append("AP: pycocotools, boxes; AP pooled: one ranking over all classes.")
     if 0 < n < FEWEST:
@@ -148,6 +152,16 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     lines += [f"† {SEEN[m]}." for m in SEEN if m in marked]
     if "unknown" in marked:
         lines.append("? what the weights were trained on is not known.")
+    lines += [plain(f"Doubt: {text}") for text in results.provenance.get("doubts", ())]
+    for row in results.cost:
+        if row.get("tiled"):
+            lines.append(
+                plain(
+                    f"{row['derainer']}: {row['tiled']} images were derained in tiles of down to "
+                    f"{row['smallest_tile_px']} px, an approximation for networks that see the "
+                    "whole image."
+                )
+            )
     if results.errors:
         failed = len({error["sample"] for error in results.errors})
         lines.append(f"Left out of all cells because they failed: {failed} of the images.")

@@ -41,7 +41,7 @@ def saved(root: Path, name: str, content: object) -> str:
 BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "derainer": (
         lambda _: ["--derainer", "granett"],
-        "unknown derainer 'granett' (did you mean granet?): known are identity, median, granet, ",
+        "unknown derainer 'granett' (did you mean granet?): known are identity, median, ",
     ),
     "rain": (
         lambda _: ["--rain", "acid"],

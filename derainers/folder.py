@@ -1,0 +1,91 @@
+"""Images that were restored elsewhere, as a derainer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from datasets.image import NDArrayByte, NDArrayFloat, decode
+from derainers import DerainerError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+class Folder:
+    """A folder of restored images, one for each sample."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        """Remember which file belongs to which sample."""
+        self._files = dict(files)
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        """The file's image as it is; see `derainers.derainer.Restorer`.
+
+        Raises:
+            DerainerError: If its size is not the rainy image's.
+            ImageError: If it cannot be decoded.
+        """
+        file = self._files[sample_id]
+        restored = decode(file.read_bytes(), file.name)
+        if restored.shape != image.shape:
+            (have_h, have_w), (want_h, want_w) = restored.shape[:2], image.shape[:2]
+            raise DerainerError(
+                f"{file.name} is {have_w}x{have_h}, the rainy image {want_w}x{want_h}: "
+                "save restored images at full size"
+            )
+        return restored.astype(np.float32) / np.float32(255.0)
+
+
+def paired(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
+    """The restored file of each sample, by the name of its image without the ending.
+
+    A file below ``folder`` at the image's own relative path comes first, one of the same stem
+    directly in ``folder`` second.
+
+    Args:
+        folder: Where the restored images lie.
+        names: Relative path of each sample's image, by sample id.
+
+    Returns:
+        File by sample id.
+
+    Raises:
+        DerainerError: If there is no such folder, an image has no file, or two files or two images
+            could be meant.
+    """
+    if not folder.is_dir():
+        raise DerainerError(f"dir:{folder}: no such folder; give the one with the restored images")
+    files: dict[str, Path] = {}
+    found = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    for file in sorted(found):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in files:
+            raise DerainerError(
+                f"dir:{folder.name}: {files[name].name} and {file.name} are one image: remove one"
+            )
+        files[name] = file
+    pairs: dict[str, Path] = {}
+    users: dict[Path, str] = {}
+    missing = []
+    for sample_id, path in names.items():
+        choices = (path.with_suffix("").as_posix(), path.stem)
+        partner = next((files[c] for c in choices if c in files), None)
+        if partner is None:
+            missing.append(path.name)
+            continue
+        if partner in users:
+            raise DerainerError(
+                f"dir:{folder.name}: {partner.name} could be images {users[partner]} and "
+                f"{sample_id}: lay the files out in the data set's own subfolders"
+            )
+        users[partner] = sample_id
+        pairs[sample_id] = partner
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DerainerError(
+            f"dir:{folder.name}: no restored image for {missing[0]}{others} of {len(names)}: "
+            "restore them too, or name fewer images with --limit"
+        )
+    return pairs
