@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, get_args
 from harness.spec import RunSpec, UsageError, checked
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from harness.engine import Progress
     from harness.record import Results
 
@@ -113,6 +115,24 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, required=True, metavar="DIR")
     report.set_defaults(verb=_report)
 
+    bench = verbs.add_parser(
+        "bench",
+        help="seconds, parameters, multiply-adds and memory of derainers",
+        description="Each derainer at each size in a process of its own: one run to warm up, then "
+        "the median, fastest and slowest of the timed ones, with one thread and with all.",
+    )
+    bench.add_argument(
+        "--derainer", action="append", default=[], metavar="NAME[,NAME…]", help="default: networks"
+    )
+    bench.add_argument(
+        "--size", action="append", default=[], metavar="WxH", help="default: the papers' three"
+    )
+    bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    bench.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
+    bench.add_argument("--repeats", type=int, default=3, metavar="N", help="timed runs (default 3)")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write every run's seconds too")
+    bench.set_defaults(verb=_bench)
+
     names = verbs.add_parser("list", help="what can be named on the command line")
     names.add_argument(
         "table", choices=("derainers", "datasets", "rains", "tasks", "models", "metrics")
@@ -124,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     from harness.engine import run
+    from harness.memory import keep_large_blocks
 
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
     for name in REPEATED:
@@ -136,7 +157,7 @@ def _run(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--model {wrong}: expected TASK=FILE, e.g. detection=yolov8n.pt")
         fields["model"] = {task: file for task, _, file in pairs}
     spec = checked(**fields)
-    _keep_large_blocks()
+    keep_large_blocks()
     with _progress() as progress:
         results = run(spec, progress=progress)
     _show(results, spec)
@@ -148,6 +169,28 @@ def _report(arguments: argparse.Namespace) -> int:
 
     load_results(arguments.workspace, arguments.run).report(arguments.out)
     print(arguments.out / "report.html")
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from harness import bench
+
+    if arguments.repeats < 1:
+        raise UsageError(f"--repeats {arguments.repeats}: at least 1")
+    words = bench.names([w for words in arguments.derainer for w in words.split(",") if w])
+    sizes_px = bench.sizes([w for words in arguments.size for w in words.split(",") if w])
+    costs = []
+    for cost in bench.measure(
+        words, sizes_px or bench.SIZES_PX, arguments.device, arguments.dtype, arguments.repeats
+    ):
+        costs.append(cost)
+        if sys.stderr.isatty():
+            _say(f"{cost.derainer} at {cost.width_px}x{cost.height_px} done")
+    if arguments.json is not None:
+        bench.write_json(costs, arguments.json)
+    _table(*bench.rows(costs))
+    for line in bench.ratios(costs):
+        print(line)
     return 0
 
 
@@ -215,20 +258,12 @@ def _progress() -> Iterator[Progress | None]:
 
 def _show(results: Results, spec: RunSpec) -> None:
     """The table on the terminal, errors and where the page is."""
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from reports.tables import plain, summary
 
     headings, rows, notes = summary(results)
-    table = Table()
-    for heading in headings:
-        table.add_column(Text(heading))
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
+    console = _table(headings, rows)
     for note in notes:
         console.print(Text(note))
     for error in results.errors:
@@ -238,21 +273,20 @@ def _show(results: Results, spec: RunSpec) -> None:
         console.print(Text(str(Path(spec.out) / "report.html")), soft_wrap=True)
 
 
-def _keep_large_blocks() -> None:
-    """Tell glibc to keep large blocks instead of mapping and unmapping every activation.
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
+    """A table on the terminal; returns where to print what belongs to it."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    Halves the time of 640x480 forwards on the CPU. Set for this process alone, which is ours;
-    without glibc nothing happens.
-    """
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        trim_threshold, mmap_max, arena_max = -1, -4, -8
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)
-        # Other arenas would map large blocks all the same.
-        libc.mallopt(arena_max, 1)
+    table = Table()
+    for heading in headings:
+        table.add_column(Text(heading))
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(table)
+    return console
 
 
 def _say(line: str) -> None:
