@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -60,7 +62,31 @@ def open_coco(root: Path, split: str | None) -> Dataset:
         samples.append(
             Sample(str(image_id), path, group=str(image_id), annotations=_annotations(rows))
         )
-    return Dataset("coco", split, samples, categories)
+    export = partial(_export, content, file.name, len(folder.relative_to(root).parts))
+    return Dataset("coco", split, samples, categories, export)
+
+
+def _export(
+    content: dict[str, Any], name: str, depth: int, out: Path, places: Mapping[str, PurePosixPath]
+) -> None:
+    """Write the annotation file of a copy that holds the images in ``places`` alone.
+
+    Args:
+        content: The whole annotation file.
+        name: What it is called.
+        depth: How many folders of a place lead to the image folder.
+        out: Folder of the copy.
+        places: New path of each image, by sample id, relative to ``out``.
+    """
+    images = [
+        {**image, "file_name": "/".join(places[str(image["id"])].parts[depth:])}
+        for image in content["images"]
+        if str(image["id"]) in places
+    ]
+    objects = [entry for entry in content["annotations"] if str(entry["image_id"]) in places]
+    (out / "annotations").mkdir(exist_ok=True)
+    text = json.dumps({**content, "images": images, "annotations": objects})
+    (out / "annotations" / name).write_text(text, encoding="utf-8")
 
 
 def _splits(root: Path) -> list[str]:

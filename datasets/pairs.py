@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 from datasets.folder import SUFFIXES
 from datasets.sample import Dataset, DatasetError, Sample
@@ -43,7 +46,19 @@ def open_pairs(root: Path, split: str | None, pair: str | None = None) -> Datase
                 "remove it, or name the folders with --pair RAINY:CLEAN"
             )
         samples.append(Sample(stem, clean[partner], group=partner, rainy_path=path))
-    return Dataset("pairs", split or root.resolve().name, samples)
+    export = partial(_export, [(sample.id, sample.path) for sample in samples], root)
+    return Dataset("pairs", split or root.resolve().name, samples, export_labels=export)
+
+
+def _export(
+    clean: Sequence[tuple[str, Path]], root: Path, out: Path, places: Mapping[str, PurePosixPath]
+) -> None:
+    """Copy the clean image of each sample in ``places``."""
+    for sample_id, file in clean:
+        copy = out / file.relative_to(root)
+        if sample_id in places and not copy.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
 
 
 def _folders(home: Path, pair: str | None) -> tuple[Path, Path]:

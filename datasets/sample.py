@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,9 @@ class Dataset:
     samples: Sequence[Sample]
     categories: Mapping[int, str] = field(default_factory=dict)
     """Category id to name; empty where the set has no labels."""
+    export_labels: Callable[[Path, Mapping[str, PurePosixPath]], None] | None = None
+    """Writes the labels of some samples into a copy of the set: function of the copy's folder and
+    the new relative path of each sample's image; None where images are all there is."""
 
     def limited(self, limit: int | None) -> Dataset:
         """The ``limit`` samples with the smallest sha256(id), in that order; None keeps all.
@@ -99,4 +102,4 @@ class Dataset:
         Limits are nested (a larger one holds the smaller) and unbiased by the set's own order.
         """
         order = sorted(self.samples, key=lambda s: hashlib.sha256(s.id.encode()).digest())
-        return Dataset(self.name, self.split, order[:limit], self.categories)
+        return replace(self, samples=order[:limit])

@@ -14,9 +14,13 @@ from datasets.image import NDArrayByte, NDArrayFloat, from_tensor, to_tensor
 from derainers import DerainerError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-HALO_PX = 32
-"""Border of a tile that is computed and thrown away; also the grid on which tiles begin."""
-SMALLEST_TILE_PX = 5 * HALO_PX
+GRID_PX = 32
+"""Tiles begin on multiples of this: every network's pooling then sees the same squares."""
+HALO_PX = 48
+"""Border of a tile that is computed and thrown away."""
+OVERLAP_PX = 2 * HALO_PX + GRID_PX
+"""What neighbours share: two halos and a ramp between them."""
+SMALLEST_TILE_PX = OVERLAP_PX + 2 * GRID_PX
 
 
 class Restorer(Protocol):
@@ -135,7 +139,7 @@ class Derainer:
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-                smaller = (self.tiled_px or longest) // 2 // HALO_PX * HALO_PX
+                smaller = (self.tiled_px or longest) // 2 // GRID_PX * GRID_PX
                 if smaller < SMALLEST_TILE_PX:
                     raise DerainerError(
                         f"out of memory even in tiles of {self.tiled_px or longest} px: "
@@ -229,19 +233,16 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def _spans(size_px: int, tile_px: int) -> list[tuple[int, int]]:
-    """First and last+1 pixel of each tile along one side; neighbours share three halos."""
-    step = tile_px - 3 * HALO_PX
-    starts = range(0, max(size_px - 3 * HALO_PX, 1), step)
+    """First and last+1 pixel of each tile along one side."""
+    starts = range(0, max(size_px - OVERLAP_PX, 1), tile_px - OVERLAP_PX)
     return [(start, min(start + tile_px, size_px)) for start in starts]
 
 
 def _weights(start: int, stop: int, size_px: int, scale: int) -> Tensor:
     """Weight of a tile's pixels along one side: 0 in the halo, then a ramp; overlaps sum to one."""
     pixels = torch.arange((stop - start) * scale, dtype=torch.float32) + 0.5
-    ramp = HALO_PX * scale
     weights = torch.ones_like(pixels)
-    if start > 0:
-        weights = weights * ((pixels - ramp) / ramp).clamp(0, 1)
-    if stop < size_px:
-        weights = weights * ((pixels.flip(0) - ramp) / ramp).clamp(0, 1)
+    for inside, from_edge in ((start > 0, pixels), (stop < size_px, pixels.flip(0))):
+        if inside:
+            weights = weights * ((from_edge / scale - HALO_PX) / GRID_PX).clamp(0, 1)
     return weights

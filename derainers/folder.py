@@ -41,8 +41,8 @@ class Folder:
 def paired(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
     """The restored file of each sample, by the name of its image without the ending.
 
-    A file below ``folder`` at the image's own relative path comes first, one of the same stem
-    directly in ``folder`` second.
+    A file below ``folder`` at the image's own relative path comes first, then one of the same stem
+    directly in ``folder``, then the only one of that stem in any folder below.
 
     Args:
         folder: Where the restored images lie.
@@ -66,15 +66,22 @@ def paired(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
                 f"dir:{folder.name}: {files[name].name} and {file.name} are one image: remove one"
             )
         files[name] = file
+    stems: dict[str, list[Path]] = {}
+    for file in files.values():
+        stems.setdefault(file.stem, []).append(file)
     pairs: dict[str, Path] = {}
     users: dict[Path, str] = {}
     missing = []
     for sample_id, path in names.items():
         choices = (path.with_suffix("").as_posix(), path.stem)
-        partner = next((files[c] for c in choices if c in files), None)
+        same = stems.get(path.stem, [])
+        partner = next((files[c] for c in choices if c in files), same[0] if same else None)
         if partner is None:
             missing.append(path.name)
             continue
+        if len(same) > 1 and partner not in (files.get(c) for c in choices):
+            both = " and ".join(f.relative_to(folder).as_posix() for f in same[:2])
+            raise DerainerError(f"dir:{folder.name}: {both} could both be {path.name}: keep one")
         if partner in users:
             raise DerainerError(
                 f"dir:{folder.name}: {partner.name} could be images {users[partner]} and "

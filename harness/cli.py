@@ -115,6 +115,28 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, required=True, metavar="DIR")
     report.set_defaults(verb=_report)
 
+    synth = verbs.add_parser(
+        "synth",
+        help="write a rainy copy of a data set in its own layout, with a manifest",
+        description="The images are those that run shows for the same rain and seed. A second call "
+        "continues where the first one stopped.",
+        argument_default=argparse.SUPPRESS,
+    )
+    for name in ("dataset", "data_root", "split", "pair", "seed", "limit", "workers"):
+        options = {"type": int} if name in ("seed", "limit", "workers") else {}
+        synth.add_argument(
+            "--" + name.replace("_", "-"), help=RunSpec.model_fields[name].description, **options
+        )
+    synth.add_argument("--rain", default="photoshop-heavy", help="one rain")
+    synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    synth.add_argument(
+        "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
+    )
+    synth.add_argument(
+        "--layers", action="store_true", default=False, help="keep streaks, veil and airlight too"
+    )
+    synth.set_defaults(verb=_synth)
+
     bench = verbs.add_parser(
         "bench",
         help="seconds, parameters, multiply-adds and memory of derainers",
@@ -169,6 +191,33 @@ def _report(arguments: argparse.Namespace) -> int:
 
     load_results(arguments.workspace, arguments.run).report(arguments.out)
     print(arguments.out / "report.html")
+    return 0
+
+
+def _synth(arguments: argparse.Namespace) -> int:
+    from datasets.rain import RAINS
+    from harness.plan import open_dataset, worker_count
+    from harness.spec import known
+    from harness.synth import Recipe, synthesize
+
+    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
+    spec = checked(**{k: v for k, v in fields.items() if k not in ("rain", "out")})
+    jpeg_quality: int | None = getattr(arguments, "jpeg", None)
+    if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
+        raise UsageError(f"--jpeg {jpeg_quality}: a quality from 1 to 100")
+    rain = RAINS[known(arguments.rain, RAINS, "rain")]
+    recipe = Recipe(arguments.rain, rain, spec.seed, jpeg_quality, arguments.layers)
+    dataset = open_dataset(spec)
+    with _progress() as progress:
+        done = synthesize(
+            dataset,
+            Path(spec.data_root or ""),
+            recipe,
+            arguments.out,
+            worker_count(spec, "cpu"),
+            progress or (lambda *_: None),
+        )
+    print(f"{arguments.out}: {done.written} images written, {done.kept} were there already")
     return 0
 
 

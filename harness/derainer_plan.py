@@ -35,8 +35,8 @@ class DerainerPlan:
     images: frozenset[str] | None
     """Data sets its weights were trained on; None = unknown."""
     is_identity: bool = False
-    is_folder: bool = False
-    """Whether it is a folder of images, made of one rain alone."""
+    folders: tuple[Path, ...] = ()
+    """Folders of restored images, which are of one rain alone."""
     is_foreign: bool = False
     """Whether network or weights came from elsewhere, so that a slip is possible."""
     stage: str | None = None
@@ -227,7 +227,7 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     contents = sorted([sample, keys.file_sha256(file)] for sample, file in pairs.items())
     name = f"dir:{folder.resolve().name}"
     load = Loader(lambda device, dtype: Folder(pairs), name)
-    return DerainerPlan(name, {"dir": contents}, None, load, None, None, is_folder=True)
+    return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=(folder,))
 
 
 def _chain(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
@@ -251,7 +251,7 @@ def _chain(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
         Loader(build, name),
         _union([p.rain_families for p in parts]),
         _union([p.images for p in parts]),
-        is_folder=any(p.is_folder for p in parts),
+        folders=tuple(folder for p in parts for folder in p.folders),
     )
 
 

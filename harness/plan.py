@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from datasets import DATASETS, Dataset
 from datasets.rain import RAINS, Rain, digest
 from harness import keys
 from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stages_of
+from harness.manifest import manifest_of
 from harness.spec import RunSpec, UsageError, known
 from tasks import TASKS, quality
 from tasks.models import MODELS, TRAINED_ON
@@ -75,13 +76,9 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
         DatasetError: If the data set cannot be read.
     """
     device = _device(spec.device)
-    if spec.dataset is None:
-        raise UsageError(f"name a data set with --dataset: {', '.join(DATASETS)}")
-    opened = DATASETS[known(spec.dataset, DATASETS, "data set")]
+    _reader(spec)
     for task in spec.task:
         known(task, TASKS, "task")
-    if spec.pair is not None and spec.dataset != "pairs":
-        raise UsageError("--pair belongs to --dataset pairs")
     if spec.rain is None:
         default = "given" if spec.dataset == "pairs" else "photoshop-heavy"
         spec = spec.model_copy(update={"rain": (default,)})
@@ -94,18 +91,42 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     for task in spec.model:
         known(task, {t: None for t in TASKS if t != "none"}, "task in --model")
     files = {t: _model_file(t, spec) for t in dict.fromkeys(spec.task) if t != "none"}
+    dataset = open_dataset(spec)
+    if "given" in words and any(s.rainy_path is None for s in dataset.samples):
+        raise UsageError(f"--rain given: data set {spec.dataset} brings no rainy images")
+    tasks = tuple(_task_plan(task, file, dataset, device) for task, file in files.items())
+    conditions = _conditions(spec, own, dataset, tuple(dict.fromkeys(words)))
+    for condition in conditions:
+        _require_its_rain(condition, rains, spec.seed)
+    return Plan(
+        spec, dataset, rains, conditions, tasks, metrics, device, worker_count(spec, device)
+    )
+
+
+def open_dataset(spec: RunSpec) -> Dataset:
+    """The data set of a spec, cut to its limit.
+
+    Raises:
+        UsageError: If it is not named, unknown, or its folder is absent.
+        DatasetError: If it cannot be read.
+    """
+    reader = _reader(spec)
     if spec.data_root is None:
         raise UsageError(f"data set {spec.dataset} needs --data-root, the folder where it lies")
     root = Path(spec.data_root)
     if not root.is_dir():
         raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
     options = {} if spec.pair is None else {"pair": spec.pair}
-    dataset = opened(root, spec.split, **options).limited(spec.limit)
-    if "given" in words and any(s.rainy_path is None for s in dataset.samples):
-        raise UsageError(f"--rain given: data set {spec.dataset} brings no rainy images")
-    tasks = tuple(_task_plan(task, file, dataset, device) for task, file in files.items())
-    conditions = _conditions(spec, own, dataset, tuple(dict.fromkeys(words)))
-    return Plan(spec, dataset, rains, conditions, tasks, metrics, device, _workers(spec, device))
+    return reader(root, spec.split, **options).limited(spec.limit)
+
+
+def _reader(spec: RunSpec) -> Callable[..., Dataset]:
+    """The function that reads the data set's kind."""
+    if spec.dataset is None:
+        raise UsageError(f"name a data set with --dataset: {', '.join(DATASETS)}")
+    if spec.pair is not None and spec.dataset != "pairs":
+        raise UsageError("--pair belongs to --dataset pairs")
+    return DATASETS[known(spec.dataset, DATASETS, "data set")]
 
 
 def _conditions(
@@ -119,7 +140,7 @@ def _conditions(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"--derainer: two are called {twice}: rename a file or folder")
-    folder = next((d.name for d in derainers if d.is_folder), None)
+    folder = next((d.name for d in derainers if d.folders), None)
     if folder is not None and len(rains) > 1:
         raise UsageError(f"--derainer {folder}: restored images are of one rain: name one --rain")
     falling = [r for r in rains if r != "none"]
@@ -148,7 +169,7 @@ def _device(word: str) -> str:
     return "cpu"
 
 
-def _workers(spec: RunSpec, device: str) -> int:
+def worker_count(spec: RunSpec, device: str) -> int:
     """Images at a time: one per core this process may use; one on CUDA, where they queue anyway."""
     if spec.workers:
         return spec.workers
@@ -206,6 +227,19 @@ def _task_plan(name: str, file: Path, dataset: Dataset, device: str) -> TaskPlan
         task=detection.Detection(dataset.categories, lambda: row.build(file, device)),
         trained_on=TRAINED_ON.get(sha256),
     )
+
+
+def _require_its_rain(condition: Condition, rains: Mapping[str, Rain], seed: int) -> None:
+    """Refuse a folder of restored images that says it was made of another rain."""
+    for folder in condition.derainer.folders:
+        made = manifest_of(folder)
+        rain = rains.get(condition.rain)
+        wanted = None if rain is None else digest(rain)
+        if made is not None and (made["rain_sha256"], made["seed"]) != (wanted, seed):
+            raise UsageError(
+                f"dir:{folder.name} was made of {made['rain']} with seed {made['seed']}, "
+                f"this run is of {condition.rain} with seed {seed}: give the same --rain and --seed"
+            )
 
 
 def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, ...] | None:

@@ -74,7 +74,7 @@ class RunSpec(BaseModel):
     )
     tile_px: int | None = Field(
         default=None,
-        ge=160,
+        ge=192,
         multiple_of=32,
         description="derain in overlapping tiles of N px; default: whole images, and tiles where "
         "memory runs out",
