@@ -105,6 +105,24 @@ def _parser() -> argparse.ArgumentParser:
         run.add_argument(flag, **options)
     run.set_defaults(verb=_run)
 
+    score = verbs.add_parser(
+        "score",
+        help="image quality of restored images made elsewhere",
+        description="Two folders in, paired by stem, the files of a run out. Without --reference: "
+        "metrics that need no clean image.",
+    )
+    score.add_argument("--task", choices=("quality",), default="quality")
+    score.add_argument("--restored", type=Path, required=True, metavar="DIR")
+    score.add_argument("--reference", type=Path, metavar="DIR", help="the clean images")
+    for name in ("quality", "protocol"):
+        field = RunSpec.model_fields[name]
+        default = field.get_default()
+        text = f"{field.description} (default: {','.join(default)})"
+        score.add_argument("--" + name, action="append", metavar="NAME[,NAME…]", help=text)
+    score.add_argument("--workers", type=int, metavar="N", help="images at a time")
+    score.add_argument("--out", type=Path, metavar="DIR", help="folder for results and page")
+    score.set_defaults(verb=_score)
+
     report = verbs.add_parser("report", help="tables, plots and page again, from a ledger alone")
     report.add_argument("workspace", type=Path, help="the workspace of the run")
     report.add_argument(
@@ -128,7 +146,7 @@ def _run(arguments: argparse.Namespace) -> int:
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
     for name in REPEATED:
         if name in fields:
-            fields[name] = tuple(w for words in fields[name] for w in words.split(",") if w)
+            fields[name] = _split(fields[name])
     if "model" in fields:
         pairs = [word.partition("=") for word in fields["model"]]
         wrong = next((task for task, _, file in pairs if not file), None)
@@ -139,8 +157,32 @@ def _run(arguments: argparse.Namespace) -> int:
     _keep_large_blocks()
     with _progress() as progress:
         results = run(spec, progress=progress)
-    _show(results, spec)
+    _show(results, spec.out)
     return 1 if len(results.errors) > spec.max_errors else 0
+
+
+def _split(flags: Sequence[str]) -> tuple[str, ...]:
+    """Words of a repeated flag."""
+    return tuple(w for words in flags for w in words.split(",") if w)
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from harness.score import score_quality
+
+    chosen = {
+        name: _split(flags)
+        for name, flags in (("words", arguments.quality), ("protocols", arguments.protocol))
+        if flags
+    }
+    if arguments.workers is not None and arguments.workers < 1:
+        raise UsageError(f"--workers {arguments.workers}: expected at least 1")
+    results = score_quality(
+        arguments.restored, arguments.reference, workers=arguments.workers, **chosen
+    )
+    if arguments.out is not None:
+        results.report(arguments.out)
+    _show(results, arguments.out)
+    return 1 if results.errors else 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -213,7 +255,7 @@ def _progress() -> Iterator[Progress | None]:
         yield show
 
 
-def _show(results: Results, spec: RunSpec) -> None:
+def _show(results: Results, out: str | Path | None) -> None:
     """The table on the terminal, errors and where the page is."""
     from rich.console import Console
     from rich.table import Table
@@ -234,8 +276,8 @@ def _show(results: Results, spec: RunSpec) -> None:
     for error in results.errors:
         line = f"failed: {error['sample']} ({error['stage']}): {error['message']}"
         console.print(Text(plain(line)))
-    if spec.out is not None:
-        console.print(Text(str(Path(spec.out) / "report.html")), soft_wrap=True)
+    if out is not None:
+        console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)
 
 
 def _keep_large_blocks() -> None:
