@@ -37,19 +37,25 @@ def uqi(reference: NDArrayByte, restored: NDArrayByte) -> float:
     Returns:
         In [-1, 1], 1 for equal lumas; NaN where no window fits.
     """
-    if min(reference.shape[:2]) < SIDE_PX:
+    return uqi_of_luma(studio_luma(reference), studio_luma(restored))
+
+
+def uqi_of_luma(reference: NDArrayByte, restored: NDArrayByte) -> float:
+    """UQI of one channel, ``uint8 (H, W)``."""
+    if min(reference.shape) < SIDE_PX:
         return math.nan
-    x, y = studio_luma(reference).astype(np.float64), studio_luma(restored).astype(np.float64)
+    x, y = reference.astype(np.float64), restored.astype(np.float64)
     n = float(SIDE_PX**2)
     sum_x, sum_y = _sums(x), _sums(y)
     # Sums of whole numbers below 2^53 are exact, so that zero means zero.
     product, power = sum_x * sum_y, sum_x * sum_x + sum_y * sum_y
     covariance = n * _sums(x * y) - product
     variance = n * _sums(x * x + y * y) - power
-    # Luma is at least 16, so power is never 0; where both windows are flat, only the means count.
-    flat = variance == 0
-    index = np.where(flat, 1.0, 2 * covariance / np.where(flat, 1.0, variance))
-    return float((index * (2 * product / power)).mean())
+    # Where both windows are flat only the means count, and where both are black they are equal.
+    flat, black = variance == 0, power == 0
+    contrast = np.where(flat, 1.0, 2 * covariance / np.where(flat, 1.0, variance))
+    means = np.where(black, 1.0, 2 * product / np.where(black, 1.0, power))
+    return float((contrast * means).mean())
 
 
 def _sums(field: NDArray[np.float64]) -> NDArray[np.float64]:

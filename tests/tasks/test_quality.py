@@ -18,6 +18,7 @@ from tasks.quality.halve import halve, halve_bytes
 from tasks.quality.luma import pil_luma, studio_luma, studio_luma_unrounded
 from tasks.quality.niqe import niqe_of_luma
 from tasks.quality.sseq import features
+from tasks.quality.uqi import uqi_of_luma
 
 PHOTO = astronaut()[:200, :150]
 WORSE = np.clip(PHOTO + np.random.default_rng(0).normal(0, 20, PHOTO.shape), 0, 255).astype(
@@ -128,6 +129,12 @@ def test_uqi_by_its_formula_with_flat_parts() -> None:
     a[:12, :12], b[:12, :12] = 90, 120
     expected = naive_uqi(studio_luma(a).astype(float), studio_luma(b).astype(float))
     assert value("uqi", a, b) == pytest.approx(expected, abs=1e-12)
+
+
+def test_uqi_where_both_windows_are_black() -> None:
+    black = np.zeros((8, 9), np.uint8)
+    assert uqi_of_luma(black, black) == 1
+    assert uqi_of_luma(black, black + 7) == 0
 
 
 def test_fsim_of_a_photograph() -> None:
