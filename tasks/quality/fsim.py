@@ -52,10 +52,14 @@ def fsimc(reference: NDArrayByte, restored: NDArrayByte) -> float:
 
 
 def _similarity(reference: NDArrayByte, restored: NDArrayByte, *, colour: bool) -> float:
-    first, second = _yiq(reference), _yiq(restored)
-    for luma in (first[0], second[0]):
-        if min(luma.shape) < _SHORTEST_PX or np.ptp(luma) < 1e-9:
+    planes = [
+        np.asarray(cv2.transform(image.astype(np.float64), _YIQ), np.float64)
+        for image in (reference, restored)
+    ]
+    for image in planes:
+        if min(image.shape[:2]) < _SHORTEST_PX or np.ptp(image[..., 0]) < 1e-9:
             return math.nan
+    first, second = _sampled(planes[0]), _sampled(planes[1])
     pc1, pc2 = phase_congruency(first[0]), phase_congruency(second[0])
     weight = np.maximum(pc1, pc2)
     total = float(weight.sum())
@@ -73,10 +77,9 @@ def _agree(a: NDArray[np.float64], b: NDArray[np.float64], constant: float) -> N
     return np.asarray((2 * a * b + constant) / (a * a + b * b + constant), np.float64)
 
 
-def _yiq(image: NDArrayByte) -> list[NDArray[np.float64]]:
+def _sampled(planes: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Y, I and Q, averaged and sampled by round(min(H, W)/256), zeros around the image."""
-    planes = cv2.transform(image.astype(np.float64), _YIQ)
-    factor = max(1, int(min(image.shape[:2]) / 256 + 0.5))
+    factor = max(1, int(min(planes.shape[:2]) / 256 + 0.5))
     anchor = (factor - 1) // 2
     mean = cv2.blur(
         planes, (factor, factor), anchor=(anchor, anchor), borderType=cv2.BORDER_CONSTANT

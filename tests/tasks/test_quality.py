@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import skew
 from skimage.data import astronaut, coffee
+from skimage.measure import shannon_entropy
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from datasets.image import NDArrayByte
 from tasks import quality
 from tasks.quality.halve import halve, halve_bytes
-from tasks.quality.luma import pil_luma, studio_luma, studio_luma_unrounded
+from tasks.quality.luma import gray, pil_luma, studio_luma, studio_luma_unrounded
 from tasks.quality.niqe import niqe_of_luma
 from tasks.quality.sseq import features
 from tasks.quality.uqi import uqi_of_luma
@@ -146,6 +148,14 @@ def test_fsim_of_a_photograph() -> None:
     assert value("fsimc", astronaut(), astronaut()) == pytest.approx(1)
 
 
+def test_fsim_of_a_constant_image_is_undefined_at_any_size() -> None:
+    """Also where down-sampling with zeros around the image would give it edges."""
+    for size in (400, 100):
+        photo, flat = astronaut()[:size, :size], np.full((size, size, 3), 90, np.uint8)
+        assert math.isnan(value("fsimc", photo, flat))
+        assert math.isnan(value("fsim", flat, photo))
+
+
 def test_niqe_of_a_photograph() -> None:
     """BasicSR 1.4.2 gives 3.064958 and 8.950116 on rounded studio luma, in float32."""
     noise = np.random.default_rng(0).normal(0, 20, astronaut().shape)
@@ -174,6 +184,31 @@ def test_spatial_and_spectral_entropies_by_hand() -> None:
     assert found[0] == pytest.approx(0.25)
     # three zeros and a one: (0.75³ - 3 · 0.25³) / 4 over (0.75² + 3 · 0.25²)/4 to the power 1.5
     assert found[1] == pytest.approx(((0.75**3 - 3 * 0.25**3) / 4) / (0.75 / 4) ** 1.5)
+
+
+def test_entropies_of_a_photograph_block_by_block() -> None:
+    """The first size, by scikit-image's entropy and the cosine transform's matrix."""
+    luma = gray(PHOTO)  # 200x150: the last column of blocks has two of zeros
+    full = np.pad(luma, ((0, 0), (0, 2)))
+    k = np.arange(8)
+    cosines = np.cos(np.pi * k[:, None] * (2 * k + 1) / 16) * np.where(k, 0.5, 8**-0.5)[:, None]
+    spatial, spectral = [], []
+    for i in range(0, 200, 8):
+        for j in range(0, 152, 8):
+            block = full[i : i + 8, j : j + 8]
+            spatial.append(shannon_entropy(block))
+            power = (cosines @ block @ cosines.T).ravel()[1:] ** 2
+            spectral.append(entropy_of(power))
+    found = features(PHOTO)
+    for at, entropies in ((0, spatial), (2, spectral)):
+        middle = np.sort(entropies)[95 - 1 : 380]  # a fifth and four fifths of 475 blocks
+        assert found[at] == pytest.approx(middle.mean(), abs=1e-6)
+        assert found[at + 1] == pytest.approx(skew(entropies), abs=1e-6)
+
+
+def entropy_of(power: NDArray[np.float64]) -> float:
+    share = power / power.sum()
+    return float(-(share * np.log2(share)).sum())
 
 
 def test_ssim_is_scikit_images() -> None:

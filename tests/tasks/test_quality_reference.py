@@ -145,6 +145,15 @@ def test_the_machine_of_sseq_decides_as_libsvm(
     assert quality.version("sseq") > 0
 
 
+def test_flat_images_have_the_least_spectral_entropy_that_the_release_saw(data: Path) -> None:
+    """1.674e-5 bits: what its stand-ins for zero leave, the lower end of its feature's range."""
+    from scipy.io import loadmat
+
+    low = loadmat(data / "reference" / "sseq" / "model.mat", squeeze_me=True)["fmin"]
+    flat = np.full((64, 64, 3), 77, np.uint8)
+    assert features(flat)[2] == pytest.approx(low[2], rel=1e-6)
+
+
 def test_rainy_input_of_rain100l(data: Path) -> None:
     """26.900 dB and 0.8383: MATLAB's protocol, as independent tools measured it on these files.
 
