@@ -151,11 +151,11 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     lines += [f"† {SEEN[m]}." for m in SEEN if m in marked]
     if "unknown" in marked:
         lines.append("? what the weights were trained on is not known.")
-    lines += [
-        f"{title(r.metric)}, {label(r.rain, r.derainer)}: {r.why}."
-        for r in results.records
-        if r.task == "quality" and r.why and (r.task, r.metric) in shown and not r.n_identical
-    ]
+    left_out: dict[str, list[str]] = {}
+    for r in results.records:
+        if r.task == "quality" and r.why and not r.n_identical and (r.task, r.metric) in shown:
+            left_out.setdefault(f"{title(r.metric)}: {r.why}", []).append(label(r.rain, r.derainer))
+    lines += [f"{what} ({', '.join(where)})." for what, where in left_out.items()]
     if results.errors:
         failed = len({error["sample"] for error in results.errors})
         lines.append(f"Left out of all cells because they failed: {failed} of the images.")

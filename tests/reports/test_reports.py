@@ -108,7 +108,7 @@ def test_images_left_out_of_a_mean_are_told() -> None:
     why = "3 of 100 images left out: images too small"
     more = replace(known.records[2], task="quality", metric="ssim_y", why=why)
     _, _, notes = summary(replace(known, records=[*known.records, more]))
-    assert f"SSIM-Y, photoshop-heavy · b: {why}." in notes
+    assert f"SSIM-Y: {why} (photoshop-heavy · b)." in notes
 
 
 def test_unknown_training_is_marked() -> None:
