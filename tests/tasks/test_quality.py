@@ -359,6 +359,36 @@ def _pair() -> tuple[str, NDArrayByte, NDArrayByte]:
     return "ssim_y", PHOTO, WORSE
 
 
+GOLDEN = {
+    "psnr_y_db": (1, 27.3393820308),
+    "psnr_rgb_db": (1, 22.4205696643),
+    "ssim_y": (2, 0.5226462690),
+    "ssim_rgb": (2, 0.3329943559),
+    "psnr_y_db@prenet": (2, 27.3638439268),
+    "ssim_y@prenet": (2, 0.5236956087),
+    "psnr_y_db@pil-y": (1, 26.0432193204),
+    "ssim_y@pil-y": (2, 0.4946737048),
+    "psnr_rgb_db@dcsfn": (1, 22.4221115252),
+    "ssim_rgb@dcsfn": (1, 0.3726871883),
+    "psnr_rgb_db@hrrsr": (1, 22.4316518873),
+    "ssim_rgb@hrrsr": (1, 0.3632021042),
+    "fsim": (1, 0.7672012379),
+    "fsimc": (1, 0.7476095073),
+    "uqi": (1, 0.3660621597),
+    "niqe": (1, 12.6144534169),
+}
+"""Version and value of one pair: where a value moves, the version must."""
+
+
+@pytest.mark.parametrize("metric", GOLDEN)
+def test_a_value_moves_only_with_its_version(metric: str) -> None:
+    photo = astronaut()[:200, :200]
+    noise = np.random.default_rng(0).normal(0, 20, photo.shape)
+    worse = np.clip(photo / 255 + noise / 255, 0, 1).astype(np.float32)
+    found = quality.metric(metric).version, value(metric, photo, worse)
+    assert found == pytest.approx(GOLDEN[metric], abs=1e-8)
+
+
 def test_every_metric_has_a_caption() -> None:
     captions = quality.captions(quality.METRICS)
     assert set(captions) == {*quality.PROTOCOLS, "fsim", "fsimc", "uqi", "niqe", "sseq"}
