@@ -14,9 +14,9 @@ the luma of either image is constant or a side is shorter than 6 px, the smalles
 
 Reference:
     Zhang, Zhang, Mou, Zhang, "FSIM: A Feature Similarity Index for Image Quality Assessment", IEEE
-    Transactions on Image Processing 20(8), 2011, equations 4, 6 to 9 and 11,
+    Transactions on Image Processing 20(8), 2011, sections II and III,
     doi:10.1109/TIP.2011.2109730; constants and automatic down-sampling as in the authors'
-    ``FeatureSIM.m``, which is where the paper leaves them open.
+    ``FeatureSIM.m``.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def phase_congruency(luma: NDArray[np.float64]) -> NDArray[np.float64]:
         ``float64 (H, W)`` in [0, 1].
 
     Reference:
-        Kovesi, "Image Features from Phase Congruency", Videre 1(3), 1999, sections 4 and 5.
+        Kovesi, "Image Features from Phase Congruency", Videre 1(3), 1999.
     """
     bank = _bank(*luma.shape)
     spectrum = fft.fft2(luma)

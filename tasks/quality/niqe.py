@@ -8,7 +8,7 @@ pristine photographs (`niqe_pristine.npz`), nu2 and S2 over the blocks of the im
 
 Reference:
     Mittal, Soundararajan, Bovik, "Making a 'Completely Blind' Image Quality Analyzer", IEEE Signal
-    Processing Letters 20(3), 2013, equations 1 to 10, doi:10.1109/LSP.2012.2227726; what the paper
+    Processing Letters 20(3), 2013, section II, doi:10.1109/LSP.2012.2227726; what the paper
     leaves open as in the authors' MATLAB release of 2012. MATLAB's built-in ``niqe`` has another
     model and gives other values.
 """

@@ -9,7 +9,7 @@ The machine is the authors', trained on the LIVE database; its file is not part 
 
 Reference:
     Liu, Liu, Huang, Bovik, "No-reference image quality assessment based on spatial and spectral
-    entropies", Signal Processing: Image Communication 29(8), 2014, equations 1 to 7,
+    entropies", Signal Processing: Image Communication 29(8), 2014,
     doi:10.1016/j.image.2014.06.006; constants as in the authors' MATLAB release. Probabilities of
     several classes: Wu, Lin, Weng, "Probability Estimates for Multi-class Classification by
     Pairwise Coupling", JMLR 5, 2004, algorithm 2, with the limits of LIBSVM, which the release

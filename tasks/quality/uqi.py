@@ -9,7 +9,7 @@ flat; the authors' conventions for the vanishing denominators are kept.
 
 Reference:
     Wang, Bovik, "A Universal Image Quality Index", IEEE Signal Processing Letters 9(3), 2002,
-    equation 2, doi:10.1109/97.995823; block size and vanishing denominators as in the authors'
+    equation 1, doi:10.1109/97.995823; block size and vanishing denominators as in the authors'
     ``img_qi.m``.
 """
 
