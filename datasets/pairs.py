@@ -36,7 +36,7 @@ def open_pairs(root: Path, split: str | None, pair: str | None = None) -> Datase
     """
     home = root / split if split else root
     rainy_folder, clean_folder = _folders(home, pair)
-    rainy, clean = _by_stem(rainy_folder), _by_stem(clean_folder)
+    rainy, clean = by_stem(rainy_folder), by_stem(clean_folder)
     samples = []
     for stem, path in rainy.items():
         partner = _partner(stem, clean)
@@ -77,8 +77,12 @@ def _folders(home: Path, pair: str | None) -> tuple[Path, Path]:
     raise DatasetError(f"{home}: no folders {looked} there: name them with --pair RAINY:CLEAN")
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    """Image files by stem, sorted."""
+def by_stem(folder: Path) -> dict[str, Path]:
+    """Image files by stem, sorted.
+
+    Raises:
+        DatasetError: If there is none, or two have one stem.
+    """
     files: dict[str, Path] = {}
     for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES):
         if file.stem in files:

@@ -113,7 +113,7 @@ class UnitKeys:
             metric: keys.key(
                 "quality",
                 metric=metric,
-                version=quality.METRICS[metric].version,
+                version=quality.version(metric),
                 restored=self.restored,
                 reference=self.entry.image,
             )

@@ -6,10 +6,11 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
+from harness.arguments import REPEATED, parser
 from harness.spec import RunSpec, UsageError, checked
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from harness.engine import Progress
     from harness.record import Results
-
-REPEATED = ("rain", "derainer", "intermediate", "task", "quality", "protocol")
-"""Fields that take several words: the flag repeated, or commas between names."""
 
 
 def run_command_line(words: Sequence[str]) -> int:
@@ -29,11 +27,10 @@ def run_command_line(words: Sequence[str]) -> int:
         Exit status: 0 done; 1 done, but images failed; 2 a user's mistake, told in one line;
         130 interrupted and resumable.
     """
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     try:
         _ours()
-        status: int = arguments.verb(arguments)
-        return status
+        return VERBS[arguments.verb](arguments)
     except KeyboardInterrupt:
         _say("interrupted: the same command continues where it stopped")
         return 130
@@ -70,100 +67,6 @@ def _ours() -> None:
             )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="derain-harness",
-        description="Does removing rain from an image help the vision system that sees it next?",
-    )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    run = verbs.add_parser(
-        "run",
-        help="rain on a data set, derain it, run tasks on it, score, report",
-        description="Every flag is a field of RunSpec. A run continues where an earlier one of the "
-        "same workspace stopped.",
-        argument_default=argparse.SUPPRESS,
-    )
-    for name, field in RunSpec.model_fields.items():
-        flag = "--" + name.replace("_", "-")
-        if name == "model":
-            run.add_argument(flag, action="append", metavar="TASK=FILE", help=field.description)
-            continue
-        default = field.get_default(call_default_factory=True)
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        text = (field.description or "") + (f" (default: {shown})" if shown is not None else "")
-        kinds = get_args(field.annotation) or (field.annotation,)
-        options: dict[str, Any] = {"help": text}
-        if name in REPEATED:
-            options.update(action="append", metavar="NAME[,NAME…]")
-        elif int in kinds:
-            options.update(type=int, metavar="N")
-        elif float in kinds:
-            options.update(type=float, metavar="X")
-        elif str in kinds:
-            options.update(metavar="PATH" if "folder" in text or "where" in text else "NAME")
-        else:
-            options.update(choices=kinds)
-        run.add_argument(flag, **options)
-    run.set_defaults(verb=_run)
-
-    report = verbs.add_parser("report", help="tables, plots and page again, from a ledger alone")
-    report.add_argument("workspace", type=Path, help="the workspace of the run")
-    report.add_argument(
-        "--run", metavar="DIGEST", help="which run, by its first digits; default: latest"
-    )
-    report.add_argument("--out", type=Path, required=True, metavar="DIR")
-    report.set_defaults(verb=_report)
-
-    synth = verbs.add_parser(
-        "synth",
-        help="write a rainy copy of a data set in its own layout, with a manifest",
-        description="The images are those that run shows for the same rain and seed. A second call "
-        "continues where the first one stopped.",
-        argument_default=argparse.SUPPRESS,
-    )
-    for name in ("dataset", "data_root", "split", "pair", "seed", "limit", "workers"):
-        options = {"type": int} if name in ("seed", "limit", "workers") else {}
-        synth.add_argument(
-            "--" + name.replace("_", "-"), help=RunSpec.model_fields[name].description, **options
-        )
-    synth.add_argument("--rain", default="photoshop-heavy", help="one rain")
-    synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    synth.add_argument(
-        "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
-    )
-    synth.add_argument(
-        "--layers", action="store_true", default=False, help="keep streaks, veil and airlight too"
-    )
-    synth.set_defaults(verb=_synth)
-
-    bench = verbs.add_parser(
-        "bench",
-        help="seconds, parameters, multiply-adds and memory of derainers",
-        description="Each derainer at each size in a process of its own: one run to warm up, then "
-        "the median, fastest and slowest of the timed ones, with one thread and with all.",
-    )
-    bench.add_argument(
-        "--derainer", action="append", default=[], metavar="NAME[,NAME…]", help="default: networks"
-    )
-    bench.add_argument(
-        "--size", action="append", default=[], metavar="WxH", help="default: the papers' three"
-    )
-    bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    bench.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
-    bench.add_argument("--repeats", type=int, default=3, metavar="N", help="timed runs (default 3)")
-    bench.add_argument("--json", type=Path, metavar="FILE", help="write every run's seconds too")
-    bench.set_defaults(verb=_bench)
-
-    names = verbs.add_parser("list", help="what can be named on the command line")
-    names.add_argument(
-        "table", choices=("derainers", "datasets", "rains", "tasks", "models", "metrics")
-    )
-    names.add_argument("--json", action="store_true", help="as a JSON list")
-    names.set_defaults(verb=_list)
-    return parser
-
-
 def _run(arguments: argparse.Namespace) -> int:
     from harness.engine import run
     from harness.memory import keep_large_blocks
@@ -171,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
     for name in REPEATED:
         if name in fields:
-            fields[name] = tuple(w for words in fields[name] for w in words.split(",") if w)
+            fields[name] = _split(fields[name])
     if "model" in fields:
         pairs = [word.partition("=") for word in fields["model"]]
         wrong = next((task for task, _, file in pairs if not file), None)
@@ -182,8 +85,27 @@ def _run(arguments: argparse.Namespace) -> int:
     keep_large_blocks()
     with _progress() as progress:
         results = run(spec, progress=progress)
-    _show(results, spec)
+    _show(results, spec.out)
     return 1 if len(results.errors) > spec.max_errors else 0
+
+
+def _split(flags: Sequence[str]) -> tuple[str, ...]:
+    """Words of a repeated flag."""
+    return tuple(w for words in flags for w in words.split(",") if w)
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from harness.score import score_quality
+
+    fields = {k: v for k, v in vars(arguments).items() if k in ("quality", "protocol", "workers")}
+    spec = checked(**{k: _split(v) if k in REPEATED else v for k, v in fields.items()})
+    results = score_quality(
+        arguments.restored, arguments.reference, spec.quality, spec.protocol, spec.workers
+    )
+    if arguments.out is not None:
+        results.report(arguments.out)
+    _show(results, arguments.out)
+    return 1 if results.errors else 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -202,7 +124,7 @@ def _synth(arguments: argparse.Namespace) -> int:
 
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
     spec = checked(**{k: v for k, v in fields.items() if k not in ("rain", "out")})
-    jpeg_quality: int | None = getattr(arguments, "jpeg", None)
+    jpeg_quality: int | None = arguments.jpeg
     if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
         raise UsageError(f"--jpeg {jpeg_quality}: a quality from 1 to 100")
     rain = RAINS[known(arguments.rain, RAINS, "rain")]
@@ -247,6 +169,17 @@ def _list(arguments: argparse.Namespace) -> int:
     names = _names(arguments.table)
     print(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
     return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "report": _report,
+    "score": _score,
+    "synth": _synth,
+    "bench": _bench,
+    "list": _list,
+}
+"""What each verb of `harness.arguments` does; returns the exit status."""
 
 
 def _names(table: str) -> list[str]:
@@ -305,7 +238,7 @@ def _progress() -> Iterator[Progress | None]:
         yield show
 
 
-def _show(results: Results, spec: RunSpec) -> None:
+def _show(results: Results, out: str | Path | None) -> None:
     """The table on the terminal, errors and where the page is."""
     from rich.text import Text
 
@@ -318,8 +251,8 @@ def _show(results: Results, spec: RunSpec) -> None:
     for error in results.errors:
         line = f"failed: {error['sample']} ({error['stage']}): {error['message']}"
         console.print(Text(plain(line)))
-    if spec.out is not None:
-        console.print(Text(str(Path(spec.out) / "report.html")), soft_wrap=True)
+    if out is not None:
+        console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:

@@ -271,7 +271,7 @@ def run_digest(plan: Plan, fingerprint: str) -> str:
         rains={name: digest(rain) for name, rain in plan.rains.items()},
         conditions=[[c.rain, c.derainer.name, c.derainer.key] for c in plan.conditions],
         tasks=[[t.name, t.model_key, t.evidence_version] for t in plan.tasks],
-        metrics={m: quality.METRICS[m].version for m in plan.metrics},
+        metrics={m: quality.version(m) for m in plan.metrics},
         seed=plan.spec.seed,
         dtype=plan.spec.dtype,
         device=plan.device,

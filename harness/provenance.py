@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import keys
+from tasks import quality
 
 if TYPE_CHECKING:
     from harness.plan import Plan
@@ -26,6 +27,17 @@ PACKAGES = (
 
 def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]:
     """Everything that depends on clock and host, and the digests that name the inputs."""
+    return machine(elapsed_s) | {
+        "device": plan.device,
+        "workers": plan.workers,
+        "data_fingerprint": fingerprint,
+        "models": {t.name: t.model_sha256 for t in plan.tasks},
+        "protocols": quality.captions(plan.metrics),
+    }
+
+
+def machine(elapsed_s: float) -> dict[str, Any]:
+    """Clock, code and host."""
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -35,10 +47,6 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]
         "python": platform.python_version(),
         "versions": keys.versions(PACKAGES),
         "system": f"{platform.system()} {platform.machine()}",
-        "device": plan.device,
-        "workers": plan.workers,
-        "data_fingerprint": fingerprint,
-        "models": {t.name: t.model_sha256 for t in plan.tasks},
     }
 
 

@@ -44,7 +44,7 @@ class Record:
     seed: int
     unit: str
     why: str | None = None
-    """Reason of an absent value."""
+    """Reason of an absent value, or of images left out of the mean."""
     n_identical: int = 0
     """Images left out of the mean because they equal their reference."""
 

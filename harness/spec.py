@@ -60,7 +60,8 @@ class RunSpec(BaseModel):
         default=("psnr", "ssim"), description="image quality metrics or families"
     )
     protocol: Words = Field(
-        default=("matlab-y",), description="protocols of PSNR-Y and SSIM-Y, or all"
+        default=("matlab-y",),
+        description="protocols of PSNR and SSIM, or all; a border is cut by NAME:border_px=N",
     )
     limit: int | None = Field(
         default=None, ge=1, description="only the N images with the smallest sha256(id)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.record import FEWEST
@@ -14,23 +15,23 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "detection": ("ap", "ap50", "ap_pooled"),
-    "quality": ("psnr_y_db", "ssim_y"),
+    "quality": ("psnr_y_db", "ssim_y", "fsimc", "uqi", "niqe", "sseq"),
 }
-"""Metrics of the summary, by task; other protocols of the same metrics follow."""
-
-PROTOCOLS = {
-    "matlab-y": "BT.601 studio luma rounded to bytes, Gaussian 11x11 window",
-    "prenet": "unrounded studio luma, automatic down-sampling, restored image truncated to bytes",
-    "pil-y": "full-range 8-bit luma, uniform 7x7 window, restored image truncated to bytes",
-}
-"""What the protocols of PSNR-Y and SSIM-Y are."""
+"""Metrics of the summary, by task; other protocols of them, or what else there is, follow."""
 
 TITLES = {
     "ap": "AP",
     "ap50": "AP50",
     "ap_pooled": "AP pooled",
     "psnr_y_db": "PSNR-Y [dB]",
+    "psnr_rgb_db": "PSNR-RGB [dB]",
     "ssim_y": "SSIM-Y",
+    "ssim_rgb": "SSIM-RGB",
+    "fsim": "FSIM",
+    "fsimc": "FSIMc",
+    "uqi": "UQI",
+    "niqe": "NIQE",
+    "sseq": "SSEQ",
 }
 SEEN = {
     "rain": "the derainer was trained on this kind of rain",
@@ -66,7 +67,8 @@ def metrics(results: Results) -> list[tuple[str, str]]:
     """(task, metric) of the summary that the run holds."""
     have = list(dict.fromkeys((r.task, r.metric) for r in results.records))
     shown = [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in have]
-    others = [(t, m) for t, m in have if "@" in m and base(m) in COLUMNS.get(t, ())]
+    alone = {t for t, _ in have} - {t for t, _ in shown}
+    others = [(t, m) for t, m in have if base(m) in TITLES and ("@" in m or t in alone)]
     return shown + others
 
 
@@ -140,9 +142,10 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     ]
     shown = metrics(results)
     if any(t == "quality" for t, _ in shown):
-        used = dict.fromkeys(m.partition("@")[2] or "matlab-y" for t, m in shown if t == "quality")
-        said = "; ".join(f"{p}: {PROTOCOLS[p]}" for p in used if p in PROTOCOLS)
-        lines.append(f"PSNR-Y and SSIM-Y per image, then the mean. {said}.")
+        captions = results.provenance.get("protocols", {})
+        used = dict.fromkeys(_caption(m, captions) for t, m in shown if t == "quality")
+        said = "; ".join(f"{p}: {captions[p]}" for p in used if p in captions)
+        lines.append(f"Image quality per image, then the mean. {said}.")
     if any(r.derainer.endswith("/mask") for r in results.records):
         lines.append("…/mask: the derainer's mask against the rain itself, input − truth.")
     if any(t == "detection" for t, _ in shown):
@@ -162,10 +165,20 @@ def notes(results: Results, marked: set[str]) -> list[str]:
                     "whole image."
                 )
             )
+    left_out: dict[str, list[str]] = {}
+    for r in results.records:
+        if r.task == "quality" and r.why and not r.n_identical and (r.task, r.metric) in shown:
+            left_out.setdefault(f"{title(r.metric)}: {r.why}", []).append(label(r.rain, r.derainer))
+    lines += [f"{what} ({', '.join(where)})." for what, where in left_out.items()]
     if results.errors:
         failed = len({error["sample"] for error in results.errors})
         lines.append(f"Left out of all cells because they failed: {failed} of the images.")
     return lines
+
+
+def _caption(metric: str, captions: Mapping[str, str]) -> str:
+    """What a metric's caption stands under: itself, or its protocol."""
+    return metric if metric in captions else metric.partition("@")[2] or "matlab-y"
 
 
 def markdown(results: Results) -> str:

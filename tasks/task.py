@@ -27,9 +27,9 @@ class Score:
     value: float | None
     """None where nothing was measured; ``why`` then says so."""
     unit: str = "fraction"
-    """``fraction`` (in [0, 1]) or ``dB``."""
+    """``fraction`` (in [0, 1]), ``dB``, or ``score`` (a scale of its own)."""
     why: str | None = None
-    """Reason of an absent value."""
+    """Reason of an absent value, or of images left out of the mean."""
     n_identical: int = 0
     """Images whose value is infinite because both pictures are the same; not in the mean."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import NDArrayByte
+from datasets.image import NDArrayByte, NDArrayFloat
 from tasks.quality.luma import pil_luma, studio_luma, studio_luma_unrounded
 
 
@@ -36,11 +36,22 @@ def psnr_y_db_pil(reference: NDArrayByte, restored: NDArrayByte) -> float:
     return _psnr_db(pil_luma(reference), pil_luma(restored))
 
 
-def _psnr_db(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Decibels below the peak 255; sums of bytes are exact."""
+def psnr_rgb_db_dcsfn(reference: NDArrayByte, restored: NDArrayFloat) -> float:
+    """PSNR of floats that were never rounded, clipped to [0, 1], as DCSFN's authors take it.
+
+    Args:
+        reference: ``uint8 (H, W, 3) RGB``.
+        restored: ``float32 (H, W, 3) RGB`` in [0, 1].
+    """
+    clean = reference.astype(np.float32) / np.float32(255)
+    return _psnr_db(clean.astype(np.float64), np.clip(restored, 0, 1).astype(np.float64), peak=1.0)
+
+
+def _psnr_db(a: NDArray[Any], b: NDArray[Any], peak: float = 255.0) -> float:
+    """Decibels below the peak; sums of bytes are exact."""
     if a.dtype == np.uint8:
         difference = a.astype(np.int16) - b
         total = float(np.einsum("i,i->", difference.ravel(), difference.ravel(), dtype=np.int64))
     else:
         total = float(np.square(a - b).sum())
-    return 10 * math.log10(255.0**2 * a.size / total) if total else math.inf
+    return 10 * math.log10(peak**2 * a.size / total) if total else math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import sqlite3
@@ -345,7 +346,7 @@ def test_truncation_sees_what_rounding_hides(spec: RunSpec, tmp_path: Path) -> N
             "task": ("none",),
             "rain": ("none",),
             "derainer": ("identity",),
-            "protocol": ("matlab-y", "pil-y"),
+            "protocol": ("matlab-y", "pil-y", "dcsfn"),
         }
     )
     results = run(spec, derainers={"above": Above()})
@@ -355,6 +356,11 @@ def test_truncation_sees_what_rounding_hides(spec: RunSpec, tmp_path: Path) -> N
     assert rounded.value is not None
     assert truncated is not None
     assert truncated.n_identical == 8
+    # neither: the mean squared error is 0.36 levels, or less where an image is white
+    exact = results.value("none", "above", "quality", "psnr_rgb_db@dcsfn")
+    assert exact is not None
+    assert exact.value == pytest.approx(20 * math.log10(255 / 0.6), abs=0.1)
+    assert set(results.provenance["protocols"]) == {"matlab-y", "pil-y", "dcsfn"}
 
 
 class Above:

@@ -13,7 +13,7 @@ import pytest
 
 from datasets.image import encode_jpeg
 from harness.record import GalleryItem, Record, Results, parse
-from reports import tables, write
+from reports import write
 from reports.page import page, sentences
 from reports.plots import plots
 from reports.tables import csv_text, markdown, summary
@@ -89,14 +89,26 @@ def test_sentences_say_better_worse_or_no_difference() -> None:
 
 
 def test_every_protocol_has_a_caption_and_a_heading() -> None:
-    assert set(tables.PROTOCOLS) == set(quality.PROTOCOLS)
+    names = quality.chosen(("all",), ("all",))
+    captions = quality.captions(names)
+    assert set(quality.PROTOCOLS) < set(captions)
     known = results()
-    more = replace(
-        known.records[2], task="quality", metric="psnr_y_db@prenet", unit="dB", value=30.0
-    )
-    headings, _, notes = summary(replace(known, records=[*known.records, more]))
-    assert headings[-2:] == ["PSNR-Y [dB] prenet", "against rainy"]
-    assert any("prenet: unrounded studio luma" in line for line in notes)
+    more = [
+        replace(known.records[2], task="quality", metric=m, unit=quality.metric(m).unit)
+        for m in names
+    ]
+    headings, _, notes = summary(replace(known, records=more, provenance={"protocols": captions}))
+    assert {"PSNR-Y [dB] prenet", "PSNR-RGB [dB] dcsfn", "NIQE"} < set(headings)
+    shown = [k for k, text in captions.items() if any(f"{k}: {text}" in line for line in notes)]
+    assert set(captions) - set(shown) == {"fsim"}
+
+
+def test_images_left_out_of_a_mean_are_told() -> None:
+    known = results()
+    why = "3 of 100 images left out: images too small"
+    more = replace(known.records[2], task="quality", metric="ssim_y", why=why)
+    _, _, notes = summary(replace(known, records=[*known.records, more]))
+    assert f"SSIM-Y: {why} (photoshop-heavy · b)." in notes
 
 
 def test_unknown_training_is_marked() -> None:

@@ -1,0 +1,138 @@
+"""The command line's verbs and their flags; what each does stands in `harness.cli`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from harness.spec import RunSpec
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+REPEATED = ("rain", "derainer", "intermediate", "task", "quality", "protocol")
+"""Fields that take several words: the flag repeated, or commas between names."""
+
+PATHS = ("data_root", "model_dir", "workspace", "out")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; the parsed arguments' ``verb`` names what to do."""
+    whole = argparse.ArgumentParser(
+        prog="derain-harness",
+        description="Does removing rain from an image help the vision system that sees it next?",
+    )
+    verbs = whole.add_subparsers(required=True, metavar="VERB")
+    for add in (_run, _report, _score, _synth, _bench, _list):
+        add(verbs)
+    return whole
+
+
+def _add_field(verb: argparse.ArgumentParser, name: str) -> None:
+    """A flag for a field of RunSpec; where it is not given, the field's default holds."""
+    field = RunSpec.model_fields[name]
+    flag = "--" + name.replace("_", "-")
+    default = field.get_default(call_default_factory=True)
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    text = (field.description or "") + (f" (default: {shown})" if shown not in (None, "") else "")
+    kinds = get_args(field.annotation) or (field.annotation,)
+    options: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
+    if name == "model":
+        options.update(action="append", metavar="TASK=FILE", help=field.description)
+    elif name in REPEATED:
+        options.update(action="append", metavar="NAME[,NAME…]")
+    elif int in kinds:
+        options.update(type=int, metavar="N")
+    elif float in kinds:
+        options.update(type=float, metavar="X")
+    elif str in kinds:
+        options.update(metavar="PATH" if name in PATHS else "NAME")
+    else:
+        options.update(choices=kinds)
+    verb.add_argument(flag, **options)
+
+
+def _run(verbs: Verbs) -> None:
+    run = verbs.add_parser(
+        "run",
+        help="rain on a data set, derain it, run tasks on it, score, report",
+        description="Every flag is a field of RunSpec. A run continues where an earlier one of the "
+        "same workspace stopped.",
+    )
+    for name in RunSpec.model_fields:
+        _add_field(run, name)
+    run.set_defaults(verb="run")
+
+
+def _score(verbs: Verbs) -> None:
+    score = verbs.add_parser(
+        "score",
+        help="image quality of restored images made elsewhere",
+        description="Two folders in, paired by stem, the files of a run out. Without --reference: "
+        "metrics that need no clean image.",
+    )
+    score.add_argument("--task", choices=("quality",), default="quality")
+    score.add_argument("--restored", type=Path, required=True, metavar="DIR")
+    score.add_argument("--reference", type=Path, metavar="DIR", help="the clean images")
+    for name in ("quality", "protocol", "workers"):
+        _add_field(score, name)
+    score.add_argument("--out", type=Path, metavar="DIR", help="folder for results and page")
+    score.set_defaults(verb="score")
+
+
+def _report(verbs: Verbs) -> None:
+    report = verbs.add_parser("report", help="tables, plots and page again, from a ledger alone")
+    report.add_argument("workspace", type=Path, help="the workspace of the run")
+    report.add_argument(
+        "--run", metavar="DIGEST", help="which run, by its first digits; default: latest"
+    )
+    report.add_argument("--out", type=Path, required=True, metavar="DIR")
+    report.set_defaults(verb="report")
+
+
+def _synth(verbs: Verbs) -> None:
+    synth = verbs.add_parser(
+        "synth",
+        help="write a rainy copy of a data set in its own layout, with a manifest",
+        description="The images are those that run shows for the same rain and seed. A second call "
+        "continues where the first one stopped.",
+    )
+    for name in ("dataset", "data_root", "split", "pair", "seed", "limit", "workers"):
+        _add_field(synth, name)
+    synth.add_argument("--rain", default="photoshop-heavy", help="one rain")
+    synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    synth.add_argument(
+        "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
+    )
+    synth.add_argument("--layers", action="store_true", help="keep streaks, veil and airlight too")
+    synth.set_defaults(verb="synth")
+
+
+def _bench(verbs: Verbs) -> None:
+    bench = verbs.add_parser(
+        "bench",
+        help="seconds, parameters, multiply-adds and memory of derainers",
+        description="Each derainer at each size in a process of its own: one run to warm up, then "
+        "the median, fastest and slowest of the timed ones, with one thread and with all.",
+    )
+    bench.add_argument(
+        "--derainer", action="append", default=[], metavar="NAME[,NAME…]", help="default: networks"
+    )
+    bench.add_argument(
+        "--size", action="append", default=[], metavar="WxH", help="default: the papers' three"
+    )
+    bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    bench.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
+    bench.add_argument("--repeats", type=int, default=3, metavar="N", help="timed runs (default 3)")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write every run's seconds too")
+    bench.set_defaults(verb="bench")
+
+
+def _list(verbs: Verbs) -> None:
+    names = verbs.add_parser("list", help="what can be named on the command line")
+    names.add_argument(
+        "table", choices=("derainers", "datasets", "rains", "tasks", "models", "metrics")
+    )
+    names.add_argument("--json", action="store_true", help="as a JSON list")
+    names.set_defaults(verb="list")
