@@ -45,7 +45,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "rain": (
         lambda _: ["--rain", "acid"],
-        "unknown rain 'acid': known are photoshop-heavy, given, none",
+        "unknown rain 'acid': known are photoshop-light, photoshop-medium, photoshop-heavy, ",
     ),
     "dataset": (lambda _: ["--dataset", "kitti"], "unknown data set 'kitti': known are coco"),
     "given": (lambda _: ["--rain", "given"], "data set coco brings no rainy images"),
