@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import DATASETS, Dataset
-from datasets.rain import RAINS, Rain, digest
+from datasets.rain import RAINS, Rain, RainError, digest, parse
 from derainers import DERAINERS
 from harness import keys
 from harness.spec import RunSpec, UsageError
@@ -100,8 +100,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     if spec.rain is None:
         default = "given" if spec.dataset == "pairs" else "photoshop-heavy"
         spec = spec.model_copy(update={"rain": (default,)})
-    words = tuple(known(name, RAINS, "rain", "given", "none") for name in spec.rain or ())
-    rains = {name: RAINS[name] for name in words if name in RAINS}
+    named = dict(pair for word in spec.rain or () for pair in _rains(word))
+    rains = {name: rain for name, rain in named.items() if rain is not None}
     derainers = [derainer_plan(word, own) for word in dict.fromkeys(spec.derainer)]
     try:
         metrics = quality.chosen(spec.quality, spec.protocol)
@@ -117,17 +117,28 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
         raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
     options = {} if spec.pair is None else {"pair": spec.pair}
     dataset = opened(root, spec.split, **options).limited(spec.limit)
-    if "given" in words and any(s.rainy_path is None for s in dataset.samples):
+    if "given" in named and any(s.rainy_path is None for s in dataset.samples):
         raise UsageError(f"--rain given: data set {spec.dataset} brings no rainy images")
     tasks = tuple(_task_plan(task, file, dataset, device) for task, file in files.items())
     identity = derainer_plan("identity", {})
-    falling = [r for r in dict.fromkeys(words) if r != "none"]
+    falling = [r for r in named if r != "none"]
     learned = [d for d in derainers if not d.is_identity]
     conditions = [Condition("none", identity), *(Condition(r, identity) for r in falling)]
-    conditions += [Condition(r, d) for d in learned for r in dict.fromkeys(words)]
+    conditions += [Condition(r, d) for d in learned for r in named]
     return Plan(
         spec, dataset, rains, tuple(conditions), tasks, metrics, device, _workers(spec, device)
     )
+
+
+def _rains(word: str) -> list[tuple[str, Rain | None]]:
+    """The conditions that one word of ``--rain`` names, by the name in records."""
+    known(word.partition(":")[0], RAINS, "rain", "given", "none")
+    if word in {"given", "none"}:
+        return [(word, None)]
+    try:
+        return list(parse(word))
+    except RainError as error:
+        raise UsageError(str(error)) from error
 
 
 def known(name: str, table: Iterable[str], what: str, *also: str) -> str:
