@@ -46,11 +46,12 @@ def _is_users(error: ValueError) -> bool:
     """Whether an error is a mistake that the user can mend, from any room."""
     if isinstance(error, UsageError):
         return True
+    from datasets.image import ImageError
     from datasets.sample import DatasetError
     from derainers import DerainerError
     from tasks.task import TaskError
 
-    return isinstance(error, DatasetError | DerainerError | TaskError)
+    return isinstance(error, DatasetError | DerainerError | ImageError | TaskError)
 
 
 def _ours() -> None:
@@ -118,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
         "table", choices=("derainers", "datasets", "rains", "tasks", "models", "metrics")
     )
     names.add_argument("--json", action="store_true", help="as a JSON list")
+    names.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="rains: write each on one photograph, too"
+    )
+    names.add_argument(
+        "--image", type=Path, metavar="FILE", help="that photograph (default: a street)"
+    )
     names.set_defaults(verb=_list)
     return parser
 
@@ -152,8 +159,17 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    sheet, image = arguments.sheet, arguments.image
+    if (sheet or image) and arguments.table != "rains":
+        raise UsageError("--sheet and --image belong to list rains")
+    if image and not sheet:
+        raise UsageError("--image needs --sheet FILE.png, the picture to write")
     names = _names(arguments.table)
     print(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
+    if sheet:
+        from harness.sheet import write_rain_sheet
+
+        write_rain_sheet(sheet, image)
     return 0
 
 
