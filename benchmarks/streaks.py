@@ -25,7 +25,7 @@ THRESHOLD = 16
 SMALLEST_PX = 12
 """Streaks of fewer pixels are left out: their direction is noise."""
 PERCENTILES = (10, 50, 90)
-COLUMNS = ("angle [deg]", "|angle|", "width [px]", "length [px]", "peak [0-255]")
+COLUMNS = ("angle [deg]", "off vertical [deg]", "width [px]", "length [px]", "peak [0-255]")
 
 
 def streaks(residual: NDArrayByte) -> NDArray[np.float64]:

@@ -32,7 +32,7 @@ FOCAL_SHARE = 1.0
 """Focal length of the made-up road scene's camera, in image widths."""
 FARTHEST_M = 25.0
 """End of the made-up road scene. It leaves a quarter of the light at the top and 0.6 at the bottom
-as their four published test pairs do (0.19 to 0.36 and 0.56 to 0.61 in the outer quarters)."""
+as four of their test pairs do (0.16 to 0.35 and 0.54 to 0.61 in the outer quarters)."""
 
 
 @dataclass(frozen=True)
