@@ -135,4 +135,10 @@ def _list(verbs: Verbs) -> None:
         "table", choices=("derainers", "datasets", "rains", "tasks", "models", "metrics")
     )
     names.add_argument("--json", action="store_true", help="as a JSON list")
+    names.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="rains: write each on one photograph, too"
+    )
+    names.add_argument(
+        "--image", type=Path, metavar="FILE", help="that photograph (default: a street)"
+    )
     names.set_defaults(verb="list")

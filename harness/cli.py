@@ -45,11 +45,12 @@ def _is_users(error: ValueError) -> bool:
     """Whether an error is a mistake that the user can mend, from any room."""
     if isinstance(error, UsageError):
         return True
+    from datasets.image import ImageError
     from datasets.sample import DatasetError
     from derainers import DerainerError
     from tasks.task import TaskError
 
-    return isinstance(error, DatasetError | DerainerError | TaskError)
+    return isinstance(error, DatasetError | DerainerError | ImageError | TaskError)
 
 
 def _ours() -> None:
@@ -117,9 +118,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _synth(arguments: argparse.Namespace) -> int:
-    from datasets.rain import RAINS
-    from harness.plan import open_dataset, worker_count
-    from harness.spec import known
+    from harness.plan import open_dataset, rains_of, worker_count
     from harness.synth import Recipe, synthesize
 
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
@@ -127,8 +126,10 @@ def _synth(arguments: argparse.Namespace) -> int:
     jpeg_quality: int | None = arguments.jpeg
     if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
         raise UsageError(f"--jpeg {jpeg_quality}: a quality from 1 to 100")
-    rain = RAINS[known(arguments.rain, RAINS, "rain")]
-    recipe = Recipe(arguments.rain, rain, spec.seed, jpeg_quality, arguments.layers)
+    (name, rain), *others = rains_of(arguments.rain)
+    if rain is None or others:
+        raise UsageError(f"--rain {arguments.rain}: a copy is of one rain, name a single one")
+    recipe = Recipe(name, rain, spec.seed, jpeg_quality, arguments.layers)
     dataset = open_dataset(spec)
     with _progress() as progress:
         done = synthesize(
@@ -166,8 +167,17 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    sheet, image = arguments.sheet, arguments.image
+    if (sheet or image) and arguments.table != "rains":
+        raise UsageError("--sheet and --image belong to list rains")
+    if image and not sheet:
+        raise UsageError("--image needs --sheet FILE.png, the picture to write")
     names = _names(arguments.table)
     print(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
+    if sheet:
+        from harness.sheet import write_rain_sheet
+
+        write_rain_sheet(sheet, image)
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import DATASETS, Dataset
-from datasets.rain import RAINS, Rain, digest
+from datasets.rain import RAINS, Rain, RainError, digest, parse
 from harness import keys
 from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stages_of
 from harness.manifest import manifest_of
@@ -82,8 +82,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     if spec.rain is None:
         default = "given" if spec.dataset == "pairs" else "photoshop-heavy"
         spec = spec.model_copy(update={"rain": (default,)})
-    words = tuple(known(name, RAINS, "rain", "given", "none") for name in spec.rain or ())
-    rains = {name: RAINS[name] for name in words if name in RAINS}
+    named = dict(pair for word in spec.rain or () for pair in rains_of(word))
+    rains = {name: rain for name, rain in named.items() if rain is not None}
     try:
         metrics = quality.chosen(spec.quality, spec.protocol)
     except ValueError as error:
@@ -92,10 +92,10 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
         known(task, {t: None for t in TASKS if t != "none"}, "task in --model")
     files = {t: _model_file(t, spec) for t in dict.fromkeys(spec.task) if t != "none"}
     dataset = open_dataset(spec)
-    if "given" in words and any(s.rainy_path is None for s in dataset.samples):
+    if "given" in named and any(s.rainy_path is None for s in dataset.samples):
         raise UsageError(f"--rain given: data set {spec.dataset} brings no rainy images")
     tasks = tuple(_task_plan(task, file, dataset, device) for task, file in files.items())
-    conditions = _conditions(spec, own, dataset, tuple(dict.fromkeys(words)))
+    conditions = _conditions(spec, own, dataset, tuple(named))
     for condition in conditions:
         _require_its_rain(condition, rains, spec.seed)
     return Plan(
@@ -118,6 +118,21 @@ def open_dataset(spec: RunSpec) -> Dataset:
         raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
     options = {} if spec.pair is None else {"pair": spec.pair}
     return reader(root, spec.split, **options).limited(spec.limit)
+
+
+def rains_of(word: str) -> list[tuple[str, Rain | None]]:
+    """The rains that one word of ``--rain`` names, by the name in records.
+
+    Raises:
+        UsageError: For an unknown name or key, or a value out of its range.
+    """
+    known(word.partition(":")[0], RAINS, "rain", "given", "none")
+    if word in {"given", "none"}:
+        return [(word, None)]
+    try:
+        return list(parse(word))
+    except RainError as error:
+        raise UsageError(str(error)) from error
 
 
 def _reader(spec: RunSpec) -> Callable[..., Dataset]:

@@ -37,8 +37,9 @@ class RunSpec(BaseModel):
     )
     rain: Words | None = Field(
         default=None,
-        description="rains; 'none' among them derains clean images too, 'given' is the data set's "
-        "own (default: photoshop-heavy, or given for pairs)",
+        description="rains, each NAME or NAME:KEY=VALUE with slashes for a sweep, "
+        "physical:rate_mm_h=1/5/25; 'none' among them derains clean images too, 'given' is the "
+        "data set's own (default: photoshop-heavy, or given for pairs)",
     )
     derainer: Words = Field(
         default=("identity", "median", "granet"), description="derainers, each NAME or NAME@WEIGHTS"

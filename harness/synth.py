@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,7 +35,7 @@ class Recipe:
     jpeg_quality: int | None = None
     """1 to 100; None writes PNG, which loses nothing."""
     layers: bool = False
-    """Keep streaks, transmission and airlight in ``layers/<image>.npz``."""
+    """Keep what the image was made of (see `RainyImage`) in ``layers/<image>.npz``."""
 
     def head(self, dataset: Dataset) -> dict[str, Any]:
         """The manifest's first line."""
@@ -156,9 +156,10 @@ def _write(
 
 
 def _layers(rainy: RainyImage) -> bytes:
-    """The layers that an image was made of, as npz without pickle."""
-    parts = {name: getattr(rainy, name) for name in ("streaks", "transmission", "airlight")}
+    """What `datasets.rain.recompose` needs to make an image again, as npz without pickle."""
     buffer = io.BytesIO()
+    parts = {field.name: getattr(rainy, field.name) for field in fields(rainy)}
+    del parts["image"]
     arrays = {name: np.asarray(part) for name, part in parts.items() if part is not None}
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte, NDArrayFloat
 
 
+class RainError(ValueError):
+    """A word or parameter that no rain knows or allows; the message names range or known keys."""
+
+
 @dataclass(frozen=True)
 class RainyImage:
-    """A rainy image and the layers that made it."""
+    """A rainy image and the layers that made it; `recompose` puts them together again."""
 
     image: NDArrayByte
     """The result, ``uint8 (H, W, 3) RGB``."""
@@ -24,6 +32,17 @@ class RainyImage:
     """Share of the scene's light that reaches the camera, ``float32 (H, W)``; None without veil."""
     airlight: float | None = None
     """Brightness of the veil in [0, 1]; None without veil."""
+    blend: Literal["screen", "add", "over"] = "screen"
+    """How streaks S lie on an image J, in bytes: ``screen`` 255 − (255 − J)(255 − S)/255; ``add``
+    min(255, J + S); ``over`` J + (255·light − J)·S/255, with S the opacity of the drops."""
+    light: float = 1.0
+    """Brightness of the drops in [0, 1] for ``over``."""
+    veil_first: bool = False
+    """Whether the veil lies behind the streaks instead of over them."""
+    blur: tuple[int, ...] = ()
+    """Weights, in 1/256, of the filter along rows and columns that softened the scene first."""
+    depth_source: Literal["given", "pseudo"] | None = None
+    """Whether the depth was the sample's or a made-up road scene's; None where none was used."""
 
 
 class Rain(Protocol):
@@ -37,12 +56,68 @@ class Rain(Protocol):
     def render(
         self, clean: NDArrayByte, rng: np.random.Generator, depth: NDArrayFloat | None = None
     ) -> RainyImage:
-        """Rain on ``uint8 (H, W, 3) RGB``; the input is left as it is."""
+        """Rain on ``uint8 (H, W, 3) RGB``; the input is left as it is.
+
+        Args:
+            clean: The image.
+            rng: Generator of this image; nothing else is random.
+            depth: Distance along the view in metres, positive, ``float32 (H, W)``; models with
+                distance use a road scene of their own without it, the others do without.
+        """
         ...
 
     def parameters(self) -> dict[str, Any]:
         """Everything that decides the result beside image and generator, as plain JSON values."""
         ...
+
+
+def recompose(clean: NDArrayByte, rainy: RainyImage) -> NDArrayByte:
+    """The rainy image from its layers, within one grey level.
+
+    Blur the scene, lay the streaks over it by their blend, and the veil T·J + (1 − T)·A over both;
+    with ``veil_first`` the veil, then the streaks. Floating point: for checks and for other tools,
+    not the way the image was made.
+    """
+    image: NDArray[np.float64] = clean.astype(np.float64)
+    if rainy.blur:
+        kernel = np.array(rainy.blur) / 256
+        soft = cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
+        image = np.asarray(soft, np.float64).reshape(clean.shape)
+    if rainy.veil_first:
+        image = _veiled(image, rainy)
+    drops = rainy.streaks[:, :, None].astype(np.float64)
+    if rainy.blend == "add":
+        image = np.minimum(255, image + drops)
+    else:
+        light = 255 * rainy.light if rainy.blend == "over" else 255
+        image = image + (light - image) * drops / 255
+    if not rainy.veil_first:
+        image = _veiled(image, rainy)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _veiled(image: NDArray[np.float64], rainy: RainyImage) -> NDArray[np.float64]:
+    if rainy.transmission is None or rainy.airlight is None:
+        return image
+    through = rainy.transmission[:, :, None].astype(np.float64)
+    return np.asarray(through * image + (1 - through) * 255 * rainy.airlight, np.float64)
+
+
+def check(parameters: Any, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Refuse parameters outside their ranges.
+
+    Raises:
+        RainError: Naming the first wrong one and its range; NaN and infinity are wrong.
+    """
+    for name, (low, high) in ranges.items():
+        value = getattr(parameters, name)
+        if not (math.isfinite(value) and low <= value <= high):
+            raise RainError(f"{name}={value}: must lie in [{low:g}, {high:g}]")
+
+
+def uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number in [low, high] in 1,000 steps; low itself where both are equal."""
+    return low + (high - low) * int(rng.integers(0, 1001)) / 1000
 
 
 def digest(rain: Rain) -> str:

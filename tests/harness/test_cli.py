@@ -45,7 +45,15 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "rain": (
         lambda _: ["--rain", "acid"],
-        "unknown rain 'acid': known are photoshop-heavy, given, none",
+        "unknown rain 'acid': known are photoshop-light, photoshop-medium, photoshop-heavy, ",
+    ),
+    "rain's key": (
+        lambda _: ["--rain", "physical:rate=1"],
+        "physical has no parameter 'rate' (did you mean rate_mm_h?): known are rate_mm_h, ",
+    ),
+    "rain's range": (
+        lambda _: ["--rain", "physical:rate_mm_h=-1/5"],
+        "rate_mm_h=-1.0: must lie in [0, 300]",
     ),
     "dataset": (lambda _: ["--dataset", "kitti"], "unknown data set 'kitti': known are coco"),
     "given": (lambda _: ["--rain", "given"], "data set coco brings no rainy images"),

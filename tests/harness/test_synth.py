@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from command import ROOT
 
 from datasets.coco import open_coco
-from datasets.rain import RAINS
+from datasets.rain import RAINS, RainyImage, recompose
 from harness import RunSpec, run
 from harness.cli import run_command_line
 from harness.synth import Recipe, synthesize
@@ -103,16 +104,20 @@ def test_killed_at_any_moment_it_goes_on(coco_root: Path, tmp_path: Path) -> Non
     assert kept == {k: v for k, v in tree(whole).items() if k != "manifest.jsonl"}
 
 
-def test_layers_make_the_image_again(coco_root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rain", [RAIN, "outdoor-rain", "physical:rate_mm_h=100"])
+def test_layers_make_the_image_again(coco_root: Path, tmp_path: Path, rain: str) -> None:
     out = tmp_path / "rainy"
-    run_command_line(words(coco_root, out, "--limit", "2", "--layers"))
+    run_command_line(words(coco_root, out, "--limit", "2", "--layers", "--rain", rain))
     for sample in open_coco(coco_root, None).limited(2).samples:
         place = f"images/val2017/{sample.path.stem}"
-        with np.load(out / "layers" / f"{place}.npz", allow_pickle=False) as layers:
-            streaks = layers["streaks"].astype(np.float64)[:, :, None]
-        clean = sample.image().astype(np.float64)
+        with np.load(out / "layers" / f"{place}.npz", allow_pickle=False) as arrays:
+            layers: dict[str, Any] = {k: v if v.ndim else v.item() for k, v in arrays.items()}
+        layers["blur"] = tuple(layers["blur"])
+        clean = sample.image()
+        again = recompose(clean, RainyImage(image=clean, **layers)).astype(np.int16)
         rainy = np.asarray(cv2.imread(str(out / f"{place}.png")))[:, :, ::-1]
-        assert np.abs(255 - (255 - clean) * (255 - streaks) / 255 - rainy).max() <= 1
+        assert np.abs(again - rainy).max() <= 1
+        assert not np.array_equal(rainy, clean)
 
 
 def test_pairs_and_folders_keep_their_layout(tmp_path: Path) -> None:
@@ -137,6 +142,8 @@ def test_pairs_and_folders_keep_their_layout(tmp_path: Path) -> None:
         (["--jpeg", "90"], "was begun with another jpeg_quality"),
         (["--jpeg", "0"], "--jpeg 0: a quality from 1 to 100"),
         (["--rain", "drizzle"], "unknown rain 'drizzle'"),
+        (["--rain", "physical:rate_mm_h=1/5"], "a copy is of one rain, name a single one"),
+        (["--rain", "none"], "a copy is of one rain, name a single one"),
         (["--out", "{photos}"], "holds files that synth did not write"),
     ],
 )
