@@ -11,7 +11,7 @@ import pytest
 import skimage
 
 from datasets.image import NDArrayByte, NDArrayFloat, decode
-from datasets.rain import RAINS, PhysicalRain, RainError, generator
+from datasets.rain import RAINS, PhysicalRain, RainError, generator, physical
 from datasets.rain.depth import CAMERA_HEIGHT_M, HORIZON, road_scene_m
 from datasets.rain.veil import transmission, veil
 
@@ -186,3 +186,12 @@ def test_transmission_falls_with_a_real_depth_map(
     assert given.transmission[near].mean() > given.transmission[far].mean()
     order = np.corrcoef(given.transmission.ravel(), depth.ravel())[0, 1]
     assert order < -0.8
+
+
+def test_physical_shares_no_streak_code_with_the_others() -> None:
+    of_rain = {
+        str(getattr(value, "__module__", None) or getattr(value, "__name__", ""))
+        for value in vars(physical).values()
+    }
+    shared = {name.rsplit(".", 1)[-1] for name in of_rain if name.startswith("datasets.rain.")}
+    assert shared == {"physical", "depth", "rain", "veil"}
