@@ -7,6 +7,7 @@ results = run(RunSpec(dataset="coco", data_root="coco128", derainer=("granet",))
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Several packages look up hosts or install packages when they are imported; none does it here.
@@ -20,6 +21,12 @@ for _name, _value in (
     ("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000"),
 ):
     os.environ.setdefault(_name, _value)
+
+_CACHE = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+FETCHED = Path(os.environ.get("DERAIN_HARNESS_FETCHED") or Path(_CACHE) / "derain-harness")
+"""Where ``fetch`` puts files, and where they are found without being named."""
+if (FETCHED / "sseq" / "model.mat").is_file():
+    os.environ.setdefault("DERAIN_HARNESS_SSEQ_MODEL", str(FETCHED / "sseq" / "model.mat"))
 
 if TYPE_CHECKING:
     from harness.engine import run

@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Does removing rain from an image help the vision system that sees it next?",
     )
     verbs = whole.add_subparsers(required=True, metavar="VERB")
-    for add in (_run, _report, _score, _synth, _bench, _list):
+    for add in (_run, _report, _score, _synth, _bench, _fetch, _list):
         add(verbs)
     return whole
 
@@ -127,6 +127,17 @@ def _bench(verbs: Verbs) -> None:
     bench.add_argument("--repeats", type=int, default=3, metavar="N", help="timed runs (default 3)")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write every run's seconds too")
     bench.set_defaults(verb="bench")
+
+
+def _fetch(verbs: Verbs) -> None:
+    fetch = verbs.add_parser(
+        "fetch",
+        help="download weights and models, checked by sha256",
+        description="Without a name: what can be fetched. No other verb opens a connection.",
+    )
+    fetch.add_argument("names", nargs="*", metavar="NAME")
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="default: where run finds them")
+    fetch.set_defaults(verb="fetch")
 
 
 def _list(verbs: Verbs) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -166,6 +167,28 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch(arguments: argparse.Namespace) -> int:
+    from harness import FETCHED
+    from harness.fetch import SOURCES, fetch
+    from harness.spec import known
+
+    folder: Path = arguments.to or FETCHED
+    if not arguments.names:
+        rows = [
+            [name, source.used_by.format("FILE"), source.licence, source.url]
+            for name, source in SOURCES.items()
+        ]
+        _table(["name", "used by", "licence", "from"], rows)
+    for name in arguments.names:
+        known(name, SOURCES, "file")
+    for name in arguments.names:
+        with _progress() as progress:
+            show = progress or (lambda *_: None)
+            file = fetch(name, folder, functools.partial(show, name))
+        print(f"{file}: {SOURCES[name].used_by.format(file)}")
+    return 0
+
+
 def _list(arguments: argparse.Namespace) -> int:
     sheet, image = arguments.sheet, arguments.image
     if (sheet or image) and arguments.table != "rains":
@@ -187,6 +210,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "score": _score,
     "synth": _synth,
     "bench": _bench,
+    "fetch": _fetch,
     "list": _list,
 }
 """What each verb of `harness.arguments` does; returns the exit status."""

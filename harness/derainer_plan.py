@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from derainers import DERAINERS, STAGES
 from harness import keys
+from harness.fetch import SOURCES
 from harness.spec import UsageError, known
 
 if TYPE_CHECKING:
@@ -133,7 +134,9 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     if given and not row.learned:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
     if row.learned and not given and row.weights is None:
+        fetched = [n for n in SOURCES if n.startswith(f"{name}-rain")]
         source = f": get the authors' from {row.published}" if row.published else " yet"
+        source += f" (python -m harness fetch {fetched[0]})" if fetched else ""
         raise UsageError(f"derainer {name} comes without weights{source}; give some as {name}@FILE")
     file = Path(given) if given else row.weights
     if file is not None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from datasets import DATASETS, Dataset
 from datasets.rain import RAINS, Rain, RainError, digest, parse
-from harness import keys
+from harness import FETCHED, keys
 from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stages_of
+from harness.fetch import SOURCES
 from harness.manifest import manifest_of
 from harness.spec import RunSpec, UsageError, known
 from tasks import TASKS, quality
@@ -198,6 +199,7 @@ def worker_count(spec: RunSpec, device: str) -> int:
 
 DEFAULT_MODELS = {"detection": "yolov8n"}
 """The network of a task where none is named."""
+ULTRALYTICS = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
 
 
 def _model_file(task: str, spec: RunSpec) -> Path:
@@ -210,14 +212,15 @@ def _model_file(task: str, spec: RunSpec) -> Path:
         folders = [Path(spec.model_dir)] if spec.model_dir else []
         if os.environ.get("DERAIN_HARNESS_DATA"):
             folders.append(Path(os.environ["DERAIN_HARNESS_DATA"]) / "weights")
-        for folder in folders:
+        for folder in (*folders, FETCHED / "weights"):
             if (folder / f"{word}.pt").is_file():
                 return folder / f"{word}.pt"
-        raise UsageError(
-            f"{task} network {word}.pt not found: get it from "
-            f"https://github.com/ultralytics/assets/releases/download/v8.4.0/{word}.pt "
-            f"and give it with --model {task}=FILE"
+        remedy = (
+            f"python -m harness fetch {word}"
+            if word in SOURCES
+            else f"get it from {ULTRALYTICS}/{word}.pt and give it with --model {task}=FILE"
         )
+        raise UsageError(f"{task} network {word}.pt not found: {remedy}")
     raise UsageError(f"--model {task}={word}: no such file")
 
 

@@ -76,8 +76,8 @@ def missing() -> str | None:
     if model_file() is not None:
         return None
     return (
-        "no model here: set DERAIN_HARNESS_SSEQ_MODEL to model.mat of SSEQ_release.zip "
-        "(live.ece.utexas.edu/research/quality)"
+        "no model here: python -m harness fetch sseq-model, or set DERAIN_HARNESS_SSEQ_MODEL to "
+        "model.mat of SSEQ_release.zip (live.ece.utexas.edu/research/quality)"
     )
 
 

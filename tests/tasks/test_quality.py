@@ -267,7 +267,7 @@ def test_sseq_without_its_model_is_null_and_says_how_to_get_it(
         score = quality.reduce([quality.evidence(None, PHOTO, ("sseq",))], ("sseq",))["sseq"]
         assert score.value is None
         assert score.why is not None
-        assert score.why.startswith("no model here: set DERAIN_HARNESS_SSEQ_MODEL to model.mat")
+        assert score.why.startswith("no model here: python -m harness fetch sseq-model, or set")
         assert quality.version("sseq") == -quality.METRICS["sseq"].version
 
 

@@ -1,0 +1,185 @@
+"""Files from elsewhere, checked by sha256: the only place that opens a connection."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.spec import UsageError
+
+_PRENET = (
+    "https://raw.githubusercontent.com/csdwren/PReNet/6d908d1e3c7ff5c26fee624112297ad1c8603ca7"
+)
+_NLEDN = "https://raw.githubusercontent.com/AlexHex7/NLEDN/c5b2a8e292776154170bb3b09452c71a9943e9ab"
+_YOLO = "https://huggingface.co/Ultralytics/YOLOv8/resolve/8a9e1a55f987a77f9966c2ac3f80aa8aa37b3c1a"
+_NONE = "none stated"
+
+TIMEOUT_S = 60.0
+"""Longest silence of a server."""
+MOST_BYTES = 1 << 30
+"""Longer answers are broken off."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that can be fetched."""
+
+    url: str
+    sha256: str
+    """Of the file itself, also where it comes inside an archive."""
+    file: str
+    """Where it goes, below the folder of fetched files."""
+    licence: str
+    used_by: str
+    """How it is named on the command line; ``{}`` is the file's path."""
+    member: str | None = None
+    """Name of the file inside the zip archive that the URL gives."""
+
+
+def _prenet(word: str, folder: str, data: str, sha256: str) -> Source:
+    url = f"{_PRENET}/logs/{data}/{folder}/net_latest.pth"
+    file = f"weights/{word}-{data.lower()}.pth"
+    return Source(url, sha256, file, _NONE, f"--derainer {word}@{{}}")
+
+
+def _nledn(data: str, sha256: str) -> Source:
+    file = f"weights/nledn-{data.lower()}.pth"
+    return Source(f"{_NLEDN}/weights/net_{data}.pth", sha256, file, _NONE, "--derainer nledn@{}")
+
+
+SOURCES: dict[str, Source] = {
+    "yolov8n": Source(
+        f"{_YOLO}/yolov8n.pt",
+        "31e20dde3def09e2cf938c7be6fe23d9150bbbe503982af13345706515f2ef95",
+        "weights/yolov8n.pt",
+        "AGPL-3.0",
+        "--task detection",
+    ),
+    "prenet-rain100l": _prenet(
+        "prenet",
+        "PReNet6",
+        "Rain100L",
+        "cb9b743bb33cf6e5c56ba45f8ade93add46266dea9fa582e1934dc5eed942333",
+    ),
+    "prenet-r-rain100l": _prenet(
+        "prenet-r",
+        "PReNet6_r",
+        "Rain100L",
+        "31dd4419cdb0f4da623d974747113d60e2c22803598c39dcf03d789f86a7f62b",
+    ),
+    "prn-rain100l": _prenet(
+        "prn",
+        "PRN6",
+        "Rain100L",
+        "ed4be5b78f76dcec5c781e1655dee48c2a90b56993de555945d72e31848aea99",
+    ),
+    "prn-r-rain100l": _prenet(
+        "prn-r",
+        "PRN6_r",
+        "Rain100L",
+        "87ee3b1c027b33e7e532a4881c3b077d100cf40c65dd2843690600e3023acee0",
+    ),
+    "prenet-rain100h": _prenet(
+        "prenet",
+        "PReNet6",
+        "Rain100H",
+        "127c0098787c5272f1f8583f6c5202e7ef674f750cd145a1691912a6d9e96210",
+    ),
+    "prenet-rain1400": _prenet(
+        "prenet",
+        "PReNet6",
+        "Rain1400",
+        "d5744dc2e35d73187a3f34936b3413884d293277073ffb78b961a78e65337879",
+    ),
+    "nledn-rain100l": _nledn(
+        "Rain100L", "aa95a3d628917a56fda29d21871f8d929ed11d05283a19e698df31bc051b9daf"
+    ),
+    "nledn-rain100h": _nledn(
+        "Rain100H", "76e3242194c7319bde7b8c7656729e4fbed5c102e7245667f4328e376f49e30b"
+    ),
+    "sseq-model": Source(
+        "http://live.ece.utexas.edu/research/quality/SSEQ_release.zip",
+        "69c1472fbabb10714ecea21cebbf84c08580cacb4bb9858a8a231aabf124561e",
+        "sseq/model.mat",
+        "LIVE's own, any use with its notice kept",
+        "--quality sseq",
+        member="model.mat",
+    ),
+}
+"""Every file that can be fetched, literally; addresses name a commit where there is one."""
+
+
+def fetch(name: str, folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> Path:
+    """Download a file of the table, unless it is there already.
+
+    Args:
+        name: Of `SOURCES`.
+        folder: Where fetched files lie.
+        progress: Told of (bytes so far, bytes in all or 0).
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: If it cannot be reached or its content is another.
+    """
+    source = SOURCES[name]
+    target = folder / source.file
+    if target.is_file() and _sha256(target.read_bytes()) == source.sha256:
+        return target
+    data = _downloaded(name, source, progress)
+    if source.member is not None:
+        data = _member(name, data, source.member)
+    found = _sha256(data)
+    if found != source.sha256:
+        raise UsageError(
+            f"fetch {name}: {source.url} gave another file than expected "
+            f"(sha256 {found[:12]}…, not {source.sha256[:12]}…): get it elsewhere, to {target}"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(target)
+    return target
+
+
+def _downloaded(name: str, source: Source, progress: Callable[[int, int], None]) -> bytes:
+    """What the address gives."""
+    parts, length = [], 0
+    try:
+        with urllib.request.urlopen(source.url, timeout=TIMEOUT_S) as answer:
+            total = int(answer.headers.get("Content-Length") or 0)
+            while part := answer.read(1 << 16):
+                parts.append(part)
+                length += len(part)
+                progress(length, total)
+                if length > MOST_BYTES:
+                    raise UsageError(f"fetch {name}: {source.url} gives more than 1 GiB")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        reason = getattr(error, "reason", None) or error
+        raise UsageError(f"fetch {name}: cannot reach {source.url} ({reason})") from error
+    return b"".join(parts)
+
+
+def _member(name: str, archive: bytes, member: str) -> bytes:
+    """One file of a zip archive, whichever folder of it holds it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as files:
+            inside = [f for f in files.infolist() if f.filename.rsplit("/", 1)[-1] == member]
+            if inside and inside[0].file_size <= MOST_BYTES:
+                return files.read(inside[0])
+    except zipfile.BadZipFile:
+        pass
+    raise UsageError(f"fetch {name}: the archive holds no {member}")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
