@@ -63,7 +63,7 @@ def open_coco(root: Path, split: str | None) -> Dataset:
             Sample(str(image_id), path, group=str(image_id), annotations=_annotations(rows))
         )
     export = partial(_export, content, file.name, len(folder.relative_to(root).parts))
-    return Dataset("coco", split, samples, categories, export)
+    return Dataset("coco", split, samples, categories, export_labels=export)
 
 
 def _export(

@@ -53,6 +53,42 @@ def decode(data: bytes, name: str) -> NDArrayByte:
     return np.ascontiguousarray(bgr[:, :, ::-1])
 
 
+def decode_indices(data: bytes, name: str) -> NDArrayByte:
+    """Decode a PNG of one value per pixel, grey or by palette, to the values themselves.
+
+    Args:
+        data: The file's bytes.
+        name: What to call it in an error.
+
+    Returns:
+        ``uint8 (H, W)``: grey levels, or places in the palette.
+
+    Raises:
+        ImageError: If the bytes are no such image, or it has too many pixels.
+    """
+    import io
+
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+            if picture.mode not in ("L", "P"):
+                raise ImageError(f"{name}: expected one byte per pixel, got mode {picture.mode}")
+            return np.array(picture, np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{name}: not a PNG, or damaged; copy or download it again") from error
+
+
+def encode_indices(values: NDArrayByte) -> bytes:
+    """Encode ``uint8 (H, W)`` as a grey PNG, losslessly."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(values))
+    if not done:
+        raise ImageError("PNG encoding failed")
+    return data.tobytes()
+
+
 def encode_png(image: NDArrayByte) -> bytes:
     """Encode ``uint8 (H, W, 3) RGB`` as PNG, losslessly and fast rather than small."""
     done, data = cv2.imencode(

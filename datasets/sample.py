@@ -10,11 +10,23 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import NDArrayByte, decode
+from datasets.image import NDArrayByte, decode, decode_indices
+
+IGNORED = 255
+"""Pixel of a label map that no score counts."""
 
 
 class DatasetError(ValueError):
     """A data set that cannot be read as it stands; the message names file, field and remedy."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """The pixels of one object, as COCO's compressed run lengths (column by column)."""
+
+    height_px: int
+    width_px: int
+    counts: bytes
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,16 @@ class Annotations:
     """``(N,)``: area of the object's mask, which COCO's size classes refer to."""
     is_crowd: NDArray[np.bool_]
     """``(N,)``: True where the row marks a group that scorers ignore."""
+    masks: tuple[Mask, ...] = ()
+    """N masks where they were asked for and the set has them; else none."""
 
     def sha256(self) -> str:
         """Digest of every value."""
         h = hashlib.sha256()
         for rows in (self.boxes_xyxy_px, self.categories, self.areas_px2, self.is_crowd):
             h.update(np.ascontiguousarray(rows).tobytes())
+        for mask in self.masks:
+            h.update(f"{mask.height_px}x{mask.width_px}:".encode() + mask.counts)
         return h.hexdigest()
 
 
@@ -54,6 +70,10 @@ class Sample:
     """The rainy image, where the set brings its own rain."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What the set says of the image, e.g. weather."""
+    label_map_path: Path | None = None
+    """File with the class of every pixel; None where the set has none."""
+    decode_label_map: Callable[[bytes, str], NDArrayByte] = decode_indices
+    """Function of (the file's bytes, its name) that gives the label map."""
 
     def read(self) -> bytes:
         """The image file's bytes.
@@ -70,6 +90,17 @@ class Sample:
             ImageError: If it cannot be decoded.
         """
         return decode(self.read(), self.path.name)
+
+    def label_map(self) -> NDArrayByte:
+        """Class of every pixel, ``uint8 (H, W)``: a key of `Dataset.classes`, or `IGNORED`.
+
+        Raises:
+            DatasetError: If the set has none.
+            ImageError: If it cannot be decoded.
+        """
+        if self.label_map_path is None:
+            raise DatasetError(f"image {self.id} has no label map")
+        return self.decode_label_map(self.label_map_path.read_bytes(), self.label_map_path.name)
 
     def given_rain(self) -> NDArrayByte:
         """Decode the rainy file that the set brings.
@@ -92,6 +123,8 @@ class Dataset:
     samples: Sequence[Sample]
     categories: Mapping[int, str] = field(default_factory=dict)
     """Category id to name; empty where the set has no labels."""
+    classes: Mapping[int, str] = field(default_factory=dict)
+    """Class of a label map's pixel to name; empty where the set has no label maps."""
     export_labels: Callable[[Path, Mapping[str, PurePosixPath]], None] | None = None
     """Writes the labels of some samples into a copy of the set: function of the copy's folder and
     the new relative path of each sample's image; None where images are all there is."""

@@ -57,6 +57,8 @@ class Entry:
         image = _image_key(sample, sample.path)
         rainy = _image_key(sample, sample.rainy_path) if sample.rainy_path else None
         labels = sample.annotations.sha256() if sample.annotations else None
+        if sample.label_map_path is not None:
+            labels = keys.key("labels", objects=labels, map=keys.file_sha256(sample.label_map_path))
         content = keys.key("content", image=image, labels=labels, rainy=rainy)
         return Entry(sample, content, image, labels, rainy)
 

@@ -14,6 +14,8 @@ from PIL import Image
 from datasets.image import (
     ImageError,
     decode,
+    decode_indices,
+    encode_indices,
     encode_png,
     from_tensor,
     round_to_bytes,
@@ -86,3 +88,24 @@ def test_tensor_and_back_gives_the_same_bytes() -> None:
 def test_shrink_keeps_small_images_and_the_aspect_of_large_ones() -> None:
     assert shrink(PICTURE, 7) is PICTURE
     assert shrink(np.zeros((400, 200, 3), np.uint8), 100).shape == (100, 50, 3)
+
+
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_label_maps_are_their_values(mode: str) -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    picture = Image.fromarray(values)
+    if mode == "P":
+        picture = Image.frombytes("P", (32, 8), values.tobytes())
+        picture.putpalette([255 - i // 3 for i in range(768)])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    assert np.array_equal(decode_indices(buffer.getvalue(), "a"), values)
+    assert np.array_equal(decode_indices(encode_indices(values), "a"), values)
+
+
+def test_what_is_no_label_map_is_told() -> None:
+    colours = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(ImageError, match=r"a\.png: expected one byte per pixel, got mode RGB"):
+        decode_indices(encode_png(colours), "a.png")
+    with pytest.raises(ImageError, match=r"a\.png: not a PNG, or damaged"):
+        decode_indices(encode_indices(colours[:, :, 0])[:40], "a.png")
