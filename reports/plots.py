@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,18 +25,27 @@ SHEET_IMAGES = 2
 
 def plots(results: Results) -> dict[str, bytes]:
     """All plots by file name; the same results give the same bytes."""
+    from reports import sweeps
+
     drawn: dict[str, bytes] = {}
     for task in dict.fromkeys(t for t, _ in metrics(results)):
         figure = _scores(results, task)
         if figure is not None:
             drawn[f"{task}.svg"] = _save(figure, "svg")
             drawn[f"{task}.png"] = _save(figure, "png")
+        for sweep in sweeps.sweeps(results):
+            figure = sweeps.draw(results, sweep, task)
+            if figure is not None:
+                name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}-{task}")
+                drawn[f"{name}.svg"] = _save(figure, "svg")
+                drawn[f"{name}.png"] = _save(figure, "png")
     if results.gallery:
         drawn["pictures.jpg"] = _save(_sheet(results), "jpg")
     return drawn
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """A figure that needs no display, its parts laid out by itself."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -65,7 +75,7 @@ def _scores(results: Results, task: str) -> Figure | None:
     ]
     if not rows:
         return None
-    figure = _figure(4.2 * len(names), 0.9 + 0.34 * len(rows))
+    figure = new_figure(4.2 * len(names), 0.9 + 0.34 * len(rows))
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     derainers = list(dict.fromkeys(d for _, d in rows))
     for panel, metric in zip(panels, names, strict=True):
@@ -110,7 +120,7 @@ def _sheet(results: Results) -> Figure:
     classes = sorted({box[5] for g in results.gallery for box in g.boxes})
     by_place = {(g.sample, g.rain, g.derainer): g for g in results.gallery}
     aspect = [_aspect(by_place, image, columns) for image in images]
-    figure = _figure(3.6 * len(columns), sum(3.6 * a + 0.25 for a in aspect))
+    figure = new_figure(3.6 * len(columns), sum(3.6 * a + 0.25 for a in aspect))
     panels = figure.subplots(
         len(images), len(columns), squeeze=False, gridspec_kw={"height_ratios": aspect}
     )

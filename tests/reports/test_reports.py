@@ -16,6 +16,7 @@ from harness.record import GalleryItem, Record, Results, parse
 from reports import write
 from reports.page import page, sentences
 from reports.plots import plots
+from reports.sweeps import sweeps
 from reports.tables import csv_text, markdown, summary
 from tasks import quality
 
@@ -160,3 +161,16 @@ def test_page_asks_nothing_of_a_network() -> None:
 def test_empty_results_still_make_a_page(missing: str, tmp_path: Path) -> None:
     write(replace(results(), **{missing: []}), tmp_path)  # type: ignore[arg-type]
     assert (tmp_path / "report.html").is_file()
+
+
+def test_a_sweep_is_drawn_from_three_values_on() -> None:
+    rains = [f"physical:rate_mm_h={rate}:exposure_ms=4" for rate in (1, 25, 100)]
+    records = [record("identity", 0.5, rain="none")]
+    records += [record("identity", 0.4 - 0.1 * i, rain=rain) for i, rain in enumerate(rains)]
+    swept = replace(results(), records=records)
+    (sweep,) = sweeps(swept)
+    assert sweep.parameter == "rate_mm_h"
+    assert sweep.rain == "physical:exposure_ms=4"
+    assert list(sweep.rains.values()) == rains
+    assert "physical-exposure_ms=4-rate_mm_h-detection.svg" in plots(swept)
+    assert sweeps(replace(swept, records=records[:-1])) == []

@@ -1,0 +1,1 @@
+"""Task networks of our own."""

@@ -1,0 +1,1 @@
+"""Trainers of our task networks."""

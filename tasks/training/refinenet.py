@@ -1,0 +1,155 @@
+"""Train the light-weight RefineNet on a set of images with label maps.
+
+AdamW with a cosine schedule; random scale, crop, flip and colour by albumentations; each class is
+weighted by 1/ln(1.02 + share) as Paszke et al. do ("ENet", 2016); an exponential moving average of
+the weights is kept and shipped. Epoch and place in it decide every random number, so training that
+was broken off continues with the same losses.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import albumentations as A
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from datasets.image import NDArrayByte, to_tensor
+from datasets.sample import IGNORED, Sample
+from tasks.networks.refinenet import RefineNet
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights beside the images."""
+
+    epochs: int = 120
+    batch: int = 8
+    crop_px: int = 320
+    learning_rate: float = 1e-3
+    warm_up_epochs: int = 3
+    weight_decay: float = 1e-2
+    ema_decay: float = 0.998
+    scale: tuple[float, float] = (-0.4, 0.6)
+    """Images are resized by 1 + a number drawn from this range."""
+    seed: int = 0
+
+
+def train(
+    samples: Sequence[Sample],
+    classes: int,
+    recipe: Recipe,
+    checkpoint: Path,
+    report: Callable[[str], None] = lambda _: None,
+) -> RefineNet:
+    """Train, or continue from ``checkpoint``, which every epoch writes.
+
+    Args:
+        samples: Images with label maps.
+        classes: Number of classes; label maps hold 0 to classes - 1, and `IGNORED`.
+        recipe: See `Recipe`.
+        checkpoint: PyTorch file with everything that continuing needs.
+        report: Told of every epoch in a line.
+
+    Returns:
+        The averaged network.
+    """
+    torch.manual_seed(recipe.seed)
+    network = RefineNet(classes).to(memory_format=torch.channels_last)
+    average = AveragedModel(
+        network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True
+    )
+    optimiser = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    parts: dict[str, Any] = {"network": network, "average": average, "optimiser": optimiser}
+    begin = _restored(parts, checkpoint) if checkpoint.is_file() else 0
+    images = [(sample.image(), sample.label_map()) for sample in samples]
+    weights = torch.tensor(class_weights([labels for _, labels in images], classes))
+    steps = len(images) // recipe.batch
+    for epoch in range(begin, recipe.epochs):
+        network.train()
+        order = np.random.default_rng((recipe.seed, epoch)).permutation(len(images))
+        started, losses = time.monotonic(), []
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(epoch + step / steps, recipe)
+            torch.manual_seed(recipe.seed + epoch * steps + step)  # of the dropout
+            chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
+            x, truth = _batch([images[i] for i in chosen], (epoch, step), recipe)
+            loss = torch.nn.functional.cross_entropy(
+                network(x), truth, weights, ignore_index=IGNORED
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            average.update_parameters(network)
+            losses.append(loss.item())
+        state = {name: part.state_dict() for name, part in parts.items()}
+        temporary = checkpoint.with_suffix(".tmp")
+        torch.save({**state, "epoch": epoch + 1}, temporary)
+        temporary.replace(checkpoint)
+        seconds = time.monotonic() - started
+        report(f"epoch {epoch + 1} loss {np.mean(losses):.7f} {seconds:.0f} s")
+    assert isinstance(average.module, RefineNet)
+    return average.module.eval()
+
+
+def learning_rate(epoch: float, recipe: Recipe) -> float:
+    """Linear warm-up, then half a cosine down to a hundredth."""
+    if epoch < recipe.warm_up_epochs:
+        return recipe.learning_rate * (epoch + 0.1) / (recipe.warm_up_epochs + 0.1)
+    done = (epoch - recipe.warm_up_epochs) / (recipe.epochs - recipe.warm_up_epochs)
+    return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def class_weights(maps: Sequence[NDArrayByte], classes: int) -> NDArray[np.float32]:
+    """1/ln(1.02 + share of the pixels) of each class."""
+    counts = sum(np.bincount(labels.ravel(), minlength=256)[:classes] for labels in maps)
+    share = np.asarray(counts, np.float64) / np.maximum(np.sum(counts), 1)
+    return np.asarray(1 / np.log(1.02 + share), np.float32)
+
+
+def _batch(
+    pairs: Sequence[tuple[NDArrayByte, NDArrayByte]], place: tuple[int, int], recipe: Recipe
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Augmented crops and their labels; epoch and step decide all."""
+    augment = _augmentation(recipe)
+    crops, labels = [], []
+    for i, (image, truth) in enumerate(pairs):
+        seed = np.random.SeedSequence((recipe.seed, *place, i)).generate_state(1)
+        augment.set_random_seed(int(seed[0]))
+        made = augment(image=image, mask=truth)
+        crops.append(made["image"])
+        labels.append(made["mask"])
+    x = to_tensor(crops).contiguous(memory_format=torch.channels_last)
+    return x, torch.from_numpy(np.stack(labels)).long()
+
+
+def _augmentation(recipe: Recipe) -> A.Compose:
+    side = recipe.crop_px
+    return A.Compose(
+        [
+            A.RandomScale(recipe.scale, mask_interpolation=cv2.INTER_NEAREST, p=1.0),
+            A.PadIfNeeded(side, side, fill=128, fill_mask=IGNORED),
+            A.RandomCrop(side, side),
+            A.HorizontalFlip(p=0.5),
+            A.ColorJitter(0.3, 0.3, 0.3, 0.05, p=0.8),
+        ]
+    )
+
+
+def _restored(parts: dict[str, Any], checkpoint: Path) -> int:
+    """Load what was written last; returns the epoch to continue with."""
+    state = torch.load(checkpoint, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return int(state["epoch"])

@@ -1,0 +1,104 @@
+"""RefineNet and its trainer."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.image import encode_indices, encode_png
+from datasets.sample import IGNORED, Sample
+from tasks.networks.refinenet import RefineNet
+from tasks.training.refinenet import Recipe, class_weights, learning_rate, train
+
+SMALL = Recipe(epochs=3, batch=2, crop_px=32, warm_up_epochs=1)
+
+
+def count(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_any_size_and_every_weight_has_a_gradient(light: bool) -> None:
+    torch.manual_seed(0)
+    network = RefineNet(5, widths=(8, 8, 8, 8), decoder=8, light=light)
+    logits = network(torch.rand(2, 3, 97, 65))
+    assert logits.shape == (2, 5, 97, 65)
+    logits.square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
+
+
+def test_sizes() -> None:
+    """The light decoder saves what the paper says it does: most of the decoder."""
+    assert count(RefineNet(11)) == 2_594_315
+    assert count(RefineNet(11, light=False)) == 6_554_123
+
+
+def test_learning_rate_at_three_epochs() -> None:
+    recipe = Recipe(epochs=103, warm_up_epochs=3)
+    assert learning_rate(0, recipe) == pytest.approx(1e-3 * 0.1 / 3.1)
+    assert learning_rate(3, recipe) == pytest.approx(1e-3)
+    assert learning_rate(53, recipe) == pytest.approx(1e-3 * (0.01 + 0.99 / 2))
+    assert learning_rate(103, recipe) == pytest.approx(1e-5)
+
+
+def test_rare_classes_weigh_more_and_ignored_pixels_nothing() -> None:
+    labels = np.zeros((10, 10), np.uint8)
+    labels[0, 0] = 1
+    labels[9] = IGNORED
+    weights = class_weights([labels], 3)
+    assert weights == pytest.approx(1 / np.log(1.02 + np.array([89 / 90, 1 / 90, 0])))
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    """Bright squares on dark ground."""
+    made = []
+    for i in range(4):
+        labels = np.zeros((40, 48), np.uint8)
+        labels[8 + i : 28 + i, 10:30] = 1
+        labels[:2] = IGNORED
+        image = np.repeat(40 + 160 * (labels == 1)[:, :, None], 3, 2).astype(np.uint8)
+        (tmp_path / f"{i}.png").write_bytes(encode_png(image))
+        (tmp_path / f"{i}l.png").write_bytes(encode_indices(labels))
+        paths = tmp_path / f"{i}.png", tmp_path / f"{i}l.png"
+        made.append(Sample(str(i), paths[0], group=str(i), label_map_path=paths[1]))
+    return made
+
+
+def test_what_was_broken_off_goes_on_with_the_same_losses(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    def losses(name: str, *epochs: int) -> list[float]:
+        lines: list[str] = []
+        for last in epochs:
+            recipe = Recipe(**{**vars(SMALL), "epochs": 3})
+            if last < 3:
+                stop = RuntimeError("stopped")
+
+                def report(line: str, stop: RuntimeError = stop, last: int = last) -> None:
+                    lines.append(line)
+                    if f"epoch {last} " in line:
+                        raise stop
+
+                with pytest.raises(RuntimeError, match="stopped"):
+                    train(samples, 2, recipe, tmp_path / name, report)
+            else:
+                train(samples, 2, recipe, tmp_path / name, lines.append)
+        return [float(re.findall(r"loss ([\d.]+)", line)[0]) for line in lines]
+
+    whole, broken = losses("whole.pt", 3), losses("broken.pt", 1, 2, 3)
+    assert len(whole) == 3
+    assert broken == pytest.approx(whole, abs=1e-6)
+
+
+def test_it_learns(samples: list[Sample], tmp_path: Path) -> None:
+    recipe = Recipe(epochs=20, batch=2, crop_px=32, warm_up_epochs=1, ema_decay=0.5)
+    lines: list[str] = []
+    network = train(samples, 2, recipe, tmp_path / "c.pt", lines.append)
+    first, last = (float(re.findall(r"loss ([\d.]+)", lines[i])[0]) for i in (0, -1))
+    assert last < 0.7 * first
+    assert not network.training
