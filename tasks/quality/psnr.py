@@ -18,22 +18,22 @@ from tasks.quality.luma import pil_luma, studio_luma, studio_luma_unrounded
 
 def psnr_y_db(reference: NDArrayByte, restored: NDArrayByte) -> float:
     """PSNR of studio-range luma rounded to bytes, peak 255: the field's MATLAB protocol."""
-    return _psnr_db(studio_luma(reference), studio_luma(restored))
+    return psnr_db(studio_luma(reference), studio_luma(restored))
 
 
 def psnr_rgb_db(reference: NDArrayByte, restored: NDArrayByte) -> float:
     """PSNR from one mean squared error over the three channels, peak 255."""
-    return _psnr_db(reference, restored)
+    return psnr_db(reference, restored)
 
 
 def psnr_y_db_prenet(reference: NDArrayByte, restored: NDArrayByte) -> float:
     """PSNR of studio-range luma left unrounded, as the script of PReNet's authors takes it."""
-    return _psnr_db(studio_luma_unrounded(reference), studio_luma_unrounded(restored))
+    return psnr_db(studio_luma_unrounded(reference), studio_luma_unrounded(restored))
 
 
 def psnr_y_db_pil(reference: NDArrayByte, restored: NDArrayByte) -> float:
     """PSNR of full-range luma in bytes, as NLEDN's authors take it."""
-    return _psnr_db(pil_luma(reference), pil_luma(restored))
+    return psnr_db(pil_luma(reference), pil_luma(restored))
 
 
 def psnr_rgb_db_dcsfn(reference: NDArrayByte, restored: NDArrayFloat) -> float:
@@ -44,10 +44,10 @@ def psnr_rgb_db_dcsfn(reference: NDArrayByte, restored: NDArrayFloat) -> float:
         restored: ``float32 (H, W, 3) RGB`` in [0, 1].
     """
     clean = reference.astype(np.float32) / np.float32(255)
-    return _psnr_db(clean.astype(np.float64), np.clip(restored, 0, 1).astype(np.float64), peak=1.0)
+    return psnr_db(clean.astype(np.float64), np.clip(restored, 0, 1).astype(np.float64), peak=1.0)
 
 
-def _psnr_db(a: NDArray[Any], b: NDArray[Any], peak: float = 255.0) -> float:
+def psnr_db(a: NDArray[Any], b: NDArray[Any], peak: float = 255.0) -> float:
     """Decibels below the peak; sums of bytes are exact."""
     if a.dtype == np.uint8:
         difference = a.astype(np.int16) - b
