@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,13 @@ def plain(text: str) -> str:
 def conditions(results: Results) -> list[tuple[str, str]]:
     """(rain, derainer) pairs: the clean ceiling, then each rain with its floor first."""
     found = {(r.rain, r.derainer) for r in results.records}
-    return sorted(found, key=lambda c: (c[0] != "none", c[0], c[1] != "identity", c[1]))
+    return sorted(found, key=lambda c: (c[0] != "none", _natural(c[0]), c[1] != "identity", c[1]))
+
+
+def _natural(name: str) -> list[tuple[float, str]]:
+    """Sorts the numbers in a name by their value: 5 before 10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", name)
+    return [(float(part), "") if i % 2 else (-1.0, part) for i, part in enumerate(parts)]
 
 
 def label(rain: str, derainer: str) -> str:

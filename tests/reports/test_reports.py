@@ -17,7 +17,7 @@ from reports import write
 from reports.page import page, sentences
 from reports.plots import plots
 from reports.sweeps import sweeps
-from reports.tables import csv_text, markdown, summary
+from reports.tables import conditions, csv_text, markdown, summary
 from tasks import quality
 
 HOSTILE = "=cmd|<script>alert(1)</script>\"'\n$\\frac{1}{$\u202e\x1b[31m"
@@ -161,6 +161,13 @@ def test_page_asks_nothing_of_a_network() -> None:
 def test_empty_results_still_make_a_page(missing: str, tmp_path: Path) -> None:
     write(replace(results(), **{missing: []}), tmp_path)  # type: ignore[arg-type]
     assert (tmp_path / "report.html").is_file()
+
+
+def test_rates_stand_in_the_order_of_their_numbers() -> None:
+    rates = ("1", "2.5", "10", "100")
+    records = [record("identity", 0.1, rain=f"physical:rate_mm_h={r}") for r in reversed(rates)]
+    rows = conditions(replace(results(), records=[*records, record("identity", 0.5, rain="none")]))
+    assert [rain for rain, _ in rows] == ["none", *(f"physical:rate_mm_h={r}" for r in rates)]
 
 
 def test_a_sweep_is_drawn_from_three_values_on() -> None:
