@@ -10,20 +10,45 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from datasets import Dataset
 from datasets.folder import open_folder
 from datasets.image import to_tensor
 from datasets.rain import RAINS, generator
+from derainers import DERAINERS
 from derainers.derainer import Derainer
-from harness.derainer_plan import derainer_plan
+from harness.derainer_plan import Loader, derainer_plan
 from harness.memory import keep_large_blocks
 
-WAYS = (("tiles of 320 px", "fp32", 320), ("tiles of 192 px", "fp32", 192))
-WAYS += (("bf16", "bf16", None), ("fp16", "fp16", None))
+WAYS: tuple[tuple[str, str, int | None], ...] = (
+    ("tiles of 320 px", "fp32", 320),
+    ("tiles of 192 px", "fp32", 192),
+    ("bf16", "bf16", None),
+    ("fp16", "fp16", None),
+)
 RAIN = RAINS["photoshop-heavy"]
+
+
+def _loader(word: str, dataset: Dataset) -> tuple[str, Callable[..., Derainer]]:
+    """A network's name and what makes it; rows without weights get random ones."""
+    row = DERAINERS.get(word)
+    plan = None if row and row.weights is None else derainer_plan(word, {}, dataset)
+
+    def load(device: str, dtype: str, tile_px: int | None = None) -> Derainer:
+        if plan is None:
+            assert row is not None
+            torch.manual_seed(0)
+            restorer = Loader(lambda *_: row.build(None), word)(device, dtype, tile_px)
+        else:
+            restorer = plan.load(device, dtype, tile_px)
+        assert isinstance(restorer, Derainer), f"{word} is no network"
+        return restorer
+
+    return (f"{word}, random weights" if plan is None else plan.name), load
 
 
 def main() -> None:
@@ -42,14 +67,12 @@ def main() -> None:
     print("| derainer | " + " | ".join(name for name, _, _ in WAYS) + " |")
     print("|---" * (len(WAYS) + 1) + "|")
     for word in arguments.derainer:
-        plan = derainer_plan(word, {}, dataset)
-        whole = plan.load("cpu", "fp32")
-        assert isinstance(whole, Derainer), f"{word} is no network"
+        name, load = _loader(word, dataset)
+        whole = load("cpu", "fp32")
         references = [whole(x) for x in rainy]
         cells = []
         for _, dtype, tile_px in WAYS:
-            other = plan.load("cpu", dtype, tile_px)
-            assert isinstance(other, Derainer)
+            other = load("cpu", dtype, tile_px)
             decibels, largest = [], 0.0
             for x, reference in zip(rainy, references, strict=True):
                 difference = other(x) - reference
@@ -57,7 +80,7 @@ def main() -> None:
                 decibels.append(-10 * math.log10(error))
                 largest = max(largest, 255 * float(difference.abs().max()))
             cells.append(f"{sum(decibels) / len(decibels):.1f} dB, {largest:.2g}")
-        print(f"| {plan.name} | " + " | ".join(cells) + " |", flush=True)
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

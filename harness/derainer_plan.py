@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,8 +48,8 @@ class DerainerPlan:
 class Loader:
     """Makes a derainer on a device."""
 
-    build: Any
-    """Function of (device, dtype) that gives a `derainers.derainer.Restorer`."""
+    build: Callable[[str, str], Restorer]
+    """Function of (device, dtype)."""
     name: str
     may_enlarge: bool = False
 

@@ -329,3 +329,19 @@ def test_spandrel_knows_networks_by_their_weights(folder: Path) -> None:
     assert name.startswith("dncnn@")
     with pytest.raises(ValueError, match="no network that spandrel knows"):
         evaluated(folder, f"spandrel:{folder}/w.pt")
+
+
+def test_half_size_ends_in_a_super_resolution_network(folder: Path) -> None:
+    pytest.importorskip("spandrel")
+    from spandrel.architectures.Compact import Compact
+
+    torch.manual_seed(0)
+    network = Compact(num_feat=8, num_conv=2, upscale=2)
+    torch.save({"params": network.state_dict()}, folder / "twice.pth")
+    word = f"spandrel:{folder}/twice.pth"
+    results = evaluated(folder, f"half:median+{word}", "half:median")
+    names = {r.derainer for r in results.records} - {"identity", "half:median"}
+    assert [name.partition("@")[0] for name in names] == ["half:median+twice"]
+    assert not results.errors
+    with pytest.raises(ValueError, match="enlarges images 2 times: use it behind another"):
+        evaluated(folder, word)
