@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,16 @@ class Mask:
     counts: bytes
 
 
+class LabelledObject(NamedTuple):
+    """One row of `Annotations`."""
+
+    box_xyxy_px: tuple[float, float, float, float]
+    category: int
+    area_px2: float
+    is_crowd: bool
+    mask: Mask | None = None
+
+
 @dataclass(frozen=True)
 class Annotations:
     """The labelled objects of one image, one row each."""
@@ -43,6 +54,17 @@ class Annotations:
     """``(N,)``: True where the row marks a group that scorers ignore."""
     masks: tuple[Mask, ...] = ()
     """N masks where they were asked for and the set has them; else none."""
+
+    @staticmethod
+    def of(objects: Sequence[LabelledObject]) -> Annotations:
+        """Columns from rows, which all have masks or none."""
+        return Annotations(
+            boxes_xyxy_px=np.array([o.box_xyxy_px for o in objects], np.float64).reshape(-1, 4),
+            categories=np.array([o.category for o in objects], np.int64),
+            areas_px2=np.array([o.area_px2 for o in objects], np.float64),
+            is_crowd=np.array([o.is_crowd for o in objects], np.bool_),
+            masks=tuple(o.mask for o in objects if o.mask is not None),
+        )
 
     def sha256(self) -> str:
         """Digest of every value."""
