@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from datasets.camvid import open_camvid
 from datasets.coco import open_coco
 from datasets.folder import open_folder
 from datasets.pairs import open_pairs
@@ -11,6 +12,7 @@ from datasets.sample import Annotations, Dataset, DatasetError, Sample
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "coco": open_coco,
+    "camvid": open_camvid,
     "folder": open_folder,
     "pairs": open_pairs,
 }

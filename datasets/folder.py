@@ -24,3 +24,19 @@ def open_folder(root: Path, split: str | None) -> Dataset:
     if not samples:
         raise DatasetError(f"{folder}: no image there ({' '.join(sorted(SUFFIXES))})")
     return Dataset("folder", split or "all", samples)
+
+
+def by_stem(folder: Path) -> dict[str, Path]:
+    """Image files by stem, sorted.
+
+    Raises:
+        DatasetError: If there is none, or two have one stem.
+    """
+    files: dict[str, Path] = {}
+    for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES):
+        if file.stem in files:
+            raise DatasetError(f"{folder}: {files[file.stem].name} and {file.name} have one stem")
+        files[file.stem] = file
+    if not files:
+        raise DatasetError(f"{folder}: no image there")
+    return files

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from datasets.folder import SUFFIXES
+from datasets.folder import by_stem
+from datasets.label_files import copy_files
 from datasets.sample import Dataset, DatasetError, Sample
 
 LAYOUTS = (
@@ -46,19 +45,8 @@ def open_pairs(root: Path, split: str | None, pair: str | None = None) -> Datase
                 "remove it, or name the folders with --pair RAINY:CLEAN"
             )
         samples.append(Sample(stem, clean[partner], group=partner, rainy_path=path))
-    export = partial(_export, [(sample.id, sample.path) for sample in samples], root)
+    export = partial(copy_files, {sample.id: [sample.path] for sample in samples}, root)
     return Dataset("pairs", split or root.resolve().name, samples, export_labels=export)
-
-
-def _export(
-    clean: Sequence[tuple[str, Path]], root: Path, out: Path, places: Mapping[str, PurePosixPath]
-) -> None:
-    """Copy the clean image of each sample in ``places``."""
-    for sample_id, file in clean:
-        copy = out / file.relative_to(root)
-        if sample_id in places and not copy.is_file():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
 
 
 def _folders(home: Path, pair: str | None) -> tuple[Path, Path]:
@@ -75,22 +63,6 @@ def _folders(home: Path, pair: str | None) -> tuple[Path, Path]:
             return home / rainy, home / clean
     looked = ", ".join("/".join(layout) for layout in layouts)
     raise DatasetError(f"{home}: no folders {looked} there: name them with --pair RAINY:CLEAN")
-
-
-def by_stem(folder: Path) -> dict[str, Path]:
-    """Image files by stem, sorted.
-
-    Raises:
-        DatasetError: If there is none, or two have one stem.
-    """
-    files: dict[str, Path] = {}
-    for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES):
-        if file.stem in files:
-            raise DatasetError(f"{folder}: {files[file.stem].name} and {file.name} have one stem")
-        files[file.stem] = file
-    if not files:
-        raise DatasetError(f"{folder}: no image there")
-    return files
 
 
 def _partner(stem: str, clean: dict[str, Path]) -> str | None:

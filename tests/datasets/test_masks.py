@@ -133,3 +133,18 @@ def test_a_huge_image_is_refused() -> None:
         from_coco([[0, 0, 1, 1, 2, 2]], 10**6, 10**6, "here")
     with pytest.raises(DatasetError, match="too large"):
         from_coco([[0, 0, 1, 1, 2, 2]], 2**15, 2**15, "here")
+
+
+@pytest.mark.data
+def test_real_masks_are_those_of_pycocotools(data: Path) -> None:
+    from pycocotools.coco import COCO
+
+    official = COCO(str(data / "coco128" / "annotations" / "instances_train2017.json"))
+    total = 0
+    for sample in DATASETS["coco"](data / "coco128", None, masks=True).samples:
+        assert sample.annotations is not None
+        entries = official.imgToAnns[int(sample.id)]
+        theirs = [official.annToRLE(entry)["counts"] for entry in entries]
+        assert [mask.counts for mask in sample.annotations.masks] == theirs
+        total += len(theirs)
+    assert total == 939

