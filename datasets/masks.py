@@ -49,12 +49,12 @@ def area_px2(mask: Mask) -> float:
     return float(coco.area(_coco(mask)))
 
 
-def box_xyxy_px(mask: Mask) -> list[float]:
+def box_xyxy_px(mask: Mask) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of the smallest box around the mask; zeros where it is empty."""
     from pycocotools import mask as coco
 
     x, y, w, h = (float(v) for v in coco.toBbox(_coco(mask)))
-    return [x, y, x + w, y + h]
+    return x, y, x + w, y + h
 
 
 def _coco(mask: Mask) -> dict[str, Any]:

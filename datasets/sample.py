@@ -90,6 +90,8 @@ class Sample:
     """Labels, None where the set has none."""
     rainy_path: Path | None = None
     """The rainy image, where the set brings its own rain."""
+    has_clean: bool = True
+    """False where ``path`` is a photograph of real rain, and so no clean image."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What the set says of the image, e.g. weather."""
     label_map_path: Path | None = None
@@ -150,6 +152,10 @@ class Dataset:
     export_labels: Callable[[Path, Mapping[str, PurePosixPath]], None] | None = None
     """Writes the labels of some samples into a copy of the set: function of the copy's folder and
     the new relative path of each sample's image; None where images are all there is."""
+    unclean: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Attribute values of images that are left out unless one asks for that attribute."""
+    notes: tuple[str, ...] = ()
+    """What a reader of results must know of the set: labels' source, images left out."""
 
     def limited(self, limit: int | None) -> Dataset:
         """The ``limit`` samples with the smallest sha256(id), in that order; None keeps all.

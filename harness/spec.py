@@ -29,7 +29,9 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: str | None = Field(default=None, description="data set: coco, camvid, folder, pairs")
+    dataset: str | None = Field(
+        default=None, description="data set: coco, bdd100k, camvid, folder, pairs"
+    )
     data_root: str | None = Field(default=None, description="where the data set lies")
     split: str | None = Field(default=None, description="part of the data set, e.g. val2017")
     pair: str | None = Field(

@@ -37,6 +37,11 @@ def coco_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def bdd100k_root(tmp_path: Path) -> Path:
+    return miniature("bdd100k", tmp_path / "bdd100k")
+
+
+@pytest.fixture
 def camvid_root(tmp_path: Path) -> Path:
     return miniature("camvid", tmp_path / "camvid")
 
