@@ -157,6 +157,11 @@ class Dataset:
     notes: tuple[str, ...] = ()
     """What a reader of results must know of the set: labels' source, images left out."""
 
+    @property
+    def has_clean(self) -> bool:
+        """Whether all samples have a clean image."""
+        return all(sample.has_clean for sample in self.samples)
+
     def limited(self, limit: int | None) -> Dataset:
         """The ``limit`` samples with the smallest sha256(id), in that order; None keeps all.
 

@@ -123,6 +123,7 @@ def _synth(arguments: argparse.Namespace) -> int:
     from harness.synth import Recipe, synthesize
 
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
+    fields["where"] = _split(fields.get("where", ()))
     spec = checked(**{k: v for k, v in fields.items() if k not in ("rain", "out")})
     jpeg_quality: int | None = arguments.jpeg
     if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:

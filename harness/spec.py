@@ -37,6 +37,12 @@ class RunSpec(BaseModel):
     pair: str | None = Field(
         default=None, description="names of the folders of rainy and clean images, RAINY:CLEAN"
     )
+    where: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="only images whose attributes are so, KEY=VALUE with slashes between "
+        "alternatives: weather=clear/overcast; images in bad weather are left out unless weather "
+        "is asked for",
+    )
     rain: Words | None = Field(
         default=None,
         description="rains, each NAME or NAME:KEY=VALUE with slashes for a sweep, "
