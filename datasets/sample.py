@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import NDArrayByte, decode, decode_indices
+from datasets.image import ImageError, NDArrayByte, decode, decode_indices
 
+Half = Literal["left", "right"]
 IGNORED = 255
 """Pixel of a label map that no score counts."""
 
@@ -90,6 +91,8 @@ class Sample:
     """Labels, None where the set has none."""
     rainy_path: Path | None = None
     """The rainy image, where the set brings its own rain."""
+    clean_half: Half | None = None
+    """Where ``path`` holds the clean image and ``rainy_path``, the same file, the rainy one."""
     has_clean: bool = True
     """False where ``path`` is a photograph of real rain, and so no clean image."""
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -113,7 +116,12 @@ class Sample:
         Raises:
             ImageError: If it cannot be decoded.
         """
-        return decode(self.read(), self.path.name)
+        return half_of(decode(self.read(), self.path.name), self.clean_half, self.path.name)
+
+    @property
+    def rainy_half(self) -> Half | None:
+        """Where ``rainy_path`` holds the rainy image, beside the clean one."""
+        return {"left": "right", "right": "left", None: None}[self.clean_half]
 
     def label_map(self) -> NDArrayByte:
         """Class of every pixel, ``uint8 (H, W)``: a key of `Dataset.classes`, or `IGNORED`.
@@ -135,7 +143,19 @@ class Sample:
         """
         if self.rainy_path is None:
             raise DatasetError(f"image {self.id} brings no rain of its own")
-        return decode(self.rainy_path.read_bytes(), self.rainy_path.name)
+        name = self.rainy_path.name
+        return half_of(decode(self.rainy_path.read_bytes(), name), self.rainy_half, name)
+
+
+def half_of(image: NDArrayByte, half: Half | None, name: str) -> NDArrayByte:
+    """One of two images that lie side by side in one, or the whole image for None."""
+    width_px = image.shape[1]
+    if half is None:
+        return image
+    if width_px % 2:
+        raise ImageError(f"{name}: {width_px} columns are no two images side by side")
+    middle = width_px // 2
+    return np.ascontiguousarray(image[:, :middle] if half == "left" else image[:, middle:])
 
 
 @dataclass(frozen=True)

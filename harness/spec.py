@@ -35,7 +35,9 @@ class RunSpec(BaseModel):
     data_root: str | None = Field(default=None, description="where the data set lies")
     split: str | None = Field(default=None, description="part of the data set, e.g. val2017")
     pair: str | None = Field(
-        default=None, description="names of the folders of rainy and clean images, RAINY:CLEAN"
+        default=None,
+        description="how pairs are found: folders RAINY:CLEAN, RAINY:CLEAN:REGEX where stems whose "
+        "matches are equal belong together, or clean-left, clean-right for both in one file",
     )
     where: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
         default=(),
