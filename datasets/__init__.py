@@ -19,6 +19,6 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "pairs": open_pairs,
 }
 """Every data set, literally: name -> function of (root, split); ``coco`` and ``bdd100k``
-take ``masks`` too, ``pairs`` takes ``pair``."""
+take ``masks`` too, ``pairs`` takes ``pair``, and all ``problems``, which collects what is wrong."""
 
 __all__ = ["DATASETS", "Annotations", "Dataset", "DatasetError", "Sample"]

@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from datasets import scalabel
+from datasets import fields, scalabel
+from datasets.fields import Problems
 from datasets.folder import by_stem
 from datasets.image import ImageError, NDArrayByte, decode, decode_indices
 from datasets.instance_png import read_bitmask, read_colormap
 from datasets.label_files import copy_files
-from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, LabelledObject, Sample
+from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 
 OBJECTS = (
@@ -61,11 +62,14 @@ CLASSES: dict[str, tuple[int, int, int]] = {
     "bicycle": (119, 11, 32),
 }
 """Classes 0 to 18 of label maps, those of Cityscapes, with their colours in colormaps."""
+_Add = Callable[[Sample], Sample]
 UNCLEAN = {"weather": ("rainy", "snowy", "foggy")}
 """Frames that show bad weather are no clean condition."""
 
 
-def open_bdd100k(root: Path, split: str | None, masks: bool = False) -> Dataset:
+def open_bdd100k(
+    root: Path, split: str | None, masks: bool = False, problems: Problems | None = None
+) -> Dataset:
     """Open one folder of BDD100K's images with all labels that there are for it.
 
     Args:
@@ -75,6 +79,7 @@ def open_bdd100k(root: Path, split: str | None, masks: bool = False) -> Dataset:
             ``labels/ins_seg/{bitmasks,rles,polygons,colormaps}`` that is there, and label maps, the
             first of ``labels/sem_seg/{masks,colormaps,rles}``. None takes the only one there is.
         masks: Whether instances carry their masks.
+        problems: Takes what is wrong with single frames or labels, which are then left out.
 
     Returns:
         Samples named by stem. The group is what stands before the first ``-``, which all clips of
@@ -92,7 +97,10 @@ def open_bdd100k(root: Path, split: str | None, masks: bool = False) -> Dataset:
             f"{root}: no images/{split} there: give one of {', '.join(_splits(root)) or 'none'} "
             "with --split, or the folder that holds images/ and labels/ with --data-root"
         )
-    found = _boxes(root, part, folder) if kind == "100k" else _segments(root, part, folder, masks)
+    if kind == "100k":
+        found = _boxes(root, part, folder, problems)
+    else:
+        found = _segments(root, part, folder, masks, problems)
     notes = [f"labels from {source}" for source in found.sources] or ["no labels there"]
     unknown = sum("weather" not in s.attributes for s in found.samples)
     if unknown:
@@ -152,12 +160,12 @@ def _sample(path: Path, attributes: Mapping[str, str]) -> Sample:
     )
 
 
-def _boxes(root: Path, part: str, folder: Path) -> _Found:
+def _boxes(root: Path, part: str, folder: Path, problems: Problems | None) -> _Found:
     """The 100k frames that the detection labels list, or all where there are none."""
     file = root / "labels" / "det_20" / f"det_{part}.json"
     if not file.is_file():
         return _Found([_sample(path, {}) for path in by_stem(folder).values()])
-    frames = scalabel.read_frames(file)
+    frames = scalabel.read_frames(file, problems)
     if not frames:
         raise DatasetError(f"{file}: no frame there")
     known = {name: i for i, name in enumerate(OBJECTS, start=1)}
@@ -165,30 +173,50 @@ def _boxes(root: Path, part: str, folder: Path) -> _Found:
     for stem, frame in frames.items():
         where = f"{file.name}: frame {stem}"
         path = folder / frame["name"]
-        if not path.is_file():
-            raise DatasetError(f"{where} is not in {folder}: add the image or remove its entry")
-        labels = Annotations.of(scalabel.boxes(frame, known, where))
-        samples.append(replace(_sample(path, scalabel.attributes(frame)), annotations=labels))
+        with fields.told(problems):
+            if not path.is_file():
+                raise DatasetError(f"{where} is not in {folder}: add the image or remove its entry")
+            labels = Annotations.of(scalabel.boxes(frame, known, where, problems))
+            samples.append(replace(_sample(path, scalabel.attributes(frame)), annotations=labels))
     source = file.relative_to(root).as_posix()
     return _Found(samples, len(OBJECTS), sources=[source], frames={file: frames})
 
 
-def _segments(root: Path, part: str, folder: Path, masks: bool) -> _Found:
+def _segments(
+    root: Path, part: str, folder: Path, masks: bool, problems: Problems | None
+) -> _Found:
     """The 10k frames with instances and classes, each where there is a form of them."""
-    found = _Found([], has_classes=True)
+    found = _Found([])
     known = _known_frames(root, part)
     samples = [
         _sample(path, scalabel.attributes(known.get(stem, {})))
         for stem, path in by_stem(folder).items()
     ]
-    samples, has_classes = _with_classes(samples, root, part, found)
-    samples, has_instances = _with_instances(samples, root, part, found, masks)
+    classes = _class_reader(root, part, found)
+    if classes is not None:
+        samples = _each(classes, samples, problems)
+    instances = _instance_reader(root, part, found, masks)
+    if instances is not None:
+        samples = _each(instances, samples, problems)
     return replace(
         found,
         samples=samples,
-        categories=INSTANCES if has_instances else 0,
-        has_classes=has_classes,
+        categories=0 if instances is None else INSTANCES,
+        has_classes=classes is not None,
     )
+
+
+def _each(add: _Add, samples: list[Sample], problems: Problems | None) -> list[Sample]:
+    """Every sample with labels added, or as it was where they are wrong."""
+
+    def labelled(sample: Sample) -> Sample:
+        steps = [sample]
+        with fields.told(problems):
+            steps.append(add(sample))
+        return steps[-1]
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(labelled, samples))
 
 
 def _known_frames(root: Path, part: str) -> dict[str, dict[str, Any]]:
@@ -205,80 +233,93 @@ def _known_frames(root: Path, part: str) -> dict[str, dict[str, Any]]:
     return known
 
 
-def _with_classes(
-    samples: list[Sample], root: Path, part: str, found: _Found
-) -> tuple[list[Sample], bool]:
-    """Add label maps."""
+def _class_reader(root: Path, part: str, found: _Found) -> _Add | None:
+    """What adds a label map to a sample."""
     home = root / "labels" / "sem_seg"
     for form in ("masks", "colormaps"):
         folder = home / form / part
         if folder.is_dir():
             found.sources.append(folder.relative_to(root).as_posix())
-            maps = {s.id: _picture(s, folder, found) for s in samples}
-            return [
-                replace(s, label_map_path=maps[s.id], decode_label_map=decode_classes)
-                for s in samples
-            ], True
+            return partial(_with_picture, folder=folder, found=found)
     file = home / "rles" / f"sem_seg_{part}.json"
     if not file.is_file():
-        return samples, False
+        return None
     frames = _frames(file, root, found)
     names = {name: i for i, name in enumerate(CLASSES)}
 
-    def paint(stem: str) -> Callable[[bytes, str], NDArrayByte]:
-        frame, where = _entry(frames, stem, file)
-        return lambda data, name: scalabel.classes(frame, names, IGNORED, where)
+    def add(sample: Sample) -> Sample:
+        frame, where = _entry(frames, sample.id, file)
 
-    return [replace(s, label_map_path=file, decode_label_map=paint(s.id)) for s in samples], True
+        def paint(data: bytes, name: str) -> NDArrayByte:
+            return scalabel.classes(frame, names, IGNORED, where)
+
+        return replace(sample, label_map_path=file, decode_label_map=paint)
+
+    return add
 
 
-def _with_instances(
-    samples: list[Sample], root: Path, part: str, found: _Found, masks: bool
-) -> tuple[list[Sample], bool]:
-    """Add instances."""
+def _with_picture(sample: Sample, folder: Path, found: _Found) -> Sample:
+    """The sample with its mask or colormap as label map."""
+    file = _picture(sample, folder, found)
+    return replace(sample, label_map_path=file, decode_label_map=decode_classes)
+
+
+def _instance_reader(root: Path, part: str, found: _Found, masks: bool) -> _Add | None:
+    """What adds instances to a sample."""
     home = root / "labels" / "ins_seg"
     known = {name: i for i, name in enumerate(OBJECTS[:INSTANCES], start=1)}
-    read: Callable[[Sample], list[LabelledObject]]
-    json_files = [home / form / f"ins_seg_{part}.json" for form in ("rles", "polygons")]
-    file = next((f for f in json_files if f.is_file()), None)
-    if (home / "bitmasks" / part).is_dir():
-        pictures = _pictures(samples, home / "bitmasks" / part, root, found)
-
-        def read(sample: Sample) -> list[LabelledObject]:
-            picture = pictures[sample.id]
-            by_id = {i: name for name, i in known.items()}
-            return read_bitmask(picture.read_bytes(), picture.name, by_id, masks)
-    elif file is not None:
-        frames = _frames(file, root, found)
-
-        def read(sample: Sample) -> list[LabelledObject]:
-            frame, where = _entry(frames, sample.id, file)
-            rows = scalabel.outlines(frame, known, where)
-            return rows if masks else [row._replace(mask=None) for row in rows]
-    elif (home / "colormaps" / part).is_dir():
-        pictures = _pictures(samples, home / "colormaps" / part, root, found)
-        renamed = {i: scalabel.RENAMED.get(name, name) for i, name in enumerate(CLASSES)}
-        category_of = {i: known[name] for i, name in renamed.items() if name in known}
-
-        def read(sample: Sample) -> list[LabelledObject]:
-            picture = pictures[sample.id]
-            if sample.label_map_path is None:
-                raise DatasetError(f"{picture}: colours name no category: add labels/sem_seg")
-            label_map = sample.label_map()
-            return read_colormap(picture.read_bytes(), picture.name, label_map, category_of, masks)
-    else:
-        return samples, False
-    with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(read, samples))
-    return [
-        replace(s, annotations=Annotations.of(r)) for s, r in zip(samples, rows, strict=True)
-    ], True
+    folder = home / "bitmasks" / part
+    if folder.is_dir():
+        found.sources.append(folder.relative_to(root).as_posix())
+        by_id = {i: name for name, i in known.items()}
+        return partial(_with_bitmask, folder=folder, found=found, by_id=by_id, masks=masks)
+    for form in ("rles", "polygons"):
+        file = home / form / f"ins_seg_{part}.json"
+        if file.is_file():
+            frames = _frames(file, root, found)
+            return partial(_with_outlines, frames=frames, file=file, known=known, masks=masks)
+    folder = home / "colormaps" / part
+    if folder.is_dir():
+        found.sources.append(folder.relative_to(root).as_posix())
+        return partial(_with_colormap, folder=folder, found=found, known=known, masks=masks)
+    return None
 
 
-def _pictures(samples: list[Sample], folder: Path, root: Path, found: _Found) -> dict[str, Path]:
-    """The label picture of each sample."""
-    found.sources.append(folder.relative_to(root).as_posix())
-    return {s.id: _picture(s, folder, found) for s in samples}
+def _with_bitmask(
+    sample: Sample, folder: Path, found: _Found, by_id: Mapping[int, str], masks: bool
+) -> Sample:
+    """The sample with the instances of its bitmask."""
+    file = _picture(sample, folder, found)
+    objects = read_bitmask(file.read_bytes(), file.name, by_id, masks)
+    return replace(sample, annotations=Annotations.of(objects))
+
+
+def _with_outlines(
+    sample: Sample,
+    frames: dict[str, dict[str, Any]],
+    file: Path,
+    known: Mapping[str, int],
+    masks: bool,
+) -> Sample:
+    """The sample with the instances of its frame in a label file."""
+    frame, where = _entry(frames, sample.id, file)
+    objects = scalabel.outlines(frame, known, where)
+    if not masks:
+        objects = [o._replace(mask=None) for o in objects]
+    return replace(sample, annotations=Annotations.of(objects))
+
+
+def _with_colormap(
+    sample: Sample, folder: Path, found: _Found, known: Mapping[str, int], masks: bool
+) -> Sample:
+    """The sample with the instances of its colormap, which name no category by themselves."""
+    file = _picture(sample, folder, found)
+    if sample.label_map_path is None:
+        raise DatasetError(f"{file}: colours name no category: add labels/sem_seg")
+    renamed = {i: scalabel.RENAMED.get(name, name) for i, name in enumerate(CLASSES)}
+    category_of = {i: known[name] for i, name in renamed.items() if name in known}
+    objects = read_colormap(file.read_bytes(), file.name, sample.label_map(), category_of, masks)
+    return replace(sample, annotations=Annotations.of(objects))
 
 
 def _picture(sample: Sample, folder: Path, found: _Found) -> Path:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets import fields
+from datasets.fields import Problems
 from datasets.folder import by_stem
 from datasets.image import ImageError, NDArrayByte, decode_indices
 from datasets.label_files import copy_files
@@ -36,13 +38,14 @@ VOID = 11
 """Pixel of the files that no class belongs to."""
 
 
-def open_camvid(root: Path, split: str | None) -> Dataset:
+def open_camvid(root: Path, split: str | None, problems: Problems | None = None) -> Dataset:
     """Open one split of CamVid.
 
     Args:
         root: Folder with the frames in ``<split>/`` and label maps of the same stem in
             ``<split>annot/*.png``, whose pixels are indices into `CLASSES` or `VOID`.
         split: ``train``, ``val`` or ``test``.
+        problems: Takes what is wrong with single frames, which are then left out.
 
     Returns:
         Samples named by stem, with the drive as group and attribute: ``0001TP`` at dusk,
@@ -62,19 +65,22 @@ def open_camvid(root: Path, split: str | None) -> Dataset:
     samples = []
     for stem, path in by_stem(frames).items():
         label_map = annotations / f"{stem}.png"
-        if not label_map.is_file():
-            raise DatasetError(f"{label_map} not found: add the label map or remove {path.name}")
         drive = stem.partition("_")[0]
-        samples.append(
-            Sample(
-                stem,
-                path,
-                group=drive,
-                attributes={"drive": drive},
-                label_map_path=label_map,
-                decode_label_map=decode_label_map,
+        with fields.told(problems):
+            if not label_map.is_file():
+                raise DatasetError(
+                    f"{label_map} not found: add the label map or remove {path.name}"
+                )
+            samples.append(
+                Sample(
+                    stem,
+                    path,
+                    group=drive,
+                    attributes={"drive": drive},
+                    label_map_path=label_map,
+                    decode_label_map=decode_label_map,
+                )
             )
-        )
     files = {s.id: [s.label_map_path] for s in samples if s.label_map_path}
     return Dataset(
         "camvid",

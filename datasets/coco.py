@@ -10,11 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datasets import fields
+from datasets.fields import Problems
 from datasets.masks import FAR, from_coco
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 
 
-def open_coco(root: Path, split: str | None, masks: bool = False) -> Dataset:
+def open_coco(
+    root: Path, split: str | None, masks: bool = False, problems: Problems | None = None
+) -> Dataset:
     """Open one split of a COCO tree.
 
     Args:
@@ -22,6 +25,7 @@ def open_coco(root: Path, split: str | None, masks: bool = False) -> Dataset:
             ``images/<split>/`` or ``<split>/``.
         split: E.g. ``val2017``; None takes the only annotation file there is.
         masks: Whether objects carry their masks, which takes time to read.
+        problems: Takes what is wrong with single entries, which are then left out.
 
     Returns:
         Samples named by COCO's image id, crowd regions kept and marked.
@@ -36,28 +40,29 @@ def open_coco(root: Path, split: str | None, masks: bool = False) -> Dataset:
             f"{file} not found: give the folder that holds annotations/ with --data-root, "
             f"and one of its splits with --split (found: {', '.join(_splits(root)) or 'none'})"
         )
-    content = _content(file)
+    content = _content(file, problems)
     categories = {
         fields.integer(c, "id", f"{file.name}: categories[{i}]"): fields.text(
             c, "name", f"{file.name}: categories[{i}]"
         )
         for i, c in enumerate(_list(content, "categories", file))
     }
-    images = _images(content, file)
-    objects = _objects(content, file, images, categories, masks)
+    images = _images(content, file, problems)
+    objects = _objects(content, file, images, categories, masks, problems)
     folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), None)
     if folder is None:
         raise DatasetError(f"{root}: no folder images/{split} or {split} with the photographs")
     samples = []
     for image_id, image in images.items():
-        path = folder / fields.inner_path(image, "file_name", f"{file.name}: image {image_id}")
-        if not path.is_file():
-            raise DatasetError(
-                f"{file.name}: image {image_id} names {image['file_name']}, "
-                f"which is not in {folder}: add the file or remove its entry"
-            )
-        labels = Annotations.of(objects[image_id])
-        samples.append(Sample(str(image_id), path, group=str(image_id), annotations=labels))
+        with fields.told(problems):
+            path = folder / fields.inner_path(image, "file_name", f"{file.name}: image {image_id}")
+            if not path.is_file():
+                raise DatasetError(
+                    f"{file.name}: image {image_id} names {image['file_name']}, "
+                    f"which is not in {folder}: add the file or remove its entry"
+                )
+            labels = Annotations.of(objects[image_id])
+            samples.append(Sample(str(image_id), path, group=str(image_id), annotations=labels))
     export = partial(_export, content, file.name, len(folder.relative_to(root).parts))
     return Dataset("coco", split, samples, categories, export_labels=export)
 
@@ -105,9 +110,9 @@ def _only_split(root: Path) -> str:
     )
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _content(file: Path, problems: Problems | None) -> dict[str, Any]:
     """The annotation file as a dict."""
-    content = fields.read_json(file)
+    content = fields.read_json(file, problems)
     if not isinstance(content, dict):
         raise DatasetError(f"{file}: expected an object with images, annotations and categories")
     return content
@@ -124,19 +129,22 @@ def _list(content: dict[str, Any], key: str, file: Path) -> list[Any]:
     return list(content[key])
 
 
-def _images(content: dict[str, Any], file: Path) -> dict[int, dict[str, Any]]:
+def _images(
+    content: dict[str, Any], file: Path, problems: Problems | None
+) -> dict[int, dict[str, Any]]:
     """Image entries by id."""
     images: dict[int, dict[str, Any]] = {}
     for i, image in enumerate(_list(content, "images", file)):
         where = f"{file.name}: images[{i}]"
-        image_id = fields.integer(image, "id", where)
-        fields.inner_path(image, "file_name", where)
-        for side in ("width", "height"):
-            if fields.integer(image, side, where) < 1:
-                raise DatasetError(f"{where}: '{side}' must be at least 1")
-        if image_id in images:
-            raise DatasetError(f"{where}: image id {image_id} stands there twice")
-        images[image_id] = image
+        with fields.told(problems):
+            image_id = fields.integer(image, "id", where)
+            fields.inner_path(image, "file_name", where)
+            for side in ("width", "height"):
+                if fields.integer(image, side, where) < 1:
+                    raise DatasetError(f"{where}: '{side}' must be at least 1")
+            if image_id in images:
+                raise DatasetError(f"{where}: image id {image_id} stands there twice")
+            images[image_id] = image
     if not images:
         raise DatasetError(f"{file}: 'images' is empty")
     return images
@@ -148,32 +156,50 @@ def _objects(
     images: dict[int, dict[str, Any]],
     categories: dict[int, str],
     masks: bool,
+    problems: Problems | None,
 ) -> dict[int, list[LabelledObject]]:
     """Every object by image id."""
     objects: dict[int, list[LabelledObject]] = defaultdict(list)
+    ids: set[int] = set()
     for i, entry in enumerate(_list(content, "annotations", file)):
         where = f"{file.name}: annotations[{i}]"
-        image_id = fields.integer(entry, "image_id", where)
-        category = fields.integer(entry, "category_id", where)
-        if image_id not in images:
-            raise DatasetError(f"{where}: image_id {image_id} is not among the images")
-        if category not in categories:
-            raise DatasetError(f"{where}: category_id {category} is not among the categories")
-        box = fields.field(entry, "bbox", where)
-        if not (isinstance(box, list) and len(box) == 4):
-            raise DatasetError(f"{where}: 'bbox' must be [x, y, width, height], got {box!r}"[:200])
-        x, y, w, h = (fields.real({"bbox": v}, "bbox", where) for v in box)
-        if w < 0 or h < 0:
-            raise DatasetError(f"{where}: 'bbox' has a negative size ({w} x {h})")
-        frame = images[image_id]
-        reach_x, reach_y = FAR * frame["width"], FAR * frame["height"]
-        if not (-reach_x <= x <= x + w <= reach_x and -reach_y <= y <= y + h <= reach_y):
-            raise DatasetError(f"{where}: 'bbox' {box} lies far outside image {image_id}")
-        area = fields.real(entry, "area", where)
-        crowd = bool(fields.integer({"iscrowd": 0, **entry}, "iscrowd", where))
-        mask = None
-        if masks:
-            outline = fields.field(entry, "segmentation", where)
-            mask = from_coco(outline, frame["height"], frame["width"], where)
-        objects[image_id].append(LabelledObject((x, y, x + w, y + h), category, area, crowd, mask))
+        with fields.told(problems):
+            image_id = fields.integer(entry, "image_id", where)
+            if image_id not in images:
+                raise DatasetError(f"{where}: image_id {image_id} is not among the images")
+            if "id" in entry:
+                number = fields.integer(entry, "id", where)
+                if number in ids:
+                    raise DatasetError(f"{where}: id {number} stands there twice")
+                ids.add(number)
+            objects[image_id].append(_object(entry, images[image_id], categories, masks, where))
     return objects
+
+
+def _object(
+    entry: dict[str, Any],
+    frame: dict[str, Any],
+    categories: dict[int, str],
+    masks: bool,
+    where: str,
+) -> LabelledObject:
+    """One object of the image whose entry is ``frame``."""
+    category = fields.integer(entry, "category_id", where)
+    if category not in categories:
+        raise DatasetError(f"{where}: category_id {category} is not among the categories")
+    box = fields.field(entry, "bbox", where)
+    if not (isinstance(box, list) and len(box) == 4):
+        raise DatasetError(f"{where}: 'bbox' must be [x, y, width, height], got {box!r}"[:200])
+    x, y, w, h = (fields.real({"bbox": v}, "bbox", where) for v in box)
+    if w < 0 or h < 0:
+        raise DatasetError(f"{where}: 'bbox' has a negative size ({w} x {h})")
+    reach_x, reach_y = FAR * frame["width"], FAR * frame["height"]
+    if not (-reach_x <= x <= x + w <= reach_x and -reach_y <= y <= y + h <= reach_y):
+        raise DatasetError(f"{where}: 'bbox' {box} lies far outside image {frame['id']}")
+    area = fields.real(entry, "area", where)
+    crowd = bool(fields.integer({"iscrowd": 0, **entry}, "iscrowd", where))
+    mask = None
+    if masks:
+        outline = fields.field(entry, "segmentation", where)
+        mask = from_coco(outline, frame["height"], frame["width"], where)
+    return LabelledObject((x, y, x + w, y + h), category, area, crowd, mask)

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from datasets.image import ImageError
 from datasets.sample import DatasetError
 
+Problems = list[str]
+"""Errors that a check collects, where a reader would stop at the first."""
 
-def read_json(file: Path) -> Any:
-    """The content of a JSON file; NaN and Infinity are refused.
+
+@contextlib.contextmanager
+def told(problems: Problems | None) -> Iterator[None]:
+    """Put the error of one entry into the list; let it rise where there is none."""
+    try:
+        yield
+    except (DatasetError, ImageError) as error:
+        if problems is None:
+            raise
+        problems.append(str(error))
+
+
+def read_json(file: Path, problems: Problems | None = None) -> Any:
+    """The content of a JSON file; NaN and Infinity are refused, or left to who collects problems.
 
     Raises:
         DatasetError: If it is no JSON, or nested too deep.
     """
+    constant = _refuse_constant if problems is None else float
     try:
-        return json.loads(file.read_bytes(), parse_constant=_refuse_constant)
+        return json.loads(file.read_bytes(), parse_constant=constant)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError too
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise DatasetError(f"{file}: not a JSON file ({reason}): download it again") from error

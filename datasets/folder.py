@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datasets.fields import Problems
 from datasets.sample import Dataset, DatasetError, Sample
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
-def open_folder(root: Path, split: str | None) -> Dataset:
+def open_folder(root: Path, split: str | None, problems: Problems | None = None) -> Dataset:
     """Open every image below ``root``, or below ``root/split``, named by its path there.
+
+    Nothing is wrong with single entries of a plain folder: ``problems`` stays as it is.
 
     Raises:
         DatasetError: If the folder holds no image.

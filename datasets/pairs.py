@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from datasets import fields
+from datasets.fields import Problems
 from datasets.folder import by_stem
 from datasets.label_files import copy_files
 from datasets.sample import Dataset, DatasetError, Half, Sample
@@ -22,7 +24,9 @@ SIDE_BY_SIDE: dict[str, Half] = {"clean-left": "left", "clean-right": "right"}
 EXPECTED = "expected RAINY:CLEAN or RAINY:CLEAN:REGEX, names of two folders, or clean-left|right"
 
 
-def open_pairs(root: Path, split: str | None, pair: str | None = None) -> Dataset:
+def open_pairs(
+    root: Path, split: str | None, pair: str | None = None, problems: Problems | None = None
+) -> Dataset:
     r"""Open rainy images with their clean ones.
 
     Args:
@@ -34,6 +38,7 @@ def open_pairs(root: Path, split: str | None, pair: str | None = None) -> Datase
             ``rainy:clean:regex`` pairs stems in which the expression finds the same: its first
             group, or all that it matches (``\d+`` pairs ``norain-7`` with ``rain-7x2``).
             ``clean-left`` and ``clean-right`` take each file for two images side by side.
+        problems: Takes rainy images that have no clean one, which are then left out.
 
     Returns:
         Samples named by the rainy stem, grouped by the clean one.
@@ -52,12 +57,13 @@ def open_pairs(root: Path, split: str | None, pair: str | None = None) -> Datase
     samples = []
     for stem, path in rainy.items():
         partner = by_key.get(_key(stem, regex)) if regex else _partner(stem, clean)
-        if partner is None:
-            raise DatasetError(
-                f"{path.name} in {rainy_folder.name} has no clean image in {clean_folder.name}: "
-                "remove it, or say with --pair how they belong together"
-            )
-        samples.append(Sample(stem, clean[partner], group=partner, rainy_path=path))
+        with fields.told(problems):
+            if partner is None:
+                raise DatasetError(
+                    f"{path.name} in {rainy_folder.name} has no clean image in "
+                    f"{clean_folder.name}: remove it, or say with --pair how they belong together"
+                )
+            samples.append(Sample(stem, clean[partner], group=partner, rainy_path=path))
     export = partial(copy_files, {sample.id: [sample.path] for sample in samples}, root)
     return Dataset("pairs", name, samples, export_labels=export)
 

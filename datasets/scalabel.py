@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from datasets import fields
+from datasets.fields import Problems
 from datasets.masks import FAR, area_px2, box_xyxy_px, from_polygons, from_run_lengths
 from datasets.sample import DatasetError, LabelledObject, Mask
 
@@ -33,13 +34,13 @@ CURVE_STEPS = 8
 """Straight pieces that a Bézier curve of a polygon is drawn with."""
 
 
-def read_frames(file: Path) -> dict[str, dict[str, Any]]:
-    """Frames by stem of the image's name.
+def read_frames(file: Path, problems: Problems | None = None) -> dict[str, dict[str, Any]]:
+    """Frames by stem of the image's name; those that are wrong go into ``problems``.
 
     Raises:
         DatasetError: If the file is no list of frames, or two have one name.
     """
-    content = fields.read_json(file)
+    content = fields.read_json(file, problems)
     if isinstance(content, dict) and "frames" in content:
         content = content["frames"]
     if not isinstance(content, list):
@@ -47,10 +48,11 @@ def read_frames(file: Path) -> dict[str, dict[str, Any]]:
     frames: dict[str, dict[str, Any]] = {}
     for i, frame in enumerate(content):
         where = f"{file.name}: frame {i}"
-        stem = fields.inner_path(frame, "name", where).stem
-        if stem in frames:
-            raise DatasetError(f"{where}: the name {stem} stands there twice")
-        frames[stem] = frame
+        with fields.told(problems):
+            stem = fields.inner_path(frame, "name", where).stem
+            if stem in frames:
+                raise DatasetError(f"{where}: the name {stem} stands there twice")
+            frames[stem] = frame
     return frames
 
 
@@ -71,7 +73,10 @@ def labels(frame: Mapping[str, Any], where: str) -> list[Any]:
 
 
 def boxes(
-    frame: Mapping[str, Any], categories: Mapping[str, int], where: str
+    frame: Mapping[str, Any],
+    categories: Mapping[str, int],
+    where: str,
+    problems: Problems | None = None,
 ) -> list[LabelledObject]:
     """Objects from ``box2d``, whose last column and row belong to the object.
 
@@ -79,28 +84,34 @@ def boxes(
         frame: One frame.
         categories: Id of each category by name.
         where: What to call the frame in an error.
+        problems: Takes what is wrong with single labels, which are then left out.
     """
     objects = []
     for i, label in enumerate(labels(frame, where)):
-        here = f"{where}: labels[{i}]"
-        category, is_crowd = _category(label, categories, here)
-        box = fields.field(label, "box2d", here)
-        x1, y1, x2, y2 = (fields.real(box, side, f"{here}: box2d") for side in SIDES)
-        if x2 < x1 or y2 < y1:
-            raise DatasetError(f"{here}: 'box2d' has a negative size, x1 {x1} x2 {x2}")
-        reach_x, reach_y = FAR * WIDTH_PX, FAR * HEIGHT_PX
-        if max(abs(x1), abs(x2)) > reach_x or max(abs(y1), abs(y2)) > reach_y:
-            raise DatasetError(f"{here}: 'box2d' lies far outside the frame")
-        area = (x2 + 1 - x1) * (y2 + 1 - y1)
-        objects.append(LabelledObject((x1, y1, x2 + 1, y2 + 1), category, area, is_crowd))
+        with fields.told(problems):
+            objects.append(_box(label, categories, f"{where}: labels[{i}]"))
     return objects
 
 
-SIDES = ("x1", "y1", "x2", "y2")
+def _box(label: Any, categories: Mapping[str, int], where: str) -> LabelledObject:
+    """One object from its box."""
+    category, is_crowd = _category(label, categories, where)
+    box = fields.field(label, "box2d", where)
+    x1, y1, x2, y2 = (
+        fields.real(box, side, f"{where}: box2d") for side in ("x1", "y1", "x2", "y2")
+    )
+    if x2 < x1 or y2 < y1:
+        raise DatasetError(f"{where}: 'box2d' has a negative size, x {x1} {x2}, y {y1} {y2}")
+    if max(abs(x1), abs(x2)) > FAR * WIDTH_PX or max(abs(y1), abs(y2)) > FAR * HEIGHT_PX:
+        raise DatasetError(f"{where}: 'box2d' lies far outside the frame")
+    area = (x2 + 1 - x1) * (y2 + 1 - y1)
+    return LabelledObject((x1, y1, x2 + 1, y2 + 1), category, area, is_crowd)
 
 
 def outlines(
-    frame: Mapping[str, Any], categories: Mapping[str, int], where: str
+    frame: Mapping[str, Any],
+    categories: Mapping[str, int],
+    where: str,
 ) -> list[LabelledObject]:
     """Objects with masks from ``rle`` or ``poly2d``; empty ones are left out."""
     objects = []

@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Does removing rain from an image help the vision system that sees it next?",
     )
     verbs = whole.add_subparsers(required=True, metavar="VERB")
-    for add in (_run, _report, _score, _synth, _bench, _fetch, _list):
+    for add in (_run, _report, _score, _synth, _check_data, _bench, _fetch, _list):
         add(verbs)
     return whole
 
@@ -108,6 +108,23 @@ def _synth(verbs: Verbs) -> None:
     )
     synth.add_argument("--layers", action="store_true", help="keep streaks, veil and airlight too")
     synth.set_defaults(verb="synth")
+
+
+def _check_data(verbs: Verbs) -> None:
+    checked = verbs.add_parser(
+        "check-data",
+        help="look a data set over before a long run",
+        description="Every label and image is looked at; the exit status is 1 where errors remain.",
+    )
+    for name in ("dataset", "data_root", "split", "pair"):
+        _add_field(checked, name)
+    checked.add_argument(
+        "--against", type=Path, metavar="DIR", help="images that the set should share none with"
+    )
+    checked.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="write some images with their labels drawn"
+    )
+    checked.set_defaults(verb="check-data")
 
 
 def _bench(verbs: Verbs) -> None:
