@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -66,6 +67,49 @@ def open_pairs(
             samples.append(Sample(stem, clean[partner], group=partner, rainy_path=path))
     export = partial(copy_files, {sample.id: [sample.path] for sample in samples}, root)
     return Dataset("pairs", name, samples, export_labels=export)
+
+
+def with_rainy(dataset: Dataset, folder: Path) -> Dataset:
+    """Labelled images with rainy ones that were made elsewhere, as COCO350 has them.
+
+    Args:
+        dataset: Clean images with their labels.
+        folder: Rainy images, each named as its clean one or with more after a ``_`` or ``-``.
+
+    Returns:
+        The images that have a rainy one; a note tells how many of the set that are.
+
+    Raises:
+        DatasetError: If a rainy image belongs to no image of the set, or two to one.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"--pair: {folder} not found: name the folder of the rainy images")
+    clean = {sample.path.stem: sample.path for sample in dataset.samples}
+    if len(clean) < len(dataset.samples):
+        raise DatasetError(f"--pair: two images of {dataset.name} have one stem")
+    rainy: dict[str, Path] = {}
+    for stem, path in by_stem(folder).items():
+        partner = _partner(stem, clean)
+        if partner is None:
+            raise DatasetError(
+                f"{path.name} in {folder.name} belongs to no image of {dataset.name} "
+                f"{dataset.split}: remove it, or give another --split"
+            )
+        if partner in rainy:
+            raise DatasetError(f"{rainy[partner].name} and {path.name} both belong to {partner}")
+        rainy[partner] = path
+    samples = [
+        replace(s, rainy_path=rainy[s.path.stem], has_clean=True)
+        for s in dataset.samples
+        if s.path.stem in rainy
+    ]
+    note = f"rainy images from {folder.name} for {len(samples)} of {len(clean)} images"
+    notes = (*dataset.notes, note)
+    return replace(dataset, samples=samples, notes=notes, export_labels=_refuse_rain)
+
+
+def _refuse_rain(out: Path, places: Mapping[str, PurePosixPath]) -> None:
+    raise DatasetError(f"{out}: a copy gets rain of its own: leave --pair out")
 
 
 def _side_by_side(folder: Path, clean_half: Half) -> list[Sample]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import DATASETS, Dataset
+from datasets.pairs import with_rainy
 from datasets.rain import RAINS, Rain, RainError, digest, parse
 from datasets.where import select
 from harness import FETCHED, keys
@@ -82,7 +83,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     for task in spec.task:
         known(task, TASKS, "task")
     if spec.rain is None:
-        default = "given" if spec.dataset == "pairs" else "photoshop-heavy"
+        default = "given" if spec.dataset == "pairs" or spec.pair else "photoshop-heavy"
         spec = spec.model_copy(update={"rain": (default,)})
     named = dict(pair for word in spec.rain or () for pair in rains_of(word))
     rains = {name: rain for name, rain in named.items() if rain is not None}
@@ -125,8 +126,12 @@ def open_dataset(spec: RunSpec) -> Dataset:
     root = Path(spec.data_root)
     if not root.is_dir():
         raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
-    options = {} if spec.pair is None else {"pair": spec.pair}
-    return select(reader(root, spec.split, **options), spec.where).limited(spec.limit)
+    if spec.dataset == "pairs":
+        dataset = reader(root, spec.split, pair=spec.pair)
+    else:
+        dataset = reader(root, spec.split)
+        dataset = with_rainy(dataset, root / spec.pair) if spec.pair else dataset
+    return select(dataset, spec.where).limited(spec.limit)
 
 
 def rains_of(word: str) -> list[tuple[str, Rain | None]]:
@@ -148,8 +153,6 @@ def _reader(spec: RunSpec) -> Callable[..., Dataset]:
     """The function that reads the data set's kind."""
     if spec.dataset is None:
         raise UsageError(f"name a data set with --dataset: {', '.join(DATASETS)}")
-    if spec.pair is not None and spec.dataset != "pairs":
-        raise UsageError("--pair belongs to --dataset pairs")
     return DATASETS[known(spec.dataset, DATASETS, "data set")]
 
 

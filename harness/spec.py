@@ -37,7 +37,8 @@ class RunSpec(BaseModel):
     pair: str | None = Field(
         default=None,
         description="how pairs are found: folders RAINY:CLEAN, RAINY:CLEAN:REGEX where stems whose "
-        "matches are equal belong together, or clean-left, clean-right for both in one file",
+        "matches are equal belong together, or clean-left, clean-right for both in one file; of a "
+        "labelled set the folder of its rainy images",
     )
     where: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
         default=(),

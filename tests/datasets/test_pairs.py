@@ -9,6 +9,7 @@ import pytest
 
 from datasets import DATASETS, DatasetError
 from datasets.image import ImageError, encode_png
+from datasets.pairs import with_rainy
 from harness.chain import Entry
 
 
@@ -110,3 +111,25 @@ def test_a_set_without_rain_says_so(tmp_path: Path) -> None:
     tree(tmp_path, {"a.png": 9}, {"a.png": 7})
     with pytest.raises(DatasetError, match="brings no rain"):
         DATASETS["folder"](tmp_path / "gt", None).samples[0].given_rain()
+
+
+def test_labelled_images_may_have_rainy_ones(coco_root: Path, tmp_path: Path) -> None:
+    whole = DATASETS["coco"](coco_root, None)
+    for name in ("000000000002.png", "000000000003_rain.png"):
+        (tmp_path / name).write_bytes(encode_png(np.full((120, 160, 3), 200, np.uint8)))
+    paired = with_rainy(whole, tmp_path)
+    assert [s.id for s in paired.samples] == ["2", "3"]
+    assert paired.samples[1].given_rain().min() == 200
+    assert paired.samples[1].annotations is not None
+    assert paired.notes == (f"rainy images from {tmp_path.name} for 2 of 8 images",)
+    assert paired.export_labels is not None
+    with pytest.raises(DatasetError, match="leave --pair out"):
+        paired.export_labels(tmp_path, {})
+    (tmp_path / "000000000003_wet.png").write_bytes(encode_png(np.zeros((9, 9, 3), np.uint8)))
+    with pytest.raises(DatasetError, match=r"3_rain\.png and 0+3_wet\.png both belong to 0+3"):
+        with_rainy(whole, tmp_path)
+    (tmp_path / "000000000003_wet.png").rename(tmp_path / "000000000099.png")
+    with pytest.raises(DatasetError, match=r"99\.png in .* belongs to no image of coco val2017"):
+        with_rainy(whole, tmp_path)
+    with pytest.raises(DatasetError, match="name the folder of the rainy images"):
+        with_rainy(whole, tmp_path / "absent")

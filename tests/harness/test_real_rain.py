@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from datasets.image import decode, encode_png
 from harness import RunSpec, run
 from harness.spec import UsageError
 
@@ -72,3 +74,31 @@ def test_real_and_made_rain_do_not_mix(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         run(spec(bdd100k_root, tmp_path, where, rain=(rain,)))
+
+
+def test_labelled_images_with_rainy_ones_made_elsewhere(coco_root: Path, tmp_path: Path) -> None:
+    """As COCO350: the clean set's labels, and a folder of rainy images for some of its images."""
+    root = tmp_path / "coco350"
+    shutil.copytree(coco_root, root)
+    (root / "rainy").mkdir()
+    for number in (1, 3):
+        name = f"{number:012d}"
+        clean = decode((root / "images" / "val2017" / f"{name}.jpg").read_bytes(), name)
+        (root / "rainy" / f"{name}.png").write_bytes(encode_png(clean // 2 + 100))
+    run_spec = RunSpec.model_validate(
+        {
+            "dataset": "coco",
+            "data_root": str(root),
+            "pair": "rainy",
+            "task": ("none",),
+            "derainer": ("identity",),
+            "quality": ("psnr_y_db",),
+            "workspace": str(tmp_path / "runs"),
+        }
+    )
+    results = run(run_spec)
+    assert {(r.rain, r.n) for r in results.records} == {("none", 2), ("given", 2)}
+    rainy = results.value("given", "identity", "quality", "psnr_y_db")
+    assert rainy is not None
+    assert rainy.value is not None
+    assert 5 < rainy.value < 20
