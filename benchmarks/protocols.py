@@ -24,8 +24,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from datasets.folder import by_stem
 from datasets.image import NDArrayByte, decode
-from datasets.pairs import by_stem
 from tasks import quality
 from tasks.quality.luma import gray, studio_luma, studio_luma_unrounded
 from tasks.quality.niqe import niqe_of_luma

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from datasets.bdd100k import open_bdd100k
+from datasets.camvid import open_camvid
 from datasets.coco import open_coco
 from datasets.folder import open_folder
 from datasets.pairs import open_pairs
@@ -11,9 +13,12 @@ from datasets.sample import Annotations, Dataset, DatasetError, Sample
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "coco": open_coco,
+    "bdd100k": open_bdd100k,
+    "camvid": open_camvid,
     "folder": open_folder,
     "pairs": open_pairs,
 }
-"""Every data set, literally: name -> function of (root, split); ``pairs`` takes ``pair`` too."""
+"""Every data set, literally: name -> function of (root, split); ``coco`` and ``bdd100k``
+take ``masks`` too, ``pairs`` takes ``pair``, and all ``problems``, which collects what is wrong."""
 
 __all__ = ["DATASETS", "Annotations", "Dataset", "DatasetError", "Sample"]

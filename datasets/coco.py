@@ -9,21 +9,23 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
-from datasets.sample import Annotations, Dataset, DatasetError, Sample
-
-FAR = 4
-"""A box may lie at most this many frame sizes outside the frame."""
+from datasets import fields
+from datasets.fields import Problems
+from datasets.masks import FAR, from_coco
+from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 
 
-def open_coco(root: Path, split: str | None) -> Dataset:
+def open_coco(
+    root: Path, split: str | None, masks: bool = False, problems: Problems | None = None
+) -> Dataset:
     """Open one split of a COCO tree.
 
     Args:
         root: Folder with ``annotations/instances_<split>.json`` and the photographs in
             ``images/<split>/`` or ``<split>/``.
         split: E.g. ``val2017``; None takes the only annotation file there is.
+        masks: Whether objects carry their masks, which takes time to read.
+        problems: Takes what is wrong with single entries, which are then left out.
 
     Returns:
         Samples named by COCO's image id, crowd regions kept and marked.
@@ -38,30 +40,29 @@ def open_coco(root: Path, split: str | None) -> Dataset:
             f"{file} not found: give the folder that holds annotations/ with --data-root, "
             f"and one of its splits with --split (found: {', '.join(_splits(root)) or 'none'})"
         )
-    content = _read_json(file)
+    content = _content(file, problems)
     categories = {
-        _integer(c, "id", f"{file.name}: categories[{i}]"): _text(
+        fields.integer(c, "id", f"{file.name}: categories[{i}]"): fields.text(
             c, "name", f"{file.name}: categories[{i}]"
         )
         for i, c in enumerate(_list(content, "categories", file))
     }
-    images = _images(content, file)
-    objects = _objects(content, file, images, categories)
+    images = _images(content, file, problems)
+    objects = _objects(content, file, images, categories, masks, problems)
     folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), None)
     if folder is None:
         raise DatasetError(f"{root}: no folder images/{split} or {split} with the photographs")
     samples = []
     for image_id, image in images.items():
-        path = folder / _inner_path(image, f"{file.name}: image {image_id}")
-        if not path.is_file():
-            raise DatasetError(
-                f"{file.name}: image {image_id} names {image['file_name']}, "
-                f"which is not in {folder}: add the file or remove its entry"
-            )
-        rows = objects[image_id]
-        samples.append(
-            Sample(str(image_id), path, group=str(image_id), annotations=_annotations(rows))
-        )
+        with fields.told(problems):
+            path = folder / fields.inner_path(image, "file_name", f"{file.name}: image {image_id}")
+            if not path.is_file():
+                raise DatasetError(
+                    f"{file.name}: image {image_id} names {image['file_name']}, "
+                    f"which is not in {folder}: add the file or remove its entry"
+                )
+            labels = Annotations.of(objects[image_id])
+            samples.append(Sample(str(image_id), path, group=str(image_id), annotations=labels))
     export = partial(_export, content, file.name, len(folder.relative_to(root).parts))
     return Dataset("coco", split, samples, categories, export_labels=export)
 
@@ -109,20 +110,12 @@ def _only_split(root: Path) -> str:
     )
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def _content(file: Path, problems: Problems | None) -> dict[str, Any]:
     """The annotation file as a dict."""
-    try:
-        content = json.loads(file.read_bytes(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError too
-        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise DatasetError(f"{file}: not a JSON file ({reason}): download it again") from error
+    content = fields.read_json(file, problems)
     if not isinstance(content, dict):
         raise DatasetError(f"{file}: expected an object with images, annotations and categories")
     return content
-
-
-def _refuse_constant(word: str) -> float:
-    raise ValueError(f"{word} is not a number")
 
 
 def _list(content: dict[str, Any], key: str, file: Path) -> list[Any]:
@@ -136,62 +129,22 @@ def _list(content: dict[str, Any], key: str, file: Path) -> list[Any]:
     return list(content[key])
 
 
-def _field(entry: Any, key: str, where: str) -> Any:
-    """A required field of one entry."""
-    if not isinstance(entry, dict):
-        raise DatasetError(f"{where}: expected an object, got {type(entry).__name__}")
-    if key not in entry:
-        raise DatasetError(f"{where}: the key '{key}' is missing")
-    return entry[key]
-
-
-def _integer(entry: Any, key: str, where: str) -> int:
-    """A required integer."""
-    value = _field(entry, key, where)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
-        raise DatasetError(f"{where}: '{key}' must be an integer, got {str(value)[:60]!r}")
-    return value
-
-
-def _real(entry: Any, key: str, where: str) -> float:
-    """A required finite number."""
-    value = _field(entry, key, where)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not abs(value) < 1e15:
-        raise DatasetError(f"{where}: '{key}' must be a finite number, got {str(value)[:60]!r}")
-    return float(value)
-
-
-def _text(entry: Any, key: str, where: str) -> str:
-    """A required string."""
-    value = _field(entry, key, where)
-    if not isinstance(value, str):
-        raise DatasetError(f"{where}: '{key}' must be a string, got {type(value).__name__}")
-    return value
-
-
-def _inner_path(image: dict[str, Any], where: str) -> PurePosixPath:
-    """The image's file name, refused where it leaves the folder."""
-    path = PurePosixPath(image["file_name"].replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise DatasetError(f"{where}: file_name {str(path)!r} leaves the image folder")
-    return path
-
-
-def _images(content: dict[str, Any], file: Path) -> dict[int, dict[str, Any]]:
+def _images(
+    content: dict[str, Any], file: Path, problems: Problems | None
+) -> dict[int, dict[str, Any]]:
     """Image entries by id."""
     images: dict[int, dict[str, Any]] = {}
     for i, image in enumerate(_list(content, "images", file)):
         where = f"{file.name}: images[{i}]"
-        image_id = _integer(image, "id", where)
-        if not _text(image, "file_name", where):
-            raise DatasetError(f"{where}: 'file_name' is empty")
-        for side in ("width", "height"):
-            if _integer(image, side, where) < 1:
-                raise DatasetError(f"{where}: '{side}' must be at least 1")
-        if image_id in images:
-            raise DatasetError(f"{where}: image id {image_id} stands there twice")
-        images[image_id] = image
+        with fields.told(problems):
+            image_id = fields.integer(image, "id", where)
+            fields.inner_path(image, "file_name", where)
+            for side in ("width", "height"):
+                if fields.integer(image, side, where) < 1:
+                    raise DatasetError(f"{where}: '{side}' must be at least 1")
+            if image_id in images:
+                raise DatasetError(f"{where}: image id {image_id} stands there twice")
+            images[image_id] = image
     if not images:
         raise DatasetError(f"{file}: 'images' is empty")
     return images
@@ -202,38 +155,51 @@ def _objects(
     file: Path,
     images: dict[int, dict[str, Any]],
     categories: dict[int, str],
-) -> dict[int, list[tuple[list[float], int, float, bool]]]:
-    """Box (xyxy), category, area and crowd flag of every object, by image id."""
-    objects: dict[int, list[tuple[list[float], int, float, bool]]] = defaultdict(list)
+    masks: bool,
+    problems: Problems | None,
+) -> dict[int, list[LabelledObject]]:
+    """Every object by image id."""
+    objects: dict[int, list[LabelledObject]] = defaultdict(list)
+    ids: set[int] = set()
     for i, entry in enumerate(_list(content, "annotations", file)):
         where = f"{file.name}: annotations[{i}]"
-        image_id = _integer(entry, "image_id", where)
-        category = _integer(entry, "category_id", where)
-        if image_id not in images:
-            raise DatasetError(f"{where}: image_id {image_id} is not among the images")
-        if category not in categories:
-            raise DatasetError(f"{where}: category_id {category} is not among the categories")
-        box = _field(entry, "bbox", where)
-        if not (isinstance(box, list) and len(box) == 4):
-            raise DatasetError(f"{where}: 'bbox' must be [x, y, width, height], got {box!r}"[:200])
-        x, y, w, h = (_real({"bbox": v}, "bbox", where) for v in box)
-        if w < 0 or h < 0:
-            raise DatasetError(f"{where}: 'bbox' has a negative size ({w} x {h})")
-        frame = images[image_id]
-        reach_x, reach_y = FAR * frame["width"], FAR * frame["height"]
-        if not (-reach_x <= x <= x + w <= reach_x and -reach_y <= y <= y + h <= reach_y):
-            raise DatasetError(f"{where}: 'bbox' {box} lies far outside image {image_id}")
-        area = _real(entry, "area", where)
-        crowd = bool(_integer({"iscrowd": 0, **entry}, "iscrowd", where))
-        objects[image_id].append(([x, y, x + w, y + h], category, area, crowd))
+        with fields.told(problems):
+            image_id = fields.integer(entry, "image_id", where)
+            if image_id not in images:
+                raise DatasetError(f"{where}: image_id {image_id} is not among the images")
+            if "id" in entry:
+                number = fields.integer(entry, "id", where)
+                if number in ids:
+                    raise DatasetError(f"{where}: id {number} stands there twice")
+                ids.add(number)
+            objects[image_id].append(_object(entry, images[image_id], categories, masks, where))
     return objects
 
 
-def _annotations(rows: list[tuple[list[float], int, float, bool]]) -> Annotations:
-    """Columns from rows."""
-    return Annotations(
-        boxes_xyxy_px=np.array([r[0] for r in rows], np.float64).reshape(-1, 4),
-        categories=np.array([r[1] for r in rows], np.int64),
-        areas_px2=np.array([r[2] for r in rows], np.float64),
-        is_crowd=np.array([r[3] for r in rows], np.bool_),
-    )
+def _object(
+    entry: dict[str, Any],
+    frame: dict[str, Any],
+    categories: dict[int, str],
+    masks: bool,
+    where: str,
+) -> LabelledObject:
+    """One object of the image whose entry is ``frame``."""
+    category = fields.integer(entry, "category_id", where)
+    if category not in categories:
+        raise DatasetError(f"{where}: category_id {category} is not among the categories")
+    box = fields.field(entry, "bbox", where)
+    if not (isinstance(box, list) and len(box) == 4):
+        raise DatasetError(f"{where}: 'bbox' must be [x, y, width, height], got {box!r}"[:200])
+    x, y, w, h = (fields.real({"bbox": v}, "bbox", where) for v in box)
+    if w < 0 or h < 0:
+        raise DatasetError(f"{where}: 'bbox' has a negative size ({w} x {h})")
+    reach_x, reach_y = FAR * frame["width"], FAR * frame["height"]
+    if not (-reach_x <= x <= x + w <= reach_x and -reach_y <= y <= y + h <= reach_y):
+        raise DatasetError(f"{where}: 'bbox' {box} lies far outside image {frame['id']}")
+    area = fields.real(entry, "area", where)
+    crowd = bool(fields.integer({"iscrowd": 0, **entry}, "iscrowd", where))
+    mask = None
+    if masks:
+        outline = fields.field(entry, "segmentation", where)
+        mask = from_coco(outline, frame["height"], frame["width"], where)
+    return LabelledObject((x, y, x + w, y + h), category, area, crowd, mask)

@@ -41,6 +41,33 @@ def hashes_of_views(image: NDArrayByte) -> NDArray[np.bool_]:
     return np.stack([perceptual_hash(np.ascontiguousarray(view)) for view in views])
 
 
+def alike(
+    hashes: NDArray[np.bool_], views: NDArray[np.bool_], same_bits: int = SAME_BITS
+) -> list[tuple[int, int]]:
+    """Which images of one set show what images of another show.
+
+    Args:
+        hashes: ``bool (N, 64)``, `perceptual_hash` of each image.
+        views: ``bool (M, 8, 64)``, `hashes_of_views` of each image of the other set.
+        same_bits: Hashes that differ in at most this many bits are one photograph's.
+
+    Returns:
+        Places in ``hashes`` and in ``views`` of every such pair.
+    """
+    ours, theirs = _words(hashes), _words(views)
+    pairs = []
+    for place, turned in enumerate(theirs):
+        differing = np.bitwise_count(ours[:, None] ^ turned[None]).min(1)
+        pairs += [(int(i), place) for i in np.flatnonzero(differing <= same_bits)]
+    return pairs
+
+
+def _words(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """64 bits as one number."""
+    words: NDArray[np.uint64] = np.packbits(bits, axis=-1).view(np.uint64)[..., 0]
+    return words
+
+
 def found_in(
     images: Mapping[str, NDArrayByte], others: Iterable[NDArrayByte], same_bits: int = SAME_BITS
 ) -> list[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datasets.fields import Problems
 from datasets.sample import Dataset, DatasetError, Sample
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
-def open_folder(root: Path, split: str | None) -> Dataset:
+def open_folder(root: Path, split: str | None, problems: Problems | None = None) -> Dataset:
     """Open every image below ``root``, or below ``root/split``, named by its path there.
+
+    Nothing is wrong with single entries of a plain folder: ``problems`` stays as it is.
 
     Raises:
         DatasetError: If the folder holds no image.
@@ -24,3 +27,19 @@ def open_folder(root: Path, split: str | None) -> Dataset:
     if not samples:
         raise DatasetError(f"{folder}: no image there ({' '.join(sorted(SUFFIXES))})")
     return Dataset("folder", split or "all", samples)
+
+
+def by_stem(folder: Path) -> dict[str, Path]:
+    """Image files by stem, sorted.
+
+    Raises:
+        DatasetError: If there is none, or two have one stem.
+    """
+    files: dict[str, Path] = {}
+    for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES):
+        if file.stem in files:
+            raise DatasetError(f"{folder}: {files[file.stem].name} and {file.name} have one stem")
+        files[file.stem] = file
+    if not files:
+        raise DatasetError(f"{folder}: no image there")
+    return files

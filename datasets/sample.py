@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import NDArrayByte, decode, decode_indices
+from datasets.image import ImageError, NDArrayByte, decode, decode_indices
 
+Half = Literal["left", "right"]
 IGNORED = 255
 """Pixel of a label map that no score counts."""
 
@@ -29,6 +31,16 @@ class Mask:
     counts: bytes
 
 
+class LabelledObject(NamedTuple):
+    """One row of `Annotations`."""
+
+    box_xyxy_px: tuple[float, float, float, float]
+    category: int
+    area_px2: float
+    is_crowd: bool
+    mask: Mask | None = None
+
+
 @dataclass(frozen=True)
 class Annotations:
     """The labelled objects of one image, one row each."""
@@ -43,6 +55,17 @@ class Annotations:
     """``(N,)``: True where the row marks a group that scorers ignore."""
     masks: tuple[Mask, ...] = ()
     """N masks where they were asked for and the set has them; else none."""
+
+    @staticmethod
+    def of(objects: Sequence[LabelledObject]) -> Annotations:
+        """Columns from rows, which all have masks or none."""
+        return Annotations(
+            boxes_xyxy_px=np.array([o.box_xyxy_px for o in objects], np.float64).reshape(-1, 4),
+            categories=np.array([o.category for o in objects], np.int64),
+            areas_px2=np.array([o.area_px2 for o in objects], np.float64),
+            is_crowd=np.array([o.is_crowd for o in objects], np.bool_),
+            masks=tuple(o.mask for o in objects if o.mask is not None),
+        )
 
     def sha256(self) -> str:
         """Digest of every value."""
@@ -68,6 +91,10 @@ class Sample:
     """Labels, None where the set has none."""
     rainy_path: Path | None = None
     """The rainy image, where the set brings its own rain."""
+    clean_half: Half | None = None
+    """Where ``path`` holds the clean image and ``rainy_path``, the same file, the rainy one."""
+    has_clean: bool = True
+    """False where ``path`` is a photograph of real rain, and so no clean image."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What the set says of the image, e.g. weather."""
     label_map_path: Path | None = None
@@ -89,7 +116,12 @@ class Sample:
         Raises:
             ImageError: If it cannot be decoded.
         """
-        return decode(self.read(), self.path.name)
+        return half_of(decode(self.read(), self.path.name), self.clean_half, self.path.name)
+
+    @property
+    def rainy_half(self) -> Half | None:
+        """Where ``rainy_path`` holds the rainy image, beside the clean one."""
+        return {"left": "right", "right": "left", None: None}[self.clean_half]
 
     def label_map(self) -> NDArrayByte:
         """Class of every pixel, ``uint8 (H, W)``: a key of `Dataset.classes`, or `IGNORED`.
@@ -111,7 +143,19 @@ class Sample:
         """
         if self.rainy_path is None:
             raise DatasetError(f"image {self.id} brings no rain of its own")
-        return decode(self.rainy_path.read_bytes(), self.rainy_path.name)
+        name = self.rainy_path.name
+        return half_of(decode(self.rainy_path.read_bytes(), name), self.rainy_half, name)
+
+
+def half_of(image: NDArrayByte, half: Half | None, name: str) -> NDArrayByte:
+    """One of two images that lie side by side in one, or the whole image for None."""
+    width_px = image.shape[1]
+    if half is None:
+        return image
+    if width_px % 2:
+        raise ImageError(f"{name}: {width_px} columns are no two images side by side")
+    middle = width_px // 2
+    return np.ascontiguousarray(image[:, :middle] if half == "left" else image[:, middle:])
 
 
 @dataclass(frozen=True)
@@ -128,6 +172,15 @@ class Dataset:
     export_labels: Callable[[Path, Mapping[str, PurePosixPath]], None] | None = None
     """Writes the labels of some samples into a copy of the set: function of the copy's folder and
     the new relative path of each sample's image; None where images are all there is."""
+    unclean: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Attribute values of images that are left out unless one asks for that attribute."""
+    notes: tuple[str, ...] = ()
+    """What a reader of results must know of the set: labels' source, images left out."""
+
+    @property
+    def has_clean(self) -> bool:
+        """Whether all samples have a clean image."""
+        return all(sample.has_clean for sample in self.samples)
 
     def limited(self, limit: int | None) -> Dataset:
         """The ``limit`` samples with the smallest sha256(id), in that order; None keeps all.

@@ -11,7 +11,7 @@ from harness.spec import RunSpec
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
-REPEATED = ("rain", "derainer", "intermediate", "task", "quality", "protocol")
+REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "protocol")
 """Fields that take several words: the flag repeated, or commas between names."""
 
 PATHS = ("data_root", "model_dir", "workspace", "out")
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Does removing rain from an image help the vision system that sees it next?",
     )
     verbs = whole.add_subparsers(required=True, metavar="VERB")
-    for add in (_run, _report, _score, _synth, _bench, _fetch, _list):
+    for add in (_run, _report, _score, _synth, _check_data, _bench, _fetch, _list):
         add(verbs)
     return whole
 
@@ -41,7 +41,8 @@ def _add_field(verb: argparse.ArgumentParser, name: str) -> None:
     if name == "model":
         options.update(action="append", metavar="TASK=FILE", help=field.description)
     elif name in REPEATED:
-        options.update(action="append", metavar="NAME[,NAME…]")
+        words = "KEY=VALUE[/VALUE…]" if name == "where" else "NAME[,NAME…]"
+        options.update(action="append", metavar=words)
     elif int in kinds:
         options.update(type=int, metavar="N")
     elif float in kinds:
@@ -98,7 +99,7 @@ def _synth(verbs: Verbs) -> None:
         description="The images are those that run shows for the same rain and seed. A second call "
         "continues where the first one stopped.",
     )
-    for name in ("dataset", "data_root", "split", "pair", "seed", "limit", "workers"):
+    for name in ("dataset", "data_root", "split", "pair", "where", "seed", "limit", "workers"):
         _add_field(synth, name)
     synth.add_argument("--rain", default="photoshop-heavy", help="one rain")
     synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
@@ -107,6 +108,23 @@ def _synth(verbs: Verbs) -> None:
     )
     synth.add_argument("--layers", action="store_true", help="keep streaks, veil and airlight too")
     synth.set_defaults(verb="synth")
+
+
+def _check_data(verbs: Verbs) -> None:
+    checked = verbs.add_parser(
+        "check-data",
+        help="look a data set over before a long run",
+        description="Every label and image is looked at; the exit status is 1 where errors remain.",
+    )
+    for name in ("dataset", "data_root", "split", "pair"):
+        _add_field(checked, name)
+    checked.add_argument(
+        "--against", type=Path, metavar="DIR", help="images that the set should share none with"
+    )
+    checked.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="write some images with their labels drawn"
+    )
+    checked.set_defaults(verb="check-data")
 
 
 def _bench(verbs: Verbs) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import datasets.image as image_io
 from datasets.rain import digest
-from datasets.sample import Sample
+from datasets.sample import Half, Sample
 from harness import keys
 from harness.plan import Condition, Plan, TaskPlan
 from tasks import quality
@@ -54,8 +54,10 @@ class Entry:
         Raises:
             OSError: If it cannot be read.
         """
-        image = _image_key(sample, sample.path)
-        rainy = _image_key(sample, sample.rainy_path) if sample.rainy_path else None
+        image = _image_key(sample, sample.path, sample.clean_half)
+        rainy = None
+        if sample.rainy_path is not None:
+            rainy = _image_key(sample, sample.rainy_path, sample.rainy_half)
         labels = sample.annotations.sha256() if sample.annotations else None
         if sample.label_map_path is not None:
             labels = keys.key("labels", objects=labels, map=keys.file_sha256(sample.label_map_path))
@@ -63,9 +65,10 @@ class Entry:
         return Entry(sample, content, image, labels, rainy)
 
 
-def _image_key(sample: Sample, file: Path) -> str:
+def _image_key(sample: Sample, file: Path, half: Half | None) -> str:
     return keys.key(
         "image",
+        **({} if half is None else {"half": half}),
         version=image_io.VERSION,
         id=sample.id,
         bytes=keys.file_sha256(file),

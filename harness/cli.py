@@ -123,6 +123,7 @@ def _synth(arguments: argparse.Namespace) -> int:
     from harness.synth import Recipe, synthesize
 
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
+    fields["where"] = _split(fields.get("where", ()))
     spec = checked(**{k: v for k, v in fields.items() if k not in ("rain", "out")})
     jpeg_quality: int | None = arguments.jpeg
     if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
@@ -143,6 +144,16 @@ def _synth(arguments: argparse.Namespace) -> int:
         )
     print(f"{arguments.out}: {done.written} images written, {done.kept} were there already")
     return 0
+
+
+def _check_data(arguments: argparse.Namespace) -> int:
+    from harness.check_data import check_data
+
+    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
+    lines, has_errors = check_data(checked(**fields), arguments.against, arguments.sheet)
+    for line in lines:
+        print("".join(c if c.isprintable() else " " for c in line))
+    return 1 if has_errors else 0
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -209,6 +220,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": _report,
     "score": _score,
     "synth": _synth,
+    "check-data": _check_data,
     "bench": _bench,
     "fetch": _fetch,
     "list": _list,

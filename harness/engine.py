@@ -294,6 +294,8 @@ def _scored(
     if not evidences:
         return {}, {}
     scores = task.task.reduce(evidences) if task else quality.reduce(evidences, plan.metrics)
+    if task is None and not plan.dataset.has_clean:
+        scores = {m: _without_clean(m, score) for m, score in scores.items()}
     key = keys.key(
         "replicates",
         version=VERSION,
@@ -315,6 +317,13 @@ def _scored(
     with ledger.transaction():
         ledger.put("replicates", {key: pack(samples)})
     return scores, samples
+
+
+def _without_clean(metric: str, score: Score) -> Score:
+    """A metric that compares, on photographs of real rain: not measured."""
+    if quality.metric(metric).reference:
+        return Score(None, score.unit, "real rain: there is no clean image")
+    return score
 
 
 def _record(

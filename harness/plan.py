@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import DATASETS, Dataset
+from datasets.pairs import with_rainy
 from datasets.rain import RAINS, Rain, RainError, digest, parse
+from datasets.where import select
 from harness import FETCHED, keys
 from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stages_of
 from harness.fetch import SOURCES
@@ -81,7 +83,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     for task in spec.task:
         known(task, TASKS, "task")
     if spec.rain is None:
-        default = "given" if spec.dataset == "pairs" else "photoshop-heavy"
+        default = "given" if spec.dataset == "pairs" or spec.pair else "photoshop-heavy"
         spec = spec.model_copy(update={"rain": (default,)})
     named = dict(pair for word in spec.rain or () for pair in rains_of(word))
     rains = {name: rain for name, rain in named.items() if rain is not None}
@@ -94,7 +96,14 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     files = {t: _model_file(t, spec) for t in dict.fromkeys(spec.task) if t != "none"}
     dataset = open_dataset(spec)
     if "given" in named and any(s.rainy_path is None for s in dataset.samples):
-        raise UsageError(f"--rain given: data set {spec.dataset} brings no rainy images")
+        choose = ", choose them with --where" if dataset.unclean else ""
+        brings = "is not rainy in every image" if dataset.unclean else "brings no rainy images"
+        raise UsageError(f"--rain given: data set {spec.dataset} {brings}{choose}")
+    if not dataset.has_clean and set(named) != {"given"}:
+        raise UsageError(
+            "photographs of real rain have no clean image: give --rain given alone, or leave them "
+            "out with --where"
+        )
     tasks = tuple(_task_plan(task, file, dataset, device) for task, file in files.items())
     conditions = _conditions(spec, own, dataset, tuple(named))
     for condition in conditions:
@@ -117,8 +126,12 @@ def open_dataset(spec: RunSpec) -> Dataset:
     root = Path(spec.data_root)
     if not root.is_dir():
         raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
-    options = {} if spec.pair is None else {"pair": spec.pair}
-    return reader(root, spec.split, **options).limited(spec.limit)
+    if spec.dataset == "pairs":
+        dataset = reader(root, spec.split, pair=spec.pair)
+    else:
+        dataset = reader(root, spec.split)
+        dataset = with_rainy(dataset, root / spec.pair) if spec.pair else dataset
+    return select(dataset, spec.where).limited(spec.limit)
 
 
 def rains_of(word: str) -> list[tuple[str, Rain | None]]:
@@ -140,8 +153,6 @@ def _reader(spec: RunSpec) -> Callable[..., Dataset]:
     """The function that reads the data set's kind."""
     if spec.dataset is None:
         raise UsageError(f"name a data set with --dataset: {', '.join(DATASETS)}")
-    if spec.pair is not None and spec.dataset != "pairs":
-        raise UsageError("--pair belongs to --dataset pairs")
     return DATASETS[known(spec.dataset, DATASETS, "data set")]
 
 
@@ -160,7 +171,8 @@ def _conditions(
     if folder is not None and len(rains) > 1:
         raise UsageError(f"--derainer {folder}: restored images are of one rain: name one --rain")
     falling = [r for r in rains if r != "none"]
-    conditions = [Condition("none", identity), *(Condition(r, identity) for r in falling)]
+    conditions = [Condition("none", identity)] if dataset.has_clean else []
+    conditions += [Condition(r, identity) for r in falling]
     for derainer in derainers:
         conditions += [Condition(r, derainer) for r in rains]
     for word in spec.intermediate:

@@ -31,6 +31,7 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]
         "device": plan.device,
         "workers": plan.workers,
         "data_fingerprint": fingerprint,
+        "data_notes": list(plan.dataset.notes),
         "models": {t.name: t.model_sha256 for t in plan.tasks},
         "protocols": quality.captions(plan.metrics),
     }

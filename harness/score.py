@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.folder import by_stem
 from datasets.image import NDArrayByte, decode
-from datasets.pairs import by_stem
 from harness import keys
 from harness.provenance import machine
 from harness.record import Record, Results, level_interval

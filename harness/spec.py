@@ -29,11 +29,22 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: str | None = Field(default=None, description="data set: coco, folder, pairs")
+    dataset: str | None = Field(
+        default=None, description="data set: coco, bdd100k, camvid, folder, pairs"
+    )
     data_root: str | None = Field(default=None, description="where the data set lies")
     split: str | None = Field(default=None, description="part of the data set, e.g. val2017")
     pair: str | None = Field(
-        default=None, description="names of the folders of rainy and clean images, RAINY:CLEAN"
+        default=None,
+        description="how pairs are found: folders RAINY:CLEAN, RAINY:CLEAN:REGEX where stems whose "
+        "matches are equal belong together, or clean-left, clean-right for both in one file; of a "
+        "labelled set the folder of its rainy images",
+    )
+    where: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="only images whose attributes are so, KEY=VALUE with slashes between "
+        "alternatives: weather=clear/overcast; images in bad weather are left out unless weather "
+        "is asked for",
     )
     rain: Words | None = Field(
         default=None,

@@ -21,6 +21,7 @@ from harness.chain import Entry, UnitKeys, once
 from harness.ledger import ImageCache, Predictions, pack, unpack
 from harness.plan import Condition, Plan, TaskPlan
 from tasks import quality
+from tasks.task import Evidence
 
 PICTURE_PX = 640
 """Longest side of a picture kept for the page."""
@@ -128,7 +129,7 @@ class Worker:
                 finished.tiles[picture.keys.timing()] = picture.tiled_px
             picture.stage = "quality"
             judged = image if exact is None else exact
-            values = quality.evidence(picture.reference, judged, list(wanted))
+            values = picture.judge(judged, list(wanted))
             finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
         return finished
 
@@ -229,6 +230,14 @@ class _Pictures:
             return self.clean
         # Where the rain darkened, a mask that is stored as an image holds nothing.
         return np.where(self.rainy > self.clean, self.rainy - self.clean, 0).astype(np.uint8)
+
+    def judge(self, image: NDArrayByte | NDArrayFloat, metrics: list[str]) -> Evidence:
+        """Each metric of an image; NaN of those that need a clean image where there is none."""
+        if self.entry.sample.has_clean:
+            return quality.evidence(self.reference, image, metrics)
+        alone = [m for m in metrics if not quality.metric(m).reference]
+        absent = {m: np.array(np.nan) for m in metrics if m not in alone}
+        return {**quality.evidence(None, image, alone), **absent}
 
     @once
     def exact(self) -> NDArrayFloat:

@@ -22,15 +22,30 @@ def _ultralytics_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["YOLO_CONFIG_DIR"] = str(tmp_path_factory.mktemp("ultralytics"))
 
 
-@pytest.fixture(scope="session")
-def coco_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = importlib.util.spec_from_file_location("make_coco", TESTS / "data" / "coco" / "make.py")
+def miniature(name: str, root: Path) -> Path:
+    """Make the miniature of a data set by its ``tests/data/<name>/make.py``."""
+    spec = importlib.util.spec_from_file_location(f"make_{name}", TESTS / "data" / name / "make.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    root: Path = module.make(tmp_path_factory.mktemp("coco"))
-    return root
+    made: Path = module.make(root)
+    return made
+
+
+@pytest.fixture(scope="session")
+def coco_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return miniature("coco", tmp_path_factory.mktemp("coco"))
+
+
+@pytest.fixture
+def bdd100k_root(tmp_path: Path) -> Path:
+    return miniature("bdd100k", tmp_path / "bdd100k")
+
+
+@pytest.fixture
+def camvid_root(tmp_path: Path) -> Path:
+    return miniature("camvid", tmp_path / "camvid")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from datasets import DATASETS, DatasetError
-from datasets.image import encode_png
+from datasets.image import ImageError, encode_png
+from datasets.pairs import with_rainy
+from harness.chain import Entry
 
 
 def tree(root: Path, rainy: dict[str, int], clean: dict[str, int], names: str = "in:gt") -> Path:
@@ -47,6 +49,52 @@ def test_folders_may_be_named(tmp_path: Path) -> None:
         DATASETS["pairs"](tmp_path, "test", pair="wet")
 
 
+def test_an_expression_says_what_pairs(tmp_path: Path) -> None:
+    rainy = {"rain-7x2.png": 9, "rain-12x2.png": 8}
+    tree(tmp_path, rainy, {"norain-7.png": 1, "norain-12.png": 2, "notes.png": 3})
+    samples = {s.id: s for s in DATASETS["pairs"](tmp_path, None, pair=r"in:gt:\d+").samples}
+    assert samples["rain-7x2"].group == "norain-7"
+    assert samples["rain-12x2"].image().max() == 2
+    grouped = DATASETS["pairs"](tmp_path, None, pair=r"in:gt:(?:no)?rain-(\d+)").samples
+    assert [s.group for s in grouped] == ["norain-12", "norain-7"]
+    for pair, words in {
+        "in:gt:(": "is no regex",
+        "in:gt:rain": "in gt, rain finds rain in norain-12 and norain-7",
+        "in:gt:x2": r"rain-12x2\.png in in has no clean image in gt",
+    }.items():
+        with pytest.raises(DatasetError, match=words):
+            DATASETS["pairs"](tmp_path, None, pair=pair)
+
+
+@pytest.mark.parametrize(("pair", "clean", "rainy"), [("clean-left", 1, 9), ("clean-right", 9, 1)])
+def test_both_may_lie_in_one_file(pair: str, clean: int, rainy: int, tmp_path: Path) -> None:
+    both = np.hstack([np.full((4, 6, 3), level, np.uint8) for level in (1, 9)])
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "a.png").write_bytes(encode_png(both))
+    dataset = DATASETS["pairs"](tmp_path, "test", pair=pair)
+    (sample,) = dataset.samples
+    assert sample.image().shape == sample.given_rain().shape == (4, 6, 3)
+    assert np.unique(sample.image()).tolist() == [clean]
+    assert np.unique(sample.given_rain()).tolist() == [rainy]
+    assert dataset.export_labels is not None
+    with pytest.raises(DatasetError, match="lie side by side"):
+        dataset.export_labels(tmp_path / "copy", {})
+    (tmp_path / "test" / "a.png").write_bytes(encode_png(both[:, 1:].copy()))
+    with pytest.raises(ImageError, match="11 columns are no two images"):
+        sample.image()
+    with pytest.raises(DatasetError, match="no such folder"):
+        DATASETS["pairs"](tmp_path, "train", pair=pair)
+
+
+def test_the_halves_of_a_file_have_keys_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode_png(np.zeros((4, 6, 3), np.uint8)))
+    entries = [
+        Entry.of(DATASETS["pairs"](tmp_path, None, pair=pair).samples[0])
+        for pair in ("clean-left", "clean-right")
+    ]
+    assert entries[0].image == entries[1].rainy != entries[0].rainy == entries[1].image
+
+
 def test_what_cannot_be_paired_is_named(tmp_path: Path) -> None:
     tree(tmp_path / "a", {"x.png": 9}, {"y.png": 7})
     with pytest.raises(DatasetError, match=r"x\.png in in has no clean image in gt"):
@@ -63,3 +111,25 @@ def test_a_set_without_rain_says_so(tmp_path: Path) -> None:
     tree(tmp_path, {"a.png": 9}, {"a.png": 7})
     with pytest.raises(DatasetError, match="brings no rain"):
         DATASETS["folder"](tmp_path / "gt", None).samples[0].given_rain()
+
+
+def test_labelled_images_may_have_rainy_ones(coco_root: Path, tmp_path: Path) -> None:
+    whole = DATASETS["coco"](coco_root, None)
+    for name in ("000000000002.png", "000000000003_rain.png"):
+        (tmp_path / name).write_bytes(encode_png(np.full((120, 160, 3), 200, np.uint8)))
+    paired = with_rainy(whole, tmp_path)
+    assert [s.id for s in paired.samples] == ["2", "3"]
+    assert paired.samples[1].given_rain().min() == 200
+    assert paired.samples[1].annotations is not None
+    assert paired.notes == (f"rainy images from {tmp_path.name} for 2 of 8 images",)
+    assert paired.export_labels is not None
+    with pytest.raises(DatasetError, match="leave --pair out"):
+        paired.export_labels(tmp_path, {})
+    (tmp_path / "000000000003_wet.png").write_bytes(encode_png(np.zeros((9, 9, 3), np.uint8)))
+    with pytest.raises(DatasetError, match=r"3_rain\.png and 0+3_wet\.png both belong to 0+3"):
+        with_rainy(whole, tmp_path)
+    (tmp_path / "000000000003_wet.png").rename(tmp_path / "000000000099.png")
+    with pytest.raises(DatasetError, match=r"99\.png in .* belongs to no image of coco val2017"):
+        with_rainy(whole, tmp_path)
+    with pytest.raises(DatasetError, match="name the folder of the rainy images"):
+        with_rainy(whole, tmp_path / "absent")

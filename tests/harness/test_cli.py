@@ -57,7 +57,8 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "dataset": (lambda _: ["--dataset", "kitti"], "unknown data set 'kitti': known are coco"),
     "given": (lambda _: ["--rain", "given"], "data set coco brings no rainy images"),
-    "pair": (lambda _: ["--pair", "a:b"], "--pair belongs to --dataset pairs"),
+    "pair": (lambda _: ["--pair", "wet"], "wet not found: name the folder of the rainy images"),
+    "where": (lambda _: ["--where", "weather=wet"], "no image has 'weather': known are none"),
     "protocol": (lambda _: ["--protocol", "matlab"], "unknown protocol 'matlab': choose among"),
     "published": (
         lambda _: ["--derainer", "prenet"],
@@ -130,7 +131,7 @@ def test_bad_input_is_one_line_with_the_remedy(
 
 def test_no_data_set_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["run"]) == 2
-    assert "name a data set with --dataset: coco, folder, pairs" in capsys.readouterr().err
+    assert "name a data set with --dataset: coco, " in capsys.readouterr().err
 
 
 def test_unknown_keys_of_a_spec_are_errors() -> None:

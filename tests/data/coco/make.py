@@ -31,6 +31,7 @@ def make(root: Path, images: int = 8) -> Path:
         (folder / name).write_bytes(jpeg(picture, image_id))
         entries.append({"id": image_id, "file_name": name, "width": width, "height": height})
         for category, box in [] if image_id == EMPTY else boxes:
+            crowd = image_id == CROWDED and box == boxes[0][1]
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -38,8 +39,8 @@ def make(root: Path, images: int = 8) -> Path:
                     "category_id": category,
                     "bbox": box,
                     "area": 0.8 * box[2] * box[3],
-                    "iscrowd": int(image_id == CROWDED and box == boxes[0][1]),
-                    "segmentation": [],
+                    "iscrowd": int(crowd),
+                    "segmentation": segmentation(box, width, height, crowd),
                 }
             )
     content = {
@@ -49,6 +50,17 @@ def make(root: Path, images: int = 8) -> Path:
     }
     (root / "annotations" / f"instances_{SPLIT}.json").write_text(json.dumps(content))
     return root
+
+
+def segmentation(box: list[float], width: int, height: int, crowd: bool) -> Any:
+    """The box as a polygon; as run lengths, column by column, where it is a crowd."""
+    x, y, w, h = (int(v) for v in box)
+    if not crowd:
+        return [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    pixels = np.zeros((width, height), np.int8)
+    pixels[x : x + w, y : y + h] = 1
+    ends = np.flatnonzero(np.diff(pixels.ravel(), prepend=0)).tolist()
+    return {"size": [height, width], "counts": np.diff([0, *ends, pixels.size]).tolist()}
 
 
 def draw(

@@ -1,0 +1,389 @@
+"""BDD100K: frames of 100,000 drives with boxes, instances and classes (Yu et al. 2020).
+
+Reference:
+    F. Yu et al., "BDD100K: A diverse driving dataset for heterogeneous multitask learning", CVPR
+    2020; its folders and formats: https://doc.bdd100k.com.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from datasets import fields, scalabel
+from datasets.fields import Problems
+from datasets.folder import by_stem
+from datasets.image import ImageError, NDArrayByte, decode, decode_indices
+from datasets.instance_png import read_bitmask, read_colormap
+from datasets.label_files import copy_files
+from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
+from datasets.scalabel import HEIGHT_PX, WIDTH_PX
+
+OBJECTS = (
+    "pedestrian",
+    "rider",
+    "car",
+    "truck",
+    "bus",
+    "train",
+    "motorcycle",
+    "bicycle",
+    "traffic light",
+    "traffic sign",
+)
+"""Categories 1 to 10 of boxes; the first eight are those of instances."""
+INSTANCES = 8
+CLASSES: dict[str, tuple[int, int, int]] = {
+    "road": (128, 64, 128),
+    "sidewalk": (244, 35, 232),
+    "building": (70, 70, 70),
+    "wall": (102, 102, 156),
+    "fence": (190, 153, 153),
+    "pole": (153, 153, 153),
+    "traffic light": (250, 170, 30),
+    "traffic sign": (220, 220, 0),
+    "vegetation": (107, 142, 35),
+    "terrain": (152, 251, 152),
+    "sky": (70, 130, 180),
+    "person": (220, 20, 60),
+    "rider": (255, 0, 0),
+    "car": (0, 0, 142),
+    "truck": (0, 0, 70),
+    "bus": (0, 60, 100),
+    "train": (0, 80, 100),
+    "motorcycle": (0, 0, 230),
+    "bicycle": (119, 11, 32),
+}
+"""Classes 0 to 18 of label maps, those of Cityscapes, with their colours in colormaps."""
+_Add = Callable[[Sample], Sample]
+UNCLEAN = {"weather": ("rainy", "snowy", "foggy")}
+"""Frames that show bad weather are no clean condition."""
+
+
+def open_bdd100k(
+    root: Path, split: str | None, masks: bool = False, problems: Problems | None = None
+) -> Dataset:
+    """Open one folder of BDD100K's images with all labels that there are for it.
+
+    Args:
+        root: Folder with ``images/`` and ``labels/``.
+        split: Folder below ``images/``. ``100k/<part>`` has boxes,
+            ``labels/det_20/det_<part>.json``. ``10k/<part>`` has instances, the first of
+            ``labels/ins_seg/{bitmasks,rles,polygons,colormaps}`` that is there, and label maps, the
+            first of ``labels/sem_seg/{masks,colormaps,rles}``. None takes the only one there is.
+        masks: Whether instances carry their masks.
+        problems: Takes what is wrong with single frames or labels, which are then left out.
+
+    Returns:
+        Samples named by stem. The group is what stands before the first ``-``, which all clips of
+        one drive share. Weather, scene and time of day are attributes, of the 10k images where a
+        label file knows them. A rainy frame brings its own rain and has no clean image.
+
+    Raises:
+        DatasetError: If something is missing or wrong; the message names file, field and remedy.
+    """
+    split = split or _only_split(root)
+    kind, _, part = split.partition("/")
+    folder = root / "images" / split
+    if split not in _splits(root):
+        raise DatasetError(
+            f"{root}: no images/{split} there: give one of {', '.join(_splits(root)) or 'none'} "
+            "with --split, or the folder that holds images/ and labels/ with --data-root"
+        )
+    if kind == "100k":
+        found = _boxes(root, part, folder, problems)
+    else:
+        found = _segments(root, part, folder, masks, problems)
+    notes = [f"labels from {source}" for source in found.sources] or ["no labels there"]
+    unknown = sum("weather" not in s.attributes for s in found.samples)
+    if unknown:
+        notes.append(
+            f"weather unknown of {unknown} of {len(found.samples)} frames, which are kept as clean"
+        )
+    return Dataset(
+        "bdd100k",
+        split,
+        found.samples,
+        dict(enumerate(OBJECTS[: found.categories], start=1)),
+        classes=dict(enumerate(CLASSES)) if found.has_classes else {},
+        export_labels=partial(_export, found, root),
+        unclean=UNCLEAN,
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Samples and the files their labels came from."""
+
+    samples: list[Sample]
+    categories: int = 0
+    has_classes: bool = False
+    sources: list[str] = field(default_factory=list)
+    frames: dict[Path, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    pictures: dict[str, list[Path]] = field(default_factory=dict)
+    """Label pictures by sample."""
+
+
+def _splits(root: Path) -> list[str]:
+    """Image folders that can be opened."""
+    folders = sorted(f for kind in ("100k", "10k") for f in (root / "images" / kind).glob("*"))
+    return [f.relative_to(root / "images").as_posix() for f in folders if f.is_dir()]
+
+
+def _only_split(root: Path) -> str:
+    splits = _splits(root)
+    if len(splits) != 1:
+        raise DatasetError(
+            f"{root}: choose the images with --split: {', '.join(splits) or 'no images/10k there'}"
+        )
+    return splits[0]
+
+
+def _sample(path: Path, attributes: Mapping[str, str]) -> Sample:
+    """A frame without its labels."""
+    is_rainy = attributes.get("weather") == "rainy"
+    return Sample(
+        path.stem,
+        path,
+        group=path.stem.partition("-")[0],
+        rainy_path=path if is_rainy else None,
+        has_clean=not is_rainy,
+        attributes=attributes,
+    )
+
+
+def _boxes(root: Path, part: str, folder: Path, problems: Problems | None) -> _Found:
+    """The 100k frames that the detection labels list, or all where there are none."""
+    file = root / "labels" / "det_20" / f"det_{part}.json"
+    if not file.is_file():
+        return _Found([_sample(path, {}) for path in by_stem(folder).values()])
+    frames = scalabel.read_frames(file, problems)
+    if not frames:
+        raise DatasetError(f"{file}: no frame there")
+    known = {name: i for i, name in enumerate(OBJECTS, start=1)}
+    samples = []
+    for stem, frame in frames.items():
+        where = f"{file.name}: frame {stem}"
+        path = folder / frame["name"]
+        with fields.told(problems):
+            if not path.is_file():
+                raise DatasetError(f"{where} is not in {folder}: add the image or remove its entry")
+            labels = Annotations.of(scalabel.boxes(frame, known, where, problems))
+            samples.append(replace(_sample(path, scalabel.attributes(frame)), annotations=labels))
+    source = file.relative_to(root).as_posix()
+    return _Found(samples, len(OBJECTS), sources=[source], frames={file: frames})
+
+
+def _segments(
+    root: Path, part: str, folder: Path, masks: bool, problems: Problems | None
+) -> _Found:
+    """The 10k frames with instances and classes, each where there is a form of them."""
+    found = _Found([])
+    known = _known_frames(root, part)
+    samples = [
+        _sample(path, scalabel.attributes(known.get(stem, {})))
+        for stem, path in by_stem(folder).items()
+    ]
+    classes = _class_reader(root, part, found)
+    if classes is not None:
+        samples = _each(classes, samples, problems)
+    instances = _instance_reader(root, part, found, masks)
+    if instances is not None:
+        samples = _each(instances, samples, problems)
+    return replace(
+        found,
+        samples=samples,
+        categories=0 if instances is None else INSTANCES,
+        has_classes=classes is not None,
+    )
+
+
+def _each(add: _Add, samples: list[Sample], problems: Problems | None) -> list[Sample]:
+    """Every sample with labels added, or as it was where they are wrong."""
+
+    def labelled(sample: Sample) -> Sample:
+        steps = [sample]
+        with fields.told(problems):
+            steps.append(add(sample))
+        return steps[-1]
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(labelled, samples))
+
+
+def _known_frames(root: Path, part: str) -> dict[str, dict[str, Any]]:
+    """What the label files of this part say of frames: the weather of 10k images."""
+    known: dict[str, dict[str, Any]] = {}
+    for file in (
+        root / "labels" / "ins_seg" / "polygons" / f"ins_seg_{part}.json",
+        root / "labels" / "sem_seg" / "polygons" / f"sem_seg_{part}.json",
+        root / "labels" / "det_20" / f"det_{part}.json",
+    ):
+        if file.is_file():
+            frames = scalabel.read_frames(file)
+            known.update({k: f for k, f in frames.items() if scalabel.attributes(f)})
+    return known
+
+
+def _class_reader(root: Path, part: str, found: _Found) -> _Add | None:
+    """What adds a label map to a sample."""
+    home = root / "labels" / "sem_seg"
+    for form in ("masks", "colormaps"):
+        folder = home / form / part
+        if folder.is_dir():
+            found.sources.append(folder.relative_to(root).as_posix())
+            return partial(_with_picture, folder=folder, found=found)
+    file = home / "rles" / f"sem_seg_{part}.json"
+    if not file.is_file():
+        return None
+    frames = _frames(file, root, found)
+    names = {name: i for i, name in enumerate(CLASSES)}
+
+    def add(sample: Sample) -> Sample:
+        frame, where = _entry(frames, sample.id, file)
+
+        def paint(data: bytes, name: str) -> NDArrayByte:
+            return scalabel.classes(frame, names, IGNORED, where)
+
+        return replace(sample, label_map_path=file, decode_label_map=paint)
+
+    return add
+
+
+def _with_picture(sample: Sample, folder: Path, found: _Found) -> Sample:
+    """The sample with its mask or colormap as label map."""
+    file = _picture(sample, folder, found)
+    return replace(sample, label_map_path=file, decode_label_map=decode_classes)
+
+
+def _instance_reader(root: Path, part: str, found: _Found, masks: bool) -> _Add | None:
+    """What adds instances to a sample."""
+    home = root / "labels" / "ins_seg"
+    known = {name: i for i, name in enumerate(OBJECTS[:INSTANCES], start=1)}
+    folder = home / "bitmasks" / part
+    if folder.is_dir():
+        found.sources.append(folder.relative_to(root).as_posix())
+        by_id = {i: name for name, i in known.items()}
+        return partial(_with_bitmask, folder=folder, found=found, by_id=by_id, masks=masks)
+    for form in ("rles", "polygons"):
+        file = home / form / f"ins_seg_{part}.json"
+        if file.is_file():
+            frames = _frames(file, root, found)
+            return partial(_with_outlines, frames=frames, file=file, known=known, masks=masks)
+    folder = home / "colormaps" / part
+    if folder.is_dir():
+        found.sources.append(folder.relative_to(root).as_posix())
+        return partial(_with_colormap, folder=folder, found=found, known=known, masks=masks)
+    return None
+
+
+def _with_bitmask(
+    sample: Sample, folder: Path, found: _Found, by_id: Mapping[int, str], masks: bool
+) -> Sample:
+    """The sample with the instances of its bitmask."""
+    file = _picture(sample, folder, found)
+    objects = read_bitmask(file.read_bytes(), file.name, by_id, masks)
+    return replace(sample, annotations=Annotations.of(objects))
+
+
+def _with_outlines(
+    sample: Sample,
+    frames: dict[str, dict[str, Any]],
+    file: Path,
+    known: Mapping[str, int],
+    masks: bool,
+) -> Sample:
+    """The sample with the instances of its frame in a label file."""
+    frame, where = _entry(frames, sample.id, file)
+    objects = scalabel.outlines(frame, known, where)
+    if not masks:
+        objects = [o._replace(mask=None) for o in objects]
+    return replace(sample, annotations=Annotations.of(objects))
+
+
+def _with_colormap(
+    sample: Sample, folder: Path, found: _Found, known: Mapping[str, int], masks: bool
+) -> Sample:
+    """The sample with the instances of its colormap, which name no category by themselves."""
+    file = _picture(sample, folder, found)
+    if sample.label_map_path is None:
+        raise DatasetError(f"{file}: colours name no category: add labels/sem_seg")
+    renamed = {i: scalabel.RENAMED.get(name, name) for i, name in enumerate(CLASSES)}
+    category_of = {i: known[name] for i, name in renamed.items() if name in known}
+    objects = read_colormap(file.read_bytes(), file.name, sample.label_map(), category_of, masks)
+    return replace(sample, annotations=Annotations.of(objects))
+
+
+def _picture(sample: Sample, folder: Path, found: _Found) -> Path:
+    """The sample's label picture, noted for copies."""
+    file = folder / f"{sample.id}.png"
+    if not file.is_file():
+        raise DatasetError(f"{file} not found: add the labels or remove {sample.path.name}")
+    found.pictures.setdefault(sample.id, []).append(file)
+    return file
+
+
+def _frames(file: Path, root: Path, found: _Found) -> dict[str, dict[str, Any]]:
+    """A label file's frames, noted for copies."""
+    found.sources.append(file.relative_to(root).as_posix())
+    found.frames[file] = scalabel.read_frames(file)
+    return found.frames[file]
+
+
+def _entry(frames: dict[str, dict[str, Any]], stem: str, file: Path) -> tuple[dict[str, Any], str]:
+    """A frame that must be there, and what to call it."""
+    if stem not in frames:
+        raise DatasetError(f"{file.name}: no frame {stem}: add it or remove its image")
+    return frames[stem], f"{file.name}: frame {stem}"
+
+
+def decode_classes(data: bytes, name: str) -> NDArrayByte:
+    """Decode a mask or colormap to classes, ``uint8 (720, 1280)``: 0 to 18 or `IGNORED`.
+
+    Raises:
+        ImageError: If it cannot be decoded, has another size, or a pixel is no class.
+    """
+    has_colours = data[25:26] in (b"\x02", b"\x06")  # a PNG's header says so there
+    classes = _classes_of_colours(decode(data, name), name) if has_colours else None
+    classes = decode_indices(data, name) if classes is None else classes
+    if classes.shape != (HEIGHT_PX, WIDTH_PX):
+        raise ImageError(
+            f"{name}: {classes.shape[1]}x{classes.shape[0]} pixels, BDD100K's frames are "
+            f"{WIDTH_PX}x{HEIGHT_PX}"
+        )
+    wrong = classes[(classes >= len(CLASSES)) & (classes != IGNORED)]
+    if wrong.size:
+        raise ImageError(f"{name}: pixel {wrong[0]} is none of the classes 0 to 18 and {IGNORED}")
+    return classes
+
+
+def _classes_of_colours(image: NDArrayByte, name: str) -> NDArrayByte:
+    """Classes from the colours of Cityscapes; black is ignored."""
+    weights = np.array([65536, 256, 1])
+    colours = np.array([*CLASSES.values(), (0, 0, 0)]) @ weights
+    values = np.array([*range(len(CLASSES)), IGNORED], np.uint8)
+    order = np.argsort(colours)
+    pixels = image.astype(np.int64) @ weights
+    place = np.searchsorted(colours[order], pixels).clip(max=len(order) - 1)
+    if (colours[order][place] != pixels).any():
+        row, column = np.argwhere(colours[order][place] != pixels)[0]
+        raise ImageError(f"{name}: the colour at x {column}, y {row} is no class's")
+    return np.asarray(values[order][place], np.uint8)
+
+
+def _export(found: _Found, root: Path, out: Path, places: Mapping[str, PurePosixPath]) -> None:
+    """Write the labels of a copy that holds the images in ``places`` alone."""
+    copy_files(found.pictures, root, out, places)
+    for file, frames in found.frames.items():
+        kept = [{**f, "name": places[stem].name} for stem, f in frames.items() if stem in places]
+        copy = out / file.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(json.dumps(kept), encoding="utf-8")

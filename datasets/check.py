@@ -1,0 +1,236 @@
+"""What is wrong with a data set: every entry is looked at, none stops the search."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets import DATASETS
+from datasets.duplicates import alike, hashes_of_views
+from datasets.folder import SUFFIXES
+from datasets.image import ImageError, NDArrayByte
+from datasets.sample import Dataset, DatasetError, Sample
+
+EXIF_ORIENTATION = 0x0112
+SLACK_PX = 1
+"""Labels may reach this far beyond the image: tools round corners in different ways."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or at least strange."""
+
+    is_error: bool
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A data set as far as it can be read, and what was found."""
+
+    dataset: Dataset
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is known of one sample after its files were decoded."""
+
+    findings: list[Finding]
+    hashes: NDArray[np.bool_] | None
+    """`hashes_of_views`; None where the image cannot be decoded."""
+
+
+def check(
+    name: str,
+    root: Path,
+    split: str | None,
+    pair: str | None = None,
+    against: Path | None = None,
+) -> Checked:
+    """Look at every label and every image of a data set.
+
+    Args:
+        name: One of `DATASETS`.
+        root: Where it lies.
+        split: Part of it.
+        pair: How pairs are found.
+        against: A folder of images that the set should share none with.
+
+    Raises:
+        DatasetError: If there is no such set at all, so that nothing can be looked at.
+    """
+    options: dict[str, object] = {} if pair is None else {"pair": pair}
+    dataset, findings = _opened(name, root, split, options)
+    findings += _strays(dataset.samples)
+    looks = _look_at(dataset.samples)
+    findings += [finding for look in looks for finding in look.findings]
+    findings += _alike_within(dataset.samples, looks)
+    if against is not None:
+        findings += _alike_with(dataset.samples, looks, against)
+    return Checked(dataset, findings)
+
+
+def _opened(
+    name: str, root: Path, split: str | None, options: dict[str, object]
+) -> tuple[Dataset, list[Finding]]:
+    """The set without its wrong entries, and what is wrong with them."""
+    problems: list[str] = []
+    if name in ("coco", "bdd100k"):
+        dataset = DATASETS[name](root, split, masks=True, problems=problems)
+        if any(s.annotations and s.annotations.masks for s in dataset.samples) or not problems:
+            return dataset, [Finding(True, "label", text) for text in problems]
+        problems.clear()  # A set of boxes alone: that no object has a mask is no error.
+    dataset = DATASETS[name](root, split, problems=problems, **options)
+    return dataset, [Finding(True, "label", text) for text in problems]
+
+
+def _look_at(samples: Sequence[Sample]) -> list[_Look]:
+    """Decode the files of every sample."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_look, samples))
+
+
+def _look(sample: Sample) -> _Look:
+    """Decode a sample's files and compare them with its labels."""
+    findings = []
+    try:
+        image = sample.image()
+    except (ImageError, OSError) as error:
+        return _Look([Finding(True, "image", f"image {sample.id}: {_line(error)}")], None)
+    if _is_turned(sample.read()):
+        text = (
+            f"image {sample.id}: {sample.path.name} is turned by its EXIF orientation, so decoded"
+        )
+        findings.append(Finding(False, "orientation", text))
+    try:
+        if sample.rainy_path is not None and sample.given_rain().shape != image.shape:
+            rainy = sample.rainy_path.name
+            findings.append(
+                Finding(
+                    True, "size", f"image {sample.id}: {rainy} has another size than its clean one"
+                )
+            )
+        if sample.label_map_path is not None:
+            findings += _sizes(sample, sample.label_map().shape, image, "label map")
+    except (ImageError, DatasetError, OSError) as error:
+        findings.append(Finding(True, "label", f"image {sample.id}: {_line(error)}"))
+    for number, mask in enumerate(sample.annotations.masks if sample.annotations else ()):
+        found = _sizes(sample, (mask.height_px, mask.width_px), image, f"mask {number}")
+        findings += found
+        if found:
+            break  # All masks of an image share the size that its entry claims.
+    findings += _boxes(sample, image)
+    return _Look(findings, hashes_of_views(image))
+
+
+def _sizes(sample: Sample, size: tuple[int, ...], image: NDArrayByte, what: str) -> list[Finding]:
+    """A size that is not the image's."""
+    height_px, width_px = image.shape[:2]
+    if size == (height_px, width_px):
+        return []
+    text = (
+        f"image {sample.id}: {what} has {size[1]}x{size[0]} pixels, "
+        f"{sample.path.name} {width_px}x{height_px}"
+    )
+    return [Finding(True, "size", text)]
+
+
+def _boxes(sample: Sample, image: NDArrayByte) -> list[Finding]:
+    """Boxes that are empty or reach beyond the image."""
+    if sample.annotations is None:
+        return []
+    findings = []
+    height_px, width_px = image.shape[:2]
+    for number, (left, top, right, bottom) in enumerate(sample.annotations.boxes_xyxy_px.tolist()):
+        shown = f"[{left:g}, {top:g}, {right:g}, {bottom:g}]"
+        where = f"image {sample.id}: object {number}: box {shown}"
+        if right <= left or bottom <= top:
+            findings.append(Finding(True, "box", f"{where} is empty"))
+        beyond = max(-left, -top, right - width_px, bottom - height_px)
+        if beyond > SLACK_PX:
+            size = f"{width_px}x{height_px}"
+            findings.append(
+                Finding(True, "box", f"{where} reaches {beyond:g} px beyond the image of {size}")
+            )
+    return findings
+
+
+def _is_turned(data: bytes) -> bool:
+    """Whether a JPEG says that it is to be turned or mirrored when it is shown."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return bool(picture.getexif().get(EXIF_ORIENTATION, 1) != 1)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False  # Decoding has told already what is wrong.
+
+
+def _strays(samples: Sequence[Sample]) -> list[Finding]:
+    """Images and label maps beside those of the set that belong to no sample."""
+    used = {p for s in samples for p in (s.path, s.rainy_path, s.label_map_path) if p is not None}
+    folders = sorted({path.parent for path in used})
+    strays = [
+        file
+        for folder in folders
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in SUFFIXES and file not in used
+    ]
+    return [
+        Finding(False, "stray", f"{f.parent.name}/{f.name} belongs to no labelled image")
+        for f in strays
+    ]
+
+
+def _alike_within(samples: Sequence[Sample], looks: Sequence[_Look]) -> list[Finding]:
+    """Images of the set that show the same, of different groups."""
+    seen = [(s, look.hashes) for s, look in zip(samples, looks, strict=True)]
+    known = [(s, h) for s, h in seen if h is not None]
+    if not known:
+        return []
+    views = np.stack([h for _, h in known])
+    return [
+        Finding(False, "alike", f"images {known[i][0].id} and {known[j][0].id} look the same")
+        for i, j in alike(views[:, 0], views)
+        if i < j and known[i][0].group != known[j][0].group
+    ]
+
+
+def _alike_with(samples: Sequence[Sample], looks: Sequence[_Look], against: Path) -> list[Finding]:
+    """Images of the set that another folder holds too."""
+    others = DATASETS["folder"](against, None).samples
+    found = {o.id: look.hashes for o, look in zip(others, _look_at(others), strict=True)}
+    ids = [key for key, hashes in found.items() if hashes is not None]
+    known = [(s, k.hashes) for s, k in zip(samples, looks, strict=True) if k.hashes is not None]
+    if not ids or not known:
+        return []
+    ours = np.stack([hashes for _, hashes in known])
+    theirs = np.stack([h[0] for h in found.values() if h is not None])
+    return [
+        Finding(True, "shared", f"image {known[j][0].id} looks like {ids[i]} in {against.name}")
+        for i, j in alike(theirs, ours)
+    ]
+
+
+def _line(error: Exception) -> str:
+    """An error in one line, without folders."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())
+
+
+def counts(findings: Iterable[Finding]) -> dict[tuple[bool, str], int]:
+    """Number of findings by (is an error, kind), errors first."""
+    totals: dict[tuple[bool, str], int] = {}
+    for finding in findings:
+        key = (finding.is_error, finding.kind)
+        totals[key] = totals.get(key, 0) + 1
+    return dict(sorted(totals.items(), key=lambda item: (not item[0][0], item[0][1])))

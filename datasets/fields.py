@@ -1,0 +1,88 @@
+"""Fields of label files, read strictly: every error names file, entry, field and what was found."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from datasets.image import ImageError
+from datasets.sample import DatasetError
+
+Problems = list[str]
+"""Errors that a check collects, where a reader would stop at the first."""
+
+
+@contextlib.contextmanager
+def told(problems: Problems | None) -> Iterator[None]:
+    """Put the error of one entry into the list; let it rise where there is none."""
+    try:
+        yield
+    except (DatasetError, ImageError) as error:
+        if problems is None:
+            raise
+        problems.append(str(error))
+
+
+def read_json(file: Path, problems: Problems | None = None) -> Any:
+    """The content of a JSON file; NaN and Infinity are refused, or left to who collects problems.
+
+    Raises:
+        DatasetError: If it is no JSON, or nested too deep.
+    """
+    constant = _refuse_constant if problems is None else float
+    try:
+        return json.loads(file.read_bytes(), parse_constant=constant)
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError too
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise DatasetError(f"{file}: not a JSON file ({reason}): download it again") from error
+
+
+def _refuse_constant(word: str) -> float:
+    raise ValueError(f"{word} is not a number")
+
+
+def field(entry: Any, key: str, where: str) -> Any:
+    """A required field of one entry."""
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{where}: expected an object, got {type(entry).__name__}")
+    if key not in entry:
+        raise DatasetError(f"{where}: the key '{key}' is missing")
+    return entry[key]
+
+
+def integer(entry: Any, key: str, where: str) -> int:
+    """A required integer."""
+    value = field(entry, key, where)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
+        raise DatasetError(f"{where}: '{key}' must be an integer, got {str(value)[:60]!r}")
+    return value
+
+
+def real(entry: Any, key: str, where: str) -> float:
+    """A required finite number."""
+    value = field(entry, key, where)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not abs(value) < 1e15:
+        raise DatasetError(f"{where}: '{key}' must be a finite number, got {str(value)[:60]!r}")
+    return float(value)
+
+
+def text(entry: Any, key: str, where: str) -> str:
+    """A required string."""
+    value = field(entry, key, where)
+    if not isinstance(value, str):
+        raise DatasetError(f"{where}: '{key}' must be a string, got {type(value).__name__}")
+    return value
+
+
+def inner_path(entry: Any, key: str, where: str) -> PurePosixPath:
+    """A required file name, refused where it leaves the folder it belongs to."""
+    path = PurePosixPath(text(entry, key, where).replace("\\", "/"))
+    if not path.parts or "\0" in str(path):
+        raise DatasetError(f"{where}: '{key}' is empty or holds a null character")
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise DatasetError(f"{where}: {key} {str(path)!r} leaves the image folder")
+    return path

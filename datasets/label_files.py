@@ -1,0 +1,26 @@
+"""Label files that travel with a copy of a data set."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+
+def copy_files(
+    files: Mapping[str, Sequence[Path]], root: Path, out: Path, places: Mapping[str, PurePosixPath]
+) -> None:
+    """Copy the files of those samples that a copy holds, to the same place.
+
+    Args:
+        files: Files by sample id, all below ``root``.
+        root: Folder of the data set.
+        out: Folder of the copy.
+        places: The copy's images, by sample id.
+    """
+    for sample_id in places:
+        for file in files.get(sample_id, ()):
+            copy = out / file.relative_to(root)
+            if not copy.is_file():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)

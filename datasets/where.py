@@ -1,0 +1,68 @@
+"""Samples by what their set says of them: ``weather=rainy``, ``timeofday=night``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from datasets.sample import Dataset, DatasetError
+
+
+def select(dataset: Dataset, words: Sequence[str]) -> Dataset:
+    """The samples that every word allows, without those that are no clean condition.
+
+    Args:
+        dataset: Any set.
+        words: Each ``KEY=VALUE`` or ``KEY=VALUE/VALUE…``, an attribute and the values to keep. Of
+            an attribute that no word names, the values in `Dataset.unclean` are left out.
+
+    Returns:
+        The set with a note that says how many samples were left out, and why.
+
+    Raises:
+        DatasetError: For an unknown attribute or value, with the known ones, or if nothing is left.
+    """
+    known: dict[str, set[str]] = {}
+    for sample in dataset.samples:
+        for key, value in sample.attributes.items():
+            known.setdefault(key, set()).add(value)
+    samples, notes = list(dataset.samples), list(dataset.notes)
+    asked = set()
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not (key and equals and text):
+            raise DatasetError(f"--where {word}: expected KEY=VALUE or KEY=VALUE/VALUE")
+        if key not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise DatasetError(f"--where {word}: no image has '{key}': known are {names}")
+        values = _values(text, known[key], word)
+        samples = [s for s in samples if s.attributes.get(key) in values]
+        asked.add(key)
+    if words:
+        notes.append(f"{' '.join(words)}: {len(samples)} of {len(dataset.samples)} images")
+    for key, unclean in dataset.unclean.items():
+        if key not in asked:
+            dropped = Counter(s.attributes.get(key) for s in samples)
+            told = [f"{dropped[value]} {value}" for value in unclean if dropped[value]]
+            samples = [s for s in samples if s.attributes.get(key) not in unclean]
+            notes += [f"left out as unclean by {key}: {', '.join(told)}"] if told else []
+    if not samples:
+        why = "; ".join(notes)
+        raise DatasetError(f"no image is left of {dataset.name} {dataset.split}: {why}")
+    return replace(dataset, samples=samples, notes=tuple(notes))
+
+
+def _values(text: str, known: set[str], word: str) -> set[str]:
+    """Values between slashes, which may themselves hold slashes, as ``dawn/dusk`` does."""
+    parts = text.split("/")
+    values = set()
+    while parts:
+        length = next((n for n in range(len(parts), 0, -1) if "/".join(parts[:n]) in known), None)
+        if length is None:
+            raise DatasetError(
+                f"--where {word}: unknown value '{parts[0]}': known are {', '.join(sorted(known))}"
+            )
+        values.add("/".join(parts[:length]))
+        parts = parts[length:]
+    return values

@@ -1,0 +1,99 @@
+"""The verb ``check-data``: findings as lines, and a sheet of drawn labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from datasets import DATASETS, Dataset, DatasetError
+from datasets.check import Finding, check, counts
+from datasets.draw import drawn
+from datasets.image import ImageError, NDArrayByte, encode_png, shrink
+from harness.spec import RunSpec, UsageError, known
+from reports.sheet import contact_sheet
+
+LINES = 20
+"""Findings of one kind that are printed; the others are counted."""
+PICTURES = 12
+PICTURE_PX = 640
+"""Longest side of a picture on the sheet."""
+
+
+def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple[list[str], bool]:
+    """Look a data set over.
+
+    Args:
+        spec: Names the set by ``dataset``, ``data_root``, ``split`` and ``pair``.
+        against: A folder of images that it should share none with.
+        sheet: PNG to write with the labels of some images drawn.
+
+    Returns:
+        Lines to print, and whether errors remain.
+
+    Raises:
+        UsageError: If a word is wrong or a folder absent.
+        DatasetError: If the set cannot be opened at all.
+    """
+    if spec.dataset is None or spec.data_root is None:
+        raise UsageError("name a data set with --dataset and its folder with --data-root")
+    known(spec.dataset, DATASETS, "data set")
+    if spec.pair is not None and spec.dataset != "pairs":
+        raise UsageError("--pair belongs to --dataset pairs")
+    root = Path(spec.data_root)
+    for flag, folder in (("--data-root", root), ("--against", against)):
+        if folder is not None and not folder.is_dir():
+            raise UsageError(f"{flag} {folder}: no such folder")
+    if sheet is not None and not sheet.parent.is_dir():
+        raise UsageError(f"--sheet {sheet}: no folder {sheet.parent}")
+    checked = check(spec.dataset, root, spec.split, spec.pair, against)
+    if sheet is not None:
+        sheet.write_bytes(encode_png(label_sheet(checked.dataset)))
+    n = len(checked.dataset.samples)
+    lines = [*(f"note: {note}" for note in checked.dataset.notes), *_lines(checked.findings)]
+    has_errors = any(finding.is_error for finding in checked.findings)
+    said = ", ".join(
+        f"{count} {kind} {'error' if is_error else 'warning'}{'s' if count > 1 else ''}"
+        for (is_error, kind), count in counts(checked.findings).items()
+    )
+    return [*lines, f"{n} images looked at: {said or 'nothing found'}"], has_errors
+
+
+def _lines(findings: list[Finding]) -> list[str]:
+    """Findings, errors first, each kind cut after a number of lines."""
+    lines = []
+    for (is_error, kind), total in counts(findings).items():
+        word = "error" if is_error else "warning"
+        told = [f for f in findings if (f.is_error, f.kind) == (is_error, kind)]
+        lines += [f"{word}: {kind}: {f.text}" for f in told[:LINES]]
+        if total > LINES:
+            lines.append(f"{word}: {kind}: and {total - LINES} more")
+    return lines
+
+
+def label_sheet(dataset: Dataset) -> NDArrayByte:
+    """Some images with their labels drawn, ``uint8 (H, W, 3) RGB``: those a limit would take.
+
+    Raises:
+        UsageError: If no image can be drawn.
+    """
+    pictures = []
+    for sample in dataset.limited(PICTURES).samples:
+        try:
+            label_map = None if sample.label_map_path is None else sample.label_map()
+            picture = drawn(sample.image(), sample.annotations, dataset.categories, label_map)
+        except (ImageError, DatasetError, OSError, ValueError, IndexError):
+            continue  # A finding says what is wrong with it.
+        pictures.append((shrink(picture, PICTURE_PX), sample.id))
+    if not pictures:
+        raise UsageError("--sheet: no image of the set can be drawn")
+    height = max(picture.shape[0] for picture, _ in pictures)
+    width = max(picture.shape[1] for picture, _ in pictures)
+    return contact_sheet([(_padded(picture, height, width), text) for picture, text in pictures], 3)
+
+
+def _padded(picture: NDArrayByte, height_px: int, width_px: int) -> NDArrayByte:
+    """A picture with white at its right and below it."""
+    height, width = picture.shape[:2]
+    margins = ((0, height_px - height), (0, width_px - width), (0, 0))
+    return np.pad(picture, margins, constant_values=255)

@@ -1,0 +1,104 @@
+"""Labelled photographs of real rain: what can be said where there is no clean image."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from datasets.image import decode, encode_png
+from harness import RunSpec, run
+from harness.spec import UsageError
+
+
+def spec(root: Path, tmp_path: Path, where: tuple[str, ...], **fields: object) -> RunSpec:
+    return RunSpec.model_validate(
+        {
+            "dataset": "bdd100k",
+            "data_root": str(root),
+            "split": "100k/val",
+            "where": where,
+            "task": ("none",),
+            "derainer": ("identity", "median"),
+            "quality": ("psnr", "niqe"),
+            "workspace": str(tmp_path / "runs"),
+            **fields,
+        }
+    )
+
+
+def test_real_rain_has_no_clean_row_and_no_full_reference(
+    bdd100k_root: Path, tmp_path: Path
+) -> None:
+    results = run(spec(bdd100k_root, tmp_path, ("weather=rainy",), rain=("given",)))
+    assert results.errors == []
+    assert {(r.rain, r.derainer) for r in results.records} == {
+        ("given", "identity"),
+        ("given", "median"),
+    }
+    for record in results.records:
+        assert record.n == 1
+        if record.metric == "niqe":
+            assert record.value is not None
+        else:
+            assert record.value is None
+            assert record.n_identical == 0
+            assert record.why == "real rain: there is no clean image"
+    assert "weather=rainy: 1 of 6 images" in results.provenance["data_notes"]
+    results.report(tmp_path / "out")
+    assert "Data: weather=rainy: 1 of 6 images" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_clean_conditions_leave_bad_weather_out_and_say_so(
+    bdd100k_root: Path, tmp_path: Path
+) -> None:
+    quick = spec(bdd100k_root, tmp_path, (), rain=("none",), derainer=("identity",))
+    results = run(quick.model_copy(update={"quality": ("psnr_y_db",)}))
+    assert {r.n for r in results.records} == {3}
+    notes = results.provenance["data_notes"]
+    assert "left out as unclean by weather: 1 rainy, 1 snowy, 1 foggy" in notes
+
+
+@pytest.mark.parametrize(
+    ("where", "rain", "words"),
+    [
+        ((), "given", "is not rainy in every image, choose them with --where"),
+        (("weather=rainy/clear",), "given", "is not rainy in every image"),
+        (("weather=rainy",), "photoshop-heavy", "give --rain given alone"),
+        (("weather=rainy/clear",), "photoshop-heavy", "give --rain given alone"),
+    ],
+)
+def test_real_and_made_rain_do_not_mix(
+    where: tuple[str, ...], rain: str, words: str, bdd100k_root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        run(spec(bdd100k_root, tmp_path, where, rain=(rain,)))
+
+
+def test_labelled_images_with_rainy_ones_made_elsewhere(coco_root: Path, tmp_path: Path) -> None:
+    """As COCO350: the clean set's labels, and a folder of rainy images for some of its images."""
+    root = tmp_path / "coco350"
+    shutil.copytree(coco_root, root)
+    (root / "rainy").mkdir()
+    for number in (1, 3):
+        name = f"{number:012d}"
+        clean = decode((root / "images" / "val2017" / f"{name}.jpg").read_bytes(), name)
+        (root / "rainy" / f"{name}.png").write_bytes(encode_png(clean // 2 + 100))
+    run_spec = RunSpec.model_validate(
+        {
+            "dataset": "coco",
+            "data_root": str(root),
+            "pair": "rainy",
+            "task": ("none",),
+            "derainer": ("identity",),
+            "quality": ("psnr_y_db",),
+            "workspace": str(tmp_path / "runs"),
+        }
+    )
+    results = run(run_spec)
+    assert {(r.rain, r.n) for r in results.records} == {("none", 2), ("given", 2)}
+    rainy = results.value("given", "identity", "quality", "psnr_y_db")
+    assert rainy is not None
+    assert rainy.value is not None
+    assert 5 < rainy.value < 20
