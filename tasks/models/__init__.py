@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tasks.detection import Detector
+    from tasks.network import Detector
 
 
 @dataclass(frozen=True)
