@@ -195,6 +195,14 @@ def _list(arguments: argparse.Namespace) -> int:
         raise UsageError("--sheet and --image belong to list rains")
     if image and not sheet:
         raise UsageError("--image needs --sheet FILE.png, the picture to write")
+    if arguments.table == "models" and not arguments.json:
+        from tasks.models import MODELS
+
+        rows = [
+            [name, row.task, row.licence, row.lacking() or "yes"] for name, row in MODELS.items()
+        ]
+        _table(["family", "task", "licence", "runs here"], rows)
+        return 0
     names = _names(arguments.table)
     print(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
     if sheet:

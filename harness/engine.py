@@ -20,11 +20,12 @@ from harness import keys
 from harness.chain import Entry, UnitKeys
 from harness.doubts import check, doubts
 from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack, unpack
-from harness.plan import Condition, Plan, TaskPlan, make_plan, run_digest, seen
+from harness.plan import Condition, Plan, make_plan, run_digest, seen
 from harness.provenance import provenance
 from harness.record import GalleryItem, Record, Results, level_interval
 from harness.replicates import DRAWS, VERSION, resample_counts
 from harness.spec import RunSpec
+from harness.task_plan import TaskPlan
 from harness.unit import Failure, Finished, Worker, message, one_thread_each
 from tasks import quality
 from tasks.task import Evidence, Score

@@ -19,7 +19,8 @@ from datasets.rain import RainyImage, generator
 from harness import keys
 from harness.chain import Entry, UnitKeys, once
 from harness.ledger import ImageCache, Predictions, pack, unpack
-from harness.plan import Condition, Plan, TaskPlan
+from harness.plan import Condition, Plan
+from harness.task_plan import TaskPlan
 from tasks import quality
 
 PICTURE_PX = 640
