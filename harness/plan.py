@@ -60,6 +60,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     """
     device = _device(spec.device)
     _reader(spec)
+    if spec.save and spec.out is None:
+        raise UsageError("--save predictions needs --out, the folder to write them below")
     for task in spec.task:
         known(task, TASKS, "task")
     if spec.rain is None:

@@ -94,13 +94,19 @@ class RunSpec(BaseModel):
     out: str | None = Field(
         default=None, description="folder for results.json, tables, plots and the page"
     )
+    save: Annotated[tuple[Literal["predictions"], ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="predictions: write them below --out too, as COCO results and label maps",
+    )
     max_errors: int = Field(
         default=0, ge=0, description="images that may fail before the exit status is 1"
     )
 
     def public(self) -> dict[str, Any]:
         """The words as JSON, without folders: no path of this machine leaves in a result."""
-        words = self.model_dump(mode="json", exclude={"workspace", "out", "model_dir", "workers"})
+        words = self.model_dump(
+            mode="json", exclude={"workspace", "out", "save", "model_dir", "workers"}
+        )
         if self.data_root is not None:
             words["data_root"] = _last(self.data_root)
         words["model"] = {task: _bare(word) for task, word in self.model.items()}

@@ -146,8 +146,8 @@ class Worker:
         for i, picture in enumerate(pictures):
             if isinstance(outcomes[i], Failure) or picture.shown is None:
                 continue
-            pictured = picture.entry.sample.id in self._pictured
-            if picture.keys.evidence(task, picture.shown) in have and not pictured:
+            needed = picture.entry.sample.id in self._pictured or bool(self._plan.spec.save)
+            if picture.keys.evidence(task, picture.shown) in have and not needed:
                 continue
             data = self._predictions.get(picture.keys.prediction(task, picture.shown))
             if data is None:

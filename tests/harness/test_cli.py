@@ -67,7 +67,10 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         lambda _: ["--derainer", "mscg"],
         "derainer mscg comes without weights yet; give some as mscg@FILE",
     ),
-    "task": (lambda _: ["--task", "driving"], "unknown task 'driving': known are detection, instance, semantic, none"),
+    "task": (
+        lambda _: ["--task", "driving"],
+        "unknown task 'driving': known are detection, instance, semantic, none",
+    ),
     "quality": (lambda _: ["--quality", "psrn"], "unknown quality metric 'psrn'"),
     "data root": (lambda p: ["--data-root", str(p / "nowhere")], "nowhere: no such folder"),
     "empty root": (lambda p: ["--data-root", str(p)], "no annotations/instances_*.json there"),
