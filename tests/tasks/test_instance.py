@@ -79,9 +79,8 @@ def random_set(seed: int, images: int = 12) -> Pairs:
     return pairs
 
 
-def official(pairs: Pairs, kind: str) -> COCOeval:
-    """pycocotools on the whole set, from its own JSON dicts."""
-    truth = COCO()
+def as_json(pairs: Pairs, kind: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Labels and results as COCO's JSON has them."""
     objects: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     for i, (d, t) in enumerate(pairs):
@@ -103,12 +102,19 @@ def official(pairs: Pairs, kind: str) -> COCOeval:
                 shape = {"segmentation": {"size": [HEIGHT, WIDTH], "counts": d.masks[k].counts}}
             one = {"image_id": i, "category_id": int(d.categories[k]), "score": float(d.scores[k])}
             found.append(one | shape)
-    truth.dataset = {
+    labels = {
         "info": {},
         "images": [{"id": i, "height": HEIGHT, "width": WIDTH} for i in range(len(pairs))],
         "categories": [{"id": k, "name": v} for k, v in CATEGORIES.items()],
         "annotations": objects,
     }
+    return labels, found
+
+
+def official(pairs: Pairs, kind: str) -> COCOeval:
+    """pycocotools on the whole set, from its own JSON dicts."""
+    truth = COCO()
+    truth.dataset, found = as_json(pairs, kind)
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(found), kind)
