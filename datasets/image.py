@@ -75,7 +75,8 @@ def decode_indices(data: bytes, name: str) -> NDArrayByte:
             if picture.mode not in ("L", "P"):
                 raise ImageError(f"{name}: expected one byte per pixel, got mode {picture.mode}")
             return np.array(picture, np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, ImportError, Image.DecompressionBombError) as error:
+        # An ImportError: ultralytics makes Pillow look for a HEIF reader where it knows no format.
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{name}: not a PNG, or damaged; copy or download it again") from error

@@ -11,7 +11,7 @@ from harness.spec import RunSpec
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
-REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "protocol")
+REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "protocol", "save")
 """Fields that take several words: the flag repeated, or commas between names."""
 
 PATHS = ("data_root", "model_dir", "workspace", "out")
@@ -69,14 +69,19 @@ def _run(verbs: Verbs) -> None:
 def _score(verbs: Verbs) -> None:
     score = verbs.add_parser(
         "score",
-        help="image quality of restored images made elsewhere",
-        description="Two folders in, paired by stem, the files of a run out. Without --reference: "
-        "metrics that need no clean image.",
+        help="restored images or predictions made elsewhere",
+        description="Quality: two folders in, paired by stem; without --reference, metrics that "
+        "need no clean image. Other tasks: predictions in, a COCO results file (of instances: of "
+        "masks, or a folder with boxes.json and masks.json) or a folder of label maps by stem, "
+        "with the data set they are of; no network is needed.",
     )
-    score.add_argument("--task", choices=("quality",), default="quality")
-    score.add_argument("--restored", type=Path, required=True, metavar="DIR")
-    score.add_argument("--reference", type=Path, metavar="DIR", help="the clean images")
-    for name in ("quality", "protocol", "workers"):
+    tasks = ("quality", "detection", "instance", "semantic")
+    score.add_argument("--task", choices=tasks, default="quality")
+    score.add_argument("--restored", type=Path, metavar="DIR", help="quality: the images to judge")
+    score.add_argument("--reference", type=Path, metavar="DIR", help="quality: the clean images")
+    score.add_argument("--predictions", type=Path, metavar="PATH", help="a file or folder")
+    names = ("dataset", "data_root", "split", "pair", "limit", "quality", "protocol", "workers")
+    for name in names:
         _add_field(score, name)
     score.add_argument("--out", type=Path, metavar="DIR", help="folder for results and page")
     score.set_defaults(verb="score")

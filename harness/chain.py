@@ -11,7 +11,8 @@ import datasets.image as image_io
 from datasets.rain import digest
 from datasets.sample import Half, Sample
 from harness import keys
-from harness.plan import Condition, Plan, TaskPlan
+from harness.plan import Condition, Plan
+from harness.task_plan import TaskPlan
 from tasks import quality
 
 T = TypeVar("T")

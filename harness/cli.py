@@ -97,16 +97,27 @@ def _split(flags: Sequence[str]) -> tuple[str, ...]:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from harness.score import score_quality
+    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
+    fields = {k: _split(v) if k in REPEATED and k != "task" else v for k, v in fields.items()}
+    out, task = fields.pop("out"), fields.pop("task")
+    if task == "quality":
+        from harness.score import score_quality
 
-    fields = {k: v for k, v in vars(arguments).items() if k in ("quality", "protocol", "workers")}
-    spec = checked(**{k: _split(v) if k in REPEATED else v for k, v in fields.items()})
-    results = score_quality(
-        arguments.restored, arguments.reference, spec.quality, spec.protocol, spec.workers
-    )
-    if arguments.out is not None:
-        results.report(arguments.out)
-    _show(results, arguments.out)
+        if arguments.restored is None:
+            raise UsageError("--task quality needs --restored, the folder of images to judge")
+        spec = checked(**fields)
+        results = score_quality(
+            arguments.restored, arguments.reference, spec.quality, spec.protocol, spec.workers
+        )
+    else:
+        from harness.score_predictions import score_predictions
+
+        if arguments.predictions is None:
+            raise UsageError(f"--task {task} needs --predictions, a file or folder")
+        results = score_predictions(arguments.predictions, checked(**fields, task=(task,)))
+    if out is not None:
+        results.report(out)
+    _show(results, out)
     return 1 if results.errors else 0
 
 
@@ -206,6 +217,14 @@ def _list(arguments: argparse.Namespace) -> int:
         raise UsageError("--sheet and --image belong to list rains")
     if image and not sheet:
         raise UsageError("--image needs --sheet FILE.png, the picture to write")
+    if arguments.table == "models" and not arguments.json:
+        from tasks.models import MODELS
+
+        rows = [
+            [name, row.task, row.licence, row.lacking() or "yes"] for name, row in MODELS.items()
+        ]
+        _table(["family", "task", "licence", "runs here"], rows)
+        return 0
     names = _names(arguments.table)
     print(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
     if sheet:

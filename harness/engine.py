@@ -20,11 +20,13 @@ from harness import keys
 from harness.chain import Entry, UnitKeys
 from harness.doubts import check, doubts
 from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack, unpack
-from harness.plan import Condition, Plan, TaskPlan, make_plan, run_digest, seen
+from harness.plan import Condition, Plan, make_plan, run_digest, seen
 from harness.provenance import provenance
 from harness.record import GalleryItem, Record, Results, level_interval
 from harness.replicates import DRAWS, VERSION, resample_counts
+from harness.save import cell, save_predictions
 from harness.spec import RunSpec
+from harness.task_plan import TaskPlan
 from harness.unit import Failure, Finished, Worker, message, one_thread_each
 from tasks import quality
 from tasks.task import Evidence, Score
@@ -72,6 +74,8 @@ def run(
         kept = [e for e in entries if e.sample.id not in failures]
         results = _results(plan, kept, sorted(failures.values(), key=_order), ledger, started)
         _save(results, ledger)
+        if spec.out is not None and spec.save:
+            save_predictions(plan, kept, ledger, Path(spec.out))
     finally:
         ledger.close()
         cache.trim(spec.cache_gb)
@@ -116,7 +120,7 @@ def _complete(
         progress(label, finished, len(alive))
         if not todo:
             continue
-        predictions = Predictions(ledger.workspace, _cell(plan, condition))
+        predictions = Predictions(ledger.workspace, cell(plan, condition))
         with one_thread_each(plan.device), contextlib.closing(predictions):
             for task in plan.tasks if condition.is_shown else ():
                 task.task.load()
@@ -145,15 +149,36 @@ def _known(
             tasks = [u.evidence(t, digest) for t in plan.tasks if condition.is_shown]
             wanted[u.entry.sample.id] = [*u.quality().values(), *tasks]
     have = frozenset(ledger.has("evidence", [k for ks in wanted.values() for k in ks]))
+    saved = _saved(plan, condition, units, shown, ledger)
     pictures = ledger.has("pictures", [u.picture() for u in units if u.entry.sample.id in pictured])
     done = {
         u.entry.sample.id
         for u in units
         if u.entry.sample.id in wanted
+        and u.entry.sample.id in saved
         and have.issuperset(wanted[u.entry.sample.id])
         and (u.entry.sample.id not in pictured or u.picture() in pictures)
     }
     return shown, have, done
+
+
+def _saved(
+    plan: Plan,
+    condition: Condition,
+    units: Sequence[UnitKeys],
+    shown: Mapping[str, str],
+    ledger: Ledger,
+) -> set[str]:
+    """Ids of images whose predictions are kept, or all where none will be written to files."""
+    if not plan.spec.save or not condition.is_shown:
+        return {u.entry.sample.id for u in units}
+    with contextlib.closing(Predictions(ledger.workspace, cell(plan, condition))) as store:
+        return {
+            u.entry.sample.id
+            for u in units
+            if u.restored in shown
+            and all(store.has(u.prediction(task, shown[u.restored])) for task in plan.tasks)
+        }
 
 
 def _commit(
@@ -191,17 +216,6 @@ def _parallel(
         finally:
             for future in pending:
                 future.cancel()
-
-
-def _cell(plan: Plan, condition: Condition) -> str:
-    """Names the file that holds a cell's predictions."""
-    return keys.key(
-        "cell",
-        dataset=[plan.dataset.name, plan.dataset.split],
-        rain=condition.rain,
-        derainer=condition.derainer.key,
-        tasks=[t.model_key for t in plan.tasks],
-    )
 
 
 def _order(failure: Failure) -> tuple[str, str, str]:

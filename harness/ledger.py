@@ -191,6 +191,12 @@ class Predictions:
             row = self._db.execute("SELECT data FROM predictions WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
+    def has(self, key: str) -> bool:
+        """Whether a prediction is there."""
+        with self._lock:
+            row = self._db.execute("SELECT 1 FROM predictions WHERE key = ?", (key,)).fetchone()
+        return row is not None
+
     def put(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Add predictions; what is there already stays."""
         with self._lock:

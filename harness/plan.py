@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datasets import DATASETS, Dataset
 from datasets.pairs import with_rainy
 from datasets.rain import RAINS, Rain, RainError, digest, parse
 from datasets.where import select
-from harness import FETCHED, keys
+from harness import keys
 from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stages_of
-from harness.fetch import SOURCES
 from harness.manifest import manifest_of
 from harness.spec import RunSpec, UsageError, known
+from harness.task_plan import TaskPlan, network_of, task_plan
 from tasks import TASKS, quality
-from tasks.models import MODELS, TRAINED_ON
-
-if TYPE_CHECKING:
-    from tasks.task import Task
-
-
-@dataclass(frozen=True)
-class TaskPlan:
-    """A task with its network."""
-
-    name: str
-    model: str
-    model_sha256: str
-    model_key: dict[str, Any]
-    """All that decides a prediction beside the image, the device and the number format."""
-    evidence_version: int
-    task: Task
-    trained_on: tuple[str, str] | None
-    """Data set and split of the network's training; None = unknown."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +62,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     """
     device = _device(spec.device)
     _reader(spec)
+    if spec.save and spec.out is None:
+        raise UsageError("--save predictions needs --out, the folder to write them below")
     for task in spec.task:
         known(task, TASKS, "task")
     if spec.rain is None:
@@ -93,7 +77,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
         raise UsageError(str(error)) from error
     for task in spec.model:
         known(task, {t: None for t in TASKS if t != "none"}, "task in --model")
-    files = {t: _model_file(t, spec) for t in dict.fromkeys(spec.task) if t != "none"}
+    networks = {t: network_of(t, spec) for t in dict.fromkeys(spec.task) if t != "none"}
     dataset = open_dataset(spec)
     if "given" in named and any(s.rainy_path is None for s in dataset.samples):
         choose = ", choose them with --where" if dataset.unclean else ""
@@ -104,7 +88,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
             "photographs of real rain have no clean image: give --rain given alone, or leave them "
             "out with --where"
         )
-    tasks = tuple(_task_plan(task, file, dataset, device) for task, file in files.items())
+    tasks = tuple(task_plan(t, network, dataset, device) for t, network in networks.items())
     conditions = _conditions(spec, own, dataset, tuple(named))
     for condition in conditions:
         _require_its_rain(condition, rains, spec.seed)
@@ -126,10 +110,13 @@ def open_dataset(spec: RunSpec) -> Dataset:
     root = Path(spec.data_root)
     if not root.is_dir():
         raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
+    options: dict[str, Any] = {}
+    if "instance" in spec.task and "masks" in inspect.signature(reader).parameters:
+        options["masks"] = True
     if spec.dataset == "pairs":
         dataset = reader(root, spec.split, pair=spec.pair)
     else:
-        dataset = reader(root, spec.split)
+        dataset = reader(root, spec.split, **options)
         dataset = with_rainy(dataset, root / spec.pair) if spec.pair else dataset
     return select(dataset, spec.where).limited(spec.limit)
 
@@ -207,56 +194,6 @@ def worker_count(spec: RunSpec, device: str) -> int:
         os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     )
     return len(cores)
-
-
-DEFAULT_MODELS = {"detection": "yolov8n"}
-"""The network of a task where none is named."""
-ULTRALYTICS = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
-
-
-def _model_file(task: str, spec: RunSpec) -> Path:
-    """The file of a task's network."""
-    word = spec.model.get(task, DEFAULT_MODELS[task])
-    path = Path(word)
-    if path.is_file():
-        return path
-    if path.name == word and not path.suffix:
-        folders = [Path(spec.model_dir)] if spec.model_dir else []
-        if os.environ.get("DERAIN_HARNESS_DATA"):
-            folders.append(Path(os.environ["DERAIN_HARNESS_DATA"]) / "weights")
-        for folder in (*folders, FETCHED / "weights"):
-            if (folder / f"{word}.pt").is_file():
-                return folder / f"{word}.pt"
-        remedy = (
-            f"python -m harness fetch {word}"
-            if word in SOURCES
-            else f"get it from {ULTRALYTICS}/{word}.pt and give it with --model {task}=FILE"
-        )
-        raise UsageError(f"{task} network {word}.pt not found: {remedy}")
-    raise UsageError(f"--model {task}={word}: no such file")
-
-
-def _task_plan(name: str, file: Path, dataset: Dataset, device: str) -> TaskPlan:
-    """A task and its network, not loaded yet."""
-    from tasks import detection
-
-    row = MODELS["ultralytics"]
-    sha256 = keys.file_sha256(file)
-    return TaskPlan(
-        name=name,
-        model=file.stem,
-        model_sha256=sha256,
-        model_key={
-            "family": "ultralytics",
-            "weights": sha256,
-            "options": row.options,
-            "categories": {str(k): v for k, v in dataset.categories.items()},
-            "versions": keys.versions(row.packages),
-        },
-        evidence_version=detection.VERSION,
-        task=detection.Detection(dataset.categories, lambda: row.build(file, device)),
-        trained_on=TRAINED_ON.get(sha256),
-    )
 
 
 def _require_its_rain(condition: Condition, rains: Mapping[str, Rain], seed: int) -> None:

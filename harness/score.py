@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from harness.replicates import resample_counts
 from harness.spec import UsageError
 from harness.unit import Failure, message
 from tasks import quality
-from tasks.task import Evidence
+from tasks.task import Evidence, Score
 
 
 def score_quality(
@@ -156,26 +156,44 @@ def _records(
     """Numbers of the set, and their values on its resamples by cell."""
     if not evidences:
         return [], {}
-    scores = quality.reduce(evidences, metrics)
     counts = resample_counts(fingerprint, stems)
-    drawn = quality.resample(evidences, metrics, counts)
+    of = {"dataset": "folder", "split": where[0], "derainer": where[1], "task": "quality"}
+    return records_of(
+        quality.reduce(evidences, metrics),
+        quality.resample(evidences, metrics, counts),
+        len(evidences),
+        of,
+    )
+
+
+def records_of(
+    scores: Mapping[str, Score],
+    drawn: Mapping[str, NDArray[np.float64]],
+    n: int,
+    of: Mapping[str, str],
+) -> tuple[list[Record], dict[str, NDArray[np.float32]]]:
+    """Numbers of what was made elsewhere, and their values on resampled sets by cell.
+
+    Args:
+        scores: By metric.
+        drawn: ``(B,)`` values of each primary metric.
+        n: Images.
+        of: ``dataset split derainer task`` of the records.
+    """
     records, draws = [], {}
     for metric, found in scores.items():
-        samples = drawn[metric].astype(np.float32)
+        samples = drawn[metric].astype(np.float32) if metric in drawn else None
         ci = None
-        if found.value is not None:
-            ci = level_interval(samples, found.value, len(evidences))
+        if found.value is not None and samples is not None:
+            ci = level_interval(samples, found.value, n)
         record = Record(
-            dataset="folder",
-            split=where[0],
+            **of,
             rain="given",
-            derainer=where[1],
             weights=None,
-            task="quality",
             model=None,
             metric=metric,
             value=found.value,
-            n=len(evidences),
+            n=n,
             ci=ci,
             seen=None,
             seed=0,
@@ -184,5 +202,6 @@ def _records(
             n_identical=found.n_identical,
         )
         records.append(record)
-        draws[record.cell()] = samples
+        if samples is not None:
+            draws[record.cell()] = samples
     return records, draws

@@ -60,10 +60,13 @@ class RunSpec(BaseModel):
         description="outputs inside a derainer to score too, of granet: coarse, mask",
     )
     task: Words = Field(
-        default=("detection",), description="tasks: detection, or none for quality alone"
+        default=("detection",),
+        description="tasks: detection, instance, semantic, or none for quality alone",
     )
     model: dict[str, str] = Field(
-        default_factory=dict, description="network of a task: TASK=NAME_OR_PATH"
+        default_factory=dict,
+        description="network of a task: TASK=FILE, TASK=NAME@FILE with a name of list models, or "
+        "for semantic FILE.py:FACTORY[@WEIGHTS]",
     )
     model_dir: str | None = Field(
         default=None, description="folder in which networks are found by name"
@@ -102,22 +105,32 @@ class RunSpec(BaseModel):
     out: str | None = Field(
         default=None, description="folder for results.json, tables, plots and the page"
     )
+    save: Annotated[tuple[Literal["predictions"], ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="predictions: write them below --out too, as COCO results and label maps",
+    )
     max_errors: int = Field(
         default=0, ge=0, description="images that may fail before the exit status is 1"
     )
 
     def public(self) -> dict[str, Any]:
         """The words as JSON, without folders: no path of this machine leaves in a result."""
-        words = self.model_dump(mode="json", exclude={"workspace", "out", "model_dir", "workers"})
+        words = self.model_dump(
+            mode="json", exclude={"workspace", "out", "save", "model_dir", "workers"}
+        )
         if self.data_root is not None:
             words["data_root"] = _last(self.data_root)
-        words["model"] = {task: _last(name) for task, name in self.model.items()}
-        words["derainer"] = [_FOLDERS.sub("", d.rstrip("/\\")) for d in self.derainer]
+        words["model"] = {task: _bare(word) for task, word in self.model.items()}
+        words["derainer"] = [_bare(word) for word in self.derainer]
         return words
 
 
 _FOLDERS = re.compile(r"(?<![^:@+])[^:@+]*[/\\](?=[^/\\])")
-"""The folders of a path inside a derainer's word."""
+"""The folders of a path inside a derainer's or a network's word."""
+
+
+def _bare(word: str) -> str:
+    return _FOLDERS.sub("", word.rstrip("/\\"))
 
 
 def _last(path: str) -> str:

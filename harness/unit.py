@@ -19,7 +19,8 @@ from datasets.rain import RainyImage, generator
 from harness import keys
 from harness.chain import Entry, UnitKeys, once
 from harness.ledger import ImageCache, Predictions, pack, unpack
-from harness.plan import Condition, Plan, TaskPlan
+from harness.plan import Condition, Plan
+from harness.task_plan import TaskPlan
 from tasks import quality
 from tasks.task import Evidence
 
@@ -146,8 +147,8 @@ class Worker:
         for i, picture in enumerate(pictures):
             if isinstance(outcomes[i], Failure) or picture.shown is None:
                 continue
-            pictured = picture.entry.sample.id in self._pictured
-            if picture.keys.evidence(task, picture.shown) in have and not pictured:
+            needed = picture.entry.sample.id in self._pictured or bool(self._plan.spec.save)
+            if picture.keys.evidence(task, picture.shown) in have and not needed:
                 continue
             data = self._predictions.get(picture.keys.prediction(task, picture.shown))
             if data is None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "detection": ("ap", "ap50", "ap_pooled"),
+    "instance": ("mask_ap", "mask_ap50", "mask_ap_pooled", "box_ap"),
+    "semantic": ("miou", "mpa", "pixel_accuracy"),
     "quality": ("psnr_y_db", "ssim_y", "fsimc", "uqi", "niqe", "sseq"),
 }
 """Metrics of the summary, by task; other protocols of them, or what else there is, follow."""
@@ -24,6 +26,13 @@ TITLES = {
     "ap": "AP",
     "ap50": "AP50",
     "ap_pooled": "AP pooled",
+    "mask_ap": "mask AP",
+    "mask_ap50": "mask AP50",
+    "mask_ap_pooled": "mask AP pooled",
+    "box_ap": "box AP",
+    "miou": "mIoU",
+    "mpa": "mPA",
+    "pixel_accuracy": "pixel accuracy",
     "psnr_y_db": "PSNR-Y [dB]",
     "psnr_rgb_db": "PSNR-RGB [dB]",
     "ssim_y": "SSIM-Y",
@@ -34,12 +43,22 @@ TITLES = {
     "niqe": "NIQE",
     "sseq": "SSEQ",
 }
+CAPTIONS = {
+    "detection": "AP: pycocotools, boxes; AP pooled: one ranking over all classes. Precision, "
+    "recall and mean IoU at stated confidences: results.csv.",
+    "instance": "Mask AP and box AP: pycocotools, by masks and by boxes; pooled: one ranking over "
+    "all classes.",
+    "semantic": "mIoU: intersection over union, mean over classes; mPA: share of a class's pixels "
+    "that are found, mean over classes; both from the pixels of all images together. By class: "
+    "results.csv.",
+}
+"""What a reader must know of a task's columns."""
 SEEN = {
     "rain": "the derainer was trained on this kind of rain",
     "images": "the derainer was trained on this data set",
     "task-images": "the task network was trained on these images",
 }
-PRIMARY = ("ap_pooled", "psnr_y_db")
+PRIMARY = ("ap_pooled", "mask_ap_pooled", "miou", "psnr_y_db")
 """Metrics whose paired difference to the rainy input is shown."""
 
 
@@ -155,8 +174,7 @@ def notes(results: Results, marked: set[str]) -> list[str]:
         lines.append(f"Image quality per image, then the mean. {said}.")
     if any(r.derainer.endswith("/mask") for r in results.records):
         lines.append("…/mask: the derainer's mask against the rain itself, input − truth.")
-    if any(t == "detection" for t, _ in shown):
-        lines.append("AP: pycocotools, boxes; AP pooled: one ranking over all classes.")
+    lines += [said for task, said in CAPTIONS.items() if any(t == task for t, _ in shown)]
     if 0 < n < FEWEST:
         lines.append(f"Fewer than {FEWEST} images: no intervals.")
     lines += [f"† {SEEN[m]}." for m in SEEN if m in marked]
@@ -175,7 +193,12 @@ def notes(results: Results, marked: set[str]) -> list[str]:
             )
     left_out: dict[str, list[str]] = {}
     for r in results.records:
-        if r.task == "quality" and r.why and not r.n_identical and (r.task, r.metric) in shown:
+        if (
+            r.task in {"quality", "semantic"}
+            and r.why
+            and not r.n_identical
+            and (r.task, r.metric) in shown
+        ):
             left_out.setdefault(f"{title(r.metric)}: {r.why}", []).append(label(r.rain, r.derainer))
     lines += [f"{what} ({', '.join(where)})." for what, where in left_out.items()]
     if results.errors:

@@ -1,8 +1,7 @@
 """COCO average precision: pycocotools' own matching and accumulation, split per image.
 
-`match` is ``COCOeval.evaluateImg`` of one image, `accumulate` is ``COCOeval.accumulate`` over the
-stored matches; together they equal pycocotools on the whole set. `resampled` gives the same average
-precision for many weighted copies of the set at once.
+`match` is ``COCOeval.evaluateImg`` of one image, `precision_recall` is ``COCOeval.accumulate`` over
+the stored matches; together they equal pycocotools on the whole set, for boxes and for masks.
 
 Reference: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; pycocotools 2.0.
 """
@@ -11,14 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.sample import Annotations
+from datasets.sample import Annotations, Mask
+from tasks.task import Score
 
 AREA_NAMES = ("all", "small", "medium", "large")
 MAX_DETECTIONS = 100
@@ -27,10 +27,13 @@ THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """IoU thresholds, the same floats as pycocotools'."""
 RECALLS = np.linspace(0.0, 1.0, 101)
 
+Kind = Literal["bbox", "segm"]
+"""What is overlapped: boxes or masks; pycocotools' words."""
+
 
 @dataclass(frozen=True)
 class Detections:
-    """The boxes that a detector found in one image, in any order."""
+    """The objects that a network found in one image, in any order."""
 
     boxes_xyxy_px: NDArray[np.float32]
     """``(N, 4)``: left, top, right, bottom."""
@@ -38,10 +41,19 @@ class Detections:
     """``(N,)`` confidences in [0, 1]."""
     categories: NDArray[np.int64]
     """``(N,)`` ids of the data set's categories."""
+    masks: tuple[Mask, ...] = ()
+    """N masks of the image's size where the network makes them; else none."""
 
 
-def match(detections: Detections, truth: Annotations) -> dict[str, NDArray[Any]]:
+def match(
+    detections: Detections, truth: Annotations, kind: Kind = "bbox"
+) -> dict[str, NDArray[Any]]:
     """Match one image's detections to its objects, class by class.
+
+    Args:
+        detections: What was found; finite, and masks checked where they are to be overlapped.
+        truth: The image's objects, as safe as the detections.
+        kind: Whether boxes or masks are overlapped.
 
     Returns:
         Arrays over the D kept detections, sorted by class and falling score: ``category``,
@@ -49,15 +61,15 @@ def match(detections: Detections, truth: Annotations) -> dict[str, NDArray[Any]]
         at threshold 0.5 (0 without); and over the G objects: ``truth_category``, ``truth_ignored``
         ``(4, G)``.
     """
-    evaluation = _evaluation()
+    evaluation = _evaluation(kind)
     areas = evaluation.params.areaRng
     rows: list[dict[str, NDArray[Any]]] = []
     for category in np.union1d(detections.categories, truth.categories).tolist():
         found = detections.categories == category
         there = truth.categories == category
         key = (0, category)
-        evaluation._dts = {key: _found(detections, found)}
-        evaluation._gts = {key: _there(truth, there)}
+        evaluation._dts = {key: _found(detections, found, kind)}
+        evaluation._gts = {key: _there(truth, there, kind)}
         ious = evaluation.computeIoU(*key)
         evaluation.ious = {key: ious}
         cells = [evaluation.evaluateImg(*key, area, MAX_DETECTIONS) for area in areas]
@@ -84,166 +96,124 @@ def match(detections: Detections, truth: Annotations) -> dict[str, NDArray[Any]]
     return {k: np.concatenate([r[k] for r in (_nothing(), *rows)], axis=-1) for k in _nothing()}
 
 
-def accumulate(evidences: Sequence[Any], categories: Sequence[int]) -> dict[str, float | None]:
-    """The COCO averages of a set, by ``COCOeval.accumulate`` and ``summarize``.
+@dataclass(frozen=True)
+class Curves:
+    """pycocotools' arrays of a set, -1 where no object counts; K categories, 4 areas."""
+
+    precision: NDArray[np.float64]
+    """``(10 thresholds, 101 recalls, K, 4)``."""
+    recall: NDArray[np.float64]
+    """``(10, K, 4)``, with 100 detections per image and class."""
+
+
+def precision_recall(evidences: Sequence[Any], categories: Sequence[int]) -> Curves:
+    """The curves of a set, by ``COCOeval.accumulate``, one category at a time to save memory.
 
     Args:
         evidences: What `match` gave, one per image, in pycocotools' order (rising image id).
-        categories: Category ids to average over.
-
-    Returns:
-        ``ap ap50 ap75 ap_small ap_medium ap_large ar100`` and ``ap/<category id>``, fractions; None
-        where no object counts (pycocotools' -1).
+        categories: Category ids.
     """
-    evaluation = _evaluation()
-    parameters = evaluation.params
-    parameters.catIds = list(categories)
-    parameters.imgIds = list(range(len(evidences)))
-    parameters.maxDets = [MAX_DETECTIONS]
-    evaluation._paramsEval = parameters
-    evaluation.evalImgs = [
-        cell for k in categories for a in range(len(AREA_NAMES)) for cell in _cells(evidences, k, a)
-    ]
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation.accumulate()
-    precision = evaluation.eval["precision"][..., 0]  # (T, R, K, A)
-    recall = evaluation.eval["recall"][..., 0]  # (T, K, A)
-    averages = {
-        "ap": _mean(precision[:, :, :, 0]),
-        "ap50": _mean(precision[0, :, :, 0]),
-        "ap75": _mean(precision[5, :, :, 0]),
-        "ap_small": _mean(precision[:, :, :, 1]),
-        "ap_medium": _mean(precision[:, :, :, 2]),
-        "ap_large": _mean(precision[:, :, :, 3]),
-        "ar100": _mean(recall[:, :, 0]),
-    }
+    cells = _by_category(evidences)
+    precision = np.full((len(THRESHOLDS), len(RECALLS), len(categories), len(AREA_NAMES)), -1.0)
+    recall = np.full((len(THRESHOLDS), len(categories), len(AREA_NAMES)), -1.0)
+    evaluation = _evaluation("bbox")  # past the matching, boxes and masks are the same
+    evaluation.params.maxDets = [MAX_DETECTIONS]
     for k, category in enumerate(categories):
-        averages[f"ap/{category}"] = _mean(precision[:, :, k, 0])
-    return averages
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Detections of many images ranked by score, for one class or for all as one."""
-
-    image: NDArray[np.int64]
-    """``(D,)`` image of each detection."""
-    matched: NDArray[np.bool_]
-    """``(10, D)``: found an object that counts."""
-    counted: NDArray[np.bool_]
-    """``(10, D)``: neither true nor false positive where False."""
-    objects: NDArray[np.int64]
-    """``(images,)`` objects that count."""
-
-
-def rankings(evidences: Sequence[Any], categories: Sequence[int]) -> list[Ranking]:
-    """One ranking per category, area ``all``; categories without an object are left out."""
-    lengths = [len(e["score"]) for e in evidences]
-    image = np.repeat(np.arange(len(evidences)), lengths)
-    category = _joined(evidences, "category")
-    score = _joined(evidences, "score")
-    matched = np.concatenate([e["matched"][0] for e in evidences], axis=-1)
-    ignored = np.concatenate([e["ignored"][0] for e in evidences], axis=-1)
-    result = []
-    for k in categories:
-        objects = np.array(
-            [np.sum((e["truth_category"] == k) & ~e["truth_ignored"][0]) for e in evidences]
-        )
-        if not objects.any():
+        places = cells.get(category, [])
+        if not places:
             continue
-        mine = np.flatnonzero(category == k)
-        order = mine[np.argsort(-score[mine], kind="mergesort")]
-        result.append(
-            Ranking(
-                image[order],
-                matched[:, order] & ~ignored[:, order],
-                ~ignored[:, order],
-                objects,
-            )
-        )
-    return result
+        evaluation.params.catIds = [category]
+        evaluation.params.imgIds = list(range(len(places)))
+        evaluation._paramsEval = evaluation.params
+        evaluation.evalImgs = [
+            _cell(evidences[image], found, there, area)
+            for area in range(len(AREA_NAMES))
+            for image, found, there in places
+        ]
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.accumulate()
+        precision[:, :, k] = evaluation.eval["precision"][:, :, 0, :, 0]
+        recall[:, k] = evaluation.eval["recall"][:, 0, :, 0]
+    return Curves(precision, recall)
 
 
-def pooled(evidences: Sequence[Any]) -> Ranking:
-    """One ranking over all classes, matches by class: the statistic for few images."""
-    everything = [
-        {**e, "category": 0 * e["category"], "truth_category": 0 * e["truth_category"]}
-        for e in evidences
-    ]
-    found = rankings(everything, [0])
-    nothing = np.zeros((len(THRESHOLDS), 0), np.bool_)
-    none = Ranking(np.zeros(0, np.int64), nothing, nothing, np.zeros(len(evidences), np.int64))
-    return found[0] if found else none
-
-
-def resampled(ranking: Ranking, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Average precision at each threshold of weighted copies of a set.
+def averages(
+    evidences: Sequence[Any], categories: Mapping[int, str], prefix: str = ""
+) -> dict[str, Score]:
+    """The COCO averages of a set, as ``COCOeval.summarize`` takes them.
 
     Args:
-        ranking: One class, or all as one.
-        counts: ``(B, images)``: how often copy b holds each image.
+        evidences: What `match` gave, one per image, in pycocotools' order (rising image id).
+        categories: Names by category id, to average over.
+        prefix: Put before each metric's name.
 
     Returns:
-        ``(B, 10)`` fractions, NaN where a copy holds no object. With counts of one it is
-        pycocotools' value; a copied detection counts as often as its image, and so does pycocotools
-        where no two detections of an image have one class and one score.
+        ``ap ap50 ap75 ap_small ap_medium ap_large ar100`` and ``ap/<category>``, fractions; no
+        value where no object counts (pycocotools' -1).
     """
-    objects = (counts @ ranking.objects).astype(np.float64)  # (B,)
-    result = np.full((len(counts), len(THRESHOLDS)), np.nan)
-    some = objects > 0
-    result[some] = 0.0
-    for t in range(len(THRESHOLDS)):
-        hits = np.flatnonzero(ranking.matched[t])
-        if not hits.size:
-            continue
-        # False positives below the last hit change nothing.
-        end = hits[-1] + 1
-        for block in np.array_split(np.flatnonzero(some), max(1, len(counts) * end // 2_000_000)):
-            weights = counts[block][:, ranking.image[:end]]
-            true = np.cumsum(weights[:, hits], axis=1, dtype=np.float64)
-            shown = np.cumsum(weights * ranking.counted[t, :end], axis=1, dtype=np.float64)[:, hits]
-            precision = true / (shown + np.spacing(1))
-            envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-            passed = np.searchsorted(RECALLS, true / objects[block, None], side="right")
-            steps = np.diff(passed, axis=1, prepend=0)
-            result[block, t] = (envelope * steps).sum(1) / len(RECALLS)
-    return result
+    ids = sorted(categories)
+    curves = precision_recall(evidences, ids)
+    precision, recall = curves.precision, curves.recall
+    values = {
+        "ap": precision[:, :, :, 0],
+        "ap50": precision[0, :, :, 0],
+        "ap75": precision[5, :, :, 0],
+        "ap_small": precision[:, :, :, 1],
+        "ap_medium": precision[:, :, :, 2],
+        "ap_large": precision[:, :, :, 3],
+        "ar100": recall[:, :, 0],
+    }
+    values |= {f"ap/{categories[i]}": precision[:, :, k, 0] for k, i in enumerate(ids)}
+    return {prefix + metric: _mean(part) for metric, part in values.items()}
 
 
-def _evaluation() -> Any:
-    """An empty COCOeval for boxes."""
+def _evaluation(kind: Kind) -> Any:
+    """An empty COCOeval."""
     from pycocotools.cocoeval import COCOeval
 
-    return COCOeval(iouType="bbox")
+    return COCOeval(iouType=kind)
 
 
-def _found(detections: Detections, rows: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def _found(detections: Detections, rows: NDArray[np.bool_], kind: Kind) -> list[dict[str, Any]]:
     """Detections as pycocotools' dicts; COCO's xywh exists here only."""
+    scores = detections.scores[rows].tolist()
+    if kind == "segm":
+        from pycocotools import mask as coco_mask
+
+        masks = [_coco(detections.masks[i]) for i in np.flatnonzero(rows)]
+        areas = coco_mask.area(masks).tolist() if masks else []
+        return [
+            {"id": i + 1, "segmentation": mask, "area": area, "score": score}
+            for i, (mask, area, score) in enumerate(zip(masks, areas, scores, strict=True))
+        ]
     boxes = detections.boxes_xyxy_px[rows].astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
     return [
         {"id": i + 1, "bbox": box, "area": box[2] * box[3], "score": score}
-        for i, (box, score) in enumerate(
-            zip(boxes.tolist(), detections.scores[rows].tolist(), strict=True)
-        )
+        for i, (box, score) in enumerate(zip(boxes.tolist(), scores, strict=True))
     ]
 
 
-def _there(truth: Annotations, rows: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def _there(truth: Annotations, rows: NDArray[np.bool_], kind: Kind) -> list[dict[str, Any]]:
     """Objects as pycocotools' dicts."""
-    boxes = truth.boxes_xyxy_px[rows].copy()
-    boxes[:, 2:] -= boxes[:, :2]
+    places = np.flatnonzero(rows)
+    if kind == "segm":
+        shapes: list[Any] = [_coco(truth.masks[i]) for i in places]
+    else:
+        boxes = truth.boxes_xyxy_px[places].copy()
+        boxes[:, 2:] -= boxes[:, :2]
+        shapes = boxes.tolist()
+    field = "segmentation" if kind == "segm" else "bbox"
+    areas, crowds = truth.areas_px2[places].tolist(), truth.is_crowd[places].tolist()
     return [
-        {"id": i + 1, "bbox": box, "area": area, "iscrowd": int(crowd), "ignore": int(crowd)}
-        for i, (box, area, crowd) in enumerate(
-            zip(
-                boxes.tolist(),
-                truth.areas_px2[rows].tolist(),
-                truth.is_crowd[rows].tolist(),
-                strict=True,
-            )
-        )
+        {"id": i + 1, field: shape, "area": area, "iscrowd": int(crowd), "ignore": int(crowd)}
+        for i, (shape, area, crowd) in enumerate(zip(shapes, areas, crowds, strict=True))
     ]
+
+
+def _coco(mask: Mask) -> dict[str, Any]:
+    """A mask as pycocotools' dict."""
+    return {"size": [mask.height_px, mask.width_px], "counts": mask.counts}
 
 
 def _nothing() -> dict[str, NDArray[Any]]:
@@ -260,31 +230,46 @@ def _nothing() -> dict[str, NDArray[Any]]:
     }
 
 
-def _cells(evidences: Sequence[Any], category: int, area: int) -> list[dict[str, Any] | None]:
-    """One category and area of every image, as ``evaluateImg`` would return them."""
-    cells: list[dict[str, Any] | None] = []
-    for e in evidences:
-        found = e["category"] == category
-        there = e["truth_category"] == category
-        if not (found.any() or there.any()):
-            cells.append(None)
-            continue
-        cells.append(
-            {
-                "dtScores": e["score"][found].astype(np.float64),
-                "dtMatches": e["matched"][area][:, found],
-                "dtIgnore": e["ignored"][area][:, found],
-                "gtIgnore": e["truth_ignored"][area][there],
-            }
-        )
+Places = tuple[int, NDArray[np.intp], NDArray[np.intp]]
+"""An image, and where its detections and objects of one category stand in its evidence."""
+
+
+def _by_category(evidences: Sequence[Any]) -> dict[int, list[Places]]:
+    """Images that hold detections or objects of a category, by category."""
+    cells: dict[int, list[Places]] = {}
+    for image, e in enumerate(evidences):
+        found, there = _grouped(e["category"]), _grouped(e["truth_category"])
+        for category in found.keys() | there.keys():
+            none = np.zeros(0, np.intp)
+            place = (image, found.get(category, none), there.get(category, none))
+            cells.setdefault(category, []).append(place)
     return cells
 
 
-def _mean(values: NDArray[np.float64]) -> float | None:
-    """Mean of the defined entries; None where there is none."""
+def _grouped(values: NDArray[np.int32]) -> dict[int, NDArray[np.intp]]:
+    """Places of each value, rising."""
+    if not values.size:
+        return {}
+    order = np.argsort(values, kind="stable")
+    names, starts = np.unique(values[order], return_index=True)
+    return dict(zip(names.tolist(), np.split(order, starts[1:]), strict=True))
+
+
+def _cell(
+    evidence: Any, found: NDArray[np.intp], there: NDArray[np.intp], area: int
+) -> dict[str, Any]:
+    """One category and area of an image, as ``evaluateImg`` would return them."""
+    return {
+        "dtScores": evidence["score"][found].astype(np.float64),
+        "dtMatches": evidence["matched"][area][:, found],
+        "dtIgnore": evidence["ignored"][area][:, found],
+        "gtIgnore": evidence["truth_ignored"][area][there],
+    }
+
+
+def _mean(values: NDArray[np.float64]) -> Score:
+    """Mean of the defined entries."""
     defined = values[values > -1]
-    return float(defined.mean()) if defined.size else None
-
-
-def _joined(evidences: Sequence[Any], key: str) -> NDArray[Any]:
-    return np.concatenate([e[key] for e in evidences])
+    if not defined.size:
+        return Score(None, why="no object counts")
+    return Score(float(defined.mean()))

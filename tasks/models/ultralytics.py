@@ -1,13 +1,15 @@
-"""Detectors of the package ultralytics (AGPL-3.0), run directly instead of through its predictor.
+"""Networks of the package ultralytics (AGPL-3.0), run directly instead of through its predictors.
 
-The picture is letterboxed, passed through the network and suppressed with ultralytics' own
-functions, so predictions equal ``YOLO(file).predict(image, conf=0.001, iou=0.7, max_det=300)``.
+The picture is letterboxed, passed through the network and decoded with ultralytics' own functions,
+so predictions equal ``YOLO(file).predict(image, conf=0.001, iou=0.7, max_det=300)``; of masks, with
+``retina_masks=True``, which makes them at the picture's own size.
 This is the only module, beside a trainer, that imports ultralytics.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,19 @@ from numpy.typing import NDArray
 from ultralytics.data.augment import LetterBox
 from ultralytics.nn import tasks as ultralytics_tasks
 from ultralytics.utils.nms import non_max_suppression
-from ultralytics.utils.ops import scale_boxes
+from ultralytics.utils.ops import process_mask_native, scale_boxes, scale_masks
 
 from datasets.image import NDArrayByte
+from tasks import rle
 from tasks.coco_ap import Detections
 from tasks.models import ULTRALYTICS_OPTIONS as OPTIONS
 from tasks.task import TaskError
 
 SECONDS_FOR_NMS = 1e9
 """ultralytics stops suppressing when the clock says so; results must not depend on the clock."""
+
+PURPOSES = {"detect": "detection", "segment": "instance", "semantic": "semantic"}
+"""Our task by ultralytics' word for it."""
 
 
 class UltralyticsDetector:
@@ -38,16 +44,8 @@ class UltralyticsDetector:
         Raises:
             TaskError: If it is no ultralytics detector, is damaged or holds a foreign class.
         """
-        model = _load(file)
-        purpose = ultralytics_tasks.guess_model_task(model)
-        if purpose != "detect":
-            raise TaskError(f"{file.name} is a model for '{purpose}', not for detection")
-        self._device = torch.device(device)
-        self._model = model.float().fuse(verbose=False).eval().to(self._device)
-        # As ultralytics does on x86 processors; faster there, and the results depend on it.
-        self._model.to(memory_format=torch.channels_last)
-        self._stride = max(int(self._model.stride.max()), 32)
-        self.names: list[str] = [model.names[i] for i in range(len(model.names))]
+        self._network = _Network(file, device, "detection")
+        self.names = self._network.names
 
     @torch.inference_mode()
     def detect(self, images: list[NDArrayByte]) -> list[Detections]:
@@ -59,18 +57,106 @@ class UltralyticsDetector:
         Returns:
             One `Detections` each, in the images' own pixels.
         """
+        results: dict[int, Detections] = {}
+        for places, padded, output in self._network.outputs(images):
+            for i, rows in zip(places, self._network.suppressed(output), strict=True):
+                rows[:, :4] = scale_boxes(padded, rows[:, :4], images[i].shape)
+                results[i] = _detections(rows)
+        return [results[i] for i in range(len(images))]
+
+
+class UltralyticsInstance:
+    """An instance segmentation checkpoint on one device."""
+
+    def __init__(self, file: Path, device: str) -> None:
+        """Load a checkpoint as `UltralyticsDetector` does."""
+        self._network = _Network(file, device, "instance")
+        self.names = self._network.names
+
+    @torch.inference_mode()
+    def detect(self, images: list[NDArrayByte]) -> list[Detections]:
+        """Find objects and their masks; those with an empty mask are dropped, as ultralytics does.
+
+        Args:
+            images: ``uint8 (H, W, 3) RGB``, any sizes.
+        """
+        results: dict[int, Detections] = {}
+        for places, padded, output in self._network.outputs(images):
+            found = output[0]
+            prototypes = found[1] if isinstance(found, tuple) else output[1]
+            kept = self._network.suppressed(found)
+            for i, rows, prototype in zip(places, kept, prototypes, strict=True):
+                size = images[i].shape[:2]
+                rows[:, :4] = scale_boxes(padded, rows[:, :4], size)
+                masks = process_mask_native(prototype, rows[:, 6:], rows[:, :4], size)
+                filled = masks.flatten(1).any(1).bool()
+                results[i] = _detections(rows[filled], masks[filled])
+        return [results[i] for i in range(len(images))]
+
+
+class UltralyticsSemantic:
+    """A semantic segmentation checkpoint on one device."""
+
+    def __init__(self, file: Path, device: str) -> None:
+        """Load a checkpoint as `UltralyticsDetector` does."""
+        self._network = _Network(file, device, "semantic")
+        self.names = self._network.names
+
+    @torch.inference_mode()
+    def segment(self, images: list[NDArrayByte]) -> list[NDArrayByte]:
+        """Label maps ``uint8 (H, W)``; values are places in ``names``."""
+        results: dict[int, NDArrayByte] = {}
+        for places, padded, output in self._network.outputs(images):
+            logits = output[0] if isinstance(output, tuple | list) else output
+            for i, one in zip(places, logits, strict=True):
+                full = torch.nn.functional.interpolate(one[None].float(), padded, mode="bilinear")
+                scaled: Any = scale_masks(full, images[i].shape[:2])
+                results[i] = scaled[0].argmax(0).to(torch.uint8).cpu().numpy()
+        return [results[i] for i in range(len(images))]
+
+
+class _Network:
+    """What lies inside a checkpoint, ready to run."""
+
+    def __init__(self, file: Path, device: str, task: str) -> None:
+        model = _load(file)
+        purpose = ultralytics_tasks.guess_model_task(model)
+        if PURPOSES.get(purpose) != task:
+            remedy = f": give it with --model {PURPOSES[purpose]}=" if purpose in PURPOSES else ""
+            raise TaskError(f"{file.name} is a model for '{purpose}', not for {task}{remedy}")
+        self.names: list[str] = [model.names[i] for i in range(len(model.names))]
+        self._task = task
+        self._device = torch.device(device)
+        self._model = model.float().fuse(verbose=False).eval().to(self._device)
+        # As ultralytics does on x86 processors; faster there, and the results depend on it.
+        self._model.to(memory_format=torch.channels_last)
+        self._stride = max(int(self._model.stride.max()), 32)
+
+    def outputs(
+        self, images: list[NDArrayByte]
+    ) -> Iterator[tuple[list[int], tuple[int, int], Any]]:
+        """Places of the images of one padded shape, that height and width, and what came out."""
         padded = [self._letterbox(image) for image in images]
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for i, picture in enumerate(padded):
             by_shape[picture.shape].append(i)
-        results: dict[int, Detections] = {}
-        for places in by_shape.values():
+        for (height, width, _), places in by_shape.items():
             batch = torch.from_numpy(np.stack([padded[i] for i in places])).to(self._device)
             batch = batch.permute(0, 3, 1, 2).contiguous().float().div_(255)
-            output = self._model(batch)
-            for i, rows in zip(places, self._suppressed(output), strict=True):
-                results[i] = self._detections(rows, batch.shape[2:], images[i].shape[:2])
-        return [results[i] for i in range(len(images))]
+            yield places, (height, width), self._model(batch)
+
+    def suppressed(self, output: Any) -> list[torch.Tensor]:
+        """What non-maximum suppression leaves of each image: box, score, class, coefficients."""
+        rows: list[torch.Tensor] = non_max_suppression(
+            output,
+            OPTIONS["conf"],
+            OPTIONS["iou"],
+            max_det=int(OPTIONS["max_det"]),
+            max_time_img=SECONDS_FOR_NMS,
+            nc=0 if self._task == "detection" else len(self.names),
+            end2end=getattr(self._model, "end2end", False),
+        )
+        return rows
 
     def _letterbox(self, image: NDArrayByte) -> NDArray[np.uint8]:
         """Scale to 640 px and pad to the stride, as ``predict`` does with a single image."""
@@ -78,32 +164,21 @@ class UltralyticsDetector:
         padded: NDArray[np.uint8] = np.ascontiguousarray(letterbox(image=image))
         return padded
 
-    def _suppressed(self, output: Any) -> list[torch.Tensor]:
-        rows: list[torch.Tensor] = non_max_suppression(
-            output,
-            OPTIONS["conf"],
-            OPTIONS["iou"],
-            max_det=int(OPTIONS["max_det"]),
-            max_time_img=SECONDS_FOR_NMS,
-            end2end=getattr(self._model, "end2end", False),
-        )
-        return rows
 
-    def _detections(
-        self, rows: torch.Tensor, padded: tuple[int, ...], size: tuple[int, ...]
-    ) -> Detections:
-        boxes: Any = scale_boxes((padded[0], padded[1]), rows[:, :4], (size[0], size[1]))
-        return Detections(
-            boxes_xyxy_px=boxes.cpu().numpy().astype(np.float32),
-            scores=rows[:, 4].cpu().numpy().astype(np.float32),
-            categories=rows[:, 5].cpu().numpy().astype(np.int64),
-        )
+def _detections(rows: torch.Tensor, masks: torch.Tensor | None = None) -> Detections:
+    """Rows of box, score and class, with ``uint8 (N, H, W)`` masks if the network makes them."""
+    return Detections(
+        boxes_xyxy_px=rows[:, :4].cpu().numpy().astype(np.float32),
+        scores=rows[:, 4].cpu().numpy().astype(np.float32),
+        categories=rows[:, 5].cpu().numpy().astype(np.int64),
+        masks=() if masks is None else rle.encoded(masks.cpu().numpy()),
+    )
 
 
 def _load(file: Path) -> Any:
     """The network inside a checkpoint, through ultralytics' restricted loader."""
     if not file.is_file():
-        raise TaskError(f"{file} not found: give a checkpoint with --model detection=FILE")
+        raise TaskError(f"{file} not found: give a checkpoint with --model TASK=FILE")
     if file.suffix != ".pt":
         raise TaskError(f"{file}: expected an ultralytics checkpoint (.pt)")
     loader: Any = ultralytics_tasks

@@ -68,7 +68,10 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         lambda _: ["--derainer", "mscg"],
         "derainer mscg comes without weights yet; give some as mscg@FILE",
     ),
-    "task": (lambda _: ["--task", "driving"], "unknown task 'driving': known are detection, none"),
+    "task": (
+        lambda _: ["--task", "driving"],
+        "unknown task 'driving': known are detection, instance, semantic, none",
+    ),
     "quality": (lambda _: ["--quality", "psrn"], "unknown quality metric 'psrn'"),
     "data root": (lambda p: ["--data-root", str(p / "nowhere")], "nowhere: no such folder"),
     "empty root": (lambda p: ["--data-root", str(p)], "no annotations/instances_*.json there"),
@@ -100,6 +103,34 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         "detection network yolov9x.pt not found: get it from https://",
     ),
     "model form": (lambda _: ["--model", "yolo.pt"], "expected TASK=FILE"),
+    "model weights": (
+        lambda _: ["--model", "detection=fasterrcnn_resnet50_fpn"],
+        "give its weights, detection=fasterrcnn_resnet50_fpn@FILE",
+    ),
+    "model's task": (
+        lambda p: ["--model", "detection=onnx@" + saved(p, "a.pth", {})],
+        "onnx is for semantic: for detection there are ultralytics, fasterrcnn_resnet50_fpn, ",
+    ),
+    "model's kind": (
+        lambda p: ["--model", "detection=" + saved(p, "a.pth", {})],
+        "detection=a.pth: a file alone is .pt; else say what it is, NAME@FILE: ultralytics, ",
+    ),
+    "model not installed": (
+        lambda p: ["--model", "detection=faster_rcnn_R_50_FPN_3x@" + saved(p, "a.pkl", {})],
+        "detectron2 is not installed: see https://detectron2.readthedocs.io/",
+    ),
+    "model of own": (
+        lambda _: ["--model", "detection=mine.py:build"],
+        "factories are for semantic networks alone",
+    ),
+    "no network": (
+        lambda _: ["--task", "semantic"],
+        "--task semantic needs a network: give --model semantic=FILE or NAME@FILE",
+    ),
+    "no masks": (
+        lambda _: ["--task", "instance", "--model", f"instance={__file__}"],
+        "a file alone is .pt",
+    ),
     "model pickle": (
         lambda p: ["--model", "detection=" + saved(p, "a.pt", {"model": Evil()})],
         "a.pt: refused",
@@ -153,6 +184,10 @@ def test_every_field_of_a_spec_is_a_flag(capsys: pytest.CaptureFixture[str]) -> 
 def test_lists_are_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["list", "derainers", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == list(DERAINERS)
+    assert run_command_line(["list", "models"]) == 0
+    out = capsys.readouterr().out
+    assert "maskrcnn_resnet50_fpn" in out
+    assert "detectron2 is not installed" in " ".join(out.replace("│", " ").split())
     for table in ("datasets", "rains", "tasks", "models", "metrics"):
         assert run_command_line(["list", table]) == 0
         assert capsys.readouterr().out

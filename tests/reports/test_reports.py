@@ -67,6 +67,29 @@ def results(name: str = "b") -> Results:
     )
 
 
+@pytest.mark.parametrize(
+    ("task", "metric", "heading", "says"),
+    [
+        ("instance", "mask_ap_pooled", "mask AP pooled", "Mask AP and box AP: pycocotools"),
+        ("semantic", "miou", "mIoU", "mPA: share of a class's pixels"),
+    ],
+)
+def test_every_task_has_its_columns(task: str, metric: str, heading: str, says: str) -> None:
+    plain = results()
+    records = [replace(r, task=task, metric=metric) for r in plain.records]
+    records[1] = replace(records[1], why="left out, in neither truth nor prediction: car")
+    draws = {
+        new.cell(): plain.draws[old.cell()]
+        for old, new in zip(plain.records, records, strict=True)
+        if old.cell() in plain.draws
+    }
+    headings, rows, notes = summary(replace(plain, records=records, draws=draws))
+    assert headings == ["rain", "derainer", heading, "against rainy"]
+    assert rows[2] == ["photoshop-heavy", "b", "0.300†", "+0.100 [+0.100, +0.100]"]
+    assert any(note.startswith(says) or says in note for note in notes)
+    assert any("left out, in neither" in note for note in notes) == (task == "semantic")
+
+
 def test_summary_shows_values_differences_and_marks() -> None:
     headings, rows, notes = summary(results())
     assert headings == ["rain", "derainer", "AP pooled", "against rainy"]

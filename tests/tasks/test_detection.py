@@ -15,6 +15,7 @@ from datasets.sample import Annotations, Sample
 from harness.ledger import pack, unpack
 from tasks.coco_ap import Detections
 from tasks.detection import Detection
+from tasks.operating_point import f1
 from tasks.task import Evidence
 
 CATEGORIES = {1: "person", 3: "car", 18: "dog", 44: "never there"}
@@ -196,6 +197,43 @@ def test_precision_recall_and_iou_by_hand() -> None:
     assert scores["mean_iou@c25-iou50"].value == pytest.approx(0.8)
     # ranked by score: hit, miss, hit → precision 1 up to recall ½, then 2/3: 51 and 50 of 101 steps
     assert scores["ap50"].value == pytest.approx((51 * 1 + 50 * 2 / 3) / 101)
+
+
+def test_table_6_by_hand() -> None:
+    # Two cars, a crowd, and one car that nothing touches. A dog's box on the first car counts (any
+    # class), overlapping 0.8; the second car's best box overlaps 0.5; the third box is unsure.
+    truth = Annotations(
+        np.array([[0, 0, 10, 10], [50, 50, 60, 60], [0, 90, 9, 99], [90, 0, 99, 9]], float),
+        np.array([3, 3, 3, 3]),
+        np.full(4, 100.0),
+        np.array([False, False, True, False]),
+    )
+    found = Detections(
+        np.array([[0, 0, 10, 8], [50, 50, 60, 55], [50, 50, 60, 60]], np.float32),
+        np.array([0.9, 0.3, 0.05], np.float32),
+        np.array([18, 3, 3]),
+    )
+    task = Detection(CATEGORIES)
+    scores = task.reduce([task.evidence(found, sample(truth))])
+    assert scores["precision@mspfn-table6"].value == 1 / 2
+    assert scores["recall@mspfn-table6"].value == pytest.approx(1 / 3)
+    assert scores["mean_iou@mspfn-table6"].value == pytest.approx((0.8 + 0.5) / 2)
+    assert scores["precision@mspfn-table6-conf06"].value == 0
+    assert scores["recall@mspfn-table6-conf06"].value == 0
+    assert scores["mean_iou@mspfn-table6-conf06"].value is None
+
+
+def test_f1_of_one_image() -> None:
+    task = Detection(CATEGORIES)
+    found, truth = without_ties(random_set(1))[0]
+    evidence = task.evidence(found, sample(truth))
+    scores = {m: s.value or 0 for m, s in task.reduce([evidence]).items()}
+    precision, recall = scores["precision@c25-iou50"], scores["recall@c25-iou50"]
+    assert f1(task.evidence(perfect(truth), sample(truth))) == 1
+    whole = precision + recall
+    assert f1(evidence) == pytest.approx(2 * precision * recall / whole if whole else 0)
+    nothing = Annotations(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), np.zeros(0, bool))
+    assert np.isnan(f1(task.evidence(perfect(nothing), sample(nothing))))
 
 
 def test_evidence_is_small() -> None:

@@ -11,8 +11,13 @@ import torch
 from skimage.data import astronaut
 
 from datasets.image import NDArrayByte, decode
+from tasks import rle
 from tasks.detection import Detection
-from tasks.models.ultralytics import UltralyticsDetector
+from tasks.models.ultralytics import (
+    UltralyticsDetector,
+    UltralyticsInstance,
+    UltralyticsSemantic,
+)
 from tasks.task import TaskError
 
 
@@ -53,6 +58,81 @@ def test_predictions_on_coco128_are_ultralytics_own(data: Path) -> None:
     files = sorted((data / "coco128" / "images" / "train2017").iterdir())
     pictures = [decode(f.read_bytes(), f.name) for f in files]
     assert same_as_predict(data / "weights" / "yolov8n.pt", pictures) > 5000
+
+
+def same_masks_as_predict(file: Path, pictures: list[NDArrayByte]) -> int:
+    """Compare box by box and pixel by pixel with ``YOLO.predict``; returns how many there were."""
+    from ultralytics import YOLO
+
+    threads = torch.get_num_threads()
+    options = {"conf": 0.001, "iou": 0.7, "max_det": 300, "retina_masks": True, "device": "cpu"}
+    try:
+        model = YOLO(file)
+        model.predict(np.zeros((32, 32, 3), np.uint8), verbose=False, **options)
+        torch.set_num_threads(1)
+        network = UltralyticsInstance(file, "cpu")
+        objects = 0
+        for picture in pictures:
+            bgr = np.ascontiguousarray(picture[:, :, ::-1])
+            theirs = model.predict(bgr, verbose=False, **options)[0]
+            ours = network.detect([picture])[0]
+            assert np.array_equal(ours.boxes_xyxy_px, theirs.boxes.xyxy.numpy())
+            assert np.array_equal(ours.scores, theirs.boxes.conf.numpy())
+            assert np.array_equal(ours.categories, theirs.boxes.cls.numpy().astype(int))
+            if len(ours.masks):
+                assert ours.masks == rle.encoded(theirs.masks.data.byte().numpy())
+                assert (ours.masks[0].height_px, ours.masks[0].width_px) == picture.shape[:2]
+            objects += len(ours.masks)
+    finally:
+        torch.set_num_threads(threads)
+    return objects
+
+
+@pytest.fixture(scope="session")
+def instance_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained network of two classes that draws masks."""
+    from ultralytics.nn.tasks import SegmentationModel
+
+    torch.manual_seed(0)
+    model = SegmentationModel("yolov8n-seg.yaml", ch=3, nc=2, verbose=False)
+    model.names = {0: "person", 1: "car"}
+    for branch in model.model[-1].cv3:
+        branch[-1].bias.data += 6.0
+    file = tmp_path_factory.mktemp("weights") / "tiny-seg.pt"
+    torch.save({"model": model, "train_args": {"task": "segment"}}, file)
+    return file
+
+
+def test_masks_are_ultralytics_own(instance_file: Path) -> None:
+    photo = astronaut()
+    pictures = [photo[:333, :211], np.ascontiguousarray(photo[::2, ::3])]
+    assert same_masks_as_predict(instance_file, pictures) > 100
+
+
+@pytest.mark.data
+def test_masks_of_published_weights_are_ultralytics_own(data: Path) -> None:
+    files = sorted((data / "coco128" / "images" / "train2017").iterdir())[:6]
+    pictures = [decode(f.read_bytes(), f.name) for f in files]
+    assert same_masks_as_predict(data / "weights" / "yolov8n-seg.pt", pictures) > 300
+
+
+def test_label_maps_are_ultralytics_own(tmp_path: Path) -> None:
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import SemanticSegmentationModel
+
+    torch.manual_seed(0)
+    model = SemanticSegmentationModel("yolo26n-sem.yaml", ch=3, nc=4, verbose=False)
+    model.names = dict(enumerate("abcd"))
+    file = tmp_path / "tiny-sem.pt"
+    torch.save({"model": model, "train_args": {"task": "semantic"}}, file)
+    photo = np.ascontiguousarray(astronaut()[:333, :211])
+    network = UltralyticsSemantic(file, "cpu")
+    assert network.names == list("abcd")
+    bgr = np.ascontiguousarray(photo[:, :, ::-1])
+    theirs = YOLO(file).predict(bgr, verbose=False, device="cpu")[0].semantic_mask
+    ours = network.segment([photo])[0]
+    assert ours.shape == photo.shape[:2]
+    assert (ours == np.asarray(theirs.data).squeeze()).mean() > 0.999
 
 
 def test_images_of_one_shape_share_a_forward(detector_file: Path) -> None:

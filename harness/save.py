@@ -1,0 +1,73 @@
+"""Predictions of a run as files that the official tools read."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets.sample import Sample
+from harness import keys
+from harness.chain import Entry, UnitKeys
+from harness.ledger import Ledger, Predictions, unpack
+from harness.plan import Condition, Plan
+from harness.task_plan import TaskPlan
+from tasks.files import write_detections, write_label_maps
+
+
+def cell(plan: Plan, condition: Condition) -> str:
+    """Names the file that holds a cell's predictions."""
+    return keys.key(
+        "cell",
+        dataset=[plan.dataset.name, plan.dataset.split],
+        rain=condition.rain,
+        derainer=condition.derainer.key,
+        tasks=[t.model_key for t in plan.tasks],
+    )
+
+
+def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: Path) -> None:
+    """Write ``predictions/<rain>/<derainer>/`` below ``out``, for every task.
+
+    Args:
+        plan: The run, all of whose predictions are kept.
+        entries: The images that finished everywhere.
+        ledger: Where their digests stand.
+        out: The folder of the run's results.
+    """
+    for condition in plan.conditions:
+        if not condition.is_shown:
+            continue
+        folder = out / "predictions" / _name(condition.rain) / _name(condition.derainer.name)
+        store = Predictions(ledger.workspace, cell(plan, condition))
+        with contextlib.closing(store):
+            for task in plan.tasks:
+                found = _predictions(plan, condition, task, entries, ledger, store)
+                if task.name == "semantic":
+                    write_label_maps(folder, found)
+                else:
+                    write_detections(folder, found, masks=task.name == "instance")
+
+
+def _predictions(
+    plan: Plan,
+    condition: Condition,
+    task: TaskPlan,
+    entries: Sequence[Entry],
+    ledger: Ledger,
+    store: Predictions,
+) -> Iterator[tuple[Sample, Any]]:
+    """Each image with what was predicted on it."""
+    units = [UnitKeys(plan, condition, entry) for entry in entries]
+    shown = ledger.get("images", [u.restored for u in units])
+    for unit in units:
+        data = store.get(unit.prediction(task, shown[unit.restored]))
+        assert data is not None
+        yield unit.entry.sample, task.task.unpack(unpack(data))
+
+
+def _name(word: str) -> str:
+    """A word as the name of a folder."""
+    return re.sub(r"[^\w.@=+-]", "_", word)

@@ -1,0 +1,141 @@
+"""Instance segmentation, scored as COCO does it, by boxes and by masks (corpus metrics)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.image import NDArrayByte
+from datasets.sample import Annotations, Mask, Sample
+from tasks import rle
+from tasks.coco_ap import Detections, Kind, averages, match
+from tasks.detection import checked, resampled_averages, score_of
+from tasks.network import Detector, NamedDetector, check_finite
+from tasks.resampled_ap import pooled, resampled
+from tasks.task import Evidence, Score, TaskError
+
+VERSION = 1
+"""Raised whenever the same prediction gives other evidence."""
+
+KINDS: dict[str, Kind] = {"box_": "bbox", "mask_": "segm"}
+"""What is overlapped, by the beginning of the metrics' names."""
+
+
+class Instance:
+    """Instance segmentation on one data set; see `tasks.task.Task`."""
+
+    def __init__(
+        self, categories: Mapping[int, str], detector: Callable[[], Detector] | None = None
+    ) -> None:
+        """Bind the data set's categories and, for predicting, what loads the network."""
+        self._detector = NamedDetector(categories, detector)
+
+    def load(self) -> None:
+        """Load the network.
+
+        Raises:
+            TaskError: If it cannot be loaded or knows none of the data set's categories.
+        """
+        self._detector.load()
+
+    def predict(self, images: list[NDArrayByte]) -> list[Detections]:
+        """Find objects with their masks; classes that the data set does not have are dropped."""
+        return self._detector.detect(images)
+
+    def pack(self, prediction: Detections) -> Evidence:
+        """Boxes, scores, categories, and the masks' run lengths one after the other."""
+        counts = [mask.counts for mask in prediction.masks]
+        sizes = [(mask.height_px, mask.width_px) for mask in prediction.masks]
+        return {
+            "boxes_xyxy_px": prediction.boxes_xyxy_px,
+            "scores": prediction.scores,
+            "categories": prediction.categories,
+            "mask_sizes_px": np.array(sizes, np.int32).reshape(-1, 2),
+            "mask_ends": np.cumsum([len(c) for c in counts], dtype=np.int64),
+            "mask_counts": np.frombuffer(b"".join(counts), np.uint8),
+        }
+
+    def unpack(self, arrays: Evidence) -> Detections:
+        """The prediction from its arrays."""
+        text = arrays["mask_counts"].tobytes()
+        spans = pairwise([0, *arrays["mask_ends"].tolist()])
+        masks = tuple(
+            Mask(height, width, text[start:end])
+            for (height, width), (start, end) in zip(
+                arrays["mask_sizes_px"].tolist(), spans, strict=True
+            )
+        )
+        return Detections(arrays["boxes_xyxy_px"], arrays["scores"], arrays["categories"], masks)
+
+    def boxes(self, prediction: Detections) -> list[tuple[float, float, float, float, float, str]]:
+        """Left, top, right, bottom in pixels, confidence and class of what is worth drawing."""
+        return self._detector.boxes(prediction)
+
+    def evidence(self, prediction: Detections, sample: Sample) -> Evidence:
+        """Matches of one image by boxes and by masks; nothing where the set has no labels.
+
+        Raises:
+            TaskError: If a number is not finite, or a mask is missing, damaged or of another size.
+        """
+        where = f"image {sample.id}"
+        check_finite(prediction, sample.id)
+        truth = sample.annotations
+        if truth is None:
+            return {}
+        checked(truth)
+        _check_masks(prediction, truth, where)
+        return {
+            prefix + name: array
+            for prefix, kind in KINDS.items()
+            for name, array in match(prediction, truth, kind).items()
+        }
+
+    def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
+        """COCO averages and pooled AP, of boxes and of masks; fractions."""
+        if not any(evidences):
+            return {"mask_ap": Score(None, why="no labels to score against")}
+        everyone = np.ones((1, len(evidences)), np.int64)
+        scores: dict[str, Score] = {}
+        for prefix in KINDS:
+            matches = _of(prefix, evidences)
+            scores |= averages(matches, self._detector.categories, prefix)
+            pool = resampled(pooled(matches), everyone).mean(1)[0]
+            scores[f"{prefix}ap_pooled"] = score_of(pool)
+        return scores
+
+    def resample(
+        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """``ap``, ``ap50`` and ``ap_pooled`` of boxes and of masks, of resampled sets."""
+        if not any(evidences):
+            return {}
+        ids = sorted(self._detector.categories)
+        values: dict[str, NDArray[np.float64]] = {}
+        for prefix in KINDS:
+            values |= resampled_averages(_of(prefix, evidences), counts, ids, prefix)
+        return values
+
+
+def _of(prefix: str, evidences: Sequence[Evidence]) -> list[dict[str, NDArray[Any]]]:
+    """The matches by boxes or by masks, under the names that `match` gave them."""
+    return [
+        {k.removeprefix(prefix): v for k, v in e.items() if k.startswith(prefix)} for e in evidences
+    ]
+
+
+def _check_masks(prediction: Detections, truth: Annotations, where: str) -> None:
+    """One sound mask for every box and every object, all of one size."""
+    if len(prediction.masks) != len(prediction.scores):
+        raise TaskError(
+            f"{where}: {len(prediction.scores)} predictions with {len(prediction.masks)} masks"
+        )
+    if len(truth.masks) != len(truth.categories):
+        raise TaskError(f"{where}: its labels have no masks; instance segmentation needs them")
+    for masks, name in ((truth.masks, "labels"), (prediction.masks, "prediction")):
+        if masks:
+            first = (truth.masks or masks)[0]
+            rle.check(masks, (first.height_px, first.width_px), f"{where}: {name}")
