@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from datasets.fields import Problems
@@ -19,14 +21,27 @@ def open_folder(root: Path, split: str | None, problems: Problems | None = None)
         DatasetError: If the folder holds no image.
     """
     folder = root / split if split else root
-    files = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
     samples = []
-    for file in sorted(files):
+    for file in sorted(_images(folder)):
         name = file.relative_to(folder).as_posix()
         samples.append(Sample(name, file, group=name))
     if not samples:
         raise DatasetError(f"{folder}: no image there ({' '.join(sorted(SUFFIXES))})")
     return Dataset("folder", split or "all", samples)
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    """Image files of a folder and all below it, through links too, each folder once."""
+    seen: set[Path] = set()
+    # Path.rglob passes linked folders by without a word.
+    for here, below, names in os.walk(folder, followlinks=True):
+        real = Path(here).resolve()
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        files = (Path(here, name) for name in names)
+        yield from (f for f in files if f.suffix.lower() in SUFFIXES and f.is_file())
 
 
 def by_stem(folder: Path) -> dict[str, Path]:
