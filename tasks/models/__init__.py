@@ -57,6 +57,12 @@ def _torchvision_segmenter(name: str, file: Path, device: str) -> Any:
     return torchvision_segmenter(name, file, device)
 
 
+def _refinenet(file: Path, device: str) -> Any:
+    from tasks.models.refinenet import refinenet_segmenter
+
+    return refinenet_segmenter(file, device)
+
+
 def _detectron2(config: str, file: Path, device: str) -> Any:
     from tasks.models.detectron2 import Detectron2Detector
 
@@ -129,6 +135,7 @@ MODELS: dict[str, ModelRow] = {
     "deeplabv3_resnet50": _fcn("deeplabv3_resnet50"),
     "deeplabv3_resnet101": _fcn("deeplabv3_resnet101"),
     "deeplabv3_mobilenet_v3_large": _fcn("deeplabv3_mobilenet_v3_large"),
+    "refinenet": ModelRow("semantic", _refinenet, {}, ("torch",), "Apache-2.0"),
     "onnx": ModelRow(
         task="semantic",
         build=_onnx,

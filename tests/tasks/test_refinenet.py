@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from datasets.image import encode_indices, encode_png
+from datasets.image import encode_indices, encode_png, to_tensor
 from datasets.sample import IGNORED, Sample
+from tasks.models.refinenet import refinenet_segmenter
 from tasks.networks.refinenet import RefineNet
+from tasks.task import TaskError
 from tasks.training.refinenet import Recipe, class_weights, learning_rate, train
 
 SMALL = Recipe(epochs=3, batch=2, crop_px=32, warm_up_epochs=1)
@@ -102,3 +105,23 @@ def test_it_learns(samples: list[Sample], tmp_path: Path) -> None:
     first, last = (float(re.findall(r"loss ([\d.]+)", lines[i])[0]) for i in (0, -1))
     assert last < 0.7 * first
     assert not network.training
+
+
+def test_weights_come_with_their_classes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    file = tmp_path / "street.safetensors"
+    network = RefineNet(3).eval()
+    save_file(network.state_dict(), file)
+    with pytest.raises(TaskError, match="3 classes, 0 names are known"):
+        refinenet_segmenter(file, "cpu")
+    (tmp_path / "street.safetensors.json").write_text('{"classes": ["road", "sky", "car"]}')
+    segmenter = refinenet_segmenter(file, "cpu")
+    assert segmenter.names == ["road", "sky", "car"]
+    image = np.random.default_rng(0).integers(0, 256, (33, 47, 3), np.uint8)
+    (labels,) = segmenter.segment([image])
+    with torch.no_grad():
+        expected = network(to_tensor([image]))[0].argmax(0)
+    assert np.array_equal(labels, expected)
+    save_file({"weight": torch.zeros(1)}, file)
+    with pytest.raises(TaskError, match="holds no RefineNet"):
+        refinenet_segmenter(file, "cpu")
