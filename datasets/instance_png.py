@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy import ndimage
 
 from datasets.image import NDArrayByte, decode_indices
 from datasets.masks import encode
@@ -36,6 +34,8 @@ def read_bitmask(
     Reference:
         https://doc.bdd100k.com/format.html#bitmask
     """
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             _require_size(picture.height, picture.width, name)
@@ -97,6 +97,8 @@ def _instances(
     numbers: NDArray[np.int32],
 ) -> list[tuple[int, NDArray[np.bool_], tuple[slice, slice]]]:
     """Number, pixels and window of every instance."""
+    from scipy import ndimage
+
     return [
         (number, numbers[window] == number, window)
         for number, window in enumerate(ndimage.find_objects(numbers), start=1)
