@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import NDArrayByte, decode_indices
+from datasets.image import UNREADABLE, NDArrayByte, decode_indices
 from datasets.masks import encode
 from datasets.sample import IGNORED, DatasetError, LabelledObject
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
@@ -42,7 +42,7 @@ def read_bitmask(
             if picture.mode != "RGBA":
                 raise DatasetError(f"{name}: expected RGBA as bitmasks are, got {picture.mode}")
             r, g, b, a = np.moveaxis(np.asarray(picture).astype(np.int32), 2, 0)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (*UNREADABLE, Image.DecompressionBombError) as error:
         if isinstance(error, DatasetError):
             raise
         raise DatasetError(f"{name}: not a PNG, or damaged; download it again") from error

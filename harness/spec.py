@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -111,6 +112,8 @@ class RunSpec(BaseModel):
         words = self.model_dump(mode="json", exclude={"workspace", "out", "model_dir", "workers"})
         if self.data_root is not None:
             words["data_root"] = _last(self.data_root)
+        if self.pair is not None and Path(self.pair).is_absolute():
+            words["pair"] = _last(self.pair)
         words["model"] = {task: _last(name) for task, name in self.model.items()}
         words["derainer"] = [_FOLDERS.sub("", d.rstrip("/\\")) for d in self.derainer]
         return words

@@ -97,6 +97,8 @@ def test_labelled_images_with_rainy_ones_made_elsewhere(coco_root: Path, tmp_pat
             "workspace": str(tmp_path / "runs"),
         }
     )
+    absolute = run_spec.model_copy(update={"pair": str(root / "rainy")})
+    assert absolute.public()["pair"] == "rainy"
     results = run(run_spec)
     assert {(r.rain, r.n) for r in results.records} == {("none", 2), ("given", 2)}
     rainy = results.value("given", "identity", "quality", "psnr_y_db")
