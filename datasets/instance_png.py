@@ -114,7 +114,7 @@ def _object(
     box = (float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
     mask = None
     if masks:
-        pixels = np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_)
+        pixels = np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_, order="F")
         pixels[window] = inside
         mask = encode(pixels)
     return LabelledObject(box, category, float(inside.sum()), crowd, mask)
