@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from datasets import DATASETS
 from datasets.duplicates import alike, hashes_of_views
 from datasets.folder import SUFFIXES
-from datasets.image import ImageError, NDArrayByte
+from datasets.image import UNREADABLE, ImageError, NDArrayByte
 from datasets.sample import Dataset, DatasetError, Sample
 
 EXIF_ORIENTATION = 0x0112
@@ -170,7 +170,7 @@ def _is_turned(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return bool(picture.getexif().get(EXIF_ORIENTATION, 1) != 1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (*UNREADABLE, Image.DecompressionBombError):
         return False  # Decoding has told already what is wrong.
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NDArrayByte = NDArray[np.uint8]
 NDArrayFloat = NDArray[np.float32]
 
+UNREADABLE = (OSError, SyntaxError, ValueError, ImportError)
+"""What Pillow raises of bytes that are no image. ImportError: once ultralytics is imported, Pillow
+looks for a package that reads other formats."""
 VERSION = 1
 """Raised whenever the same file decodes to other pixels."""
 
@@ -75,8 +78,7 @@ def decode_indices(data: bytes, name: str) -> NDArrayByte:
             if picture.mode not in ("L", "P"):
                 raise ImageError(f"{name}: expected one byte per pixel, got mode {picture.mode}")
             return np.array(picture, np.uint8)
-    except (OSError, SyntaxError, ValueError, ImportError, Image.DecompressionBombError) as error:
-        # An ImportError: ultralytics makes Pillow look for a HEIF reader where it knows no format.
+    except (*UNREADABLE, Image.DecompressionBombError) as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{name}: not a PNG, or damaged; copy or download it again") from error

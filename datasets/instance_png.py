@@ -7,10 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy import ndimage
 
-from datasets.image import NDArrayByte, decode_indices
+from datasets.image import UNREADABLE, NDArrayByte, decode_indices
 from datasets.masks import encode
 from datasets.sample import IGNORED, DatasetError, LabelledObject
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
@@ -36,13 +34,15 @@ def read_bitmask(
     Reference:
         https://doc.bdd100k.com/format.html#bitmask
     """
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             _require_size(picture.height, picture.width, name)
             if picture.mode != "RGBA":
                 raise DatasetError(f"{name}: expected RGBA as bitmasks are, got {picture.mode}")
             r, g, b, a = np.moveaxis(np.asarray(picture).astype(np.int32), 2, 0)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (*UNREADABLE, Image.DecompressionBombError) as error:
         if isinstance(error, DatasetError):
             raise
         raise DatasetError(f"{name}: not a PNG, or damaged; download it again") from error
@@ -97,6 +97,8 @@ def _instances(
     numbers: NDArray[np.int32],
 ) -> list[tuple[int, NDArray[np.bool_], tuple[slice, slice]]]:
     """Number, pixels and window of every instance."""
+    from scipy import ndimage
+
     return [
         (number, numbers[window] == number, window)
         for number, window in enumerate(ndimage.find_objects(numbers), start=1)
@@ -112,7 +114,7 @@ def _object(
     box = (float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
     mask = None
     if masks:
-        pixels = np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_)
+        pixels = np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_, order="F")
         pixels[window] = inside
         mask = encode(pixels)
     return LabelledObject(box, category, float(inside.sum()), crowd, mask)

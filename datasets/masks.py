@@ -33,13 +33,14 @@ def encode(pixels: NDArray[np.bool_]) -> Mask:
 
 def decode(mask: Mask) -> NDArray[np.bool_]:
     """The pixels of a mask that one of these functions made, ``bool (H, W)``."""
-    return _pixels(_decompressed(mask.counts, "mask"), mask.height_px, mask.width_px)
+    pixels = _pixels(_decompressed(mask.counts, "mask"), mask.height_px, mask.width_px)
+    return np.ascontiguousarray(pixels)
 
 
 def _pixels(runs: NDArray[np.int64], height_px: int, width_px: int) -> NDArray[np.bool_]:
     """Pixels from run lengths, column by column, the first outside the object."""
     pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return np.ascontiguousarray(pixels.reshape(width_px, height_px).T)
+    return pixels.reshape(width_px, height_px).T
 
 
 def area_px2(mask: Mask) -> float:

@@ -144,6 +144,8 @@ def _synth(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--rain {arguments.rain}: a copy is of one rain, name a single one")
     recipe = Recipe(name, rain, spec.seed, jpeg_quality, arguments.layers)
     dataset = open_dataset(spec)
+    if not dataset.has_clean:
+        raise UsageError("photographs of real rain get no rain on top: leave them out with --where")
     with _progress() as progress:
         done = synthesize(
             dataset,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -120,6 +121,8 @@ class RunSpec(BaseModel):
         )
         if self.data_root is not None:
             words["data_root"] = _last(self.data_root)
+        if self.pair is not None and Path(self.pair).is_absolute():
+            words["pair"] = _last(self.pair)
         words["model"] = {task: _bare(word) for task, word in self.model.items()}
         words["derainer"] = [_bare(word) for word in self.derainer]
         return words

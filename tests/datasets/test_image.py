@@ -109,3 +109,11 @@ def test_what_is_no_label_map_is_told() -> None:
         decode_indices(encode_png(colours), "a.png")
     with pytest.raises(ImageError, match=r"a\.png: not a PNG, or damaged"):
         decode_indices(encode_indices(colours[:, :, 0])[:40], "a.png")
+
+
+def test_bytes_that_are_no_png_are_named_after_ultralytics_changed_pillow() -> None:
+    import ultralytics.utils.patches
+
+    assert ultralytics.utils.patches
+    with pytest.raises(ImageError, match="a: not a PNG"):
+        decode_indices(b"\x89PNG", "a")

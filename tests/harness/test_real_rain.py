@@ -9,6 +9,7 @@ import pytest
 
 from datasets.image import decode, encode_png
 from harness import RunSpec, run
+from harness.cli import run_command_line
 from harness.spec import UsageError
 
 
@@ -96,9 +97,26 @@ def test_labelled_images_with_rainy_ones_made_elsewhere(coco_root: Path, tmp_pat
             "workspace": str(tmp_path / "runs"),
         }
     )
+    absolute = run_spec.model_copy(update={"pair": str(root / "rainy")})
+    assert absolute.public()["pair"] == "rainy"
     results = run(run_spec)
     assert {(r.rain, r.n) for r in results.records} == {("none", 2), ("given", 2)}
     rainy = results.value("given", "identity", "quality", "psnr_y_db")
     assert rainy is not None
     assert rainy.value is not None
     assert 5 < rainy.value < 20
+
+
+def test_real_rain_gets_no_rain_on_top(
+    bdd100k_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--dataset", "bdd100k", "--data-root", str(bdd100k_root), "--split", "100k/val"]
+    out = tmp_path / "copy"
+    where = ["--where", "weather=rainy/clear"]
+    assert run_command_line(["synth", *words, *where, "--out", str(out)]) == 2
+    assert "photographs of real rain get no rain on top" in capsys.readouterr().err
+    assert not out.exists()
+    night = ["--where", "weather=overcast,timeofday=night", "--rain", "rain100l"]
+    assert run_command_line(["synth", *words, *night, "--out", str(out)]) == 0
+    written = [f.stem for f in (out / "images" / "100k" / "val").iterdir()]
+    assert written == ["eeeeeeee-00000001"]
