@@ -333,7 +333,7 @@ def test_bad_label_maps_are_told(
 def test_a_data_set_without_the_labels_is_told(coco_root: Path, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[]")
     spec = RunSpec(dataset="coco", data_root=str(coco_root), task=("semantic",))
-    with pytest.raises(UsageError, match="--task semantic: coco val2017 has label maps for 0 of 8"):
+    with pytest.raises(UsageError, match="coco val2017 lacks label maps of 8 of its 8 images"):
         score_predictions(tmp_path / "a.json", spec)
     with pytest.raises(UsageError, match="no such file or folder"):
         score_predictions(tmp_path / "b.json", spec)
