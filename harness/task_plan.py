@@ -93,8 +93,9 @@ def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None = 
     if (labelled or mapped) and len(have[name]) < len(dataset.samples):
         what = {"detection": "boxes", "instance": "masks", "semantic": "label maps"}[name]
         raise UsageError(
-            f"--task {name}: {dataset.name} {dataset.split} has {what} for {len(have[name])} of "
-            f"{len(dataset.samples)} images: name another task or data set"
+            f"--task {name}: {dataset.name} {dataset.split} lacks {what} of "
+            f"{len(dataset.samples) - len(have[name])} of its {len(dataset.samples)} images: "
+            "name another task or data set"
         )
     if name == "semantic":
         return Semantic(dataset.classes, build)

@@ -181,7 +181,8 @@ def _found(detections: Detections, rows: NDArray[np.bool_], kind: Kind) -> list[
         from pycocotools import mask as coco_mask
 
         masks = [_coco(detections.masks[i]) for i in np.flatnonzero(rows)]
-        areas = coco_mask.area(masks).tolist() if masks else []
+        # One by one: for more than 255 at a time, pycocotools 2.0 overflows a byte.
+        areas = [int(coco_mask.area(mask)) for mask in masks]
         return [
             {"id": i + 1, "segmentation": mask, "area": area, "score": score}
             for i, (mask, area, score) in enumerate(zip(masks, areas, scores, strict=True))

@@ -103,12 +103,12 @@ def resampled(ranking: Ranking, counts: NDArray[np.int64]) -> NDArray[np.float64
                 shown -= np.where(before[:, None] > 0, ignored[before - 1], 0)
             precision = true / (shown + np.spacing(1))
             envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-            steps = np.diff(_recalls_passed(true, objects[block]), axis=0, prepend=0)
+            steps = np.diff(recalls_passed(true, objects[block]), axis=0, prepend=0)
             result[block, t] = (envelope * steps).sum(0) / len(RECALLS)
     return result
 
 
-def _recalls_passed(true: NDArray[np.int32], objects: NDArray[np.int64]) -> NDArray[np.intp]:
+def recalls_passed(true: NDArray[np.int32], objects: NDArray[np.int64]) -> NDArray[np.intp]:
     """How many of the 101 recalls are reached: ``searchsorted(RECALLS, true / objects, "right")``.
 
     Args:

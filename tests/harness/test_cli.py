@@ -127,7 +127,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         lambda _: ["--task", "semantic"],
         "--task semantic needs a network: give --model semantic=FILE or NAME@FILE",
     ),
-    "no masks": (
+    "instance's kind": (
         lambda _: ["--task", "instance", "--model", f"instance={__file__}"],
         "a file alone is .pt",
     ),

@@ -149,6 +149,19 @@ def test_reduce_is_pycocotools_for_boxes_and_masks(seed: int) -> None:
     assert scores["mask_ap/never there"].value is None
 
 
+def test_more_masks_of_a_class_than_fit_a_byte_are_matched() -> None:
+    """pycocotools 2.0.11 takes the areas of at most 255 masks at a time."""
+    found, truth = random_set(1)[0]
+    many = Detections(
+        np.tile(found.boxes_xyxy_px[:1], (300, 1)),
+        np.linspace(1, 0.1, 300).astype(np.float32),
+        np.full(300, 3),
+        found.masks[:1] * 300,
+    )
+    evidence = Instance(CATEGORIES).evidence(many, sample(truth))
+    assert len(evidence["mask_score"]) == 100
+
+
 def test_resampling_with_ones_is_reduce() -> None:
     task, found = Instance(CATEGORIES), evidences(random_set(5))
     scores = task.reduce(found)

@@ -1,0 +1,38 @@
+"""Average precision of resampled sets: exact where floats could slip."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.coco_ap import RECALLS
+from tasks.resampled_ap import Ranking, recalls_passed, resampled
+
+
+def test_recalls_are_passed_as_searchsorted_says() -> None:
+    """Every share of up to 300 objects, the 101 recalls themselves among them."""
+    for objects in range(1, 301):
+        true = np.arange(objects + 1, dtype=np.int32)[:, None]
+        expected = np.searchsorted(RECALLS, true / objects, side="right")
+        assert np.array_equal(recalls_passed(true, np.array([objects])), expected), objects
+
+
+def test_blocks_of_draws_give_what_single_draws_give() -> None:
+    rng = np.random.default_rng(0)
+    n, images = 3000, 40
+    matched = rng.random((10, n)) < np.linspace(0.6, 0.1, 10)[:, None]
+    counted = matched | (rng.random((10, n)) < 0.95)
+    ranking = Ranking(rng.integers(0, images, n), matched, counted, np.full(images, 80))
+    counts = rng.multinomial(images, [1 / images] * images, 900)
+    together = resampled(ranking, counts)
+    assert not np.isnan(together).any()
+    for b in (0, 333, 899):
+        alone = resampled(ranking, counts[b : b + 1])[0]
+        assert np.abs(together[b] - alone).max() < 1e-12
+
+
+def test_a_draw_without_objects_is_undefined_and_one_without_finds_is_zero() -> None:
+    nothing = np.zeros((10, 0), bool)
+    ranking = Ranking(np.zeros(0, np.int64), nothing, nothing, np.array([0, 2]))
+    values = resampled(ranking, np.array([[2, 0], [1, 1]]))
+    assert np.isnan(values[0]).all()
+    assert (values[1] == 0).all()
