@@ -33,7 +33,7 @@ def encode(pixels: NDArray[np.bool_]) -> Mask:
 
 def decode(mask: Mask) -> NDArray[np.bool_]:
     """The pixels of a mask that one of these functions made, ``bool (H, W)``."""
-    pixels = _pixels(_decompressed(mask.counts, "mask"), mask.height_px, mask.width_px)
+    pixels = _pixels(run_lengths(mask.counts, "mask"), mask.height_px, mask.width_px)
     return np.ascontiguousarray(pixels)
 
 
@@ -122,7 +122,7 @@ def from_run_lengths(entry: Any, height_px: int, width_px: int, where: str) -> M
         )
     counts = entry.get("counts")
     if isinstance(counts, str):
-        runs = _decompressed(counts.encode(errors="surrogatepass"), where)
+        runs = run_lengths(counts.encode(errors="surrogatepass"), where)
     elif isinstance(counts, list) and all(type(v) is int and abs(v) < 2**40 for v in counts):
         runs = np.array(counts, np.int64)
     else:
@@ -136,8 +136,15 @@ def from_run_lengths(entry: Any, height_px: int, width_px: int, where: str) -> M
     return encode(_pixels(runs, height_px, width_px))
 
 
-def _decompressed(text: bytes, where: str) -> NDArray[np.int64]:
+def run_lengths(text: bytes, where: str) -> NDArray[np.int64]:
     """Run lengths of COCO's compressed text: 5 bits per character, most runs as differences.
+
+    Args:
+        text: As in `Mask.counts`.
+        where: What to call it in an error.
+
+    Raises:
+        DatasetError: If it is no such text.
 
     Reference:
         cocoapi, ``common/maskApi.c``, rleToString.

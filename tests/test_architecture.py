@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "harness": set(ROOMS),
     "datasets": set(),
     "derainers": {"datasets.image", "datasets.rain", "datasets.duplicates"},
-    "tasks": {"datasets.sample", "datasets.image", "datasets.categories"},
+    "tasks": {f"datasets.{name}" for name in ("sample", "image", "masks", "categories")},
     "reports": {"harness.record", "datasets.image"},
 }
 """Modules of other rooms; rain and duplicates are for training alone."""

@@ -16,6 +16,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from datasets.masks import run_lengths
 from datasets.sample import Annotations, Mask, Sample
 from harness.ledger import pack, unpack
 from tasks import rle
@@ -207,8 +208,7 @@ def test_run_lengths_are_those_of_pycocotools() -> None:
         column = mask.ravel(order="F")
         changes = np.flatnonzero(np.diff(column)) + 1
         expected = np.diff([0, *changes, column.size]).tolist()
-        runs = rle.run_lengths(coded.counts)
-        assert runs is not None
+        runs = run_lengths(coded.counts, "mask")
         assert runs.tolist() == ([0, *expected] if column[0] else expected)
         one = {"size": [37, 53], "counts": coded.counts}
         assert np.array_equal(coco_mask.decode(one), mask)
