@@ -249,7 +249,7 @@ def _results(
             evidences = _evidences(ledger, wanted)
             scores, samples = _scored(plan, task, evidences, fingerprint, groups, wanted, ledger)
             for metric, score in scores.items():
-                record = _record(plan, condition, task, metric, score, len(entries), samples)
+                record = _record(plan, condition, task, metric, score, groups, samples)
                 records.append(record)
                 if metric in samples:
                     draws[record.cell()] = samples[metric]
@@ -274,6 +274,7 @@ def _results(
         provenance={
             **provenance(plan, fingerprint, time.monotonic() - started),
             "doubts": doubts(plan, ledger),
+            "groups": len(set(groups)),
         },
         cost=cost,
         errors=[{"sample": f.sample, "stage": f.stage, "message": f.message} for f in failures],
@@ -346,13 +347,13 @@ def _record(
     task: TaskPlan | None,
     metric: str,
     score: Score,
-    n: int,
+    groups: Sequence[str],
     samples: Mapping[str, NDArray[np.float32]],
 ) -> Record:
     """One number with all that it belongs to."""
     ci = None
     if score.value is not None and metric in samples:
-        ci = level_interval(samples[metric], score.value, n)
+        ci = level_interval(samples[metric], score.value, len(set(groups)))
     return Record(
         dataset=plan.dataset.name,
         split=plan.dataset.split,
@@ -363,7 +364,7 @@ def _record(
         model=task.model if task else None,
         metric=metric,
         value=score.value,
-        n=n,
+        n=len(groups),
         ci=ci,
         seen=seen(plan, condition, task),
         seed=plan.spec.seed,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 FEWEST = 20
-"""Fewer images give no interval: there is too little to resample."""
+"""Fewer groups (images, or drives of them) give no interval: there is too little to resample."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,14 @@ class Results:
     def compare(self, first: Record, second: Record) -> Comparison | None:
         """Paired difference of two records of one run; None where a value is missing.
 
-        It has no interval below 20 images, where there is too little to resample.
+        It has no interval below 20 groups of images, where there is too little to resample.
         """
         if first.value is None or second.value is None:
             return None
         difference = second.value - first.value
         a, b = self.draws.get(first.cell()), self.draws.get(second.cell())
-        if a is None or b is None or first.n < FEWEST:
+        groups = self.provenance.get("groups", first.n)
+        if a is None or b is None or groups < FEWEST:
             return Comparison(difference, None)
         return Comparison(difference, interval(b - a))
 
@@ -164,15 +165,15 @@ def interval(draws: NDArray[Any]) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def level_interval(draws: NDArray[Any], value: float, n: int) -> tuple[float, float] | None:
+def level_interval(draws: NDArray[Any], value: float, groups: int) -> tuple[float, float] | None:
     """Interval of a level, None where it would mislead.
 
-    Below 20 images there is too little to resample; and where the mean of the draws lies 0.25
-    standard deviations or more from the value (AP over many classes and few images), the interval
-    covers the truth about half the time.
+    Below 20 groups (images, or drives of them) there is too little to resample; and where the mean
+    of the draws lies 0.25 standard deviations or more from the value (AP over many classes and few
+    images), the interval covers the truth about half the time.
     """
     defined = draws[np.isfinite(draws)].astype(np.float64)
-    if n < FEWEST or not defined.size:
+    if groups < FEWEST or not defined.size:
         return None
     if abs(float(defined.mean()) - value) > 0.25 * float(defined.std()):
         return None

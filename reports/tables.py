@@ -175,8 +175,14 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     if any(r.derainer.endswith("/mask") for r in results.records):
         lines.append("…/mask: the derainer's mask against the rain itself, input − truth.")
     lines += [said for task, said in CAPTIONS.items() if any(t == task for t, _ in shown)]
+    groups = results.provenance.get("groups", n)
     if 0 < n < FEWEST:
         lines.append(f"Fewer than {FEWEST} images: no intervals.")
+    elif groups < FEWEST:
+        lines.append(
+            f"The images are of {groups} groups (drives, scenes), which alone are independent; "
+            f"fewer than {FEWEST}: no intervals."
+        )
     lines += [f"† {SEEN[m]}." for m in SEEN if m in marked]
     if "unknown" in marked:
         lines.append("? what the weights were trained on is not known.")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from datasets.image import encode_jpeg
-from harness.record import GalleryItem, Record, Results, parse
+from harness.record import GalleryItem, Record, Results, level_interval, parse
 from reports import write
 from reports.page import page, sentences
 from reports.plots import plots
@@ -204,3 +204,20 @@ def test_a_sweep_is_drawn_from_three_values_on() -> None:
     assert list(sweep.rains.values()) == rains
     assert "physical-exposure_ms=4-rate_mm_h-detection.svg" in plots(swept)
     assert sweeps(replace(swept, records=records[:-1])) == []
+
+
+def test_images_of_a_few_drives_have_no_interval() -> None:
+    many, few = (replace(results(), provenance={"groups": n}) for n in (100, 2))
+    floor = many.value("photoshop-heavy", "identity", "detection", "ap_pooled")
+    restored = many.value("photoshop-heavy", "b", "detection", "ap_pooled")
+    assert floor is not None
+    assert restored is not None
+    known, unknown = many.compare(floor, restored), few.compare(floor, restored)
+    assert known is not None
+    assert known.ci is not None
+    assert unknown is not None
+    assert unknown.difference == known.difference
+    assert unknown.ci is None
+    assert "The images are of 2 groups" in markdown(few)
+    assert level_interval(np.linspace(0, 1, 100), 0.5, groups=19) is None
+    assert level_interval(np.linspace(0, 1, 100), 0.5, groups=20) is not None
