@@ -72,14 +72,18 @@ class OnnxSegmenter:
             TaskError: If it cannot be run, or its classes are not named.
         """
         try:
+            import onnx
             import onnxruntime
         except ImportError as error:
             raise TaskError(
-                f"{file.name}: install onnxruntime to run it: pip install 'derain-harness[onnx]'"
+                f"{file.name}: install {error.name} to run it: pip install 'derain-harness[onnx]'"
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
+            onnx.checker.check_model(str(file))  # also refuses weights outside of its folder
+            graph = onnx.load(str(file), load_external_data=False).graph
+            apart = any(t.data_location == t.EXTERNAL for t in graph.initializer)
             self._session = onnxruntime.InferenceSession(
                 file, options, providers=["CPUExecutionProvider"]
             )
@@ -88,6 +92,9 @@ class OnnxSegmenter:
             raise TaskError(
                 f"{file}: cannot be run ({type(error).__name__}): export it again"
             ) from (error)
+        if apart:
+            # Results are kept under the digest of this one file.
+            raise TaskError(f"{file.name}: its weights are in other files: save them inside it")
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs[0].shape) != 4:
             raise TaskError(f"{file.name}: expected one input and scores (1, C, H, W)")

@@ -172,6 +172,27 @@ def test_onnx_files_name_their_classes(names: str, tmp_path: Path) -> None:
     assert segmenter.segment([COLOURS])[0].tolist() == [[0, 1, 2]]
 
 
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [("beside.bin", "its weights are in other files"), ("../away.bin", "cannot be run")],
+)
+def test_an_onnx_file_holds_its_weights_itself(place: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    file = onnx_file(tmp_path / "model" / "a.onnx", '["a", "b", "c"]')
+    model = onnx.load(file)
+    tensor = model.graph.initializer[0]
+    weights = numpy_helper.to_array(tensor).tobytes()
+    (file.parent / place).write_bytes(weights)
+    for field in ("raw_data", "float_data"):
+        tensor.ClearField(field)
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", place), ("offset", "0"), ("length", str(len(weights)))):
+        tensor.external_data.add(key=key, value=value)
+    file.write_bytes(model.SerializeToString())
+    with pytest.raises(TaskError, match=says):
+        MODELS["onnx"].build(file, "cpu")
+
+
 def test_an_onnx_file_without_names_needs_a_card(tmp_path: Path) -> None:
     file = onnx_file(tmp_path / "a.onnx", None)
     with pytest.raises(TaskError, match=r"a\.onnx has 3 classes, 0 names are known"):
