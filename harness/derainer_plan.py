@@ -60,9 +60,14 @@ class Loader:
             DerainerError: If it cannot be built, or enlarges where the size must stay.
         """
         from derainers import DerainerError
+        from derainers.chain import Chain
         from derainers.derainer import Derainer
 
         restorer: Restorer = self.build(device, dtype)
+        if isinstance(restorer, Chain):
+            for stage in restorer.stages:
+                if isinstance(stage, Derainer):
+                    stage.tile_px = tile_px
         if isinstance(restorer, Derainer):
             restorer = restorer.to(device, dtype)
             restorer.tile_px = tile_px

@@ -345,3 +345,15 @@ def test_half_size_ends_in_a_super_resolution_network(folder: Path) -> None:
     assert not results.errors
     with pytest.raises(ValueError, match="enlarges images 2 times: use it behind another"):
         evaluated(folder, word)
+
+
+def test_tiles_are_asked_of_every_network_of_a_chain(folder: Path) -> None:
+    from datasets.folder import open_folder
+    from derainers.chain import Chain
+    from harness.derainer_plan import derainer_plan
+
+    dataset = open_folder(folder / "photos", None)
+    chain = derainer_plan("median+granet", {}, dataset).load("cpu", "fp32", 192)
+    assert isinstance(chain, Chain)
+    chain.restore(np.zeros((8, 240, 3), np.uint8), "a")
+    assert chain.tiled_px == 192
