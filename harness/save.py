@@ -14,7 +14,11 @@ from harness.chain import Entry, UnitKeys
 from harness.ledger import Ledger, Predictions, unpack
 from harness.plan import Condition, Plan
 from harness.task_plan import TaskPlan
+from tasks.bdd_results import write_frames
 from tasks.files import write_detections, write_label_maps
+
+_FRAMES = {"detection": "detection-bdd100k.json", "instance": "instance/bdd100k.json"}
+"""Where BDD100K's own form of the predictions goes."""
 
 
 def cell(plan: Plan, condition: Condition) -> str:
@@ -47,8 +51,11 @@ def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: 
                 found = _predictions(plan, condition, task, entries, ledger, store)
                 if task.name == "semantic":
                     write_label_maps(folder, found)
-                else:
-                    write_detections(folder, found, masks=task.name == "instance")
+                    continue
+                rows = list(found)
+                write_detections(folder, rows, masks=task.name == "instance")
+                if plan.dataset.name == "bdd100k":
+                    write_frames(folder / _FRAMES[task.name], rows, plan.dataset.categories)
 
 
 def _predictions(

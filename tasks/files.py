@@ -1,5 +1,7 @@
 """Predictions in the formats of the official tools: COCO results, and label maps as PNG.
 
+BDD100K's own form of boxes and masks is read here too, and translated in `tasks.bdd_results`.
+
 Detection is one COCO results file. Instance segmentation is two, ``boxes.json`` and ``masks.json``,
 line by line of the same objects, since pycocotools takes a box's size for the mask's where a result
 has both; or one file of masks alone, whose boxes are theirs. Semantic segmentation is one grey PNG
@@ -21,12 +23,13 @@ from numpy.typing import NDArray
 
 from datasets.image import ImageError, NDArrayByte, decode_indices, encode_indices
 from datasets.sample import Mask, Sample
-from tasks import rle
+from tasks import bdd_results, rle
 from tasks.coco_ap import Detections
 from tasks.task import TaskError
 
 FAR = 4
 """A box may lie at most this many image sizes outside the image."""
+LARGEST_BYTES = 2_000_000_000
 _BLANK = " \t\r\n"
 
 
@@ -64,10 +67,10 @@ def write_label_maps(folder: Path, predictions: Iterable[tuple[Sample, NDArrayBy
 def read_detections(
     path: Path, samples: Sequence[Sample], categories: Mapping[int, str], masks: bool
 ) -> dict[str, Detections]:
-    """Read COCO results.
+    """Read COCO results, or BDD100K's frames.
 
     Args:
-        path: A results file; of masks, also a folder with ``boxes.json`` and ``masks.json``.
+        path: A file of either; of masks, also a folder with ``boxes.json`` and ``masks.json``.
         samples: All images that may have predictions.
         categories: Those that the data set has.
         masks: Whether every result needs a mask.
@@ -164,8 +167,7 @@ def _read(
     """A results file as columns, every field checked."""
     columns, places = _Columns(), {sample_id: i for i, sample_id in enumerate(by_id)}
     sizes: dict[str, tuple[int, int]] = {}
-    for number, row in enumerate(_rows(file)):
-        where = f"{file.name}: result {number}"
+    for where, row in _results(file, by_id, categories):
         if not isinstance(row, dict):
             raise TaskError(f"{where}: expected an object, got {type(row).__name__}")
         missing = next((k for k in ("image_id", "category_id", "score", *needs) if k not in row), 0)
@@ -193,10 +195,29 @@ def _read(
     return columns
 
 
+def _results(
+    file: Path, by_id: Mapping[str, Sample], categories: Mapping[int, str]
+) -> Iterator[tuple[str, Any]]:
+    """COCO results one at a time, each with what to call it in an error."""
+    by_stem = {sample.path.stem: sample_id for sample_id, sample in by_id.items()}
+    by_name = {name: number for number, name in categories.items()}
+    for number, row in enumerate(_rows(file)):
+        if bdd_results.is_frame(row):
+            where = f"{file.name}: frame {number}"
+            yield from bdd_results.as_coco(row, by_stem, by_name, where)
+        else:
+            yield f"{file.name}: result {number}", row
+
+
 def _rows(file: Path) -> Iterator[Any]:
     """The elements of a file that holds one JSON list, one at a time."""
     if not file.is_file():
         raise TaskError(f"{file}: no such file")
+    if file.stat().st_size > LARGEST_BYTES:
+        raise TaskError(
+            f"{file.name}: {file.stat().st_size / 1e9:.1f} GB, at most {LARGEST_BYTES / 1e9:g} GB "
+            "are read: leave out boxes of low score"
+        )
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -204,7 +225,7 @@ def _rows(file: Path) -> Iterator[Any]:
     decoder = json.JSONDecoder(parse_constant=float)
     at = _next(text, 0)
     if text[at : at + 1] != "[":
-        raise TaskError(f"{file.name}: expected a list of COCO results")
+        raise TaskError(f"{file.name}: expected a list of COCO results or of BDD100K's frames")
     at = _next(text, at + 1)
     while text[at : at + 1] != "]":
         try:

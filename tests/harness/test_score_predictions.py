@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,30 @@ def test_saved_predictions_score_in_pycocotools_alone(
     assert record.value == pytest.approx(evaluation.stats[0], abs=1e-12)
 
 
+def test_bdd100ks_frames_are_written_and_score_the_same(
+    coco_root: Path, detector_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_renamed(root: Path, split: str | None) -> Dataset:
+        return replace(datasets.coco.open_coco(root, split), name="bdd100k")
+
+    monkeypatch.setitem(datasets.DATASETS, "bdd100k", open_renamed)
+    spec = RunSpec(
+        dataset="bdd100k",
+        data_root=str(coco_root),
+        derainer=("identity",),
+        model={"detection": str(detector_file)},
+        quality=("none",),
+        workspace=str(tmp_path / "runs"),
+        out=str(tmp_path),
+        save=("predictions",),
+    )
+    before = made(run(spec), "detection")
+    file = tmp_path / "predictions/none/identity/detection-bdd100k.json"
+    after = made(score_predictions(file, spec), "detection")
+    assert before["ap"][0] == pytest.approx(after["ap"][0], abs=1e-9)
+    assert set(json.loads(file.read_text())[0]) == {"name", "labels"}
+
+
 def test_save_needs_a_folder(coco_root: Path, detector_file: Path) -> None:
     with pytest.raises(UsageError, match="--save predictions needs --out"):
         run(
@@ -217,6 +242,22 @@ BAD_MASKS: dict[str, tuple[Any, str]] = {
     "overlong": (RUNS | {"counts": "o" * 10**5 + "0"}, "run lengths of mask 0 are damaged"),
     "too short": (RUNS | {"counts": "5"}, "run lengths of mask 0 are damaged"),
 }
+
+
+BDD_GOOD: dict[str, Any] = {"name": "000000000001.jpg", "labels": []}
+BDD_BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "image": ({"name": "a.jpg"}, "frame 0: name 'a.jpg' is no image of the data set"),
+    "no name": ({"name": 3}, "frame 0: name '3' is no image of the data set"),
+    "labels": ({"labels": 3}, "frame 0: 'labels' must be a list, got int"),
+    "label": ({"labels": [3]}, "frame 0: labels[0]: expected an object, got int"),
+    "category": ({"labels": [{"category": "ox"}]}, "labels[0]: category 'ox' is not in the"),
+    "score": ({"labels": [{"category": "car"}]}, "labels[0]: 'score' is missing"),
+    "box": (
+        {"labels": [{"category": "car", "score": 1, "box2d": {"x1": None}}]},
+        "labels[0]: box2d must have the numbers x1, y1, x2, y2",
+    ),
+}
+BAD |= {f"BDD100K: {k}": (json.dumps([BDD_GOOD | v]), says) for k, (v, says) in BDD_BAD.items()}
 
 
 def scoring(coco_root: Path, task: str, file: Path) -> list[str]:

@@ -1,0 +1,93 @@
+"""Predictions in BDD100K's own form, Scalabel: frames by name with scored labels.
+
+Reference: https://doc.bdd100k.com/evaluate.html (detection, instance segmentation by run lengths).
+The last column and row of a ``box2d`` belong to the object, as in BDD100K's labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from datasets.sample import Sample
+from tasks.coco_ap import Detections
+from tasks.task import TaskError
+
+
+def is_frame(row: Any) -> bool:
+    """Whether an element of a list of predictions is a frame, and no COCO result."""
+    return isinstance(row, dict) and "labels" in row and "image_id" not in row
+
+
+def as_coco(
+    frame: Mapping[str, Any], ids: Mapping[str, str], categories: Mapping[str, int], where: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A frame's labels as COCO results, each with what to call it in an error.
+
+    Args:
+        frame: ``{"name": FILE, "labels": [{"category", "score", "box2d" or "rle"}, …]}``.
+        ids: Sample id by stem of the image file.
+        categories: Category id by name.
+        where: What to call the frame.
+
+    Raises:
+        TaskError: For an unknown image or category, or labels that are no list of objects.
+    """
+    name, labels = frame.get("name"), frame["labels"]
+    stem = PurePosixPath(name).stem if isinstance(name, str) else ""
+    if stem not in ids:
+        raise TaskError(f"{where}: name {str(name)[:60]!r} is no image of the data set")
+    if labels is not None and not isinstance(labels, list):
+        raise TaskError(f"{where}: 'labels' must be a list, got {type(labels).__name__}")
+    for i, label in enumerate(labels or []):
+        here = f"{where}: labels[{i}]"
+        if not isinstance(label, dict):
+            raise TaskError(f"{here}: expected an object, got {type(label).__name__}")
+        category = label.get("category")
+        if not isinstance(category, str) or category not in categories:
+            raise TaskError(f"{here}: category {str(category)[:60]!r} is not in the data set")
+        row = {"image_id": ids[stem], "category_id": categories[category]}
+        row |= {"score": label["score"]} if "score" in label else {}
+        row |= {"segmentation": label["rle"]} if "rle" in label else {}
+        row |= {"bbox": _xywh(label["box2d"], here)} if "box2d" in label else {}
+        yield here, row
+
+
+def write_frames(
+    file: Path,
+    predictions: Iterable[tuple[Sample, Detections]],
+    categories: Mapping[int, str],
+) -> None:
+    """Write boxes, and masks where there are some, a frame per line."""
+    lines = []
+    for sample, found in predictions:
+        labels = []
+        for i, (x1, y1, x2, y2) in enumerate(found.boxes_xyxy_px.tolist()):
+            label: dict[str, Any] = {
+                "id": str(i),
+                "category": categories[int(found.categories[i])],
+                "score": float(found.scores[i]),
+                "box2d": {"x1": x1, "y1": y1, "x2": x2 - 1, "y2": y2 - 1},
+            }
+            if found.masks:
+                mask = found.masks[i]
+                size = [mask.height_px, mask.width_px]
+                label["rle"] = {"size": size, "counts": mask.counts.decode()}
+            labels.append(label)
+        lines.append(json.dumps({"name": sample.path.name, "labels": labels}))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("[" + ",\n".join(lines) + "]\n", encoding="utf-8")
+
+
+def _xywh(box: Any, where: str) -> Any:
+    """COCO's box; what is no box stays as it is, to be refused with COCO's."""
+    if not isinstance(box, dict):
+        return box
+    sides = {side: box.get(side) for side in ("x1", "y1", "x2", "y2")}
+    numbers = [v for v in sides.values() if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) < len(sides):
+        raise TaskError(f"{where}: box2d must have the numbers {', '.join(sides)}")
+    x1, y1, x2, y2 = numbers
+    return [x1, y1, x2 + 1 - x1, y2 + 1 - y1]
