@@ -34,6 +34,7 @@ CLASSES = (
     "pedestrian",
     "cyclist",
 )
+TERMS = "University of Cambridge; CC BY-NC 4.0: research, not commercial"
 VOID = 11
 """Pixel of the files that no class belongs to."""
 
@@ -87,6 +88,7 @@ def open_camvid(root: Path, split: str | None, problems: Problems | None = None)
         split,
         samples,
         classes=dict(enumerate(CLASSES)),
+        terms=TERMS,
         export_labels=partial(copy_files, files, root),
     )
 

@@ -174,6 +174,8 @@ class Dataset:
     the new relative path of each sample's image; None where images are all there is."""
     unclean: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Attribute values of images that are left out unless one asks for that attribute."""
+    terms: str = ""
+    """What its makers allow it to be used for, where they say so."""
     notes: tuple[str, ...] = ()
     """What a reader of results must know of the set: labels' source, images left out."""
 

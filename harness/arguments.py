@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Does removing rain from an image help the vision system that sees it next?",
     )
     verbs = whole.add_subparsers(required=True, metavar="VERB")
-    for add in (_run, _report, _score, _synth, _check_data, _bench, _fetch, _list):
+    for add in (_run, _report, _score, _synth, _check_data, _bench, _train, _fetch, _list):
         add(verbs)
     return whole
 
@@ -71,8 +71,9 @@ def _score(verbs: Verbs) -> None:
         "score",
         help="restored images or predictions made elsewhere",
         description="Quality: two folders in, paired by stem; without --reference, metrics that "
-        "need no clean image. Other tasks: predictions in, a COCO results file (of instances: of "
-        "masks, or a folder with boxes.json and masks.json) or a folder of label maps by stem, "
+        "need no clean image. Other tasks: predictions in, a file of COCO results or BDD100K's "
+        "frames (of instances: with masks, or a folder with boxes.json and masks.json) or a folder "
+        "of label maps by stem, "
         "with the data set they are of; no network is needed.",
     )
     tasks = ("quality", "detection", "instance", "semantic")
@@ -80,8 +81,8 @@ def _score(verbs: Verbs) -> None:
     score.add_argument("--restored", type=Path, metavar="DIR", help="quality: the images to judge")
     score.add_argument("--reference", type=Path, metavar="DIR", help="quality: the clean images")
     score.add_argument("--predictions", type=Path, metavar="PATH", help="a file or folder")
-    names = ("dataset", "data_root", "split", "pair", "limit", "quality", "protocol", "workers")
-    for name in names:
+    where = ("dataset", "data_root", "split", "pair", "where", "limit")
+    for name in (*where, "quality", "protocol", "workers"):
         _add_field(score, name)
     score.add_argument("--out", type=Path, metavar="DIR", help="folder for results and page")
     score.set_defaults(verb="score")
@@ -150,6 +151,22 @@ def _bench(verbs: Verbs) -> None:
     bench.add_argument("--repeats", type=int, default=3, metavar="N", help="timed runs (default 3)")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write every run's seconds too")
     bench.set_defaults(verb="bench")
+
+
+def _train(verbs: Verbs) -> None:
+    train = verbs.add_parser(
+        "train",
+        help="train a network; what was broken off goes on",
+        description="refinenet: the light-weight RefineNet, on the label maps of a data set. The "
+        "folder gets a checkpoint after every epoch, the curve, the weights and their card.",
+    )
+    train.add_argument("name", metavar="NAME", help="refinenet")
+    for name in ("dataset", "data_root", "split", "where", "limit", "dtype"):
+        _add_field(train, name)
+    train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
+    train.add_argument("--max-minutes", type=float, metavar="X", help="end after that epoch")
+    train.set_defaults(verb="train")
 
 
 def _fetch(verbs: Verbs) -> None:

@@ -191,6 +191,29 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _train(arguments: argparse.Namespace) -> int:
+    from harness.memory import keep_large_blocks
+    from harness.spec import known
+    from harness.train import NETWORKS, train_refinenet
+
+    known(arguments.name, dict.fromkeys(NETWORKS), "network to train")
+    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields and k != "out"}
+    fields["where"] = _split(fields.get("where", ()))
+    if arguments.epochs is not None and arguments.epochs < 1:
+        raise UsageError(f"--epochs {arguments.epochs}: at least 1")
+    keep_large_blocks()
+    with _progress() as progress:
+        file = train_refinenet(
+            checked(**fields),
+            arguments.out,
+            arguments.epochs,
+            arguments.max_minutes,
+            progress or (lambda *_: None),
+        )
+    print(file)
+    return 0
+
+
 def _fetch(arguments: argparse.Namespace) -> int:
     from harness import FETCHED
     from harness.fetch import SOURCES, fetch
@@ -243,6 +266,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "synth": _synth,
     "check-data": _check_data,
     "bench": _bench,
+    "train": _train,
     "fetch": _fetch,
     "list": _list,
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,15 @@ from datasets.sample import Dataset
 from harness import FETCHED, keys
 from harness.fetch import SOURCES
 from harness.spec import RunSpec, UsageError
-from tasks.models import DEFAULTS, MODELS, OF_CONTENT, TRAINED_ON
+from tasks.models import (
+    BUNDLED,
+    DEFAULTS,
+    MODELS,
+    OF_CONTENT,
+    OF_DATASET,
+    TRAINED_ON,
+    WEIGHTS,
+)
 
 if TYPE_CHECKING:
     from tasks.task import Task
@@ -44,20 +53,34 @@ class Network:
     """All that decides its predictions."""
     build: Callable[[str], Any]
     """Loads it on a device."""
+    trained_on: tuple[str, str] | None = None
+    """Data set and split, where they are known."""
 
 
 def network_of(task: str, spec: RunSpec) -> Network:
     """The network of a task.
 
-    Words are a file (its suffix tells the family), ``NAME@FILE`` with a family's name, the name of
-    an ultralytics checkpoint in ``--model-dir``, or ``FILE.py:FACTORY[@WEIGHTS]``.
+    Words are a bundled network's name, a file (its suffix tells the family), ``NAME@FILE`` with a
+    family's name, the name of an ultralytics checkpoint in ``--model-dir``, or
+    ``FILE.py:FACTORY[@WEIGHTS]``.
 
     Raises:
         UsageError: If there is none such, or it cannot run here.
     """
-    word = spec.model.get(task, DEFAULTS.get(task, ""))
+    default = OF_DATASET.get((spec.dataset or "", task), DEFAULTS.get(task, ""))
+    word = spec.model.get(task, default)
     if not word:
         raise UsageError(f"--task {task} needs a network: give --model {task}=FILE or NAME@FILE")
+    if word in BUNDLED:
+        file = WEIGHTS / f"{word}.safetensors"
+        if not file.is_file():
+            family, _, dataset = word.partition("-")
+            raise UsageError(
+                f"network {word} has no weights yet: python -m harness train {family} --dataset "
+                f"{dataset} --data-root DIR --out DIR makes them, --model {task}={family}@FILE "
+                "takes them"
+            )
+        return replace(_of_family(task, BUNDLED[word], file), name=word)
     if (file := Path(word)).is_file():
         return _of_family(task, _family(task, file), file)
     name, _, weights = word.partition("@")
@@ -129,7 +152,7 @@ def task_plan(name: str, network: Network, dataset: Dataset, device: str) -> Tas
         model_key={**network.key, "categories": {str(k): v for k, v in classes.items()}},
         evidence_version=evidence_version(name),
         task=scoring_task(name, dataset, lambda: network.build(device)),
-        trained_on=TRAINED_ON.get(network.sha256),
+        trained_on=network.trained_on,
     )
 
 
@@ -171,7 +194,17 @@ def _of_family(task: str, family: str, file: Path) -> Network:
     if card.is_file():
         key["card"] = keys.file_sha256(card)
     name = file.stem if family in OF_CONTENT[task].values() else f"{family}@{sha256[:8]}"
-    return Network(name, sha256, key, lambda device: row.build(file, device))
+    trained_on = TRAINED_ON.get(sha256) or _trained_on(card)
+    return Network(name, sha256, key, lambda device: row.build(file, device), trained_on)
+
+
+def _trained_on(card: Path) -> tuple[str, str] | None:
+    """Data set and split in a network's card, where ``train`` wrote them."""
+    try:
+        trained = json.loads(card.read_bytes())["trained_on"]
+        return str(trained["dataset"]), str(trained["split"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _own(task: str, word: str, weights: Path | None) -> Network:

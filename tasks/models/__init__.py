@@ -158,6 +158,13 @@ MODELS: dict[str, ModelRow] = {
 DEFAULTS = {"detection": "yolov8n", "instance": "yolov8n-seg"}
 """The network of a task where none is named."""
 
+WEIGHTS = Path(__file__).parent.parent / "weights"
+BUNDLED = {"refinenet-camvid": "refinenet"}
+"""Networks whose weights lie in `WEIGHTS`, ``NAME.safetensors`` with a card: name -> family."""
+
+OF_DATASET = {("camvid", "semantic"): "refinenet-camvid"}
+"""The network of a data set and task where none is named, before `DEFAULTS`."""
+
 OF_CONTENT = {
     "detection": {".pt": "ultralytics"},
     "instance": {".pt": "ultralytics-seg"},

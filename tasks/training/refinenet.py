@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import albumentations as A
 import cv2
@@ -25,6 +25,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from datasets.image import NDArrayByte, to_tensor
 from datasets.sample import IGNORED, Sample
 from tasks.networks.refinenet import RefineNet
+
+
+class Epoch(NamedTuple):
+    """What `train` tells of an epoch."""
+
+    number: int
+    """From 1."""
+    loss: float
+    """Mean over the steps."""
+    elapsed_s: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ class Recipe:
     ema_decay: float = 0.998
     scale: tuple[float, float] = (-0.4, 0.6)
     """Images are resized by 1 + a number drawn from this range."""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """bf16: convolutions in bfloat16, which halves the time where the processor has it."""
     seed: int = 0
 
 
@@ -48,7 +60,7 @@ def train(
     classes: int,
     recipe: Recipe,
     checkpoint: Path,
-    report: Callable[[str], None] = lambda _: None,
+    report: Callable[[Epoch], bool] = lambda _: True,
 ) -> RefineNet:
     """Train, or continue from ``checkpoint``, which every epoch writes.
 
@@ -57,7 +69,7 @@ def train(
         classes: Number of classes; label maps hold 0 to classes - 1, and `IGNORED`.
         recipe: See `Recipe`.
         checkpoint: PyTorch file with everything that continuing needs.
-        report: Told of every epoch in a line.
+        report: Told of every epoch, once it is in the checkpoint; False ends the training there.
 
     Returns:
         The averaged network.
@@ -85,8 +97,10 @@ def train(
             torch.manual_seed(recipe.seed + epoch * steps + step)  # of the dropout
             chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
             x, truth = _batch([images[i] for i in chosen], (epoch, step), recipe)
+            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.dtype == "bf16"):
+                logits = network(x)
             loss = torch.nn.functional.cross_entropy(
-                network(x), truth, weights, ignore_index=IGNORED
+                logits.float(), truth, weights, ignore_index=IGNORED
             )
             optimiser.zero_grad()
             loss.backward()
@@ -97,8 +111,9 @@ def train(
         temporary = checkpoint.with_suffix(".tmp")
         torch.save({**state, "epoch": epoch + 1}, temporary)
         temporary.replace(checkpoint)
-        seconds = time.monotonic() - started
-        report(f"epoch {epoch + 1} loss {np.mean(losses):.7f} {seconds:.0f} s")
+        done = Epoch(epoch + 1, float(np.mean(losses)), time.monotonic() - started)
+        if not report(done):
+            break
     assert isinstance(average.module, RefineNet)
     return average.module.eval()
 

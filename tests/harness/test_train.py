@@ -1,0 +1,74 @@
+"""The verb that trains task networks."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.camvid import CLASSES
+from datasets.image import encode_indices, encode_png
+from harness.cli import run_command_line
+from harness.keys import file_sha256
+
+
+@pytest.fixture
+def camvid(tmp_path: Path) -> Path:
+    """A miniature of CamVid: sky above road."""
+    root = tmp_path / "camvid"
+    for split, count in (("train", 8), ("val", 2), ("test", 2)):
+        (root / split).mkdir(parents=True)
+        (root / f"{split}annot").mkdir()
+        for i in range(count):
+            labels = np.zeros((32, 40), np.uint8)
+            labels[16 + i % 4 :] = CLASSES.index("road")
+            image = np.repeat(np.where(labels == 0, 200, 60)[:, :, None], 3, 2).astype(np.uint8)
+            (root / split / f"0001TP_{i:03}.png").write_bytes(encode_png(image))
+            (root / f"{split}annot" / f"0001TP_{i:03}.png").write_bytes(encode_indices(labels))
+    return root
+
+
+def test_one_command_trains_and_another_runs_what_it_made(camvid: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    data = ["--dataset", "camvid", "--data-root", str(camvid)]
+    words = ["train", "refinenet", *data, "--out", str(out), "--epochs", "2"]
+    assert run_command_line([*words, "--max-minutes", "0"]) == 0
+    assert [row["epoch"] for row in csv.DictReader((out / "curve.csv").open())] == ["1"]
+    assert run_command_line(words) == 0
+    assert [row["epoch"] for row in csv.DictReader((out / "curve.csv").open())] == ["1", "2"]
+    weights = out / "refinenet-camvid.safetensors"
+    card = json.loads((out / "refinenet-camvid.safetensors.json").read_text())
+    assert card["sha256"] == file_sha256(weights)
+    assert card["classes"] == list(CLASSES)
+    assert card["epochs_done"] == 2
+    assert card["trained_on"]["images"] == 8
+    assert "not commercial" in card["trained_on"]["terms"]
+    assert card["validated_on"]["images"] == 2
+
+    shown = tmp_path / "shown"
+    where = ["--workspace", str(tmp_path / "runs"), "--out", str(shown)]
+    seen = [*data, "--split", "train", "--rain", "none", "--derainer", "identity", *where]
+    model = f"semantic=refinenet@{weights}"
+    assert run_command_line(["run", *seen, "--task", "semantic", "--model", model]) == 0
+    records = json.loads((shown / "results.json").read_text())["records"]
+    assert {r["n"] for r in records if r["metric"] == "miou"} == {8}
+    assert [r["seen"] for r in records if r["metric"] == "miou"] == [["task-images"]]
+
+
+def test_what_cannot_be_trained_is_one_line(
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--dataset", "camvid", "--data-root", str(camvid), "--out", str(tmp_path / "out")]
+    for words, said in (
+        (["train", "refinet", *data], "did you mean refinenet?"),
+        (["train", "refinenet", *data, "--epochs", "0"], "--epochs 0: at least 1"),
+        (["train", "refinenet", *data, "--dtype", "fp16"], "fp32 or bf16"),
+        (["train", "refinenet", *data, "--limit", "3"], "needs label maps of all and 8 images"),
+        (["train", "refinenet", *data[:-2], "--out", str(tmp_path)], "holds another training"),
+    ):
+        (tmp_path / "training.json").write_text("{}")
+        assert run_command_line(words) == 2
+        assert said in capsys.readouterr().err
