@@ -9,8 +9,9 @@ from datasets.streetsim.ground import Paint
 from datasets.streetsim.layout import Thing
 from datasets.streetsim.light import Light
 from datasets.streetsim.people import Person
-from datasets.streetsim.roadside import Roadside
+from datasets.streetsim.roadside import Roadside, Tree
 from datasets.streetsim.solids import Pose, circle
+from datasets.streetsim.vegetation import BARE
 from datasets.streetsim.vehicles import Vehicle
 
 SUN = 130
@@ -35,26 +36,31 @@ def cast(paint: Paint, light: Light, things: list[Thing], roadside: Roadside) ->
             if light.is_sunny:
                 _streak(paint, light, pose.x_m, pose.z_m, 0.2, tall * 0.95)
     for tree in roadside.trees:
-        x, z = tree.place
-        wide, tall, trunk = tree.size
-        _disc(paint, x, z, 0.45, 0.45, 150)
-        if light.is_sunny:
-            _streak(paint, light, x, z, 0.05 + 0.02 * wide, trunk + tall / 2)
-            if tree.form != 3:
-                sx, sy, sz = light.towards_sun
-                high = trunk + tall / 2
-                at_x, at_z = x - sx / sy * high, z - sz / sy * high
-                _disc(paint, at_x, at_z, wide * 0.3, wide * 0.34, SUN)
-                for k, (a, b) in enumerate(_RING[::2].tolist()):
-                    size = wide * (0.16 + 0.03 * ((k * 5) % 4))
-                    _disc(paint, at_x + a * wide * 0.3, at_z + b * wide * 0.36, size, size, SUN)
-        elif not light.is_dark and tree.form != 3:
-            for share, level in ((0.5, 228), (0.38, 205), (0.25, 186)):
-                _disc(paint, x, z, wide * share, wide * share, level)
+        _tree(paint, light, tree)
     for x, z in roadside.posts:
         _disc(paint, x, z, 0.16, 0.16, 170)
         if light.is_sunny:
             _streak(paint, light, x, z, 0.05, 3.0)
+
+
+def _tree(paint: Paint, light: Light, tree: Tree) -> None:
+    """A crown's shadow: several discs, since leaves end in no smooth line."""
+    x, z = tree.place
+    wide, tall, trunk = tree.size
+    _disc(paint, x, z, 0.45, 0.45, 150)
+    if light.is_sunny:
+        _streak(paint, light, x, z, 0.05 + 0.02 * wide, trunk + tall / 2)
+        if tree.form != BARE:
+            sx, sy, sz = light.towards_sun
+            high = trunk + tall / 2
+            at_x, at_z = x - sx / sy * high, z - sz / sy * high
+            _disc(paint, at_x, at_z, wide * 0.3, wide * 0.34, SUN)
+            for k, (a, b) in enumerate(_RING[::2].tolist()):
+                size = wide * (0.16 + 0.03 * ((k * 5) % 4))
+                _disc(paint, at_x + a * wide * 0.3, at_z + b * wide * 0.36, size, size, SUN)
+    elif not light.is_dark and tree.form != BARE:
+        for share, level in ((0.5, 228), (0.38, 205), (0.25, 186)):
+            _disc(paint, x, z, wide * share, wide * share, level)
 
 
 def _rectangle(paint: Paint, pose: Pose, half: float, length: float, level: int) -> None:
