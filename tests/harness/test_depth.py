@@ -36,7 +36,7 @@ def test_a_copy_is_rained_on_at_its_true_distances(spec: RunSpec, tmp_path: Path
             for depth in (sample.depth_m(), None)
         ]
         assert np.array_equal(decode(file.read_bytes(), file.name), made[0])
-        assert not np.array_equal(*made)
+        assert not np.array_equal(made[0], made[1])
 
 
 def test_keys_tell_depths_apart_and_are_as_ever_without(spec: RunSpec, tmp_path: Path) -> None:
