@@ -83,7 +83,7 @@ def _opened(
 ) -> tuple[Dataset, list[Finding]]:
     """The set without its wrong entries, and what is wrong with them."""
     problems: list[str] = []
-    if name in ("coco", "bdd100k"):
+    if name in ("coco", "bdd100k", "streetsim"):
         dataset = DATASETS[name](root, split, masks=True, problems=problems)
         if any(s.annotations and s.annotations.masks for s in dataset.samples) or not problems:
             return dataset, [Finding(True, "label", text) for text in problems]

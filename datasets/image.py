@@ -92,6 +92,39 @@ def encode_indices(values: NDArrayByte) -> bytes:
     return data.tobytes()
 
 
+def decode_depth(data: bytes, name: str) -> NDArrayFloat:
+    """Decode a PNG of distances in centimetres, 16 bits each, to metres.
+
+    Args:
+        data: The file's bytes.
+        name: What to call it in an error.
+
+    Returns:
+        ``float32 (H, W)``, above 0.
+
+    Raises:
+        ImageError: If the bytes are no such image, or a distance is 0.
+    """
+    try:
+        levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ImageError(f"{name}: cannot be decoded: {error.err or error}") from error
+    if levels is None or levels.dtype != np.uint16 or levels.ndim != 2:
+        raise ImageError(f"{name}: expected a PNG with one 16-bit distance per pixel")
+    if not levels.all():
+        raise ImageError(f"{name}: holds a distance of 0: must be at least 1 cm")
+    return np.asarray(levels.astype(np.float32) / np.float32(100), np.float32)
+
+
+def encode_depth(depth_m: NDArrayFloat) -> bytes:
+    """Encode ``float32 (H, W)`` metres as PNG of centimetres, 0.01 m to 655.35 m."""
+    levels = np.clip(np.rint(depth_m * np.float32(100)), 1, 65535).astype(np.uint16)
+    done, data = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise ImageError("PNG encoding failed")
+    return data.tobytes()
+
+
 def encode_png(image: NDArrayByte) -> bytes:
     """Encode ``uint8 (H, W, 3) RGB`` as PNG, losslessly and fast rather than small."""
     done, data = cv2.imencode(

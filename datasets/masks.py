@@ -31,6 +31,14 @@ def encode(pixels: NDArray[np.bool_]) -> Mask:
     return Mask(height_px, width_px, run_lengths["counts"])
 
 
+def of_runs(counts: NDArray[np.int64], height_px: int, width_px: int) -> Mask:
+    """The mask of run lengths of our own: column by column, the first outside the object."""
+    from pycocotools import mask as coco
+
+    plain = {"size": [height_px, width_px], "counts": counts.tolist()}
+    return Mask(height_px, width_px, coco.frPyObjects(plain, height_px, width_px)["counts"])
+
+
 def decode(mask: Mask) -> NDArray[np.bool_]:
     """The pixels of a mask that one of these functions made, ``bool (H, W)``."""
     pixels = _pixels(run_lengths(mask.counts, "mask"), mask.height_px, mask.width_px)

@@ -11,7 +11,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import ImageError, NDArrayByte, decode, decode_indices
+from datasets.image import (
+    ImageError,
+    NDArrayByte,
+    NDArrayFloat,
+    decode,
+    decode_depth,
+    decode_indices,
+)
 
 Half = Literal["left", "right"]
 IGNORED = 255
@@ -102,6 +109,9 @@ class Sample:
     decode_label_map: Callable[[bytes, str], NDArrayByte] = decode_indices
     """Function of (the file's bytes, its name) that gives the label map."""
 
+    depth_path: Path | None = None
+    """File with the distance of every pixel, as `datasets.image.decode_depth` reads it."""
+
     def read(self) -> bytes:
         """The image file's bytes.
 
@@ -133,6 +143,16 @@ class Sample:
         if self.label_map_path is None:
             raise DatasetError(f"image {self.id} has no label map")
         return self.decode_label_map(self.label_map_path.read_bytes(), self.label_map_path.name)
+
+    def depth_m(self) -> NDArrayFloat | None:
+        """Distance of every pixel along the view, ``float32 (H, W)``; None where there is none.
+
+        Raises:
+            ImageError: If it cannot be decoded.
+        """
+        if self.depth_path is None:
+            return None
+        return decode_depth(self.depth_path.read_bytes(), self.depth_path.name)
 
     def given_rain(self) -> NDArrayByte:
         """Decode the rainy file that the set brings.

@@ -47,6 +47,8 @@ class Entry:
     labels: str | None
     rainy: str | None
     """Key of the rainy image that the data set brings."""
+    depth: str | None = None
+    """Digest of the file with the distances, where the set has one."""
 
     @staticmethod
     def of(sample: Sample) -> Entry:
@@ -62,8 +64,14 @@ class Entry:
         labels = sample.annotations.sha256() if sample.annotations else None
         if sample.label_map_path is not None:
             labels = keys.key("labels", objects=labels, map=keys.file_sha256(sample.label_map_path))
-        content = keys.key("content", image=image, labels=labels, rainy=rainy)
-        return Entry(sample, content, image, labels, rainy)
+        depth = None if sample.depth_path is None else keys.file_sha256(sample.depth_path)
+        content = keys.key("content", image=image, labels=labels, rainy=rainy, **_named(depth))
+        return Entry(sample, content, image, labels, rainy, depth)
+
+
+def _named(depth: str | None) -> dict[str, str]:
+    """What a depth adds to a key: nothing where there is none."""
+    return {} if depth is None else {"depth": depth}
 
 
 def _image_key(sample: Sample, file: Path, half: Half | None) -> str:
@@ -96,6 +104,7 @@ class UnitKeys:
             rainy = keys.key(
                 "rainy",
                 image=rainy,
+                **_named(self.entry.depth),
                 rain=digest(plan.rains[condition.rain]),
                 seed=plan.spec.seed,
                 versions=keys.versions(("numpy", "opencv-python")),

@@ -10,6 +10,7 @@ from datasets import DATASETS, Dataset, DatasetError
 from datasets.check import Finding, check, counts
 from datasets.draw import drawn
 from datasets.image import ImageError, NDArrayByte, encode_png, shrink
+from harness.plan import root_of
 from harness.spec import RunSpec, UsageError, known
 from reports.sheet import contact_sheet
 
@@ -35,15 +36,14 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
         UsageError: If a word is wrong or a folder absent.
         DatasetError: If the set cannot be opened at all.
     """
-    if spec.dataset is None or spec.data_root is None:
+    if spec.dataset is None or (spec.data_root is None and spec.dataset != "streetsim"):
         raise UsageError("name a data set with --dataset and its folder with --data-root")
     known(spec.dataset, DATASETS, "data set")
     if spec.pair is not None and spec.dataset != "pairs":
         raise UsageError("--pair belongs to --dataset pairs")
-    root = Path(spec.data_root)
-    for flag, folder in (("--data-root", root), ("--against", against)):
-        if folder is not None and not folder.is_dir():
-            raise UsageError(f"{flag} {folder}: no such folder")
+    root = root_of(spec)
+    if against is not None and not against.is_dir():
+        raise UsageError(f"--against {against}: no such folder")
     if sheet is not None and not sheet.parent.is_dir():
         raise UsageError(f"--sheet {sheet}: no folder {sheet.parent}")
     checked = check(spec.dataset, root, spec.split, spec.pair, against)

@@ -130,7 +130,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _synth(arguments: argparse.Namespace) -> int:
-    from harness.plan import open_dataset, rains_of, worker_count
+    from harness.plan import open_dataset, rains_of, root_of, worker_count
     from harness.synth import Recipe, synthesize
 
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
@@ -149,7 +149,7 @@ def _synth(arguments: argparse.Namespace) -> int:
     with _progress() as progress:
         done = synthesize(
             dataset,
-            Path(spec.data_root or ""),
+            root_of(spec),
             recipe,
             arguments.out,
             worker_count(spec, "cpu"),

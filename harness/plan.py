@@ -13,7 +13,7 @@ from datasets import DATASETS, Dataset
 from datasets.pairs import with_rainy
 from datasets.rain import RAINS, Rain, RainError, digest, parse
 from datasets.where import select
-from harness import keys
+from harness import FETCHED, keys
 from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stages_of
 from harness.manifest import manifest_of
 from harness.spec import RunSpec, UsageError, known
@@ -104,12 +104,7 @@ def open_dataset(spec: RunSpec) -> Dataset:
         UsageError: If it is not named, unknown, or its folder is absent.
         DatasetError: If it cannot be read.
     """
-    reader = _reader(spec)
-    if spec.data_root is None:
-        raise UsageError(f"data set {spec.dataset} needs --data-root, the folder where it lies")
-    root = Path(spec.data_root)
-    if not root.is_dir():
-        raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
+    reader, root = _reader(spec), root_of(spec)
     options: dict[str, Any] = {}
     if "instance" in spec.task and "masks" in inspect.signature(reader).parameters:
         options["masks"] = True
@@ -119,6 +114,22 @@ def open_dataset(spec: RunSpec) -> Dataset:
         dataset = reader(root, spec.split, **options)
         dataset = with_rainy(dataset, root / spec.pair) if spec.pair else dataset
     return select(dataset, spec.where).limited(spec.limit)
+
+
+def root_of(spec: RunSpec) -> Path:
+    """The folder where a spec's data set lies; of streetsim it may still be absent.
+
+    Raises:
+        UsageError: If it is not named, or absent.
+    """
+    if spec.dataset == "streetsim":
+        return Path(spec.data_root) if spec.data_root else FETCHED / "streetsim"
+    if spec.data_root is None:
+        raise UsageError(f"data set {spec.dataset} needs --data-root, the folder where it lies")
+    root = Path(spec.data_root)
+    if not root.is_dir():
+        raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
+    return root
 
 
 def rains_of(word: str) -> list[tuple[str, Rain | None]]:

@@ -31,9 +31,12 @@ class RunSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     dataset: str | None = Field(
-        default=None, description="data set: coco, bdd100k, camvid, folder, pairs"
+        default=None, description="data set: streetsim, coco, bdd100k, camvid, folder, pairs"
     )
-    data_root: str | None = Field(default=None, description="where the data set lies")
+    data_root: str | None = Field(
+        default=None,
+        description="where the data set lies; streetsim is rendered there, by default into a cache",
+    )
     split: str | None = Field(default=None, description="part of the data set, e.g. val2017")
     pair: str | None = Field(
         default=None,

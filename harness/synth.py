@@ -146,7 +146,7 @@ def _write(
 ) -> dict[str, Any]:
     """Write one image; returns its line of the manifest."""
     rng = generator(recipe.seed, recipe.rain, sample.id)
-    rainy = recipe.rain.render(sample.image(), rng)
+    rainy = recipe.rain.render(sample.image(), rng, sample.depth_m())
     place, quality = places[sample.id], recipe.jpeg_quality
     data = encode_png(rainy.image) if quality is None else encode_jpeg(rainy.image, quality)
     _replace(out / place, data)

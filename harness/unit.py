@@ -217,11 +217,11 @@ class _Pictures:
         if self._condition.rain == "given":
             self.stage = "decode"
             return self.entry.sample.given_rain()
-        clean = self.clean
+        clean, depth = self.clean, self.entry.sample.depth_m()
         self.stage = "rain"
         rain = self._plan.rains[self._condition.rain]
         rng = generator(self._plan.spec.seed, rain, self.entry.sample.id)
-        rendered: RainyImage = rain.render(clean, rng)
+        rendered: RainyImage = rain.render(clean, rng, depth)
         return rendered.image
 
     @once

@@ -55,7 +55,10 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         lambda _: ["--rain", "physical:rate_mm_h=-1/5"],
         "rate_mm_h=-1.0: must lie in [0, 300]",
     ),
-    "dataset": (lambda _: ["--dataset", "kitti"], "unknown data set 'kitti': known are coco"),
+    "dataset": (
+        lambda _: ["--dataset", "kitti"],
+        "unknown data set 'kitti': known are streetsim, coco",
+    ),
     "given": (lambda _: ["--rain", "given"], "data set coco brings no rainy images"),
     "pair": (lambda _: ["--pair", "wet"], "wet not found: name the folder of the rainy images"),
     "where": (lambda _: ["--where", "weather=wet"], "no image has 'weather': known are none"),
