@@ -157,10 +157,11 @@ def _train(verbs: Verbs) -> None:
     train = verbs.add_parser(
         "train",
         help="train a network; what was broken off goes on",
-        description="refinenet: the light-weight RefineNet, on the label maps of a data set. The "
-        "folder gets a checkpoint after every epoch, the curve, the weights and their card.",
+        description="refinenet: the light-weight RefineNet, on the label maps of a data set; yolo: "
+        "a small network for boxes and masks. The folder gets a checkpoint after every epoch, the "
+        "curve, the weights and their card. Splits may be joined: train:3000+train-720p:500.",
     )
-    train.add_argument("name", metavar="NAME", help="refinenet")
+    train.add_argument("name", metavar="NAME", help="refinenet, yolo")
     for name in ("dataset", "data_root", "split", "where", "limit", "dtype"):
         _add_field(train, name)
     train.add_argument("--out", type=Path, required=True, metavar="DIR")

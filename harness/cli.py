@@ -194,16 +194,17 @@ def _bench(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from harness.memory import keep_large_blocks
     from harness.spec import known
-    from harness.train import NETWORKS, train_refinenet
+    from harness.train import NETWORKS, train_network
 
-    known(arguments.name, dict.fromkeys(NETWORKS), "network to train")
+    known(arguments.name, NETWORKS, "network to train")
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields and k != "out"}
     fields["where"] = _split(fields.get("where", ()))
     if arguments.epochs is not None and arguments.epochs < 1:
         raise UsageError(f"--epochs {arguments.epochs}: at least 1")
     keep_large_blocks()
     with _progress() as progress:
-        file = train_refinenet(
+        file = train_network(
+            arguments.name,
             checked(**fields),
             arguments.out,
             arguments.epochs,

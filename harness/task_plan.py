@@ -71,7 +71,7 @@ def network_of(task: str, spec: RunSpec) -> Network:
     word = spec.model.get(task, default)
     if not word:
         raise UsageError(f"--task {task} needs a network: give --model {task}=FILE or NAME@FILE")
-    if word in BUNDLED:
+    if (task, word) in BUNDLED:
         file = WEIGHTS / f"{word}.safetensors"
         if not file.is_file():
             family, _, dataset = word.partition("-")
@@ -80,7 +80,7 @@ def network_of(task: str, spec: RunSpec) -> Network:
                 f"{dataset} --data-root DIR --out DIR makes them, --model {task}={family}@FILE "
                 "takes them"
             )
-        return replace(_of_family(task, BUNDLED[word], file), name=word)
+        return replace(_of_family(task, BUNDLED[task, word], file), name=word)
     if (file := Path(word)).is_file():
         return _of_family(task, _family(task, file), file)
     name, _, weights = word.partition("@")

@@ -1,102 +1,168 @@
-"""Train a network on a data set: checkpoint, curve, weights and their card in one folder."""
+"""Train a task network on a data set: checkpoint, curve, weights and their card in one folder."""
 
 from __future__ import annotations
 
 import csv
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from datasets.sample import Dataset
+from datasets.sample import Dataset, DatasetError, Sample
 from harness import keys
 from harness.plan import open_dataset
 from harness.provenance import machine
 from harness.spec import RunSpec, UsageError
 
-if TYPE_CHECKING:
-    from tasks.networks.refinenet import RefineNet
-    from tasks.training.refinenet import Epoch
+Told = Callable[[int, float], bool]
+"""Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
 
-NETWORKS = ("refinenet",)
+SPLITS = {"streetsim": "train:3000+train-720p:500"}
+"""What is trained on where no split is named; ``train`` elsewhere."""
 
 
-def train_refinenet(
+@dataclass(frozen=True)
+class _Job:
+    """What one network needs of the harness."""
+
+    task: tuple[str, ...]
+    """Tasks it serves: their labels are trained on, their scores stand in the card."""
+    scores: tuple[str, ...]
+    train: Callable[[Sequence[Sample], Mapping[int, str], Any, Path, Told], Any]
+    """Function of (samples, classes by number, recipe, folder, told)."""
+    recipe: Callable[[RunSpec, int | None], Any]
+
+
+def _refinenet(
+    samples: Sequence[Sample], classes: Mapping[int, str], recipe: Any, folder: Path, told: Told
+) -> Any:
+    from tasks.training.refinenet import train
+
+    if sorted(classes) != list(range(len(classes))):
+        raise UsageError("the classes of this data set are not numbered from 0 without a gap")
+    return train(samples, len(classes), recipe, folder / "checkpoint.pt", told)
+
+
+def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
+    from tasks.training.refinenet import Recipe
+
+    if spec.dtype == "fp16":
+        raise UsageError("--dtype fp16: training is in fp32 or bf16")
+    return replace(Recipe(), epochs=epochs or Recipe.epochs, dtype=spec.dtype)
+
+
+def _yolo(
+    samples: Sequence[Sample], classes: Mapping[int, str], recipe: Any, folder: Path, told: Told
+) -> Any:
+    from tasks.training.yolo import train
+
+    return train(samples, classes, recipe, folder, told)
+
+
+def _yolo_recipe(spec: RunSpec, epochs: int | None) -> Any:
+    from tasks.training.yolo import Recipe
+
+    if spec.dtype != "fp32":
+        raise UsageError(f"--dtype {spec.dtype}: yolo is trained in fp32")
+    return replace(Recipe(), epochs=epochs or Recipe.epochs)
+
+
+NETWORKS = {
+    "refinenet": _Job(("semantic",), ("miou",), _refinenet, _refinenet_recipe),
+    "yolo": _Job(("detection", "instance"), ("ap50", "mask_ap50"), _yolo, _yolo_recipe),
+}
+"""Every task network that can be trained here, literally."""
+
+
+def train_network(
+    name: str,
     spec: RunSpec,
     out: Path,
     epochs: int | None = None,
     max_minutes: float | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Path:
-    """Train the light-weight RefineNet on the label maps of a data set's ``train`` split.
+    """Train a task network.
 
     Args:
-        spec: Data set, split (default ``train``), selection and limit.
-        out: Folder for ``checkpoint.pt``, ``curve.csv`` and the weights with their card; a training
-            that was broken off goes on from the checkpoint.
+        name: A key of `NETWORKS`.
+        spec: Data set, split (several joined by ``+``), selection and limit.
+        out: Folder for checkpoint, ``curve.csv`` and the weights with their card; a training that
+            was broken off goes on from the checkpoint.
         epochs: In place of the recipe's.
         max_minutes: End after the first epoch that passes this time.
         progress: Told (network, epochs done, epochs).
 
     Returns:
-        The weights, half floats: ``refinenet-DATASET.safetensors``.
+        The weights, half floats: ``NAME-DATASET.safetensors``.
 
     Raises:
-        UsageError: If the split has too few label maps, or the folder holds another training.
+        UsageError: If labels are missing, or the folder holds another training.
     """
-    from tasks.training.refinenet import Recipe, train
-
-    dataset = open_dataset(spec.model_copy(update={"split": spec.split or "train"}))
-    if spec.dtype == "fp16":
-        raise UsageError("--dtype fp16: training is in fp32 or bf16")
-    recipe = replace(Recipe(), epochs=epochs or Recipe.epochs, dtype=spec.dtype)
-    unlabelled = sum(sample.label_map_path is None for sample in dataset.samples)
-    if unlabelled or len(dataset.samples) < recipe.batch:
-        raise UsageError(
-            f"{dataset.name} {dataset.split}: {len(dataset.samples)} images, {unlabelled} of them "
-            f"without a label map; training needs label maps of all and {recipe.batch} images"
-        )
-    names = [dataset.classes[label] for label in sorted(dataset.classes)]
-    if sorted(dataset.classes) != list(range(len(names))):
-        raise UsageError(f"{dataset.name}: its classes are not numbered from 0 without a gap")
+    job = NETWORKS[name]
+    recipe = job.recipe(spec, epochs)
+    split = spec.split or SPLITS.get(spec.dataset or "", "train")
+    fields = {"task": job.task}
+    parts = [
+        open_dataset(spec.model_copy(update={**fields, "split": one})) for one in split.split("+")
+    ]
+    dataset = replace(parts[0], split=split, samples=[s for part in parts for s in part.samples])
+    classes = dataset.classes if name == "refinenet" else dataset.categories
+    _require_labels(name, dataset, recipe.batch)
     out.mkdir(parents=True, exist_ok=True)
-    run = {"dataset": dataset.name, "split": dataset.split, "recipe": asdict(recipe)}
+    run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
     _same_training(out / "training.json", run)
-    started = time.monotonic()
     curve = _Curve(out / "curve.csv")
+    started = time.monotonic()
 
-    def told(epoch: Epoch) -> bool:
-        curve.add(epoch)
-        progress("refinenet", epoch.number, recipe.epochs)
+    def told(epoch: int, loss: float) -> bool:
+        curve.add(epoch, loss)
+        progress(name, epoch, recipe.epochs)
         return max_minutes is None or time.monotonic() - started < 60 * max_minutes
 
-    network = train(dataset.samples, len(names), recipe, out / "checkpoint.pt", told)
-    file = out / f"refinenet-{dataset.name}.safetensors"
+    network = job.train(dataset.samples, classes, recipe, out, told)
+    file = out / f"{name}-{dataset.name}.safetensors"
     _write_weights(file, network)
     card = {
-        "network": "refinenet",
-        "classes": names,
+        "network": name,
+        "classes": [classes[number] for number in sorted(classes)],
         "parameters": sum(p.numel() for p in network.parameters()),
         "recipe": asdict(recipe),
         "epochs_done": curve.last,
         "trained_on": {
             "dataset": dataset.name,
-            "split": dataset.split,
+            "split": split,
             "images": len(dataset.samples),
             "terms": dataset.terms,
         },
-        "validated_on": _validation(network, spec, dataset),
         "hours": round(curve.hours, 2),
         "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
         "sha256": keys.file_sha256(file),
     }
-    text = json.dumps(card, indent=1, ensure_ascii=False)
-    file.with_name(file.name + ".json").write_text(text + "\n", encoding="utf-8")
+    _write_card(file, card)
+    _write_card(file, card | {"validated_on": _validation(job, name, file, spec, out)})
     return file
+
+
+def _require_labels(name: str, dataset: Dataset, batch: int) -> None:
+    """Refuse a data set without the labels to train on, or with too few images."""
+    lacking = [
+        s
+        for s in dataset.samples
+        if (
+            s.label_map_path is None
+            if name == "refinenet"
+            else s.annotations is None or len(s.annotations.masks) < len(s.annotations.categories)
+        )
+    ]
+    if lacking or len(dataset.samples) < batch:
+        what = "label maps" if name == "refinenet" else "masks"
+        raise UsageError(
+            f"{dataset.name} {dataset.split}: {len(dataset.samples)} images, {len(lacking)} of "
+            f"them without {what}; training needs {what} of all and at least {batch} images"
+        )
 
 
 def _same_training(file: Path, run: Mapping[str, Any]) -> None:
@@ -121,14 +187,17 @@ class _Curve:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._began = time.monotonic()
         self._rows: dict[int, tuple[str, str]] = {}
         if file.is_file():
             with file.open(newline="") as lines:
                 for row in csv.DictReader(lines):
                     self._rows[int(row["epoch"])] = row["loss"], row["elapsed_s"]
 
-    def add(self, epoch: Epoch) -> None:
-        self._rows[epoch.number] = f"{epoch.loss:.7f}", f"{epoch.elapsed_s:.1f}"
+    def add(self, epoch: int, loss: float) -> None:
+        now = time.monotonic()
+        self._rows[epoch] = f"{loss:.7f}", f"{now - self._began:.1f}"
+        self._began = now
         with self._file.open("w", newline="") as lines:
             writer = csv.writer(lines)
             writer.writerow(["epoch", "loss", "elapsed_s"])
@@ -143,39 +212,45 @@ class _Curve:
         return sum(float(elapsed_s) for _, elapsed_s in self._rows.values()) / 3600
 
 
-def _write_weights(file: Path, network: RefineNet) -> None:
+def _write_weights(file: Path, network: Any) -> None:
     import torch
     from safetensors.torch import save_file
 
     state = {
-        name: value.half() if value.is_floating_point() else value
+        name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in network.state_dict().items()
     }
     if not all(torch.isfinite(value.float()).all() for value in state.values()):
         raise UsageError("the training ended in weights that half floats cannot hold")
-    save_file({name: value.contiguous() for name, value in state.items()}, file)
+    save_file(state, file)
 
 
-def _validation(network: RefineNet, spec: RunSpec, trained: Dataset) -> dict[str, Any] | None:
-    """Mean IoU on the data set's ``val`` split; None where it has none."""
-    from datasets.sample import DatasetError
-    from tasks.confusion import confusion, ious
-    from tasks.models.segmenter import ModuleSegmenter
+def _write_card(file: Path, card: Mapping[str, Any]) -> None:
+    text = json.dumps(card, indent=1, ensure_ascii=False)
+    file.with_name(file.name + ".json").write_text(text + "\n", encoding="utf-8")
 
+
+def _validation(
+    job: _Job, name: str, file: Path, spec: RunSpec, out: Path
+) -> dict[str, Any] | None:
+    """The network's scores on clean images of the ``val`` split; None where there is none."""
+    from harness.engine import run
+
+    families = {"semantic": "refinenet", "detection": "yolo", "instance": "yolo-seg"}
+    judged = RunSpec(
+        dataset=spec.dataset,
+        data_root=spec.data_root,
+        split="val",
+        rain=("none",),
+        derainer=("identity",),
+        task=job.task,
+        model={task: f"{families[task]}@{file}" for task in job.task},
+        quality=("none",),
+        workspace=str(out / "validation"),
+    )
     try:
-        dataset = open_dataset(spec.model_copy(update={"split": "val", "limit": None}))
+        results = run(judged)
     except (DatasetError, UsageError):
         return None
-    if trained.split == "val" or dataset.classes != trained.classes:
-        return None
-    segmenter = ModuleSegmenter(network, list(dataset.classes.values()), "cpu")
-    labels = sorted(dataset.classes)
-    whole = np.sum(
-        [
-            confusion(s.label_map(), segmenter.segment([s.image()])[0], labels)
-            for s in dataset.samples
-        ],
-        axis=0,
-    )
-    miou = float(np.nanmean(ious(whole)))
-    return {"split": "val", "images": len(dataset.samples), "miou": round(miou, 4)}
+    found = {r.metric: r.value for r in results.records if r.metric in job.scores}
+    return {"split": "val", "images": max(r.n for r in results.records), **found}

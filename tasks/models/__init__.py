@@ -126,6 +126,8 @@ MODELS: dict[str, ModelRow] = {
     "ultralytics": _yolo("detection"),
     "ultralytics-seg": _yolo("instance"),
     "ultralytics-sem": _yolo("semantic"),
+    "yolo": _yolo("detection"),
+    "yolo-seg": _yolo("instance"),
     "fasterrcnn_resnet50_fpn": _rcnn("fasterrcnn_resnet50_fpn"),
     "fasterrcnn_resnet50_fpn_v2": _rcnn("fasterrcnn_resnet50_fpn_v2"),
     "retinanet_resnet50_fpn": _retinanet("retinanet_resnet50_fpn"),
@@ -159,10 +161,21 @@ DEFAULTS = {"detection": "yolov8n", "instance": "yolov8n-seg"}
 """The network of a task where none is named."""
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-BUNDLED = {"refinenet-camvid": "refinenet"}
-"""Networks whose weights lie in `WEIGHTS`, ``NAME.safetensors`` with a card: name -> family."""
+BUNDLED = {
+    ("detection", "yolo-streetsim"): "yolo",
+    ("instance", "yolo-streetsim"): "yolo-seg",
+    ("semantic", "refinenet-streetsim"): "refinenet",
+    ("semantic", "refinenet-camvid"): "refinenet",
+}
+"""Networks whose weights lie in `WEIGHTS`, ``NAME.safetensors`` with a card: family by task and
+name."""
 
-OF_DATASET = {("camvid", "semantic"): "refinenet-camvid"}
+OF_DATASET = {
+    ("streetsim", "detection"): "yolo-streetsim",
+    ("streetsim", "instance"): "yolo-streetsim",
+    ("streetsim", "semantic"): "refinenet-streetsim",
+    ("camvid", "semantic"): "refinenet-camvid",
+}
 """The network of a data set and task where none is named, before `DEFAULTS`."""
 
 OF_CONTENT = {

@@ -8,6 +8,7 @@ This is the only module, beside a trainer, that imports ultralytics.
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ from datasets.image import NDArrayByte
 from tasks import rle
 from tasks.coco_ap import Detections
 from tasks.models import ULTRALYTICS_OPTIONS as OPTIONS
+from tasks.models.weights import class_names, put, read_state
+from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
 
 SECONDS_FOR_NMS = 1e9
@@ -36,10 +39,10 @@ PURPOSES = {"detect": "detection", "segment": "instance", "semantic": "semantic"
 
 
 class UltralyticsDetector:
-    """A detection checkpoint on one device."""
+    """A detection checkpoint on one device, or the boxes of `street_network`."""
 
     def __init__(self, file: Path, device: str) -> None:
-        """Load a checkpoint without running code from it.
+        """Load a checkpoint without running code from it, or safetensors of `street_network`.
 
         Raises:
             TaskError: If it is no ultralytics detector, is damaged or holds a foreign class.
@@ -59,7 +62,8 @@ class UltralyticsDetector:
         """
         results: dict[int, Detections] = {}
         for places, padded, output in self._network.outputs(images):
-            for i, rows in zip(places, self._network.suppressed(output), strict=True):
+            found = output[0] if self._network.has_masks else output
+            for i, rows in zip(places, self._network.suppressed(found), strict=True):
                 rows[:, :4] = scale_boxes(padded, rows[:, :4], images[i].shape)
                 results[i] = _detections(rows)
         return [results[i] for i in range(len(images))]
@@ -119,13 +123,14 @@ class _Network:
     """What lies inside a checkpoint, ready to run."""
 
     def __init__(self, file: Path, device: str, task: str) -> None:
-        model = _load(file)
+        is_ours = file.suffix == ".safetensors"
+        model = street_network(file) if is_ours else _load(file)
         purpose = ultralytics_tasks.guess_model_task(model)
-        if PURPOSES.get(purpose) != task:
+        self.has_masks = purpose == "segment"
+        if PURPOSES.get(purpose) != task and not (is_ours and task == "detection"):
             remedy = f": give it with --model {PURPOSES[purpose]}=" if purpose in PURPOSES else ""
             raise TaskError(f"{file.name} is a model for '{purpose}', not for {task}{remedy}")
         self.names: list[str] = [model.names[i] for i in range(len(model.names))]
-        self._task = task
         self._device = torch.device(device)
         self._model = model.float().fuse(verbose=False).eval().to(self._device)
         # As ultralytics does on x86 processors; faster there, and the results depend on it.
@@ -153,7 +158,7 @@ class _Network:
             OPTIONS["iou"],
             max_det=int(OPTIONS["max_det"]),
             max_time_img=SECONDS_FOR_NMS,
-            nc=0 if self._task == "detection" else len(self.names),
+            nc=len(self.names) if self.has_masks else 0,
             end2end=getattr(self._model, "end2end", False),
         )
         return rows
@@ -173,6 +178,24 @@ def _detections(rows: torch.Tensor, masks: torch.Tensor | None = None) -> Detect
         categories=rows[:, 5].cpu().numpy().astype(np.int64),
         masks=() if masks is None else rle.encoded(masks.cpu().numpy()),
     )
+
+
+def street_network(file: Path) -> Any:
+    """The network of `tasks.networks.yolo_street` with weights that ``train yolo`` made.
+
+    Raises:
+        TaskError: If the file is damaged or another network's, or its classes are not named.
+    """
+    state = read_state(file)
+    scores = next((v for k, v in state.items() if k.endswith("cv3.0.2.weight")), None)
+    if scores is None:
+        raise TaskError(f"{file.name} holds no network of tasks.networks.yolo_street")
+    model = ultralytics_tasks.SegmentationModel(
+        copy.deepcopy(ARCHITECTURE), nc=len(scores), verbose=False
+    )
+    put(model, state, file)
+    model.names = dict(enumerate(class_names(file, len(scores), ())))
+    return model
 
 
 def _load(file: Path) -> Any:

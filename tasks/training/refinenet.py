@@ -9,11 +9,10 @@ was broken off continues with the same losses.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import albumentations as A
 import cv2
@@ -25,16 +24,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from datasets.image import NDArrayByte, to_tensor
 from datasets.sample import IGNORED, Sample
 from tasks.networks.refinenet import RefineNet
-
-
-class Epoch(NamedTuple):
-    """What `train` tells of an epoch."""
-
-    number: int
-    """From 1."""
-    loss: float
-    """Mean over the steps."""
-    elapsed_s: float
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ def train(
     classes: int,
     recipe: Recipe,
     checkpoint: Path,
-    report: Callable[[Epoch], bool] = lambda _: True,
+    report: Callable[[int, float], bool] = lambda *_: True,
 ) -> RefineNet:
     """Train, or continue from ``checkpoint``, which every epoch writes.
 
@@ -69,7 +58,8 @@ def train(
         classes: Number of classes; label maps hold 0 to classes - 1, and `IGNORED`.
         recipe: See `Recipe`.
         checkpoint: PyTorch file with everything that continuing needs.
-        report: Told of every epoch, once it is in the checkpoint; False ends the training there.
+        report: Told of every epoch (its number from 1, mean loss) once it is in the checkpoint;
+            False ends the training there.
 
     Returns:
         The averaged network.
@@ -90,7 +80,7 @@ def train(
     for epoch in range(begin, recipe.epochs):
         network.train()
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(images))
-        started, losses = time.monotonic(), []
+        losses = []
         for step in range(steps):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(epoch + step / steps, recipe)
@@ -111,8 +101,7 @@ def train(
         temporary = checkpoint.with_suffix(".tmp")
         torch.save({**state, "epoch": epoch + 1}, temporary)
         temporary.replace(checkpoint)
-        done = Epoch(epoch + 1, float(np.mean(losses)), time.monotonic() - started)
-        if not report(done):
+        if not report(epoch + 1, float(np.mean(losses))):
             break
     assert isinstance(average.module, RefineNet)
     return average.module.eval()

@@ -66,7 +66,10 @@ def test_what_cannot_be_trained_is_one_line(
         (["train", "refinet", *data], "did you mean refinenet?"),
         (["train", "refinenet", *data, "--epochs", "0"], "--epochs 0: at least 1"),
         (["train", "refinenet", *data, "--dtype", "fp16"], "fp32 or bf16"),
-        (["train", "refinenet", *data, "--limit", "3"], "needs label maps of all and 8 images"),
+        (
+            ["train", "refinenet", *data, "--limit", "3"],
+            "needs label maps of all and at least 8 images",
+        ),
         (["train", "refinenet", *data[:-2], "--out", str(tmp_path)], "holds another training"),
     ):
         (tmp_path / "training.json").write_text("{}")

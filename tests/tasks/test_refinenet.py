@@ -14,7 +14,7 @@ from datasets.sample import IGNORED, Sample
 from tasks.models.refinenet import refinenet_segmenter
 from tasks.networks.refinenet import RefineNet
 from tasks.task import TaskError
-from tasks.training.refinenet import Epoch, Recipe, class_weights, learning_rate, train
+from tasks.training.refinenet import Recipe, class_weights, learning_rate, train
 
 SMALL = Recipe(epochs=3, batch=2, crop_px=32, warm_up_epochs=1)
 
@@ -78,9 +78,9 @@ def test_what_was_broken_off_goes_on_with_the_same_losses(
         curve: list[float] = []
         for end in ends:
 
-            def told(epoch: Epoch, end: int = end) -> bool:
-                curve.append(epoch.loss)
-                return epoch.number < end
+            def told(epoch: int, loss: float, end: int = end) -> bool:
+                curve.append(loss)
+                return epoch < end
 
             train(samples, 2, SMALL, tmp_path / name, told)
         return curve
@@ -94,8 +94,8 @@ def test_it_learns(samples: list[Sample], tmp_path: Path) -> None:
     recipe = Recipe(epochs=20, batch=2, crop_px=32, warm_up_epochs=1, ema_decay=0.5)
     curve: list[float] = []
 
-    def told(epoch: Epoch) -> bool:
-        curve.append(epoch.loss)
+    def told(epoch: int, loss: float) -> bool:
+        curve.append(loss)
         return True
 
     network = train(samples, 2, recipe, tmp_path / "c.pt", told)

@@ -1,0 +1,167 @@
+"""Train the small network for boxes and masks with ultralytics' own trainer.
+
+The data set is written as ultralytics reads it: links to the images, and for each a text file of
+outlines. All else is the trainer's: mosaic, flips, colour, SGD or AdamW by its rule, the moving
+average of the weights that is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from ultralytics.models.yolo.segment import SegmentationTrainer
+from ultralytics.nn.tasks import SegmentationModel
+
+from datasets.masks import decode
+from datasets.sample import Annotations, Sample
+from tasks.networks.yolo_street import ARCHITECTURE
+
+SMALLEST_OUTLINE_PX2 = 4
+"""Outlines of smaller pieces of an object are left out."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights beside the images; the rest is ultralytics' default."""
+
+    epochs: int = 30
+    batch: int = 16
+    image_px: int = 640
+    """Longer side at which the network sees an image."""
+    learning_rate: float = 1e-3
+    optimiser: str = "AdamW"
+    seed: int = 0
+
+
+def train(
+    samples: Sequence[Sample],
+    categories: Mapping[int, str],
+    recipe: Recipe,
+    folder: Path,
+    report: Callable[[int, float], bool] = lambda *_: True,
+) -> SegmentationModel:
+    """Train, or continue from ``folder/ultralytics/weights/last.pt``, which every epoch writes.
+
+    Args:
+        samples: Images with boxes and masks; crowds are left out.
+        categories: Category id to name; the network's classes are those, by rising id.
+        recipe: See `Recipe`.
+        folder: For the data set as ultralytics reads it and its trainer's files.
+        report: Told of every epoch (its number from 1, summed loss) once it is kept; False ends the
+            training there.
+
+    Returns:
+        The averaged network with ``names``, in single floats.
+    """
+    data = _written(samples, categories, folder / "data")
+    last = folder / "ultralytics" / "weights" / "last.pt"
+    trainer = _Trainer(
+        overrides={
+            "model": str(last) if last.is_file() else "yolo-street.yaml",  # the name alone is used
+            "resume": str(last) if last.is_file() else False,
+            "data": str(data),
+            "epochs": recipe.epochs,
+            "batch": recipe.batch,
+            "imgsz": recipe.image_px,
+            "lr0": recipe.learning_rate,
+            "optimizer": recipe.optimiser,
+            "seed": recipe.seed,
+            "project": str(folder.resolve()),
+            "name": "ultralytics",
+            "exist_ok": True,
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+            "pretrained": False,
+            "val": False,
+            "plots": False,
+            "verbose": False,
+        }
+    )
+
+    def told(trainer: Any) -> None:
+        loss = float(sum(float(v) for v in trainer.label_loss_items(trainer.tloss).values()))
+        goes_on = report(trainer.epoch + 1, loss)
+        trainer.stop = trainer.stop or not goes_on
+
+    trainer.add_callback("on_model_save", told)
+    trainer.train()
+    model: SegmentationModel = copy.deepcopy(trainer.ema.ema).float().eval().cpu()
+    model.names = dict(enumerate(categories[c] for c in sorted(categories)))
+    return model
+
+
+class _Trainer(SegmentationTrainer):  # type: ignore[misc]
+    """ultralytics' trainer with our network instead of one of its files."""
+
+    def get_model(
+        self,
+        cfg: Any = None,
+        weights: torch.nn.Module | None = None,
+        verbose: bool = True,
+    ) -> SegmentationModel:
+        """Our network, with the weights of the checkpoint that is continued."""
+        return super().get_model(copy.deepcopy(ARCHITECTURE), weights, verbose)
+
+    def final_eval(self) -> None:
+        """Nothing: the harness scores."""
+
+
+def outlines(annotations: Annotations, categories: Sequence[int]) -> list[str]:
+    """An image's objects as ultralytics' lines: class and outline, in shares of width and height.
+
+    An object in several pieces is several lines' worth of points joined in one, as ultralytics
+    does with COCO: piece after piece, there and back through their nearest points.
+    """
+    from ultralytics.data.converter import merge_multi_segment
+
+    place = {category: i for i, category in enumerate(categories)}
+    lines = []
+    rows = zip(annotations.masks, annotations.categories, annotations.is_crowd, strict=True)
+    for mask, category, is_crowd in rows:
+        if is_crowd:
+            continue
+        filled = decode(mask).astype(np.uint8)
+        found, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        pieces = [c[:, 0] for c in found if cv2.contourArea(c) >= SMALLEST_OUTLINE_PX2]
+        if not pieces:
+            continue
+        if len(pieces) > 1:
+            parts = merge_multi_segment([piece.ravel().tolist() for piece in pieces])
+            points = np.concatenate(parts)
+        else:
+            points = pieces[0]
+        shares = (points + 0.5) / (mask.width_px, mask.height_px)
+        words = " ".join(f"{v:.5f}" for v in shares.clip(0, 1).ravel())
+        lines.append(f"{place[int(category)]} {words}")
+    return lines
+
+
+def _written(samples: Sequence[Sample], categories: Mapping[int, str], folder: Path) -> Path:
+    """The data set in ultralytics' layout; returns its YAML."""
+    images, labels = folder / "images", folder / "labels"
+    images.mkdir(parents=True, exist_ok=True)
+    labels.mkdir(exist_ok=True)
+    ids = sorted(categories)
+    for number, sample in enumerate(samples):
+        assert sample.annotations is not None
+        name = f"{number:06}{sample.path.suffix}"
+        if not (images / name).exists():
+            (images / name).symlink_to(sample.path.resolve())
+        text = "\n".join(outlines(sample.annotations, ids))
+        (labels / f"{number:06}.txt").write_text(text + "\n" * bool(text), encoding="utf-8")
+    file = folder / "data.yaml"
+    said = {
+        "path": str(folder.resolve()),
+        "train": "images",
+        "val": "images",  # asked for, not used
+        "names": {i: categories[c] for i, c in enumerate(ids)},
+    }
+    file.write_text(json.dumps(said), encoding="utf-8")  # JSON is YAML
+    return file

@@ -1,0 +1,121 @@
+"""The small network for boxes and masks: its files, its trainer, its predictions."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from datasets import masks
+from datasets.image import encode_png
+from datasets.sample import Annotations, LabelledObject, Sample
+from tasks.models.ultralytics import UltralyticsDetector, UltralyticsInstance, street_network
+from tasks.networks.yolo_street import ARCHITECTURE
+from tasks.task import TaskError
+from tasks.training.yolo import Recipe, outlines, train
+
+CATEGORIES = {3: "car", 1: "person"}
+
+
+def square(left: int, top: int, side: int, category: int, is_crowd: bool = False) -> LabelledObject:
+    pixels = np.zeros((64, 96), bool)
+    pixels[top : top + side, left : left + side] = True
+    mask = masks.encode(pixels)
+    box = (float(left), float(top), float(left + side), float(top + side))
+    return LabelledObject(box, category, float(side * side), is_crowd, mask)
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    """Bright squares on dark ground."""
+    made = []
+    for i in range(4):
+        image = np.full((64, 96, 3), 30, np.uint8)
+        image[20:52, 10 + i : 42 + i] = 220
+        (tmp_path / f"{i}.png").write_bytes(encode_png(image))
+        truth = Annotations.of([square(10 + i, 20, 32, 3), square(60, 5, 9, 1, is_crowd=True)])
+        made.append(Sample(str(i), tmp_path / f"{i}.png", group=str(i), annotations=truth))
+    return made
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Random weights whose scores are not all near 0."""
+    from ultralytics.nn.tasks import SegmentationModel
+
+    torch.manual_seed(0)
+    model = SegmentationModel(copy.deepcopy(ARCHITECTURE), nc=2, verbose=False)
+    for branch in model.model[-1].cv3:
+        branch[-1].bias.data += 6.0
+    file = tmp_path / "street.safetensors"
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
+    (tmp_path / "street.safetensors.json").write_text('{"classes": ["person", "car"]}')
+    return file
+
+
+def test_size() -> None:
+    from ultralytics.nn.tasks import SegmentationModel
+
+    model = SegmentationModel(copy.deepcopy(ARCHITECTURE), nc=6, verbose=False)
+    assert sum(p.numel() for p in model.parameters()) == 1_627_010
+    assert model.stride.tolist() == [8, 16, 32]
+
+
+def test_outlines_fill_what_the_masks_do() -> None:
+    import cv2
+
+    both = np.zeros((64, 96), bool)
+    both[5:15, 5:15] = both[40:60, 70:90] = True
+    two = LabelledObject((5, 5, 90, 60), 1, float(both.sum()), False, masks.encode(both))
+    truth = Annotations.of([square(30, 8, 24, 3), two, square(2, 2, 9, 3, is_crowd=True)])
+    lines = [line.split() for line in outlines(truth, sorted(CATEGORIES))]
+    assert [line[0] for line in lines] == ["1", "0"]
+    for line, mask in zip(lines, truth.masks, strict=False):
+        points = np.array(line[1:], float).reshape(-1, 2) * (96, 64) - 0.5
+        drawn = np.zeros((64, 96), np.uint8)
+        cv2.fillPoly(drawn, [points.round().astype(np.int32)], 1)
+        wanted = masks.decode(mask)
+        # Pieces are joined by a line of one pixel's width.
+        assert (drawn.astype(bool) & wanted).sum() == wanted.sum()
+        assert (drawn.astype(bool) & ~wanted).sum() < 80
+
+
+def test_boxes_alone_are_those_of_the_masks_network(weights: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    (boxes,) = UltralyticsDetector(weights, "cpu").detect([image])
+    instance = UltralyticsInstance(weights, "cpu")
+    (both,) = instance.detect([image])
+    assert instance.names == ["person", "car"]
+    assert len(boxes.scores) >= len(both.scores) > 0
+    found = {tuple(row) for row in boxes.boxes_xyxy_px.tolist()}
+    assert all(tuple(row) in found for row in both.boxes_xyxy_px.tolist())
+    assert {(m.height_px, m.width_px) for m in both.masks} == {(60, 80)}
+
+
+def test_other_weights_are_one_line(weights: Path, tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(TaskError, match="holds no network of tasks"):
+        street_network(tmp_path / "a.safetensors")
+    (tmp_path / "street.safetensors.json").write_text('{"classes": ["person"]}')
+    with pytest.raises(TaskError, match="2 classes, 1 names"):
+        street_network(weights)
+
+
+def test_training_goes_on_where_it_was_broken_off(samples: list[Sample], tmp_path: Path) -> None:
+    recipe = Recipe(epochs=2, batch=2, image_px=64)
+    numbers = []
+
+    def told(epoch: int, loss: float) -> bool:
+        assert np.isfinite(loss)
+        numbers.append(epoch)
+        return len(numbers) > 1
+
+    train(samples, CATEGORIES, recipe, tmp_path / "out", told)
+    model = train(samples, CATEGORIES, recipe, tmp_path / "out", told)
+    assert numbers == [1, 2]
+    assert list(model.names.values()) == ["person", "car"]
+    assert all(torch.isfinite(v.float()).all() for v in model.state_dict().values())
