@@ -184,7 +184,9 @@ def _fetch(verbs: Verbs) -> None:
 def _list(verbs: Verbs) -> None:
     names = verbs.add_parser("list", help="what can be named on the command line")
     names.add_argument(
-        "table", choices=("derainers", "datasets", "rains", "tasks", "models", "metrics")
+        "table",
+        choices=("derainers", "datasets", "rains", "tasks", "models", "metrics", "papers"),
+        help="papers: the tables whose printed numbers are held",
     )
     names.add_argument("--json", action="store_true", help="as a JSON list")
     names.add_argument(

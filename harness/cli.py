@@ -49,9 +49,11 @@ def _is_users(error: ValueError) -> bool:
     from datasets.image import ImageError
     from datasets.sample import DatasetError
     from derainers import DerainerError
+    from reports.claims import ClaimError
     from tasks.task import TaskError
 
-    return isinstance(error, DatasetError | DerainerError | ImageError | TaskError)
+    known = DatasetError | DerainerError | ImageError | TaskError | ClaimError
+    return isinstance(error, known)
 
 
 def _ours() -> None:
@@ -250,6 +252,18 @@ def _list(arguments: argparse.Namespace) -> int:
             [name, row.task, row.licence, row.lacking() or "yes"] for name, row in MODELS.items()
         ]
         _table(["family", "task", "licence", "runs here"], rows)
+        return 0
+    if arguments.table == "papers":
+        from reports.claims import read_tables
+
+        tables = [
+            {"paper": t.paper, "table": t.table, "cells": len(t.claims), "caption": t.caption}
+            for t in read_tables()
+        ]
+        if arguments.json:
+            print(json.dumps(tables, indent=1))
+        else:
+            _table(list(tables[0]), [[str(value) for value in row.values()] for row in tables])
         return 0
     names = _names(arguments.table)
     print(json.dumps(names, indent=1) if arguments.json else "\n".join(names))

@@ -191,7 +191,10 @@ def test_lists_are_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "maskrcnn_resnet50_fpn" in out
     assert "detectron2 is not installed" in " ".join(out.replace("│", " ").split())
-    for table in ("datasets", "rains", "tasks", "models", "metrics"):
+    assert run_command_line(["list", "papers", "--json"]) == 0
+    mspfn = {"paper": "mspfn", "table": "1", "cells": 21, "caption": "Dataset description"}
+    assert mspfn in json.loads(capsys.readouterr().out)
+    for table in ("datasets", "rains", "tasks", "models", "metrics", "papers"):
         assert run_command_line(["list", table]) == 0
         assert capsys.readouterr().out
 
