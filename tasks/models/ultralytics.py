@@ -3,7 +3,7 @@
 The picture is letterboxed, passed through the network and decoded with ultralytics' own functions,
 so predictions equal ``YOLO(file).predict(image, conf=0.001, iou=0.7, max_det=300)``; of masks, with
 ``retina_masks=True``, which makes them at the picture's own size.
-This is the only module, beside a trainer, that imports ultralytics.
+This is the only module, beside `tasks.training.yolo`, that imports ultralytics.
 """
 
 from __future__ import annotations
