@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import PRIMARY, base, conditions, label, metrics, plain, summary, title
+from reports.effects import Effect, effects, primary
+from reports.tables import conditions, effects_table, label, plain, summary, title
 
 if TYPE_CHECKING:
     from harness.record import Results
@@ -22,6 +23,7 @@ def page(results: Results, drawn: dict[str, bytes]) -> str:
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
     headings, rows, notes = summary(results)
+    effect_headings, effect_rows, effect_notes = effects_table(results)
     pictures = [
         {
             "sample": g.sample,
@@ -41,6 +43,9 @@ def page(results: Results, drawn: dict[str, bytes]) -> str:
         rows=rows,
         facts={k: _words(v) for k, v in (results.provenance | results.spec).items()},
         notes=notes,
+        effect_headings=effect_headings,
+        effect_rows=effect_rows,
+        effect_notes=effect_notes,
         plots=[
             {"name": name, "source": _data("image/svg+xml", data)}
             for name, data in drawn.items()
@@ -51,10 +56,12 @@ def page(results: Results, drawn: dict[str, bytes]) -> str:
 
 
 def sentences(results: Results) -> list[str]:
-    """What the numbers say, in words."""
+    """What the numbers say, in words: each task's primary metric, and the verdicts on it."""
     said = []
-    for task, metric in metrics(results):
-        if base(metric) not in PRIMARY:
+    judged = {(e.task, e.rain, e.derainer): e for e in effects(results)}
+    for task in dict.fromkeys(r.task for r in results.records):
+        metric = primary(results, task)
+        if metric is None:
             continue
         clean = results.value("none", "identity", task, metric)
         for rain in dict.fromkeys(r for r, _ in conditions(results) if r != "none"):
@@ -68,27 +75,29 @@ def sentences(results: Results) -> list[str]:
                 line += f" instead of {clean.value:.{digits}f} on clean images"
             said.append(line + ".")
             for derainer in [d for r, d in conditions(results) if r == rain and d != "identity"]:
-                record = results.value(rain, derainer, task, metric)
-                paired = results.compare(floor, record) if record is not None else None
-                if record is None or record.value is None or paired is None:
+                effect = judged.get((task, rain, derainer))
+                if effect is None:
                     continue
-                said.append(
-                    f"{derainer}: {record.value:.{digits}f}{unit}, {_change(paired, unit, digits)}."
-                )
+                value = floor.value + effect.difference
+                change = _change(effect, unit, digits)
+                said.append(f"{derainer}: {value:.{digits}f}{unit}, {change}.")
     return said
 
 
-def _change(paired: Any, unit: str, digits: int) -> str:
-    """A paired difference in words."""
-    amount = f"{abs(paired.difference):.{digits}f}{unit}"
-    word = "better" if paired.difference > 0 else "worse"
-    if paired.ci is None:
+def _change(effect: Effect, unit: str, digits: int) -> str:
+    """An effect in words."""
+    amount = f"{abs(effect.difference):.{digits}f}{unit}"
+    word = "better" if effect.difference > 0 else "worse"
+    if effect.ci is None:
         return f"{amount} {word} than the rainy input (no interval)"
-    low, high = paired.ci
+    low, high = effect.ci
     shown = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}"
-    if low <= 0 <= high:
-        return f"no significant difference to the rainy input ({shown})"
-    return f"{amount} {word} than the rainy input ({shown})"
+    if effect.verdict not in ("better", "worse"):
+        return f"{effect.verdict or 'no verdict on a difference'} to the rainy input ({shown})"
+    regained = ""
+    if effect.recovery is not None:
+        regained = f"; {100 * effect.recovery:.0f} % of what the rain cost"
+    return f"{amount} {word} than the rainy input ({shown}{regained})"
 
 
 def _words(value: Any) -> str:

@@ -112,7 +112,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "model's task": (
         lambda p: ["--model", "detection=onnx@" + saved(p, "a.pth", {})],
-        "onnx is for semantic: for detection there are ultralytics, fasterrcnn_resnet50_fpn, ",
+        "onnx is for semantic: for detection there are ultralytics, yolo, fasterrcnn_resnet50_fpn, ",
     ),
     "model's kind": (
         lambda p: ["--model", "detection=" + saved(p, "a.pth", {})],
@@ -165,7 +165,7 @@ def test_bad_input_is_one_line_with_the_remedy(
 
 def test_no_data_set_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["run"]) == 2
-    assert "name a data set with --dataset: coco, " in capsys.readouterr().err
+    assert "name a data set with --dataset: streetsim, coco, " in capsys.readouterr().err
 
 
 def test_unknown_keys_of_a_spec_are_errors() -> None:
