@@ -23,7 +23,7 @@ from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack, unpack
 from harness.plan import Condition, Plan, make_plan, run_digest, seen
 from harness.provenance import provenance
 from harness.record import GalleryItem, Record, Results, level_interval
-from harness.replicates import DRAWS, VERSION, resample_counts
+from harness.replicates import DRAWS, VERSION, is_in_blocks, resample_counts, sampling_units
 from harness.save import cell, save_predictions
 from harness.spec import RunSpec
 from harness.task_plan import TaskPlan
@@ -274,7 +274,8 @@ def _results(
         provenance={
             **provenance(plan, fingerprint, time.monotonic() - started),
             "doubts": doubts(plan, ledger),
-            "groups": len(set(groups)),
+            "groups": len(set(sampling_units(groups))),
+            "blocks": is_in_blocks(groups),
         },
         cost=cost,
         errors=[{"sample": f.sample, "stage": f.stage, "message": f.message} for f in failures],
@@ -318,6 +319,7 @@ def _scored(
         evidence=[list(ks) for ks in wanted],
         fingerprint=fingerprint,
         draws=DRAWS,
+        **({"units": sampling_units(groups)} if is_in_blocks(groups) else {}),
     )
     kept = ledger.get("replicates", [key])
     if key in kept:
@@ -353,7 +355,7 @@ def _record(
     """One number with all that it belongs to."""
     ci = None
     if score.value is not None and metric in samples:
-        ci = level_interval(samples[metric], score.value, len(set(groups)))
+        ci = level_interval(samples[metric], score.value, len(set(sampling_units(groups))))
     return Record(
         dataset=plan.dataset.name,
         split=plan.dataset.split,

@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.record import FEWEST
+
 DRAWS = 2000
 """Resampled sets, B."""
+BLOCK = 30
+"""Consecutive images that are drawn together where groups are few."""
 VERSION = 1
 """Raised whenever the same data give other draws."""
+
+
+def sampling_units(groups: Sequence[str]) -> list[str]:
+    """What is drawn when resampling: the unit that each image belongs to.
+
+    A group (drive, scene, or the image alone) is a unit. Where there are fewer than `FEWEST`
+    groups, units are blocks of `BLOCK` consecutive images of one group: images of a video resemble
+    their neighbours, and those far apart do not.
+
+    Args:
+        groups: Group of each image, in the order of the images.
+    """
+    if len(set(groups)) >= FEWEST:
+        return list(groups)
+    seen: Counter[str] = Counter()
+    units = []
+    for group in groups:
+        units.append(f"{group}\0{seen[group] // BLOCK}")
+        seen[group] += 1
+    return units
+
+
+def is_in_blocks(groups: Sequence[str]) -> bool:
+    """Whether `sampling_units` cuts groups into blocks."""
+    return len(set(sampling_units(groups))) != len(set(groups))
 
 
 def resample_counts(
@@ -19,17 +49,19 @@ def resample_counts(
 ) -> NDArray[np.int64]:
     """How often each resampled set holds each image.
 
-    Groups are drawn with replacement, as many as there are; images of one group stay together.
+    Units are drawn with replacement, as many as there are; images of one unit stay together.
     The draws depend on the arguments alone, so two conditions are compared by subtraction.
 
     Args:
         fingerprint: Digest of the data.
-        groups: Group of each image.
+        groups: Group of each image, in their order; `sampling_units` says what is drawn.
         draws: B.
 
     Returns:
         ``(B, n)`` counts.
     """
+    if is_in_blocks(groups):
+        groups = sampling_units(groups)
     names, member = np.unique(np.array(groups), return_inverse=True)
     text = "\0".join([fingerprint, str(draws), str(VERSION), *groups])
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")

@@ -15,7 +15,7 @@ from datasets.image import NDArrayByte, decode
 from harness import keys
 from harness.provenance import machine
 from harness.record import Record, Results, level_interval
-from harness.replicates import resample_counts
+from harness.replicates import resample_counts, sampling_units
 from harness.spec import UsageError
 from harness.unit import Failure, message
 from tasks import quality
@@ -161,7 +161,7 @@ def _records(
     return records_of(
         quality.reduce(evidences, metrics),
         quality.resample(evidences, metrics, counts),
-        len(evidences),
+        stems,
         of,
     )
 
@@ -169,7 +169,7 @@ def _records(
 def records_of(
     scores: Mapping[str, Score],
     drawn: Mapping[str, NDArray[np.float64]],
-    n: int,
+    groups: Sequence[str],
     of: Mapping[str, str],
 ) -> tuple[list[Record], dict[str, NDArray[np.float32]]]:
     """Numbers of what was made elsewhere, and their values on resampled sets by cell.
@@ -177,7 +177,7 @@ def records_of(
     Args:
         scores: By metric.
         drawn: ``(B,)`` values of each primary metric.
-        n: Images.
+        groups: Group of each image.
         of: ``dataset split derainer task`` of the records.
     """
     records, draws = [], {}
@@ -185,7 +185,7 @@ def records_of(
         samples = drawn[metric].astype(np.float32) if metric in drawn else None
         ci = None
         if found.value is not None and samples is not None:
-            ci = level_interval(samples, found.value, n)
+            ci = level_interval(samples, found.value, len(set(sampling_units(groups))))
         record = Record(
             **of,
             rain="given",
@@ -193,7 +193,7 @@ def records_of(
             model=None,
             metric=metric,
             value=found.value,
-            n=n,
+            n=len(groups),
             ci=ci,
             seen=None,
             seed=0,

@@ -13,7 +13,7 @@ from harness.chain import Entry
 from harness.plan import open_dataset
 from harness.provenance import machine
 from harness.record import Results
-from harness.replicates import resample_counts
+from harness.replicates import is_in_blocks, resample_counts, sampling_units
 from harness.score import records_of
 from harness.spec import RunSpec, UsageError
 from harness.task_plan import evidence_version, scoring_task
@@ -53,12 +53,13 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         evidences = list(pool.map(lambda s: task.evidence(predictions[s.id], s), samples))
         contents = sorted(entry.content for entry in pool.map(Entry.of, samples))
     fingerprint = keys.key("data", contents=contents)
-    counts = resample_counts(fingerprint, [s.group for s in samples])
+    groups = [s.group for s in samples]
+    counts = resample_counts(fingerprint, groups)
     made = f"dir:{path.resolve().name}"
     records, draws = records_of(
         task.reduce(evidences),
         task.resample(evidences, counts),
-        len(samples),
+        groups,
         {"dataset": dataset.name, "split": dataset.split, "derainer": made, "task": name},
     )
     files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
@@ -70,7 +71,12 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
             task=[name, evidence_version(name)],
         ),
         spec={**spec.public(), "rain": ["given"], "derainer": [made], "quality": ["none"]},
-        provenance=machine(time.monotonic() - started) | {"data_fingerprint": fingerprint},
+        provenance=machine(time.monotonic() - started)
+        | {
+            "data_fingerprint": fingerprint,
+            "groups": len(set(sampling_units(groups))),
+            "blocks": is_in_blocks(groups),
+        },
         cost=[],
         errors=[],
         records=sorted(records, key=lambda r: r.metric),

@@ -242,6 +242,12 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     groups = results.provenance.get("groups", n)
     if 0 < n < FEWEST:
         lines.append(f"Fewer than {FEWEST} images: no intervals.")
+    elif results.provenance.get("blocks"):
+        few = f"; these are {groups}, fewer than {FEWEST}: no intervals" if groups < FEWEST else ""
+        lines.append(
+            f"The images are of fewer than {FEWEST} drives or scenes: blocks of 30 consecutive "
+            f"images of one were resampled{few}."
+        )
     elif groups < FEWEST:
         lines.append(
             f"The images are of {groups} groups (drives, scenes), which alone are independent; "

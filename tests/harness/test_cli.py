@@ -112,7 +112,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "model's task": (
         lambda p: ["--model", "detection=onnx@" + saved(p, "a.pth", {})],
-        "onnx is for semantic: for detection there are ultralytics, yolo, fasterrcnn_resnet50_fpn, ",
+        "onnx is for semantic: for detection there are ultralytics, yolo, ",
     ),
     "model's kind": (
         lambda p: ["--model", "detection=" + saved(p, "a.pth", {})],

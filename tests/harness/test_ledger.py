@@ -11,7 +11,7 @@ import pytest
 from harness.keys import canonical, key
 from harness.ledger import ImageCache, Ledger, Predictions, load_results, pack, unpack
 from harness.record import level_interval
-from harness.replicates import resample_counts
+from harness.replicates import is_in_blocks, resample_counts, sampling_units
 from harness.spec import UsageError
 
 
@@ -106,6 +106,21 @@ def test_resamples_keep_groups_together_and_depend_on_the_data_alone() -> None:
     assert np.array_equal(counts[:, 3], counts[:, 5])
     assert np.all(counts[:, [0, 2, 3]].sum(1) == 3)
     assert counts.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_few_drives_are_cut_into_blocks_of_consecutive_images() -> None:
+    drives = ["a"] * 65 + ["b"] * 700
+    units = sampling_units(drives)
+    assert is_in_blocks(drives)
+    assert len(set(units)) == 3 + 24
+    assert units[0] == units[29] != units[30] == units[59] != units[60]
+    counts = resample_counts("data", drives, 200)
+    assert np.array_equal(counts[:, 0], counts[:, 29])
+    assert not np.array_equal(counts[:, 29], counts[:, 30])
+    many = [str(i // 40) for i in range(800)]
+    assert sampling_units(many) == many
+    assert not is_in_blocks(many)
+    assert not is_in_blocks(["alone"] * 3 + ["other"])
 
 
 def test_intervals_are_given_only_where_they_hold() -> None:
