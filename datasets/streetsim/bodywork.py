@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets.streetsim.canvas import Colour
+from datasets.streetsim.canvas import Colour, three
 from datasets.streetsim.light import Light, Triple
 from datasets.streetsim.solids import Body, circle
 from datasets.streetsim.vehicles import Vehicle
@@ -59,7 +59,7 @@ def wheels(body: Body, v: Vehicle, places: tuple[float, ...]) -> None:
 def glass(light: Light) -> Colour:
     """What windows show: the dark inside, and some of the sky."""
     share = 0.26 if light.timeofday == "day" else 0.12
-    return tuple(round(26 + share * c) for c in light.horizon)  # type: ignore[return-value]
+    return three(round(26 + share * c) for c in light.horizon)
 
 
 def across(left: float, right: float, low: float, high: float, z: float) -> list[Triple]:
@@ -69,7 +69,7 @@ def across(left: float, right: float, low: float, high: float, z: float) -> list
 
 def between(a: Triple, b: Triple, share: float) -> Triple:
     """A point on the way from one to another."""
-    return tuple(p + (q - p) * share for p, q in zip(a, b, strict=True))  # type: ignore[return-value]
+    return three(p + (q - p) * share for p, q in zip(a, b, strict=True))
 
 
 def along(x: float, z0: float, z1: float, low: float, high: float) -> list[Triple]:

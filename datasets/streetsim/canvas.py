@@ -6,6 +6,7 @@ colour is the mean of its four, its labels and depth are those of its lower righ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -25,6 +26,13 @@ _SHIFT = 4
 
 Colour = tuple[int, int, int]
 T = TypeVar("T", np.uint32, np.float32)
+V = TypeVar("V")
+
+
+def three(values: Iterable[V]) -> tuple[V, V, V]:
+    """Three values as a colour or a point."""
+    first, second, third = values
+    return first, second, third
 
 
 def packed(rgb: NDArrayByte) -> NDArray[np.uint32]:

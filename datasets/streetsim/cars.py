@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datasets.streetsim.bodywork import DETAIL, across, along, between, glass, wheels
+from datasets.streetsim.canvas import three
 from datasets.streetsim.solids import Body, inset
 from datasets.streetsim.vehicles import Vehicle
 
@@ -72,7 +73,7 @@ def _cabin(body: Body, v: Vehicle, cowl: float, deck: float) -> None:
             between(screen[3], screen[2], 0.28),
             between(screen[3], screen[2], 0.15),
         ]
-        body.face(inset(streak, 0.88), up, tuple(min(255, c + 22) for c in pane))  # type: ignore[arg-type]
+        body.face(inset(streak, 0.88), up, three(min(255, c + 22) for c in pane))
         for sign in (-0.45, 0.45):
             body.face(
                 across(
@@ -122,17 +123,17 @@ def _sides(body: Body, v: Vehicle, cowl: float, deck: float) -> None:
     """Sills, doors and handles."""
     for sign in (-1.0, 1.0):
         x, normal = sign * (v.half + 0.002), (sign, 0.0, 0.0)
-        dark = tuple(c * 5 // 9 for c in v.paint)
+        dark = three(c * 5 // 9 for c in v.paint)
         sill = along(x, -v.length * 0.31, v.length * 0.31, 0.26, 0.36)
         if not body.face(sill, normal, (38, 38, 40)) or body.px_per_m < DETAIL:
             continue
         crease = along(x, -v.length * 0.47, v.length * 0.42, v.waist - 0.27, v.waist - 0.24)
-        body.face(crease, normal, dark)  # type: ignore[arg-type]
+        body.face(crease, normal, dark)
         middle = (cowl + deck) / 2
         for z in (cowl - 0.05, middle - 0.05, max(deck + 0.2, -v.length * 0.31 + 0.2)):
-            body.face(along(x, z - 0.012, z + 0.012, 0.36, v.waist), normal, dark)  # type: ignore[arg-type]
+            body.face(along(x, z - 0.012, z + 0.012, 0.36, v.waist), normal, dark)
         for z in (middle + 0.1, deck + 0.5):
-            body.face(along(x, z, z + 0.2, v.waist - 0.17, v.waist - 0.13), normal, dark)  # type: ignore[arg-type]
+            body.face(along(x, z, z + 0.2, v.waist - 0.17, v.waist - 0.13), normal, dark)
 
 
 def _ends(body: Body, v: Vehicle, nose: float) -> None:
@@ -153,8 +154,8 @@ def _ends(body: Body, v: Vehicle, nose: float) -> None:
     z, normal = -v.length / 2 - 0.02, (0.0, 0.0, -1.0)
     bumper = across(-v.half * 0.9, v.half * 0.9, 0.28, 0.42, z)
     if body.face(bumper, normal, (40, 40, 42)):
-        crease = tuple(c * 6 // 10 for c in v.paint)
-        body.face(across(-v.half * 0.9, v.half * 0.9, 0.54, 0.56, z), normal, crease)  # type: ignore[arg-type]
+        crease = three(c * 6 // 10 for c in v.paint)
+        body.face(across(-v.half * 0.9, v.half * 0.9, 0.54, 0.56, z), normal, crease)
         body.face(across(-0.26, 0.26, 0.6, 0.71, z), normal, (222, 220, 200))
         for sign in (-1.0, 1.0):
             inner, outer = sorted((sign * v.half * 0.6, sign * v.half * 0.93))

@@ -8,7 +8,7 @@ import numpy as np
 
 from datasets.image import NDArrayByte
 from datasets.streetsim.camera import Points
-from datasets.streetsim.canvas import Colour, packed
+from datasets.streetsim.canvas import Colour, packed, three
 from datasets.streetsim.noise import SIDE, Chance, fractal, grain
 
 GLOW = 3
@@ -71,12 +71,12 @@ def draw_style(chance: Chance, is_city: bool, lit: float) -> Style:
     white = chance.whole(190, 235)
     frame = chance.one(((white, white, white - 4), (74, 70, 66), (96, 72, 54), (52, 66, 62)))
     colour = chance.near(chance.one(MASONRY[material]), 16)
-    trim = tuple(min(255, c + chance.whole(8, 34)) for c in colour)
+    trim = three(min(255, c + chance.whole(8, 34)) for c in colour)
     return Style(
         material=material,
         colour=colour,
         frame=(92, 98, 102) if material == "glass" else frame,
-        trim=trim,  # type: ignore[arg-type]
+        trim=trim,
         floors=chance.whole(3, 9) if is_city else chance.whole(1, 2),
         floor_m=chance.between(2.9, 3.6),
         bay_m=bay,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from datasets.streetsim.camera import Camera, Points
-from datasets.streetsim.canvas import Canvas, Colour, Shape
+from datasets.streetsim.canvas import Canvas, Colour, Shape, three
 from datasets.streetsim.classes import POLE, TRAFFIC_SIGN
 from datasets.streetsim.light import Light
 from datasets.streetsim.noise import Chance
@@ -88,7 +88,7 @@ def signal_shape(
     shape = Shape(flat=True)
     near = (place[0], place[1] - 0.12)
     tone = _metal(light, place, (36, 38, 38), 3.0)
-    shape.add(upright(camera, near, y_m, box(0.19, 0.5)), tuple(c + 14 for c in tone))  # type: ignore[arg-type]
+    shape.add(upright(camera, near, y_m, box(0.19, 0.5)), three(c + 14 for c in tone))
     shape.add(upright(camera, near, y_m, box(0.15, 0.46)), tone)
     if not faces_us:
         return shape

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.streetsim.camera import NEAR_M, Camera, Points, clipped
-from datasets.streetsim.canvas import SCALE, Canvas, Colour, packed
+from datasets.streetsim.canvas import SCALE, Canvas, Colour, packed, three
 from datasets.streetsim.classes import ROAD as ROAD_CLASS
 from datasets.streetsim.classes import SIDEWALK, TERRAIN
 from datasets.streetsim.light import Light, pools
@@ -224,12 +224,12 @@ def _colours(street: Street, chance: Chance) -> list[Colour]:
     road = (grey, grey + chance.whole(-2, 2), grey + chance.whole(-2, 6))
     white = chance.whole(188, 226)
     slab = chance.near(chance.one(((148, 144, 138), (160, 150, 136), (128, 128, 130))), 14)
-    joint = tuple(c - 26 for c in slab)
+    joint = three(c - 26 for c in slab)
     kerb = chance.near((164, 162, 158), 10)
     grass = chance.near(chance.one(((86, 112, 52), (104, 114, 60), (122, 112, 68))), 12)
-    gutter = tuple(c - 10 for c in road)
+    gutter = three(c - 10 for c in road)
     paint = (white, white, white - chance.whole(2, 14))
-    return [road, paint, gutter, kerb, slab, joint, grass]  # type: ignore[list-item]
+    return [road, paint, gutter, kerb, slab, joint, grass]
 
 
 def _table(colours: list[Colour], light: tuple[float, float, float]) -> NDArrayByte:

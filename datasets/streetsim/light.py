@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.streetsim.camera import Points
-from datasets.streetsim.canvas import Colour
+from datasets.streetsim.canvas import Colour, three
 from datasets.streetsim.noise import Chance
 
 TimeOfDay = Literal["day", "dusk", "night"]
@@ -63,7 +63,7 @@ class Light:
         """Brightness of a surface by its normal, without lamps; the sky is above."""
         towards = sum(n * s for n, s in zip(normal, self.towards_sun, strict=True))
         from_sky = 0.62 + 0.38 * normal[1]
-        return tuple(  # type: ignore[return-value]
+        return three(
             from_sky * sky + max(0.0, towards) * sun
             for sky, sun in zip(self.sky, self.sun, strict=True)
         )
@@ -83,7 +83,7 @@ class Light:
         own = self.on(normal)
         if in_shadow:
             sky = 0.62 + 0.38 * normal[1]
-            own = tuple(min(o, s * sky * 1.15) for o, s in zip(own, self.sky, strict=True))  # type: ignore[assignment]
+            own = three(min(o, s * sky * 1.15) for o, s in zip(own, self.sky, strict=True))
         return own[0] + lamps[0], own[1] + lamps[1], own[2] + lamps[2]
 
     def lit(self, colour: Colour, normal: Triple, lamps: Triple, in_shadow: bool = False) -> Colour:

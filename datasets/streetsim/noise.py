@@ -52,7 +52,7 @@ class Chance:
         """A colour whose brightness and channels differ a little from another's."""
         all_of = self.whole(-spread, spread)
         red, green, blue = (c + all_of + self.whole(-spread // 4, spread // 4) for c in colour)
-        return tuple(min(255, max(0, c)) for c in (red, green, blue))  # type: ignore[return-value]
+        return min(255, max(0, red)), min(255, max(0, green)), min(255, max(0, blue))
 
 
 @cache

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from datasets.streetsim.camera import Camera, Points
-from datasets.streetsim.canvas import Colour, Shape
+from datasets.streetsim.canvas import Colour, Shape, three
 from datasets.streetsim.light import Light, Triple
 
 Corners = Sequence[Triple]
@@ -213,8 +213,8 @@ class Limbs:
             colour, dark, is_blunt, _ = self._looks[i]
             shape.add(blunt[i] if is_blunt else rounded[i], colour)
             if radii[2 * i] > 1.4 and dark < 1:
-                shaded = tuple(int(c * dark) for c in colour)
-                shape.add(half[i], shaded)  # type: ignore[arg-type]
+                shaded = three(int(c * dark) for c in colour)
+                shape.add(half[i], shaded)
         return shape
 
 
