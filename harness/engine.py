@@ -23,7 +23,7 @@ from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack, unpack
 from harness.plan import Condition, Plan, make_plan, run_digest, seen
 from harness.provenance import provenance
 from harness.record import GalleryItem, Record, Results, level_interval
-from harness.replicates import DRAWS, VERSION, is_in_blocks, resample_counts, sampling_units
+from harness.replicates import DRAWS, VERSION, resample_counts, sampling_units
 from harness.save import cell, save_predictions
 from harness.spec import RunSpec
 from harness.task_plan import TaskPlan
@@ -233,7 +233,7 @@ def _results(
     # pycocotools breaks ties of score by the image's number, so that is the order here.
     entries = sorted(entries, key=lambda e: (len(e.sample.id), e.sample.id))
     fingerprint = keys.key("data", contents=sorted(e.content for e in entries))
-    groups = [e.sample.group for e in entries]
+    drawn = sampling_units(groups := [e.sample.group for e in entries])
     records: list[Record] = []
     draws: dict[str, NDArray[np.float32]] = {}
     cost: list[dict[str, Any]] = []
@@ -247,9 +247,9 @@ def _results(
             stages += [(t, [[u.evidence(t, shown[u.restored])] for u in units]) for t in plan.tasks]
         for task, wanted in stages:
             evidences = _evidences(ledger, wanted)
-            scores, samples = _scored(plan, task, evidences, fingerprint, groups, wanted, ledger)
+            scores, samples = _scored(plan, task, evidences, fingerprint, drawn, wanted, ledger)
             for metric, score in scores.items():
-                record = _record(plan, condition, task, metric, score, groups, samples)
+                record = _record(plan, condition, task, metric, score, drawn, samples)
                 records.append(record)
                 if metric in samples:
                     draws[record.cell()] = samples[metric]
@@ -274,8 +274,8 @@ def _results(
         provenance={
             **provenance(plan, fingerprint, time.monotonic() - started),
             "doubts": doubts(plan, ledger),
-            "groups": len(set(sampling_units(groups))),
-            "blocks": is_in_blocks(groups),
+            "groups": len(set(drawn)),
+            "blocks": drawn != groups,
         },
         cost=cost,
         errors=[{"sample": f.sample, "stage": f.stage, "message": f.message} for f in failures],
@@ -319,7 +319,7 @@ def _scored(
         evidence=[list(ks) for ks in wanted],
         fingerprint=fingerprint,
         draws=DRAWS,
-        **({"units": sampling_units(groups)} if is_in_blocks(groups) else {}),
+        groups=list(groups),
     )
     kept = ledger.get("replicates", [key])
     if key in kept:
@@ -355,7 +355,7 @@ def _record(
     """One number with all that it belongs to."""
     ci = None
     if score.value is not None and metric in samples:
-        ci = level_interval(samples[metric], score.value, len(set(sampling_units(groups))))
+        ci = level_interval(samples[metric], score.value, len(set(groups)))
     return Record(
         dataset=plan.dataset.name,
         split=plan.dataset.split,

@@ -36,12 +36,7 @@ def sampling_units(groups: Sequence[str]) -> list[str]:
     for group in groups:
         units.append(f"{group}\0{seen[group] // BLOCK}")
         seen[group] += 1
-    return units
-
-
-def is_in_blocks(groups: Sequence[str]) -> bool:
-    """Whether `sampling_units` cuts groups into blocks."""
-    return len(set(sampling_units(groups))) != len(set(groups))
+    return units if len(set(units)) > len(set(groups)) else list(groups)
 
 
 def resample_counts(
@@ -54,14 +49,12 @@ def resample_counts(
 
     Args:
         fingerprint: Digest of the data.
-        groups: Group of each image, in their order; `sampling_units` says what is drawn.
+        groups: What each image is drawn with, of `sampling_units`.
         draws: B.
 
     Returns:
         ``(B, n)`` counts.
     """
-    if is_in_blocks(groups):
-        groups = sampling_units(groups)
     names, member = np.unique(np.array(groups), return_inverse=True)
     text = "\0".join([fingerprint, str(draws), str(VERSION), *groups])
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")

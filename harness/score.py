@@ -15,7 +15,7 @@ from datasets.image import NDArrayByte, decode
 from harness import keys
 from harness.provenance import machine
 from harness.record import Record, Results, level_interval
-from harness.replicates import resample_counts, sampling_units
+from harness.replicates import resample_counts
 from harness.spec import UsageError
 from harness.unit import Failure, message
 from tasks import quality
@@ -177,7 +177,7 @@ def records_of(
     Args:
         scores: By metric.
         drawn: ``(B,)`` values of each primary metric.
-        groups: Group of each image.
+        groups: What each image was drawn with.
         of: ``dataset split derainer task`` of the records.
     """
     records, draws = [], {}
@@ -185,7 +185,7 @@ def records_of(
         samples = drawn[metric].astype(np.float32) if metric in drawn else None
         ci = None
         if found.value is not None and samples is not None:
-            ci = level_interval(samples, found.value, len(set(sampling_units(groups))))
+            ci = level_interval(samples, found.value, len(set(groups)))
         record = Record(
             **of,
             rain="given",

@@ -13,7 +13,7 @@ from harness.chain import Entry
 from harness.plan import open_dataset
 from harness.provenance import machine
 from harness.record import Results
-from harness.replicates import is_in_blocks, resample_counts, sampling_units
+from harness.replicates import resample_counts, sampling_units
 from harness.score import records_of
 from harness.spec import RunSpec, UsageError
 from harness.task_plan import evidence_version, scoring_task
@@ -54,12 +54,13 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         contents = sorted(entry.content for entry in pool.map(Entry.of, samples))
     fingerprint = keys.key("data", contents=contents)
     groups = [s.group for s in samples]
-    counts = resample_counts(fingerprint, groups)
+    units = sampling_units(groups)
+    counts = resample_counts(fingerprint, units)
     made = f"dir:{path.resolve().name}"
     records, draws = records_of(
         task.reduce(evidences),
         task.resample(evidences, counts),
-        groups,
+        units,
         {"dataset": dataset.name, "split": dataset.split, "derainer": made, "task": name},
     )
     files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
@@ -74,8 +75,8 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         provenance=machine(time.monotonic() - started)
         | {
             "data_fingerprint": fingerprint,
-            "groups": len(set(sampling_units(groups))),
-            "blocks": is_in_blocks(groups),
+            "groups": len(set(units)),
+            "blocks": units != groups,
         },
         cost=[],
         errors=[],

@@ -11,7 +11,7 @@ import pytest
 from harness.keys import canonical, key
 from harness.ledger import ImageCache, Ledger, Predictions, load_results, pack, unpack
 from harness.record import level_interval
-from harness.replicates import is_in_blocks, resample_counts, sampling_units
+from harness.replicates import resample_counts, sampling_units
 from harness.spec import UsageError
 
 
@@ -111,16 +111,15 @@ def test_resamples_keep_groups_together_and_depend_on_the_data_alone() -> None:
 def test_few_drives_are_cut_into_blocks_of_consecutive_images() -> None:
     drives = ["a"] * 65 + ["b"] * 700
     units = sampling_units(drives)
-    assert is_in_blocks(drives)
     assert len(set(units)) == 3 + 24
     assert units[0] == units[29] != units[30] == units[59] != units[60]
-    counts = resample_counts("data", drives, 200)
+    counts = resample_counts("data", units, 200)
     assert np.array_equal(counts[:, 0], counts[:, 29])
     assert not np.array_equal(counts[:, 29], counts[:, 30])
     many = [str(i // 40) for i in range(800)]
     assert sampling_units(many) == many
-    assert not is_in_blocks(many)
-    assert not is_in_blocks(["alone"] * 3 + ["other"])
+    few = ["alone"] * 3 + ["other"]
+    assert sampling_units(few) == few
 
 
 def test_intervals_are_given_only_where_they_hold() -> None:
