@@ -177,7 +177,7 @@ def _boxes(root: Path, part: str, folder: Path, problems: Problems | None) -> _F
             if not path.is_file():
                 raise DatasetError(f"{where} is not in {folder}: add the image or remove its entry")
             labels = Annotations.of(scalabel.boxes(frame, known, where, problems))
-            samples.append(replace(_sample(path, scalabel.attributes(frame)), annotations=labels))
+            samples.append(replace(_sample(path, scalabel.attributes(frame)), labels=labels))
     source = file.relative_to(root).as_posix()
     return _Found(samples, len(OBJECTS), sources=[source], frames={file: frames})
 
@@ -198,6 +198,8 @@ def _segments(
     instances = _instance_reader(root, part, found, masks)
     if instances is not None:
         samples = _each(instances, samples, problems)
+        if problems is not None:
+            samples = _each(_read, samples, problems)
     return replace(
         found,
         samples=samples,
@@ -217,6 +219,11 @@ def _each(add: _Add, samples: list[Sample], problems: Problems | None) -> list[S
 
     with ThreadPoolExecutor() as pool:
         return list(pool.map(labelled, samples))
+
+
+def _read(sample: Sample) -> Sample:
+    """The sample with its instances read, which else happens when they are asked for."""
+    return replace(sample, labels=sample.annotations)
 
 
 def _known_frames(root: Path, part: str) -> dict[str, dict[str, Any]]:
@@ -290,8 +297,11 @@ def _with_bitmask(
 ) -> Sample:
     """The sample with the instances of its bitmask."""
     file = _picture(sample, folder, found)
-    objects = read_bitmask(file.read_bytes(), file.name, by_id, masks)
-    return replace(sample, annotations=Annotations.of(objects))
+
+    def read() -> Annotations:
+        return Annotations.of(read_bitmask(file.read_bytes(), file.name, by_id, masks))
+
+    return replace(sample, labels=read)
 
 
 def _with_outlines(
@@ -303,10 +313,12 @@ def _with_outlines(
 ) -> Sample:
     """The sample with the instances of its frame in a label file."""
     frame, where = _entry(frames, sample.id, file)
-    objects = scalabel.outlines(frame, known, where)
-    if not masks:
-        objects = [o._replace(mask=None) for o in objects]
-    return replace(sample, annotations=Annotations.of(objects))
+
+    def read() -> Annotations:
+        objects = scalabel.outlines(frame, known, where)
+        return Annotations.of(objects if masks else [o._replace(mask=None) for o in objects])
+
+    return replace(sample, labels=read)
 
 
 def _with_colormap(
@@ -318,8 +330,14 @@ def _with_colormap(
         raise DatasetError(f"{file}: colours name no category: add labels/sem_seg")
     renamed = {i: scalabel.RENAMED.get(name, name) for i, name in enumerate(CLASSES)}
     category_of = {i: known[name] for i, name in renamed.items() if name in known}
-    objects = read_colormap(file.read_bytes(), file.name, sample.label_map(), category_of, masks)
-    return replace(sample, annotations=Annotations.of(objects))
+
+    def read() -> Annotations:
+        classes = sample.label_map()
+        return Annotations.of(
+            read_colormap(file.read_bytes(), file.name, classes, category_of, masks)
+        )
+
+    return replace(sample, labels=read)
 
 
 def _picture(sample: Sample, folder: Path, found: _Found) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -94,8 +95,8 @@ class Sample:
     """The image file."""
     group: str
     """What the image must not be separated from when resampling: drive, video, scene, or its id."""
-    annotations: Annotations | None = None
-    """Labels, None where the set has none."""
+    labels: Annotations | Callable[[], Annotations] | None = None
+    """Labelled objects, or what reads them, None where the set has none."""
     rainy_path: Path | None = None
     """The rainy image, where the set brings its own rain."""
     clean_half: Half | None = None
@@ -111,6 +112,15 @@ class Sample:
 
     depth_path: Path | None = None
     """File with the distance of every pixel, as `datasets.image.decode_depth` reads it."""
+
+    @cached_property
+    def annotations(self) -> Annotations | None:
+        """Labelled objects, read once; None where the set has none.
+
+        Raises:
+            DatasetError: If what is read is wrong.
+        """
+        return self.labels() if callable(self.labels) else self.labels
 
     def read(self) -> bytes:
         """The image file's bytes.

@@ -105,7 +105,7 @@ def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None = 
     from tasks.instance import Instance
     from tasks.semantic import Semantic
 
-    labelled = [s for s in dataset.samples if s.annotations is not None]
+    labelled = [s for s in dataset.samples if s.labels is not None]
     mapped = [s for s in dataset.samples if s.label_map_path is not None]
     have = {"detection": labelled, "semantic": mapped}
     have["instance"] = [

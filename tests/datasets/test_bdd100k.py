@@ -218,12 +218,26 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
 }
 
 
+def read_all(dataset: Dataset) -> None:
+    """Read the objects of every frame, which opening the set leaves for later."""
+    for sample in dataset.samples:
+        assert sample.annotations is not None
+
+
+def test_only_the_instances_that_are_asked_for_are_read(bdd100k_root: Path) -> None:
+    (bdd100k_root / MASK).write_bytes(b"no picture")
+    dataset = bdd(bdd100k_root, "10k/val")
+    good = [s for s in dataset.samples if s.id not in MASK]
+    assert len(good) == len(dataset.samples) - 1
+    assert all(s.annotations is not None for s in good)
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_a_wrong_file_is_named_with_its_field(case: str, bdd100k_root: Path) -> None:
     kind, spoil, words = BAD[case]
     spoil(bdd100k_root)
     with pytest.raises(DatasetError, match=words) as caught:
-        bdd(bdd100k_root, f"{kind}/val")
+        read_all(bdd(bdd100k_root, f"{kind}/val"))
     assert "\n" not in str(caught.value)
 
 

@@ -38,7 +38,7 @@ def samples(tmp_path: Path) -> list[Sample]:
         image[20:52, 10 + i : 42 + i] = 220
         (tmp_path / f"{i}.png").write_bytes(encode_png(image))
         truth = Annotations.of([square(10 + i, 20, 32, 3), square(60, 5, 9, 1, is_crowd=True)])
-        made.append(Sample(str(i), tmp_path / f"{i}.png", group=str(i), annotations=truth))
+        made.append(Sample(str(i), tmp_path / f"{i}.png", group=str(i), labels=truth))
     return made
 
 
