@@ -87,6 +87,7 @@ def test_a_batch_is_a_loop_of_singles(name: str, device: str) -> None:
         assert np.abs(derainer.restore(image, "a") - restored).max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNED)
 def test_gradient_reaches_every_weight(name: str) -> None:
     torch.manual_seed(0)

@@ -231,7 +231,7 @@ def test_a_users_files_of_our_names_do_not_hide_us(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text("raise SystemExit('the wrong tasks')")
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "__init__.py").write_text("raise SystemExit('the wrong datasets')")
-    status, out, err = finish(start("list", "tasks", cwd=tmp_path))
+    status, out, err = finish(start("list", "tasks", cwd=tmp_path, fresh=True))
     assert (status, err) == (0, "")
     assert "detection" in out
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from command import ROOT
+from command import start
 
 from datasets.coco import open_coco
 from datasets.rain import RAINS, RainyImage, recompose
@@ -92,13 +90,11 @@ def test_killed_at_any_moment_it_goes_on(coco_root: Path, tmp_path: Path) -> Non
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run_command_line(words(coco_root, whole))
     for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harness", *words(coco_root, broken)], cwd=ROOT
-        )
+        process = start(*words(coco_root, broken))
         while not list(broken.rglob("*.png")) and process.poll() is None:
             time.sleep(0.002)
         process.kill()
-        process.wait()
+        process.communicate()
     assert run_command_line(words(coco_root, broken)) == 0
     kept = {k: v for k, v in tree(broken).items() if not k.endswith((".tmp", "manifest.jsonl"))}
     assert kept == {k: v for k, v in tree(whole).items() if k != "manifest.jsonl"}
