@@ -50,7 +50,7 @@ def drawn(
     """
     picture = image.copy()
     if label_map is not None:
-        _tint(picture, COLOURS[label_map % len(COLOURS)], label_map != IGNORED)
+        tint_classes(picture, label_map)
     if annotations is None:
         return picture
     colours = COLOURS[annotations.categories % len(COLOURS)]
@@ -73,6 +73,11 @@ def drawn(
         place = (max(left, 0) + line_px, max(top, 0) + 12 * line_px)
         cv2.putText(picture, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * line_px, colour, line_px)
     return picture
+
+
+def tint_classes(picture: NDArrayByte, label_map: NDArrayByte) -> None:
+    """Mix the colour of each pixel's class into a picture, but for `IGNORED`."""
+    _tint(picture, COLOURS[label_map % len(COLOURS)], label_map != IGNORED)
 
 
 def _tint(

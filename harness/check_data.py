@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from datasets import DATASETS, Dataset, DatasetError
 from datasets.check import Finding, check, counts
 from datasets.draw import drawn
@@ -87,13 +85,4 @@ def label_sheet(dataset: Dataset) -> NDArrayByte:
         pictures.append((shrink(picture, PICTURE_PX), sample.id))
     if not pictures:
         raise UsageError("--sheet: no image of the set can be drawn")
-    height = max(picture.shape[0] for picture, _ in pictures)
-    width = max(picture.shape[1] for picture, _ in pictures)
-    return contact_sheet([(_padded(picture, height, width), text) for picture, text in pictures], 3)
-
-
-def _padded(picture: NDArrayByte, height_px: int, width_px: int) -> NDArrayByte:
-    """A picture with white at its right and below it."""
-    height, width = picture.shape[:2]
-    margins = ((0, height_px - height), (0, width_px - width), (0, 0))
-    return np.pad(picture, margins, constant_values=255)
+    return contact_sheet(pictures, 3)

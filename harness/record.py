@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +77,8 @@ class GalleryItem:
     """Size in pixels of the picture that the boxes refer to."""
     boxes: tuple[tuple[float, float, float, float, float, str], ...]
     """Left, top, right, bottom in pixels, confidence, class; from confidence 0.25."""
+    labelled: Mapping[str, bytes]
+    """The picture with its masks or its label map coloured in, as JPEG, by task."""
     key: str
     """Of the picture in the ledger."""
 
@@ -84,9 +88,9 @@ class GalleryItem:
         head, _, jpeg = data.partition(b"\n")
         about = json.loads(head)
         boxes = tuple(tuple(box) for box in about["boxes"])
-        return GalleryItem(
-            sample, rain, derainer, jpeg, about["width"], about["height"], boxes, key
-        )
+        labelled = {t: base64.b64decode(d) for t, d in about.get("labelled", {}).items()}
+        size = about["width"], about["height"]
+        return GalleryItem(sample, rain, derainer, jpeg, *size, boxes, labelled, key)
 
 
 @dataclass(frozen=True)

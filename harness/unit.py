@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import json
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import datasets.image as image_io
+from datasets import draw
 from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain import RainyImage, generator
 from harness import keys
@@ -181,7 +183,8 @@ class Worker:
                 outcomes[i] = Failure(picture.entry.sample.id, "evidence", message(error))
                 continue
             finished.evidence[picture.keys.evidence(task, picture.shown)] = pack(evidence)
-            picture.boxes = task.task.boxes(prediction)
+            if picture.entry.sample.id in self._pictured:
+                picture.draw(task, prediction)
             if i in fresh:
                 key = picture.keys.prediction(task, picture.shown)
                 finished.predictions.append((key, pack(task.task.pack(prediction))))
@@ -199,7 +202,8 @@ class _Pictures:
         self.shown: str | None = None
         self.seconds: float | None = None
         self.tiled_px: int | None = None
-        self.boxes: list[tuple[float, float, float, float, float, str]] = []
+        self._boxes: list[tuple[float, float, float, float, float, str]] = []
+        self._labels: dict[str, NDArrayByte] = {}
         self._plan, self._condition = plan, condition
         self._restorer, self._cache = restorer, cache
 
@@ -283,14 +287,27 @@ class _Pictures:
             return None
         return image if keys.pixels_sha256(image) == self.shown else None
 
+    def draw(self, task: TaskPlan, prediction: Any) -> None:
+        """Keep what a task network saw, for the page."""
+        self._boxes = task.task.boxes(prediction) or self._boxes
+        labels = task.task.colours(prediction)
+        if labels is not None:
+            self._labels[task.name] = labels
+
     def jpeg(self) -> bytes:
-        """Picture and boxes for the page: a line of JSON, then the JPEG."""
+        """Picture, boxes and coloured labels for the page: a line of JSON, then the JPEG."""
         image = self.restored
         self.stage = "picture"
         height, width = image.shape[:2]
         small = image_io.shrink(image, PICTURE_PX)
-        head = json.dumps({"width": width, "height": height, "boxes": self.boxes})
-        return head.encode() + b"\n" + image_io.encode_jpeg(small, 90)
+        labelled = {}
+        for name, labels in self._labels.items():
+            picture = image.copy()
+            draw.tint_classes(picture, labels)
+            data = image_io.encode_jpeg(image_io.shrink(picture, PICTURE_PX), 90)
+            labelled[name] = base64.b64encode(data).decode()
+        head = {"width": width, "height": height, "boxes": self._boxes, "labelled": labelled}
+        return json.dumps(head).encode() + b"\n" + image_io.encode_jpeg(small, 90)
 
 
 @contextlib.contextmanager

@@ -6,21 +6,16 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from reports.tables import conditions, label, metrics, plain, title
+from reports.tables import conditions, label, metrics, title
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.record import GalleryItem, Results
+    from harness.record import Results
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, readable with colour-blind eyes."""
 MARKERS = "osD^vP"
-SHEET_IMAGES = 2
-"""Rows of the sheet of pictures."""
 
 
 def plots(results: Results) -> dict[str, bytes]:
@@ -40,7 +35,10 @@ def plots(results: Results) -> dict[str, bytes]:
                 drawn[f"{name}.svg"] = _save(figure, "svg")
                 drawn[f"{name}.png"] = _save(figure, "png")
     if results.gallery:
-        drawn["pictures.jpg"] = _save(_sheet(results), "jpg")
+        from datasets.image import encode_jpeg
+        from reports.pictures import pictures
+
+        drawn["pictures.jpg"] = encode_jpeg(pictures(results), 88)
     return drawn
 
 
@@ -59,7 +57,6 @@ def _save(figure: Figure, kind: str) -> bytes:
         options: dict[str, dict[str, Any]] = {
             "svg": {"metadata": {"Date": None}},
             "png": {"metadata": {"Software": None}},
-            "jpg": {"pil_kwargs": {"quality": 88}},
         }
         figure.savefig(buffer, format=kind, dpi=110, **options[kind])
     return buffer.getvalue()
@@ -111,62 +108,3 @@ def _scores(results: Results, task: str) -> Figure | None:
 def _value(results: Results, condition: tuple[str, str], task: str, metric: str) -> float | None:
     record = results.value(*condition, task, metric)
     return record.value if record is not None else None
-
-
-def _sheet(results: Results) -> Figure:
-    """Pictures with boxes: images down, conditions across."""
-    images = list(dict.fromkeys(g.sample for g in results.gallery))[:SHEET_IMAGES]
-    columns = list(dict.fromkeys((g.rain, g.derainer) for g in results.gallery))
-    classes = sorted({box[5] for g in results.gallery for box in g.boxes})
-    by_place = {(g.sample, g.rain, g.derainer): g for g in results.gallery}
-    aspect = [_aspect(by_place, image, columns) for image in images]
-    figure = new_figure(3.6 * len(columns), sum(3.6 * a + 0.25 for a in aspect))
-    panels = figure.subplots(
-        len(images), len(columns), squeeze=False, gridspec_kw={"height_ratios": aspect}
-    )
-    for row, image in enumerate(images):
-        for column, (rain, derainer) in enumerate(columns):
-            panel = panels[row][column]
-            panel.set_axis_off()
-            if row == 0:
-                panel.set_title(label(rain, derainer), fontsize=10, parse_math=False)
-            item = by_place.get((image, rain, derainer))
-            if item is not None:
-                _picture(panel, item, classes)
-    return figure
-
-
-def _aspect(
-    by_place: dict[tuple[str, str, str], GalleryItem], image: str, columns: list[tuple[str, str]]
-) -> float:
-    """Height over width of an image, from whichever of its pictures there is."""
-    item = next(by_place[(image, *c)] for c in columns if (image, *c) in by_place)
-    return item.height / item.width
-
-
-def _picture(panel: Axes, item: GalleryItem, classes: list[str]) -> None:
-    from datasets.image import decode
-
-    panel.imshow(
-        np.asarray(decode(item.jpeg, item.sample)),
-        extent=(0, item.width, item.height, 0),
-        interpolation="antialiased",
-    )
-    for left, top, right, bottom, score, name in item.boxes:
-        colour = COLOURS[classes.index(name) % len(COLOURS)]
-        panel.plot(
-            (left, right, right, left, left), (top, top, bottom, bottom, top), color=colour, lw=1.5
-        )
-        panel.text(
-            left,
-            top,
-            plain(f"{name} {score:.2f}"),
-            fontsize=6,
-            color="white",
-            va="bottom",
-            clip_on=True,
-            parse_math=False,
-            bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8},
-        )
-    panel.set_xlim(0, item.width)
-    panel.set_ylim(item.height, 0)

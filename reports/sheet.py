@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from datasets.image import NDArrayByte
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 COLUMNS = 6
 CAPTION_PX = 40
@@ -20,25 +25,39 @@ def contact_sheet(
     """Lay pictures in rows, captions under them.
 
     Args:
-        pictures: At least one (image, caption), images of one size ``uint8 (H, W, 3) RGB``; a
-            caption has up to two lines.
+        pictures: At least one (image, caption), images ``uint8 (H, W, 3) RGB``; a caption has up
+            to two lines.
         columns: Pictures in a row.
 
     Returns:
-        ``uint8 (rows · (H + caption), columns · W, 3) RGB`` with white margins.
+        ``uint8 (H, W, 3) RGB``: as wide as the widest, each row as high as its highest, white
+        margins.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    height, width = pictures[0][0].shape[:2]
-    tall, wide = height + CAPTION_PX + MARGIN_PX, width + MARGIN_PX
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * wide + MARGIN_PX, rows * tall + MARGIN_PX), "white")
+    rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
+    wide = max(picture.shape[1] for picture, _ in pictures) + MARGIN_PX
+    heights = [max(picture.shape[0] for picture, _ in row) for row in rows]
+    size = (
+        min(columns, len(pictures)) * wide + MARGIN_PX,
+        sum(heights) + len(rows) * (CAPTION_PX + MARGIN_PX) + MARGIN_PX,
+    )
+    sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=14)
-    for place, (picture, caption) in enumerate(pictures):
-        row, column = divmod(place, columns)
-        left, top = MARGIN_PX + column * wide, MARGIN_PX + row * tall
-        sheet.paste(Image.fromarray(picture), (left, top))
-        draw.multiline_text((left, top + height + 1), caption, fill="black", font=font, spacing=2)
+    top = MARGIN_PX
+    for row, height in zip(rows, heights, strict=True):
+        for column, (picture, caption) in enumerate(row):
+            left = MARGIN_PX + column * wide
+            sheet.paste(Image.fromarray(picture), (left, top))
+            below = (left, top + picture.shape[0] + 1)
+            draw.multiline_text(below, caption, fill="black", font=font(14), spacing=2)
+        top += height + CAPTION_PX + MARGIN_PX
     return np.asarray(sheet, np.uint8)
+
+
+@cache
+def font(size_px: int) -> FreeTypeFont | ImageFont:
+    """Pillow's own font, the same everywhere."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size_px)

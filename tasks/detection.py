@@ -53,6 +53,9 @@ class Detection:
         """Left, top, right, bottom in pixels, confidence and class of what is worth drawing."""
         return self._detector.boxes(prediction)
 
+    def colours(self, prediction: Detections) -> None:
+        """Nothing: boxes are drawn as lines."""
+
     def evidence(self, prediction: Detections, sample: Sample) -> Evidence:
         """Matches of one image; nothing for an image of a set without labels.
 

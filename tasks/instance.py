@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
-from datasets.sample import Annotations, Mask, Sample
+from datasets.masks import decode
+from datasets.sample import IGNORED, Annotations, Mask, Sample
 from tasks import rle
 from tasks.coco_ap import Detections, Kind, averages, match
 from tasks.detection import checked, resampled_averages, score_of
-from tasks.network import Detector, NamedDetector, check_finite
+from tasks.network import CONFIDENCE, Detector, NamedDetector, check_finite
 from tasks.resampled_ap import pooled, resampled
 from tasks.task import Evidence, Score, TaskError
 
@@ -74,6 +75,17 @@ class Instance:
     def boxes(self, prediction: Detections) -> list[tuple[float, float, float, float, float, str]]:
         """Left, top, right, bottom in pixels, confidence and class of what is worth drawing."""
         return self._detector.boxes(prediction)
+
+    def colours(self, prediction: Detections) -> NDArrayByte | None:
+        """The category of every pixel that a mask of enough confidence covers."""
+        shown = np.flatnonzero(prediction.scores >= CONFIDENCE)
+        painted: NDArrayByte | None = None
+        for i in shown[np.argsort(prediction.scores[shown], kind="stable")]:
+            mask = decode(prediction.masks[i])
+            if painted is None:
+                painted = np.full(mask.shape, IGNORED, np.uint8)
+            painted[mask] = prediction.categories[i] % IGNORED
+        return painted
 
     def evidence(self, prediction: Detections, sample: Sample) -> Evidence:
         """Matches of one image by boxes and by masks; nothing where the set has no labels.

@@ -88,6 +88,10 @@ class Semantic:
         """None: there are no boxes."""
         return []
 
+    def colours(self, prediction: NDArrayByte) -> NDArrayByte:
+        """The label map itself."""
+        return prediction
+
     def evidence(self, prediction: NDArrayByte, sample: Sample) -> Evidence:
         """The confusion matrix of one image; nothing for an image without a label map.
 

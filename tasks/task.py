@@ -57,6 +57,10 @@ class Task(Protocol):
         """Left, top, right, bottom in pixels, confidence and class of what is worth drawing."""
         ...
 
+    def colours(self, prediction: Any) -> NDArrayByte | None:
+        """What is worth drawing over the pixels: ``uint8 (H, W)``, `IGNORED` where nothing is."""
+        ...
+
     def evidence(self, prediction: Any, sample: Sample) -> Evidence:
         """Compare one prediction with one image's labels."""
         ...

@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 import datasets
-from datasets.image import encode_indices
+from datasets.image import decode, encode_indices
 from datasets.sample import Annotations, Dataset, Sample
 from harness import RunSpec, run
 from harness.cli import run_command_line
@@ -133,6 +133,14 @@ def test_a_runs_predictions_score_the_same_again(
     folder = tmp_path / "out" / "predictions"
     cells = {str(f.relative_to(folder)) for f in folder.glob("*/*")}
     assert cells == {"none/identity", "photoshop-heavy/identity", "photoshop-heavy/median"}
+    assert len(results.gallery) == 3 * len({g.sample for g in results.gallery})
+    for item in results.gallery:
+        plain = decode(item.jpeg, "").astype(int)
+        for task in ("instance", "semantic"):
+            coloured = decode(item.labelled[task], "").astype(int)
+            assert np.abs(coloured - plain).mean() > 5
+        assert set(item.labelled) == {"instance", "semantic"}
+        assert item.boxes
     for task, name in PLACES.items():
         again = score_predictions(
             folder / "none" / "identity" / name,

@@ -63,7 +63,9 @@ def results(name: str = "b") -> Results:
         errors=[{"sample": name, "stage": "decode", "message": name}],
         records=records,
         draws=draws,
-        gallery=[GalleryItem(name, r.rain, r.derainer, jpeg, 12, 10, boxes, "k") for r in records],
+        gallery=[
+            GalleryItem(name, r.rain, r.derainer, jpeg, 12, 10, boxes, {}, "k") for r in records
+        ],
     )
 
 
