@@ -24,8 +24,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Files of tests side by side, one thread each.
 test: install
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not slow and not gpu'
 
 test-all: install
 	$(BIN)/python -m pytest

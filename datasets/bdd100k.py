@@ -197,9 +197,8 @@ def _segments(
         samples = _each(classes, samples, problems)
     instances = _instance_reader(root, part, found, masks)
     if instances is not None:
-        samples = _each(instances, samples, problems)
-        if problems is not None:
-            samples = _each(_read, samples, problems)
+        add = instances if problems is None else _at_once(instances)
+        samples = _each(add, samples, problems)
     return replace(
         found,
         samples=samples,
@@ -221,9 +220,14 @@ def _each(add: _Add, samples: list[Sample], problems: Problems | None) -> list[S
         return list(pool.map(labelled, samples))
 
 
-def _read(sample: Sample) -> Sample:
-    """The sample with its instances read, which else happens when they are asked for."""
-    return replace(sample, labels=sample.annotations)
+def _at_once(add: _Add) -> _Add:
+    """What adds instances and reads them, which else happens when they are asked for."""
+
+    def added(sample: Sample) -> Sample:
+        lazy = add(sample)
+        return replace(lazy, labels=lazy.annotations)
+
+    return added
 
 
 def _known_frames(root: Path, part: str) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import harness  # sets the environment before ultralytics is imported
 from harness.memory import keep_large_blocks
@@ -14,6 +15,8 @@ from harness.memory import keep_large_blocks
 TESTS = Path(__file__).parent
 DATA = Path(os.environ.get("DERAIN_HARNESS_DATA", TESTS.parent.parent / "shared" / "data"))
 assert harness
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 keep_large_blocks()  # as the command line does: halves the time of large forwards
 
 

@@ -22,7 +22,7 @@ BLOB = np.zeros((30, 40), np.bool_)
 BLOB[5:9, 10:16] = True
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))),
 )

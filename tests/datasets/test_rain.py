@@ -287,7 +287,7 @@ RAINY: dict[type, st.SearchStrategy[Rain]] = {
 
 @pytest.mark.parametrize("model", RAINY)
 @given(data=st.data(), height=st.integers(1, 60), width=st.integers(1, 60))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_size_and_any_parameters_give_an_image(
     model: type, data: st.DataObject, height: int, width: int
 ) -> None:
@@ -304,7 +304,7 @@ def test_no_model_escapes_the_property_test() -> None:
 
 
 @given(coverage=st.floats(0, 1), grain=st.integers(1, 8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_levels_leave_no_more_than_the_coverage(coverage: float, grain: int) -> None:
     layer = StreakLayer(20, grain, coverage, full=coverage / 2, opacity=1.0)
     rain = PhotoshopRain(layers=(layer,))
