@@ -15,18 +15,21 @@ WRAPPERS = ("state_dict", "params_ema", "params", "model", "net")
 """Keys under which training codes put the weights, in this order."""
 
 
-def load_weights(module: nn.Module, file: Path) -> None:
+def load_weights(module: nn.Module, file: Path, part: str = "") -> None:
     """Load a file into a network, strictly.
 
     Args:
         module: The network; floating-point weights are cast to its own type.
         file: ``.safetensors``, or a PyTorch file that holds tensors alone.
+        part: Beginning of the names of a larger network's weights that are wanted.
 
     Raises:
         DerainerError: If the file is absent or damaged, needs foreign code, belongs to another
             network or holds NaN.
     """
     state = _strip(_read(file))
+    if part:
+        state = {k.removeprefix(part): v for k, v in state.items() if k.startswith(part)}
     expected = module.state_dict()
     missing = [k for k in expected if k not in state]
     unexpected = [k for k in state if k not in expected]

@@ -87,7 +87,7 @@ class Derainer:
         self.module = module
         self.range = range
         self.channels = channels
-        self._multiple = multiple_of
+        self.multiple_of = multiple_of
         self._minimum_px = minimum_px
         self._output = output
         self.scale = scale
@@ -102,7 +102,7 @@ class Derainer:
         """What decides the result beside the module, as plain JSON values."""
         # A function is told by its address: never taken for another's, in this process or the next.
         output = None if self._output is None else repr(self._output)
-        sizes = [self._multiple, self._minimum_px, self.scale, self.tile_px]
+        sizes = [self.multiple_of, self._minimum_px, self.scale, self.tile_px]
         return [*self.range, self.channels, *sizes, output]
 
     def to(self, device: str, dtype: str = "fp32") -> Derainer:
@@ -200,7 +200,7 @@ class Derainer:
 
     def _reflected(self, size_px: int) -> Tensor:
         """Row (or column) numbers that pad one side by reflection, however small it is."""
-        padded = -(-max(size_px, self._minimum_px) // self._multiple) * self._multiple
+        padded = -(-max(size_px, self._minimum_px) // self.multiple_of) * self.multiple_of
         period = max(2 * (size_px - 1), 1)
         steps = torch.arange(padded) % period
         return torch.minimum(steps, period - steps) if size_px > 1 else torch.zeros_like(steps)

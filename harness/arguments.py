@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _add_field(verb: argparse.ArgumentParser, name: str) -> None:
+def _add_field(verb: argparse._ActionsContainer, name: str) -> None:
     """A flag for a field of RunSpec; where it is not given, the field's default holds."""
     field = RunSpec.model_fields[name]
     flag = "--" + name.replace("_", "-")
@@ -156,17 +156,48 @@ def _bench(verbs: Verbs) -> None:
 def _train(verbs: Verbs) -> None:
     train = verbs.add_parser(
         "train",
-        help="train a network; what was broken off goes on",
-        description="refinenet: the light-weight RefineNet, on the label maps of a data set; yolo: "
-        "a small network for boxes and masks. The folder gets a checkpoint after every epoch, the "
-        "curve, the weights and their card. Splits may be joined: train:3000+train-720p:500.",
+        help="train a derainer or a task network; what was broken off goes on",
+        description="A derainer of list derainers: on the photographs of any data set, with rain "
+        "made as it goes, or on pairs. refinenet: the light-weight RefineNet, on the label maps of "
+        "a data set; yolo: a small network for boxes and masks. The folder gets checkpoint, curve, "
+        "weights and their card. Splits may be joined: train+val.",
     )
-    train.add_argument("name", metavar="NAME", help="refinenet, yolo")
+    train.add_argument("name", metavar="NAME", help="a derainer, refinenet or yolo")
     for name in ("dataset", "data_root", "split", "where", "limit", "dtype"):
         _add_field(train, name)
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
     train.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
-    train.add_argument("--max-minutes", type=float, metavar="X", help="end after that epoch")
+    train.add_argument(
+        "--max-minutes", type=float, metavar="X", help="end then, with weights and their card"
+    )
+    derainers = train.add_argument_group("of derainers alone")
+    for name in ("pair", "seed", "device", "workers"):
+        _add_field(derainers, name)
+    derainers.add_argument(
+        "--rain",
+        action="append",
+        metavar="NAME[,NAME…]",
+        default=argparse.SUPPRESS,
+        help="one is drawn for each crop (default: photoshop-light to -heavy, rain100l, rain100h "
+        "and outdoor-rain; of pairs their own)",
+    )
+    derainers.add_argument(
+        "--recipe",
+        choices=("paper", "release", "short"),
+        default="paper",
+        help="the paper's schedule, its authors' code's, or 12 epochs of 1000 steps of four crops",
+    )
+    derainers.add_argument(
+        "--exclude",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="photographs that also stand there, flipped or turned, are not trained on",
+    )
+    derainers.add_argument(
+        "--vgg", type=Path, metavar="FILE", help="VGG16's weights, for perceptual terms"
+    )
     train.set_defaults(verb="train")
 
 

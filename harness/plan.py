@@ -60,7 +60,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
         UsageError: For an unknown or impossible word, with the known ones and the remedy.
         DatasetError: If the data set cannot be read.
     """
-    device = _device(spec.device)
+    device = device_of(spec.device)
     _reader(spec)
     if spec.save and spec.out is None:
         raise UsageError("--save predictions needs --out, the folder to write them below")
@@ -181,7 +181,7 @@ def _conditions(
     return tuple(conditions)
 
 
-def _device(word: str) -> str:
+def device_of(word: str) -> str:
     """``cpu`` or ``cuda``; torch is imported only where a GPU may be meant."""
     no_driver = os.name == "posix" and not Path("/dev/nvidiactl").exists()
     if word == "cpu" or (word == "auto" and no_driver):

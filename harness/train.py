@@ -1,4 +1,7 @@
-"""Train a task network on a data set: checkpoint, curve, weights and their card in one folder."""
+"""Train a task network on a data set: checkpoint, curve, weights and their card in one folder.
+
+Derainers are trained by `harness.train_derainer`.
+"""
 
 from __future__ import annotations
 
@@ -104,16 +107,12 @@ def train_network(
     job = NETWORKS[name]
     recipe = job.recipe(spec, epochs)
     split = spec.split or SPLITS.get(spec.dataset or "", "train")
-    fields = {"task": job.task}
-    parts = [
-        open_dataset(spec.model_copy(update={**fields, "split": one})) for one in split.split("+")
-    ]
-    dataset = replace(parts[0], split=split, samples=[s for part in parts for s in part.samples])
+    dataset = open_splits(spec.model_copy(update={"task": job.task, "split": split}))
     classes = dataset.classes if name == "refinenet" else dataset.categories
     _require_labels(name, dataset, recipe.batch)
     out.mkdir(parents=True, exist_ok=True)
     run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
-    _same_training(out / "training.json", run)
+    same_training(out / "training.json", run)
     curve = _Curve(out / "curve.csv")
     started = time.monotonic()
 
@@ -124,7 +123,7 @@ def train_network(
 
     network = job.train(dataset.samples, classes, recipe, out, told)
     file = out / f"{name}-{dataset.name}.safetensors"
-    _write_weights(file, network)
+    write_weights(file, network)
     card = {
         "network": name,
         "classes": [classes[number] for number in sorted(classes)],
@@ -146,6 +145,20 @@ def train_network(
     return file
 
 
+def open_splits(spec: RunSpec) -> Dataset:
+    """The data set of a spec, several splits joined by ``+`` as one; ids then begin with theirs."""
+    splits = (spec.split or "").split("+")
+    if len(splits) == 1:
+        return open_dataset(spec)
+    parts = [open_dataset(spec.model_copy(update={"split": split})) for split in splits]
+    samples = [
+        replace(sample, id=f"{split}/{sample.id}")
+        for split, part in zip(splits, parts, strict=True)
+        for sample in part.samples
+    ]
+    return replace(parts[0], split=spec.split or "", samples=samples)
+
+
 def _require_labels(name: str, dataset: Dataset, batch: int) -> None:
     """Refuse a data set without the labels to train on, or with too few images."""
     lacking = [
@@ -165,7 +178,7 @@ def _require_labels(name: str, dataset: Dataset, batch: int) -> None:
         )
 
 
-def _same_training(file: Path, run: Mapping[str, Any]) -> None:
+def same_training(file: Path, run: Mapping[str, Any]) -> None:
     """Keep what is trained beside the checkpoint, and refuse to go on with something else."""
     run = json.loads(json.dumps(run))
     if not file.is_file():
@@ -212,7 +225,12 @@ class _Curve:
         return sum(float(elapsed_s) for _, elapsed_s in self._rows.values()) / 3600
 
 
-def _write_weights(file: Path, network: Any) -> None:
+def write_weights(file: Path, network: Any) -> None:
+    """Write a network as half floats.
+
+    Raises:
+        UsageError: If they cannot hold a weight.
+    """
     import torch
     from safetensors.torch import save_file
 

@@ -1,0 +1,151 @@
+"""Rainy and clean crops for training; the number of a crop decides all that is random in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from datasets.image import NDArrayByte, NDArrayFloat, to_tensor
+from datasets.rain import Rain
+from derainers.training.recipes import LONGEST_PX, Recipe
+
+
+class Photograph(Protocol):
+    """What is asked of an image to train on; `datasets.sample.Sample` has it."""
+
+    @property
+    def id(self) -> str:
+        """Stable name."""
+        ...
+
+    def image(self) -> NDArrayByte:
+        """The clean image, ``uint8 (H, W, 3) RGB``."""
+        ...
+
+    def given_rain(self) -> NDArrayByte:
+        """The rainy image that the set brings."""
+        ...
+
+    def depth_m(self) -> NDArrayFloat | None:
+        """Distance of every pixel, ``float32 (H, W)``, or None."""
+        ...
+
+
+Group = tuple[Tensor, Tensor]
+"""Rainy and clean crops of one size, each ``float32 (B, 3, H, W) RGB`` in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Crops(Dataset[tuple[NDArrayByte, NDArrayByte]]):
+    """Crops by number, rainy and clean, ``uint8 (H, W, 3) RGB``."""
+
+    photographs: Sequence[Photograph]
+    rains: Sequence[Rain]
+    """One of them is drawn for each crop; none = the set's own rain."""
+    recipe: Recipe
+    steps: int
+    """Of the whole training."""
+    multiple_of: int
+    """Whole images are cut to multiples of this."""
+
+    def __len__(self) -> int:
+        """Crops of the whole training."""
+        return self.steps * self.recipe.batch
+
+    def __getitem__(self, number: int) -> tuple[NDArrayByte, NDArrayByte]:
+        """Rain on a photograph, a crop of both, perhaps mirrored."""
+        rng = np.random.default_rng((self.recipe.seed, number))
+        images = len(self.photographs)
+        order = np.random.default_rng((self.recipe.seed, 1, number // images)).permutation(images)
+        photograph = self.photographs[int(order[number % images])]
+        clean = photograph.image()
+        if self.rains:
+            rain = self.rains[int(rng.integers(len(self.rains)))]
+            rainy = rain.render(clean, rng, photograph.depth_m()).image
+        else:
+            rainy = photograph.given_rain()
+        height, width = self._size(number, clean)
+        top = int(rng.integers(clean.shape[0] - height + 1))
+        left = int(rng.integers(clean.shape[1] - width + 1))
+        way = int(rng.choice([-1, 1]))
+        window = np.s_[top : top + height, left : left + width]
+        return rainy[window][:, ::way], clean[window][:, ::way]
+
+    def is_large(self, step: int) -> bool:
+        """Whether a step belongs to the share that sees large crops."""
+        return self.recipe.large_px is not None and step >= self.steps * (
+            1 - self.recipe.large_share
+        )
+
+    def _size(self, number: int, image: NDArrayByte) -> tuple[int, int]:
+        side_px = self.recipe.patch_px
+        if self.is_large(number // self.recipe.batch):
+            side_px = self.recipe.large_px
+        m = self.multiple_of
+        height, width = (
+            min(size, LONGEST_PX if side_px is None else side_px) // m * m
+            for size in image.shape[:2]
+        )
+        return height, width
+
+
+class _Steps(Sampler[list[int]]):
+    """The numbers of each step's crops from some step on, this process's share of them."""
+
+    def __init__(self, crops: Crops, begin: int, rank: int, processes: int) -> None:
+        self._crops, self._begin = crops, begin
+        self._rank, self._processes = rank, processes
+
+    def __len__(self) -> int:
+        return self._crops.steps - self._begin
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batch = self._crops.recipe.batch
+        for step in range(self._begin, self._crops.steps):
+            count = max(self._processes, 1) if self._crops.is_large(step) else batch
+            yield list(range(step * batch + self._rank, step * batch + count, self._processes))
+
+
+def _groups(pairs: list[tuple[NDArrayByte, NDArrayByte]]) -> list[Group]:
+    """Crops of one size together, in the order of their sizes' first appearance."""
+    by_size: dict[tuple[int, ...], list[tuple[NDArrayByte, NDArrayByte]]] = {}
+    for pair in pairs:
+        by_size.setdefault(pair[0].shape, []).append(pair)
+    return [
+        (to_tensor([rainy for rainy, _ in same]), to_tensor([clean for _, clean in same]))
+        for same in by_size.values()
+    ]
+
+
+def _one_by_one(pairs: list[tuple[NDArrayByte, NDArrayByte]]) -> list[Group]:
+    """Every pair a group of its own."""
+    return [group for pair in pairs for group in _groups([pair])]
+
+
+def loader(
+    crops: Crops, begin: int, workers: int, rank: int = 0, processes: int = 1
+) -> DataLoader[Any]:
+    """Every step's crops as lists of `Group`, from step ``begin`` on, made by ``workers``."""
+    return DataLoader(
+        crops,
+        batch_sampler=_Steps(crops, begin, rank, processes),
+        collate_fn=_one_by_one if crops.recipe.patch_px is None else _groups,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_single_thread,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _single_thread(_: int) -> None:
+    """Workers share the cores with the network."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

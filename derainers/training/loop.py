@@ -1,0 +1,321 @@
+"""The training loop: from crops and a recipe to weights, by way of a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from derainers import DerainerError
+from derainers.derainer import Derainer
+from derainers.training.data import Crops, Group, loader
+from derainers.training.losses import LOSSES, OF_STAGES, Judge, Perceptual
+from derainers.training.recipes import Plateau
+
+PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+VALIDATED_AT_LEAST_EVERY_STEPS = 500
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a training runs on, and with."""
+
+    device: str = "cpu"
+    """``cpu``, or ``cuda`` for all there are."""
+    dtype: str = "fp32"
+    """A key of `PRECISIONS`."""
+    workers: int = 0
+    """Processes that make crops; 0 = none beside this one."""
+    vgg: Path | None = None
+    """VGG16's weights, for recipes with a perceptual term."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the curve: what happened since the row before."""
+
+    step: int
+    epoch: float
+    learning_rate: float
+    loss: float
+    """Mean over the steps since the last row."""
+    images_per_s: float
+    waiting_share: float
+    """Share of the time in which the network waited for crops."""
+    elapsed_s: float
+    """Time since the last row, this process alone."""
+    scores: dict[str, float]
+    """Of the validation."""
+
+
+@dataclass
+class _State:
+    """What goes on from one step to the next beside networks and optimisers; in the checkpoint."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Since the last row."""
+    best: float = -math.inf
+    """Highest score of a validation so far."""
+    factor: float = 1.0
+    """Of the learning rate, by `Plateau`."""
+    since: int = 0
+    """Validations since the last rise."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where a training ended."""
+
+    network: nn.Module
+    """The best by the validation, averaged where the recipe says so."""
+    steps: int
+    is_done: bool
+    """False where it was stopped before its last step."""
+    best: float
+
+
+def train(
+    derainer: Derainer,
+    crops: Crops,
+    checkpoint: Path,
+    validate: Callable[[Derainer], Mapping[str, float]],
+    told: Callable[[Row], None] = lambda _: None,
+    stop: Callable[[int], bool] = lambda _: False,
+    means: Means = Means(),
+) -> Trained:
+    """Train a derainer, or go on from its checkpoint.
+
+    Args:
+        derainer: Network with its convention; trained in place.
+        crops: What it sees, with recipe and number of steps.
+        checkpoint: PyTorch file with everything that going on needs; written at every validation.
+        validate: Scores of a derainer; the first one chooses the best weights, higher is better.
+        told: Told of every row of the curve once it is in the checkpoint.
+        stop: Told of every step (its number from 1), whether to end there; the checkpoint is then
+            written.
+        means: Device, number format, processes.
+
+    Returns:
+        The weights that the validation chose.
+
+    Raises:
+        DerainerError: If the loss becomes NaN or infinite; the last checkpoint stays as it is.
+    """
+    run = _Run(derainer, crops, means)
+    state = run.restored(checkpoint) if checkpoint.is_file() else _State()
+    every = _validated_every(crops, run.steps_per_epoch)
+    began, waited, seen = time.monotonic(), 0.0, 0
+    source = iter(loader(crops, state.step, means.workers, *run.place))
+    while state.step < crops.steps:
+        asked = time.monotonic()
+        groups = next(source)
+        waited += time.monotonic() - asked
+        loss = run.step(groups, state)
+        if not math.isfinite(loss):
+            raise DerainerError(
+                f"the loss became {loss} at step {state.step + 1}: the checkpoint of the last "
+                f"validation stays in {checkpoint.parent}; train in fp32, or from another seed"
+            )
+        state.losses.append(loss)
+        seen += sum(len(rainy) for rainy, _ in groups) * run.place[1]
+        state.step += 1
+        is_last = state.step == crops.steps
+        ends = stop(state.step)
+        if state.step % every == 0 or is_last:
+            scores = dict(run.validated(validate, state))
+            elapsed_s = time.monotonic() - began
+            row = Row(
+                step=state.step,
+                epoch=state.step / run.steps_per_epoch,
+                learning_rate=run.learning_rate,
+                loss=sum(state.losses) / len(state.losses),
+                images_per_s=seen / elapsed_s,
+                waiting_share=waited / elapsed_s,
+                elapsed_s=elapsed_s,
+                scores=scores,
+            )
+            state.losses = []
+            run.save(checkpoint, state)
+            told(row)
+            began, waited, seen = time.monotonic(), 0.0, 0
+        elif ends:
+            run.save(checkpoint, state)
+        if ends and not is_last:
+            break
+    return Trained(run.best(), state.step, state.step == crops.steps, state.best)
+
+
+def _validated_every(crops: Crops, steps_per_epoch: int) -> int:
+    """Steps from one validation to the next: whole epochs, one where the decay needs each."""
+    if isinstance(crops.recipe.decay, Plateau):
+        return steps_per_epoch
+    epochs = max(1, round(VALIDATED_AT_LEAST_EVERY_STEPS / steps_per_epoch))
+    return min(epochs * steps_per_epoch, VALIDATED_AT_LEAST_EVERY_STEPS)
+
+
+class _Run:
+    """Network, optimisers and average of one training."""
+
+    def __init__(self, derainer: Derainer, crops: Crops, means: Means) -> None:
+        self.recipe = recipe = crops.recipe
+        self.steps_per_epoch = max(1, crops.steps // recipe.epochs)
+        self.derainer = derainer
+        self.learning_rate = recipe.learning_rate
+        torch.manual_seed(recipe.seed)
+        self.fabric = Fabric(
+            accelerator=means.device,
+            devices="auto" if means.device == "cuda" else 1,
+            precision=PRECISIONS[means.dtype],
+        )
+        self.fabric.launch()
+        self.place = self.fabric.global_rank, self.fabric.world_size
+        network = derainer.module.to(memory_format=torch.channels_last).train()
+        adam = torch.optim.Adam(network.parameters(), recipe.learning_rate, recipe.betas)
+        self.network, self.optimiser = self.fabric.setup(network, adam)
+        if recipe.loss in OF_STAGES:
+            self.network.mark_forward_method("stages")
+        self.average = AveragedModel(
+            network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay or 0.0), use_buffers=True
+        )
+        self.judge: Any = None
+        if recipe.adversarial:
+            judge = Judge()
+            adam = torch.optim.Adam(judge.parameters(), recipe.learning_rate, recipe.betas)
+            self.judge, self.judge_optimiser = self.fabric.setup(judge, adam)
+            self.judge.mark_forward_method("error")
+        self.perceptual: Perceptual | None = None
+        if recipe.perceptual and means.vgg is not None:
+            self.perceptual = Perceptual(means.vgg).to(self.fabric.device)
+        self._best: dict[str, Tensor] | None = None
+
+    def step(self, groups: Sequence[Group], state: _State) -> float:
+        """One step of the optimisers; gives the loss."""
+        self.learning_rate = self.recipe.rate(state.step, self.steps_per_epoch) * state.factor
+        for optimiser in self._optimisers():
+            for group in optimiser.param_groups:
+                group["lr"] = self.learning_rate
+        torch.manual_seed(self.recipe.seed + state.step)  # of dropout
+        count = sum(len(rainy) for rainy, _ in groups)
+        self.optimiser.zero_grad()
+        total = 0.0
+        shown: list[tuple[Tensor, Tensor, Tensor]] = []
+        for number, (rainy, clean) in enumerate(groups):
+            x, y = self._as_taken(rainy), self._as_taken(clean)
+            more_follow = number < len(groups) - 1
+            with self.fabric.no_backward_sync(self.network, enabled=more_follow):
+                loss, restored = LOSSES[self.recipe.loss](self.network, x, y)
+                if self.judge is not None:
+                    loss = loss + self.recipe.adversarial * self.judge(restored, x)
+                if self.perceptual is not None:
+                    features = self.perceptual(self._as_seen(restored), self._as_seen(y))
+                    loss = loss + self.recipe.perceptual * features
+                loss = loss * (len(rainy) / count)
+                self.fabric.backward(loss)
+            total += loss.item()
+            shown.append((restored.detach(), y, x))
+        if not math.isfinite(total):
+            return total
+        if self.recipe.clip_norm is not None:
+            self.fabric.clip_gradients(self.network, self.optimiser, max_norm=self.recipe.clip_norm)
+        self.optimiser.step()
+        if self.judge is not None:
+            self.judge_optimiser.zero_grad()
+            for restored, y, x in shown:
+                self.fabric.backward(self.judge.error(restored, y, x) * (len(x) / count))
+            self.judge_optimiser.step()
+        if self.recipe.ema_decay is not None:
+            self.average.update_parameters(self.derainer.module)
+        return total
+
+    def validated(
+        self, validate: Callable[[Derainer], Mapping[str, float]], state: _State
+    ) -> Mapping[str, float]:
+        """Scores of the present weights, which are kept where they are the best so far."""
+        kept = self._kept()
+        with self._shown(kept):
+            scores = validate(self.derainer)
+        first = next(iter(scores.values()), math.nan)
+        decay = self.recipe.decay
+        if first > state.best or self._best is None:
+            state.best, state.since = max(first, state.best), 0
+            self._best = {name: value.detach().cpu().clone() for name, value in kept.items()}
+        else:
+            state.since += 1
+            if isinstance(decay, Plateau) and state.since > decay.patience:
+                state.factor = max(decay.floor, state.factor * decay.by)
+                state.since = 0
+        return scores
+
+    def best(self) -> nn.Module:
+        """The network with the weights that the validation chose; the present ones before any."""
+        module = self.derainer.module
+        module.load_state_dict(self._best if self._best is not None else self._kept())
+        return module.eval()
+
+    def save(self, file: Path, state: _State) -> None:
+        """Write the checkpoint; a kill leaves the old one or the new one."""
+        content = {name: part.state_dict() for name, part in self._parts().items()}
+        temporary = file.with_suffix(".tmp")
+        self.fabric.save(temporary, {**content, "best": self._best, "state": asdict(state)})
+        if self.fabric.global_rank == 0:
+            temporary.replace(file)
+        self.fabric.barrier()
+
+    def restored(self, file: Path) -> _State:
+        """Take everything back from a checkpoint."""
+        content = torch.load(file, map_location=self.fabric.device, weights_only=True)
+        for name, part in self._parts().items():
+            part.load_state_dict(content[name])
+        self._best = content["best"]
+        return _State(**content["state"])
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {"network": self.network, "optimiser": self.optimiser, "average": self.average}
+        if self.judge is not None:
+            parts |= {"judge": self.judge, "judge optimiser": self.judge_optimiser}
+        return parts
+
+    def _optimisers(self) -> list[Any]:
+        return [self.optimiser, *([self.judge_optimiser] if self.judge is not None else [])]
+
+    def _kept(self) -> dict[str, Tensor]:
+        """The weights that would come out now."""
+        averaged = self.recipe.ema_decay is not None
+        module: nn.Module = self.average.module if averaged else self.derainer.module
+        return dict(module.state_dict())
+
+    @contextlib.contextmanager
+    def _shown(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
+        """The derainer with some weights, ready to restore; after it, as it was."""
+        module = self.derainer.module
+        mine = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        module.load_state_dict(weights)
+        self.derainer.to(str(self.fabric.device))
+        try:
+            yield
+        finally:
+            module.load_state_dict(mine)
+            module.train()
+
+    def _as_taken(self, images: Tensor) -> Tensor:
+        """From RGB in [0, 1] to the network's own convention, on its device."""
+        black, white = self.derainer.range
+        x = images.to(self.fabric.device, non_blocking=True) * (white - black) + black
+        x = x.flip(1) if self.derainer.channels == "bgr" else x
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def _as_seen(self, images: Tensor) -> Tensor:
+        """Back to RGB in [0, 1]."""
+        black, white = self.derainer.range
+        x = (images - black) / (white - black)
+        return x.flip(1) if self.derainer.channels == "bgr" else x

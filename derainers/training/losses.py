@@ -1,0 +1,161 @@
+"""The losses that the papers train with: functions of the network and a batch.
+
+Images are as the network takes them: its own range and channel order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from derainers.checkpoint import load_weights
+from derainers.networks.mscg import PatchDiscriminator
+from derainers.training.recipes import Loss
+
+CHARBONNIER_EPSILON = 1e-3
+EDGE_WEIGHT = 0.05
+SSIM_SIDE_PX, SSIM_SIGMA_PX = 11, 1.5
+
+
+def charbonnier(difference: Tensor) -> Tensor:
+    """Mean of √(d² + ε²) (MSPFN, equation 7)."""
+    return torch.sqrt(difference.square() + CHARBONNIER_EPSILON**2).mean()
+
+
+def laplacian(images: Tensor) -> Tensor:
+    """Edges by the kernel of MSPFN's authors: 8 in the centre, −1 around it, zeros beyond."""
+    channels = images.shape[1]
+    kernel = images.new_full((3, 3), -1.0)
+    kernel[1, 1] = 8
+    return F.conv2d(images, kernel.expand(channels, 1, 3, 3), padding=1, groups=channels)
+
+
+def ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Mean SSIM of ``(B, C, H, W)`` in [0, 1]: Gaussian window 11x11, σ 1.5, zeros beyond.
+
+    Reference:
+        Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity",
+        2004; padded as in the code that DCSFN and PReNet train with.
+    """
+    channels, half = a.shape[1], SSIM_SIDE_PX // 2
+    at = torch.arange(-half, half + 1, dtype=a.dtype, device=a.device)
+    row = torch.exp(-at.square() / (2 * SSIM_SIGMA_PX**2))
+    row = row / row.sum()
+
+    def mean(x: Tensor) -> Tensor:
+        along = F.conv2d(x, row.expand(channels, 1, 1, -1), padding=(0, half), groups=channels)
+        kernel = row[:, None].expand(channels, 1, -1, 1)
+        return F.conv2d(along, kernel, padding=(half, 0), groups=channels)
+
+    mean_a, mean_b = mean(a), mean(b)
+    variance_a = mean(a * a) - mean_a.square()
+    variance_b = mean(b * b) - mean_b.square()
+    covariance = mean(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a.square() + mean_b.square() + c1)
+    structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
+    return (luminance * structure).mean()
+
+
+def _mae(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """GraNet, equation 9."""
+    restored = network(rainy)
+    return F.l1_loss(restored, clean), restored
+
+
+def _negative_ssim(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """DCSFN, equation 8, and PReNet."""
+    restored = network(rainy)
+    return -ssim(restored, clean), restored
+
+
+def _charbonnier_edge(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """MSPFN, equations 7 to 9."""
+    restored = network(rainy)
+    edges = charbonnier(laplacian(restored) - laplacian(clean))
+    return charbonnier(restored - clean) + EDGE_WEIGHT * edges, restored
+
+
+def _multi_scale(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """MSCG's fidelity: mean absolute error at every scale, summed with equal weights."""
+    images = network.stages(rainy)
+    loss = clean.new_zeros(())
+    for image in images:
+        loss = loss + F.l1_loss(image, F.interpolate(clean, size=image.shape[2:], mode="area"))
+    return loss, images[-1]
+
+
+def _two_stage(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared error of the heavy-rain network's result and of each image of its first stage."""
+    restored, images = network.stages(rainy)
+    scale = rainy.shape[2] // images[0].shape[2]
+    small = clean[:, :, ::scale, ::scale]
+    loss = F.mse_loss(restored, clean)
+    for image in images:
+        loss = loss + F.mse_loss(image, small)
+    return loss, restored
+
+
+LOSSES: dict[Loss, Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
+    "mae": _mae,
+    "negative-ssim": _negative_ssim,
+    "charbonnier-edge": _charbonnier_edge,
+    "multi-scale": _multi_scale,
+    "two-stage": _two_stage,
+}
+"""Functions of (network, rainy, clean) that give the loss and the restored images."""
+OF_STAGES: tuple[Loss, ...] = ("multi-scale", "two-stage")
+"""Losses that call the network's ``stages``."""
+
+
+class Perceptual(nn.Module):
+    """Squared distance between VGG16's features of two images (relu2_2)."""
+
+    MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+    def __init__(self, weights: Path) -> None:
+        """Load torchvision's VGG16.
+
+        Raises:
+            DerainerError: If the file is not its state dict.
+        """
+        super().__init__()
+        from torchvision.models.vgg import cfgs, make_layers
+
+        layers = make_layers(cfgs["D"])
+        load_weights(layers, weights, "features.")
+        self.features = layers[:9].eval().requires_grad_(False)
+
+    def forward(self, restored: Tensor, clean: Tensor) -> Tensor:
+        """Distance of ``(B, 3, H, W)`` RGB in [0, 1]."""
+        mean = restored.new_tensor(self.MEAN)[:, None, None]
+        std = restored.new_tensor(self.STD)[:, None, None]
+        a, b = (self.features((x - mean) / std) for x in (restored, clean))
+        return F.mse_loss(a, b)
+
+
+class Judge(nn.Module):
+    """MSCG's discriminator with both sides of its game: conditional, non-saturating."""
+
+    def __init__(self) -> None:
+        """Build the discriminator."""
+        super().__init__()
+        self.discriminator = PatchDiscriminator()
+
+    def forward(self, restored: Tensor, rainy: Tensor) -> Tensor:
+        """What the derainer pays for images that look made."""
+        logits = self.discriminator(restored, rainy)
+        return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+
+    def error(self, restored: Tensor, clean: Tensor, rainy: Tensor) -> Tensor:
+        """What the discriminator pays for taking one for the other."""
+        real = self.discriminator(clean, rainy)
+        made = self.discriminator(restored.detach(), rainy)
+        right = F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
+        wrong = F.binary_cross_entropy_with_logits(made, torch.zeros_like(made))
+        return 0.5 * (right + wrong)

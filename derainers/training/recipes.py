@@ -1,0 +1,252 @@
+"""How each derainer is trained: the papers' schedules, and a short one for little compute.
+
+Sources: MSPFN section 4.1 and its released code; GraNet section 4.3; DCSFN section 4.1 and its
+settings; the heavy-rain paper section 4.2 and its first author's code; PReNet's released code.
+MSCG's poster gives no schedule: its row is a choice. Where a paper trains on patches cut once, the
+same number is cut anew at random; flips stand for augmentations that a paper does not describe.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Loss = Literal["mae", "negative-ssim", "charbonnier-edge", "multi-scale", "two-stage"]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The learning rate never changes."""
+
+    def factor(self, step: int, epoch: float, share: float) -> float:
+        """1."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Milestones:
+    """Multiplied by ``by`` at each of some epochs."""
+
+    epochs: tuple[int, ...]
+    by: float
+
+    def factor(self, step: int, epoch: float, share: float) -> float:
+        """How often a milestone has passed, as a power."""
+        return self.by ** sum(epoch >= milestone for milestone in self.epochs)
+
+
+@dataclass(frozen=True)
+class Stairs:
+    """Multiplied by ``by`` every so many steps, at once or little by little, above a floor."""
+
+    every_steps: int
+    by: float
+    floor: float
+    """Share of the first learning rate that always stays: the least of it, or added to it."""
+    smooth: bool = False
+
+    def factor(self, step: int, epoch: float, share: float) -> float:
+        """At once: not below the floor; little by little: above the floor by the power."""
+        if self.smooth:
+            return float(self.by ** (step / self.every_steps)) + self.floor
+        return max(float(self.by ** (step // self.every_steps)), self.floor)
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """Divided by 1 + epoch / ``epochs``."""
+
+    epochs: int
+
+    def factor(self, step: int, epoch: float, share: float) -> float:
+        """One half after ``epochs`` epochs."""
+        return 1 / (1 + math.floor(epoch) / self.epochs)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Warm-up over the first steps, then half a cosine down to almost nothing."""
+
+    warm_up_steps: int = 100
+    last: float = 0.002
+
+    def factor(self, step: int, epoch: float, share: float) -> float:
+        """By the share of the training that is done."""
+        warm = min(1.0, (step + 1) / self.warm_up_steps)
+        return warm * (self.last + (1 - self.last) * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Multiplied by ``by`` where the validation's PSNR has not risen for ``patience`` epochs."""
+
+    by: float
+    patience: int
+    floor: float
+    """Share of the first learning rate below which it does not fall."""
+
+    def factor(self, step: int, epoch: float, share: float) -> float:
+        """1: the loop knows the validation, see `derainers.training.loop`."""
+        return 1.0
+
+
+Decay = Constant | Milestones | Stairs | Inverse | Cosine | Plateau
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights beside network, images and rain."""
+
+    loss: Loss
+    learning_rate: float
+    decay: Decay
+    epochs: int
+    batch: int
+    patch_px: int | None
+    """Side of the square crops; None = whole images, cut where they are longer than `LONGEST_PX`,
+    one after the other, their gradients averaged over the batch."""
+    crops_per_image: int = 1
+    """An epoch draws so many crops from each image, on average."""
+    steps_per_epoch: int | None = None
+    """In place of what images, crops and batch give."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of Adam."""
+    ema_decay: float | None = None
+    """Moving average of the weights, which is then what comes out; None = the weights are."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient."""
+    large_px: int | None = None
+    """Side of the crops towards the end, one in a batch: networks whose regions or means grow with
+    the image are not ready for large ones otherwise."""
+    large_share: float = 0.0
+    """Share of the steps that see them."""
+    adversarial: float = 0.0
+    """Weight of the discriminator's term."""
+    perceptual: float = 0.0
+    """Weight of the term on VGG16's features, where its weights are given."""
+    seed: int = 0
+
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """The learning rate of a step."""
+        epoch = step / steps_per_epoch
+        return self.learning_rate * self.decay.factor(step, epoch, epoch / self.epochs)
+
+
+LONGEST_PX = 512
+_MSPFN = Recipe(
+    loss="charbonnier-edge",
+    learning_rate=2e-4,
+    decay=Stairs(every_steps=20_000, by=0.5, floor=1e-6 / 2e-4),
+    epochs=30,
+    batch=8,
+    patch_px=96,
+    crops_per_image=15,  # non-overlapping ones of 481x321
+)
+_DCSFN = Recipe(
+    loss="negative-ssim",
+    learning_rate=5e-4,
+    decay=Milestones(epochs=(480, 640), by=0.1),
+    epochs=800,
+    batch=24,
+    patch_px=64,
+)
+_GRANET = Recipe(
+    loss="mae",
+    learning_rate=5e-4,
+    decay=Plateau(by=0.9, patience=10, floor=1e-4 / 5e-4),
+    epochs=400,
+    batch=8,
+    patch_px=None,
+)
+_HRRSR = Recipe(
+    loss="two-stage",
+    learning_rate=5e-5,
+    decay=Inverse(epochs=100),
+    epochs=500,
+    batch=4,
+    patch_px=None,
+    perceptual=1.0,
+)
+_MSCG = Recipe(
+    loss="multi-scale",
+    learning_rate=2e-4,
+    decay=Constant(),
+    epochs=100,
+    batch=8,
+    patch_px=128,
+    crops_per_image=6,
+    betas=(0.5, 0.999),
+    adversarial=6.6e-3,
+    perceptual=1.0,
+)
+_PRENET = Recipe(
+    loss="negative-ssim",
+    learning_rate=1e-3,
+    decay=Milestones(epochs=(30, 50, 80), by=0.2),
+    epochs=100,
+    batch=18,
+    patch_px=100,
+    crops_per_image=15,  # at a stride of 80 pixels in 481x321
+)
+PAPER: dict[str, Recipe] = {
+    "mspfn": _MSPFN,
+    "mspfn-light": _MSPFN,
+    "dcsfn": _DCSFN,
+    "dcsfn-paper": _DCSFN,
+    "dcsfn-light": _DCSFN,
+    "granet": _GRANET,
+    "hrrsr": _HRRSR,
+    "hrrsr-x1": _HRRSR,
+    "mscg": _MSCG,
+    "prenet": _PRENET,
+    "prenet-r": _PRENET,
+    "prn": _PRENET,
+    "prn-r": _PRENET,
+}
+"""The recipe of each derainer's paper, literally; all derainers that can be trained are here."""
+
+RELEASE: dict[str, Recipe] = {
+    "mspfn": replace(
+        _MSPFN,
+        learning_rate=5e-4,
+        decay=Stairs(every_steps=20_000, by=0.8, floor=1e-6 / 5e-4, smooth=True),
+        epochs=50,
+        batch=12,
+    ),
+}
+"""Where the authors' code trains in another way than their paper says."""
+
+SHORT_RATES = {"dcsfn": 1e-3, "hrrsr": 2e-4}
+"""First learning rates of the short recipe by family, where the paper's is too small for it."""
+
+
+def short(name: str) -> Recipe:
+    """A recipe for hours instead of days: the paper's loss, few steps, a cosine, an average."""
+    paper = PAPER[name]
+    return replace(
+        paper,
+        learning_rate=SHORT_RATES.get(name.partition("-")[0], paper.learning_rate),
+        decay=Cosine(),
+        epochs=12,
+        steps_per_epoch=1000,
+        batch=4,
+        patch_px=96,
+        crops_per_image=1,
+        ema_decay=0.999,
+        clip_norm=1.0,
+        large_px=320,
+        large_share=1 / 6,
+    )
+
+
+def recipe_of(name: str, kind: str) -> Recipe | None:
+    """The recipe of a derainer; None where there is none of that kind.
+
+    Args:
+        name: A key of `PAPER`.
+        kind: ``paper``, ``release`` or ``short``.
+    """
+    if kind == "short":
+        return short(name)
+    return {"paper": PAPER, "release": RELEASE}[kind].get(name)

@@ -1,0 +1,307 @@
+"""Recipes, losses, crops and the loop that trains derainers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+from torchvision.models.vgg import cfgs, make_layers
+
+from datasets.image import NDArrayByte, NDArrayFloat, to_tensor
+from datasets.rain import RAINS
+from derainers import DERAINERS, DerainerError
+from derainers.derainer import Derainer
+from derainers.training.data import Crops, loader
+from derainers.training.loop import Row, Trained, train
+from derainers.training.losses import LOSSES, Judge, Perceptual, laplacian, ssim
+from derainers.training.recipes import PAPER, RELEASE, Plateau, Recipe, recipe_of, short
+from tasks.quality.psnr import psnr_y_db
+from tasks.quality.ssim import ssim_rgb_dcsfn
+
+RAIN = RAINS["rain100l"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photograph in memory."""
+
+    id: str
+    pixels: NDArrayByte
+
+    def image(self) -> NDArrayByte:
+        return self.pixels
+
+    def given_rain(self) -> NDArrayByte:
+        return 255 - self.pixels
+
+    def depth_m(self) -> NDArrayFloat | None:
+        return None
+
+
+PICTURES = [
+    Picture("face", np.ascontiguousarray(astronaut()[:160, 150:250])),
+    Picture("flag", np.ascontiguousarray(astronaut()[100:200, :140])),
+]
+EACH_EPOCH = Plateau(by=0.5, patience=9, floor=0.1)
+"""Validates after every epoch."""
+TINY = replace(short("prn-r"), epochs=3, steps_per_epoch=2, batch=2, patch_px=32, large_px=48)
+
+
+def built(name: str, seed: int = 0) -> Derainer:
+    torch.manual_seed(seed)
+    derainer = DERAINERS[name].build(None)
+    assert isinstance(derainer, Derainer)
+    return derainer
+
+
+def crops_of(recipe: Recipe, steps: int = 6, **changes: object) -> Crops:
+    return replace(Crops(PICTURES, (RAIN,), recipe, steps, 8), **changes)  # type: ignore[arg-type]
+
+
+def score(derainer: Derainer) -> Mapping[str, float]:
+    restored = derainer.restore(PICTURES[0].pixels, "")
+    return {"closeness": -float(np.abs(restored - PICTURES[0].pixels / 255).mean())}
+
+
+@pytest.mark.parametrize(
+    ("name", "steps_per_epoch", "expected"),
+    [
+        # MSPFN halves every 20,000 steps, down to 1e-6; its release multiplies by 0.8 bit by bit.
+        ("mspfn", 2000, {0: 2e-4, 10: 1e-4, 25: 5e-5}),
+        ("mspfn", 100_000, {0: 2e-4, 1: 2e-4 / 32, 29: 1e-6}),
+        ("dcsfn", 12, {0: 5e-4, 480: 5e-5, 640: 5e-6}),
+        ("granet", 40, {0: 5e-4, 10: 5e-4, 100: 5e-4}),
+        ("hrrsr", 75, {0: 5e-5, 100: 2.5e-5, 300: 1.25e-5}),
+        ("mscg", 100, {0: 2e-4, 50: 2e-4, 99: 2e-4}),
+        ("prenet", 100, {29: 1e-3, 30: 2e-4, 80: 8e-6}),
+    ],
+)
+def test_learning_rates_of_the_papers(
+    name: str, steps_per_epoch: int, expected: dict[int, float]
+) -> None:
+    for epoch, rate in expected.items():
+        found = PAPER[name].rate(epoch * steps_per_epoch, steps_per_epoch)
+        assert found == pytest.approx(rate, rel=1e-9)
+
+
+def test_the_released_schedule_falls_little_by_little() -> None:
+    rates = [RELEASE["mspfn"].rate(step, 1000) for step in (0, 10_000, 40_000)]
+    assert rates == pytest.approx([5e-4 + 1e-6, 5e-4 * 0.8**0.5 + 1e-6, 5e-4 * 0.64 + 1e-6])
+    assert recipe_of("granet", "release") is None
+
+
+def test_the_short_schedule_warms_up_and_ends_near_nothing() -> None:
+    recipe = short("granet")
+    rates = [recipe.rate(step, 1000) for step in range(12_000)]
+    assert rates[0] == pytest.approx(5e-4 / 100)
+    assert max(rates) == pytest.approx(5e-4, rel=1e-3)
+    assert rates[6000] == pytest.approx(2.5e-4, rel=0.01)
+    assert rates[-1] == pytest.approx(1e-6, rel=0.01)
+
+
+def test_ssim_is_the_one_that_dcsfns_authors_score() -> None:
+    clean = PICTURES[0].pixels
+    rainy = RAIN.render(clean, np.random.default_rng(0)).image
+    ours = float(ssim(to_tensor([rainy]).double(), to_tensor([clean]).double()))
+    assert ours == pytest.approx(ssim_rgb_dcsfn(clean, (rainy / 255).astype(np.float32)), abs=2e-5)
+
+
+def test_edges_of_an_even_image_are_nothing_inside() -> None:
+    edges = laplacian(torch.full((1, 3, 6, 6), 0.5))
+    assert edges[:, :, 1:-1, 1:-1].abs().max() < 1e-6
+    point = torch.zeros(1, 1, 5, 5)
+    point[0, 0, 2, 2] = 1
+    assert torch.equal(
+        laplacian(point)[0, 0, 1:4, 1:4], torch.tensor([[-1.0, -1, -1], [-1, 8, -1], [-1, -1, -1]])
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["mspfn-light", "dcsfn-light", "granet", "hrrsr-x1", "mscg", "prn"]
+)
+def test_two_steps_lower_the_loss_of_a_batch(name: str) -> None:
+    derainer, recipe = built(name), short(name)
+    groups = next(iter(loader(crops_of(replace(recipe, batch=2, patch_px=64)), 0, 0)))
+    (rainy, clean), network = groups[0], derainer.module.train()
+    black, white = derainer.range
+    x, y = (images * (white - black) + black for images in (rainy, clean))
+    adam = torch.optim.Adam(network.parameters(), 2e-4, recipe.betas)
+    losses = []
+    for _ in range(3):
+        torch.manual_seed(0)  # of dropout
+        loss, restored = LOSSES[recipe.loss](network, x, y)
+        assert restored.shape == y.shape
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(loss.item())
+    assert losses[2] < losses[0]
+
+
+def test_both_sides_of_the_game_learn() -> None:
+    torch.manual_seed(0)
+    judge = Judge()
+    clean, rainy = (to_tensor([PICTURES[0].pixels[:64, :64] // k]) for k in (1, 2))
+    adam = torch.optim.Adam(judge.parameters(), 2e-4)
+    before = judge.error(rainy, clean, rainy).item()
+    price = judge(rainy, rainy).item()
+    for _ in range(20):
+        adam.zero_grad()
+        judge.error(rainy, clean, rainy).backward()
+        adam.step()
+    assert judge.error(rainy, clean, rainy).item() < before
+    assert judge(rainy, rainy).item() > price
+
+
+def test_the_perceptual_term_is_nothing_for_equal_images(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = make_layers(cfgs["D"]).state_dict()
+    state = {f"features.{name}": value for name, value in layers.items()}
+    torch.save(state | {"classifier.0.bias": torch.zeros(3)}, tmp_path / "vgg16.pth")
+    term = Perceptual(tmp_path / "vgg16.pth")
+    image = to_tensor([PICTURES[0].pixels[:32, :32]])
+    assert float(term(image, image)) == 0
+    assert float(term(image.flip(2), image)) > 0
+    assert not any(p.requires_grad for p in term.parameters())
+
+
+def test_a_crop_is_the_same_whoever_asks() -> None:
+    crops = crops_of(TINY)
+    for number in (0, 3, 11):
+        rainy, clean = crops[number]
+        again = crops[number]
+        assert np.array_equal(rainy, again[0])
+        assert np.array_equal(clean, again[1])
+        assert rainy.shape == clean.shape == (48, 48, 3) if number == 11 else (32, 32, 3)
+    assert not np.array_equal(crops[0][1], crops[2][1])
+
+
+def test_rainy_and_clean_are_the_same_window() -> None:
+    crops = crops_of(TINY, rains=())
+    for number in range(6):
+        rainy, clean = crops[number]
+        assert np.array_equal(rainy, 255 - clean)
+
+
+def test_every_photograph_is_seen_once_in_an_epoch() -> None:
+    pictures = [Picture(str(i), np.full((40, 40, 3), i, np.uint8)) for i in range(7)]
+    crops = crops_of(replace(TINY, batch=7), photographs=pictures, rains=())
+    for epoch in range(2):
+        assert {int(crops[7 * epoch + i][1][0, 0, 0]) for i in range(7)} == set(range(7))
+
+
+def test_whole_images_come_one_by_one() -> None:
+    crops = crops_of(replace(PAPER["granet"], batch=3))
+    (groups, *_) = loader(crops, 0, 0)
+    sizes = {tuple(rainy.shape) for rainy, _ in groups}
+    assert len(groups) == 3
+    assert sizes == {(1, 3, 160, 96), (1, 3, 96, 136)}
+
+
+def test_processes_share_a_step() -> None:
+    crops = crops_of(TINY)
+    whole = [rainy for groups in loader(crops, 0, 0) for rainy, _ in groups]
+    parts = [[r for groups in loader(crops, 0, 0, rank, 2) for r, _ in groups] for rank in (0, 1)]
+    assert torch.equal(whole[0][0::2], parts[0][0])
+    assert torch.equal(whole[0][1::2], parts[1][0])
+
+
+def in_parts(crops: Crops, checkpoint: Path, *stops: int) -> tuple[list[Trained], list[Row]]:
+    """A training that is broken off after some steps, and what came of each part."""
+    rows: list[Row] = []
+    parts = [
+        train(
+            built("prn-r", number),  # what a later part begins with is forgotten
+            crops,
+            checkpoint,
+            validate=score,
+            told=rows.append,
+            stop=stop.__eq__,
+        )
+        for number, stop in enumerate(stops)
+    ]
+    return parts, rows
+
+
+def test_broken_off_training_goes_on_with_the_same_losses(tmp_path: Path) -> None:
+    crops = crops_of(replace(TINY, decay=EACH_EPOCH))
+    (whole,), expected = in_parts(crops, tmp_path / "whole.pt", 6)
+    parts, found = in_parts(crops, tmp_path / "parts.pt", 1, 4, 6)
+    assert [(p.steps, p.is_done) for p in parts] == [(1, False), (4, False), (6, True)]
+    assert [r.step for r in found] == [r.step for r in expected] == [2, 4, 6]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, abs=1e-6)
+        assert ours.scores == pytest.approx(theirs.scores, abs=1e-6)
+    state = whole.network.state_dict()
+    last = parts[-1].network.state_dict()
+    assert all(torch.allclose(value, state[name], atol=1e-7) for name, value in last.items())
+
+
+def test_the_discriminator_goes_on_too(tmp_path: Path) -> None:
+    crops = crops_of(replace(TINY, adversarial=0.01, large_px=None), 4)
+    _, whole = in_parts(crops, tmp_path / "whole.pt", 4)
+    _, parts = in_parts(crops, tmp_path / "parts.pt", 2, 4)
+    assert parts[-1].loss == pytest.approx(whole[-1].loss, abs=1e-6)
+
+
+def test_the_weights_are_those_that_the_validation_chose(tmp_path: Path) -> None:
+    recipe = replace(TINY, decay=EACH_EPOCH)
+    values = iter([1.0, 3.0, 2.0])
+    seen: list[torch.Tensor] = []
+
+    def validate(derainer: Derainer) -> Mapping[str, float]:
+        seen.append(next(derainer.module.parameters()).detach().clone())
+        return {"psnr": next(values)}
+
+    trained = train(built("prn-r"), crops_of(recipe), tmp_path / "a.pt", validate=validate)
+    assert trained.best == 3.0
+    assert torch.equal(next(trained.network.parameters()), seen[1])
+    assert not torch.equal(seen[1], seen[2])
+
+
+def test_a_plateau_lowers_the_rate_down_to_its_floor(tmp_path: Path) -> None:
+    decay = Plateau(by=0.5, patience=1, floor=1e-4 / 5e-4)
+    recipe = replace(PAPER["granet"], epochs=8, batch=1, patch_px=32, decay=decay)
+    rows: list[Row] = []
+    crops = crops_of(recipe, 8)
+    train(built("prn-r"), crops, tmp_path / "a.pt", validate=lambda _: {"p": 0.0}, told=rows.append)
+    rates = [row.learning_rate for row in rows]
+    assert rates == pytest.approx([5e-4] * 3 + [2.5e-4] * 2 + [1.25e-4] * 2 + [1e-4])
+
+
+def test_nan_stops_and_leaves_the_checkpoint(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "a.pt"
+    train(built("prn-r"), crops_of(TINY), checkpoint, validate=score, stop=lambda step: step == 2)
+    before = checkpoint.read_bytes()
+    broken = replace(TINY, learning_rate=float("inf"))
+    with pytest.raises(DerainerError, match=r"the loss became nan at step 4: the checkpoint of"):
+        train(built("prn-r"), crops_of(broken), checkpoint, validate=score)
+    assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_four_patches_can_be_learned_by_heart(tmp_path: Path) -> None:
+    clean = [PICTURES[0].pixels[i : i + 64, :64].copy() for i in (0, 20, 50, 90)]
+    rainy = [RAIN.render(c, np.random.default_rng(i)).image for i, c in enumerate(clean)]
+
+    @dataclass(frozen=True)
+    class Pair(Picture):
+        def given_rain(self) -> NDArrayByte:
+            return rainy[int(self.id)]
+
+    pairs = [Pair(str(i), c) for i, c in enumerate(clean)]
+    recipe = replace(short("prenet"), epochs=1, batch=4, patch_px=64, large_px=None)
+    crops = crops_of(recipe, 1000, photographs=pairs, rains=())
+    trained = train(built("prenet"), crops, tmp_path / "a.pt", validate=score)
+    derainer = Derainer(trained.network)
+    restored = [derainer.restore(image, "") for image in rainy]
+    gained = [
+        psnr_y_db(c, np.rint(r * 255).astype(np.uint8))
+        for c, r in zip(clean, restored, strict=True)
+    ]
+    assert np.mean(gained) >= 35

@@ -1,0 +1,112 @@
+"""The verb that trains derainers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.data import astronaut, chelsea, coffee
+
+from datasets.image import decode, encode_png
+from harness.cli import run_command_line
+from harness.keys import file_sha256
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Nine photographs, one of them damaged and one too small."""
+    root = tmp_path / "photos"
+    root.mkdir()
+    for name, image in (("face", astronaut()), ("cat", chelsea()), ("cup", coffee())):
+        for i in range(3):
+            window = image[60 * i : 60 * i + 160, 50 * i + 20 : 50 * i + 170]
+            (root / f"{name}{i}.png").write_bytes(encode_png(np.ascontiguousarray(window)))
+    (root / "broken.png").write_bytes(b"no picture")
+    (root / "small.png").write_bytes(encode_png(np.zeros((90, 500, 3), np.uint8)))
+    return root
+
+
+def test_one_command_trains_and_another_runs_what_it_made(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, exclude = tmp_path / "out", tmp_path / "test"
+    exclude.mkdir()
+    turned = np.rot90(decode((photographs / "cat1.png").read_bytes(), "")).copy()
+    (exclude / "other.png").write_bytes(encode_png(turned))
+    data = ["--dataset", "folder", "--data-root", str(photographs), "--exclude", str(exclude)]
+    short = ["--recipe", "short", "--rain", "rain100l,photoshop-light", "--epochs", "1"]
+    words = ["train", "prn-r", *data, *short, "--out", str(out)]
+    assert run_command_line([*words, "--max-minutes", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "7 photographs to train on, 1 to validate with" in said
+    assert "1 left out: they also stand in" in said
+    assert "2 cannot be used: " in said
+    assert "broken.png (" in said
+    assert "small.png (500x90, the crops need 96 pixels)" in said
+    weights = out / "prn-r.safetensors"
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert card["sha256"] == file_sha256(weights)
+    assert (card["steps_done"], card["steps"]) == (1, 1000)
+    assert card["excluded"]["photographs"] == ["cat1.png"]
+    assert card["trained_on"]["rain_families"] == ["additive", "photoshop"]
+    assert len(card["trained_on"]["photographs"]) == 7
+    assert card["validated_on"]["rainy"]["psnr_y_db"] > 10
+
+    assert run_command_line([*words, "--max-minutes", "0.001"]) == 0
+    assert json.loads(weights.with_suffix(".json").read_text())["steps_done"] >= 2
+    capsys.readouterr()
+    assert run_command_line([*words[:-1], str(out), "--recipe", "paper"]) == 2
+    assert "holds another training" in capsys.readouterr().err
+
+    shown = tmp_path / "shown"
+    where = ["--workspace", str(tmp_path / "runs"), "--out", str(shown), "--task", "none"]
+    (photographs / "broken.png").unlink()
+    seen = [*data[:4], "--rain", "rain100l", "--derainer", f"prn-r@{weights}", "--limit", "2"]
+    assert run_command_line(["run", *seen, *where]) == 0
+    records = json.loads((shown / "results.json").read_text())["records"]
+    assert ["rain"] in [r["seen"] for r in records if r["derainer"].startswith("prn-r@")]
+
+
+def test_a_curve_has_a_row_for_every_validation_and_a_picture(
+    photographs: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "pairs"
+    for folder, factor in (("input", 2), ("target", 1)):
+        (root / folder).mkdir(parents=True)
+        for file in sorted(photographs.glob("c*.png")):
+            image = decode(file.read_bytes(), "")[:72, :80] // factor
+            (root / folder / file.name).write_bytes(encode_png(image))
+    out = tmp_path / "out"
+    words = ["train", "granet", "--dataset", "pairs", "--data-root", str(root), "--epochs", "2"]
+    assert run_command_line([*words, "--out", str(out)]) == 0
+    rows = list(csv.DictReader((out / "curve.csv").open()))
+    assert [row["step"] for row in rows] == ["1", "2"]
+    assert all(float(row["images_per_s"]) > 0 for row in rows)
+    assert all(0 <= float(row["waiting_share"]) <= 1 for row in rows)
+    assert decode((out / "curve.png").read_bytes(), "curve").shape[1] == 880
+    card = json.loads((out / "granet.json").read_text())
+    assert card["trained_on"]["datasets"] == ["pairs"]
+    assert card["trained_on"]["rain_families"] == ["given"]
+    best = max(float(row["psnr_y_db"]) for row in rows)
+    assert card["validated_on"]["restored"]["psnr_y_db"] == pytest.approx(best, rel=1e-6)
+
+
+def test_what_cannot_be_trained_is_one_line(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--dataset", "folder", "--data-root", str(photographs), "--out", str(tmp_path / "out")]
+    for words, said in (
+        (["train", "granett", *data], "did you mean granet?"),
+        (["train", "granet", *data, "--recipe", "release"], "granet has paper and short"),
+        (["train", "granet", *data, "--rain", "given"], "brings no rain"),
+        (["train", "granet", *data, "--rain", "none"], "training takes 'given' alone"),
+        (["train", "granet", *data, "--exclude", "nowhere"], "--exclude nowhere: no such folder"),
+        (["train", "hrrsr", *data, "--vgg", "nowhere"], "--vgg nowhere: no such file"),
+        (["train", "granet", *data, "--limit", "3"], "photographs to train on, at least 4"),
+        (["train", "refinenet", *data, "--vgg", "x"], "--vgg belongs to derainers"),
+    ):
+        assert run_command_line(words) == 2
+        assert said in capsys.readouterr().err
