@@ -158,7 +158,7 @@ class UnitKeys:
     def picture(self) -> str:
         """Key of the picture kept for the page."""
         return keys.key(
-            "picture-2", restored=self.restored, tasks=[t.model_key for t in self.plan.tasks]
+            "picture-3", restored=self.restored, tasks=[t.model_key for t in self.plan.tasks]
         )
 
     def timing(self) -> str:

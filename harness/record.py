@@ -79,6 +79,10 @@ class GalleryItem:
     """Left, top, right, bottom in pixels, confidence, class; from confidence 0.25."""
     labelled: Mapping[str, bytes]
     """The picture with its masks or its label map coloured in, as JPEG, by task."""
+    truth: tuple[tuple[float, float, float, float, str], ...]
+    """The labelled boxes: left, top, right, bottom in pixels, class."""
+    truths: Mapping[str, bytes]
+    """The picture with the labelled masks or classes coloured in; of one condition alone."""
     key: str
     """Of the picture in the ledger."""
 
@@ -88,9 +92,24 @@ class GalleryItem:
         head, _, jpeg = data.partition(b"\n")
         about = json.loads(head)
         boxes = tuple(tuple(box) for box in about["boxes"])
-        labelled = {t: base64.b64decode(d) for t, d in about.get("labelled", {}).items()}
-        size = about["width"], about["height"]
-        return GalleryItem(sample, rain, derainer, jpeg, *size, boxes, labelled, key)
+        truth = tuple(tuple(box) for box in about["truth"])
+        labelled, truths = (
+            {task: base64.b64decode(data) for task, data in about[name].items()}
+            for name in ("labelled", "truths")
+        )
+        return GalleryItem(
+            sample=sample,
+            rain=rain,
+            derainer=derainer,
+            jpeg=jpeg,
+            width=about["width"],
+            height=about["height"],
+            boxes=boxes,
+            labelled=labelled,
+            truth=truth,
+            truths=truths,
+            key=key,
+        )
 
 
 @dataclass(frozen=True)

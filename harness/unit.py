@@ -299,15 +299,52 @@ class _Pictures:
         image = self.restored
         self.stage = "picture"
         height, width = image.shape[:2]
-        small = image_io.shrink(image, PICTURE_PX)
         labelled = {}
         for name, labels in self._labels.items():
             picture = image.copy()
             draw.tint_classes(picture, labels)
-            data = image_io.encode_jpeg(image_io.shrink(picture, PICTURE_PX), 90)
-            labelled[name] = base64.b64encode(data).decode()
-        head = {"width": width, "height": height, "boxes": self._boxes, "labelled": labelled}
+            labelled[name] = _inline(picture)
+        names = self._plan.dataset.categories
+        labels_of = self.entry.sample.annotations if self._boxes_are_judged() else None
+        head = {
+            "width": width,
+            "height": height,
+            "boxes": self._boxes,
+            "labelled": labelled,
+            "truth": []
+            if labels_of is None
+            else [
+                [*map(float, box), names[int(category)]]
+                for box, category in zip(labels_of.boxes_xyxy_px, labels_of.categories, strict=True)
+            ],
+            "truths": {name: _inline(picture) for name, picture in self._truths(image).items()},
+        }
+        small = image_io.shrink(image, PICTURE_PX)
         return json.dumps(head).encode() + b"\n" + image_io.encode_jpeg(small, 90)
+
+    def _boxes_are_judged(self) -> bool:
+        return any(task.name != "semantic" for task in self._plan.tasks)
+
+    def _truths(self, image: NDArrayByte) -> dict[str, NDArrayByte]:
+        """What the tasks that colour pixels should have found, on the first condition's image."""
+        if self._condition != self._plan.conditions[0]:
+            return {}
+        sample, tasks = self.entry.sample, {task.name for task in self._plan.tasks}
+        pictures = {}
+        if "instance" in tasks and sample.annotations is not None:
+            pictures["instance"] = draw.drawn(
+                image, sample.annotations, self._plan.dataset.categories
+            )
+        if "semantic" in tasks and sample.label_map_path is not None:
+            pictures["semantic"] = image.copy()
+            draw.tint_classes(pictures["semantic"], sample.label_map())
+        return pictures
+
+
+def _inline(picture: NDArrayByte) -> str:
+    """A picture for the page as text."""
+    data = image_io.encode_jpeg(image_io.shrink(picture, PICTURE_PX), 90)
+    return base64.b64encode(data).decode()
 
 
 @contextlib.contextmanager

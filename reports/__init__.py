@@ -20,7 +20,9 @@ def write(results: Results, directory: Path) -> None:
     """
     import numpy as np
 
+    from datasets.image import encode_jpeg
     from reports.page import page
+    from reports.pictures import pictures
     from reports.plots import plots
     from reports.tables import csv_text, markdown
 
@@ -32,12 +34,14 @@ def write(results: Results, directory: Path) -> None:
     drawn = plots(results)
     files = {
         "results.json": results.to_json().encode(),
-        "results.csv": csv_text(results).encode(),
+        "results.csv": csv_text(results.records).encode(),
         "results.md": markdown(results).encode(),
         "draws.npz": buffer.getvalue(),
         "report.html": page(results, drawn).encode(),
     }
-    files |= {f"plots/{name}": data for name, data in drawn.items()}
+    files |= {f"plots/{p.name}.{kind}": p.save(kind) for p in drawn for kind in ("svg", "png")}
+    if results.gallery:
+        files["plots/pictures.jpg"] = encode_jpeg(pictures(results), 88)
     for name, data in files.items():
         temporary = directory / f"{name}.tmp"
         temporary.write_bytes(data)

@@ -3,56 +3,110 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.effects import Effect, effects, primary
-from reports.tables import conditions, effects_table, label, plain, summary, title
+from reports.tables import conditions, csv_text, effects_table, label, plain, summary, title
 
 if TYPE_CHECKING:
-    from harness.record import Results
+    from harness.record import GalleryItem, Results
+    from reports.plots import Plot
 
 
-def page(results: Results, drawn: dict[str, bytes]) -> str:
+def page(results: Results, drawn: Sequence[Plot]) -> str:
     """The page as text; everything that came from outside is escaped."""
     import jinja2
+    from markupsafe import Markup
 
+    loader = jinja2.PackageLoader("reports")
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports"),
+        loader=loader,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
+    style, script = (
+        Markup(loader.get_source(environment, f"report.{kind}")[0]) for kind in ("css", "js")
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     headings, rows, notes = summary(results)
     effect_headings, effect_rows, effect_notes = effects_table(results)
-    pictures = [
-        {
-            "sample": g.sample,
-            "label": label(g.rain, g.derainer),
-            "width": g.width,
-            "height": g.height,
-            "source": _data("image/jpeg", g.jpeg),
-            "boxes": g.boxes,
-        }
-        for g in results.gallery
-    ]
+    pictures = [_picture(item) for item in results.gallery]
     samples = list(dict.fromkeys(p["sample"] for p in pictures))
     return environment.get_template("report.html.j2").render(
         results=results,
+        style=style,
+        script=script,
+        script_hash=f"sha256-{digest}",
         sentences=sentences(results),
         headings=headings,
         rows=rows,
         facts={k: _words(v) for k, v in (results.provenance | results.spec).items()},
+        command=command(results.spec),
         notes=notes,
         effect_headings=effect_headings,
         effect_rows=effect_rows,
         effect_notes=effect_notes,
         plots=[
-            {"name": name, "source": _data("image/svg+xml", data)}
-            for name, data in drawn.items()
-            if name.endswith(".svg")
+            {
+                "name": f"{plot.name}.svg",
+                "source": _data("image/svg+xml", plot.save("svg")),
+                "alt": plot.alt,
+                "csv": _data("text/csv", csv_text(plot.records).encode()),
+                "csv_name": f"{plot.name}.csv",
+            }
+            for plot in drawn
         ],
         gallery=[(s, [p for p in pictures if p["sample"] == s]) for s in samples],
+        has_boxes=any(p["boxes"] for p in pictures),
+        has_truth=any(p["truth"] for p in pictures),
+        views=list(dict.fromkeys(view for p in pictures for view, _ in p["views"])),
+        error_rows=[[e["sample"], e["stage"], e["message"]] for e in results.errors],
+        cost_rows=[
+            [
+                c["derainer"],
+                c["rain"],
+                f"{c['median_s_per_image']:.3f}",
+                str(c["n"]),
+                c["device"],
+                str(c["workers"]),
+            ]
+            for c in results.cost
+        ],
     )
+
+
+def _picture(item: GalleryItem) -> dict[str, Any]:
+    """A picture of the gallery as the template takes it."""
+    named = list(item.labelled.items())
+    named += [(f"{task}, labelled", data) for task, data in item.truths.items()]
+    return {
+        "sample": item.sample,
+        "label": label(item.rain, item.derainer),
+        "width": item.width,
+        "height": item.height,
+        "source": _data("image/jpeg", item.jpeg),
+        "boxes": item.boxes,
+        "truth": item.truth,
+        "views": [(view, _data("image/jpeg", data)) for view, data in named],
+    }
+
+
+def command(spec: Mapping[str, Any]) -> str:
+    """The command line that makes a run again."""
+    words = ["python", "-m", "harness", "run"]
+    for field, value in spec.items():
+        flag = "--" + field.replace("_", "-")
+        if field == "model":
+            words += [w for task, file in value.items() for w in (flag, f"{task}={file}")]
+        elif isinstance(value, list | tuple):
+            words += [flag, ",".join(map(str, value))] if value else []
+        elif value is not None:
+            words += [flag, str(value)]
+    return shlex.join(words)
 
 
 def sentences(results: Results) -> list[str]:

@@ -1,44 +1,61 @@
-"""Plots of a run, as files: dots with intervals, and a sheet of its pictures."""
+"""Plots of a run: dots with intervals, sweeps, and one number against another."""
 
 from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import conditions, label, metrics, title
+from reports.tables import conditions, label, metrics, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from harness.record import Results
+    from harness.record import Record, Results
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, readable with colour-blind eyes."""
 MARKERS = "osD^vP"
 
 
-def plots(results: Results) -> dict[str, bytes]:
-    """All plots by file name; the same results give the same bytes."""
-    from reports import sweeps
+@dataclass(frozen=True)
+class Plot:
+    """One drawing of a run's numbers."""
 
-    drawn: dict[str, bytes] = {}
+    name: str
+    figure: Figure
+    alt: str
+    """What it shows, in words."""
+    records: list[Record]
+    """The numbers in it."""
+
+    def save(self, kind: str) -> bytes:
+        """The drawing as ``svg`` or ``png``; the same numbers give the same bytes."""
+        return _save(self.figure, kind)
+
+
+def plots(results: Results) -> list[Plot]:
+    """All plots, task by task."""
+    from reports import scatter, sweeps
+
+    drawn = []
     for task in dict.fromkeys(t for t, _ in metrics(results)):
+        names = [m for t, m in metrics(results) if t == task]
+        held = [r for r in results.records if r.task == task and r.metric in names]
         figure = _scores(results, task)
         if figure is not None:
-            drawn[f"{task}.svg"] = _save(figure, "svg")
-            drawn[f"{task}.png"] = _save(figure, "png")
+            rows = len(conditions(results))
+            alt = f"{', '.join(map(title, names))} of {rows} conditions, the numbers of the table"
+            drawn.append(Plot(task, figure, alt, held))
         for sweep in sweeps.sweeps(results):
             figure = sweeps.draw(results, sweep, task)
             if figure is not None:
                 name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}-{task}")
-                drawn[f"{name}.svg"] = _save(figure, "svg")
-                drawn[f"{name}.png"] = _save(figure, "png")
-    if results.gallery:
-        from datasets.image import encode_jpeg
-        from reports.pictures import pictures
-
-        drawn["pictures.jpg"] = encode_jpeg(pictures(results), 88)
+                alt = f"{', '.join(map(title, names))} by {plain(sweep.parameter)} of {sweep.rain}"
+                rains = {"none", *sweep.rains.values()}
+                drawn.append(Plot(name, figure, alt, [r for r in held if r.rain in rains]))
+        drawn += scatter.scatters(results, task)
     return drawn
 
 

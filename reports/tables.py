@@ -6,7 +6,7 @@ import csv
 import html
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.record import FEWEST
@@ -308,14 +308,14 @@ def _cell(value: str) -> str:
     return text
 
 
-def csv_text(results: Results) -> str:
-    """All records, one a line."""
+def csv_text(records: Sequence[Record]) -> str:
+    """Records, one a line."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = ["dataset", "split", "rain", "derainer", "weights", "task", "model", "metric", "value"]
     names += ["n", "ci_low", "ci_high", "seen", "seed", "unit", "why", "n_identical"]
     writer.writerow(names)
-    for record in results.records:
+    for record in records:
         low, high = record.ci or (None, None)
         more = {"ci_low": low, "ci_high": high, "seen": _seen(record)}
         writer.writerow([_inert(more.get(n, getattr(record, n, None))) for n in names])

@@ -14,7 +14,7 @@ import pytest
 from datasets.image import encode_jpeg
 from harness.record import GalleryItem, Record, Results, level_interval, parse
 from reports import write
-from reports.page import page, sentences
+from reports.page import command, page, sentences
 from reports.plots import plots
 from reports.sweeps import sweeps
 from reports.tables import conditions, csv_text, markdown, summary
@@ -64,7 +64,20 @@ def results(name: str = "b") -> Results:
         records=records,
         draws=draws,
         gallery=[
-            GalleryItem(name, r.rain, r.derainer, jpeg, 12, 10, boxes, {}, "k") for r in records
+            GalleryItem(
+                name,
+                r.rain,
+                r.derainer,
+                jpeg,
+                12,
+                10,
+                boxes,
+                {"semantic": jpeg},
+                ((1.0, 1.0, 4.0, 4.0, name),),
+                {"semantic": jpeg},
+                "k",
+            )
+            for r in records
         ],
     )
 
@@ -164,16 +177,41 @@ def test_the_same_results_give_the_same_files(tmp_path: Path) -> None:
 def test_hostile_text_stays_text() -> None:
     hostile = results(HOSTILE)
     text = page(hostile, plots(hostile))
-    assert "<script" not in text
+    assert text.count("<script") == 1  # the page's own, whose digest its policy names
     assert "&lt;script&gt;" in text
     assert "default-src 'none'" in text
     table = markdown(hostile)
     assert "<script" not in table
     assert "\x1b" not in table
     assert all(line.count("|") - line.count("\\|") == 5 for line in table.splitlines()[:6])
-    rows = list(csv.reader(io.StringIO(csv_text(hostile))))
+    rows = list(csv.reader(io.StringIO(csv_text(hostile.records))))
     assert all(len(row) == len(rows[0]) for row in rows)
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+
+
+def test_the_command_says_everything() -> None:
+    spec = {
+        "dataset": "my set",
+        "split": None,
+        "rain": ["a", "b"],
+        "where": [],
+        "model": {"detection": "yolov8n.pt"},
+        "seed": 0,
+    }
+    assert command(spec) == (
+        "python -m harness run --dataset 'my set' --rain a,b --model detection=yolov8n.pt --seed 0"
+    )
+
+
+def test_derainers_are_set_against_their_cost() -> None:
+    cost = [
+        {"rain": "photoshop-heavy", "derainer": d, "median_s_per_image": s}
+        for d, s in (("identity", 0.001), ("b", 0.5))
+    ]
+    drawn = {plot.name: plot for plot in plots(replace(results(), cost=cost))}
+    assert list(drawn) == ["detection", "cost-detection"]
+    assert {r.derainer for r in drawn["cost-detection"].records} == {"identity", "b"}
+    assert list(drawn["detection"].alt) != []
 
 
 def test_page_asks_nothing_of_a_network() -> None:
@@ -204,7 +242,7 @@ def test_a_sweep_is_drawn_from_three_values_on() -> None:
     assert sweep.parameter == "rate_mm_h"
     assert sweep.rain == "physical:exposure_ms=4"
     assert list(sweep.rains.values()) == rains
-    assert "physical-exposure_ms=4-rate_mm_h-detection.svg" in plots(swept)
+    assert "physical-exposure_ms=4-rate_mm_h-detection" in [plot.name for plot in plots(swept)]
     assert sweeps(replace(swept, records=records[:-1])) == []
 
 
