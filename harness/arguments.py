@@ -95,6 +95,11 @@ def _report(verbs: Verbs) -> None:
         "--run", metavar="DIGEST", help="which run, by its first digits; default: latest"
     )
     report.add_argument("--out", type=Path, required=True, metavar="DIR")
+    report.add_argument(
+        "--layout",
+        choices=("table6",),
+        help="table6.md and table6.tex too, as MSPFN's Table 6 is laid out",
+    )
     report.set_defaults(verb="report")
 
 

@@ -126,7 +126,8 @@ def _score(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from harness.ledger import load_results
 
-    load_results(arguments.workspace, arguments.run).report(arguments.out)
+    results = load_results(arguments.workspace, arguments.run)
+    results.report(arguments.out, arguments.layout)
     print(arguments.out / "report.html")
     return 0
 

@@ -153,11 +153,11 @@ class Results:
             return Comparison(difference, None)
         return Comparison(difference, interval(b - a))
 
-    def report(self, directory: str | Path) -> None:
-        """Write results, tables, plots and the page into a folder."""
+    def report(self, directory: str | Path, layout: str | None = None) -> None:
+        """Write results, tables, plots and the page into a folder; see `reports.write`."""
         from reports import write
 
-        write(self, Path(directory))
+        write(self, Path(directory), layout)
 
     def to_json(self) -> str:
         """``results.json``: one record a line, strict JSON."""

@@ -10,20 +10,23 @@ if TYPE_CHECKING:
     from harness.record import Results
 
 
-def write(results: Results, directory: Path) -> None:
+def write(results: Results, directory: Path, layout: str | None = None) -> None:
     """Write everything that a run is looked at by.
 
     Args:
         results: The run.
         directory: Made if needed; gets ``results.json``, ``results.csv``, ``results.md``,
-            ``report.html``, ``draws.npz`` and ``plots/``.
+            ``results.tex``, ``report.html``, ``draws.npz`` and ``plots/``.
+        layout: ``table6`` for ``table6.md`` and ``table6.tex`` too, as MSPFN's Table 6 is laid out.
     """
     import numpy as np
 
     from datasets.image import encode_jpeg
+    from reports.latex import latex
     from reports.page import page
     from reports.pictures import pictures
     from reports.plots import plots
+    from reports.table6 import table6
     from reports.tables import csv_text, markdown
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -36,10 +39,13 @@ def write(results: Results, directory: Path) -> None:
         "results.json": results.to_json().encode(),
         "results.csv": csv_text(results.records).encode(),
         "results.md": markdown(results).encode(),
+        "results.tex": latex(results).encode(),
         "draws.npz": buffer.getvalue(),
         "report.html": page(results, drawn).encode(),
     }
     files |= {f"plots/{p.name}.{kind}": p.save(kind) for p in drawn for kind in ("svg", "png")}
+    if layout == "table6":
+        files |= {f"table6.{kind}": table6(results, kind).encode() for kind in ("md", "tex")}
     if results.gallery:
         files["plots/pictures.jpg"] = encode_jpeg(pictures(results), 88)
     for name, data in files.items():

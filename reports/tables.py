@@ -59,6 +59,7 @@ SEEN = {
     "images": "the derainer was trained on this data set",
     "task-images": "the task network was trained on these images",
 }
+LOWER_IS_BETTER = ("niqe", "sseq")
 PRIMARY = ("ap_pooled", "mask_ap_pooled", "miou", "psnr_y_db")
 """Metrics whose paired difference to the rainy input is shown."""
 
@@ -124,7 +125,7 @@ def summary(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
         row = [plain(rain), plain(derainer)]
         for task, metric in shown:
             record = results.value(rain, derainer, task, metric)
-            row.append(_value(record, marked))
+            row.append(written(record, marked))
             if base(metric) in PRIMARY:
                 row.append(_against(results, results.value(rain, "identity", task, metric), record))
         rows.append(row)
@@ -194,7 +195,7 @@ def _places(unit: str) -> int:
     return 2 if unit == "dB" else 3
 
 
-def _value(record: Record | None, marked: set[str]) -> str:
+def written(record: Record | None, marked: set[str]) -> str:
     """A value with its mark of contamination."""
     if record is None:
         return "–"
@@ -294,13 +295,13 @@ def markdown(results: Results) -> str:
     for headings, rows, lines in (summary(results), effects_table(results)):
         if not rows:
             continue
-        out += ["| " + " | ".join(map(_cell, headings)) + " |", "|" + " --- |" * len(headings)]
-        out += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
-        out += ["", *(f"{_cell(line)}  " for line in lines), ""]
+        out += ["| " + " | ".join(map(cell, headings)) + " |", "|" + " --- |" * len(headings)]
+        out += ["| " + " | ".join(map(cell, row)) + " |" for row in rows]
+        out += ["", *(f"{cell(line)}  " for line in lines), ""]
     return "\n".join(out)
 
 
-def _cell(value: str) -> str:
+def cell(value: str) -> str:
     """Text that Markdown shows as it is."""
     text = html.escape(plain(value), quote=False)
     for sign in "\\|`*_[]$":
