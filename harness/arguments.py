@@ -89,10 +89,24 @@ def _score(verbs: Verbs) -> None:
 
 
 def _report(verbs: Verbs) -> None:
-    report = verbs.add_parser("report", help="tables, plots and page again, from a ledger alone")
-    report.add_argument("workspace", type=Path, help="the workspace of the run")
+    report = verbs.add_parser(
+        "report",
+        help="tables, plots and page again, from a ledger alone; many runs on one page",
+    )
+    report.add_argument(
+        "workspace", type=Path, nargs="+", help="the workspace of the run; several for many runs"
+    )
     report.add_argument(
         "--run", metavar="DIGEST", help="which run, by its first digits; default: latest"
+    )
+    report.add_argument(
+        "--board", action="store_true", help="board.html: every condition of every run"
+    )
+    report.add_argument(
+        "--compare",
+        nargs=2,
+        metavar="DIGEST",
+        help="compare.html: what changed from the first run to the second",
     )
     report.add_argument("--out", type=Path, required=True, metavar="DIR")
     report.add_argument(

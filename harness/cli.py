@@ -124,12 +124,42 @@ def _score(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from harness.ledger import load_results
+    from harness.ledger import finished_runs, load_results
 
-    results = load_results(arguments.workspace, arguments.run)
-    results.report(arguments.out, arguments.layout)
-    print(arguments.out / "report.html")
+    workspaces, out = arguments.workspace, arguments.out
+    if arguments.compare or arguments.board:
+        from reports.board import write_board, write_comparison
+
+        if arguments.run or arguments.layout or (arguments.compare and arguments.board):
+            raise UsageError("--board and --compare stand alone, without --run and --layout")
+        if arguments.board:
+            runs = finished_runs(workspaces)
+            if not runs:
+                raise UsageError("no finished run there: --board shows those that are")
+            write_board(runs, out)
+            print(out / "board.html")
+            return 0
+        first, second = (_one_run(workspaces, digest) for digest in arguments.compare)
+        write_comparison(first, second, out)
+        print(out / "compare.html")
+        return 0
+    if len(workspaces) > 1:
+        raise UsageError("several workspaces are for --board and --compare")
+    load_results(workspaces[0], arguments.run).report(out, arguments.layout)
+    print(out / "report.html")
     return 0
+
+
+def _one_run(workspaces: Sequence[Path], digest: str) -> Results:
+    """The run whose digest begins so, wherever it lies."""
+    from harness.ledger import finished_runs
+
+    found = finished_runs(workspaces, digest)
+    if len({run.run for run in found}) != 1:
+        known = ", ".join(run.run[:12] for run in found or finished_runs(workspaces)) or "none"
+        which = "several runs begin" if found else "no finished run begins"
+        raise UsageError(f"--compare {digest}: {which} so: {known}")
+    return found[0]
 
 
 def _synth(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +168,11 @@ class Ledger:
             )
         return rows[0][1], rows[0][2], rows[0][3]
 
+    def digests(self) -> list[str]:
+        """Of all finished runs, newest first."""
+        rows = self._db.execute("SELECT digest FROM runs ORDER BY finished DESC").fetchall()
+        return [row[0] for row in rows]
+
 
 class Predictions:
     """Predictions of one cell in a file that may be deleted; used by several threads."""
@@ -248,6 +253,29 @@ class ImageCache:
                 file.unlink(missing_ok=True)
 
 
+def finished_runs(workspaces: Sequence[Path], begins: str = "") -> list[Results]:
+    """The runs of some workspaces whose digest begins so, newest first within each.
+
+    Raises:
+        UsageError: If a workspace holds no ledger.
+    """
+    found = []
+    for workspace in workspaces:
+        ledger = _opened(workspace)
+        try:
+            digests = [digest for digest in ledger.digests() if digest.startswith(begins)]
+        finally:
+            ledger.close()
+        found += [load_results(workspace, digest) for digest in digests]
+    return found
+
+
+def _opened(workspace: Path) -> Ledger:
+    if not (workspace / "ledger.sqlite").is_file():
+        raise UsageError(f"{workspace}: no ledger there: give the --workspace of a run")
+    return Ledger(workspace, read_only=True)
+
+
 def load_results(workspace: Path, digest: str | None) -> Results:
     """A finished run of a workspace: the latest, or the one whose digest begins so.
 
@@ -256,9 +284,7 @@ def load_results(workspace: Path, digest: str | None) -> Results:
     """
     from harness.record import GalleryItem, parse
 
-    if not (workspace / "ledger.sqlite").is_file():
-        raise UsageError(f"{workspace}: no ledger there: give the --workspace of a run")
-    ledger = Ledger(workspace, read_only=True)
+    ledger = _opened(workspace)
     try:
         text, data, shown = ledger.load_run(digest)
         keys = json.loads(shown)

@@ -92,9 +92,9 @@ class GalleryItem:
         head, _, jpeg = data.partition(b"\n")
         about = json.loads(head)
         boxes = tuple(tuple(box) for box in about["boxes"])
-        truth = tuple(tuple(box) for box in about["truth"])
+        truth = tuple(tuple(box) for box in about.get("truth", ()))
         labelled, truths = (
-            {task: base64.b64decode(data) for task, data in about[name].items()}
+            {task: base64.b64decode(data) for task, data in about.get(name, {}).items()}
             for name in ("labelled", "truths")
         )
         return GalleryItem(

@@ -18,29 +18,13 @@ if TYPE_CHECKING:
 
 def page(results: Results, drawn: Sequence[Plot]) -> str:
     """The page as text; everything that came from outside is escaped."""
-    import jinja2
-    from markupsafe import Markup
-
-    loader = jinja2.PackageLoader("reports")
-    environment = jinja2.Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: plain(value) if type(value) is str else value,
-    )
-    style, script = (
-        Markup(loader.get_source(environment, f"report.{kind}")[0]) for kind in ("css", "js")
-    )
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     headings, rows, notes = summary(results)
     effect_headings, effect_rows, effect_notes = effects_table(results)
     pictures = [_picture(item) for item in results.gallery]
     samples = list(dict.fromkeys(p["sample"] for p in pictures))
-    return environment.get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         results=results,
-        style=style,
-        script=script,
-        script_hash=f"sha256-{digest}",
         sentences=sentences(results),
         headings=headings,
         rows=rows,
@@ -76,6 +60,27 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
             ]
             for c in results.cost
         ],
+    )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template with our style and script; all text is escaped and on one line."""
+    import jinja2
+    from markupsafe import Markup
+
+    loader = jinja2.PackageLoader("reports")
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: plain(value) if type(value) is str else value,
+    )
+    style, script = (
+        Markup(loader.get_source(environment, f"report.{kind}")[0]) for kind in ("css", "js")
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(
+        style=style, script=script, script_hash=f"sha256-{digest}", **values
     )
 
 

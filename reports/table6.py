@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.latex import escaped, ranked, tabular
-from reports.tables import cell, conditions, notes, plain, written
+from reports.tables import cell, conditions, grid, notes, plain, written
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -50,10 +50,7 @@ def table6(results: Results, kind: str) -> str:
             headings = ["", "", *map(escaped, names)]
             parts.append(tabular(headings, [["", *row] for row in rows], caption))
             continue
-        lines = ["| Methods | " + " | ".join(map(cell, names)) + " |"]
-        lines.append("|" + " --- |" * (1 + len(names)))
-        lines += ["| " + " | ".join(map(cell, row)) + " |" for row in rows]
-        parts.append("\n".join([*lines, "", cell(caption), ""]))
+        parts.append("\n".join([*grid(["Methods", *names], rows), "", cell(caption), ""]))
     return "\n".join(parts)
 
 

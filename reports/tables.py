@@ -142,8 +142,8 @@ def effects_table(results: Results) -> tuple[list[str], list[list[str]], list[st
         "rain": [plain(e.rain) for e in found],
         "derainer": [plain(e.derainer) for e in found],
         "metric": [title(e.metric) for e in found],
-        "change": [_signed(e.difference, e.unit) for e in found],
-        "95 % interval": [_span(e.ci, e.unit) for e in found],
+        "change": [signed(e.difference, e.unit) for e in found],
+        "95 % interval": [span(e.ci, e.unit) for e in found],
         "verdict": [e.verdict or "–" for e in found],
         "could be shown": ["–" if e.smallest is None else _size(e.smallest, e) for e in found],
         "images needed": ["–" if e.needed is None else f"{e.needed:,}" for e in found],
@@ -152,7 +152,7 @@ def effects_table(results: Results) -> tuple[list[str], list[list[str]], list[st
         columns["of rain's cost"] = [_share(e) for e in found]
     if any(e.harm is not None for e in found):
         columns["clean images"] = [
-            "–" if e.harm is None else f"{_signed(e.harm, e.unit)} {_span(e.harm_ci, e.unit)}"
+            "–" if e.harm is None else f"{signed(e.harm, e.unit)} {span(e.harm_ci, e.unit)}"
             for e in found
         ]
     lines = [
@@ -174,12 +174,17 @@ def _size(value: float, effect: Effect) -> str:
     return f"{value:.{_places(effect.unit)}f}"
 
 
-def _signed(value: float, unit: str) -> str:
+def signed(value: float, unit: str) -> str:
+    """A difference with its sign."""
     return f"{value:+.{_places(unit)}f}"
 
 
-def _span(ci: tuple[float, float] | None, unit: str) -> str:
-    return "–" if ci is None else f"[{_signed(ci[0], unit)}, {_signed(ci[1], unit)}]"
+def span(ci: tuple[float, float] | None, unit: str, *, sign: bool = True) -> str:
+    """An interval, of a difference or of a value."""
+    if ci is None:
+        return "–"
+    low, high = (f"{v:{'+' if sign else ''}.{_places(unit)}f}" for v in ci)
+    return f"[{low}, {high}]"
 
 
 def _share(effect: Effect) -> str:
@@ -293,12 +298,15 @@ def markdown(results: Results) -> str:
     """The summary and the derainers' effects as Markdown."""
     out: list[str] = []
     for headings, rows, lines in (summary(results), effects_table(results)):
-        if not rows:
-            continue
-        out += ["| " + " | ".join(map(cell, headings)) + " |", "|" + " --- |" * len(headings)]
-        out += ["| " + " | ".join(map(cell, row)) + " |" for row in rows]
-        out += ["", *(f"{cell(line)}  " for line in lines), ""]
+        if rows:
+            out += [*grid(headings, rows), "", *(f"{cell(line)}  " for line in lines), ""]
     return "\n".join(out)
+
+
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    lines = ["| " + " | ".join(map(cell, headings)) + " |", "|" + " --- |" * len(headings)]
+    return lines + ["| " + " | ".join(map(cell, row)) + " |" for row in rows]
 
 
 def cell(value: str) -> str:

@@ -19,6 +19,7 @@ from command import finish, start, words
 from datasets.image import NDArrayByte, NDArrayFloat
 from derainers.derainer import Derainer
 from harness import RunSpec, run
+from harness.cli import run_command_line
 from harness.keys import canonical
 from harness.own import own_derainer
 from harness.record import Results
@@ -273,6 +274,27 @@ def test_report_makes_the_same_files_from_the_ledger_alone(unbroken: Path, tmp_p
     for name in ("results.csv", "results.md", "plots/detection.svg", "plots/pictures.jpg"):
         assert (tmp_path / name).read_bytes() == (unbroken / "out" / name).read_bytes()
     assert text_of_records(tmp_path) == text_of_records(unbroken / "out")
+
+
+def test_many_runs_stand_on_one_page(
+    unbroken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = json.loads((unbroken / "out" / "results.json").read_text())["run"]
+    report = ["report", str(unbroken), "--out", str(tmp_path)]
+    assert run_command_line([*report, "--board"]) == 0
+    assert digest[:12] in (tmp_path / "board.html").read_text()
+    assert run_command_line([*report, "--compare", digest[:8], digest]) == 0
+    assert "the same" in (tmp_path / "compare.md").read_text()
+    assert run_command_line([*report, "--layout", "table6"]) == 0
+    assert "Rain input" in (tmp_path / "table6.md").read_text()
+    capsys.readouterr()
+    for wrong, said in (
+        ([*report, "--compare", "zz", digest], f"no finished run begins so: {digest[:12]}"),
+        ([*report, "--board", "--run", "a"], "stand alone"),
+        (["report", str(unbroken), str(unbroken), "--out", str(tmp_path)], "several workspaces"),
+    ):
+        assert run_command_line(wrong) == 2
+        assert said in capsys.readouterr().err
 
 
 class Meeting:

@@ -1,0 +1,81 @@
+"""Many runs on one page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.record import Results
+from reports.board import board, comparison, differences, write_board, write_comparison
+from tests.reports.test_reports import HOSTILE, results
+
+
+def other(**changes: object) -> Results:
+    """A second run of the same images."""
+    return replace(results(), run="e" * 64, **changes)  # type: ignore[arg-type]
+
+
+def shifted(by: float) -> Results:
+    """The same run with one derainer better by so much, on the set and on every resample."""
+    run = other()
+    records = [
+        replace(r, value=r.value + by) if r.derainer == "b" and r.value else r for r in run.records
+    ]
+    draws = {k: v + by if "|b|" in k else v for k, v in run.draws.items()}
+    return replace(run, records=records, draws=draws)
+
+
+def test_the_newest_of_the_same_number_is_shown() -> None:
+    headings, rows, _ = board([other(), results()])
+    assert {len(row) for row in rows} == {len(headings)}
+    assert {row[-1] for row in rows} == {"e" * 12}
+    seeded = replace(results(), records=[replace(r, seed=7) for r in results().records])
+    assert {row[-1] for row in board([other(), seeded])[1]} == {"e" * 12, "f" * 12}
+
+
+def test_a_run_does_not_differ_from_itself() -> None:
+    headings, rows, notes = comparison(results(), other())
+    assert {len(row) for row in rows} == {len(headings)}
+    assert {row[-1] for row in rows} == {"the same"}
+    assert "paired" in notes[0]
+    assert all("not the same" not in line for line in differences(results(), other()))
+
+
+def test_a_shift_of_every_resample_is_significant() -> None:
+    rows = {row[1]: row for row in comparison(results(), shifted(0.05))[1]}
+    assert rows["b"][-1] == "higher"
+    assert rows["b"][6].startswith("+0.050")
+    rows = {row[1]: row for row in comparison(shifted(0.05), results())[1]}
+    assert rows["b"][-1] == "lower"
+
+
+def test_runs_of_other_images_are_not_paired() -> None:
+    elsewhere = replace(shifted(0.0), provenance={**results().provenance, "data_fingerprint": "x"})
+    _, _, notes = comparison(results(), elsewhere)
+    assert "independent sets" in notes[0]
+    assert "The data: not the same." in differences(results(), elsewhere)
+
+
+def test_words_that_differ_are_told() -> None:
+    told = differences(results(), other(spec={**results().spec, "limit": 5}))
+    assert "limit: none in the first, 5 in the second." in told
+
+
+def test_pages_of_hostile_runs_hold_text_alone(tmp_path: Path) -> None:
+    hostile = results(HOSTILE)
+    write_board([hostile], tmp_path)
+    write_comparison(hostile, other(), tmp_path)
+    for name in ("board", "compare"):
+        page = (tmp_path / f"{name}.html").read_text()
+        assert page.count("<script") == 1
+        assert "\x1b" not in page
+        assert "<script" not in (tmp_path / f"{name}.md").read_text()
+
+
+def test_draws_of_few_images_say_nothing() -> None:
+    few = replace(shifted(0.05), provenance={**results().provenance, "groups": 5})
+    assert {row[-1] for row in comparison(replace(few, run="a"), few)[1]} == {"the same"}
+    assert all(np.isfinite(d).all() for d in few.draws.values())
+    assert {row[-2] for row in comparison(results(), few)[1]} == {"–"}
