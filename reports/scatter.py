@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.effects import primary
 from reports.plots import COLOURS, MARKERS, Plot, new_figure
-from reports.tables import plain, title
+from reports.tables import conditions, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,13 +59,16 @@ def _plot(
         return None
     figure = new_figure(max(4.2 * len(rains), 5), 3.6)
     panels = figure.subplots(1, len(rains), sharey=True, squeeze=False)[0]
-    derainers = list(dict.fromkeys(r.derainer for r, _ in rows))
+    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
     for panel, rain in zip(panels, rains, strict=True):
         for record, x in rows:
             if record.rain == rain:
                 _mark(panel, record, x, derainers.index(record.derainer))
         if along.startswith("seconds"):
             panel.set_xscale("log")
+            panel.xaxis.set_major_formatter("{x:g}")
+            panel.xaxis.set_minor_formatter("")
+            _floor(panel, results.value(rain, "identity", task, metric))
         panel.set_title(plain(rain), parse_math=False, fontsize=10)
         panel.set_xlabel(along)
         panel.grid(alpha=0.3)
@@ -73,6 +76,13 @@ def _plot(
     panels[0].set_ylabel(title(metric))
     where = ", ".join(map(plain, rains))
     return Plot(name, figure, f"{alt}, a mark per derainer, under {where}", [r for r, _ in rows])
+
+
+def _floor(panel: Axes, rainy: Record | None) -> None:
+    """The rainy input, which costs nothing, as a line."""
+    if rainy is not None and rainy.value is not None:
+        panel.axhline(rainy.value, color="black", ls="--", lw=1, label="rainy")
+        panel.legend(fontsize=8)
 
 
 def _mark(panel: Axes, record: Record, x: float, style: int) -> None:
