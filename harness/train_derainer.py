@@ -8,16 +8,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.image import ImageError, NDArrayByte, round_to_bytes
+from datasets.image import NDArrayByte, round_to_bytes
 from datasets.rain import Rain, digest, generator
-from datasets.sample import Dataset, DatasetError, Sample
+from datasets.sample import Dataset, Sample
 from derainers import DERAINERS
 from harness import keys
+from harness.photographs import Photographs, choose, left_out, short_name
 from harness.plan import device_of, rains_of, root_of
 from harness.provenance import machine
 from harness.spec import RunSpec, UsageError
@@ -36,11 +36,6 @@ MIXTURE = (
     "outdoor-rain",
 )
 """The rains of a training where none are named: one set of weights for all of them."""
-VALIDATION_IMAGES = 16
-SMALLEST_PX = 64
-"""Shorter side of the smallest photograph to train on, where the crops are not larger."""
-NAMED = 5
-"""So many photographs are named that could not be used."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +48,6 @@ class Options:
     exclude: tuple[Path, ...] = ()
     """Folders of photographs that must not be trained on."""
     vgg: Path | None = None
-
-
-@dataclass(frozen=True)
-class _Photographs:
-    """What is trained on, and what is not."""
-
-    training: Sequence[Sample]
-    validation: Sequence[Sample]
-    excluded: Sequence[str]
-    unusable: Sequence[str]
-    """Unreadable or too small, each with the reason."""
 
 
 def train_derainer(
@@ -105,8 +89,8 @@ def train_derainer(
         raise UsageError(f"{dataset.name} {dataset.split}: no clean images to train on")
     if not rains and any(sample.rainy_path is None for sample in dataset.samples):
         raise UsageError(f"--rain given: data set {dataset.name} brings no rain of its own")
-    photographs = _photographs(dataset, recipe, options.exclude)
-    for line in _left_out(photographs, options.exclude):
+    photographs = choose(dataset, recipe, options.exclude)
+    for line in left_out(photographs, options.exclude):
         say(line)
     out.mkdir(parents=True, exist_ok=True)
     run = {
@@ -130,7 +114,7 @@ def train_derainer(
             "photographs": [s.id for s in photographs.training],
         },
         "excluded": {
-            "why": "also in " + ", ".join(_last(folder) for folder in options.exclude),
+            "why": "also in " + ", ".join(short_name(folder) for folder in options.exclude),
             "photographs": list(photographs.excluded),
         },
         "recipe": {**asdict(recipe), "kind": options.recipe, "dtype": spec.dtype},
@@ -150,7 +134,7 @@ class _Training:
     out: Path
     curve: _Curve
     rains: Mapping[str, Rain]
-    photographs: _Photographs
+    photographs: Photographs
 
     def run(
         self,
@@ -204,7 +188,7 @@ class _Training:
                 "rainy": rainy,
                 "restored": self.curve.best(),
             },
-            "hours": round(self.curve.hours, 2),
+            "hours": round(self.curve.hours + trained.spent_s / 3600, 2),
             "hardware": _hardware(device),
             "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
             "sha256": keys.file_sha256(file),
@@ -347,77 +331,9 @@ def _rains(spec: RunSpec) -> dict[str, Rain]:
     return {word: rain for word, rain in named.items() if rain is not None}
 
 
-def _photographs(dataset: Dataset, recipe: Recipe, exclude: Sequence[Path]) -> _Photographs:
-    """Look at every photograph: which can be used, and which must not be."""
-    import numpy as np
-
-    from datasets.duplicates import alike, hashes_of_views, perceptual_hash
-    from datasets.folder import open_folder
-
-    least_px = max(recipe.patch_px or 0, SMALLEST_PX)
-
-    def look(sample: Sample) -> tuple[str | None, Any]:
-        try:
-            image = sample.image()
-        except (ImageError, DatasetError, OSError) as error:
-            return f"{sample.id} ({error})", None
-        if min(image.shape[:2]) < least_px:
-            size = f"{image.shape[1]}x{image.shape[0]}"
-            return f"{sample.id} ({size}, the crops need {least_px} pixels)", None
-        return None, hashes_of_views(image) if exclude else None
-
-    with ThreadPoolExecutor() as pool:
-        looks = list(pool.map(look, dataset.samples))
-    usable = [(s, views) for s, (why, views) in zip(dataset.samples, looks, strict=True) if not why]
-    excluded: set[str] = set()
-    others = [sample for folder in exclude for sample in open_folder(folder, None).samples]
-    if others and usable:
-        hashes = np.stack([perceptual_hash(sample.image()) for sample in others])
-        pairs = alike(hashes, np.stack([views for _, views in usable]))
-        excluded = {usable[place][0].id for _, place in pairs}
-    kept = replace(dataset, samples=[s for s, _ in usable if s.id not in excluded])
-    if len(kept.samples) < 4:
-        raise UsageError(
-            f"{dataset.name} {dataset.split}: {len(kept.samples)} photographs to train on, at "
-            f"least 4 are needed; {len(excluded)} are excluded, "
-            f"{len(looks) - len(usable)} cannot be used"
-        )
-    validation = kept.limited(max(1, min(VALIDATION_IMAGES, len(kept.samples) // 8))).samples
-    judged = {s.id for s in validation}
-    return _Photographs(
-        [s for s in kept.samples if s.id not in judged],
-        validation,
-        sorted(excluded),
-        [why for why, _ in looks if why],
-    )
-
-
-def _left_out(photographs: _Photographs, exclude: Sequence[Path]) -> list[str]:
-    """What is said of photographs before the training."""
-    lines = [
-        f"{len(photographs.training)} photographs to train on, {len(photographs.validation)} to "
-        "validate with"
-    ]
-    if exclude:
-        folders = ", ".join(_last(folder) for folder in exclude)
-        lines.append(f"{len(photographs.excluded)} left out: they also stand in {folders}")
-    if photographs.unusable:
-        named = "; ".join(photographs.unusable[:NAMED])
-        more = len(photographs.unusable) - NAMED
-        lines.append(
-            f"{len(photographs.unusable)} cannot be used: {named}"
-            + (f"; and {more} more" if more > 0 else "")
-        )
-    return lines
-
-
 def _name(spec: RunSpec, dataset: Dataset) -> str:
     """The data set's name; of folders and pairs that of their folder."""
     return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
-
-
-def _last(folder: Path) -> str:
-    return "/".join(folder.resolve().parts[-2:])
 
 
 def _hardware(device: str) -> str:

@@ -52,7 +52,7 @@ class Row:
     waiting_share: float
     """Share of the time in which the network waited for crops."""
     elapsed_s: float
-    """Time since the last row, this process alone."""
+    """Time since the last row; rates and shares are those of this process alone."""
     scores: dict[str, float]
     """Of the validation."""
 
@@ -70,6 +70,8 @@ class _State:
     """Of the learning rate, by `Plateau`."""
     since: int = 0
     """Validations since the last rise."""
+    spent_s: float = 0.0
+    """Time since the last row in processes that ended before the next."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ class Trained:
     is_done: bool
     """False where it was stopped before its last step."""
     best: float
+    """The validation's score of these weights."""
+    spent_s: float
+    """Time since the last row."""
 
 
 def train(
@@ -141,18 +146,19 @@ def train(
                 loss=sum(state.losses) / len(state.losses),
                 images_per_s=seen / elapsed_s,
                 waiting_share=waited / elapsed_s,
-                elapsed_s=elapsed_s,
+                elapsed_s=state.spent_s + elapsed_s,
                 scores=scores,
             )
-            state.losses = []
+            state.losses, state.spent_s = [], 0.0
             run.save(checkpoint, state)
             told(row)
             began, waited, seen = time.monotonic(), 0.0, 0
         elif ends:
+            state.spent_s += time.monotonic() - began
             run.save(checkpoint, state)
         if ends and not is_last:
             break
-    return Trained(run.best(), state.step, state.step == crops.steps, state.best)
+    return Trained(run.best(), state.step, state.step == crops.steps, state.best, state.spent_s)
 
 
 def _validated_every(crops: Crops, steps_per_epoch: int) -> int:

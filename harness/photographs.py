@@ -1,0 +1,102 @@
+"""The photographs that a derainer is trained on, and those that it must not see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets.image import ImageError
+from datasets.sample import Dataset, DatasetError, Sample
+from harness.spec import UsageError
+
+if TYPE_CHECKING:
+    from derainers.training.recipes import Recipe
+
+VALIDATION_IMAGES = 16
+SMALLEST_PX = 64
+"""Shorter side of the smallest photograph to train on, where the crops are not larger."""
+NAMED = 5
+"""So many photographs are named that could not be used."""
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """What is trained on, and what is not."""
+
+    training: Sequence[Sample]
+    validation: Sequence[Sample]
+    excluded: Sequence[str]
+    unusable: Sequence[str]
+    """Unreadable or too small, each with the reason."""
+
+
+def choose(dataset: Dataset, recipe: Recipe, exclude: Sequence[Path]) -> Photographs:
+    """Look at every photograph: which can be used, and which must not be."""
+    import numpy as np
+
+    from datasets.duplicates import alike, hashes_of_views, perceptual_hash
+    from datasets.folder import open_folder
+
+    least_px = max(recipe.patch_px or 0, SMALLEST_PX)
+
+    def look(sample: Sample) -> tuple[str | None, Any]:
+        try:
+            image = sample.image()
+        except (ImageError, DatasetError, OSError) as error:
+            return f"{sample.id} ({error})", None
+        if min(image.shape[:2]) < least_px:
+            size = f"{image.shape[1]}x{image.shape[0]}"
+            return f"{sample.id} ({size}, the crops need {least_px} pixels)", None
+        return None, hashes_of_views(image) if exclude else None
+
+    with ThreadPoolExecutor() as pool:
+        looks = list(pool.map(look, dataset.samples))
+    usable = [(s, views) for s, (why, views) in zip(dataset.samples, looks, strict=True) if not why]
+    excluded: set[str] = set()
+    others = [sample for folder in exclude for sample in open_folder(folder, None).samples]
+    if others and usable:
+        hashes = np.stack([perceptual_hash(sample.image()) for sample in others])
+        pairs = alike(hashes, np.stack([views for _, views in usable]))
+        excluded = {usable[place][0].id for _, place in pairs}
+    kept = replace(dataset, samples=[s for s, _ in usable if s.id not in excluded])
+    if len(kept.samples) < 4:
+        raise UsageError(
+            f"{dataset.name} {dataset.split}: {len(kept.samples)} photographs to train on, at "
+            f"least 4 are needed; {len(excluded)} are excluded, "
+            f"{len(looks) - len(usable)} cannot be used"
+        )
+    validation = kept.limited(max(1, min(VALIDATION_IMAGES, len(kept.samples) // 8))).samples
+    judged = {s.id for s in validation}
+    return Photographs(
+        [s for s in kept.samples if s.id not in judged],
+        validation,
+        sorted(excluded),
+        [why for why, _ in looks if why],
+    )
+
+
+def left_out(photographs: Photographs, exclude: Sequence[Path]) -> list[str]:
+    """What is said of photographs before the training."""
+    lines = [
+        f"{len(photographs.training)} photographs to train on, {len(photographs.validation)} to "
+        "validate with"
+    ]
+    if exclude:
+        folders = ", ".join(short_name(folder) for folder in exclude)
+        lines.append(f"{len(photographs.excluded)} left out: they also stand in {folders}")
+    if photographs.unusable:
+        named = "; ".join(photographs.unusable[:NAMED])
+        more = len(photographs.unusable) - NAMED
+        lines.append(
+            f"{len(photographs.unusable)} cannot be used: {named}"
+            + (f"; and {more} more" if more > 0 else "")
+        )
+    return lines
+
+
+def short_name(folder: Path) -> str:
+    """A folder with the one it lies in."""
+    return "/".join(folder.resolve().parts[-2:])
