@@ -114,7 +114,7 @@ def train_derainer(
             "photographs": [s.id for s in photographs.training],
         },
         "excluded": {
-            "why": "also in " + ", ".join(short_name(folder) for folder in options.exclude),
+            "also_in": [short_name(folder) for folder in options.exclude],
             "photographs": list(photographs.excluded),
         },
         "recipe": {**asdict(recipe), "kind": options.recipe, "dtype": spec.dtype},

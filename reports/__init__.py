@@ -43,7 +43,8 @@ def write(results: Results, directory: Path, layout: str | None = None) -> None:
         "draws.npz": buffer.getvalue(),
         "report.html": page(results, drawn).encode(),
     }
-    files |= {f"plots/{p.name}.{kind}": p.save(kind) for p in drawn for kind in ("svg", "png")}
+    files |= {f"plots/{p.name}.svg": p.svg for p in drawn}
+    files |= {f"plots/{p.name}.png": p.png for p in drawn}
     if layout == "table6":
         files |= {f"table6.{kind}": table6(results, kind).encode() for kind in ("md", "tex")}
     if results.gallery:

@@ -37,7 +37,7 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
         plots=[
             {
                 "name": f"{plot.name}.svg",
-                "source": _data("image/svg+xml", plot.save("svg")),
+                "source": _data("image/svg+xml", plot.svg),
                 "alt": plot.alt,
                 "csv": _data("text/csv", csv_text(plot.records).encode()),
                 "csv_name": f"{plot.name}.csv",

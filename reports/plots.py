@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reports.tables import conditions, label, metrics, plain, title
@@ -30,9 +31,15 @@ class Plot:
     records: list[Record]
     """The numbers in it."""
 
-    def save(self, kind: str) -> bytes:
-        """The drawing as ``svg`` or ``png``; the same numbers give the same bytes."""
-        return _save(self.figure, kind)
+    @cached_property
+    def svg(self) -> bytes:
+        """The drawing; the same numbers give the same bytes."""
+        return _save(self.figure, "svg")
+
+    @cached_property
+    def png(self) -> bytes:
+        """The same in pixels."""
+        return _save(self.figure, "png")
 
 
 def plots(results: Results) -> list[Plot]:
