@@ -9,6 +9,7 @@ This is the only module, beside `tasks.training.yolo`, that imports ultralytics.
 from __future__ import annotations
 
 import copy
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +126,7 @@ class _Network:
     def __init__(self, file: Path, device: str, task: str) -> None:
         is_ours = file.suffix == ".safetensors"
         model = street_network(file) if is_ours else _load(file)
+        self._image_px = street_image_px(file) if is_ours else int(OPTIONS["imgsz"])
         purpose = ultralytics_tasks.guess_model_task(model)
         self.has_masks = purpose == "segment"
         if PURPOSES.get(purpose) != task and not (is_ours and task == "detection"):
@@ -164,8 +166,11 @@ class _Network:
         return rows
 
     def _letterbox(self, image: NDArrayByte) -> NDArray[np.uint8]:
-        """Scale to 640 px and pad to the stride, as ``predict`` does with a single image."""
-        letterbox = LetterBox(int(OPTIONS["imgsz"]), auto=True, stride=self._stride)
+        """Scale to 640 px and pad to the stride, as ``predict`` does with a single image.
+
+        A `street_network` sees images as large as it was trained on.
+        """
+        letterbox = LetterBox(self._image_px, auto=True, stride=self._stride)
         padded: NDArray[np.uint8] = np.ascontiguousarray(letterbox(image=image))
         return padded
 
@@ -196,6 +201,15 @@ def street_network(file: Path) -> Any:
     put(model, state, file)
     model.names = dict(enumerate(class_names(file, len(scores), ())))
     return model
+
+
+def street_image_px(file: Path) -> int:
+    """Longer side of the images that a `street_network` was trained on, as its card says."""
+    try:
+        side_px = json.loads(file.with_name(file.name + ".json").read_bytes())["recipe"]["image_px"]
+        return int(side_px)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TaskError(f"{file.name}.json: no recipe with image_px: train it again") from error
 
 
 def _load(file: Path) -> Any:

@@ -34,8 +34,8 @@ class Recipe:
 
     epochs: int = 30
     batch: int = 16
-    image_px: int = 640
-    """Longer side at which the network sees an image."""
+    image_px: int = 320
+    """Longer side at which the network sees an image, in training and in use."""
     learning_rate: float = 1e-3
     optimiser: str = "AdamW"
     seed: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,12 @@ from safetensors.torch import save_file
 from datasets import masks
 from datasets.image import encode_png
 from datasets.sample import Annotations, LabelledObject, Sample
-from tasks.models.ultralytics import UltralyticsDetector, UltralyticsInstance, street_network
+from tasks.models.ultralytics import (
+    UltralyticsDetector,
+    UltralyticsInstance,
+    _Network,
+    street_network,
+)
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
 from tasks.training.yolo import Recipe, outlines, train
@@ -53,8 +59,13 @@ def weights(tmp_path: Path) -> Path:
         branch[-1].bias.data += 6.0
     file = tmp_path / "street.safetensors"
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
-    (tmp_path / "street.safetensors.json").write_text('{"classes": ["person", "car"]}')
+    card(file, ["person", "car"])
     return file
+
+
+def card(file: Path, names: list[str], image_px: int = 96) -> None:
+    text = json.dumps({"classes": names, "recipe": {"image_px": image_px}})
+    file.with_name(file.name + ".json").write_text(text)
 
 
 def test_size() -> None:
@@ -96,11 +107,22 @@ def test_boxes_alone_are_those_of_the_masks_network(weights: Path) -> None:
     assert {(m.height_px, m.width_px) for m in both.masks} == {(60, 80)}
 
 
+def test_images_are_seen_as_large_as_in_training(weights: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    for side_px, padded in ((96, (96, 96)), (320, (256, 320))):
+        card(weights, ["person", "car"], side_px)
+        ((_, shape, _),) = _Network(weights, "cpu", "detection").outputs([image])
+        assert shape == padded
+    weights.with_name(weights.name + ".json").write_text('{"classes": ["person", "car"]}')
+    with pytest.raises(TaskError, match="no recipe with image_px: train it again"):
+        UltralyticsDetector(weights, "cpu")
+
+
 def test_other_weights_are_one_line(weights: Path, tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(1)}, tmp_path / "a.safetensors")
     with pytest.raises(TaskError, match="holds no network of tasks"):
         street_network(tmp_path / "a.safetensors")
-    (tmp_path / "street.safetensors.json").write_text('{"classes": ["person"]}')
+    card(weights, ["person"])
     with pytest.raises(TaskError, match="2 classes, 1 names"):
         street_network(weights)
 
