@@ -43,6 +43,8 @@ def _add_field(verb: argparse._ActionsContainer, name: str) -> None:
     elif name in REPEATED:
         words = "KEY=VALUE[/VALUE…]" if name == "where" else "NAME[,NAME…]"
         options.update(action="append", metavar=words)
+    elif bool in kinds:
+        options.update(action=argparse.BooleanOptionalAction)
     elif int in kinds:
         options.update(type=int, metavar="N")
     elif float in kinds:
@@ -113,6 +115,9 @@ def _report(verbs: Verbs) -> None:
         "--layout",
         choices=("table6",),
         help="table6.md and table6.tex too, as MSPFN's Table 6 is laid out",
+    )
+    report.add_argument(
+        "--no-images", action="store_true", help="no pictures, for data that may not be shown"
     )
     report.set_defaults(verb="report")
 

@@ -8,6 +8,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,10 @@ def _report(arguments: argparse.Namespace) -> int:
         return 0
     if len(workspaces) > 1:
         raise UsageError("several workspaces are for --board and --compare")
-    load_results(workspaces[0], arguments.run).report(out, arguments.layout)
+    results = load_results(workspaces[0], arguments.run)
+    if arguments.no_images:
+        results = replace(results, gallery=[])
+    results.report(out, arguments.layout)
     print(out / "report.html")
     return 0
 

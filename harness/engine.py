@@ -1,4 +1,4 @@
-"""Samples through conditions and tasks: computes what the ledger lacks, reduces, reports."""
+"""Samples through conditions and tasks: computes what the ledger lacks, then reduces it."""
 
 from __future__ import annotations
 
@@ -6,44 +6,37 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness import keys
 from harness.chain import Entry, UnitKeys
-from harness.doubts import check, doubts
-from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack, unpack
-from harness.plan import Condition, Plan, make_plan, run_digest, seen
-from harness.provenance import provenance
-from harness.record import GalleryItem, Record, Results, level_interval
-from harness.replicates import DRAWS, VERSION, resample_counts, sampling_units
+from harness.doubts import check
+from harness.exemplary import exemplary
+from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack
+from harness.plan import Condition, Plan, make_plan
+from harness.record import Results, arrays_of
+from harness.reduction import gallery, reduced
 from harness.save import cell, save_predictions
 from harness.spec import RunSpec
-from harness.task_plan import TaskPlan
 from harness.unit import Failure, Finished, Worker, message, one_thread_each
-from tasks import quality
-from tasks.task import Evidence, Score
 
 Progress = Callable[[str, int, int], None]
 """Called with (condition, images done, images in all)."""
 
 CHUNK_ON_CUDA = 16
 """Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
-GALLERY = 4
-"""Images whose pictures are kept for the page."""
 
 
 def run(
     spec: RunSpec,
     derainers: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    only: Collection[str] | None = None,
 ) -> Results:
     """Evaluate derainers on a data set; continue where an earlier run of the workspace stopped.
 
@@ -53,6 +46,7 @@ def run(
             from ``(B, 3, H, W)`` RGB in [0, 1] to the same, `Derainer`s, or objects with
             ``restore(image, sample_id)``.
         progress: Told of every finished image.
+        only: Ids of the images to take; None = all of the spec.
 
     Returns:
         All records; written to ``spec.out`` too, if it is given.
@@ -65,16 +59,28 @@ def run(
     spec = spec.model_copy(update={"derainer": words})
     started = time.monotonic()
     plan = make_plan(spec, own)
+    if only is not None:
+        samples = [s for s in plan.dataset.samples if s.id in only]
+        plan = replace(plan, dataset=replace(plan.dataset, samples=samples))
     ledger = Ledger(Path(spec.workspace))
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)
     try:
         entries, failures = _entries(plan)
-        _complete(plan, entries, failures, ledger, cache, progress or (lambda *_: None))
-        kept = [e for e in entries if e.sample.id not in failures]
-        results = _results(plan, kept, sorted(failures.values(), key=_order), ledger, started)
+        check(plan, ledger)
+        told = progress or (lambda *_: None)
+        _complete(plan, entries, failures, ledger, cache, told)
+        results = reduced(plan, entries, failures, ledger, started)
+        if spec.images:
+            tasks = tuple(task.name for task in plan.tasks)
+            chosen, failed = exemplary(results.by_image, tasks), len(failures)
+            _complete(plan, entries, failures, ledger, cache, told, frozenset(chosen))
+            if len(failures) > failed:
+                results = reduced(plan, entries, failures, ledger, started)
+            results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
         _save(results, ledger)
         if spec.out is not None and spec.save:
+            kept = [e for e in entries if e.sample.id not in failures]
             save_predictions(plan, kept, ledger, Path(spec.out))
     finally:
         ledger.close()
@@ -102,13 +108,13 @@ def _complete(
     ledger: Ledger,
     cache: ImageCache,
     progress: Progress,
+    pictured: frozenset[str] = frozenset(),
 ) -> None:
     """Compute what the ledger lacks, condition by condition; images that fail go into ``failures``.
 
     An image that failed is not tried under later conditions: it is left out of all cells anyway.
+    Of images in ``pictured`` the pictures for the page are made too.
     """
-    pictured = frozenset(e.sample.id for e in entries[:GALLERY])
-    check(plan, ledger)
     for condition in plan.conditions:
         alive = [e for e in entries if e.sample.id not in failures]
         size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
@@ -218,183 +224,8 @@ def _parallel(
                 future.cancel()
 
 
-def _order(failure: Failure) -> tuple[str, str, str]:
-    return failure.sample, failure.stage, failure.message
-
-
-def _results(
-    plan: Plan,
-    entries: Sequence[Entry],
-    failures: Sequence[Failure],
-    ledger: Ledger,
-    started: float,
-) -> Results:
-    """Reduce the evidence of all images that finished everywhere."""
-    # pycocotools breaks ties of score by the image's number, so that is the order here.
-    entries = sorted(entries, key=lambda e: (len(e.sample.id), e.sample.id))
-    fingerprint = keys.key("data", contents=sorted(e.content for e in entries))
-    drawn = sampling_units(groups := [e.sample.group for e in entries])
-    records: list[Record] = []
-    draws: dict[str, NDArray[np.float32]] = {}
-    cost: list[dict[str, Any]] = []
-    for condition in plan.conditions:
-        units = [UnitKeys(plan, condition, e) for e in entries]
-        shown = ledger.get("images", [u.restored for u in units])
-        stages: list[tuple[TaskPlan | None, list[list[str]]]] = [
-            (None, [list(u.quality().values()) for u in units])
-        ]
-        if condition.is_shown:
-            stages += [(t, [[u.evidence(t, shown[u.restored])] for u in units]) for t in plan.tasks]
-        for task, wanted in stages:
-            evidences = _evidences(ledger, wanted)
-            scores, samples = _scored(plan, task, evidences, fingerprint, drawn, wanted, ledger)
-            for metric, score in scores.items():
-                record = _record(plan, condition, task, metric, score, drawn, samples)
-                records.append(record)
-                if metric in samples:
-                    draws[record.cell()] = samples[metric]
-        seconds = sorted(ledger.get("timings", [u.timing() for u in units]).values())
-        tiles = ledger.get("tiles", [u.timing() for u in units]).values()
-        if seconds:
-            cost.append(
-                {
-                    "rain": condition.rain,
-                    "derainer": condition.derainer.name,
-                    "n": len(seconds),
-                    "median_s_per_image": float(np.median(seconds)),
-                    "workers": plan.workers,
-                    "device": plan.device,
-                    "tiled": len(tiles),
-                    "smallest_tile_px": min(tiles, default=None),
-                }
-            )
-    return Results(
-        run=run_digest(plan, fingerprint),
-        spec=plan.spec.public(),
-        provenance={
-            **provenance(plan, fingerprint, time.monotonic() - started),
-            "doubts": doubts(plan, ledger),
-            "groups": len(set(drawn)),
-            "blocks": drawn != groups,
-        },
-        cost=cost,
-        errors=[{"sample": f.sample, "stage": f.stage, "message": f.message} for f in failures],
-        records=sorted(records, key=lambda r: (r.task, r.metric, r.rain, r.derainer)),
-        draws=draws,
-        gallery=_gallery(plan, ledger, entries),
-    )
-
-
-def _evidences(ledger: Ledger, wanted: Sequence[Sequence[str]]) -> list[Evidence]:
-    """Each image's evidence, its parts put together."""
-    rows = ledger.get("evidence", [k for ks in wanted for k in ks])
-    merged: list[Evidence] = []
-    for ks in wanted:
-        parts: dict[str, NDArray[Any]] = {}
-        for k in ks:
-            parts.update(unpack(rows[k]))
-        merged.append(parts)
-    return merged
-
-
-def _scored(
-    plan: Plan,
-    task: TaskPlan | None,
-    evidences: Sequence[Evidence],
-    fingerprint: str,
-    groups: Sequence[str],
-    wanted: Sequence[Sequence[str]],
-    ledger: Ledger,
-) -> tuple[dict[str, Score], dict[str, NDArray[np.float32]]]:
-    """Scores of the set and the values on its resamples, which the ledger keeps."""
-    if not evidences:
-        return {}, {}
-    scores = task.task.reduce(evidences) if task else quality.reduce(evidences, plan.metrics)
-    if task is None and not plan.dataset.has_clean:
-        scores = {m: _without_clean(m, score) for m, score in scores.items()}
-    key = keys.key(
-        "replicates",
-        version=VERSION,
-        task=task.name if task else "quality",
-        evidence=[list(ks) for ks in wanted],
-        fingerprint=fingerprint,
-        draws=DRAWS,
-        groups=list(groups),
-    )
-    kept = ledger.get("replicates", [key])
-    if key in kept:
-        return scores, unpack(kept[key])
-    counts = resample_counts(fingerprint, groups)
-    values = (
-        task.task.resample(evidences, counts)
-        if task
-        else quality.resample(evidences, plan.metrics, counts)
-    )
-    samples = {metric: v.astype(np.float32) for metric, v in values.items()}
-    with ledger.transaction():
-        ledger.put("replicates", {key: pack(samples)})
-    return scores, samples
-
-
-def _without_clean(metric: str, score: Score) -> Score:
-    """A metric that compares, on photographs of real rain: not measured."""
-    if quality.metric(metric).reference:
-        return Score(None, score.unit, "real rain: there is no clean image")
-    return score
-
-
-def _record(
-    plan: Plan,
-    condition: Condition,
-    task: TaskPlan | None,
-    metric: str,
-    score: Score,
-    groups: Sequence[str],
-    samples: Mapping[str, NDArray[np.float32]],
-) -> Record:
-    """One number with all that it belongs to."""
-    ci = None
-    if score.value is not None and metric in samples:
-        ci = level_interval(samples[metric], score.value, len(set(groups)))
-    return Record(
-        dataset=plan.dataset.name,
-        split=plan.dataset.split,
-        rain=condition.rain,
-        derainer=condition.derainer.name,
-        weights=condition.derainer.weights_sha256,
-        task=task.name if task else "quality",
-        model=task.model if task else None,
-        metric=metric,
-        value=score.value,
-        n=len(groups),
-        ci=ci,
-        seen=seen(plan, condition, task),
-        seed=plan.spec.seed,
-        unit=score.unit,
-        why=score.why,
-        n_identical=score.n_identical,
-    )
-
-
-def _gallery(plan: Plan, ledger: Ledger, entries: Sequence[Entry]) -> list[GalleryItem]:
-    """The pictures that were kept, image by image."""
-    items = []
-    for entry in entries:
-        units = [UnitKeys(plan, c, entry) for c in plan.conditions]
-        rows = ledger.get("pictures", [u.picture() for u in units])
-        for u in units:
-            if u.picture() in rows:
-                name = u.condition.derainer.name
-                data = rows[u.picture()]
-                items.append(
-                    GalleryItem.of(entry.sample.id, u.condition.rain, name, u.picture(), data)
-                )
-    return items
-
-
 def _save(results: Results, ledger: Ledger) -> None:
     """Keep the run in the ledger, so that `report` can make its pages again."""
-    gallery = json.dumps([[g.sample, g.rain, g.derainer, g.key] for g in results.gallery])
-    ledger.save_run(
-        results.run, datetime.now(UTC).isoformat(), results.to_json(), pack(results.draws), gallery
-    )
+    gallery = json.dumps([[g.sample, g.why, g.rain, g.derainer, g.key] for g in results.gallery])
+    finished = datetime.now(UTC).isoformat()
+    ledger.save_run(results.run, finished, results.to_json(), pack(arrays_of(results)), gallery)

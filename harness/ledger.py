@@ -24,7 +24,7 @@ from harness.spec import UsageError
 if TYPE_CHECKING:
     from harness.record import Results
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised whenever older ledgers cannot be read."""
 
 _TABLES = """
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS tiles (key TEXT PRIMARY KEY, side_px INTEGER NOT NULL
 CREATE TABLE IF NOT EXISTS doubts (key TEXT PRIMARY KEY, said TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pictures (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (
-    digest TEXT PRIMARY KEY, finished TEXT NOT NULL, results TEXT NOT NULL, draws BLOB NOT NULL,
+    digest TEXT PRIMARY KEY, finished TEXT NOT NULL, results TEXT NOT NULL, arrays BLOB NOT NULL,
     gallery TEXT NOT NULL
 ) WITHOUT ROWID;
 """
@@ -138,23 +138,23 @@ class Ledger:
         return found
 
     def save_run(
-        self, digest: str, finished: str, results: str, draws: bytes, gallery: str
+        self, digest: str, finished: str, results: str, arrays: bytes, gallery: str
     ) -> None:
         """Keep a finished run's results, so that reports can be made again."""
         with self.transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
-                (digest, finished, results, draws, gallery),
+                (digest, finished, results, arrays, gallery),
             )
 
     def load_run(self, digest: str | None) -> tuple[str, bytes, str]:
-        """Results, draws and gallery of the run whose digest begins so; None = the latest.
+        """Results, arrays and gallery of the run whose digest begins so; None = the latest.
 
         Raises:
             UsageError: If there is none, or several begin so.
         """
         rows = self._db.execute(
-            "SELECT digest, results, draws, gallery FROM runs WHERE substr(digest, 1, ?) = ? "
+            "SELECT digest, results, arrays, gallery FROM runs WHERE substr(digest, 1, ?) = ? "
             "ORDER BY finished DESC",
             (len(digest or ""), digest or ""),
         ).fetchall()
@@ -288,12 +288,8 @@ def load_results(workspace: Path, digest: str | None) -> Results:
     try:
         text, data, shown = ledger.load_run(digest)
         keys = json.loads(shown)
-        rows = ledger.get("pictures", [key for *_, key in keys])
+        rows = ledger.get("pictures", [about[-1] for about in keys])
     finally:
         ledger.close()
-    gallery = [
-        GalleryItem.of(sample, rain, derainer, key, rows[key])
-        for sample, rain, derainer, key in keys
-        if key in rows
-    ]
+    gallery = [GalleryItem.of(about, rows[about[-1]]) for about in keys if about[-1] in rows]
     return parse(text, unpack(data), gallery)

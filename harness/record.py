@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,13 @@ class Record:
         return "|".join((self.rain, self.derainer, self.task, self.metric))
 
 
+def parts_of(cell: str) -> tuple[str, str, str, str]:
+    """Rain, derainer, task and metric of a `Record.cell`; a derainer's name may hold anything."""
+    rain, _, rest = cell.partition("|")
+    derainer, task, metric = rest.rsplit("|", 2)
+    return rain, derainer, task, metric
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A paired difference, second minus first."""
@@ -65,13 +72,55 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Correlation:
+    """Rank correlation of an image quality metric with a task's score of single images."""
+
+    rain: str
+    derainer: str | None
+    """Across the images of this derainer; None: within each image across derainers, then the
+    mean over images."""
+    task: str
+    metric: str
+    """The task's score of one image, see `IMAGE_METRIC`."""
+    quality: str
+    value: float
+    ci: tuple[float, float] | None
+    """95 % percentile interval over resampled images."""
+    n: int
+    """Images on which it rests."""
+
+
+IMAGE_METRIC = {"detection": "f1@c25-iou50", "instance": "f1@c25-iou50", "semantic": "miou"}
+"""What a task's score of a single image is."""
+
+
+@dataclass(frozen=True)
+class ByImage:
+    """The numbers of single images, for pictures, box plots and correlations."""
+
+    samples: tuple[str, ...] = ()
+    """Ids of the n images."""
+    units: tuple[str, ...] = ()
+    """What each was resampled with: itself, its drive or scene, or a block of images."""
+    values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """``(n,)`` by `Record.cell`: quality metrics and `IMAGE_METRIC`; infinite where an image equals
+    its reference, NaN where undefined."""
+    pixels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The first 16 digits of the sha256 of the pixels shown, by rain and derainer with a bar
+    between."""
+
+
+@dataclass(frozen=True)
 class GalleryItem:
     """One picture of the gallery with what a detector saw in it."""
 
     sample: str
+    why: str
+    """Why this image was chosen, in words."""
     rain: str
     derainer: str
     jpeg: bytes
+    """At full size."""
     width: int
     height: int
     """Size in pixels of the picture that the boxes refer to."""
@@ -87,26 +136,26 @@ class GalleryItem:
     """Of the picture in the ledger."""
 
     @staticmethod
-    def of(sample: str, rain: str, derainer: str, key: str, data: bytes) -> GalleryItem:
-        """From the ledger's row: a line of JSON, then the JPEG."""
+    def of(about: Sequence[str], data: bytes) -> GalleryItem:
+        """From ``sample why rain derainer key`` and the ledger's row: a line of JSON, a JPEG."""
+        sample, why, rain, derainer, key = about
         head, _, jpeg = data.partition(b"\n")
-        about = json.loads(head)
-        boxes = tuple(tuple(box) for box in about["boxes"])
-        truth = tuple(tuple(box) for box in about.get("truth", ()))
+        seen = json.loads(head)
         labelled, truths = (
-            {task: base64.b64decode(data) for task, data in about.get(name, {}).items()}
+            {task: base64.b64decode(data) for task, data in seen[name].items()}
             for name in ("labelled", "truths")
         )
         return GalleryItem(
             sample=sample,
+            why=why,
             rain=rain,
             derainer=derainer,
             jpeg=jpeg,
-            width=about["width"],
-            height=about["height"],
-            boxes=boxes,
+            width=seen["width"],
+            height=seen["height"],
+            boxes=tuple(tuple(box) for box in seen["boxes"]),
             labelled=labelled,
-            truth=truth,
+            truth=tuple(tuple(box) for box in seen["truth"]),
             truths=truths,
             key=key,
         )
@@ -126,6 +175,10 @@ class Results:
     draws: dict[str, NDArray[np.float32]] = field(repr=False)
     """Values of each primary metric on the resampled sets, by `Record.cell`."""
     gallery: list[GalleryItem] = field(repr=False, default_factory=list)
+    by_image: ByImage = field(repr=False, default_factory=ByImage)
+    curves: dict[str, NDArray[np.float32]] = field(repr=False, default_factory=dict)
+    """Precision at 101 recalls from 0 to 1, IoU 0.5, by cell of the pooled AP it belongs to."""
+    correlations: list[Correlation] = field(repr=False, default_factory=list)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -162,13 +215,14 @@ class Results:
     def to_json(self) -> str:
         """``results.json``: one record a line, strict JSON."""
         head = {k: getattr(self, k) for k in ("run", "spec", "provenance", "cost", "errors")}
+        head["correlations"] = [asdict(c) for c in self.correlations]
         lines = [json.dumps(_plain(r), allow_nan=False) for r in self.records]
         text = json.dumps(head, indent=1, allow_nan=False)
         return text[: text.rindex("\n}")] + ',\n "records": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
-def parse(text: str, draws: dict[str, NDArray[np.float32]], gallery: list[GalleryItem]) -> Results:
-    """Results from ``to_json``'s text."""
+def parse(text: str, arrays: Mapping[str, NDArray[Any]], gallery: list[GalleryItem]) -> Results:
+    """Results from ``to_json``'s text and `arrays_of`'s arrays."""
     content = json.loads(text)
     records = [
         Record(
@@ -176,7 +230,40 @@ def parse(text: str, draws: dict[str, NDArray[np.float32]], gallery: list[Galler
         )
         for r in content.pop("records")
     ]
-    return Results(**content, records=records, draws=draws, gallery=gallery)
+    correlations = [
+        Correlation(**{**c, "ci": _pair(c["ci"])}) for c in content.pop("correlations", ())
+    ]
+    kinds: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        kind, _, cell = name.partition("|")
+        kinds.setdefault(kind, {})[cell] = array
+    samples, units = (tuple(map(str, arrays.get(name, ()))) for name in ("samples", "units"))
+    return Results(
+        **content,
+        records=records,
+        draws=kinds.get("draws", {}),
+        gallery=gallery,
+        by_image=ByImage(
+            samples,
+            units,
+            kinds.get("images", {}),
+            {name: tuple(map(str, array)) for name, array in kinds.get("pixels", {}).items()},
+        ),
+        curves=kinds.get("curves", {}),
+        correlations=correlations,
+    )
+
+
+def arrays_of(results: Results) -> dict[str, NDArray[Any]]:
+    """All arrays of a run under one name each, to be kept beside its JSON."""
+    return {
+        "samples": np.array(results.by_image.samples, np.str_),
+        "units": np.array(results.by_image.units, np.str_),
+        **{f"draws|{cell}": array for cell, array in results.draws.items()},
+        **{f"images|{cell}": array for cell, array in results.by_image.values.items()},
+        **{f"pixels|{name}": np.array(d, np.str_) for name, d in results.by_image.pixels.items()},
+        **{f"curves|{cell}": array for cell, array in results.curves.items()},
+    }
 
 
 def interval(draws: NDArray[Any]) -> tuple[float, float] | None:

@@ -113,6 +113,10 @@ class RunSpec(BaseModel):
         default=(),
         description="predictions: write them below --out too, as COCO results and label maps",
     )
+    images: bool = Field(
+        default=True,
+        description="show some of the images on the page; --no-images for data that may not be",
+    )
     max_errors: int = Field(
         default=0, ge=0, description="images that may fail before the exit status is 1"
     )
@@ -120,7 +124,7 @@ class RunSpec(BaseModel):
     def public(self) -> dict[str, Any]:
         """The words as JSON, without folders: no path of this machine leaves in a result."""
         words = self.model_dump(
-            mode="json", exclude={"workspace", "out", "save", "model_dir", "workers"}
+            mode="json", exclude={"workspace", "out", "save", "model_dir", "workers", "images"}
         )
         if self.data_root is not None:
             words["data_root"] = _last(self.data_root)

@@ -27,7 +27,7 @@ from tasks import quality
 from tasks.task import Evidence
 
 PICTURE_PX = 640
-"""Longest side of a picture kept for the page."""
+"""Longest side of a picture with coloured labels."""
 
 
 @dataclass(frozen=True)
@@ -319,8 +319,7 @@ class _Pictures:
             ],
             "truths": {name: _inline(picture) for name, picture in self._truths(image).items()},
         }
-        small = image_io.shrink(image, PICTURE_PX)
-        return json.dumps(head).encode() + b"\n" + image_io.encode_jpeg(small, 90)
+        return json.dumps(head).encode() + b"\n" + image_io.encode_jpeg(image, 90)
 
     def _boxes_are_judged(self) -> bool:
         return any(task.name != "semantic" for task in self._plan.tasks)

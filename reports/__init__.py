@@ -16,21 +16,22 @@ def write(results: Results, directory: Path, layout: str | None = None) -> None:
     Args:
         results: The run.
         directory: Made if needed; gets ``results.json``, ``results.csv``, ``results.md``,
-            ``results.tex``, ``report.html``, ``draws.npz`` and ``plots/``.
+            ``results.tex``, ``images.csv``, ``report.html``, ``draws.npz``, ``plots/`` and, where
+            pictures were kept, ``pictures/``.
         layout: ``table6`` for ``table6.md`` and ``table6.tex`` too, as MSPFN's Table 6 is laid out.
     """
     import numpy as np
 
     from datasets.image import encode_jpeg
+    from reports.by_image import by_image_csv
     from reports.latex import latex
-    from reports.page import page
+    from reports.page import page, picture_name
+    from reports.parts import markdown
     from reports.pictures import pictures
     from reports.plots import plots
     from reports.table6 import table6
-    from reports.tables import csv_text, markdown
+    from reports.tables import csv_text
 
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "plots").mkdir(exist_ok=True)
     buffer = io.BytesIO()
     draws: dict[str, Any] = {name: results.draws[name] for name in sorted(results.draws)}
     np.savez_compressed(buffer, **draws)
@@ -40,6 +41,7 @@ def write(results: Results, directory: Path, layout: str | None = None) -> None:
         "results.csv": csv_text(results.records).encode(),
         "results.md": markdown(results).encode(),
         "results.tex": latex(results).encode(),
+        "images.csv": by_image_csv(results).encode(),
         "draws.npz": buffer.getvalue(),
         "report.html": page(results, drawn).encode(),
     }
@@ -49,6 +51,9 @@ def write(results: Results, directory: Path, layout: str | None = None) -> None:
         files |= {f"table6.{kind}": table6(results, kind).encode() for kind in ("md", "tex")}
     if results.gallery:
         files["plots/pictures.jpg"] = encode_jpeg(pictures(results), 88)
+        files |= {f"pictures/{picture_name(item)}": item.jpeg for item in results.gallery}
+    for folder in {(directory / name).parent for name in files}:
+        folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         temporary = directory / f"{name}.tmp"
         temporary.write_bytes(data)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.record import FEWEST, interval
+from harness.record import FEWEST, IMAGE_METRIC, interval
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -58,6 +58,8 @@ class Effect:
     harm: float | None
     """Derained clean − clean, where clean images were derained."""
     harm_ci: tuple[float, float] | None
+    lower: float | None
+    """Share of the images whose own score is below that of the rainy input."""
 
 
 def primary(results: Results, task: str) -> str | None:
@@ -134,6 +136,7 @@ def _family(results: Results, floor: Record, family: list[Record]) -> list[Effec
                 recovery_ci=recovery_ci,
                 harm=harm,
                 harm_ci=harm_ci,
+                lower=_lower(results, floor, record),
             )
         )
     return made
@@ -192,6 +195,20 @@ def _recovery(
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = (derained - rainy) / (clean - rainy)
     return (record.value - floor.value) / whole, interval(shares)
+
+
+def _lower(results: Results, floor: Record, record: Record) -> float | None:
+    """Share of the images whose own score fell below their rainy one; None where none have one."""
+    metric = IMAGE_METRIC.get(record.task, record.metric)
+    before, after = (
+        results.by_image.values.get("|".join((r.rain, r.derainer, r.task, metric)))
+        for r in (floor, record)
+    )
+    if before is None or after is None:
+        return None
+    # An image that equals its reference counts: nothing is above it.
+    both = ~np.isnan(before) & ~np.isnan(after)
+    return float((after < before)[both].mean()) if both.any() else None
 
 
 def _harm(

@@ -4,47 +4,47 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.effects import Effect, effects, primary
-from reports.tables import conditions, csv_text, effects_table, label, plain, summary, title
+from reports.parts import parts
+from reports.tables import conditions, label, plain, title
 
 if TYPE_CHECKING:
     from harness.record import GalleryItem, Results
     from reports.plots import Plot
 
+SIDES_PX = (640, 480, 360, 240, 160)
+"""Longer sides that the page's pictures may have."""
+MOST_BYTES = 10_000_000
+"""All pictures of the page together, so that it stays below 15 MB; the last of `SIDES_PX` holds."""
+
 
 def page(results: Results, drawn: Sequence[Plot]) -> str:
     """The page as text; everything that came from outside is escaped."""
-    headings, rows, notes = summary(results)
-    effect_headings, effect_rows, effect_notes = effects_table(results)
-    pictures = [_picture(item) for item in results.gallery]
-    samples = list(dict.fromkeys(p["sample"] for p in pictures))
+    pictures = _pictures(results.gallery)
+    samples = {item.sample: item.why for item in results.gallery}
     return rendered(
         "report.html.j2",
         results=results,
         sentences=sentences(results),
-        headings=headings,
-        rows=rows,
+        parts=parts(results),
         facts={k: _words(v) for k, v in (results.provenance | results.spec).items()},
         command=command(results.spec),
-        notes=notes,
-        effect_headings=effect_headings,
-        effect_rows=effect_rows,
-        effect_notes=effect_notes,
         plots=[
             {
                 "name": f"{plot.name}.svg",
                 "source": _data("image/svg+xml", plot.svg),
                 "alt": plot.alt,
-                "csv": _data("text/csv", csv_text(plot.records).encode()),
+                "csv": _data("text/csv", plot.csv.encode()),
                 "csv_name": f"{plot.name}.csv",
             }
             for plot in drawn
         ],
-        gallery=[(s, [p for p in pictures if p["sample"] == s]) for s in samples],
+        gallery=[(s, why, [p for p in pictures if p["sample"] == s]) for s, why in samples.items()],
         has_boxes=any(p["boxes"] for p in pictures),
         has_truth=any(p["truth"] for p in pictures),
         views=list(dict.fromkeys(view for p in pictures for view, _ in p["views"])),
@@ -84,20 +84,46 @@ def rendered(template: str, **values: Any) -> str:
     )
 
 
-def _picture(item: GalleryItem) -> dict[str, Any]:
+def _pictures(gallery: Sequence[GalleryItem]) -> list[dict[str, Any]]:
+    """The gallery as the template takes it, its pictures as large as the page's size allows."""
+    made: list[dict[str, Any]] = []
+    for side_px in SIDES_PX:
+        made = [_picture(item, side_px) for item in gallery]
+        if sum(len(p["source"]) + sum(len(v) for _, v in p["views"]) for p in made) < MOST_BYTES:
+            break
+    return made
+
+
+def picture_name(item: GalleryItem) -> str:
+    """File name of a picture at full size."""
+    words = (item.sample, item.rain, item.derainer)
+    name = "-".join(re.sub(r"[^\w.=]+", "-", plain(word)).strip("-")[:40] for word in words)
+    return f"{name}-{item.key[:6]}.jpg"
+
+
+def _picture(item: GalleryItem, side_px: int) -> dict[str, Any]:
     """A picture of the gallery as the template takes it."""
     named = list(item.labelled.items())
     named += [(f"{task}, labelled", data) for task, data in item.truths.items()]
     return {
+        "file": f"pictures/{picture_name(item)}",
         "sample": item.sample,
         "label": label(item.rain, item.derainer),
         "width": item.width,
         "height": item.height,
-        "source": _data("image/jpeg", item.jpeg),
+        "source": _data("image/jpeg", _small(item.jpeg, side_px)),
         "boxes": item.boxes,
         "truth": item.truth,
-        "views": [(view, _data("image/jpeg", data)) for view, data in named],
+        "views": [(view, _data("image/jpeg", _small(data, side_px))) for view, data in named],
     }
+
+
+def _small(jpeg: bytes, side_px: int) -> bytes:
+    """A picture whose longer side is at most so long; as it is where it is smaller already."""
+    from datasets.image import decode, encode_jpeg, shrink
+
+    image = decode(jpeg, "picture")
+    return jpeg if max(image.shape) <= side_px else encode_jpeg(shrink(image, side_px), 88)
 
 
 def command(spec: Mapping[str, Any]) -> str:
@@ -109,6 +135,8 @@ def command(spec: Mapping[str, Any]) -> str:
             words += [w for task, file in value.items() for w in (flag, f"{task}={file}")]
         elif isinstance(value, list | tuple):
             words += [flag, ",".join(map(str, value))] if value else []
+        elif isinstance(value, bool):
+            words += [flag if value else f"--no-{flag[2:]}"]
         elif value is not None:
             words += [flag, str(value)]
     return shlex.join(words)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import conditions, label, metrics, plain, title
+from reports.tables import conditions, csv_text, label, metrics, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from harness.record import Record, Results
+    from harness.record import Results
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, readable with colour-blind eyes."""
@@ -28,7 +29,7 @@ class Plot:
     figure: Figure
     alt: str
     """What it shows, in words."""
-    records: list[Record]
+    csv: str
     """The numbers in it."""
 
     @cached_property
@@ -44,26 +45,39 @@ class Plot:
 
 def plots(results: Results) -> list[Plot]:
     """All plots, task by task."""
-    from reports import scatter, sweeps
+    import matplotlib as mpl
 
-    drawn = []
-    for task in dict.fromkeys(t for t, _ in metrics(results)):
-        names = [m for t, m in metrics(results) if t == task]
-        held = [r for r in results.records if r.task == task and r.metric in names]
-        figure = _scores(results, task)
+    with mpl.rc_context({"text.parse_math": False}):  # names are text, whatever they hold
+        return [
+            plot
+            for task in dict.fromkeys(t for t, _ in metrics(results))
+            for plot in _of_task(results, task)
+            if plot is not None
+        ]
+
+
+def _of_task(results: Results, task: str) -> Iterator[Plot | None]:
+    """Scores, sweeps, single images, curves, classes, then one number against another."""
+    from reports import classes, curves, gains, scatter, sweeps
+
+    names = [m for t, m in metrics(results) if t == task]
+    held = [r for r in results.records if r.task == task and r.metric in names]
+    titles = ", ".join(map(title, names))
+    figure = _scores(results, task)
+    if figure is not None:
+        alt = f"{titles} of {len(conditions(results))} conditions, the numbers of the table"
+        yield Plot(task, figure, alt, csv_text(held))
+    for sweep in sweeps.sweeps(results):
+        figure = sweeps.draw(results, sweep, task)
         if figure is not None:
-            rows = len(conditions(results))
-            alt = f"{', '.join(map(title, names))} of {rows} conditions, the numbers of the table"
-            drawn.append(Plot(task, figure, alt, held))
-        for sweep in sweeps.sweeps(results):
-            figure = sweeps.draw(results, sweep, task)
-            if figure is not None:
-                name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}-{task}")
-                alt = f"{', '.join(map(title, names))} by {plain(sweep.parameter)} of {sweep.rain}"
-                rains = {"none", *sweep.rains.values()}
-                drawn.append(Plot(name, figure, alt, [r for r in held if r.rain in rains]))
-        drawn += scatter.scatters(results, task)
-    return drawn
+            name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}-{task}")
+            alt = f"{titles} by {plain(sweep.parameter)} of {sweep.rain}"
+            rains = {"none", *sweep.rains.values()}
+            yield Plot(name, figure, alt, csv_text([r for r in held if r.rain in rains]))
+    yield gains.gains(results, task)
+    yield curves.curves(results, task)
+    yield classes.change(results, task)
+    yield from scatter.scatters(results, task)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -123,7 +137,6 @@ def _scores(results: Results, task: str) -> Figure | None:
     panels[0].set_yticks(
         range(len(rows)),
         [label(*row) for row in rows],
-        parse_math=False,
     )
     panels[0].set_ylim(len(rows) - 0.5, -0.7)
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.effects import primary
 from reports.plots import COLOURS, MARKERS, Plot, new_figure
-from reports.tables import conditions, plain, title
+from reports.tables import conditions, csv_text, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,13 +69,14 @@ def _plot(
             panel.xaxis.set_major_formatter("{x:g}")
             panel.xaxis.set_minor_formatter("")
             _floor(panel, results.value(rain, "identity", task, metric))
-        panel.set_title(plain(rain), parse_math=False, fontsize=10)
+        panel.set_title(plain(rain), fontsize=10)
         panel.set_xlabel(along)
         panel.grid(alpha=0.3)
         panel.margins(x=0.25, y=0.2)
     panels[0].set_ylabel(title(metric))
     where = ", ".join(map(plain, rains))
-    return Plot(name, figure, f"{alt}, a mark per derainer, under {where}", [r for r, _ in rows])
+    said = f"{alt}, a mark per derainer, under {where}"
+    return Plot(name, figure, said, csv_text([r for r, _ in rows]))
 
 
 def _floor(panel: Axes, rainy: Record | None) -> None:
@@ -98,5 +99,4 @@ def _mark(panel: Axes, record: Record, x: float, style: int) -> None:
         xytext=(6, 5),
         textcoords="offset points",
         fontsize=8,
-        parse_math=False,
     )

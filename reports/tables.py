@@ -34,6 +34,7 @@ TITLES = {
     "miou": "mIoU",
     "mpa": "mPA",
     "pixel_accuracy": "pixel accuracy",
+    "f1": "F1",
     "psnr_y_db": "PSNR-Y [dB]",
     "psnr_rgb_db": "PSNR-RGB [dB]",
     "ssim_y": "SSIM-Y",
@@ -155,6 +156,10 @@ def effects_table(results: Results) -> tuple[list[str], list[list[str]], list[st
             "–" if e.harm is None else f"{signed(e.harm, e.unit)} {span(e.harm_ci, e.unit)}"
             for e in found
         ]
+    if any(e.lower is not None for e in found):
+        columns["images below rainy"] = [
+            "–" if e.lower is None else f"{100 * e.lower:.0f} %" for e in found
+        ]
     lines = [
         "Change: derained − rainy, paired; verdict: significant at 5 % for all derainers of a rain "
         "and task together (Holm), on the task's primary metric. Could be shown: the smallest true "
@@ -167,6 +172,11 @@ def effects_table(results: Results) -> tuple[list[str], list[list[str]], list[st
         )
     if "clean images" in columns:
         lines.append("Clean images: derained clean − clean; below 0 the derainer does harm.")
+    if "images below rainy" in columns:
+        lines.append(
+            "Images below rainy: share of the images whose own score (F1 at confidence 0.25 and "
+            "IoU 0.5, mean IoU, or PSNR-Y) deraining lowered."
+        )
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)], lines
 
 
@@ -294,15 +304,6 @@ def _caption(metric: str, captions: Mapping[str, str]) -> str:
     return metric if metric in captions else metric.partition("@")[2] or "matlab-y"
 
 
-def markdown(results: Results) -> str:
-    """The summary and the derainers' effects as Markdown."""
-    out: list[str] = []
-    for headings, rows, lines in (summary(results), effects_table(results)):
-        if rows:
-            out += [*grid(headings, rows), "", *(f"{cell(line)}  " for line in lines), ""]
-    return "\n".join(out)
-
-
 def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table."""
     lines = ["| " + " | ".join(map(cell, headings)) + " |", "|" + " --- |" * len(headings)]
@@ -327,7 +328,7 @@ def csv_text(records: Sequence[Record]) -> str:
     for record in records:
         low, high = record.ci or (None, None)
         more = {"ci_low": low, "ci_high": high, "seen": _seen(record)}
-        writer.writerow([_inert(more.get(n, getattr(record, n, None))) for n in names])
+        writer.writerow([inert(more.get(n, getattr(record, n, None))) for n in names])
     return buffer.getvalue()
 
 
@@ -335,7 +336,7 @@ def _seen(record: Record) -> str | None:
     return None if record.seen is None else " ".join(record.seen)
 
 
-def _inert(value: Any) -> Any:
+def inert(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value

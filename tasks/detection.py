@@ -12,8 +12,8 @@ from datasets.image import NDArrayByte
 from datasets.sample import Annotations, Sample
 from tasks.coco_ap import Detections, averages, match
 from tasks.network import Detector, NamedDetector, check_finite
-from tasks.operating_point import operating_points, overlaps
-from tasks.resampled_ap import pooled, rankings, resampled
+from tasks.operating_point import f1, operating_points, overlaps
+from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
 from tasks.task import Evidence, Score, TaskError
 
 VERSION = 2
@@ -91,6 +91,16 @@ class Detection:
             **resampled_averages(evidences, counts, sorted(self._detector.categories)),
             **operating_points(evidences, counts),
         }
+
+    def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """F1 at confidence 0.25 and IoU 0.5."""
+        if not any(evidences):
+            return {}
+        return {"f1@c25-iou50": np.array([f1(e) for e in evidences])}
+
+    def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """Precision by recall of one ranking over all classes."""
+        return {"ap_pooled": precision_curve(pooled(evidences))} if any(evidences) else {}
 
 
 def resampled_averages(

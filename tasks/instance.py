@@ -16,7 +16,8 @@ from tasks import rle
 from tasks.coco_ap import Detections, Kind, averages, match
 from tasks.detection import checked, resampled_averages, score_of
 from tasks.network import CONFIDENCE, Detector, NamedDetector, check_finite
-from tasks.resampled_ap import pooled, resampled
+from tasks.operating_point import f1
+from tasks.resampled_ap import pooled, precision_curve, resampled
 from tasks.task import Evidence, Score, TaskError
 
 VERSION = 1
@@ -130,6 +131,18 @@ class Instance:
         for prefix in KINDS:
             values |= resampled_averages(_of(prefix, evidences), counts, ids, prefix)
         return values
+
+    def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """F1 of the masks at confidence 0.25 and IoU 0.5."""
+        if not any(evidences):
+            return {}
+        return {"f1@c25-iou50": np.array([f1(e) for e in _of("mask_", evidences)])}
+
+    def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """Precision by recall of masks, one ranking over all classes."""
+        if not any(evidences):
+            return {}
+        return {"mask_ap_pooled": precision_curve(pooled(_of("mask_", evidences)))}
 
 
 def _of(prefix: str, evidences: Sequence[Evidence]) -> list[dict[str, NDArray[Any]]]:

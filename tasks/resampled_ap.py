@@ -108,6 +108,26 @@ def resampled(ranking: Ranking, counts: NDArray[np.int64]) -> NDArray[np.float64
     return result
 
 
+def precision_curve(ranking: Ranking, threshold: int = 0) -> NDArray[np.float64]:
+    """Pycocotools' precision at its 101 recalls, of a set as it is.
+
+    Args:
+        ranking: One class, or all as one.
+        threshold: Place of the IoU threshold in `THRESHOLDS`; 0 is 0.5.
+
+    Returns:
+        ``(101,)`` fractions, 0 at recalls that are not reached; NaN where no object counts.
+    """
+    objects = int(ranking.objects.sum())
+    if not objects:
+        return np.full(len(RECALLS), np.nan)
+    true = np.cumsum(ranking.matched[threshold])
+    precision = true / (np.cumsum(ranking.counted[threshold]) + np.spacing(1))
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    places = np.searchsorted(true / objects, RECALLS, side="left")
+    return np.append(envelope, 0.0)[np.minimum(places, len(envelope))]
+
+
 def recalls_passed(true: NDArray[np.int32], objects: NDArray[np.int64]) -> NDArray[np.intp]:
     """How many of the 101 recalls are reached: ``searchsorted(RECALLS, true / objects, "right")``.
 

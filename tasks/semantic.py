@@ -143,6 +143,17 @@ class Semantic:
         flat = counts.astype(np.float64) @ matrices.reshape(len(matrices), -1)
         return means(flat.reshape(len(counts), *matrices.shape[1:]))
 
+    def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """Mean IoU of each image alone."""
+        if not any(evidences):
+            return {}
+        with np.errstate(invalid="ignore"):
+            return {"miou": means(self._matrices(evidences))["miou"]}
+
+    def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """Nothing: pixels are not ranked."""
+        return {}
+
     def _matrices(self, evidences: Sequence[Evidence]) -> NDArray[np.float64]:
         """One matrix per image, zeros where an image has no label map; ``(n, C, C + 1)``."""
         n = len(self._classes)

@@ -82,3 +82,11 @@ class Task(Protocol):
             ``(B,)`` values of each primary metric, NaN where a draw leaves it undefined.
         """
         ...
+
+    def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """One number per image, ``(n,)``, NaN where undefined: for pictures and correlations."""
+        ...
+
+    def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """Precision at 101 recalls, IoU 0.5, by the pooled metric it belongs to; or nothing."""
+        ...

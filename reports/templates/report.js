@@ -53,7 +53,7 @@ for (const choice of document.querySelectorAll("input[name=view]")) {
 for (const set of document.querySelectorAll(".sample")) {
   const figures = [...set.querySelectorAll("figure")];
   if (figures.length < 2) continue;
-  const captions = figures.map((figure) => figure.querySelector("figcaption").textContent);
+  const captions = figures.map((figure) => figure.dataset.caption);
   const made = document.createElement("div"), sides = document.createElement("div");
   const stage = document.createElement("div"), under = document.createElement("div");
   const over = document.createElement("div"), edge = document.createElement("div");

@@ -273,9 +273,8 @@ def _levels(image: NDArrayByte | NDArrayFloat, how: Quantise) -> NDArrayByte | N
 def reduce(evidences: Sequence[Evidence], metrics: Sequence[str]) -> dict[str, Score]:
     """Mean over images of each metric; infinite values are counted, undefined ones left out."""
     scores = {}
-    for name in metrics:
+    for name, values in by_image(evidences, metrics).items():
         row = metric(name)
-        values = np.array([float(e[name]) for e in evidences])
         finite = values[np.isfinite(values)]
         identical, undefined = int(np.isposinf(values).sum()), int(np.isnan(values).sum())
         reasons = []
@@ -295,10 +294,14 @@ def resample(
 ) -> dict[str, NDArray[np.float64]]:
     """Means of resampled sets; see `tasks.task.Task.resample`."""
     draws = {}
-    for name in metrics:
-        values = np.array([float(e[name]) for e in evidences])
+    for name, values in by_image(evidences, metrics).items():
         finite = np.isfinite(values)
         weights = counts[:, finite].astype(np.float64)
         with np.errstate(invalid="ignore"):
             draws[name] = (weights @ values[finite]) / weights.sum(1)
     return draws
+
+
+def by_image(evidences: Sequence[Evidence], metrics: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Each metric of each image, ``(n,)``; infinite where an image equals its reference."""
+    return {name: np.array([float(e[name]) for e in evidences]) for name in metrics}

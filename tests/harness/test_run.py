@@ -67,9 +67,17 @@ def test_every_condition_has_every_metric(unbroken: Path) -> None:
     assert clean["value"] is None
     assert clean["n_identical"] == 8
     assert records[("photoshop-heavy", "identity", "psnr_y_db")]["value"] < 25
-    assert set(results) == {"run", "spec", "provenance", "cost", "errors", "records"}
-    for name in ("results.csv", "results.md", "report.html", "draws.npz", "plots/pictures.jpg"):
+    known = {"run", "spec", "provenance", "cost", "errors", "correlations", "records"}
+    assert set(results) == known
+    for name in ("results.csv", "results.md", "images.csv", "report.html", "draws.npz"):
         assert (unbroken / "out" / name).stat().st_size > 0
+    # Two best, the median and two worst of eight images, under three conditions.
+    assert len(list((unbroken / "out" / "pictures").iterdir())) == 5 * 3
+    assert (unbroken / "out" / "plots" / "pictures.jpg").is_file()
+    lines = (unbroken / "out" / "images.csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 * 8
+    assert lines[0].startswith("image,unit,rain,derainer,pixels,quality/psnr_y_db")
+    assert lines[0].endswith("detection/f1@c25-iou50")
 
 
 def test_no_path_of_this_machine_leaves(unbroken: Path, coco_root: Path) -> None:
@@ -113,7 +121,7 @@ def test_the_second_run_computes_nothing(
 
     before = text_of_records(unbroken / "out")
     monkeypatch.setattr("harness.unit.Worker.__init__", never)
-    monkeypatch.setattr("harness.engine.resample_counts", never)
+    monkeypatch.setattr("harness.reduction._resampled", never)
     again(spec, unbroken)
     assert text_of_records(unbroken / "out") == before
 

@@ -12,12 +12,24 @@ import numpy as np
 import pytest
 
 from datasets.image import encode_jpeg
-from harness.record import GalleryItem, Record, Results, level_interval, parse
+from harness.ledger import pack, unpack
+from harness.record import (
+    ByImage,
+    Correlation,
+    GalleryItem,
+    Record,
+    Results,
+    arrays_of,
+    level_interval,
+    parse,
+)
 from reports import write
+from reports.by_image import by_image_csv
 from reports.page import command, page, sentences
+from reports.parts import markdown, parts
 from reports.plots import plots
 from reports.sweeps import sweeps
-from reports.tables import conditions, csv_text, markdown, summary
+from reports.tables import conditions, csv_text, summary
 from tasks import quality
 
 HOSTILE = "=cmd|<script>alert(1)</script>\"'\n$\\frac{1}{$\u202e\x1b[31m"
@@ -53,6 +65,23 @@ def results(name: str = "b") -> Results:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.01, 2000)
     draws = {r.cell(): (r.value + noise).astype(np.float32) for r in records if r.value is not None}
+    values = {
+        "|".join((r.rain, r.derainer, "detection", "f1@c25-iou50")): np.array(
+            [r.value, np.nan, r.value / 2, 0.0, 0.25, 1.0], np.float32
+        )
+        for r in records
+        if r.value is not None
+    }
+    curves = {
+        "|".join((r.rain, r.derainer, "detection", "ap_pooled")): np.linspace(
+            1, 0, 101, dtype=np.float32
+        )
+        for r in records
+        if r.value is not None
+    }
+    correlation = Correlation(
+        "photoshop-heavy", name, "detection", "f1@c25-iou50", "ssim_y", 0.5, (0.4, 0.6), 5
+    )
     boxes = ((1.0, 2.0, 9.0, 8.0, 0.5, name),)
     jpeg = encode_jpeg(np.zeros((10, 12, 3), np.uint8))
     return Results(
@@ -66,6 +95,7 @@ def results(name: str = "b") -> Results:
         gallery=[
             GalleryItem(
                 name,
+                "among the best",
                 r.rain,
                 r.derainer,
                 jpeg,
@@ -79,6 +109,9 @@ def results(name: str = "b") -> Results:
             )
             for r in records
         ],
+        by_image=ByImage((name, *"uvwxy"), (f"{name}\x000", *"uvwxy"), values),
+        curves=curves,
+        correlations=[correlation],
     )
 
 
@@ -160,8 +193,18 @@ def test_unknown_training_is_marked() -> None:
 
 def test_results_go_through_json() -> None:
     before = results()
-    after = parse(before.to_json(), before.draws, before.gallery)
-    assert after == before
+    after = parse(before.to_json(), unpack(pack(arrays_of(before))), before.gallery)
+    assert after.records == before.records
+    assert after.correlations == before.correlations
+    assert after.by_image.samples == before.by_image.samples
+    assert after.by_image.units == before.by_image.units
+    for kept, known in (
+        (after.draws, before.draws),
+        (after.curves, before.curves),
+        (after.by_image.values, before.by_image.values),
+    ):
+        assert kept.keys() == known.keys()
+        assert all(np.array_equal(kept[cell], known[cell], equal_nan=True) for cell in known)
     assert json.loads(before.to_json())["records"][3]["why"] == "no object counts"
 
 
@@ -183,10 +226,11 @@ def test_hostile_text_stays_text() -> None:
     table = markdown(hostile)
     assert "<script" not in table
     assert "\x1b" not in table
-    assert all(line.count("|") - line.count("\\|") == 5 for line in table.splitlines()[:6])
-    rows = list(csv.reader(io.StringIO(csv_text(hostile.records))))
-    assert all(len(row) == len(rows[0]) for row in rows)
-    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+    assert all(line.count("|") - line.count("\\|") == 5 for line in table.splitlines()[2:8])
+    for written in (csv_text(hostile.records), by_image_csv(hostile)):
+        rows = list(csv.reader(io.StringIO(written)))
+        assert all(len(row) == len(rows[0]) for row in rows)
+        assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
 
 
 def test_the_command_says_everything() -> None:
@@ -197,9 +241,11 @@ def test_the_command_says_everything() -> None:
         "where": [],
         "model": {"detection": "yolov8n.pt"},
         "seed": 0,
+        "images": False,
     }
     assert command(spec) == (
-        "python -m harness run --dataset 'my set' --rain a,b --model detection=yolov8n.pt --seed 0"
+        "python -m harness run --dataset 'my set' --rain a,b --model detection=yolov8n.pt --seed 0 "
+        "--no-images"
     )
 
 
@@ -209,8 +255,14 @@ def test_derainers_are_set_against_their_cost() -> None:
         for d, s in (("identity", 0.001), ("b", 0.5))
     ]
     drawn = {plot.name: plot for plot in plots(replace(results(), cost=cost))}
-    assert list(drawn) == ["detection", "cost-detection"]
-    assert {r.derainer for r in drawn["cost-detection"].records} == {"identity", "b"}
+    assert list(drawn) == [
+        "detection",
+        "images-detection",
+        "precision-detection",
+        "cost-detection",
+    ]
+    rows = list(csv.DictReader(io.StringIO(drawn["cost-detection"].csv)))
+    assert {row["derainer"] for row in rows} == {"identity", "b"}
     assert drawn["detection"].alt == "AP pooled of 4 conditions, the numbers of the table"
 
 
@@ -263,3 +315,60 @@ def test_images_of_a_few_drives_have_no_interval() -> None:
     assert "blocks of 30 consecutive images of one were resampled; these are 9" in markdown(blocks)
     assert level_interval(np.linspace(0, 1, 100), 0.5, groups=19) is None
     assert level_interval(np.linspace(0, 1, 100), 0.5, groups=20) is not None
+
+
+def test_every_table_of_the_run_stands_on_page_and_in_markdown() -> None:
+    rains = [f"physical:rate_mm_h={rate}" for rate in (1, 25, 100)]
+    records = [record("identity", 0.5, rain="none")]
+    for i, rain in enumerate(rains):
+        records += [record("identity", 0.4 - 0.1 * i, rain=rain), record("b", 0.45, rain=rain)]
+    records += [
+        replace(r, metric=f"ap/{name}", value=r.value / 2)
+        for r in records
+        for name in ("person", "car")
+        if r.value is not None
+    ]
+    noise = np.random.default_rng(0).normal(0, 0.01, 2000)
+    draws = {r.cell(): (r.value + noise).astype(np.float32) for r in records if r.value}
+    swept = replace(results(), records=records, draws=draws)
+    found = {part.anchor: part for part in parts(swept)}
+    assert list(found) == ["numbers", "real", "sweep", "tells", "classes"]
+    rainy, derained = found["sweep"].rows
+    assert rainy[1:4] == ["rainy", "AP pooled", "0.300"]
+    assert rainy[5] == "60 %"
+    assert derained[3] == "0.450"
+    assert derained[6] == "+0.150 [+0.150, +0.150]"
+    assert found["tells"].rows[0][3:] == ["SSIM-Y", "+0.50", "[+0.40, +0.60]", "5"]
+    assert [row[:3] for row in found["classes"].rows] == [
+        ["detection", "person", "0.250"],
+        ["detection", "car", "0.250"],
+    ]
+    assert "classes-detection" in [plot.name for plot in plots(swept)]
+    headings = [line for line in markdown(swept).splitlines() if line.startswith("## ")]
+    assert headings == [f"## {part.heading}" for part in found.values()][:-1]
+
+
+def test_a_share_of_images_below_the_rainy_one_is_told() -> None:
+    part = next(part for part in parts(results()) if part.anchor == "real")
+    assert part.rows[0][part.headings.index("images below rainy")] == "0 %"
+    worse = results()
+    cell = "photoshop-heavy|b|detection|f1@c25-iou50"
+    worse.by_image.values[cell][:] = [0.1, np.nan, 0.05, 0.0, 0.2, 1.0]
+    part = next(part for part in parts(worse) if part.anchor == "real")
+    # Three of the five images that have a score fell.
+    assert part.rows[0][part.headings.index("images below rainy")] == "60 %"
+
+
+def test_pictures_lie_beside_the_page_at_full_size(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    large = encode_jpeg(rng.integers(0, 255, (900, 1200, 3), dtype=np.uint8), 90)
+    known = results("a/b c")
+    shown = [replace(item, jpeg=large, key=f"{i:06}") for i, item in enumerate(known.gallery)]
+    write(replace(known, gallery=shown), tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    files = sorted((tmp_path / "pictures").iterdir())
+    assert len(files) == len(shown)
+    assert all(file.read_bytes() == large and f"pictures/{file.name}" in text for file in files)
+    assert files[0].name == "a-b-c-none-identity-000000.jpg"
+    many = [replace(shown[0], rain=str(i), key=f"{i:06}") for i in range(40)]
+    assert len(page(replace(known, gallery=many), [])) < 15_000_000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.coco_ap import RECALLS
-from tasks.resampled_ap import Ranking, recalls_passed, resampled
+from datasets.sample import Annotations
+from tasks.coco_ap import RECALLS, Detections, match, precision_recall
+from tasks.resampled_ap import Ranking, pooled, precision_curve, recalls_passed, resampled
 
 
 def test_recalls_are_passed_as_searchsorted_says() -> None:
@@ -36,3 +37,28 @@ def test_a_draw_without_objects_is_undefined_and_one_without_finds_is_zero() -> 
     values = resampled(ranking, np.array([[2, 0], [1, 1]]))
     assert np.isnan(values[0]).all()
     assert (values[1] == 0).all()
+
+
+def test_the_pooled_curve_is_what_pycocotools_accumulates() -> None:
+    rng = np.random.default_rng(0)
+    evidences = []
+    for _ in range(30):
+        corner = rng.integers(0, 80, (6, 2)).astype(np.float32)
+        truth = np.concatenate([corner, corner + rng.integers(8, 20, (6, 2))], axis=1)
+        boxes = np.concatenate([truth + rng.normal(0, 2, truth.shape), truth[:2] + 30])
+        labels = Annotations(
+            boxes_xyxy_px=truth.astype(np.float32),
+            categories=np.ones(6, np.int64),
+            areas_px2=np.full(6, 200.0, np.float32),
+            is_crowd=np.arange(6) == 5,
+        )
+        found = Detections(
+            boxes.astype(np.float32), rng.random(8).astype(np.float32), np.ones(8, np.int64)
+        )
+        evidences.append(match(found, labels))
+    known = precision_recall(evidences, [1]).precision[0, :, 0, 0]
+    assert 0.2 < known.mean() < 0.95
+    assert np.abs(precision_curve(pooled(evidences)) - known).max() < 1e-12
+    nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+    empty = match(Detections(*nothing), Annotations.of([]))
+    assert np.isnan(precision_curve(pooled([empty]))).all()

@@ -1,0 +1,107 @@
+"""Scores by class and object size: a table, and what deraining changes of each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.plots import COLOURS, MARKERS, Plot, new_figure
+from reports.tables import conditions, csv_text, label, plain, written
+
+if TYPE_CHECKING:
+    from harness.record import Record, Results
+
+SIZES = {
+    "ap_small": "small",
+    "ap_medium": "medium",
+    "ap_large": "large",
+    "mask_ap_small": "small",
+    "mask_ap_medium": "medium",
+    "mask_ap_large": "large",
+}
+"""Metrics by object size: below 32², to 96², and above, in pixels."""
+BY_CLASS = {"detection": "ap/", "instance": "mask_ap/", "semantic": "iou/"}
+"""How the metrics of single classes begin."""
+MOST = 20
+"""Classes in a plot: those that change most."""
+
+
+def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
+    """Headings, rows and notes: a row per class or size, a column per condition."""
+    shown = [c for c in conditions(results) if "/" not in c[1]]
+    marked: set[str] = set()
+    rows = []
+    for task, begin in BY_CLASS.items():
+        held = [r.metric for r in results.records if r.task == task]
+        for metric in dict.fromkeys(held):
+            name = SIZES.get(metric) or (metric.startswith(begin) and metric[len(begin) :])
+            found = [results.value(*c, task, metric) for c in shown]
+            if name and any(r is not None and r.value is not None for r in found):
+                rows.append([task, plain(name), *(written(r, marked) for r in found)])
+    notes = [
+        "AP of boxes, AP of masks and IoU of pixels; small, medium and large: objects below 32², "
+        "to 96² and above, in pixels. Classes without an object are left out."
+    ]
+    return ["task", "class or size", *(label(*c) for c in shown)], rows, notes
+
+
+def change(results: Results, task: str) -> Plot | None:
+    """What each derainer changes of each class, a panel per rain."""
+    begin = BY_CLASS.get(task)
+    if begin is None:
+        return None
+    pairs = [
+        (record, floor.value)
+        for record in results.records
+        if record.task == task
+        and record.metric.startswith(begin)
+        and record.rain != "none"
+        and record.derainer != "identity"
+        and record.value is not None
+        and (floor := results.value(record.rain, "identity", task, record.metric)) is not None
+        and floor.value is not None
+    ]
+    largest: dict[str, float] = {}
+    for record, rainy in pairs:
+        assert record.value is not None
+        size = abs(record.value - rainy)
+        largest[record.metric] = max(size, largest.get(record.metric, 0.0))
+    names = sorted(sorted(largest, key=lambda m: (-largest[m], m))[:MOST])
+    if len(names) < 2:
+        return None
+    return _draw(results, task, names, pairs)
+
+
+def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Record, float]]) -> Plot:
+    rains = list(dict.fromkeys(r.rain for r, _ in pairs))
+    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
+    figure = new_figure(1.5 + 3.6 * len(rains), 1.1 + 0.26 * len(names))
+    panels = figure.subplots(1, len(rains), sharey=True, squeeze=False)[0]
+    for panel, rain in zip(panels, rains, strict=True):
+        for derainer in dict.fromkeys(r.derainer for r, _ in pairs):
+            style = derainers.index(derainer)
+            places = [
+                (record.value - rainy, names.index(record.metric))
+                for record, rainy in pairs
+                if (record.rain, record.derainer) == (rain, derainer)
+                and record.metric in names
+                and record.value is not None
+            ]
+            panel.plot(
+                *zip(*places, strict=True),
+                MARKERS[style % len(MARKERS)],
+                color=COLOURS[style % len(COLOURS)],
+                label=plain(derainer),
+                ms=6,
+            )
+        panel.axvline(0, color="black", lw=1)
+        panel.set_title(plain(rain), fontsize=10)
+        panel.set_xlabel("derained − rainy")
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=8)
+    begin = BY_CLASS[task]
+    shown = [plain(name[len(begin) :]) for name in names]
+    panels[0].set_yticks(range(len(names)), shown)
+    panels[0].invert_yaxis()
+    alt = f"Change of {len(names)} classes' score by deraining, {task}, the largest changes"
+    records = [r for r in results.records if r.task == task and r.metric in names]
+    return Plot(f"classes-{task}", figure, alt, csv_text(records))

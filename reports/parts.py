@@ -1,0 +1,52 @@
+"""The tables of a run in the order in which they are read, for page and Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports import classes, predictors, slices, sweeps
+from reports.tables import cell, effects_table, grid, summary
+
+if TYPE_CHECKING:
+    from harness.record import Results
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table with what a reader must know of it."""
+
+    anchor: str
+    heading: str
+    caption: str
+    headings: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+def parts(results: Results) -> list[Part]:
+    """All tables that have a row."""
+    found = [
+        Part("numbers", "In numbers", "Scores of every condition", *summary(results)),
+        Part("real", "Is it real?", "What each derainer changes", *effects_table(results)),
+        Part("sweep", "Over the sweep", "Means over a rain's sweep", *sweeps.table(results)),
+        Part(
+            "tells",
+            "Does quality tell the score?",
+            "Rank correlation of image quality with the task's score",
+            *predictors.table(results),
+        ),
+        Part("parts", "By part of the set", "Changes by part of the set", *slices.table(results)),
+        Part("classes", "By class and size", "Scores by class and size", *classes.table(results)),
+    ]
+    return [part for part in found if part.rows]
+
+
+def markdown(results: Results) -> str:
+    """The tables as Markdown, but for those of parts and classes, which are long."""
+    out: list[str] = []
+    for part in parts(results):
+        if part.anchor not in ("parts", "classes"):
+            lines = [f"{cell(line)}  " for line in part.notes]
+            out += [f"## {part.heading}", "", *grid(part.headings, part.rows), "", *lines, ""]
+    return "\n".join(out)
