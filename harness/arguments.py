@@ -24,7 +24,19 @@ def parser() -> argparse.ArgumentParser:
         description="Does removing rain from an image help the vision system that sees it next?",
     )
     verbs = whole.add_subparsers(required=True, metavar="VERB")
-    for add in (_run, _report, _score, _synth, _check_data, _bench, _train, _fetch, _list):
+    for add in (
+        _run,
+        _report,
+        _regress,
+        _verify,
+        _score,
+        _synth,
+        _check_data,
+        _bench,
+        _train,
+        _fetch,
+        _list,
+    ):
         add(verbs)
     return whole
 
@@ -120,6 +132,72 @@ def _report(verbs: Verbs) -> None:
         "--no-images", action="store_true", help="no pictures, for data that may not be shown"
     )
     report.set_defaults(verb="report")
+
+
+def _regress(verbs: Verbs) -> None:
+    regress = verbs.add_parser(
+        "regress",
+        help="measured against what papers print, or one results folder against another",
+        description="papers, PAPER or PAPER:TABLE judges printed numbers, running what they need; "
+        "two results folders, old and new, judge the new one. The exit status is 1 where a printed "
+        "number differs without a known reason, or a number got worse.",
+    )
+    regress.add_argument(
+        "what", nargs="+", metavar="WHAT", help="papers, PAPER[:TABLE], or OLD NEW"
+    )
+    regress.add_argument("--json", action="store_true", help="print every verdict as JSON")
+    regress.add_argument("--junit", type=Path, metavar="FILE.xml", help="write them as JUnit XML")
+    papers = regress.add_argument_group("of papers")
+    papers.add_argument(
+        "--data", action="append", default=[], metavar="DATASET=DIR", help="test pairs of a set"
+    )
+    papers.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="DERAINER:DATASET=FILE",
+        help="authors' weights; those that fetch knows are found by themselves",
+    )
+    for name in ("limit", "workers", "device", "workspace"):
+        _add_field(papers, name)
+    folders = regress.add_argument_group("of folders")
+    folders.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="METRIC=X",
+        help="difference that does not matter (default: 0.1 dB, 0.005 of a fraction)",
+    )
+    folders.add_argument(
+        "--guard",
+        action="append",
+        default=[],
+        metavar="METRIC",
+        help="judge this number too: ap/person, ap_pooled/weather=rainy",
+    )
+    folders.add_argument(
+        "--require",
+        choices=("equivalent",),
+        help="equivalent: exit 1 on inconclusive numbers too",
+    )
+    regress.set_defaults(verb="regress")
+
+
+def _verify(verbs: Verbs) -> None:
+    verify = verbs.add_parser(
+        "verify",
+        help="recompute some images of a results folder and compare",
+        description="The images are drawn by the run's digest. Flags say where data and networks "
+        "lie on this machine; everything else is the run's own.",
+    )
+    verify.add_argument("folder", type=Path, metavar="DIR", help="the --out folder of a run")
+    verify.add_argument(
+        "--images", dest="number", type=int, default=16, metavar="K", help="how many (default 16)"
+    )
+    verify.add_argument("--all", action="store_true", help="all images")
+    for name in ("data_root", "model", "model_dir", "derainer", "device", "workers"):
+        _add_field(verify, name)
+    verify.set_defaults(verb="verify")
 
 
 def _synth(verbs: Verbs) -> None:

@@ -1,24 +1,21 @@
-"""The command line: a shell over `harness.run`. The only room that prints."""
+"""The command line: a shell over `harness.run`."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.arguments import REPEATED, parser
 from harness.spec import RunSpec, UsageError, checked
+from harness.terminal import progress_bars, say, show, table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from harness.engine import Progress
     from harness.record import Results
 
 
@@ -34,12 +31,12 @@ def run_command_line(words: Sequence[str]) -> int:
         _ours()
         return VERBS[arguments.verb](arguments)
     except KeyboardInterrupt:
-        _say("interrupted: the same command continues where it stopped")
+        say("interrupted: the same command continues where it stopped")
         return 130
     except ValueError as error:
         if not _is_users(error):
             raise
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 2
 
 
@@ -76,6 +73,16 @@ def _run(arguments: argparse.Namespace) -> int:
     from harness.engine import run
     from harness.memory import keep_large_blocks
 
+    spec = checked(**_fields(arguments))
+    keep_large_blocks()
+    with progress_bars() as progress:
+        results = run(spec, progress=progress)
+    show(results, spec.out)
+    return 1 if len(results.errors) > spec.max_errors else 0
+
+
+def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fields of a RunSpec that were given as flags."""
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
     for name in REPEATED:
         if name in fields:
@@ -86,12 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if wrong is not None:
             raise UsageError(f"--model {wrong}: expected TASK=FILE, e.g. detection=yolov8n.pt")
         fields["model"] = {task: file for task, _, file in pairs}
-    spec = checked(**fields)
-    keep_large_blocks()
-    with _progress() as progress:
-        results = run(spec, progress=progress)
-    _show(results, spec.out)
-    return 1 if len(results.errors) > spec.max_errors else 0
+    return fields
 
 
 def _split(flags: Sequence[str]) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ def _score(arguments: argparse.Namespace) -> int:
         results = score_predictions(arguments.predictions, checked(**fields, task=(task,)))
     if out is not None:
         results.report(out)
-    _show(results, out)
+    show(results, out)
     return 1 if results.errors else 0
 
 
@@ -183,14 +185,14 @@ def _synth(arguments: argparse.Namespace) -> int:
     dataset = open_dataset(spec)
     if not dataset.has_clean:
         raise UsageError("photographs of real rain get no rain on top: leave them out with --where")
-    with _progress() as progress:
+    with progress_bars() as progress:
         done = synthesize(
             dataset,
             root_of(spec),
             recipe,
             arguments.out,
             worker_count(spec, "cpu"),
-            progress or (lambda *_: None),
+            progress,
         )
     print(f"{arguments.out}: {done.written} images written, {done.kept} were there already")
     return 0
@@ -219,10 +221,10 @@ def _bench(arguments: argparse.Namespace) -> int:
     ):
         costs.append(cost)
         if sys.stderr.isatty():
-            _say(f"{cost.derainer} at {cost.width_px}x{cost.height_px} done")
+            say(f"{cost.derainer} at {cost.width_px}x{cost.height_px} done")
     if arguments.json is not None:
         bench.write_json(costs, arguments.json)
-    _table(*bench.rows(costs))
+    table(*bench.rows(costs))
     for line in bench.ratios(costs):
         print(line)
     return 0
@@ -247,14 +249,14 @@ def _train(arguments: argparse.Namespace) -> int:
     if foreign:
         raise UsageError(f"--{foreign[0]} belongs to derainers, {arguments.name} is none")
     keep_large_blocks()
-    with _progress() as progress:
+    with progress_bars() as progress:
         file = train_network(
             arguments.name,
             checked(**fields),
             arguments.out,
             arguments.epochs,
             arguments.max_minutes,
-            progress or (lambda *_: None),
+            progress,
         )
     print(file)
     return 0
@@ -279,9 +281,8 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
         if not folder.is_dir():
             raise UsageError(f"--exclude {folder}: no such folder")
     keep_large_blocks()
-    with _progress() as progress:
-        show = progress or (lambda *_: None)
-        file = train_derainer(arguments.name, spec, arguments.out, options, show, print)
+    with progress_bars() as progress:
+        file = train_derainer(arguments.name, spec, arguments.out, options, progress, print)
     print(file)
     return 0
 
@@ -297,13 +298,12 @@ def _fetch(arguments: argparse.Namespace) -> int:
             [name, source.used_by.format("FILE"), source.licence, source.url]
             for name, source in SOURCES.items()
         ]
-        _table(["name", "used by", "licence", "from"], rows)
+        table(["name", "used by", "licence", "from"], rows)
     for name in arguments.names:
         known(name, SOURCES, "file")
     for name in arguments.names:
-        with _progress() as progress:
-            show = progress or (lambda *_: None)
-            file = fetch(name, folder, functools.partial(show, name))
+        with progress_bars() as progress:
+            file = fetch(name, folder, functools.partial(progress, name))
         print(f"{file}: {SOURCES[name].used_by.format(file)}")
     return 0
 
@@ -320,7 +320,7 @@ def _list(arguments: argparse.Namespace) -> int:
         rows = [
             [name, row.task, row.licence, row.lacking() or "yes"] for name, row in MODELS.items()
         ]
-        _table(["family", "task", "licence", "runs here"], rows)
+        table(["family", "task", "licence", "runs here"], rows)
         return 0
     if arguments.table == "papers":
         from reports.claims import read_tables
@@ -332,7 +332,7 @@ def _list(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(tables, indent=1))
         else:
-            _table(list(tables[0]), [[str(value) for value in row.values()] for row in tables])
+            table(list(tables[0]), [[str(value) for value in row.values()] for row in tables])
         return 0
     names = _names(arguments.table)
     print(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
@@ -343,10 +343,33 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _regress(arguments: argparse.Namespace) -> int:
+    from harness import judging
+
+    folders = [Path(word) for word in arguments.what]
+    if len(folders) == 2 and all(folder.is_dir() for folder in folders):
+        return judging.regress_folders(folders[0], folders[1], arguments)
+    return judging.regress_papers(arguments)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from harness.judging import show_checks
+    from harness.verify import verify
+
+    if arguments.number < 1:
+        raise UsageError(f"--images {arguments.number}: at least 1")
+    number = None if arguments.all else arguments.number
+    with progress_bars() as progress:
+        checks = verify(arguments.folder, _fields(arguments), number, progress)
+    return show_checks(checks)
+
+
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "report": _report,
     "score": _score,
+    "regress": _regress,
+    "verify": _verify,
     "synth": _synth,
     "check-data": _check_data,
     "bench": _bench,
@@ -381,72 +404,3 @@ def _names(table: str) -> list[str]:
     from tasks.quality import METRICS
 
     return list(METRICS)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """A bar per condition with images/s and time left; nothing where the output is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as bars
-    from rich.console import Console
-    from rich.markup import escape
-
-    with bars.Progress(
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}"),
-        bars.TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as display:
-        rows: dict[str, bars.TaskID] = {}
-
-        def show(label: str, done: int, total: int) -> None:
-            if label not in rows:
-                rows[label] = display.add_task(escape(label), total=total, completed=done, rate="")
-            speed = display.tasks[rows[label]].speed
-            rate = f"{speed:.2f} images/s" if speed else ""
-            display.update(rows[label], completed=done, rate=rate)
-
-        yield show
-
-
-def _show(results: Results, out: str | Path | None) -> None:
-    """The table on the terminal, errors and where the page is."""
-    from rich.text import Text
-
-    from reports.tables import plain, summary
-
-    headings, rows, notes = summary(results)
-    console = _table(headings, rows)
-    for note in notes:
-        console.print(Text(note))
-    for error in results.errors:
-        line = f"failed: {error['sample']} ({error['stage']}): {error['message']}"
-        console.print(Text(plain(line)))
-    if out is not None:
-        console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
-    """A table on the terminal; returns where to print what belongs to it."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for heading in headings:
-        table.add_column(Text(heading))
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
-    return console
-
-
-def _say(line: str) -> None:
-    """One line to standard error, without whatever a file's content might do to a terminal."""
-    text = "".join(c if c.isprintable() else " " for c in line)
-    print(" ".join(text.split()), file=sys.stderr)

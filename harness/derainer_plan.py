@@ -79,6 +79,15 @@ class Loader:
         return restorer
 
 
+def is_code(word: str) -> bool:
+    """Whether a word would run a function of a file or module."""
+    parts = word.removeprefix("half:").split("+")
+    return any(
+        _FACTORY.fullmatch(part) is not None and not part.startswith(("dir:", "spandrel:"))
+        for part in parts
+    )
+
+
 def derainer_plan(word: str, own: Mapping[str, Any], dataset: Dataset) -> DerainerPlan:
     """What a word stands for; the caller's own names come first.
 

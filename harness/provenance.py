@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets.rain import digest
 from harness import keys
+from harness.replicates import VERSION as REPLICATES
 from tasks import quality
 
 if TYPE_CHECKING:
@@ -33,6 +35,12 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]
         "data_fingerprint": fingerprint,
         "data_notes": list(plan.dataset.notes),
         "models": {t.name: t.model_sha256 for t in plan.tasks},
+        "rains": {name: digest(rain) for name, rain in plan.rains.items()},
+        "metric_versions": {
+            **{m: quality.version(m) for m in plan.metrics},
+            **{t.name: t.evidence_version for t in plan.tasks},
+            "resamples": REPLICATES,
+        },
         "protocols": quality.captions(plan.metrics),
     }
 

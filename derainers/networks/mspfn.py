@@ -19,6 +19,8 @@ Choices where paper and release differ or are silent:
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -204,3 +206,19 @@ class MSPFN(nn.Module):
         below = self.coarse_ups[2](half) + self.coarse_ups[1](up)
         full = self.recurrent[2](f_full + below) + f_full
         return quarter, half, full
+
+
+VARIANTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "MSPFN without CFM": ({"modules": 10, "units": 3}, ("recurrent", "coarse_ups")),
+    "MSPFN without FFM": ({"modules": 0}, ()),
+    "MSPFN M5N1 width 64": ({"modules": 5}, ()),
+    "MSPFN M6N3": ({"modules": 6, "units": 3}, ()),
+    "MSPFN M30N1": ({"modules": 30}, ()),
+    "MSPFN M17N1": ({}, ()),
+    "MSPFN M17N2": ({"units": 2}, ()),
+    "MSPFN M13N2": ({"modules": 13, "units": 2}, ()),
+    "MSPFN M10N3": ({"modules": 10, "units": 3}, ()),
+    "MSPFN M8N5": ({"modules": 8, "units": 5}, ()),
+}
+"""Networks of the paper's Tables 2 and 3 by the names that `reports.claims` has: arguments of
+`MSPFN`, and the parts that are left out of the count."""

@@ -1,0 +1,38 @@
+"""Verdicts as JUnit XML, which continuous integration shows as tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple
+from xml.etree import ElementTree
+
+
+class Case(NamedTuple):
+    """One verdict."""
+
+    group: str
+    name: str
+    status: Literal["passed", "failed", "skipped"]
+    message: str
+
+
+def write_junit(file: Path, suite: str, cases: Iterable[Case]) -> None:
+    """Write a suite of cases."""
+    root = ElementTree.Element("testsuite", name=suite)
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for case in cases:
+        counts[case.status] += 1
+        one = ElementTree.SubElement(root, "testcase", classname=case.group, name=_text(case.name))
+        if case.status != "passed":
+            kind = "failure" if case.status == "failed" else "skipped"
+            ElementTree.SubElement(one, kind, message=_text(case.message))
+    root.set("tests", str(sum(counts.values())))
+    root.set("failures", str(counts["failed"]))
+    root.set("skipped", str(counts["skipped"]))
+    ElementTree.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
+
+
+def _text(value: str) -> str:
+    """Text that XML may hold."""
+    return "".join(c if c.isprintable() else " " for c in value)

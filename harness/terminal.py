@@ -1,0 +1,89 @@
+"""What is shown on a terminal: bars, tables, single lines."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.engine import Progress
+    from harness.record import Results
+
+
+@contextlib.contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """A bar per condition with images/s and time left; nothing where the output is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich import progress as bars
+    from rich.console import Console
+    from rich.markup import escape
+
+    with bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as display:
+        rows: dict[str, bars.TaskID] = {}
+
+        def told(label: str, done: int, total: int) -> None:
+            if label not in rows:
+                rows[label] = display.add_task(escape(label), total=total, completed=done, rate="")
+            speed = display.tasks[rows[label]].speed
+            rate = f"{speed:.2f} images/s" if speed else ""
+            display.update(rows[label], completed=done, rate=rate)
+
+        yield told
+
+
+def show(results: Results, out: str | Path | None) -> None:
+    """The table on the terminal, errors and where the page is."""
+    from rich.text import Text
+
+    from reports.tables import plain, summary
+
+    headings, rows, notes = summary(results)
+    console = table(headings, rows)
+    for note in notes:
+        console.print(Text(note))
+    for error in results.errors:
+        failed = f"failed: {error['sample']} ({error['stage']}): {error['message']}"
+        console.print(Text(plain(failed)))
+    if out is not None:
+        console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
+    """A table on the terminal; returns where to print what belongs to it."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table()
+    for heading in headings:
+        grid.add_column(Text(heading))
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(grid)
+    return console
+
+
+def line(text: str) -> None:
+    """One line to standard output."""
+    print(text)
+
+
+def say(text: str) -> None:
+    """One line to standard error, without whatever a file's content might do to a terminal."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    print(" ".join(shown.split()), file=sys.stderr)

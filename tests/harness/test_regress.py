@@ -1,0 +1,304 @@
+"""Printed numbers and baselines: what is reproduced, what differs, what alarms."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from derainers import DERAINERS
+from derainers.derainer import Derainer
+from harness import RunSpec, regress, regress_runs
+from harness.cli import run_command_line
+from harness.record import Record, Results
+from harness.regress import Given, given_of, judge, select
+from harness.regress import regress as regress_claims
+from harness.replicates import resample_counts
+from harness.spec import UsageError
+from reports import write
+from reports.claims import FOLDER, read_claims
+
+PRENET = "baselines:prenet"
+
+
+def claim(**changes: Any) -> Any:
+    found = next(
+        c
+        for c in select([PRENET])
+        if (c.derainer, c.dataset, c.metric) == ("prenet", "rain100l", "psnr_y_db@prenet")
+    )
+    return replace(found, **changes)
+
+
+@pytest.mark.parametrize(
+    ("measured", "n", "ci", "verdict"),
+    [
+        (37.464, 100, None, "reproduced"),
+        (37.53, 100, (37.0, 38.0), "reproduced"),
+        (37.54, 100, None, "differs"),
+        (37.48, 40, (37.47, 37.50), "reproduced"),
+        (37.48, 40, (37.2, 37.7), "inconclusive"),
+        (36.0, 40, (35.5, 36.5), "differs"),
+        (37.48, 5, None, "inconclusive"),
+    ],
+)
+def test_the_interval_decides(
+    measured: float, n: int, ci: tuple[float, float] | None, verdict: str
+) -> None:
+    found = judge(claim(), measured, n, ci)
+    assert found.verdict == verdict
+    assert found.difference == pytest.approx(measured - 37.48)
+    assert found.alarms == (verdict == "differs")
+    assert not judge(claim(differs="known"), measured, n, ci).alarms
+
+
+def test_a_truncated_print_holds_upwards_alone() -> None:
+    cut = claim(tolerance=(0.0, 0.01))
+    assert [judge(cut, v, 100, None).verdict for v in (37.479, 37.4813, 37.491)] == [
+        "differs",
+        "reproduced",
+        "differs",
+    ]
+
+
+def test_parameters_are_counted() -> None:
+    found = regress_claims(select(["mspfn:2", "mspfn:3"]), Given({}, {}, RunSpec()))
+    counted = {f.claim.column: f for f in found.claims if f.claim.metric == "parameters"}
+    table_3 = [f for name, f in counted.items() if name.startswith("MSPFN_")]
+    assert len(table_3) == 7
+    assert {f.verdict for f in table_3} == {"reproduced"}
+    assert {n: counted[n].verdict for n in ("Model1", "Model2", "Model3", "Model4", "Model5")} == {
+        "Model1": "cannot-run",
+        "Model2": "differs",
+        "Model3": "differs",
+        "Model4": "cannot-run",
+        "Model5": "differs",
+    }
+    assert counted["Model2"].measured == pytest.approx(11.65, abs=0.001)
+    assert found.alarms == []
+    assert all(f.reason for f in found.claims if f.verdict in ("cannot-run", "differs"))
+
+
+def test_every_claim_has_a_verdict_and_what_is_missing() -> None:
+    everything = select(["papers"])
+    found = regress_claims(
+        [c for c in everything if c.metric != "parameters"], Given({}, {}, RunSpec())
+    )
+    assert len(found.claims) == len(everything) - 14
+    assert {f.verdict for f in found.claims} == {"cannot-run"}
+    assert all(f.reason for f in found.claims)
+    reasons = {f.reason for f in found.claims if f.claim.paper == "baselines"}
+    assert any(
+        "fetch prenet-rain100l" in str(r) and "--data rain100l=DIR" in str(r) for r in reasons
+    )
+    assert len(found.ordinal) > 800
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        for kind in ("input", "target"):
+            (tmp_path / "pairs" / kind).mkdir(parents=True, exist_ok=True)
+            image = rng.integers(0, 255, (32, 40, 3), np.uint8)
+            cv2.imwrite(str(tmp_path / "pairs" / kind / f"{i}.png"), image)
+    return tmp_path / "pairs"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """PReNet as it is before training."""
+    torch.manual_seed(0)
+    built = DERAINERS["prenet"].build(None)
+    assert isinstance(built, Derainer)
+    torch.save(built.module.state_dict(), tmp_path / "prenet.pth")
+    return tmp_path / "prenet.pth"
+
+
+def test_what_is_there_is_run(pairs: Path, weights: Path, tmp_path: Path) -> None:
+    claims = [c for c in select([PRENET]) if (c.derainer, c.dataset) == ("prenet", "rain100l")]
+    words = [f"rain100l={pairs}"], [f"prenet:rain100l={weights}"]
+    spec = RunSpec(workspace=str(tmp_path / "ws"))
+    found = regress_claims(claims, given_of(*words, spec, None))
+    assert {f.verdict for f in found.claims} == {"cannot-run"}
+    assert {f.reason for f in found.claims} == {"pairs holds 4 pairs, the print is of 100"}
+    part = spec.model_copy(update={"limit": 3})
+    found = regress_claims(claims, given_of(*words, part, None))
+    assert {f.verdict for f in found.claims} == {"inconclusive"}
+    assert all(f.n == 3 and f.measured is not None for f in found.claims)
+
+
+def test_words_that_name_nothing_are_one_line(tmp_path: Path) -> None:
+    for data, files, said in (
+        (["rain100l=nowhere"], [], "--data rain100l=nowhere: no such folder"),
+        (["rain1=x"], [], "unknown data set in --data 'rain1'"),
+        ([], ["prenet=x"], "--weights prenet=x: expected DERAINER:DATASET=FILE"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            given_of(data, files, RunSpec(), tmp_path)
+    with pytest.raises(UsageError, match="unknown paper 'rescan'"):
+        select(["rescan"])
+    with pytest.raises(UsageError, match="unknown table of mspfn '9'"):
+        select(["mspfn:9"])
+
+
+def test_a_changed_print_alarms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(FOLDER, tmp_path / "papers")
+    file = tmp_path / "papers" / "mspfn.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert run_command_line(["regress", "mspfn:3", "--json"]) == 0
+    judged = json.loads(capsys.readouterr().out)["claims"]
+    assert sum(c["verdict"] == "reproduced" for c in judged) == 7
+    file.write_text(text.replace("| 21.81 ", "| 22.81 "), encoding="utf-8")
+    monkeypatch.setattr(regress, "read_claims", partial(read_claims, folder=tmp_path / "papers"))
+    junit = tmp_path / "junit.xml"
+    assert run_command_line(["regress", "mspfn:3", "--junit", str(junit)]) == 1
+    shown = capsys.readouterr()
+    assert "differs: mspfn:3 Par. (Millions) | MSPFN_M30N1" in shown.err
+    assert "7 numbers" not in shown.out
+    root = ElementTree.parse(junit).getroot()
+    assert (root.get("tests"), root.get("failures")) == ("28", "1")
+    file.write_text(text.replace("metric: psnr_y_db", "metrik: psnr_y_db", 1), encoding="utf-8")
+    assert run_command_line(["regress", "mspfn:3"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+# Folders
+
+
+@functools.cache
+def drawn(n: int) -> np.ndarray[Any, Any]:
+    return resample_counts("data", [str(i) for i in range(n)]).astype(float)
+
+
+def study(
+    values: dict[str, np.ndarray[Any, Any]], seed: int = 0, provenance: dict[str, Any] | None = None
+) -> Results:
+    """A run whose PSNR of single images is given, by derainer."""
+    n = len(next(iter(values.values())))
+    counts = drawn(n)
+    records, draws = [], {}
+    for derainer, psnr in values.items():
+        one = Record(
+            dataset="coco",
+            split="val",
+            rain="heavy",
+            derainer=derainer,
+            weights=None,
+            task="quality",
+            model=None,
+            metric="psnr_y_db",
+            value=float(psnr.mean()),
+            n=n,
+            ci=None,
+            seen=(),
+            seed=seed,
+            unit="dB",
+        )
+        records.append(one)
+        draws[one.cell()] = (counts @ psnr / counts.sum(1)).astype(np.float32)
+    known = {
+        "data_fingerprint": "f",
+        "rains": {"heavy": "r"},
+        "models": {},
+        "metric_versions": {"psnr_y_db": 1},
+        "groups": n,
+    }
+    known |= provenance or {}
+    return Results(
+        "0" * 64, {"dataset": "coco", "split": "val", "seed": seed}, known, [], [], records, draws
+    )
+
+
+RNG = np.random.default_rng(0)
+PSNR = {"identity": RNG.normal(18, 2, 100), "mine@1234abcd": RNG.normal(26, 2, 100)}
+
+
+def test_the_same_run_is_equivalent() -> None:
+    found = regress_runs.compare_runs(study(PSNR), study(PSNR))
+    assert [(v.cell, v.verdict, v.difference) for v in found] == [
+        ("heavy|identity|quality|psnr_y_db", "equivalent", 0),
+        ("heavy|mine|quality|psnr_y_db", "equivalent", 0),
+    ]
+
+
+def test_reruns_rarely_alarm_and_a_worse_derainer_does() -> None:
+    """The same derainer on other rain drops: each image changes, the mean does not."""
+    rng = np.random.default_rng(1)
+    old = study(PSNR)
+    alarms = 0
+    for _ in range(200):
+        again = {name: psnr + rng.normal(0, 0.6, 100) for name, psnr in PSNR.items()}
+        found = regress_runs.compare_runs(old, study(again))
+        alarms += any(v.verdict == "worse" for v in found)
+    assert alarms <= 10
+    worse = {"identity": PSNR["identity"], "mine@5678": PSNR["mine@1234abcd"] - 0.5}
+    worse["mine@5678"] = worse["mine@5678"] + rng.normal(0, 0.6, 100)
+    found = regress_runs.compare_runs(old, study(worse))
+    assert [v.verdict for v in found] == ["equivalent", "worse"]
+
+
+@pytest.mark.parametrize(
+    ("difference", "ci", "verdict", "needed"),
+    [
+        (-0.5, (-0.6, -0.4), "worse", None),
+        (0.5, (0.2, 0.8), "better", None),
+        (0.0, (-0.05, 0.05), "equivalent", None),
+        (-0.2, (-0.4, 0.0), "inconclusive", 400),
+        (0.05, None, "inconclusive", None),
+        (0.0, None, "equivalent", None),
+    ],
+)
+def test_verdicts(
+    difference: float, ci: tuple[float, float] | None, verdict: str, needed: int | None
+) -> None:
+    assert regress_runs.judge(difference, ci, 0.1, 100) == (verdict, needed)
+
+
+def test_other_data_rain_networks_or_metrics_are_refused() -> None:
+    for changed, said in (
+        ({"data_fingerprint": "g"}, "differ in images or labels"),
+        ({"rains": {}}, "differ in the rains"),
+        ({"models": {"detection": "y"}}, "differ in the task networks"),
+        ({"metric_versions": {}}, "differ in how scores are computed"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            regress_runs.compare_runs(study(PSNR), study(PSNR, provenance=changed))
+    with pytest.raises(UsageError, match="seeds 0 and 1"):
+        regress_runs.compare_runs(study(PSNR), study(PSNR, seed=1))
+    with pytest.raises(UsageError, match="--guard ap/person: the old run has no such number"):
+        regress_runs.compare_runs(study(PSNR), study(PSNR), guard=["ap/person"])
+
+
+def test_folders_are_judged_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(study(PSNR), tmp_path / "old")
+    write(study({"identity": PSNR["identity"]}), tmp_path / "less")
+    down = {"identity": PSNR["identity"], "mine": PSNR["mine@1234abcd"] - 0.5}
+    write(study(down), tmp_path / "new")
+    old, new = str(tmp_path / "old"), str(tmp_path / "new")
+    assert run_command_line(["regress", old, old]) == 0
+    junit = tmp_path / "junit.xml"
+    assert run_command_line(["regress", old, new, "--junit", str(junit)]) == 1
+    assert "worse: heavy|mine|quality|psnr_y_db" in capsys.readouterr().err
+    assert ElementTree.parse(junit).getroot().get("failures") == "1"
+    assert run_command_line(["regress", old, new, "--tolerance", "psnr_y_db=1"]) == 0
+    assert run_command_line(["regress", old, str(tmp_path / "less")]) == 1
+    assert "missing: heavy|mine" in capsys.readouterr().err
+    assert run_command_line(["regress", old, new, "--tolerance", "psnr_y_db=x"]) == 2
+    (tmp_path / "new" / "draws.npz").write_bytes(b"PK")
+    assert run_command_line(["regress", old, new]) == 2
+    assert "damaged" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""A results folder is believed only if its images come out again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness import RunSpec, run
+from harness.cli import run_command_line
+from harness.spec import UsageError
+from harness.verify import verify
+
+
+@pytest.fixture(scope="module")
+def honest(coco_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what came out."""
+    workspace = tmp_path_factory.mktemp("honest")
+    spec = RunSpec(
+        dataset="coco",
+        data_root=str(coco_root),
+        derainer=("median",),
+        task=("none",),
+        workspace=str(workspace),
+        out=str(workspace / "out"),
+    )
+    run(spec)
+    return workspace / "out"
+
+
+@pytest.fixture
+def folder(honest: Path, tmp_path: Path) -> Path:
+    """A copy to tamper with."""
+    return Path(shutil.copytree(honest, tmp_path / "out"))
+
+
+def test_what_came_out_comes_out_again(
+    folder: Path, coco_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = verify(folder, {"data_root": str(coco_root)}, 3)
+    assert [(c.rain, c.derainer) for c in checks] == [
+        ("none", "identity"),
+        ("photoshop-heavy", "identity"),
+        ("photoshop-heavy", "median"),
+    ]
+    assert all(c.images == c.same_pixels == 3 and c.holds for c in checks)
+    assert all(set(c.largest.values()) == {0.0} for c in checks)
+    words = ["verify", str(folder), "--data-root", str(coco_root)]
+    assert run_command_line([*words, "--all"]) == 0
+    assert "8 of 8" in capsys.readouterr().out
+
+
+def test_invented_numbers_are_noticed(
+    folder: Path, coco_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, *lines = (folder / "images.csv").read_text().splitlines()
+    place = head.split(",").index("quality/psnr_y_db")
+    for i, line in enumerate(lines):
+        cells = line.split(",")
+        if cells[3] == "median":
+            cells[place] = f"{float(cells[place]) + 0.5:.6g}"
+            lines[i] = ",".join(cells)
+    (folder / "images.csv").write_text("\n".join([head, *lines]) + "\n")
+    words = ["verify", str(folder), "--data-root", str(coco_root), "--images", "2"]
+    assert run_command_line(words) == 1
+    assert "quality/psnr_y_db" in "".join(capsys.readouterr().out.split())
+
+
+def test_code_of_a_folder_is_not_run(folder: Path, coco_root: Path) -> None:
+    content = json.loads((folder / "results.json").read_text())
+    content["spec"]["derainer"] = ["evil.py:build"]
+    (folder / "results.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=r"asks to run code, evil\.py:build: type it with"):
+        verify(folder, {"data_root": str(coco_root)})
+
+
+def test_damaged_folders_are_one_line(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no results\.json"):
+        verify(tmp_path, {})
+    with pytest.raises(UsageError, match="no such folder"):
+        verify(folder, {"data_root": "nowhere"})
+    (folder / "images.csv").write_text("image,rain\n1,2\n")
+    with pytest.raises(UsageError, match="damaged results"):
+        verify(folder, {})
+    (folder / "images.csv").unlink()
+    with pytest.raises(UsageError, match=r"no images\.csv"):
+        verify(folder, {})
+    (folder / "results.json").write_text("[" * 10**5)
+    with pytest.raises(UsageError, match="damaged results"):
+        verify(folder, {})
