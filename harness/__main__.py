@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ def main() -> int:
 
     from harness.cli import run_command_line
 
+    # Ended from outside is as good as Ctrl-C: what is in work is finished, the rest goes on later.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     return run_command_line(sys.argv[1:])
 
 

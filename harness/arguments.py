@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from harness.spec import RunSpec
+from harness.spec import RunSpec, UsageError
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -36,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
         _train,
         _fetch,
         _list,
+        _doctor,
+        _gc,
     ):
         add(verbs)
     return whole
@@ -77,6 +80,9 @@ def _run(verbs: Verbs) -> None:
     )
     for name in RunSpec.model_fields:
         _add_field(run, name)
+    run.add_argument(
+        "--dry-run", action="store_true", help="say what is there, what would be computed, and stop"
+    )
     run.set_defaults(verb="run")
 
 
@@ -314,6 +320,29 @@ def _fetch(verbs: Verbs) -> None:
     fetch.set_defaults(verb="fetch")
 
 
+def _doctor(verbs: Verbs) -> None:
+    doctor = verbs.add_parser("doctor", help="what this machine has and lacks, with the remedy")
+    _add_field(doctor, "workspace")
+    doctor.set_defaults(verb="doctor")
+
+
+def _gc(verbs: Verbs) -> None:
+    gc = verbs.add_parser(
+        "gc",
+        help="free cached images and predictions, never evidence",
+        description="The oldest go first. Records and pages stay as they are; a later run computes "
+        "again what it needs of the rest.",
+    )
+    gc.add_argument("workspace", type=Path, help="the workspace of the runs")
+    gc.add_argument(
+        "--keep-gb", type=float, default=0.0, metavar="X", help="room that may stay (default 0)"
+    )
+    gc.add_argument(
+        "--older-than", type=float, default=0.0, metavar="DAYS", help="only files older than that"
+    )
+    gc.set_defaults(verb="gc")
+
+
 def _list(verbs: Verbs) -> None:
     names = verbs.add_parser("list", help="what can be named on the command line")
     names.add_argument(
@@ -329,3 +358,23 @@ def _list(verbs: Verbs) -> None:
         "--image", type=Path, metavar="FILE", help="that photograph (default: a street)"
     )
     names.set_defaults(verb="list")
+
+
+def fields_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fields of a RunSpec that were given as flags."""
+    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
+    for name in REPEATED:
+        if name in fields:
+            fields[name] = split_words(fields[name])
+    if "model" in fields:
+        pairs = [word.partition("=") for word in fields["model"]]
+        wrong = next((task for task, _, file in pairs if not file), None)
+        if wrong is not None:
+            raise UsageError(f"--model {wrong}: expected TASK=FILE, e.g. detection=yolov8n.pt")
+        fields["model"] = {task: file for task, _, file in pairs}
+    return fields
+
+
+def split_words(flags: Sequence[str]) -> tuple[str, ...]:
+    """Words of a repeated flag."""
+    return tuple(w for words in flags for w in words.split(",") if w)

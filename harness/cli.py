@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.arguments import REPEATED, parser
+from harness.arguments import REPEATED, fields_of, parser, split_words
 from harness.spec import RunSpec, UsageError, checked
-from harness.terminal import progress_bars, say, show, table
+from harness.terminal import progress_bars, say, show, show_survey, table
 
 if TYPE_CHECKING:
     from harness.record import Results
@@ -72,8 +72,11 @@ def _ours() -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from harness.engine import run
     from harness.memory import keep_large_blocks
+    from harness.survey import survey
 
-    spec = checked(**_fields(arguments))
+    spec = checked(**fields_of(arguments))
+    if arguments.dry_run:
+        return show_survey(survey(spec))
     keep_large_blocks()
     with progress_bars() as progress:
         results = run(spec, progress=progress)
@@ -81,29 +84,9 @@ def _run(arguments: argparse.Namespace) -> int:
     return 1 if len(results.errors) > spec.max_errors else 0
 
 
-def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Fields of a RunSpec that were given as flags."""
-    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
-    for name in REPEATED:
-        if name in fields:
-            fields[name] = _split(fields[name])
-    if "model" in fields:
-        pairs = [word.partition("=") for word in fields["model"]]
-        wrong = next((task for task, _, file in pairs if not file), None)
-        if wrong is not None:
-            raise UsageError(f"--model {wrong}: expected TASK=FILE, e.g. detection=yolov8n.pt")
-        fields["model"] = {task: file for task, _, file in pairs}
-    return fields
-
-
-def _split(flags: Sequence[str]) -> tuple[str, ...]:
-    """Words of a repeated flag."""
-    return tuple(w for words in flags for w in words.split(",") if w)
-
-
 def _score(arguments: argparse.Namespace) -> int:
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
-    fields = {k: _split(v) if k in REPEATED and k != "task" else v for k, v in fields.items()}
+    fields = {k: split_words(v) if k in REPEATED and k != "task" else v for k, v in fields.items()}
     out, task = fields.pop("out"), fields.pop("task")
     if task == "quality":
         from harness.score import score_quality
@@ -173,7 +156,7 @@ def _synth(arguments: argparse.Namespace) -> int:
     from harness.synth import Recipe, synthesize
 
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
-    fields["where"] = _split(fields.get("where", ()))
+    fields["where"] = split_words(fields.get("where", ()))
     spec = checked(**{k: v for k, v in fields.items() if k not in ("rain", "out")})
     jpeg_quality: int | None = arguments.jpeg
     if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
@@ -231,60 +214,9 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from derainers.training.recipes import PAPER
-    from harness.memory import keep_large_blocks
-    from harness.spec import known
-    from harness.train import NETWORKS, train_network
+    from harness.train_verb import train
 
-    known(arguments.name, {**NETWORKS, **PAPER}, "network to train")
-    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields and k != "out"}
-    fields |= {k: _split(fields[k]) for k in ("where", "rain") if k in fields}
-    if arguments.epochs is not None and arguments.epochs < 1:
-        raise UsageError(f"--epochs {arguments.epochs}: at least 1")
-    if arguments.name in PAPER:
-        return _train_derainer(arguments, checked(**fields))
-    foreign: list[str] = [k for k in ("pair", "seed", "device", "workers", "rain") if k in fields]
-    foreign += [k for k in ("exclude", "vgg") if getattr(arguments, k)]
-    foreign += ["recipe"] if arguments.recipe != "paper" else []
-    if foreign:
-        raise UsageError(f"--{foreign[0]} belongs to derainers, {arguments.name} is none")
-    keep_large_blocks()
-    with progress_bars() as progress:
-        file = train_network(
-            arguments.name,
-            checked(**fields),
-            arguments.out,
-            arguments.epochs,
-            arguments.max_minutes,
-            progress,
-        )
-    print(file)
-    return 0
-
-
-def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
-    import importlib.util
-
-    from harness.memory import keep_large_blocks
-    from harness.train_derainer import Options, train_derainer
-
-    if importlib.util.find_spec("lightning_fabric") is None:
-        raise UsageError("training derainers needs: pip install 'derain-harness[train]'")
-    options = Options(
-        recipe=arguments.recipe,
-        epochs=arguments.epochs,
-        max_minutes=arguments.max_minutes,
-        exclude=tuple(arguments.exclude),
-        vgg=arguments.vgg,
-    )
-    for folder in options.exclude:
-        if not folder.is_dir():
-            raise UsageError(f"--exclude {folder}: no such folder")
-    keep_large_blocks()
-    with progress_bars() as progress:
-        file = train_derainer(arguments.name, spec, arguments.out, options, progress, print)
-    print(file)
-    return 0
+    return train(arguments)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -360,8 +292,31 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--images {arguments.number}: at least 1")
     number = None if arguments.all else arguments.number
     with progress_bars() as progress:
-        checks = verify(arguments.folder, _fields(arguments), number, progress)
+        checks = verify(arguments.folder, fields_of(arguments), number, progress)
     return show_checks(checks)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from harness.doctor import examine
+
+    spec = checked(**fields_of(arguments))
+    found = list(examine(Path(spec.workspace)))
+    table(["what", "state", "detail"], [[f.what, f.state, f.detail] for f in found])
+    return 0
+
+
+def _gc(arguments: argparse.Namespace) -> int:
+    from harness.free import free
+
+    for flag, value in (("--keep-gb", arguments.keep_gb), ("--older-than", arguments.older_than)):
+        if not value >= 0:
+            raise UsageError(f"{flag} {value}: a number from 0 on")
+    freed = free(arguments.workspace, arguments.keep_gb, arguments.older_than)
+    print(
+        f"{freed.files} files removed, {freed.freed_bytes / 1e9:.2f} GB; "
+        f"{freed.kept_bytes / 1e9:.2f} GB of images and predictions kept"
+    )
+    return 0
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -376,6 +331,8 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": _train,
     "fetch": _fetch,
     "list": _list,
+    "doctor": _doctor,
+    "gc": _gc,
 }
 """What each verb of `harness.arguments` does; returns the exit status."""
 

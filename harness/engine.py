@@ -66,7 +66,7 @@ def run(
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)
     try:
-        entries, failures = _entries(plan)
+        entries, failures = entries_of(plan)
         check(plan, ledger)
         told = progress or (lambda *_: None)
         _complete(plan, entries, failures, ledger, cache, told)
@@ -90,7 +90,7 @@ def run(
     return results
 
 
-def _entries(plan: Plan) -> tuple[list[Entry], dict[str, Failure]]:
+def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, Failure]]:
     """Samples with the digests of their files; those that cannot be read are failures."""
     entries, failures = [], {}
     for sample in plan.dataset.samples:
@@ -119,7 +119,7 @@ def _complete(
         alive = [e for e in entries if e.sample.id not in failures]
         size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
         chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
-        shown, have, done = _known(plan, condition, alive, pictured, ledger)
+        shown, have, done = known_units(plan, condition, alive, pictured, ledger)
         todo = [chunk for chunk in chunks if not all(e.sample.id in done for e in chunk)]
         label = f"{condition.rain} · {condition.derainer.name}"
         finished = len(alive) - sum(map(len, todo))
@@ -138,7 +138,7 @@ def _complete(
                 progress(label, finished, len(alive))
 
 
-def _known(
+def known_units(
     plan: Plan,
     condition: Condition,
     entries: Sequence[Entry],

@@ -14,7 +14,7 @@ from datasets.folder import by_stem
 from datasets.image import NDArrayByte, decode
 from harness import keys
 from harness.provenance import machine
-from harness.record import Record, Results, level_interval
+from harness.record import ByImage, Record, Results, level_interval
 from harness.replicates import resample_counts
 from harness.spec import UsageError
 from harness.unit import Failure, message
@@ -62,6 +62,7 @@ def score_quality(
     where = _name(reference or restored), f"dir:{_name(restored)}"
     evidences = [o for o in outcomes if not isinstance(o, Failure)]
     records, draws = _records(evidences, metrics, fingerprint, list(kept), where)
+    values = quality.by_image(evidences, metrics)
     return Results(
         run=keys.key(
             "score",
@@ -83,6 +84,7 @@ def score_quality(
         cost=[],
         errors=[{"sample": f.sample, "stage": f.stage, "message": f.message} for f in failures],
         records=sorted(records, key=lambda r: r.metric),
+        by_image=by_image_of(list(kept), list(kept), f"given|{where[1]}|quality", values),
         draws=draws,
     )
 
@@ -164,6 +166,17 @@ def _records(
         stems,
         of,
     )
+
+
+def by_image_of(
+    samples: Sequence[str],
+    units: Sequence[str],
+    where: str,
+    values: Mapping[str, NDArray[np.float64]],
+) -> ByImage:
+    """Numbers of single images of one condition and task, whose cells begin with ``where``."""
+    cells = {f"{where}|{metric}": v.astype(np.float32) for metric, v in values.items()}
+    return ByImage(tuple(samples), tuple(units), cells)
 
 
 def records_of(

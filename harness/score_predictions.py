@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness import keys
 from harness.chain import Entry
 from harness.plan import open_dataset
 from harness.provenance import machine
 from harness.record import Results
 from harness.replicates import resample_counts, sampling_units
-from harness.score import records_of
+from harness.score import by_image_of, records_of
 from harness.spec import RunSpec, UsageError
 from harness.task_plan import evidence_version, scoring_task
 from tasks.files import read_detections, read_label_maps
@@ -82,4 +84,11 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         errors=[],
         records=sorted(records, key=lambda r: r.metric),
         draws=draws,
+        by_image=by_image_of(
+            [s.id for s in samples], units, f"given|{made}|{name}", task.by_image(evidences)
+        ),
+        curves={
+            f"given|{made}|{name}|{metric}": curve.astype(np.float32)
+            for metric, curve in task.curves(evidences).items()
+        },
     )

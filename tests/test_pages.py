@@ -15,5 +15,5 @@ def test_paths_on_a_page_exist(page: str) -> None:
     named = re.findall(r"[`(]((?:\w[\w-]*/)+[\w.-]*)[`)]", (ROOT / page).read_text())
     assert named
     for path in named:
-        if not path.startswith(("demo/", "out/", "plots/")):
+        if not path.startswith(("demo/", "out/", "plots/", "pictures/")):
             assert (ROOT / path).exists(), path

@@ -1,0 +1,81 @@
+"""A workspace before, after and cleared: what a run would do, and what may be freed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import RunSpec, run
+from harness.cli import run_command_line
+from harness.free import free
+from harness.spec import UsageError
+from harness.survey import survey
+
+
+@pytest.fixture
+def spec(coco_root: Path, tmp_path: Path) -> RunSpec:
+    return RunSpec(
+        dataset="coco",
+        data_root=str(coco_root),
+        derainer=("median",),
+        task=("none",),
+        workspace=str(tmp_path / "runs"),
+    )
+
+
+def test_a_dry_run_counts_and_touches_nothing(
+    spec: RunSpec, coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = survey(spec)
+    assert [(c.rain, c.derainer, c.done, c.todo) for c in cells] == [
+        ("none", "identity", 0, 8),
+        ("photoshop-heavy", "identity", 0, 8),
+        ("photoshop-heavy", "median", 0, 8),
+    ]
+    assert [c.seconds for c in cells] == [0, 0, None]
+    assert cells[0].cached_bytes == 0 < cells[2].cached_bytes
+    assert not (tmp_path / "runs").exists()
+    run(spec.model_copy(update={"limit": 3}))
+    cells = survey(spec)
+    assert [(c.done, c.todo) for c in cells] == [(3, 5)] * 3
+    assert cells[2].seconds is not None
+    assert 0 < cells[2].seconds < 60
+    words = ["run", "--dataset", "coco", "--data-root", str(coco_root), "--derainer", "median"]
+    words += ["--task", "none", "--workspace", spec.workspace]
+    assert run_command_line([*words, "--dry-run"]) == 0
+    assert "15 images to compute" in capsys.readouterr().out
+
+
+def test_images_go_and_records_stay(
+    spec: RunSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = run(spec)
+    pictures = sorted((tmp_path / "runs" / "images").rglob("*.png"))
+    assert len(pictures) == 8
+    for i, file in enumerate(pictures):
+        os.utime(file, (time.time() - 86400 * (10 - i),) * 2)
+    freed = free(tmp_path / "runs", older_than_days=6.5)
+    assert freed.files == 4
+    assert [file.exists() for file in pictures] == [False] * 4 + [True] * 4
+    kept = sum(file.stat().st_size for file in pictures[4:])
+    assert freed.kept_bytes >= kept
+    assert run_command_line(["gc", str(tmp_path / "runs"), "--keep-gb", "1"]) == 0
+    assert capsys.readouterr().out.startswith("0 files removed")
+    assert run_command_line(["gc", str(tmp_path / "runs")]) == 0
+    assert not any(file.exists() for file in pictures)
+    assert run(spec).records == before.records
+    assert run_command_line(["gc", str(tmp_path)]) == 2
+    assert run_command_line(["gc", str(tmp_path / "runs"), "--keep-gb", "nan"]) == 2
+    with pytest.raises(UsageError, match="no ledger there"):
+        free(tmp_path)
+
+
+def test_the_doctor_tells_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["doctor", "--workspace", str(tmp_path / "absent")]) == 0
+    shown = capsys.readouterr().out
+    assert "derainer granet" in shown
+    assert "GB free" in shown
+    assert not (tmp_path / "absent").exists()
