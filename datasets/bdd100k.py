@@ -15,16 +15,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from datasets import fields, scalabel
+from datasets.class_png import CLASSES, decode_classes
 from datasets.fields import Problems
 from datasets.folder import by_stem
-from datasets.image import ImageError, NDArrayByte, decode, decode_indices
+from datasets.image import NDArrayByte
 from datasets.instance_png import read_bitmask, read_colormap
 from datasets.label_files import copy_files
 from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
-from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 
 OBJECTS = (
     "pedestrian",
@@ -40,28 +38,6 @@ OBJECTS = (
 )
 """Categories 1 to 10 of boxes; the first eight are those of instances."""
 INSTANCES = 8
-CLASSES: dict[str, tuple[int, int, int]] = {
-    "road": (128, 64, 128),
-    "sidewalk": (244, 35, 232),
-    "building": (70, 70, 70),
-    "wall": (102, 102, 156),
-    "fence": (190, 153, 153),
-    "pole": (153, 153, 153),
-    "traffic light": (250, 170, 30),
-    "traffic sign": (220, 220, 0),
-    "vegetation": (107, 142, 35),
-    "terrain": (152, 251, 152),
-    "sky": (70, 130, 180),
-    "person": (220, 20, 60),
-    "rider": (255, 0, 0),
-    "car": (0, 0, 142),
-    "truck": (0, 0, 70),
-    "bus": (0, 60, 100),
-    "train": (0, 80, 100),
-    "motorcycle": (0, 0, 230),
-    "bicycle": (119, 11, 32),
-}
-"""Classes 0 to 18 of label maps, those of Cityscapes, with their colours in colormaps."""
 _Add = Callable[[Sample], Sample]
 UNCLEAN = {"weather": ("rainy", "snowy", "foggy")}
 """Frames that show bad weather are no clean condition."""
@@ -365,40 +341,6 @@ def _entry(frames: dict[str, dict[str, Any]], stem: str, file: Path) -> tuple[di
     if stem not in frames:
         raise DatasetError(f"{file.name}: no frame {stem}: add it or remove its image")
     return frames[stem], f"{file.name}: frame {stem}"
-
-
-def decode_classes(data: bytes, name: str) -> NDArrayByte:
-    """Decode a mask or colormap to classes, ``uint8 (720, 1280)``: 0 to 18 or `IGNORED`.
-
-    Raises:
-        ImageError: If it cannot be decoded, has another size, or a pixel is no class.
-    """
-    has_colours = data[25:26] in (b"\x02", b"\x06")  # a PNG's header says so there
-    classes = _classes_of_colours(decode(data, name), name) if has_colours else None
-    classes = decode_indices(data, name) if classes is None else classes
-    if classes.shape != (HEIGHT_PX, WIDTH_PX):
-        raise ImageError(
-            f"{name}: {classes.shape[1]}x{classes.shape[0]} pixels, BDD100K's frames are "
-            f"{WIDTH_PX}x{HEIGHT_PX}"
-        )
-    wrong = classes[(classes >= len(CLASSES)) & (classes != IGNORED)]
-    if wrong.size:
-        raise ImageError(f"{name}: pixel {wrong[0]} is none of the classes 0 to 18 and {IGNORED}")
-    return classes
-
-
-def _classes_of_colours(image: NDArrayByte, name: str) -> NDArrayByte:
-    """Classes from the colours of Cityscapes; black is ignored."""
-    weights = np.array([65536, 256, 1])
-    colours = np.array([*CLASSES.values(), (0, 0, 0)]) @ weights
-    values = np.array([*range(len(CLASSES)), IGNORED], np.uint8)
-    order = np.argsort(colours)
-    pixels = image.astype(np.int64) @ weights
-    place = np.searchsorted(colours[order], pixels).clip(max=len(order) - 1)
-    if (colours[order][place] != pixels).any():
-        row, column = np.argwhere(colours[order][place] != pixels)[0]
-        raise ImageError(f"{name}: the colour at x {column}, y {row} is no class's")
-    return np.asarray(values[order][place], np.uint8)
 
 
 def _export(found: _Found, root: Path, out: Path, places: Mapping[str, PurePosixPath]) -> None:

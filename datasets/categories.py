@@ -5,8 +5,9 @@ Detectors and segmenters that were trained on one set are scored on another by t
 
 from __future__ import annotations
 
-from datasets.bdd100k import CLASSES, INSTANCES, OBJECTS
+from datasets.bdd100k import INSTANCES, OBJECTS
 from datasets.camvid import CLASSES as CAMVID
+from datasets.class_png import CLASSES
 from datasets.sample import DatasetError
 
 # fmt: off

@@ -8,13 +8,24 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness import regress, regress_runs
-from harness.junit import Case, write_junit
+from harness.given import given_of
+from harness.junit import Case, Status, write_junit
 from harness.regress import Finding, Findings
 from harness.spec import RunSpec, UsageError, checked
 from harness.terminal import line, progress_bars, say, table
 from harness.verify import BOUND, Check
+from reports.claims import Claim
+
+STATUS: dict[str, Status] = {
+    "reproduced": "passed",
+    "differs": "failed",
+    "inconclusive": "skipped",
+    "cannot-run": "skipped",
+}
+"""What the verdict on an order is to a test report."""
 
 
 def regress_papers(arguments: argparse.Namespace) -> int:
@@ -22,13 +33,13 @@ def regress_papers(arguments: argparse.Namespace) -> int:
     claims = regress.select(arguments.what)
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
     held = os.environ.get("DERAIN_HARNESS_DATA")
-    given = regress.given_of(
+    given = given_of(
         arguments.data, arguments.weights, checked(**fields), Path(held) if held else None
     )
     with progress_bars() as progress:
         found = regress.regress(claims, given, progress)
     if arguments.json:
-        line(json.dumps(regress.as_json(found), indent=1, allow_nan=False))
+        line(json.dumps(_as_json(found), indent=1, allow_nan=False))
     else:
         _show_findings(found)
     if arguments.junit is not None:
@@ -91,10 +102,8 @@ def _cases(found: Findings) -> list[Case]:
     for o in found.ordinal:
         if o.verdict != "cannot-run":
             better, worse = regress.cell(o.claim.better), regress.cell(o.claim.worse)
-            status = {"reproduced": "passed", "differs": "failed"}.get(o.verdict, "skipped")
-            cases.append(
-                Case(f"{o.claim.better.paper}.order", f"{better} > {worse}", status, o.verdict)  # type: ignore[arg-type]
-            )
+            suite = f"{o.claim.better.paper}.order"
+            cases.append(Case(suite, f"{better} > {worse}", STATUS[o.verdict], o.verdict))
     return cases
 
 
@@ -179,3 +188,50 @@ def _span(ends: tuple[float, float] | None, digits: int) -> str:
     if ends is None:
         return ""
     return f"[{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]"
+
+
+def _as_json(findings: Findings) -> dict[str, Any]:
+    """Everything as plain values."""
+
+    def fields(claim: Claim) -> dict[str, Any]:
+        names = (
+            "paper",
+            "table",
+            "row",
+            "column",
+            "metric",
+            "method",
+            "derainer",
+            "dataset",
+            "split",
+        )
+        return {name: getattr(claim, name) for name in names}
+
+    return {
+        "claims": [
+            fields(f.claim)
+            | {
+                "printed": f.claim.value,
+                "unit": f.claim.unit,
+                "tolerance": list(f.claim.tolerance),
+                "measured": f.measured,
+                "difference": f.difference,
+                "interval": None if f.interval is None else list(f.interval),
+                "n": f.n,
+                "verdict": f.verdict,
+                "reason": f.reason,
+                "note": f.claim.note,
+            }
+            for f in findings.claims
+        ],
+        "orders": [
+            {
+                "better": fields(o.claim.better),
+                "worse": fields(o.claim.worse),
+                "difference": o.difference,
+                "interval": None if o.interval is None else list(o.interval),
+                "verdict": o.verdict,
+            }
+            for o in findings.ordinal
+        ],
+    }

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
+Status = Literal["passed", "failed", "skipped"]
+
 
 class Case(NamedTuple):
     """One verdict."""
 
     group: str
     name: str
-    status: Literal["passed", "failed", "skipped"]
+    status: Status
     message: str
 
 

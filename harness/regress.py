@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datasets.sample import DatasetError
-from harness import FETCHED
-from harness.fetch import SOURCES
+from harness import keys
+from harness.given import Given, images_of, needed
 from harness.record import Record, Results, interval
 from harness.spec import RunSpec, UsageError, known
 from reports.claims import METRICS, Claim, OrdinalClaim, ordinal_claims, read_claims
@@ -19,20 +18,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Verdict = Literal["reproduced", "differs", "inconclusive", "cannot-run"]
-
-DATA = {
-    "rain100l": "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html",
-    "rain100h": "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html",
-    "rain14000": "https://xueyangfu.github.io/projects/cvpr2017.html",
-    "rain1200": "https://github.com/hezhangsprinter/DID-MDN",
-}
-"""Where the paired data sets of claims that can be run are published."""
-
-PUBLISHED = {
-    "prenet": "https://github.com/csdwren/PReNet",
-    "nledn": "https://github.com/AlexHex7/NLEDN",
-}
-"""Where the weights lie that no entry of `SOURCES` has, by the network's family."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +74,6 @@ class Findings:
         ]
 
 
-@dataclass(frozen=True)
-class Given:
-    """What the user has at hand."""
-
-    data: Mapping[str, Path]
-    """Folder of a data set's test pairs, by the name that claims give it."""
-    weights: Mapping[tuple[str, str], Path]
-    """Weight file by derainer and the data set it was trained for."""
-    spec: RunSpec
-    """Workspace, workers, device and limit of the runs."""
-
-
 def select(words: Sequence[str]) -> list[Claim]:
     """The claims of ``papers`` (all), of a paper, or of one table as ``PAPER:TABLE``.
 
@@ -121,12 +94,12 @@ def select(words: Sequence[str]) -> list[Claim]:
     return chosen
 
 
-def regress(claims: Sequence[Claim], given: Given, progress: Any = None) -> Findings:
+def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Findings:
     """Judge claims, running what they need as far as it is there.
 
     Args:
         claims: See `select`.
-        given: Data, weights, and how to run.
+        held: Data, weights, and how to run.
         progress: Told (condition, images done, images).
     """
     found: dict[Claim, Finding] = {}
@@ -137,7 +110,7 @@ def regress(claims: Sequence[Claim], given: Given, progress: Any = None) -> Find
         elif claim.metric == "parameters":
             found[claim] = _parameters(claim)
         else:
-            file, missing = _needed(claim, given)
+            file, missing = needed(claim, held)
             if file is None:
                 found[claim] = Finding(claim, "cannot-run", reason=missing)
             else:
@@ -145,7 +118,7 @@ def regress(claims: Sequence[Claim], given: Given, progress: Any = None) -> Find
                 wanted.setdefault((claim.dataset, claim.split or ""), []).append((claim, file))
     measured: dict[Claim, tuple[Results, Record]] = {}
     for (dataset, _), needs in wanted.items():
-        for claim, outcome in _run(needs, given.data[dataset], given.spec, progress).items():
+        for claim, outcome in _run(needs, held.data[dataset], held.spec, progress).items():
             if isinstance(outcome, str):
                 found[claim] = Finding(claim, "cannot-run", reason=outcome)
                 continue
@@ -182,12 +155,6 @@ def judge(claim: Claim, measured: float, n: int, ci: tuple[float, float] | None)
     return Finding(claim, "inconclusive", value, ends, n, reason)
 
 
-def images_of(claim: Claim) -> int:
-    """Images of the claim's split; 0 where it is of none."""
-    number = (claim.split or "").rpartition("-")[2]
-    return int(number) if number.isdigit() else 0
-
-
 def cell(claim: Claim) -> str:
     """Name of a printed number."""
     return f"{claim.paper}:{claim.table} {claim.row} | {claim.column}"
@@ -215,30 +182,6 @@ def _parameters(claim: Claim) -> Finding:
         return Finding(claim, "cannot-run", reason=f"{claim.method} is not built here")
     counts = (p.numel() for n, p in network.named_parameters() if n.split(".")[0] not in left_out)
     return judge(claim, sum(counts), 0, None)
-
-
-def _needed(claim: Claim, given: Given) -> tuple[Path | None, str]:
-    """The weights of a claim, or what it lacks and where that is."""
-    dataset, derainer = claim.dataset or "", claim.derainer or ""
-    if not derainer:
-        return None, f"{claim.method} is no derainer of the harness"
-    lacking = []
-    if dataset not in given.data:
-        where = DATA.get(dataset, "its authors")
-        lacking.append(
-            f"the {images_of(claim) or 'test'} pairs of {dataset} ({where}): --data {dataset}=DIR"
-        )
-    file = given.weights.get((derainer, dataset))
-    if file is None:
-        name = f"{derainer}-{'rain1400' if dataset == 'rain14000' else dataset}"
-        family = "prenet" if derainer.startswith("pr") else derainer
-        remedy = (
-            f"python -m harness fetch {name}"
-            if name in SOURCES
-            else f"{PUBLISHED.get(family, 'its authors')}: --weights {derainer}:{dataset}=FILE"
-        )
-        lacking.append(f"the authors' weights of {derainer} for {dataset} ({remedy})")
-    return (None, "; ".join(lacking)) if lacking else (file, "")
 
 
 def _run(
@@ -269,7 +212,7 @@ def _run(
         return {claim: str(error) for claim, _ in needs}
     outcomes: dict[Claim, tuple[Results, Record] | str] = {}
     for claim, file in needs:
-        sha256 = _sha256(file)
+        sha256 = keys.file_sha256(file)
         record = next(
             (r for r in results.records if (r.weights, r.metric) == (sha256, claim.metric)), None
         )
@@ -307,102 +250,3 @@ def _order(claim: OrdinalClaim, measured: Mapping[Claim, tuple[Results, Record]]
     low, high = sorted(sign * end for end in paired.ci)
     verdict: Verdict = "reproduced" if low > 0 else "differs" if high < 0 else "inconclusive"
     return OrdinalFinding(claim, verdict, sign * paired.difference, (low, high))
-
-
-def found_weights(folders: Iterable[Path]) -> dict[tuple[str, str], Path]:
-    """Published weights in some folders, known by their sha256."""
-    digests = {source.sha256: name for name, source in SOURCES.items()}
-    found: dict[tuple[str, str], Path] = {}
-    files = (f for folder in folders if folder.is_dir() for f in sorted(folder.rglob("*.pth")))
-    for file in files:
-        name = digests.get(_sha256(file))
-        if name is not None:
-            derainer, _, data = name.rpartition("-")
-            found.setdefault((derainer, "rain14000" if data == "rain1400" else data), file)
-    return found
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def given_of(
-    data: Sequence[str], weights: Sequence[str], spec: RunSpec, held: Path | None
-) -> Given:
-    """What the command line names, beside what lies in known places.
-
-    Args:
-        data: Words ``DATASET=DIR``.
-        weights: Words ``DERAINER:DATASET=FILE``.
-        spec: How to run.
-        held: A folder with data sets by name, and ``weights``.
-
-    Raises:
-        UsageError: For a word that is not so, or a folder or file that is absent.
-    """
-    folders = {}
-    if held is not None:
-        folders = {name: held / name for name in DATA if (held / name).is_dir()}
-    for word in data:
-        name, _, folder = word.partition("=")
-        known(name, DATA, "data set in --data")
-        if not Path(folder).is_dir():
-            raise UsageError(f"--data {word}: no such folder, expected {name}=DIR")
-        folders[name] = Path(folder)
-    files = found_weights([FETCHED / "weights", *([held / "weights"] if held else [])])
-    for word in weights:
-        place, _, file = word.partition("=")
-        derainer, _, name = place.partition(":")
-        if not (derainer and name and Path(file).is_file()):
-            raise UsageError(
-                f"--weights {word}: expected DERAINER:DATASET=FILE, a file that is there"
-            )
-        files[derainer, name] = Path(file)
-    return Given(folders, files, spec)
-
-
-def as_json(findings: Findings) -> dict[str, Any]:
-    """Everything as plain values."""
-
-    def fields(claim: Claim) -> dict[str, Any]:
-        names = (
-            "paper",
-            "table",
-            "row",
-            "column",
-            "metric",
-            "method",
-            "derainer",
-            "dataset",
-            "split",
-        )
-        return {name: getattr(claim, name) for name in names}
-
-    return {
-        "claims": [
-            fields(f.claim)
-            | {
-                "printed": f.claim.value,
-                "unit": f.claim.unit,
-                "tolerance": list(f.claim.tolerance),
-                "measured": f.measured,
-                "difference": f.difference,
-                "interval": None if f.interval is None else list(f.interval),
-                "n": f.n,
-                "verdict": f.verdict,
-                "reason": f.reason,
-                "note": f.claim.note,
-            }
-            for f in findings.claims
-        ],
-        "orders": [
-            {
-                "better": fields(o.claim.better),
-                "worse": fields(o.claim.worse),
-                "difference": o.difference,
-                "interval": None if o.interval is None else list(o.interval),
-                "verdict": o.verdict,
-            }
-            for o in findings.ordinal
-        ],
-    }

@@ -370,7 +370,8 @@ def test_the_real_frames_load_in_every_form_they_have(data: Path) -> None:
 
 @pytest.mark.data
 def test_the_toolkits_examples_load(data: Path) -> None:
-    from datasets.bdd100k import OBJECTS, decode_classes
+    from datasets.bdd100k import OBJECTS
+    from datasets.class_png import decode_classes
     from datasets.instance_png import read_bitmask
     from datasets.scalabel import boxes, outlines, read_frames
 

@@ -20,8 +20,9 @@ from derainers import DERAINERS
 from derainers.derainer import Derainer
 from harness import RunSpec, regress, regress_runs
 from harness.cli import run_command_line
+from harness.given import Given, given_of
 from harness.record import Record, Results
-from harness.regress import Given, given_of, judge, select
+from harness.regress import judge, select
 from harness.regress import regress as regress_claims
 from harness.replicates import resample_counts
 from harness.spec import UsageError
