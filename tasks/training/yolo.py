@@ -1,7 +1,7 @@
 """Train the small network for boxes and masks with ultralytics' own trainer.
 
 The data set is written as ultralytics reads it: links to the images, and for each a text file of
-outlines. All else is the trainer's: mosaic, flips, colour, SGD or AdamW by its rule, the moving
+outlines. All else is the trainer's: flips, sizes, colour, SGD or AdamW by its rule, the moving
 average of the weights that is kept.
 """
 
@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -33,11 +33,15 @@ class Recipe:
     """What decides the weights beside the images; the rest is ultralytics' default."""
 
     epochs: int = 30
-    batch: int = 16
+    batch: int = 8
     image_px: int = 320
     """Longer side at which the network sees an image, in training and in use."""
     learning_rate: float = 1e-3
     optimiser: str = "AdamW"
+    mosaic: float = 0.0
+    """Share of the batches made of four images each: outlines of crowded scenes make them dear."""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """bf16: forwards in bfloat16, which is faster where the processor has it."""
     seed: int = 0
 
 
@@ -63,16 +67,20 @@ def train(
     """
     data = _written(samples, categories, folder / "data")
     last = folder / "ultralytics" / "weights" / "last.pt"
-    trainer = _Trainer(
+    trainer = (_MixedTrainer if recipe.dtype == "bf16" else _Trainer)(
         overrides={
             "model": str(last) if last.is_file() else "yolo-street.yaml",  # the name alone is used
             "resume": str(last) if last.is_file() else False,
             "data": str(data),
             "epochs": recipe.epochs,
             "batch": recipe.batch,
+            "nbs": recipe.batch,  # a step of the optimiser for every batch
             "imgsz": recipe.image_px,
             "lr0": recipe.learning_rate,
             "optimizer": recipe.optimiser,
+            "amp": False,
+            "mosaic": recipe.mosaic,
+            "cache": "ram",
             "seed": recipe.seed,
             "project": str(folder.resolve()),
             "name": "ultralytics",
@@ -100,6 +108,8 @@ def train(
 class _Trainer(SegmentationTrainer):  # type: ignore[misc]
     """ultralytics' trainer with our network instead of one of its files."""
 
+    network = SegmentationModel
+
     def get_model(
         self,
         cfg: Any = None,
@@ -107,10 +117,33 @@ class _Trainer(SegmentationTrainer):  # type: ignore[misc]
         verbose: bool = True,
     ) -> SegmentationModel:
         """Our network, with the weights of the checkpoint that is continued."""
-        return super().get_model(copy.deepcopy(ARCHITECTURE), weights, verbose)
+        model: SegmentationModel = self.network(
+            copy.deepcopy(ARCHITECTURE), nc=self.data["nc"], ch=3, verbose=verbose
+        )
+        if weights is not None:
+            model.load(weights)
+        return model
 
     def final_eval(self) -> None:
         """Nothing: the harness scores."""
+
+
+class _Mixed(SegmentationModel):  # type: ignore[misc]
+    """The network with its forwards in training in bfloat16."""
+
+    def loss(
+        self, batch: dict[str, Any], preds: Any = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """As ultralytics has it, in mixed precision on whatever device."""
+        with torch.autocast(batch["img"].device.type, torch.bfloat16):
+            lost: tuple[torch.Tensor, dict[str, torch.Tensor]] = super().loss(batch, preds)
+        return lost
+
+
+class _MixedTrainer(_Trainer):
+    """ultralytics' own switch for bfloat16 refuses the CPU."""
+
+    network = _Mixed
 
 
 def outlines(annotations: Annotations, categories: Sequence[int]) -> list[str]:
@@ -156,11 +189,13 @@ def _written(samples: Sequence[Sample], categories: Mapping[int, str], folder: P
             (images / name).symlink_to(sample.path.resolve())
         text = "\n".join(outlines(sample.annotations, ids))
         (labels / f"{number:06}.txt").write_text(text + "\n" * bool(text), encoding="utf-8")
+    few = folder / "few.txt"
+    few.write_text(f"./images/000000{samples[0].path.suffix}\n", encoding="utf-8")
     file = folder / "data.yaml"
     said = {
         "path": str(folder.resolve()),
         "train": "images",
-        "val": "images",  # asked for, not used
+        "val": few.name,  # asked for, not used
         "names": {i: categories[c] for i, c in enumerate(ids)},
     }
     file.write_text(json.dumps(said), encoding="utf-8")  # JSON is YAML
