@@ -1,7 +1,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SITE = $(wildcard $(VENV)/lib/python3*/site-packages)
 
 .PHONY: install demo check test test-all
 
@@ -12,12 +11,9 @@ $(VENV)/installed: pyproject.toml lock.txt
 	$(BIN)/python -m pip install --quiet --constraint lock.txt --editable '.[dev]'
 	touch $@
 
-# The photographs that installed packages ship: no download, no licence to ask for.
+# Street scenes that are rendered: no download, no licence to ask for.
 demo: install
-	mkdir -p demo/photos
-	cp $(SITE)/ultralytics/assets/*.jpg demo/photos
-	cd $(SITE)/skimage/data && cp astronaut.png chelsea.png coffee.png motorcycle_left.png rocket.jpg $(CURDIR)/demo/photos
-	$(BIN)/python -m harness run --dataset folder --data-root demo/photos --task none --workspace demo/runs --out demo/report
+	$(BIN)/python -m harness run --task none --workspace demo/runs --out demo/report
 
 check: install
 	$(BIN)/ruff check .

@@ -221,3 +221,7 @@ class Dataset:
         """
         order = sorted(self.samples, key=lambda s: hashlib.sha256(s.id.encode()).digest())
         return replace(self, samples=order[:limit])
+
+    def shard(self, number: int, count: int) -> Dataset:
+        """Every ``count``-th sample, from ``number`` on: of all numbers below it together, all."""
+        return replace(self, samples=self.samples[number::count])

@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
         _list,
         _doctor,
         _gc,
+        _gather,
     ):
         add(verbs)
     return whole
@@ -341,6 +342,18 @@ def _gc(verbs: Verbs) -> None:
         "--older-than", type=float, default=0.0, metavar="DAYS", help="only files older than that"
     )
     gc.set_defaults(verb="gc")
+
+
+def _gather(verbs: Verbs) -> None:
+    gather = verbs.add_parser(
+        "gather",
+        help="put what several workspaces found into one",
+        description="For parts of a run, made with --shard: the same run without it, on the "
+        "gathered workspace, then computes what is missing still, and reports.",
+    )
+    gather.add_argument("workspaces", type=Path, nargs="+", metavar="WORKSPACE")
+    gather.add_argument("--workspace", type=Path, required=True, dest="into", metavar="PATH")
+    gather.set_defaults(verb="gather")
 
 
 def _list(verbs: Verbs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.arguments import REPEATED, fields_of, parser, split_words
 from harness.spec import RunSpec, UsageError, checked
+from harness.storage import storage_error
 from harness.terminal import progress_bars, say, show, show_survey, table
 
 if TYPE_CHECKING:
@@ -33,6 +35,12 @@ def run_command_line(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("interrupted: the same command continues where it stopped")
         return 130
+    except (OSError, sqlite3.Error) as error:
+        said = storage_error(error)
+        if said is None:
+            raise
+        say(f"error: {said}")
+        return 2
     except ValueError as error:
         if not _is_users(error):
             raise
@@ -81,7 +89,9 @@ def _run(arguments: argparse.Namespace) -> int:
     with progress_bars() as progress:
         results = run(spec, progress=progress)
     show(results, spec.out)
-    return 1 if len(results.errors) > spec.max_errors else 0
+    failed, scored = len(results.errors), max((r.n for r in results.records), default=0)
+    share = failed + scored if spec.max_errors < 1 else 1
+    return 1 if failed > spec.max_errors * share else 0
 
 
 def _score(arguments: argparse.Namespace) -> int:
@@ -319,6 +329,14 @@ def _gc(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _gather(arguments: argparse.Namespace) -> int:
+    from harness.gather import gather
+
+    new = gather(arguments.workspaces, arguments.into)
+    print(f"{arguments.into}: {new} rows of {len(arguments.workspaces)} workspaces are new there")
+    return 0
+
+
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "report": _report,
@@ -333,6 +351,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": _list,
     "doctor": _doctor,
     "gc": _gc,
+    "gather": _gather,
 }
 """What each verb of `harness.arguments` does; returns the exit status."""
 

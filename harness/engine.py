@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,11 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.chain import Entry, UnitKeys
+from harness.chain import Entry
+from harness.claims import Claims
 from harness.doubts import check
 from harness.exemplary import exemplary
+from harness.lacking import Lacking
 from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack
-from harness.plan import Condition, Plan, make_plan
+from harness.plan import Plan, make_plan
 from harness.record import Results, arrays_of
 from harness.reduction import gallery, reduced
 from harness.save import cell, save_predictions
@@ -28,6 +31,8 @@ from harness.unit import Failure, Finished, Worker, message, one_thread_each
 Progress = Callable[[str, int, int], None]
 """Called with (condition, images done, images in all)."""
 
+POLL_S = 0.2
+"""Between looks at what another process has in work."""
 CHUNK_ON_CUDA = 16
 """Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
 
@@ -63,18 +68,19 @@ def run(
         samples = [s for s in plan.dataset.samples if s.id in only]
         plan = replace(plan, dataset=replace(plan.dataset, samples=samples))
     ledger = Ledger(Path(spec.workspace))
+    claims = Claims(ledger)
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)
     try:
         entries, failures = entries_of(plan)
         check(plan, ledger)
         told = progress or (lambda *_: None)
-        _complete(plan, entries, failures, ledger, cache, told)
+        _complete(plan, entries, failures, ledger, claims, cache, told)
         results = reduced(plan, entries, failures, ledger, started)
         if spec.images:
             tasks = tuple(task.name for task in plan.tasks)
             chosen, failed = exemplary(results.by_image, tasks), len(failures)
-            _complete(plan, entries, failures, ledger, cache, told, frozenset(chosen))
+            _complete(plan, entries, failures, ledger, claims, cache, told, frozenset(chosen))
             if len(failures) > failed:
                 results = reduced(plan, entries, failures, ledger, started)
             results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
@@ -83,6 +89,8 @@ def run(
             kept = [e for e in entries if e.sample.id not in failures]
             save_predictions(plan, kept, ledger, Path(spec.out))
     finally:
+        with contextlib.suppress(sqlite3.Error):  # on a full disk claims end with the process
+            claims.release_all()
         ledger.close()
         cache.trim(spec.cache_gb)
     if spec.out is not None:
@@ -106,6 +114,7 @@ def _complete(
     entries: Sequence[Entry],
     failures: dict[str, Failure],
     ledger: Ledger,
+    claims: Claims,
     cache: ImageCache,
     progress: Progress,
     pictured: frozenset[str] = frozenset(),
@@ -113,14 +122,15 @@ def _complete(
     """Compute what the ledger lacks, condition by condition; images that fail go into ``failures``.
 
     An image that failed is not tried under later conditions: it is left out of all cells anyway.
-    Of images in ``pictured`` the pictures for the page are made too.
+    Of images in ``pictured`` the pictures for the page are made too. What another process has in
+    work is waited for.
     """
     for condition in plan.conditions:
         alive = [e for e in entries if e.sample.id not in failures]
         size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
         chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
-        shown, have, done = known_units(plan, condition, alive, pictured, ledger)
-        todo = [chunk for chunk in chunks if not all(e.sample.id in done for e in chunk)]
+        lacking = Lacking(plan, condition, pictured, ledger, claims)
+        todo = lacking.of(chunks)
         label = f"{condition.rain} · {condition.derainer.name}"
         finished = len(alive) - sum(map(len, todo))
         progress(label, finished, len(alive))
@@ -131,60 +141,17 @@ def _complete(
             for task in plan.tasks if condition.is_shown else ():
                 task.task.load()
             worker = Worker(plan, condition, cache, predictions, pictured)
-            calls = ((chunk, shown, have) for chunk in todo)
-            for outcomes in _parallel(worker.run, calls, plan.workers):
-                _commit(outcomes, failures, ledger, predictions)
-                finished += len(outcomes)
-                progress(label, finished, len(alive))
-
-
-def known_units(
-    plan: Plan,
-    condition: Condition,
-    entries: Sequence[Entry],
-    pictured: frozenset[str],
-    ledger: Ledger,
-) -> tuple[dict[str, str], frozenset[str], set[str]]:
-    """What the ledger has: digests of images shown, evidence keys, and ids that lack nothing."""
-    units = [UnitKeys(plan, condition, e) for e in entries]
-    shown = ledger.get("images", [u.restored for u in units])
-    wanted: dict[str, list[str]] = {}
-    for u in units:
-        digest = shown.get(u.restored)
-        if digest is not None:
-            tasks = [u.evidence(t, digest) for t in plan.tasks if condition.is_shown]
-            wanted[u.entry.sample.id] = [*u.quality().values(), *tasks]
-    have = frozenset(ledger.has("evidence", [k for ks in wanted.values() for k in ks]))
-    saved = _saved(plan, condition, units, shown, ledger)
-    pictures = ledger.has("pictures", [u.picture() for u in units if u.entry.sample.id in pictured])
-    done = {
-        u.entry.sample.id
-        for u in units
-        if u.entry.sample.id in wanted
-        and u.entry.sample.id in saved
-        and have.issuperset(wanted[u.entry.sample.id])
-        and (u.entry.sample.id not in pictured or u.picture() in pictures)
-    }
-    return shown, have, done
-
-
-def _saved(
-    plan: Plan,
-    condition: Condition,
-    units: Sequence[UnitKeys],
-    shown: Mapping[str, str],
-    ledger: Ledger,
-) -> set[str]:
-    """Ids of images whose predictions are kept, or all where none will be written to files."""
-    if not plan.spec.save or not condition.is_shown:
-        return {u.entry.sample.id for u in units}
-    with contextlib.closing(Predictions(ledger.workspace, cell(plan, condition))) as store:
-        return {
-            u.entry.sample.id
-            for u in units
-            if u.restored in shown
-            and all(store.has(u.prediction(task, shown[u.restored])) for task in plan.tasks)
-        }
+            while todo:
+                calls = lacking.claimed(todo, 2 * plan.workers)
+                for outcomes in _parallel(worker.run, calls, plan.workers):
+                    _commit(outcomes, failures, ledger, predictions)
+                    lacking.release(o.sample for o in outcomes)
+                    finished += len(outcomes)
+                    progress(label, finished, len(alive))
+                todo = lacking.of(lacking.elsewhere)
+                if todo:
+                    time.sleep(POLL_S)
+            progress(label, len(alive), len(alive))
 
 
 def _commit(

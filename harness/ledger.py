@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,11 +36,14 @@ CREATE TABLE IF NOT EXISTS timings (key TEXT PRIMARY KEY, seconds REAL NOT NULL)
 CREATE TABLE IF NOT EXISTS tiles (key TEXT PRIMARY KEY, side_px INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS doubts (key TEXT PRIMARY KEY, said TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pictures (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (
     digest TEXT PRIMARY KEY, finished TEXT NOT NULL, results TEXT NOT NULL, arrays BLOB NOT NULL,
     gallery TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+WAIT_S = 60.0
+"""For another process that is writing."""
 STORED = ("images", "evidence", "timings", "tiles", "pictures")
 """Tables that a finished unit writes."""
 
@@ -63,6 +67,27 @@ def unpack(data: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
+def _shared(file: Path, check_same_thread: bool = True) -> sqlite3.Connection:
+    """Open a database that several processes write into."""
+    db = sqlite3.connect(
+        file, timeout=WAIT_S, isolation_level=None, check_same_thread=check_same_thread
+    )
+    began = time.monotonic()
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            # Who sets it while another does is refused at once, whatever the timeout.
+            if "locked" not in str(error) or time.monotonic() - began > WAIT_S:
+                db.close()
+                raise
+            time.sleep(0.05)
+    # In this mode it survives kills all the same, and no unit waits for the disk.
+    db.execute("PRAGMA synchronous=NORMAL")
+    return db
+
+
 class Ledger:
     """One workspace's ledger; use from one thread."""
 
@@ -79,8 +104,7 @@ class Ledger:
                 self._db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
             else:
                 workspace.mkdir(parents=True, exist_ok=True)
-                self._db = sqlite3.connect(file, timeout=60, isolation_level=None)
-                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db = _shared(file)
             # A ledger from elsewhere shall not run functions of its own schema.
             self._db.execute("PRAGMA trusted_schema=OFF")
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -137,6 +161,25 @@ class Ledger:
             found.update(row[0] for row in rows)
         return found
 
+    def rows(self, table: str, at_once: int = 1000) -> Iterator[dict[str, Any]]:
+        """All rows of a table by key, in parts."""
+        cursor = self._db.execute(f"SELECT * FROM {table}")
+        while part := cursor.fetchmany(at_once):
+            yield dict(part)
+
+    def remove(self, table: str, keys: Iterable[str]) -> None:
+        """Remove rows by key."""
+        self._db.executemany(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys])
+
+    def remove_rows_of(self, table: str, column: str, value: str) -> None:
+        """Remove the rows that have a value in a column."""
+        self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))
+
+    def version_of_others(self) -> int:
+        """A number that changes whenever another process writes into the ledger."""
+        version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
     def save_run(
         self, digest: str, finished: str, results: str, arrays: bytes, gallery: str
     ) -> None:
@@ -182,10 +225,7 @@ class Predictions:
         folder = workspace / "predictions"
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            folder / f"{cell}.sqlite", timeout=60, isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db = _shared(folder / f"{cell}.sqlite", check_same_thread=False)
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, data BLOB NOT NULL)"
         )
@@ -261,7 +301,7 @@ def finished_runs(workspaces: Sequence[Path], begins: str = "") -> list[Results]
     """
     found = []
     for workspace in workspaces:
-        ledger = _opened(workspace)
+        ledger = opened(workspace)
         try:
             digests = [digest for digest in ledger.digests() if digest.startswith(begins)]
         finally:
@@ -270,7 +310,12 @@ def finished_runs(workspaces: Sequence[Path], begins: str = "") -> list[Results]
     return found
 
 
-def _opened(workspace: Path) -> Ledger:
+def opened(workspace: Path) -> Ledger:
+    """A workspace's ledger, to be read alone.
+
+    Raises:
+        UsageError: If there is none.
+    """
     if not (workspace / "ledger.sqlite").is_file():
         raise UsageError(f"{workspace}: no ledger there: give the --workspace of a run")
     return Ledger(workspace, read_only=True)
@@ -284,7 +329,7 @@ def load_results(workspace: Path, digest: str | None) -> Results:
     """
     from harness.record import GalleryItem, parse
 
-    ledger = _opened(workspace)
+    ledger = opened(workspace)
     try:
         text, data, shown = ledger.load_run(digest)
         keys = json.loads(shown)

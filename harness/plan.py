@@ -113,7 +113,16 @@ def open_dataset(spec: RunSpec) -> Dataset:
     else:
         dataset = reader(root, spec.split, **options)
         dataset = with_rainy(dataset, root / spec.pair) if spec.pair else dataset
-    return select(dataset, spec.where).limited(spec.limit)
+    dataset = select(dataset, spec.where).limited(spec.limit)
+    if spec.shard is None:
+        return dataset
+    number, count = map(int, spec.shard.split("/"))
+    if not number < count <= len(dataset.samples):
+        raise UsageError(
+            f"--shard {spec.shard}: of {len(dataset.samples)} images there are at most as many "
+            "parts, numbered from 0"
+        )
+    return dataset.shard(number, count)
 
 
 def root_of(spec: RunSpec) -> Path:
@@ -150,7 +159,10 @@ def rains_of(word: str) -> list[tuple[str, Rain | None]]:
 def _reader(spec: RunSpec) -> Callable[..., Dataset]:
     """The function that reads the data set's kind."""
     if spec.dataset is None:
-        raise UsageError(f"name a data set with --dataset: {', '.join(DATASETS)}")
+        raise UsageError(
+            f"--data-root {spec.data_root}: name the data set there with --dataset: "
+            f"{', '.join(DATASETS)}"
+        )
     return DATASETS[known(spec.dataset, DATASETS, "data set")]
 
 

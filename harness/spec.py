@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 
 class UsageError(ValueError):
@@ -31,7 +38,9 @@ class RunSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     dataset: str | None = Field(
-        default=None, description="data set: streetsim, coco, bdd100k, camvid, folder, pairs"
+        default=None,
+        description="data set: streetsim (the default without --data-root), coco, bdd100k, camvid, "
+        "folder, pairs",
     )
     data_root: str | None = Field(
         default=None,
@@ -85,6 +94,12 @@ class RunSpec(BaseModel):
     limit: int | None = Field(
         default=None, ge=1, description="only the N images with the smallest sha256(id)"
     )
+    shard: str | None = Field(
+        default=None,
+        pattern=r"^(0|[1-9]\d{0,5})/[1-9]\d{0,5}$",
+        description="I/N: only part I of N of the images, 0/4 to 3/4, each with a --workspace of "
+        "its own; gather puts the workspaces together",
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the rain")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto = cuda, else cpu"
@@ -117,9 +132,19 @@ class RunSpec(BaseModel):
         default=True,
         description="show some of the images on the page; --no-images for data that may not be",
     )
-    max_errors: int = Field(
-        default=0, ge=0, description="images that may fail before the exit status is 1"
+    max_errors: float = Field(
+        default=0,
+        ge=0,
+        description="images that may fail before the exit status is 1: how many, or below 1 which "
+        "share of all",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scenes_that_need_no_data(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("dataset") is fields.get("data_root") is None:
+            return {**fields, "dataset": "streetsim"}
+        return fields
 
     def public(self) -> dict[str, Any]:
         """The words as JSON, without folders: no path of this machine leaves in a result."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from harness.chain import Entry, UnitKeys
-from harness.engine import entries_of, known_units
+from harness.engine import entries_of
+from harness.lacking import known_units
 from harness.ledger import Ledger
 from harness.plan import Condition, Plan, make_plan
 from harness.spec import RunSpec

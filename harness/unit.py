@@ -22,6 +22,7 @@ from harness import keys
 from harness.chain import Entry, UnitKeys, once
 from harness.ledger import ImageCache, Predictions, pack, unpack
 from harness.plan import Condition, Plan
+from harness.storage import storage_error
 from harness.task_plan import TaskPlan
 from tasks import quality
 from tasks.task import Evidence
@@ -43,6 +44,7 @@ class Failure:
 class Finished:
     """Rows that one finished image adds to the ledger, by table."""
 
+    sample: str
     images: dict[str, str] = field(default_factory=dict)
     evidence: dict[str, bytes] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
@@ -94,7 +96,7 @@ class Worker:
             try:
                 outcomes.append(self._image(picture, shown, have))
             except Exception as error:
-                outcomes.append(Failure(picture.entry.sample.id, picture.stage, message(error)))
+                outcomes.append(_failure(picture, error))
         for task in tasks:
             self._task(task, pictures, outcomes, have)
         for i, (picture, outcome) in enumerate(zip(pictures, outcomes, strict=True)):
@@ -102,7 +104,7 @@ class Worker:
                 try:
                     outcome.pictures[picture.keys.picture()] = picture.jpeg()
                 except Exception as error:
-                    outcomes[i] = Failure(picture.entry.sample.id, picture.stage, message(error))
+                    outcomes[i] = _failure(picture, error)
         return outcomes
 
     def _tools(self) -> tuple[Any, tuple[TaskPlan, ...]]:
@@ -116,7 +118,7 @@ class Worker:
 
     def _image(self, picture: _Pictures, shown: dict[str, str], have: frozenset[str]) -> Finished:
         """Restore if needed and measure quality."""
-        finished = Finished()
+        finished = Finished(picture.entry.sample.id)
         wanted = {m: k for m, k in picture.keys.quality().items() if k not in have}
         picture.shown = shown.get(picture.keys.restored)
         if picture.shown is None or wanted:
@@ -163,9 +165,7 @@ class Worker:
                 images.append(pictures[i].restored)
             except Exception as error:
                 missing.remove(i)
-                outcomes[i] = Failure(
-                    pictures[i].entry.sample.id, pictures[i].stage, message(error)
-                )
+                outcomes[i] = _failure(pictures[i], error)
         fresh: dict[int, Any] = {}
         try:
             fresh = dict(zip(missing, task.task.predict(images) if images else [], strict=True))
@@ -361,6 +361,13 @@ def one_thread_each(device: str) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def _failure(picture: _Pictures, error: Exception) -> Failure:
+    """That an image could not be finished; an error of the disk is none of the image."""
+    if storage_error(error) is not None:
+        raise error
+    return Failure(picture.entry.sample.id, picture.stage, message(error))
 
 
 def message(error: BaseException) -> str:

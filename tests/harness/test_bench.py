@@ -11,6 +11,7 @@ from harness.bench import Cost, ratios
 from harness.cli import run_command_line
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_the_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "cost.json"
     command = ["bench", "--derainer", "prn-r,median", "--size", "64x48", "--repeats", "2"]

@@ -163,9 +163,17 @@ def test_bad_input_is_one_line_with_the_remedy(
     assert not Path("owned").exists()
 
 
-def test_no_data_set_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command_line(["run"]) == 2
-    assert "name a data set with --dataset: streetsim, coco, " in capsys.readouterr().err
+def test_a_folder_of_what_is_one_line_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["run", "--data-root", str(tmp_path)]) == 2
+    assert "name the data set there with --dataset: streetsim, " in capsys.readouterr().err
+
+
+def test_without_data_the_scenes_that_need_none() -> None:
+    assert checked().dataset == RunSpec().dataset == "streetsim"
+    assert checked(data_root="photos").dataset is None
+    assert checked(dataset="coco").dataset == "coco"
 
 
 def test_unknown_keys_of_a_spec_are_errors() -> None:

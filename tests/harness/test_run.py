@@ -166,7 +166,7 @@ def evidence_rows(workspace: Path) -> int:
 
 
 def test_a_truncated_photograph_is_an_error_of_that_image(
-    coco_root: Path, detector_file: Path, tmp_path: Path
+    coco_root: Path, detector_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "coco"
     shutil.copytree(coco_root, root)
@@ -174,9 +174,9 @@ def test_a_truncated_photograph_is_an_error_of_that_image(
     file.write_bytes(file.read_bytes()[:900])
     out = tmp_path / "out"
     command = words(root, detector_file, tmp_path / "runs", "--out", str(out))
-    for more in ((), ("--max-errors", "1")):  # the second time from the ledger
-        status, shown, _ = finish(start(*command, *more))
-        assert status == (0 if more else 1)
+    for more in ((), ("--max-errors", "1"), ("--max-errors", "0.125")):  # later from the ledger
+        assert run_command_line([*command, *more]) == (0 if more else 1)
+        shown = capsys.readouterr().out
         assert "failed: 7 (decode): 000000000007.jpg: the JPEG ends early" in shown
         results = json.loads((out / "results.json").read_text())
         assert [e["sample"] for e in results["errors"]] == ["7"]

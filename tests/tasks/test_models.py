@@ -38,7 +38,13 @@ def torchvision_file(folder: Path, name: str, **options: Any) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", ["fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fasterrcnn_resnet50_fpn",
+        pytest.param("maskrcnn_resnet50_fpn_v2", marks=pytest.mark.slow),
+    ],
+)
 def test_torchvision_detectors_give_what_torchvision_gives(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,29 @@
+"""Errors of the disk, which are no image's fault and end a run at once."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+READ_ONLY = {errno.EROFS}
+
+
+def storage_error(error: BaseException) -> str | None:
+    """What is wrong with the disk and what to do; None for any other error."""
+    if isinstance(error, OSError):
+        is_full, is_read_only = error.errno in FULL, error.errno in READ_ONLY
+    elif isinstance(error, sqlite3.OperationalError):
+        text = str(error)
+        is_full, is_read_only = "is full" in text, "readonly" in text
+    else:
+        return None
+    where = getattr(error, "filename", None) or "the workspace"
+    if is_full:
+        return (
+            f"no room left on the disk of {where}: free some (gc WORKSPACE removes cached images) "
+            "and repeat the command, which continues where it stopped"
+        )
+    if is_read_only:
+        return f"{where} cannot be written: give a --workspace and --out on another disk"
+    return None

@@ -1,0 +1,117 @@
+"""Two processes on one workspace, and disks that take no more."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from command import finish, start
+
+from harness.claims import Claims, is_alive, owner_of
+from harness.cli import run_command_line
+from harness.ledger import ImageCache, Ledger
+from harness.storage import storage_error
+
+COUNTED = """
+import os, pathlib, time
+from derainers.derainer import Filter
+
+log = pathlib.Path({log!r})
+restore = Filter.restore
+
+def counted(self, image, sample_id):
+    if self._function.__name__ == "median":
+        with log.open("a") as file:
+            file.write(f"{{os.getpid()}} {{sample_id}}\\n")
+        until = time.monotonic() + 300
+        while len({{line.split()[0] for line in log.read_text().splitlines()}}) < 2:
+            assert time.monotonic() < until, "the other process never came"
+            time.sleep(0.05)
+    return restore(self, image, sample_id)
+
+Filter.restore = counted
+"""
+
+
+def quality_run(coco_root: Path, workspace: Path, derainer: str) -> list[str]:
+    return [
+        *("run", "--dataset", "coco", "--data-root", str(coco_root), "--derainer", derainer),
+        *("--task", "none", "--workspace", str(workspace), "--workers", "2"),
+    ]
+
+
+def test_two_processes_do_no_image_twice(coco_root: Path, tmp_path: Path) -> None:
+    command = quality_run(coco_root, tmp_path / "runs", "median")
+    code = COUNTED.format(log=str(tmp_path / "log"))
+    both = [start(*command, "--out", str(tmp_path / name), code=code) for name in ("a", "b")]
+    assert [(status, err) for status, _, err in map(finish, both)] == [(0, ""), (0, "")]
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert Counter(name for _, name in lines) == Counter(map(str, range(1, 9)))
+    texts = [(tmp_path / name / "results.csv").read_text() for name in ("a", "b")]
+    assert texts[0] == texts[1]
+
+
+def test_claims_last_as_long_as_their_process(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    mine = Claims(ledger)
+    assert mine.take(["a", "b"]) == {"a", "b"}
+    assert mine.take(["a"]) == {"a"}
+    alive, gone = owner_of(os.getppid()), owner_of(os.getpid()).replace(".", "0.", 1)
+    elsewhere = f"{os.getpid()} 1.00 another-machine"
+    assert is_alive(alive)
+    assert not is_alive(gone)
+    assert not is_alive(f"{2**22 + 1} 1.00 {alive.split(' ', 2)[2]}")
+    with ledger.transaction():
+        ledger.put("claims", {"c": alive, "d": gone, "e": elsewhere})
+    assert mine.take(["c", "d", "e", "f"]) == {"d", "f"}
+    mine.release(["a"])
+    assert set(ledger.get("claims", "abcdef")) == set("bcdef")
+    mine.release_all()
+    assert set(ledger.get("claims", "abcdef")) == {"c", "e"}
+    ledger.close()
+
+
+def test_a_full_disk_is_no_images_fault(
+    coco_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = quality_run(coco_root, tmp_path / "runs", "median")
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageCache, "write", full)
+        assert run_command_line(command) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "no room left on the disk of /data/1.png: free some" in err
+    assert run_command_line(command) == 0
+    assert "failed" not in capsys.readouterr().out
+
+
+def full(cache: ImageCache, key: str, data: bytes) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", "/data/1.png")
+
+
+def test_databases_that_cannot_be_written_are_told_from_others(tmp_path: Path) -> None:
+    small = sqlite3.connect(tmp_path / "small.sqlite")
+    small.execute("PRAGMA max_page_count=4")
+    small.execute("CREATE TABLE t (x)")
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        small.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    assert "no room left" in (storage_error(caught.value) or "")
+    small.close()
+    locked = sqlite3.connect(f"file:{tmp_path}/small.sqlite?mode=ro", uri=True)
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        locked.execute("CREATE TABLE u (x)")
+    assert "cannot be written" in (storage_error(caught.value) or "")
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        locked.execute("SELECT * FROM absent")
+    assert storage_error(caught.value) is None
+    locked.close()
+    assert storage_error(PermissionError(errno.EACCES, "denied")) is None
+    assert "cannot be written" in (storage_error(OSError(errno.EROFS, "", "/mnt")) or "")

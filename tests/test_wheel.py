@@ -1,0 +1,91 @@
+"""The package as it is installed, not as it lies in a checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("harness", "datasets", "derainers", "tasks", "reports")
+BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
+
+
+def command(folder: Path, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A Python of this environment whose packages are those in ``folder``, without any network."""
+    environment = os.environ | {
+        "PYTHONPATH": str(folder),
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "no_proxy": "",
+        "https_proxy": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+    }
+    environment.pop("DERAIN_HARNESS_DATA", None)
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the checkout, unpacked as an installer does."""
+    source, wheels = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in SOURCES:
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    built = subprocess.run(
+        [sys.executable, "-c", BUILD, str(wheels)],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    folder = tmp_path_factory.mktemp("installed")
+    with ZipFile(wheels / built.stdout.splitlines()[-1]) as wheel:
+        wheel.extractall(folder)
+    return folder
+
+
+def test_every_file_of_a_package_is_in_the_wheel(installed: Path) -> None:
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for name in SOURCES
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    lacking = {name for name in wanted if not (installed / name).is_file()}
+    assert len(wanted) > 150
+    assert not lacking
+
+
+@pytest.mark.slow
+def test_scenes_and_weights_come_along(installed: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    where = command(installed, home, "-c", "import harness; print(harness.__file__)")
+    assert Path(where.stdout.strip()).is_relative_to(installed), where.stderr
+    words = ("run", "--derainer", "granet", "--task", "none", "--limit", "8", "--out", "out")
+    done = command(installed, home, "-m", "harness", *words)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((home / "out" / "results.json").read_text())
+    value = {
+        r["derainer"]: r["value"]
+        for r in results["records"]
+        if (r["rain"], r["metric"]) == ("photoshop-heavy", "psnr_y_db")
+    }
+    assert value["granet"] > value["identity"] + 3
