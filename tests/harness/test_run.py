@@ -170,14 +170,13 @@ def test_a_truncated_photograph_is_an_error_of_that_image(
 ) -> None:
     root = tmp_path / "coco"
     shutil.copytree(coco_root, root)
-    file = root / "images" / "val2017" / "000000000007.jpg"
+    file, out = root / "images" / "val2017" / "000000000007.jpg", tmp_path / "out"
     file.write_bytes(file.read_bytes()[:900])
-    out = tmp_path / "out"
     command = words(root, detector_file, tmp_path / "runs", "--out", str(out))
     for more in ((), ("--max-errors", "1"), ("--max-errors", "0.125")):  # later from the ledger
         assert run_command_line([*command, *more]) == (0 if more else 1)
-        shown = capsys.readouterr().out
-        assert "failed: 7 (decode): 000000000007.jpg: the JPEG ends early" in shown
+        told = "failed: 7 (decode): 000000000007.jpg: the JPEG ends early"
+        assert told in capsys.readouterr().out
         results = json.loads((out / "results.json").read_text())
         assert [e["sample"] for e in results["errors"]] == ["7"]
         assert {r["n"] for r in results["records"]} == {7}
