@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datasets import DATASETS, Dataset, DatasetError
+from datasets import Dataset, DatasetError
 from datasets.check import Finding, check, counts
 from datasets.draw import drawn
 from datasets.image import ImageError, NDArrayByte, encode_png, shrink
-from harness.plan import root_of
-from harness.spec import RunSpec, UsageError, known
+from harness.plan import kind_of, root_of
+from harness.spec import RunSpec, UsageError
 from reports.sheet import contact_sheet
 
 LINES = 20
@@ -34,17 +34,15 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
         UsageError: If a word is wrong or a folder absent.
         DatasetError: If the set cannot be opened at all.
     """
-    if spec.dataset is None or (spec.data_root is None and spec.dataset != "streetsim"):
-        raise UsageError("name a data set with --dataset and its folder with --data-root")
-    known(spec.dataset, DATASETS, "data set")
-    if spec.pair is not None and spec.dataset != "pairs":
+    kind = kind_of(spec)
+    if spec.pair is not None and kind != "pairs":
         raise UsageError("--pair belongs to --dataset pairs")
     root = root_of(spec)
     if against is not None and not against.is_dir():
         raise UsageError(f"--against {against}: no such folder")
     if sheet is not None and not sheet.parent.is_dir():
         raise UsageError(f"--sheet {sheet}: no folder {sheet.parent}")
-    checked = check(spec.dataset, root, spec.split, spec.pair, against)
+    checked = check(kind, root, spec.split, spec.pair, against)
     if sheet is not None:
         sheet.write_bytes(encode_png(label_sheet(checked.dataset)))
     n = len(checked.dataset.samples)

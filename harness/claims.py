@@ -39,10 +39,8 @@ class Claims:
         return set(free)
 
     def release(self, units: Sequence[str]) -> None:
-        """Give units back."""
-        if units:
-            with self._ledger.transaction():
-                self._ledger.remove("claims", units)
+        """Give units back, within a transaction of the caller's."""
+        self._ledger.remove("claims", units)
 
     def release_all(self) -> None:
         """Give back whatever this process still has."""

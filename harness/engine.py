@@ -6,10 +6,11 @@ import contextlib
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -35,6 +36,20 @@ POLL_S = 0.2
 """Between looks at what another process has in work."""
 CHUNK_ON_CUDA = 16
 """Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What stays open from a run's start to its end."""
+
+    plan: Plan
+    ledger: Ledger
+    claims: Claims
+    cache: ImageCache
+    threads: ThreadPoolExecutor
+    progress: Progress
+    own: threading.local = field(default_factory=threading.local)
+    """Each thread's copies of the task networks."""
 
 
 def run(
@@ -71,16 +86,17 @@ def run(
     claims = Claims(ledger)
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)
+    threads = ThreadPoolExecutor(plan.workers)
+    session = _Session(plan, ledger, claims, cache, threads, progress or (lambda *_: None))
     try:
         entries, failures = entries_of(plan)
         check(plan, ledger)
-        told = progress or (lambda *_: None)
-        _complete(plan, entries, failures, ledger, claims, cache, told)
+        _complete(session, entries, failures)
         results = reduced(plan, entries, failures, ledger, started)
         if spec.images:
             tasks = tuple(task.name for task in plan.tasks)
             chosen, failed = exemplary(results.by_image, tasks), len(failures)
-            _complete(plan, entries, failures, ledger, claims, cache, told, frozenset(chosen))
+            _complete(session, entries, failures, frozenset(chosen))
             if len(failures) > failed:
                 results = reduced(plan, entries, failures, ledger, started)
             results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
@@ -89,6 +105,7 @@ def run(
             kept = [e for e in entries if e.sample.id not in failures]
             save_predictions(plan, kept, ledger, Path(spec.out))
     finally:
+        threads.shutdown()
         with contextlib.suppress(sqlite3.Error):  # on a full disk claims end with the process
             claims.release_all()
         ledger.close()
@@ -110,13 +127,9 @@ def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, Failure]]:
 
 
 def _complete(
-    plan: Plan,
+    session: _Session,
     entries: Sequence[Entry],
     failures: dict[str, Failure],
-    ledger: Ledger,
-    claims: Claims,
-    cache: ImageCache,
-    progress: Progress,
     pictured: frozenset[str] = frozenset(),
 ) -> None:
     """Compute what the ledger lacks, condition by condition; images that fail go into ``failures``.
@@ -125,33 +138,33 @@ def _complete(
     Of images in ``pictured`` the pictures for the page are made too. What another process has in
     work is waited for.
     """
+    plan, ledger = session.plan, session.ledger
     for condition in plan.conditions:
         alive = [e for e in entries if e.sample.id not in failures]
         size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
         chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
-        lacking = Lacking(plan, condition, pictured, ledger, claims)
+        lacking = Lacking(plan, condition, pictured, ledger, session.claims)
         todo = lacking.of(chunks)
         label = f"{condition.rain} · {condition.derainer.name}"
         finished = len(alive) - sum(map(len, todo))
-        progress(label, finished, len(alive))
+        session.progress(label, finished, len(alive))
         if not todo:
             continue
         predictions = Predictions(ledger.workspace, cell(plan, condition))
         with one_thread_each(plan.device), contextlib.closing(predictions):
             for task in plan.tasks if condition.is_shown else ():
                 task.task.load()
-            worker = Worker(plan, condition, cache, predictions, pictured)
+            worker = Worker(plan, condition, session.cache, predictions, pictured, session.own)
             while todo:
                 calls = lacking.claimed(todo, 2 * plan.workers)
-                for outcomes in _parallel(worker.run, calls, plan.workers):
-                    _commit(outcomes, failures, ledger, predictions)
-                    lacking.release(o.sample for o in outcomes)
+                for outcomes in _parallel(worker.run, calls, session.threads, plan.workers):
+                    _commit(outcomes, failures, ledger, predictions, lacking)
                     finished += len(outcomes)
-                    progress(label, finished, len(alive))
+                    session.progress(label, finished, len(alive))
                 todo = lacking.of(lacking.elsewhere)
                 if todo:
                     time.sleep(POLL_S)
-            progress(label, len(alive), len(alive))
+            session.progress(label, len(alive), len(alive))
 
 
 def _commit(
@@ -159,8 +172,9 @@ def _commit(
     failures: dict[str, Failure],
     ledger: Ledger,
     predictions: Predictions,
+    lacking: Lacking,
 ) -> None:
-    """Write finished images in one transaction; note the others."""
+    """Write finished images and give up the claims in one transaction; note the others."""
     finished = [o for o in outcomes if isinstance(o, Finished)]
     failures.update({o.sample: o for o in outcomes if isinstance(o, Failure)})
     predictions.put([row for o in finished for row in o.predictions])
@@ -168,27 +182,31 @@ def _commit(
         for outcome in finished:
             for table in STORED:
                 ledger.put(table, getattr(outcome, table))
+        lacking.release(o.sample for o in outcomes)
 
 
 def _parallel(
-    work: Callable[..., list[Finished | Failure]], calls: Iterator[tuple[Any, ...]], workers: int
+    work: Callable[..., list[Finished | Failure]],
+    calls: Iterator[tuple[Any, ...]],
+    threads: ThreadPoolExecutor,
+    workers: int,
 ) -> Iterator[list[Finished | Failure]]:
     """Call on threads with one call waiting per thread; yields results as they come."""
-    with ThreadPoolExecutor(workers) as pool:
-        pending: set[Future[list[Finished | Failure]]] = set()
-        try:
-            while True:
-                pending.update(
-                    pool.submit(work, *call) for call in islice(calls, 2 * workers - len(pending))
-                )
-                if not pending:
-                    return
-                ready, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    yield future.result()
-        finally:
-            for future in pending:
-                future.cancel()
+    pending: set[Future[list[Finished | Failure]]] = set()
+    try:
+        while True:
+            pending.update(
+                threads.submit(work, *call) for call in islice(calls, 2 * workers - len(pending))
+            )
+            if not pending:
+                return
+            ready, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in ready:
+                yield future.result()
+    finally:
+        for future in pending:
+            future.cancel()
+        wait(pending)
 
 
 def _save(results: Results, ledger: Ledger) -> None:

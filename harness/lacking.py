@@ -31,6 +31,7 @@ class Lacking:
         """Chunks that another process had in work when `claimed` came to them."""
         self._plan, self._condition, self._pictured = plan, condition, pictured
         self._ledger, self._claims = ledger, claims
+        self._version = ledger.version_of_others()
         self._held: dict[str, str] = {}
         self._shown: dict[str, str] = {}
         self._have: frozenset[str] = frozenset()
@@ -65,13 +66,15 @@ class Lacking:
             if self._ledger.version_of_others() != self._version:
                 mine = self.of(mine)
             wanted = {e.sample.id for c in mine for e in c}
-            self.release(units.keys() - wanted)
+            if unwanted := self._held.keys() & units.keys() - wanted:
+                with self._ledger.transaction():
+                    self.release(unwanted)
             for chunk in mine:
                 yield chunk, self._shown, self._have
 
     def release(self, samples: Iterable[str]) -> None:
-        """Give up the claims on some images, by id; those that are not held are passed over."""
-        self._claims.release([self._held.pop(name) for name in samples if name in self._held])
+        """Give up the claims on some images, by id, within a transaction of the caller's."""
+        self._claims.release([self._held.pop(name) for name in samples])
 
     def _unit(self, entry: Entry) -> str:
         return UnitKeys(self._plan, self._condition, entry).restored

@@ -61,7 +61,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
         DatasetError: If the data set cannot be read.
     """
     device = device_of(spec.device)
-    _reader(spec)
+    kind_of(spec)
     if spec.save and spec.out is None:
         raise UsageError("--save predictions needs --out, the folder to write them below")
     for task in spec.task:
@@ -104,7 +104,8 @@ def open_dataset(spec: RunSpec) -> Dataset:
         UsageError: If it is not named, unknown, or its folder is absent.
         DatasetError: If it cannot be read.
     """
-    reader, root = _reader(spec), root_of(spec)
+    reader: Callable[..., Dataset] = DATASETS[kind_of(spec)]
+    root = root_of(spec)
     options: dict[str, Any] = {}
     if "instance" in spec.task and "masks" in inspect.signature(reader).parameters:
         options["masks"] = True
@@ -156,14 +157,18 @@ def rains_of(word: str) -> list[tuple[str, Rain | None]]:
         raise UsageError(str(error)) from error
 
 
-def _reader(spec: RunSpec) -> Callable[..., Dataset]:
-    """The function that reads the data set's kind."""
+def kind_of(spec: RunSpec) -> str:
+    """The kind of the data set, one of `DATASETS`.
+
+    Raises:
+        UsageError: If it is not named or unknown.
+    """
     if spec.dataset is None:
         raise UsageError(
             f"--data-root {spec.data_root}: name the data set there with --dataset: "
             f"{', '.join(DATASETS)}"
         )
-    return DATASETS[known(spec.dataset, DATASETS, "data set")]
+    return known(spec.dataset, DATASETS, "data set")
 
 
 def _conditions(

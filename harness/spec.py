@@ -142,7 +142,8 @@ class RunSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _scenes_that_need_no_data(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and fields.get("dataset") is fields.get("data_root") is None:
+        named = ("dataset", "data_root")
+        if isinstance(fields, dict) and all(fields.get(name) is None for name in named):
             return {**fields, "dataset": "streetsim"}
         return fields
 

@@ -63,8 +63,9 @@ class Worker:
         cache: ImageCache,
         predictions: Predictions,
         pictured: frozenset[str],
+        own: threading.local,
     ) -> None:
-        """Load the condition's derainer; task networks load once and stay with the plan."""
+        """Load the condition's derainer; task networks are copied once per thread, into ``own``."""
         self._plan = plan
         self._condition = condition
         self._cache = cache
@@ -72,7 +73,7 @@ class Worker:
         self._pictured = pictured
         self._restorer = condition.derainer.load(plan.device, plan.spec.dtype, plan.spec.tile_px)
         self._tasks = plan.tasks if condition.is_shown else ()
-        self._local = threading.local()
+        self._local, self._own = threading.local(), own
 
     def run(
         self, entries: Sequence[Entry], shown: dict[str, str], have: frozenset[str]
@@ -96,7 +97,7 @@ class Worker:
             try:
                 outcomes.append(self._image(picture, shown, have))
             except Exception as error:
-                outcomes.append(_failure(picture, error))
+                outcomes.append(_failure(picture, picture.stage, error))
         for task in tasks:
             self._task(task, pictures, outcomes, have)
         for i, (picture, outcome) in enumerate(zip(pictures, outcomes, strict=True)):
@@ -104,17 +105,18 @@ class Worker:
                 try:
                     outcome.pictures[picture.keys.picture()] = picture.jpeg()
                 except Exception as error:
-                    outcomes[i] = _failure(picture, error)
+                    outcomes[i] = _failure(picture, picture.stage, error)
         return outcomes
 
     def _tools(self) -> tuple[Any, tuple[TaskPlan, ...]]:
         """This thread's own networks: some keep state in a forward, as ultralytics its anchors."""
-        if not hasattr(self._local, "tools"):
+        if not hasattr(self._local, "restorer"):
             from derainers.chain import per_thread
 
-            self._local.tools = per_thread(self._restorer), copy.deepcopy(self._tasks)
-        tools: tuple[Any, tuple[TaskPlan, ...]] = self._local.tools
-        return tools
+            self._local.restorer = per_thread(self._restorer)
+        if self._tasks and not hasattr(self._own, "tasks"):
+            self._own.tasks = copy.deepcopy(self._tasks)
+        return self._local.restorer, self._own.tasks if self._tasks else ()
 
     def _image(self, picture: _Pictures, shown: dict[str, str], have: frozenset[str]) -> Finished:
         """Restore if needed and measure quality."""
@@ -165,22 +167,21 @@ class Worker:
                 images.append(pictures[i].restored)
             except Exception as error:
                 missing.remove(i)
-                outcomes[i] = _failure(pictures[i], error)
+                outcomes[i] = _failure(pictures[i], pictures[i].stage, error)
         fresh: dict[int, Any] = {}
         try:
             fresh = dict(zip(missing, task.task.predict(images) if images else [], strict=True))
         except Exception as error:
             for i in missing:
-                outcomes[i] = Failure(pictures[i].entry.sample.id, "predict", message(error))
+                outcomes[i] = _failure(pictures[i], "predict", error)
         for i, prediction in (stored | fresh).items():
             picture, finished = pictures[i], outcomes[i]
             assert isinstance(finished, Finished)
             assert picture.shown is not None
             try:
-                picture.stage = "evidence"
                 evidence = task.task.evidence(prediction, picture.entry.sample)
             except Exception as error:
-                outcomes[i] = Failure(picture.entry.sample.id, "evidence", message(error))
+                outcomes[i] = _failure(picture, "evidence", error)
                 continue
             finished.evidence[picture.keys.evidence(task, picture.shown)] = pack(evidence)
             if picture.entry.sample.id in self._pictured:
@@ -363,11 +364,11 @@ def one_thread_each(device: str) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
-def _failure(picture: _Pictures, error: Exception) -> Failure:
+def _failure(picture: _Pictures, stage: str, error: Exception) -> Failure:
     """That an image could not be finished; an error of the disk is none of the image."""
     if storage_error(error) is not None:
         raise error
-    return Failure(picture.entry.sample.id, picture.stage, message(error))
+    return Failure(picture.entry.sample.id, stage, message(error))
 
 
 def message(error: BaseException) -> str:
