@@ -22,6 +22,23 @@ def keep_large_blocks() -> None:
         libc.mallopt(trim_threshold, 2**31 - 1)
         # Other arenas would map large blocks all the same.
         libc.mallopt(arena_max, 1)
+        _take_large_pages(libc)
+
+
+def _take_large_pages(libc: ctypes.CDLL) -> None:
+    """Let the kernel back the heap's next blocks by pages of 2 MiB, where it waits to be asked.
+
+    They need far fewer look-ups of addresses, above all in virtual machines. Nothing is touched:
+    pages are taken when blocks are used.
+    """
+    huge_page_bytes, advice = 2**21, 14  # MADV_HUGEPAGE
+    length = 3 * 2**29  # below the threshold, so that freeing it gives nothing back
+    libc.malloc.restype = ctypes.c_void_p
+    block = libc.malloc(ctypes.c_size_t(length))
+    if block is not None:
+        start = -(-block // huge_page_bytes) * huge_page_bytes
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(block + length - start), advice)
+        libc.free(ctypes.c_void_p(block))
 
 
 def resident_bytes() -> int:
