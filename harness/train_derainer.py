@@ -289,7 +289,7 @@ class _Curve:
             axes.plot([r["step"] for r in rows], [r[key] for r in rows], color="#0072B2")
             if key in rainy:
                 axes.axhline(rainy[key], color="#D55E00", linestyle="--", label="rainy input")
-                axes.legend(frameon=False)
+                axes.legend(frameon=False, loc="lower right")
             axes.set(xlabel="step", title=label)
         figure.suptitle(f"{name}: training and validation")
         figure.savefig(self._picture, dpi=110)

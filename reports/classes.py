@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.plots import COLOURS, MARKERS, Plot, new_figure
+from reports.plots import COLOURS, MARKERS, Plot, legend_below, new_figure
 from reports.tables import conditions, csv_text, label, plain, written
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def change(results: Results, task: str) -> Plot | None:
 def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Record, float]]) -> Plot:
     rains = list(dict.fromkeys(r.rain for r, _ in pairs))
     derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    figure = new_figure(1.5 + 3.6 * len(rains), 1.1 + 0.26 * len(names))
+    figure = new_figure(1.5 + 3.6 * len(rains), 1.5 + 0.26 * len(names))
     panels = figure.subplots(1, len(rains), sharey=True, squeeze=False)[0]
     for panel, rain in zip(panels, rains, strict=True):
         for derainer in dict.fromkeys(r.derainer for r, _ in pairs):
@@ -97,7 +97,7 @@ def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Recor
         panel.set_title(plain(rain), fontsize=10)
         panel.set_xlabel("derained − rainy")
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
+    legend_below(figure)
     begin = BY_CLASS[task]
     shown = [plain(name[len(begin) :]) for name in names]
     panels[0].set_yticks(range(len(names)), shown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.record import parts_of
-from reports.plots import COLOURS, Plot, new_figure
+from reports.plots import COLOURS, Plot, legend_below, new_figure
 from reports.tables import conditions, plain
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def curves(results: Results, task: str) -> Plot | None:
         panel.set_title(plain(rain), fontsize=10)
         panel.set_xlabel("recall")
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
     panels[0].set_ylabel("precision")
+    legend_below(figure)
     what = "masks" if task == "instance" else "boxes"
     alt = f"Precision by recall of {what}, IoU 0.5, one ranking over all classes"
     return Plot(f"precision-{task}", figure, alt, _csv(mine))

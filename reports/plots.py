@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reports.tables import conditions, csv_text, label, metrics, plain, title
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
     from harness.record import Results
@@ -87,6 +88,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def legend_below(figure: Figure) -> None:
+    """One legend for all panels, where it covers nothing."""
+    found: dict[str, Artist] = {}
+    for panel in figure.axes:
+        for handle, name in zip(*panel.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    if found:
+        handles, names = list(found.values()), list(found)
+        columns = min(4, len(found))
+        figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=8)
+
+
 def _save(figure: Figure, kind: str) -> bytes:
     import matplotlib as mpl
 
@@ -96,6 +109,9 @@ def _save(figure: Figure, kind: str) -> bytes:
             "svg": {"metadata": {"Date": None}},
             "png": {"metadata": {"Software": None}},
         }
+        if figure.get_layout_engine() is not None:  # else every file is laid out anew, twice
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         figure.savefig(buffer, format=kind, dpi=110, **options[kind])
     return buffer.getvalue()
 

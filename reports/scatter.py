@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reports.effects import primary
-from reports.plots import COLOURS, MARKERS, Plot, new_figure
+from reports.plots import COLOURS, MARKERS, Plot, legend_below, new_figure
 from reports.tables import conditions, csv_text, plain, title
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def _plot(
         panel.grid(alpha=0.3)
         panel.margins(x=0.25, y=0.2)
     panels[0].set_ylabel(title(metric))
+    legend_below(figure)
     where = ", ".join(map(plain, rains))
     said = f"{alt}, a mark per derainer, under {where}"
     return Plot(name, figure, said, csv_text([r for r, _ in rows]))
@@ -83,7 +84,6 @@ def _floor(panel: Axes, rainy: Record | None) -> None:
     """The rainy input, which costs nothing, as a line."""
     if rainy is not None and rainy.value is not None:
         panel.axhline(rainy.value, color="black", ls="--", lw=1, label="rainy")
-        panel.legend(fontsize=8)
 
 
 def _mark(panel: Axes, record: Record, x: float, style: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.record import FEWEST as FEWEST_GROUPS
 from harness.record import interval
 from reports.effects import primary
-from reports.plots import COLOURS, MARKERS, new_figure
+from reports.plots import COLOURS, MARKERS, legend_below, new_figure
 from reports.tables import metrics, plain, signed, span, title
 
 if TYPE_CHECKING:
@@ -127,11 +127,11 @@ def draw(results: Results, sweep: Sweep, task: str) -> Figure | None:
     names = [m for t, m in metrics(results) if t == task]
     if not names:
         return None
-    figure = new_figure(4.2 * len(names), 3.2)
+    figure = new_figure(4.2 * len(names), 3.6)
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     for panel, metric in zip(panels, names, strict=True):
         _panel(panel, results, sweep, task, metric)
-    panels[0].legend(fontsize=8)
+    legend_below(figure)
     return figure
 
 

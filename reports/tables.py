@@ -67,10 +67,11 @@ PRIMARY = ("ap_pooled", "mask_ap_pooled", "miou", "psnr_y_db")
 
 def plain(text: str) -> str:
     """Text on one line, with signs that steer terminals or turn the writing replaced."""
-    shown = "".join(
-        c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
-    return " ".join(shown.split())
+    if not text.isprintable():
+        text = "".join(
+            c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+        )
+    return " ".join(text.split())
 
 
 def conditions(results: Results) -> list[tuple[str, str]]:
