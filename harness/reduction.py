@@ -18,7 +18,7 @@ from harness.ledger import Ledger, pack, unpack
 from harness.plan import Condition, Plan, run_digest, seen
 from harness.provenance import provenance
 from harness.record import FEWEST, ByImage, GalleryItem, Record, Results, level_interval
-from harness.replicates import DRAWS, VERSION, resample_counts, sampling_units
+from harness.replicates import DRAWS, KEPT, VERSION, resample_counts, sampling_units
 from harness.slices import METRIC, slices
 from harness.task_plan import TaskPlan
 from harness.unit import Failure
@@ -165,7 +165,7 @@ def _scored(
         values = _resampled(plan, task, evidences, counts())
         return {metric: v.astype(np.float32) for metric, v in values.items()}
 
-    kept = keys.key("replicates", version=VERSION, task=name, draws=DRAWS, **key)
+    kept = keys.key("replicates", version=VERSION, kept=KEPT, task=name, draws=DRAWS, **key)
     return scores, _kept(ledger, kept, drawn)
 
 

@@ -17,6 +17,8 @@ BLOCK = 30
 """Consecutive images that are drawn together where groups are few."""
 VERSION = 1
 """Raised whenever the same data give other draws."""
+KEPT = 2
+"""Raised whenever tasks resample other metrics than those that ledgers keep the draws of."""
 
 
 def sampling_units(groups: Sequence[str]) -> list[str]:

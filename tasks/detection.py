@@ -14,7 +14,7 @@ from tasks.coco_ap import Detections, averages, match
 from tasks.network import Detector, NamedDetector, check_finite
 from tasks.operating_point import f1, operating_points, overlaps
 from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
-from tasks.task import Evidence, Score, TaskError
+from tasks.task import FEWEST_IMAGES, Evidence, Score, TaskError
 
 VERSION = 2
 """Raised whenever the same prediction gives other evidence."""
@@ -84,11 +84,11 @@ class Detection:
     def resample(
         self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float64]]:
-        """``ap``, ``ap50``, ``ap_pooled`` and the operating points of resampled sets."""
+        """AP as `resampled_averages` has it, and the operating points of resampled sets."""
         if not any(evidences):
             return {}
         return {
-            **resampled_averages(evidences, counts, sorted(self._detector.categories)),
+            **resampled_averages(evidences, counts, self._detector.categories),
             **operating_points(evidences, counts),
         }
 
@@ -104,21 +104,33 @@ class Detection:
 
 
 def resampled_averages(
-    evidences: Sequence[Any], counts: NDArray[np.int64], categories: Sequence[int], prefix: str = ""
+    evidences: Sequence[Any],
+    counts: NDArray[np.int64],
+    categories: Mapping[int, str],
+    prefix: str = "",
 ) -> dict[str, NDArray[np.float64]]:
-    """``ap``, ``ap50`` and ``ap_pooled`` of resampled sets, ``(B,)`` fractions each."""
+    """AP of resampled sets, ``(B,)`` fractions each.
+
+    Returns:
+        ``ap``, ``ap50``, ``ap_pooled``, and ``ap/<class>`` of classes that stand in `FEWEST_IMAGES`
+        or more; NaN where a resample has no object.
+    """
+    values_of_classes = {}
     total = np.zeros((len(counts), 2))
     defined = np.zeros((len(counts), 1))
-    for ranking in rankings(evidences, categories):
+    for ranking in rankings(evidences, sorted(categories)):
         values = resampled(ranking, counts)
         both = np.stack([values.mean(1), values[:, 0]], axis=1)
         defined += ~np.isnan(both[:, :1])
         total += np.nan_to_num(both)
+        if np.count_nonzero(ranking.objects) >= FEWEST_IMAGES:
+            values_of_classes[f"{prefix}ap/{categories[ranking.category]}"] = both[:, 0]
     mean = np.where(defined > 0, total / np.maximum(defined, 1), np.nan)
     return {
         f"{prefix}ap": mean[:, 0],
         f"{prefix}ap50": mean[:, 1],
         f"{prefix}ap_pooled": resampled(pooled(evidences), counts).mean(1),
+        **values_of_classes,
     }
 
 

@@ -123,13 +123,14 @@ class Instance:
     def resample(
         self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float64]]:
-        """``ap``, ``ap50`` and ``ap_pooled`` of boxes and of masks, of resampled sets."""
+        """AP of boxes and of masks as `resampled_averages` has it."""
         if not any(evidences):
             return {}
-        ids = sorted(self._detector.categories)
         values: dict[str, NDArray[np.float64]] = {}
         for prefix in KINDS:
-            values |= resampled_averages(_of(prefix, evidences), counts, ids, prefix)
+            values |= resampled_averages(
+                _of(prefix, evidences), counts, self._detector.categories, prefix
+            )
         return values
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:

@@ -19,6 +19,8 @@ BLOCK = 1_000_000
 class Ranking:
     """Detections of many images ranked by score, for one class or for all as one."""
 
+    category: int
+    """Id of the class; 0 of all as one."""
     image: NDArray[np.int64]
     """``(D,)`` image of each detection."""
     matched: NDArray[np.bool_]
@@ -49,7 +51,8 @@ def rankings(evidences: Sequence[Any], categories: Sequence[int]) -> list[Rankin
             continue
         mine = order[slice(*np.searchsorted(category[order], (k, k + 1)))]
         counted = ~ignored[:, mine]
-        result.append(Ranking(image[mine], matched[:, mine] & counted, counted, objects.copy()))
+        hits = matched[:, mine] & counted
+        result.append(Ranking(int(k), image[mine], hits, counted, objects.copy()))
     return result
 
 
@@ -61,7 +64,7 @@ def pooled(evidences: Sequence[Any]) -> Ranking:
     ]
     found = rankings(everything, [0])
     nothing = np.zeros((len(THRESHOLDS), 0), np.bool_)
-    none = Ranking(np.zeros(0, np.int64), nothing, nothing, np.zeros(len(evidences), np.int64))
+    none = Ranking(0, np.zeros(0, np.int64), nothing, nothing, np.zeros(len(evidences), np.int64))
     return found[0] if found else none
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from datasets.image import NDArrayByte
 from datasets.sample import IGNORED, Sample
 from tasks.confusion import confusion, ious, means
-from tasks.task import Evidence, Score, TaskError
+from tasks.task import FEWEST_IMAGES, Evidence, Score, TaskError
 
 VERSION = 1
 """Raised whenever the same prediction gives other evidence."""
@@ -135,13 +135,23 @@ class Semantic:
     def resample(
         self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float64]]:
-        """``miou mpa pixel_accuracy fwiou`` of resampled sets."""
+        """``miou mpa pixel_accuracy fwiou`` of resampled sets.
+
+        And ``iou/<class>`` of classes that stand in `FEWEST_IMAGES` or more; NaN where a resample
+        has no pixel of it in truth or prediction.
+        """
         if not any(evidences):
             return {}
         matrices = self._matrices(evidences)
         # Whole numbers below 2^53: the product of doubles is exact, and fast.
         flat = counts.astype(np.float64) @ matrices.reshape(len(matrices), -1)
-        return means(flat.reshape(len(counts), *matrices.shape[1:]))
+        drawn = flat.reshape(len(counts), *matrices.shape[1:])
+        values = means(drawn)
+        images = np.count_nonzero(matrices.sum(2), axis=0)
+        for k, label in enumerate(sorted(self._classes)):
+            if images[k] >= FEWEST_IMAGES:
+                values[f"iou/{self._classes[label]}"] = ious(drawn)[:, k]
+        return values
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """Mean IoU of each image alone."""

@@ -15,6 +15,9 @@ from datasets.sample import Sample
 Evidence = Mapping[str, NDArray[Any]]
 """What one image contributes to the scores of a set: named arrays, a few kilobytes."""
 
+FEWEST_IMAGES = 20
+"""Images that a class must stand in to be resampled: with fewer an interval would mislead."""
+
 
 class TaskError(ValueError):
     """A task network or prediction that cannot be used; the message names cause and remedy."""

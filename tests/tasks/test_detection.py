@@ -146,6 +146,21 @@ def test_resampling_is_pycocotools_on_copied_images() -> None:
         assert drawn["ap50"][b] == pytest.approx(stats[1], abs=1e-12)
 
 
+def test_classes_are_resampled_that_stand_in_enough_images() -> None:
+    pairs = random_set(2, 60)
+    task, found = Detection(CATEGORIES), evidences(pairs)
+    drawn = task.resample(found, np.ones((1, len(found)), np.int64))
+    images = {
+        f"ap/{name}": sum((t.categories[~t.is_crowd] == k).any() for _, t in pairs)
+        for k, name in CATEGORIES.items()
+    }
+    expected = {metric for metric, n in images.items() if n >= 20}
+    assert {metric for metric in drawn if "/" in metric} == expected
+    assert 0 < len(expected) < len(CATEGORIES)
+    scores = task.reduce(found)
+    assert all(drawn[m][0] == pytest.approx(scores[m].value, abs=1e-12) for m in expected)
+
+
 def test_the_order_of_images_does_not_matter() -> None:
     pairs = without_ties(random_set(2))
     task, found = Detection(CATEGORIES), evidences(pairs)

@@ -22,7 +22,7 @@ def test_blocks_of_draws_give_what_single_draws_give() -> None:
     n, images = 3000, 40
     matched = rng.random((10, n)) < np.linspace(0.6, 0.1, 10)[:, None]
     counted = matched | (rng.random((10, n)) < 0.95)
-    ranking = Ranking(rng.integers(0, images, n), matched, counted, np.full(images, 80))
+    ranking = Ranking(0, rng.integers(0, images, n), matched, counted, np.full(images, 80))
     counts = rng.multinomial(images, [1 / images] * images, 900)
     together = resampled(ranking, counts)
     assert not np.isnan(together).any()
@@ -33,7 +33,7 @@ def test_blocks_of_draws_give_what_single_draws_give() -> None:
 
 def test_a_draw_without_objects_is_undefined_and_one_without_finds_is_zero() -> None:
     nothing = np.zeros((10, 0), bool)
-    ranking = Ranking(np.zeros(0, np.int64), nothing, nothing, np.array([0, 2]))
+    ranking = Ranking(0, np.zeros(0, np.int64), nothing, nothing, np.array([0, 2]))
     values = resampled(ranking, np.array([[2, 0], [1, 1]]))
     assert np.isnan(values[0]).all()
     assert (values[1] == 0).all()

@@ -91,6 +91,16 @@ def test_resampling_is_scoring_copies_and_order_does_not_matter(tmp_path: Path) 
     assert set(drawn) == {"miou", "mpa", "pixel_accuracy", "fwiou"}
 
 
+def test_classes_are_resampled_that_stand_in_enough_images(tmp_path: Path) -> None:
+    task, found = Semantic(CLASSES), evidences(tmp_path, range(20))
+    drawn = task.resample(found, np.ones((1, 20), np.int64))
+    scores = task.reduce(found)
+    for metric in ("iou/sky", "iou/road", "iou/car"):
+        assert drawn[metric][0] == pytest.approx(scores[metric].value, abs=1e-15)
+    one_less = task.resample(found[1:], np.ones((1, 19), np.int64))
+    assert not [metric for metric in one_less if "/" in metric]
+
+
 def test_perfect_maps_score_one_and_empty_ones_zero(tmp_path: Path) -> None:
     task = Semantic(CLASSES)
     truth = random_maps(0)[0]
