@@ -53,12 +53,13 @@ def camvid_root(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small untrained ultralytics detector of COCO's three classes of the miniature."""
+    """A tiny untrained ultralytics detector of COCO's three classes of the miniature."""
     import torch
-    from ultralytics.nn.tasks import DetectionModel
+    from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
     torch.manual_seed(0)
-    model = DetectionModel("yolov8n.yaml", ch=3, nc=3, verbose=False)
+    architecture = yaml_model_load("yolov8n.yaml") | {"scales": {"n": [0.33, 0.0625, 64]}}
+    model = DetectionModel(architecture, ch=3, nc=3, verbose=False)
     model.names = {0: "person", 1: "car", 2: "dog"}
     # An untrained head is sure of nothing; push its classes so that boxes exist.
     for branch in model.model[-1].cv3:

@@ -113,6 +113,7 @@ def made(results: Results, task: str) -> dict[str, tuple[Any, ...]]:
 PLACES = {"detection": "detection.json", "instance": "instance", "semantic": "semantic"}
 
 
+@pytest.mark.slow
 def test_a_runs_predictions_score_the_same_again(
     labelled: str, models: dict[str, str], coco_root: Path, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ def photographs(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_one_command_trains_and_another_runs_what_it_made(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,6 +90,7 @@ def test_what_was_broken_off_goes_on_with_the_same_losses(
     assert broken == pytest.approx(whole, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns(samples: list[Sample], tmp_path: Path) -> None:
     recipe = Recipe(epochs=20, batch=2, crop_px=32, warm_up_epochs=1, ema_decay=0.5)
     curve: list[float] = []

@@ -127,8 +127,9 @@ def test_other_weights_are_one_line(weights: Path, tmp_path: Path) -> None:
         street_network(weights)
 
 
+@pytest.mark.slow
 def test_training_goes_on_where_it_was_broken_off(samples: list[Sample], tmp_path: Path) -> None:
-    recipe = Recipe(epochs=2, batch=2, image_px=64)
+    recipe = Recipe(epochs=2, batch=2, image_px=64, dtype="bf16")
     numbers = []
 
     def told(epoch: int, loss: float) -> bool:
