@@ -6,6 +6,7 @@ import base64
 import contextlib
 import copy
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from harness.task_plan import TaskPlan
 from tasks import quality
 from tasks.task import Evidence
 
+_log = logging.getLogger(__name__)
 PICTURE_PX = 640
 """Longest side of a picture with coloured labels."""
 
@@ -278,15 +280,20 @@ class _Pictures:
         return image
 
     def _cached(self) -> NDArrayByte | None:
-        """The image in the cache, unless its pixels are not those the ledger knows."""
+        """The image in the cache, unless its pixels are not those the ledger knows; says so."""
         data = self._cache.read(self.keys.restored)
         if data is None or self.shown is None:
             return None
-        try:
+        with contextlib.suppress(image_io.ImageError):
             image = image_io.decode(data, "cached image")
-        except image_io.ImageError:
-            return None
-        return image if keys.pixels_sha256(image) == self.shown else None
+            if keys.pixels_sha256(image) == self.shown:
+                return image
+        rain, derainer = self._condition.rain, self._condition.derainer.name
+        _log.warning(
+            "%s (%s, %s): the cached image is damaged and made again",
+            *(self.entry.sample.id, rain, derainer),
+        )
+        return None
 
     def draw(self, task: TaskPlan, prediction: Any) -> None:
         """Keep what a task network saw, for the page."""

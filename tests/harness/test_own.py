@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 import torch
 from torch import nn
 
+from derainers.derainer import Derainer
 from harness import Results, RunSpec, run
 from harness.cli import run_command_line
+from harness.keys import canonical
+from harness.own import own_derainer
 from harness.spec import UsageError
 
 CODE = """
@@ -357,3 +361,25 @@ def test_tiles_are_asked_of_every_network_of_a_chain(folder: Path) -> None:
     assert isinstance(chain, Chain)
     chain.restore(np.zeros((8, 240, 3), np.uint8), "a")
     assert chain.tiled_px == 192
+
+
+class Scale(nn.Module):
+    """A derainer whose one number is no weight."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+def test_what_is_not_a_weight_names_a_derainer_too() -> None:
+    def key(value: object) -> str:
+        return canonical(own_derainer("mine", value)[1])
+
+    assert key(Scale(0.5)) == key(Scale(0.5)) != key(Scale(0.6))
+    assert key(Derainer(Scale(0.5), range=(-1, 1))) != key(Derainer(Scale(0.5)))
+    assert key(nn.Sequential(Scale(1))) != key(nn.Sequential(Scale(1), Scale(1)))
+    things = [SimpleNamespace(restore=lambda image, _: image) for _ in range(2)]
+    assert key(things[0]) != key(things[1])  # an object without a digest is computed again
