@@ -288,11 +288,8 @@ class _Pictures:
             image = image_io.decode(data, "cached image")
             if keys.pixels_sha256(image) == self.shown:
                 return image
-        rain, derainer = self._condition.rain, self._condition.derainer.name
-        _log.warning(
-            "%s (%s, %s): the cached image is damaged and made again",
-            *(self.entry.sample.id, rain, derainer),
-        )
+        place = (self.entry.sample.id, self._condition.rain, self._condition.derainer.name)
+        _log.warning("%s (%s, %s): the cached image is damaged and made again", *place)
         return None
 
     def draw(self, task: TaskPlan, prediction: Any) -> None:

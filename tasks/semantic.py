@@ -148,10 +148,9 @@ class Semantic:
         drawn = flat.reshape(len(counts), *matrices.shape[1:])
         values = means(drawn)
         images = np.count_nonzero(matrices.sum(2), axis=0)
-        for k, label in enumerate(sorted(self._classes)):
-            if images[k] >= FEWEST_IMAGES:
-                values[f"iou/{self._classes[label]}"] = ious(drawn)[:, k]
-        return values
+        by_class = zip(sorted(self._classes), images, ious(drawn).T, strict=True)
+        named = {f"iou/{self._classes[k]}": v for k, n, v in by_class if n >= FEWEST_IMAGES}
+        return values | named
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """Mean IoU of each image alone."""

@@ -20,6 +20,7 @@ from datasets.image import NDArrayByte, NDArrayFloat, decode, encode_png
 from derainers.derainer import Derainer
 from harness import RunSpec, run
 from harness.cli import run_command_line
+from harness.ledger import load_results
 from harness.record import Results
 from harness.spec import UsageError
 
@@ -191,9 +192,10 @@ def test_a_truncated_photograph_is_an_error_of_that_image(
         assert run_command_line([*command, *more]) == expected
         told = "failed: 7 (decode): 000000000007.jpg: the JPEG ends early"
         assert told in capsys.readouterr().out
-    results = json.loads((out / "results.json").read_text())
-    assert [e["sample"] for e in results["errors"]] == ["7"]
-    assert {r["n"] for r in results["records"]} == {7}
+        results = load_results(tmp_path / "runs", None)
+        assert [e["sample"] for e in results.errors] == ["7"]
+        assert {r.n for r in results.records} == {7}
+        assert text_of(results) == text_of_records(out)
     assert "the JPEG ends early" in (out / "report.html").read_text()
 
 
