@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,8 +190,11 @@ class Results:
 
     def value(self, rain: str, derainer: str, task: str, metric: str) -> Record | None:
         """One record, None if the run does not hold it."""
-        cell = "|".join((rain, derainer, task, metric))
-        return next((r for r in self.records if r.cell() == cell), None)
+        return self._by_cell.get("|".join((rain, derainer, task, metric)))
+
+    @cached_property
+    def _by_cell(self) -> dict[str, Record]:
+        return {r.cell(): r for r in reversed(self.records)}
 
     def compare(self, first: Record, second: Record) -> Comparison | None:
         """Paired difference of two records of one run; None where a value is missing.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reports.tables import conditions, csv_text, label, metrics, plain, title
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, readable with colour-blind eyes."""
 MARKERS = "osD^vP"
+DPI = 110
+"""Of the PNG files."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def new_figure(width: float, height: float) -> Figure:
     """A figure that needs no display, its parts laid out by itself."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
 def legend_below(figure: Figure) -> None:
@@ -101,18 +103,21 @@ def legend_below(figure: Figure) -> None:
 
 
 def _save(figure: Figure, kind: str) -> bytes:
+    """A figure as a file: what `Figure.savefig` writes, without its rehearsal of every drawing."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "derain-harness", "text.parse_math": False}):
-        options: dict[str, dict[str, Any]] = {
-            "svg": {"metadata": {"Date": None}},
-            "png": {"metadata": {"Software": None}},
-        }
-        if figure.get_layout_engine() is not None:  # else every file is laid out anew, twice
-            figure.draw_without_rendering()
+        layout = figure.get_layout_engine()
+        if layout is not None:  # else every file is laid out anew
+            layout.execute(figure)
             figure.set_layout_engine("none")
-        figure.savefig(buffer, format=kind, dpi=110, **options[kind])
+        if kind == "svg":
+            FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+        else:
+            FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
