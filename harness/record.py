@@ -51,6 +51,11 @@ class Record:
     n_identical: int = 0
     """Images left out of the mean because they equal their reference."""
 
+    @property
+    def is_derained(self) -> bool:
+        """Whether it is of a derainer's image; a mask of rain is judged against the rain."""
+        return self.derainer != "identity" and not self.derainer.endswith("/mask")
+
     def cell(self) -> str:
         """Name of the number within its run."""
         return "|".join((self.rain, self.derainer, self.task, self.metric))

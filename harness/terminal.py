@@ -50,7 +50,8 @@ def show(results: Results, out: str | Path | None) -> None:
     """The table on the terminal, errors and where the page is."""
     from rich.text import Text
 
-    from reports.tables import plain, summary
+    from reports.summary import summary
+    from reports.tables import plain
 
     headings, rows, notes = summary(results)
     console = table(headings, rows)

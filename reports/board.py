@@ -11,13 +11,10 @@ import numpy as np
 from harness.record import FEWEST, interval
 from reports.effects import LEVEL, Effect, effects, holm, primary, two_sided
 from reports.page import rendered
-from reports.tables import cell, grid, plain, signed, span, title, written
+from reports.tables import Table, cell, grid, marks, plain, signed, span, title, words, written
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
-
-Table = tuple[list[str], list[list[str]], list[str]]
-"""Headings, rows and notes."""
 
 
 def write_board(runs: Sequence[Results], directory: Path) -> None:
@@ -69,18 +66,13 @@ def board(runs: Sequence[Results]) -> Table:
         "the same run; verdict: significant at 5 % for all derainers of that run's rain and task "
         "(Holm). Values of different data sets or numbers of images do not compare.",
     ]
-    if marked - {"unknown"}:
-        notes.append("† trained on this rain, or on these images.")
-    if "unknown" in marked:
-        notes.append("? what the weights were trained on is not known.")
-    return headings, list(rows.values()), notes
+    return headings, list(rows.values()), notes + marks(marked)
 
 
 def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) -> list[str]:
     change = effect and f"{signed(effect.difference, effect.unit)} {span(effect.ci, effect.unit)}"
     return [
-        "clean" if record.rain == "none" else plain(record.rain),
-        "–" if record.derainer == "identity" else plain(record.derainer),
+        *words(record.rain, record.derainer),
         plain(f"{record.dataset} {record.split}"),
         record.task,
         plain(record.model or "–"),
@@ -115,8 +107,7 @@ def comparison(first: Results, second: Results) -> Table:
             next(corrected)
         rows.append(
             [
-                "clean" if a.rain == "none" else plain(a.rain),
-                "–" if a.derainer == "identity" else plain(a.derainer),
+                *words(a.rain, a.derainer),
                 a.task,
                 title(a.metric),
                 written(a, marked),
@@ -133,9 +124,7 @@ def comparison(first: Results, second: Results) -> Table:
         f"Differences second − first, {how}; verdict: significant at 5 % for all rows together "
         "(Holm).",
     ]
-    if marked:
-        notes.append("† trained on this rain, or on these images; ? unknown.")
-    return headings, rows, notes
+    return headings, rows, notes + marks(marked)
 
 
 def differences(first: Results, second: Results) -> list[str]:

@@ -87,15 +87,9 @@ def effects(results: Results) -> list[Effect]:
             floor = results.value(rain, "identity", task, metric)
             if floor is None or floor.value is None:
                 continue
-            family = [r for r in rows if r.rain == rain and _is_judged(r)]
+            family = [r for r in rows if r.rain == rain and r.value is not None and r.is_derained]
             found += _family(results, floor, family)
     return found
-
-
-def _is_judged(record: Record) -> bool:
-    """Whether a row is a derainer's image; a mask of rain is judged against the rain."""
-    is_mask = record.derainer.endswith("/mask")
-    return record.derainer != "identity" and record.value is not None and not is_mask
 
 
 def _family(results: Results, floor: Record, family: list[Record]) -> list[Effect]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.tables import plain, span, title
+from reports.tables import Table, plain, span, title
 
 if TYPE_CHECKING:
     from harness.record import Results
@@ -17,7 +17,7 @@ NOTES = [
 ]
 
 
-def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
+def table(results: Results) -> Table:
     """Headings, rows and notes; no rows where nothing could be correlated."""
     headings = ["rain", "of", "task", "quality", "correlation", "95 % interval", "images"]
     rows = [
