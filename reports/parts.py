@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports import changes, classes, predictors, slices, sweeps
+from reports.answers import answers
 from reports.summary import summary
 from reports.tables import cell, grid
 
@@ -45,8 +46,11 @@ def parts(results: Results) -> list[Part]:
 
 
 def markdown(results: Results) -> str:
-    """The tables as Markdown, but for those of parts and classes, which are long."""
+    """The answers and tables as Markdown, but for those of parts and classes, which are long."""
     out: list[str] = []
+    for answer in answers(results):
+        out += [f"**{cell(answer.about)}: {cell(answer.headline)}** {cell(answer.rain)}", ""]
+        out += [f"- {cell(line)}" for line in answer.derainers] + [""]
     for part in parts(results):
         if part.anchor not in ("parts", "classes"):
             lines = [f"{cell(line)}  " for line in part.notes]

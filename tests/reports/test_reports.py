@@ -216,7 +216,8 @@ def test_hostile_text_stays_text() -> None:
     table = markdown(hostile)
     assert "<script" not in table
     assert "\x1b" not in table
-    assert all(line.count("|") - line.count("\\|") == 5 for line in table.splitlines()[2:8])
+    lines = [line for line in table.splitlines() if line.startswith("|")][:6]
+    assert all(line.count("|") - line.count("\\|") == 5 for line in lines)
     for written in (csv_text(hostile, hostile.records), by_image_csv(hostile)):
         rows = list(csv.reader(io.StringIO(written)))
         assert all(len(row) == len(rows[0]) for row in rows)
