@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LEVEL = 0.05
+"""Of verdicts: at most so many families of derainers hold a wrong one."""
 FEWEST = 20
 """Fewer groups (images, or drives of them) give no interval: there is too little to resample."""
 

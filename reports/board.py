@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.record import FEWEST, interval
-from reports.effects import LEVEL, Effect, effects, holm, primary, two_sided
+from harness.record import FEWEST, LEVEL, interval
+from reports.effects import Effect, effects, holm, primary, two_sided
 from reports.page import rendered
 from reports.tables import Table, cell, grid, marks, plain, signed, span, title, words, written
 
@@ -166,9 +166,15 @@ def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
 
 
 def _same_sets(first: Results, second: Results) -> bool:
-    """Whether both were resampled alike: the same images in the same groups."""
+    """Whether both were resampled alike: the same images in the same groups, as often."""
     a, b = first.provenance, second.provenance
-    return all(a.get(k) == b.get(k) for k in ("data_fingerprint", "groups", "blocks"))
+    alike = all(a.get(k) == b.get(k) for k in ("data_fingerprint", "groups", "blocks"))
+    return alike and _times(first) == _times(second)
+
+
+def _times(run: Results) -> int:
+    """How often a run's images were resampled."""
+    return len(next(iter(run.draws.values()), ()))
 
 
 def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:
@@ -179,7 +185,8 @@ def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) 
         return None
     if not paired:
         # Resamples of two sets have nothing in common but their number.
-        theirs = np.random.default_rng(0).permutation(theirs)
+        times = min(len(ours), len(theirs))
+        ours, theirs = ours[:times], np.random.default_rng(0).permutation(theirs)[:times]
     both = theirs.astype(np.float64) - ours
     defined = both[np.isfinite(both)]
     return defined if len(defined) > 1 else None

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.record import FEWEST, IMAGE_METRIC, interval
+from harness.record import FEWEST, IMAGE_METRIC, LEVEL, interval
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
 
-LEVEL = 0.05
 SEEN = 2.8
 """A true difference of that many standard deviations is found in 80 % of studies at 5 %."""
 TARGETS = {"fraction": 0.01, "dB": 0.2}

@@ -75,7 +75,9 @@ def _about(results: Results) -> str:
     first = next(iter(results.records), None)
     if first is None:
         return f"{results.spec['dataset']}, nothing was measured."
-    models = dict.fromkeys(f"{r.task} by {r.model}" for r in results.records if r.model)
+    models = dict.fromkeys(
+        f"{r.task} by {r.model}" for r in results.records if r.model and r.task in COLUMNS
+    )
     images = max(r.n for r in results.records)
     said = [f"{first.dataset} {first.split}", f"{images:,} images", *models]
     return ", ".join(said) + "."

@@ -58,6 +58,13 @@ def test_runs_of_other_images_are_not_paired() -> None:
     assert "The data: not the same." in differences(results(), elsewhere)
 
 
+def test_runs_resampled_another_number_of_times_are_not_paired() -> None:
+    more = {cell: np.concatenate([d, d[:40]]) for cell, d in shifted(0.05).draws.items()}
+    _, rows, notes = comparison(results(), replace(shifted(0.05), draws=more))
+    assert "independent sets" in notes[0]
+    assert {row[1]: row[-2] for row in rows}["b"].startswith("[+0.0")
+
+
 def test_words_that_differ_are_told() -> None:
     told = differences(results(), other(spec={**results().spec, "limit": 5}))
     assert "limit: none in the first, 5 in the second." in told
