@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.record import parts_of
 from reports.plots import Plot, legend_below, panels, short, style
-from reports.tables import conditions, plain
+from reports.tables import conditions, inert, label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +62,7 @@ def _csv(mine: dict[tuple[str, str], NDArray[np.float32]]) -> str:
     """The curves as columns."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["recall", *(plain(" · ".join(condition)) for condition in mine)])
+    writer.writerow(["recall", *(inert(label(*condition)) for condition in mine)])
     for i, values in enumerate(zip(*mine.values(), strict=True)):
         writer.writerow([f"{i / 100:.2f}", *(f"{v:.6g}" for v in values)])
     return buffer.getvalue()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from harness.record import Results
-from reports.board import board, comparison, differences, write_board, write_comparison
-from tests.reports.test_reports import HOSTILE, results
+from reports.board import board, comparison, differences
+from tests.reports.test_reports import results
 
 
 def other(**changes: object) -> Results:
@@ -68,17 +67,6 @@ def test_runs_resampled_another_number_of_times_are_not_paired() -> None:
 def test_words_that_differ_are_told() -> None:
     told = differences(results(), other(spec={**results().spec, "limit": 5}))
     assert "limit: none in the first, 5 in the second." in told
-
-
-def test_pages_of_hostile_runs_hold_text_alone(tmp_path: Path) -> None:
-    hostile = results(HOSTILE)
-    write_board([hostile], tmp_path)
-    write_comparison(hostile, other(), tmp_path)
-    for name in ("board", "compare"):
-        page = (tmp_path / f"{name}.html").read_text()
-        assert page.count("<script") == 1
-        assert "\x1b" not in page
-        assert "<script" not in (tmp_path / f"{name}.md").read_text()
 
 
 def test_draws_of_few_images_say_nothing() -> None:
