@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.effects import TARGETS, Effect, effects, primary
-from reports.tables import COLUMNS, conditions, places, plain, signed, title
+from reports.tables import COLUMNS, places, plain, rains, signed, span, title
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -36,7 +36,7 @@ def answers(results: Results) -> list[Answer]:
     family = effects(results)
     for task in COLUMNS:
         metric = primary(results, task)
-        for rain in dict.fromkeys(r for r, _ in conditions(results) if r != "none"):
+        for rain in rains(results):
             floor = metric and results.value(rain, "identity", task, metric)
             if not floor or floor.value is None:
                 continue
@@ -87,16 +87,19 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _rain(results: Results, floor: Record) -> str:
-    """What the rain does to the score."""
+    """What the rain does to the score, and whether that is more than chance."""
     assert floor.value is not None
     name, clean = _metric(floor), results.value("none", "identity", floor.task, floor.metric)
-    if clean is None or clean.value is None:
-        return f"{name} is {_amount(floor.value, floor.unit)} on rainy images."
-    verb = "lowers" if floor.value < clean.value else "does not lower"
-    return (
-        f"The rain {verb} {name}: {_amount(floor.value, floor.unit)} instead of "
-        f"{_amount(clean.value, clean.unit)} on clean images."
-    )
+    rainy = _amount(floor.value, floor.unit)
+    found = None if clean is None else results.compare(clean, floor)
+    if clean is None or clean.value is None or found is None:
+        return f"{name} is {rainy} on rainy images."
+    both = f"{rainy} on rainy images, {_amount(clean.value, clean.unit)} on clean ones"
+    if found.ci is None:
+        return f"{name} is {both}."
+    if found.ci[1] < 0:
+        return f"The rain lowers {name}: {both}."
+    return f"The rain costs no {name} for certain: {both}, difference {span(found.ci, floor.unit)}."
 
 
 def _derainer(results: Results, floor: Record, effect: Effect) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.plots import Plot, legend_below, panels, short, style
-from reports.tables import Table, conditions, csv_text, label, marks, plain, written
+from reports.tables import Table, conditions, csv_text, label, marks, plain, rains, written
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -73,10 +73,11 @@ def change(results: Results, task: str) -> Plot | None:
 
 
 def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Record, float]]) -> Plot:
-    rains = list(dict.fromkeys(r.rain for r, _ in pairs))
+    of = {r.rain for r, _ in pairs}
+    wet = [rain for rain in rains(results) if rain in of]
     derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    figure, drawn = panels(len(rains), 4.6, 1.2 + 0.26 * len(names), sharey=True)
-    for panel, rain in zip(drawn, rains, strict=True):
+    figure, drawn = panels(len(wet), 4.6, 1.2 + 0.26 * len(names), sharey=True)
+    for panel, rain in zip(drawn, wet, strict=True):
         for derainer in dict.fromkeys(r.derainer for r, _ in pairs):
             places = [
                 (record.value - rainy, names.index(record.metric))
@@ -90,6 +91,7 @@ def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Recor
         panel.axvline(0, color="black", lw=1)
         panel.set_title(short(rain), fontsize=10)
         panel.set_xlabel("derained − rainy")
+        panel.locator_params(axis="x", nbins=5)
         panel.grid(alpha=0.3)
     legend_below(figure)
     begin = BY_CLASS[task]

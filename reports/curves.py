@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.record import parts_of
 from reports.plots import Plot, legend_below, panels, short, style
-from reports.tables import conditions, inert, label
+from reports.tables import conditions, inert, label, rains
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,13 +28,12 @@ def curves(results: Results, task: str) -> Plot | None:
         for cell, curve in results.curves.items()
         if parts_of(cell)[2] == task and np.isfinite(curve).all()
     }
-    rains = list(dict.fromkeys(r for r, _ in conditions(results) if r != "none"))
-    rains = [rain for rain in rains if (rain, "identity") in mine]
-    if not rains:
+    wet = [rain for rain in rains(results) if (rain, "identity") in mine]
+    if not wet:
         return None
     derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    figure, drawn = panels(len(rains), 4.4, 3.8, sharey=True)
-    for panel, rain in zip(drawn, rains, strict=True):
+    figure, drawn = panels(len(wet), 4.4, 3.8, sharey=True)
+    for panel, rain in zip(drawn, wet, strict=True):
         shown = [("none", "identity"), *((rain, d) for d in derainers)]
         for place, condition in enumerate(c for c in shown if c in mine):
             name = "rainy" if condition[1] == "identity" else short(condition[1])

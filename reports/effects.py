@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.record import FEWEST, IMAGE_METRIC, LEVEL, interval
+from reports.tables import rains
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -75,14 +76,14 @@ def primary(results: Results, task: str) -> str | None:
 
 
 def effects(results: Results) -> list[Effect]:
-    """Every derainer's effect on every rain and task, families in the order of the records."""
+    """Every derainer's effect on every rain and task, families in the order of the tables."""
     found = []
     for task in dict.fromkeys(r.task for r in results.records):
         metric = primary(results, task)
         if metric is None:
             continue
         rows = [r for r in results.records if (r.task, r.metric) == (task, metric)]
-        for rain in dict.fromkeys(r.rain for r in rows if r.rain != "none"):
+        for rain in rains(results):
             floor = results.value(rain, "identity", task, metric)
             if floor is None or floor.value is None:
                 continue

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.answers import answers, seconds
+from reports.answers import answers
 from reports.effects import effects
 from reports.parts import parts
 from reports.tables import COLUMNS, conditions, label, plain, words
@@ -24,6 +24,8 @@ WIDE_INCHES = 6
 """Wider plots take the whole width of the page."""
 _NUMBER = re.compile(r"[-+−[]*[\d–]|identical$|$")
 """How a cell begins that is set to the right, as figures are."""
+THUMBNAIL = 80
+"""JPEG quality of the page's pictures."""
 MOST_BYTES = 10_000_000
 """All pictures of the page together, so that it stays below 15 MB; the last of `SIDES_PX` holds."""
 
@@ -60,12 +62,13 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
         cost_rows=[
             [
                 *words(c["rain"], c["derainer"]),
-                seconds(c["median_s_per_image"]),
+                f"{c['median_s_per_image']:.4f}",
                 f"{c['n']:,}",
                 c["device"],
                 str(c["workers"]),
             ]
             for c in results.cost
+            if "/" not in c["derainer"]
         ],
     )
 
@@ -164,11 +167,10 @@ def _picture(item: GalleryItem, side_px: int) -> dict[str, Any]:
 
 
 def _small(jpeg: bytes, side_px: int) -> bytes:
-    """A picture whose longer side is at most so long; as it is where it is smaller already."""
+    """A picture for the page, whose longer side is at most so long; at full size it lies beside."""
     from datasets.image import decode, encode_jpeg, shrink
 
-    image = decode(jpeg, "picture")
-    return jpeg if max(image.shape) <= side_px else encode_jpeg(shrink(image, side_px), 88)
+    return encode_jpeg(shrink(decode(jpeg, "picture"), side_px), THUMBNAIL)
 
 
 def command(spec: Mapping[str, Any]) -> str:

@@ -120,6 +120,8 @@ def panels(
     )
     for unused in axes[count:]:
         unused.remove()
+    for lowest in axes[max(0, count - columns) : count]:
+        lowest.tick_params(labelbottom=True)  # also where another would have stood below
     return figure, axes[:count]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.effects import primary
 from reports.plots import Plot, legend_below, panels, short, style
-from reports.tables import conditions, csv_text, plain, title
+from reports.tables import conditions, csv_text, plain, rains, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,13 +54,14 @@ def _plot(
         and r.value is not None
         and (x := place(r.rain, r.derainer)) is not None
     ]
-    rains = list(dict.fromkeys(r.rain for r, _ in rows))
+    of = {r.rain for r, _ in rows}
+    wet = [rain for rain in rains(results) if rain in of]
     if len({r.derainer for r, _ in rows}) < 2:
         return None
     rows.sort(key=lambda row: row[0].derainer != "identity")
-    figure, drawn = panels(len(rains), 4.4, 3.6, sharey=True)
+    figure, drawn = panels(len(wet), 4.4, 3.6, sharey=True)
     derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    for panel, rain in zip(drawn, rains, strict=True):
+    for panel, rain in zip(drawn, wet, strict=True):
         mine = [(r, x) for r, x in rows if r.rain == rain]
         for record, x in mine:
             _mark(panel, record, x, derainers.index(record.derainer))
@@ -75,7 +76,7 @@ def _plot(
         panel.grid(alpha=0.3)
         panel.margins(x=0.15, y=0.15)
     legend_below(figure)
-    where = ", ".join(map(plain, rains))
+    where = ", ".join(map(plain, wet))
     said = f"{alt}, a mark per derainer, under {where}"
     return Plot(name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]))
 

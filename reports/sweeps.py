@@ -11,7 +11,18 @@ from harness.record import FEWEST as FEWEST_GROUPS
 from harness.record import interval
 from reports.effects import primary
 from reports.plots import legend_below, panels, short, style
-from reports.tables import Table, mark, marks, metrics, places, plain, signed, span, title
+from reports.tables import (
+    Table,
+    conditions,
+    mark,
+    marks,
+    metrics,
+    places,
+    plain,
+    signed,
+    span,
+    title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,18 +154,17 @@ def draw(results: Results, sweep: Sweep, task: str) -> Figure | None:
 
 def _panel(panel: Axes, results: Results, sweep: Sweep, task: str, metric: str) -> None:
     values = list(sweep.rains)
-    rains = set(sweep.rains.values())
-    derainers = dict.fromkeys(r.derainer for r in results.records if r.rain in rains)
+    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
     clean = results.value("none", "identity", task, metric)
     if clean is not None and clean.value is not None:
         panel.axhline(clean.value, color="black", ls="--", lw=1, label="clean")
-    for i, derainer in enumerate(derainers):
-        look, line = style(i), []
+    for place, derainer in enumerate(derainers):
+        look, line = style(place), []
         for value, rain in sweep.rains.items():
             record = results.value(rain, derainer, task, metric)
             if record is not None and record.value is not None:
                 line.append((value, record.value, record.ci))
-        if not line:
+        if not line or derainer.endswith("/mask"):
             continue
         places, scores, spans = zip(*line, strict=True)
         name = "rainy" if derainer == "identity" else short(derainer)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reports.latex import escaped, ranked, tabular
 from reports.summary import notes
-from reports.tables import cell, conditions, grid, mark, plain, written
+from reports.tables import cell, conditions, grid, mark, plain, rains, written
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -42,7 +42,7 @@ def table6(results: Results, kind: str) -> str:
     """
     marked: set[str] = set()
     parts = []
-    for rain in dict.fromkeys(r for r, _ in conditions(results) if r != "none"):
+    for rain in rains(results):
         methods = [d for r, d in conditions(results) if r == rain and "/" not in d]
         names = ["Rain input" if d == "identity" else plain(d) for d in methods]
         rows = _rows(results, rain, methods, marked, bold=kind == "tex")

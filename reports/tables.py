@@ -70,6 +70,11 @@ def conditions(results: Results) -> list[tuple[str, str]]:
     return sorted(found, key=lambda c: (c[0] != "none", _natural(c[0]), c[1] != "identity", c[1]))
 
 
+def rains(results: Results) -> list[str]:
+    """All rains, in the order of the tables."""
+    return list(dict.fromkeys(rain for rain, _ in conditions(results) if rain != "none"))
+
+
 def _natural(name: str) -> list[tuple[float, str]]:
     """Sorts the numbers in a name by their value: 5 before 10."""
     parts = re.split(r"(\d+(?:\.\d+)?)", name)

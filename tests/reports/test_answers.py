@@ -15,7 +15,17 @@ def test_the_headline_gives_the_verdicts() -> None:
     (answer,) = answers(study(CELLS))
     assert answer.about == "Detection under heavy"
     assert answer.headline == "Yes: good helps; bad makes it worse."
-    assert answer.rain == "The rain lowers AP pooled: 0.300 instead of 0.600 on clean images."
+    assert answer.rain == ("The rain lowers AP pooled: 0.300 on rainy images, 0.600 on clean ones.")
+
+
+def test_what_the_rain_costs_must_be_more_than_chance_too() -> None:
+    (answer,) = answers(study(CELLS | {("none", "identity"): 0.305}))
+    assert answer.rain.startswith(
+        "The rain costs no AP pooled for certain: 0.300 on rainy images, "
+    )
+    assert ", difference [-0.02" in answer.rain
+    (answer,) = answers(study(CELLS, groups=19))
+    assert answer.rain == "AP pooled is 0.300 on rainy images, 0.600 on clean ones."
 
 
 def test_without_a_derainer_that_helps_it_says_no_or_not_shown() -> None:

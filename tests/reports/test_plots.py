@@ -92,6 +92,31 @@ def test_many_panels_stand_in_rows() -> None:
     assert tuple(figure.get_size_inches()) == (12.0, 6.0)
 
 
+def test_the_lowest_panel_of_each_column_has_its_numbers() -> None:
+    figure, axes = panels(4, 4.0, 2.0, sharex=True)
+    for panel in axes:
+        panel.plot((0, 1), (0, 1))
+    figure.draw_without_rendering()
+    shown = [any(label.get_visible() for label in panel.get_xticklabels()) for panel in axes]
+    assert shown == [False, True, True, True]
+
+
+def test_panels_stand_in_the_order_of_the_tables() -> None:
+    rates = ("100", "25", "5")
+    cells = {(f"physical:rate_mm_h={r}", d): 0.3 for r in rates for d in ("identity", "b")}
+    plot = drawn(study(cells), "change-detection")
+    titles = [panel.get_title().partition("=")[2] for panel in plot.figure.axes]
+    assert titles == ["5", "25", "100"]
+
+
+def test_masks_stand_in_no_sweep() -> None:
+    rains = [f"physical:rate_mm_h={rate}" for rate in (1, 25, 100)]
+    cells = {(rain, d): 20.0 for rain in rains for d in ("identity", "granet", "granet/mask")}
+    run = study(cells, metric="psnr_y_db", unit="dB")
+    plot = drawn(run, "physical-rate_mm_h-quality")
+    assert [line.get_label() for line in plot.figure.axes[0].lines] == ["rainy", "granet"]
+
+
 def test_long_and_hostile_names_leave_room_for_the_data() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
