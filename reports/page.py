@@ -22,8 +22,8 @@ SIDES_PX = (640, 480, 360, 240, 160)
 """Longer sides that the page's pictures may have."""
 WIDE_INCHES = 6
 """Wider plots take the whole width of the page."""
-_NUMBER = re.compile(r"[-+−[]*[\d–]|identical$|$")
-"""How a cell begins that is set to the right, as figures are."""
+_FIGURE = re.compile(r"[-+[]*\d")
+"""How a cell begins that holds a figure."""
 THUMBNAIL = 80
 """JPEG quality of the page's pictures."""
 MOST_BYTES = 10_000_000
@@ -105,7 +105,7 @@ def rendered(template: str, **values: Any) -> str:
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
-    environment.tests["a_number"] = lambda text: bool(_NUMBER.match(text))
+    environment.filters["figures"] = _figures
     style, script = (
         Markup(loader.get_source(environment, f"report.{kind}")[0]) for kind in ("css", "js")
     )
@@ -113,6 +113,16 @@ def rendered(template: str, **values: Any) -> str:
     return environment.get_template(template).render(
         style=style, script=script, script_hash=f"sha256-{digest}", **values
     )
+
+
+def _figures(rows: Sequence[Sequence[str]]) -> set[int]:
+    """The columns of figures, which are set to the right; the first two name their row."""
+    found = set()
+    for column, cells in enumerate(zip(*rows, strict=True)):
+        told = [cell for cell in cells if cell not in ("", "–", "identical")]
+        if column > 1 and told and all(map(_FIGURE.match, told)):
+            found.add(column)
+    return found
 
 
 def _pictures(results: Results) -> list[dict[str, Any]]:

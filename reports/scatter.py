@@ -68,7 +68,7 @@ def _plot(
         if along.startswith("seconds"):
             panel.set_xscale("log")
             panel.xaxis.set_major_formatter("{x:g}")
-            panel.xaxis.set_minor_formatter("")
+            panel.minorticks_off()
             _front(panel, mine, results.value(rain, "identity", task, metric))
         panel.set_title(short(rain), fontsize=10)
         panel.set_xlabel(along)

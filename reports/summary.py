@@ -127,10 +127,11 @@ def _sampling(results: Results, n: int) -> list[str]:
 
 def _biased(results: Results) -> list[str]:
     """Of which columns single values have no interval though their differences have one."""
+    columns = set(metrics(results))
     shown = [
         title(r.metric)
         for r in results.records
-        if (r.task, r.metric) in metrics(results)
+        if (r.task, r.metric) in columns
         and r.value is not None
         and r.ci is None
         and r.cell() in results.draws

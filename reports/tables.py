@@ -67,7 +67,12 @@ def plain(text: str) -> str:
 def conditions(results: Results) -> list[tuple[str, str]]:
     """(rain, derainer) pairs: the clean ceiling, then each rain with its floor first."""
     found = {(r.rain, r.derainer) for r in results.records}
-    return sorted(found, key=lambda c: (c[0] != "none", _natural(c[0]), c[1] != "identity", c[1]))
+    return sorted(found, key=lambda c: (place(c[0]), c[1] != "identity", c[1]))
+
+
+def place(rain: str) -> tuple[bool, list[tuple[float, str]]]:
+    """Where a rain stands among others: none first, then by name, numbers by their value."""
+    return rain != "none", _natural(rain)
 
 
 def rains(results: Results) -> list[str]:
@@ -98,7 +103,8 @@ def words(rain: str, derainer: str) -> list[str]:
 def metrics(results: Results) -> list[tuple[str, str]]:
     """(task, metric) of the summary that the run holds."""
     have = list(dict.fromkeys((r.task, r.metric) for r in results.records))
-    shown = [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in have]
+    held = set(have)
+    shown = [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in held]
     alone = {t for t, _ in have} - {t for t, _ in shown}
     others = [(t, m) for t, m in have if base(m) in TITLES and ("@" in m or t in alone)]
     return shown + others

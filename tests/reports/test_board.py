@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.record import Results
 from reports.board import board, comparison, differences
-from tests.reports.test_reports import results
+from tests.reports.test_reports import record, results
 
 
 def other(**changes: object) -> Results:
@@ -32,6 +32,22 @@ def test_the_newest_of_the_same_number_is_shown() -> None:
     assert {row[-1] for row in rows} == {"e" * 12}
     seeded = replace(results(), records=[replace(r, seed=7) for r in results().records])
     assert {row[-1] for row in board([other(), seeded])[1]} == {"e" * 12, "f" * 12}
+
+
+def test_the_best_stands_first_within_its_rain() -> None:
+    rates = [f"physical:rate_mm_h={rate}" for rate in (100, 25, 5)]
+    scores = (("identity", 0.2), ("b", 0.1), ("c", 0.3))
+    records = [record(d, v, rain=rain) for rain in rates for d, v in scores]
+    records.append(record("identity", 0.5, rain="none"))
+    _, rows, notes = board([replace(results(), records=records)])
+    assert [row[:2] for row in rows[:4]] == [
+        ["clean", "–"],
+        ["physical:rate_mm_h=5", "c"],
+        ["physical:rate_mm_h=5", "rainy"],
+        ["physical:rate_mm_h=5", "b"],
+    ]
+    assert [row[0].partition("=")[2] for row in rows[4::3]] == ["25", "100"]
+    assert "the best first" in notes[0]
 
 
 def test_a_run_does_not_differ_from_itself() -> None:
