@@ -24,6 +24,8 @@ WIDE_INCHES = 6
 """Wider plots take the whole width of the page."""
 _FIGURE = re.compile(r"[-+[]*\d")
 """How a cell begins that holds a figure."""
+VIEWS = {"instance": "masks", "semantic": "classes"}
+"""What a task colours."""
 THUMBNAIL = 80
 """JPEG quality of the page's pictures."""
 MOST_BYTES = 10_000_000
@@ -160,8 +162,10 @@ def picture_name(item: GalleryItem) -> str:
 
 def _picture(item: GalleryItem, side_px: int) -> dict[str, Any]:
     """A picture of the gallery as the template takes it."""
-    named = list(item.labelled.items())
-    named += [(f"{task}, labelled", data) for task, data in item.truths.items()]
+    named = [(f"{VIEWS.get(task, task)} found", data) for task, data in item.labelled.items()]
+    named += [
+        (f"{VIEWS.get(task, task)} labelled (clean)", data) for task, data in item.truths.items()
+    ]
     return {
         "file": f"pictures/{picture_name(item)}",
         "sample": item.sample,

@@ -80,3 +80,4 @@ def test_a_run_of_many_derainers_is_resampled_more_often(coco_root: Path, tmp_pa
     )
     results = run(spec, derainers={f"same{i}": Same() for i in range(59)})
     assert {len(draws) for draws in results.draws.values()} == {draws_for(60)}
+    assert results.gallery == []

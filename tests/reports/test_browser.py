@@ -131,9 +131,9 @@ def test_boxes_and_label_maps_are_switched(page: Page) -> None:
     page.get_by_label("labelled boxes (dashed)").check()
     expect(found).to_be_hidden()
     expect(truth).to_be_visible()
-    view = page.locator(".compare .view[data-view=semantic]").first
+    view = page.locator(".compare .view[data-view='classes found']").first
     expect(view).to_be_hidden()
-    page.get_by_label("semantic", exact=True).check()
+    page.get_by_label("classes found", exact=True).check()
     expect(view).to_be_visible()
     page.get_by_label("photographs").check()
     expect(view).to_be_hidden()

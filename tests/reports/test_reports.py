@@ -249,7 +249,10 @@ def test_page_asks_nothing_of_a_network() -> None:
 @pytest.mark.parametrize("missing", ["records", "gallery"])
 def test_empty_results_still_make_a_page(missing: str, tmp_path: Path) -> None:
     write(replace(results(), **{missing: []}), tmp_path)  # type: ignore[arg-type]
-    assert (tmp_path / "report.html").is_file()
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Does deraining help?" in text
+    has_pictures = missing != "gallery"
+    assert ("image/jpeg" in text) == (tmp_path / "pictures").exists() == has_pictures
 
 
 def test_rates_stand_in_the_order_of_their_numbers() -> None:
