@@ -42,6 +42,8 @@ class DerainerPlan:
     """Whether network or weights came from elsewhere, so that a slip is possible."""
     stage: str | None = None
     """Intermediate output that this is; None = the restored image."""
+    said: str | None = None
+    """Which of our weights these are, and for what they stand in."""
 
 
 @dataclass(frozen=True)
@@ -144,14 +146,21 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     """``NAME`` or ``NAME@WEIGHTS`` of the table."""
     name, _, given = word.partition("@")
     known(name, [*own, *DERAINERS], "derainer", FORMS)
-    row = DERAINERS[name]
+    row, said = DERAINERS[name], None
+    light = f"{name}-light"
+    if row.learned and not given and row.weights is None and light in DERAINERS:
+        said = f"{name} has no weights of its own yet, {light} stands in"
+        name, row = light, DERAINERS[light]
     if given and not row.learned:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
     if row.learned and not given and row.weights is None:
         fetched = [n for n in SOURCES if n.startswith(f"{name}-rain")]
         source = f": get the authors' from {row.published}" if row.published else " yet"
         source += f" (python -m harness fetch {fetched[0]})" if fetched else ""
-        raise UsageError(f"derainer {name} comes without weights{source}; give some as {name}@FILE")
+        raise UsageError(
+            f"derainer {name} comes without weights{source}; give some as {name}@FILE, or make "
+            f"some: python -m harness train {name} --help"
+        )
     file = Path(given) if given else row.weights
     if file is not None:
         _require(file, f"derainer {name}: weight file", f"give one as {name}@FILE")
@@ -161,6 +170,9 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         from derainers.card import read_card
 
         card = read_card(file)
+    if file is not None and weights and not given:
+        ours = f"{name}: {file.name}, sha256 {weights[:8]}"
+        said = f"{ours}; {said}" if said else ours
     trained = card.get("trained_on", {}) if file else {"rain_families": [], "datasets": []}
     return DerainerPlan(
         name=f"{name}@{weights[:8]}" if given and weights else name,
@@ -171,6 +183,7 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         images=_names(trained.get("datasets")),
         is_identity=name == "identity",
         is_foreign=bool(given),
+        said=said,
     )
 
 

@@ -22,7 +22,7 @@ from harness.spec import RunSpec, UsageError
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
 
-SPLITS = {"streetsim": "train:3000+train-720p:500"}
+SPLITS = {"streetsim": "train:2400+train-720p:300"}
 """What is trained on where no split is named; ``train`` elsewhere."""
 
 

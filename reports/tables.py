@@ -274,6 +274,7 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     if "unknown" in marked:
         lines.append("? what the weights were trained on is not known.")
     lines += [plain(f"Data: {text}") for text in results.provenance.get("data_notes", ())]
+    lines += [plain(f"Weights: {text}.") for text in results.provenance.get("weights", ())]
     lines += [plain(f"Doubt: {text}") for text in results.provenance.get("doubts", ())]
     for row in results.cost:
         if row.get("tiled"):
