@@ -34,7 +34,7 @@ class DerainerPlan:
     rain_families: frozenset[str] | None
     """Rains its weights were trained on; None = unknown."""
     images: frozenset[str] | None
-    """Data sets its weights were trained on; None = unknown."""
+    """What its weights saw, ``DATASET/SPLIT`` or a whole ``DATASET``; None = unknown."""
     is_identity: bool = False
     folders: tuple[Path, ...] = ()
     """Folders of restored images, which are of one rain alone."""
@@ -180,7 +180,7 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         weights_sha256=weights,
         load=Loader(lambda device, dtype: row.build(file), name),
         rain_families=_names(trained.get("rain_families")),
-        images=_names(trained.get("datasets")),
+        images=_splits(trained),
         is_identity=name == "identity",
         is_foreign=bool(given),
         said=said,
@@ -293,6 +293,15 @@ def _require(file: Path, what: str, remedy: str) -> None:
 def _names(value: Any) -> frozenset[str] | None:
     """A card's list of names; None where it says nothing."""
     return frozenset(value) if isinstance(value, list) else None
+
+
+def _splits(trained: Mapping[str, Any]) -> frozenset[str] | None:
+    """A card's data sets with the splits of them; ``train:N`` is a part of ``train``."""
+    datasets = _names(trained.get("datasets"))
+    if datasets is None or trained.get("split") in (None, "all"):
+        return datasets
+    splits = [part.partition(":")[0] for part in str(trained["split"]).split("+")]
+    return frozenset(f"{name}/{split}" for name in datasets for split in splits)
 
 
 def _union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:

@@ -249,7 +249,7 @@ def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, 
     rain = plan.rains.get(condition.rain)
     if rain is not None and rain.family in derainer.rain_families:
         marks.add("rain")
-    if plan.dataset.name in derainer.images:
+    if _trained_on(derainer.images, data_name(plan.spec, plan.dataset), plan.dataset.split):
         marks.add("images")
     if task is not None:
         if task.trained_on is None:
@@ -257,6 +257,18 @@ def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, 
         if task.trained_on == (plan.dataset.name, plan.dataset.split):
             marks.add("task-images")
     return tuple(sorted(marks))
+
+
+def data_name(spec: RunSpec, dataset: Dataset) -> str:
+    """The data set's name in cards of weights; of folders and pairs that of their folder."""
+    return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
+
+
+def _trained_on(images: frozenset[str], name: str, split: str) -> bool:
+    """Whether images of a data set's split are among those of a card."""
+    if name in images or split == "all":
+        return any(each.partition("/")[0] == name for each in images)
+    return f"{name}/{split.partition(':')[0]}" in images
 
 
 def run_digest(plan: Plan, fingerprint: str) -> str:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from datasets.image import NDArrayByte, round_to_bytes
 from datasets.rain import Rain, digest, generator
-from datasets.sample import Dataset, Sample
+from datasets.sample import Sample
 from derainers import DERAINERS
 from harness import keys
 from harness.photographs import Photographs, choose, left_out, short_name
-from harness.plan import device_of, rains_of, root_of
+from harness.plan import data_name, device_of, rains_of
 from harness.provenance import machine
 from harness.spec import RunSpec, UsageError
 from harness.train import open_splits, same_training, write_weights
@@ -95,7 +95,7 @@ def train_derainer(
     out.mkdir(parents=True, exist_ok=True)
     run = {
         "network": name,
-        "dataset": [_name(spec, dataset), dataset.split],
+        "dataset": [data_name(spec, dataset), dataset.split],
         "rains": {word: digest(rain) for word, rain in rains.items()},
         "photographs": keys.key("photographs", ids=[s.id for s in photographs.training]),
         "recipe": asdict(recipe),
@@ -107,7 +107,7 @@ def train_derainer(
         "network": name,
         "arguments": {},
         "trained_on": {
-            "datasets": [_name(spec, dataset)],
+            "datasets": [data_name(spec, dataset)],
             "split": dataset.split,
             "rain_families": sorted({rain.family for rain in rains.values()}) or ["given"],
             "rain_digests": {word: digest(rain) for word, rain in rains.items()},
@@ -329,11 +329,6 @@ def _rains(spec: RunSpec) -> dict[str, Rain]:
     if wrong is not None:
         raise UsageError(f"--rain {wrong}: training takes 'given' alone, or rains that are made")
     return {word: rain for word, rain in named.items() if rain is not None}
-
-
-def _name(spec: RunSpec, dataset: Dataset) -> str:
-    """The data set's name; of folders and pairs that of their folder."""
-    return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
 
 
 def _hardware(device: str) -> str:

@@ -68,7 +68,7 @@ def test_one_command_trains_and_another_runs_what_it_made(
     seen = [*data[:4], "--rain", "rain100l", "--derainer", f"prn-r@{weights}", "--limit", "2"]
     assert run_command_line(["run", *seen, *where]) == 0
     records = json.loads((shown / "results.json").read_text())["records"]
-    assert ["rain"] in [r["seen"] for r in records if r["derainer"].startswith("prn-r@")]
+    assert ["images", "rain"] in [r["seen"] for r in records if r["derainer"].startswith("prn-r@")]
 
 
 def test_a_curve_has_a_row_for_every_validation_and_a_picture(
