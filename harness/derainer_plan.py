@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from derainers import DERAINERS, STAGES
-from harness import keys
+from harness import keys, trained_on
 from harness.fetch import SOURCES
 from harness.spec import UsageError, known
 
@@ -34,7 +34,7 @@ class DerainerPlan:
     rain_families: frozenset[str] | None
     """Rains its weights were trained on; None = unknown."""
     images: frozenset[str] | None
-    """What its weights saw, ``DATASET/SPLIT`` or a whole ``DATASET``; None = unknown."""
+    """What its weights were trained on, see `trained_on.images`; None = unknown."""
     is_identity: bool = False
     folders: tuple[Path, ...] = ()
     """Folders of restored images, which are of one rain alone."""
@@ -179,8 +179,8 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         key={"name": name, "version": row.version, "weights": weights},
         weights_sha256=weights,
         load=Loader(lambda device, dtype: row.build(file), name),
-        rain_families=_names(trained.get("rain_families")),
-        images=_splits(trained),
+        rain_families=trained_on.rain_families(trained),
+        images=trained_on.images(trained),
         is_identity=name == "identity",
         is_foreign=bool(given),
         said=said,
@@ -288,20 +288,6 @@ def _chain(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
 def _require(file: Path, what: str, remedy: str) -> None:
     if not file.is_file():
         raise UsageError(f"{what} {file} not found: {remedy}")
-
-
-def _names(value: Any) -> frozenset[str] | None:
-    """A card's list of names; None where it says nothing."""
-    return frozenset(value) if isinstance(value, list) else None
-
-
-def _splits(trained: Mapping[str, Any]) -> frozenset[str] | None:
-    """A card's data sets with the splits of them; ``train:N`` is a part of ``train``."""
-    datasets = _names(trained.get("datasets"))
-    if datasets is None or trained.get("split") in (None, "all"):
-        return datasets
-    splits = [part.partition(":")[0] for part in str(trained["split"]).split("+")]
-    return frozenset(f"{name}/{split}" for name in datasets for split in splits)
 
 
 def _union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:

@@ -18,6 +18,7 @@ from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stage
 from harness.manifest import manifest_of
 from harness.spec import RunSpec, UsageError, known
 from harness.task_plan import TaskPlan, network_of, task_plan
+from harness.trained_on import holds
 from tasks import TASKS, quality
 
 
@@ -249,12 +250,13 @@ def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, 
     rain = plan.rains.get(condition.rain)
     if rain is not None and rain.family in derainer.rain_families:
         marks.add("rain")
-    if _trained_on(derainer.images, data_name(plan.spec, plan.dataset), plan.dataset.split):
+    name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
+    if holds(derainer.images, name, split):
         marks.add("images")
     if task is not None:
         if task.trained_on is None:
             return None
-        if task.trained_on == (plan.dataset.name, plan.dataset.split):
+        if holds(task.trained_on, name, split):
             marks.add("task-images")
     return tuple(sorted(marks))
 
@@ -262,13 +264,6 @@ def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, 
 def data_name(spec: RunSpec, dataset: Dataset) -> str:
     """The data set's name in cards of weights; of folders and pairs that of their folder."""
     return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
-
-
-def _trained_on(images: frozenset[str], name: str, split: str) -> bool:
-    """Whether images of a data set's split are among those of a card."""
-    if name in images or split == "all":
-        return any(each.partition("/")[0] == name for each in images)
-    return f"{name}/{split.partition(':')[0]}" in images
 
 
 def run_digest(plan: Plan, fingerprint: str) -> str:

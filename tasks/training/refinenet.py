@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from datasets.image import NDArrayByte, to_tensor
 from datasets.sample import IGNORED, Sample
+from tasks.models.weights import put, read_state
 from tasks.networks.refinenet import RefineNet
 
 
@@ -51,6 +52,7 @@ def train(
     recipe: Recipe,
     checkpoint: Path,
     report: Callable[[int, float], bool] = lambda *_: True,
+    begin: Path | None = None,
 ) -> RefineNet:
     """Train, or continue from ``checkpoint``, which every epoch writes.
 
@@ -61,12 +63,22 @@ def train(
         checkpoint: PyTorch file with everything that continuing needs.
         report: Told of every epoch (its number from 1, mean loss) once it is in the checkpoint;
             False ends the training there.
+        begin: Weights to begin with; the last layer begins at random where their classes are
+            not as many.
 
     Returns:
         The averaged network.
+
+    Raises:
+        TaskError: If ``begin`` is damaged or another network's.
     """
     torch.manual_seed(recipe.seed)
     network = RefineNet(classes).to(memory_format=torch.channels_last)
+    if begin is not None:
+        state, own = read_state(begin), network.state_dict()
+        if len(state.get("classify.weight", ())) != classes:
+            state |= {k: v for k, v in own.items() if k.startswith("classify.")}
+        put(network, state, begin)
     average = AveragedModel(
         network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True
     )
@@ -74,11 +86,11 @@ def train(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     parts: dict[str, Any] = {"network": network, "average": average, "optimiser": optimiser}
-    begin = _restored(parts, checkpoint) if checkpoint.is_file() else 0
+    first = _restored(parts, checkpoint) if checkpoint.is_file() else 0
     images = [(sample.image(), sample.label_map()) for sample in samples]
     weights = torch.tensor(class_weights([labels for _, labels in images], classes))
     steps = len(images) // recipe.batch
-    for epoch in range(begin, recipe.epochs):
+    for epoch in range(first, recipe.epochs):
         network.train()
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(images))
         losses = []

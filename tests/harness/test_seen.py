@@ -1,4 +1,4 @@
-"""What a derainer's card says of its photographs, against what a run shows it."""
+"""What a card says of the images that weights were trained on, against what a run shows them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from datasets import Dataset
-from harness.derainer_plan import _splits, derainer_plan
-from harness.plan import _trained_on
+from harness.derainer_plan import derainer_plan
+from harness.trained_on import holds, images, rain_families
 
 
 @pytest.mark.parametrize(
@@ -22,18 +22,29 @@ from harness.plan import _trained_on
         ({"datasets": ["bsds500"]}, "test", True),
         ({"datasets": ["others"], "split": "test"}, "test", False),
         ({"datasets": ["others"]}, "all", False),
+        ({"dataset": "bsds500", "split": "train"}, "train", True),
+        (
+            {"dataset": "others", "split": "train", "before": {"datasets": ["bsds500"]}},
+            "train",
+            True,
+        ),
     ],
 )
 def test_a_split_that_was_not_trained_on_is_not_marked(
     trained: dict[str, object], split: str, wanted: bool
 ) -> None:
-    images = _splits(trained)
-    assert images is not None
-    assert _trained_on(images, "bsds500", split) is wanted
+    seen = images(trained)
+    assert seen is not None
+    assert holds(seen, "bsds500", split) is wanted
 
 
-def test_a_card_without_data_sets_is_unknown() -> None:
-    assert _splits({"split": "train"}) is None
+@pytest.mark.parametrize("begun_with", [{}, None, {"datasets": "bsds500"}])
+def test_what_no_card_tells_is_unknown(begun_with: object) -> None:
+    assert images({"split": "train"}) is None
+    known = {"datasets": ["a"], "rain_families": ["additive"]}
+    assert rain_families(known) == frozenset(["additive"])
+    assert images({**known, "before": begun_with}) is None
+    assert rain_families({**known, "before": begun_with}) is None
 
 
 def test_which_weights_a_derainer_runs_on_is_said() -> None:
