@@ -275,6 +275,13 @@ def _train(verbs: Verbs) -> None:
     for name in ("dataset", "data_root", "split", "where", "limit", "dtype"):
         _add_field(train, name)
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument(
+        "--from",
+        dest="begin",
+        type=Path,
+        metavar="FILE",
+        help="begin with these weights of the same network (default: at random)",
+    )
     train.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
     train.add_argument(
         "--max-minutes", type=float, metavar="X", help="end then, with weights and their card"

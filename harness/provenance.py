@@ -37,6 +37,7 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]
         "workers": plan.workers,
         "data_fingerprint": fingerprint,
         "data_notes": list(plan.dataset.notes),
+        "weights": sorted({c.derainer.said for c in plan.conditions if c.derainer.said}),
         "models": {t.name: t.model_sha256 for t in plan.tasks},
         "rains": {name: digest(rain) for name, rain in plan.rains.items()},
         "metric_versions": {

@@ -76,6 +76,7 @@ def notes(results: Results, marked: set[str]) -> list[str]:
         *marks(marked),
     ]
     lines += [plain(f"Data: {text}") for text in results.provenance.get("data_notes", ())]
+    lines += [plain(f"Weights: {text}.") for text in results.provenance.get("weights", ())]
     lines += [plain(f"Doubt: {text}") for text in results.provenance.get("doubts", ())]
     lines += [
         plain(
