@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.record import Results
+from reports import predictors
 from reports.changes import others
 from reports.parts import parts
 from reports.summary import summary
@@ -104,3 +105,30 @@ def test_draws_that_are_too_few_for_the_family_give_no_verdict_and_say_so() -> N
     assert {row[part.headings.index("verdict")] for row in part.rows} == {"–"}
     assert "No verdict (–): too few resamples for so many derainers." in part.notes
     assert np.unique([len(row) for row in part.rows]).tolist() == [len(part.headings)]
+
+
+def means(number: int, groups: int = 100) -> list[list[str]]:
+    """Rows of the derainers' means, where PSNR and the score agree but for one swap."""
+    names = [f"d{i}" for i in range(number)]
+    scores = {("heavy", d): 0.3 + 0.05 * i for i, d in enumerate(names)}
+    swapped = [names[1], names[0], *names[2:]]
+    decibels = {("heavy", d): 20.0 + i for i, d in enumerate(swapped)}
+    floor = {("heavy", "identity"): 0.1}
+    task = study(floor | scores, groups=groups)
+    quality = study(floor | decibels, metric="psnr_y_db", unit="dB", groups=groups)
+    both = replace(
+        task,
+        records=[*task.records, *quality.records],
+        draws=task.draws | quality.draws,
+    )
+    return predictors.table(both)[1]
+
+
+def test_means_of_derainers_are_correlated_from_eight_on() -> None:
+    assert means(7) == []
+    (row,) = means(8)
+    assert row[:4] == ["heavy", "across the means of 8 derainers", "detection", "PSNR-Y"]
+    # Spearman: 1 - 6 (1 + 1) / (8 (64 - 1)).
+    assert row[4:] == ["+0.98", "[+0.98, +0.98]", "100"]
+    (few,) = means(8, groups=19)
+    assert few[5] == "–"
