@@ -13,7 +13,7 @@ $(VENV)/installed: pyproject.toml lock.txt
 
 # Street scenes that are rendered: no download, no licence to ask for.
 demo: install
-	$(BIN)/python -m harness run --task none --workspace demo/runs --out demo/report
+	$(BIN)/python -m harness run --workspace demo/runs --out demo/report
 
 check: install
 	$(BIN)/ruff check .

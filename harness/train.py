@@ -58,8 +58,9 @@ def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
 
     shape: dict[str, Any] = {}
     if spec.dataset == "streetsim":  # its images are larger than what a short run looks at
-        shape = {"crop_px": 256, "scale": (-0.55, 0.05)}
-    return replace(Recipe(), epochs=epochs or Recipe.epochs, dtype=_dtype(spec), **shape)
+        shape = {"crop_px": 256, "scale": (-0.55, 0.05), "epochs": 5, "warm_up_epochs": 0.3}
+    shape |= {} if epochs is None else {"epochs": epochs}
+    return replace(Recipe(), dtype=_dtype(spec), **shape)
 
 
 def _dtype(spec: RunSpec) -> Literal["fp32", "bf16"]:

@@ -204,10 +204,10 @@ def street_network(file: Path) -> Any:
 
 
 def street_image_px(file: Path) -> int:
-    """Longer side of the images that a `street_network` was trained on, as its card says."""
+    """Longer side at which a `street_network` sees images: its card's own, else the training's."""
     try:
-        side_px = json.loads(file.with_name(file.name + ".json").read_bytes())["recipe"]["image_px"]
-        return int(side_px)
+        card = json.loads(file.with_name(file.name + ".json").read_bytes())
+        return int(card["image_px"] if "image_px" in card else card["recipe"]["image_px"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TaskError(f"{file.name}.json: no recipe with image_px: train it again") from error
 

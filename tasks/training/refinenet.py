@@ -36,7 +36,7 @@ class Recipe:
     batch: int = 4
     crop_px: int = 320
     learning_rate: float = 1e-3
-    warm_up_epochs: int = 3
+    warm_up_epochs: float = 3
     weight_decay: float = 1e-2
     ema_decay: float = 0.998
     scale: tuple[float, float] = (-0.4, 0.6)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn.functional import interpolate
 
 from datasets.image import encode_indices, encode_png, to_tensor
 from datasets.sample import IGNORED, Sample
@@ -123,3 +124,25 @@ def test_weights_come_with_their_classes(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(1)}, file)
     with pytest.raises(TaskError, match="holds no RefineNet"):
         refinenet_segmenter(file, "cpu")
+
+
+def test_the_card_says_at_which_sizes_a_picture_is_seen(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    file = tmp_path / "street.safetensors"
+    network = RefineNet(3).eval()
+    save_file(network.state_dict(), file)
+    card = tmp_path / "street.safetensors.json"
+    card.write_text('{"classes": ["road", "sky", "car"], "scales": [1, 1.5]}')
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    (labels,) = refinenet_segmenter(file, "cpu").segment([image])
+    x = to_tensor([image])
+    with torch.no_grad():
+        large = network(interpolate(x, (48, 72), mode="bilinear"))
+        back = interpolate(large, (32, 48), mode="bilinear")
+        alone, both = network(x).softmax(1), network(x).softmax(1) + back.softmax(1)
+    assert np.array_equal(labels, both[0].argmax(0))
+    assert not np.array_equal(labels, alone[0].argmax(0))
+    for wrong in ("[]", "[0]", "[9]", '["1"]', "2", "null"):
+        card.write_text(f'{{"classes": ["road", "sky", "car"], "scales": {wrong}}}')
+        with pytest.raises(TaskError, match="scales are a list of factors up to 4"):
+            refinenet_segmenter(file, "cpu")

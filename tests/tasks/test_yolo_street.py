@@ -18,6 +18,7 @@ from tasks.models.ultralytics import (
     UltralyticsDetector,
     UltralyticsInstance,
     _Network,
+    street_image_px,
     street_network,
 )
 from tasks.networks.yolo_street import ARCHITECTURE
@@ -113,7 +114,10 @@ def test_images_are_seen_as_large_as_in_training(weights: Path) -> None:
         card(weights, ["person", "car"], side_px)
         ((_, shape, _),) = _Network(weights, "cpu", "detection").outputs([image])
         assert shape == padded
-    weights.with_name(weights.name + ".json").write_text('{"classes": ["person", "car"]}')
+    beside = weights.with_name(weights.name + ".json")
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | {"image_px": 160}))
+    assert street_image_px(weights) == 160
+    beside.write_text('{"classes": ["person", "car"]}')
     with pytest.raises(TaskError, match="no recipe with image_px: train it again"):
         UltralyticsDetector(weights, "cpu")
 
