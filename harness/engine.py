@@ -6,19 +6,17 @@ import contextlib
 import json
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from harness.chain import Entry
 from harness.claims import Claims
 from harness.doubts import check
+from harness.executors import Executor, Outcomes, Threads
 from harness.exemplary import exemplary
 from harness.lacking import Lacking
 from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack
@@ -27,7 +25,7 @@ from harness.record import Results, arrays_of
 from harness.reduction import gallery, reduced
 from harness.save import cell, save_predictions
 from harness.spec import RunSpec
-from harness.unit import Failure, Finished, Worker, message, one_thread_each
+from harness.unit import Failure, Finished, message
 
 Progress = Callable[[str, int, int], None]
 """Called with (condition, images done, images in all)."""
@@ -45,11 +43,8 @@ class _Session:
     plan: Plan
     ledger: Ledger
     claims: Claims
-    cache: ImageCache
-    threads: ThreadPoolExecutor
+    executor: Executor
     progress: Progress
-    own: threading.local = field(default_factory=threading.local)
-    """Each thread's copies of the task networks."""
 
 
 def run(
@@ -86,12 +81,13 @@ def run(
     claims = Claims(ledger)
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)
-    threads = ThreadPoolExecutor(plan.workers)
-    session = _Session(plan, ledger, claims, cache, threads, progress or (lambda *_: None))
+    executor = _executor(plan, cache)
+    session = _Session(plan, ledger, claims, executor, progress or (lambda *_: None))
     try:
         entries, failures = entries_of(plan)
         check(plan, ledger)
         _complete(session, entries, failures)
+        plan = replace(plan, workers=executor.workers)
         results = reduced(plan, entries, failures, ledger, started)
         if spec.images:
             tasks = tuple(task.name for task in plan.tasks)
@@ -105,7 +101,7 @@ def run(
             kept = [e for e in entries if e.sample.id not in failures]
             save_predictions(plan, kept, ledger, Path(spec.out))
     finally:
-        threads.shutdown()
+        executor.close()
         with contextlib.suppress(sqlite3.Error):  # on a full disk claims end with the process
             claims.release_all()
         ledger.close()
@@ -113,6 +109,15 @@ def run(
     if spec.out is not None:
         results.report(spec.out)
     return results
+
+
+def _executor(plan: Plan, cache: ImageCache) -> Executor:
+    """What the spec's ``--engine`` names."""
+    if plan.spec.engine == "local":
+        return Threads(plan, cache)
+    from harness.ray_engine import Actors
+
+    return Actors(plan, cache)
 
 
 def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, Failure]]:
@@ -151,13 +156,11 @@ def _complete(
         if not todo:
             continue
         predictions = Predictions(ledger.workspace, cell(plan, condition))
-        with one_thread_each(plan.device), contextlib.closing(predictions):
-            for task in plan.tasks if condition.is_shown else ():
-                task.task.load()
-            worker = Worker(plan, condition, session.cache, predictions, pictured, session.own)
+        with contextlib.closing(predictions):
+            work = session.executor.work(condition, predictions, pictured)
             while todo:
-                calls = lacking.claimed(todo, 2 * plan.workers)
-                for outcomes in _parallel(worker.run, calls, session.threads, plan.workers):
+                calls = lacking.claimed(todo, 2 * session.executor.workers)
+                for outcomes in work(calls):
                     _commit(outcomes, failures, ledger, predictions, lacking)
                     finished += len(outcomes)
                     session.progress(label, finished, len(alive))
@@ -168,7 +171,7 @@ def _complete(
 
 
 def _commit(
-    outcomes: Sequence[Finished | Failure],
+    outcomes: Outcomes,
     failures: dict[str, Failure],
     ledger: Ledger,
     predictions: Predictions,
@@ -183,30 +186,6 @@ def _commit(
             for table in STORED:
                 ledger.put(table, getattr(outcome, table))
         lacking.release(o.sample for o in outcomes)
-
-
-def _parallel(
-    work: Callable[..., list[Finished | Failure]],
-    calls: Iterator[tuple[Any, ...]],
-    threads: ThreadPoolExecutor,
-    workers: int,
-) -> Iterator[list[Finished | Failure]]:
-    """Call on threads with one call waiting per thread; yields results as they come."""
-    pending: set[Future[list[Finished | Failure]]] = set()
-    try:
-        while True:
-            pending.update(
-                threads.submit(work, *call) for call in islice(calls, 2 * workers - len(pending))
-            )
-            if not pending:
-                return
-            ready, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in ready:
-                yield future.result()
-    finally:
-        for future in pending:
-            future.cancel()
-        wait(pending)
 
 
 def _save(results: Results, ledger: Ledger) -> None:

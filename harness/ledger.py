@@ -15,7 +15,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -215,6 +215,26 @@ class Ledger:
         """Of all finished runs, newest first."""
         rows = self._db.execute("SELECT digest FROM runs ORDER BY finished DESC").fetchall()
         return [row[0] for row in rows]
+
+
+class Images(Protocol):
+    """Derained images under their keys, as PNG; `ImageCache` is one."""
+
+    def read(self, key: str) -> bytes | None:
+        """One image, None if it is not there."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Keep one."""
+        ...
+
+
+class Kept(Protocol):
+    """Predictions under their keys; `Predictions` is one."""
+
+    def get(self, key: str) -> bytes | None:
+        """One prediction, None if it is not there."""
+        ...
 
 
 class Predictions:

@@ -21,7 +21,7 @@ from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain import RainyImage, generator
 from harness import keys
 from harness.chain import Entry, UnitKeys, once
-from harness.ledger import ImageCache, Predictions, pack, unpack
+from harness.ledger import Images, Kept, pack, unpack
 from harness.plan import Condition, Plan
 from harness.storage import storage_error
 from harness.task_plan import TaskPlan
@@ -62,8 +62,8 @@ class Worker:
         self,
         plan: Plan,
         condition: Condition,
-        cache: ImageCache,
-        predictions: Predictions,
+        cache: Images,
+        predictions: Kept,
         pictured: frozenset[str],
         own: threading.local,
     ) -> None:
@@ -197,7 +197,7 @@ class _Pictures:
     """The images of one unit, each made when it is first asked for."""
 
     def __init__(
-        self, plan: Plan, condition: Condition, entry: Entry, restorer: Any, cache: ImageCache
+        self, plan: Plan, condition: Condition, entry: Entry, restorer: Any, cache: Images
     ) -> None:
         self.entry = entry
         self.keys = UnitKeys(plan, condition, entry)
