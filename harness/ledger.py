@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from harness.spec import UsageError
@@ -302,9 +303,13 @@ class ImageCache:
         temporary.replace(path)
 
     def trim(self, gigabytes: float) -> None:
-        """Remove the oldest files until the rest fits."""
+        """Remove the oldest files until the rest fits, and what killed processes left half done."""
         if not self._folder.is_dir():
             return
+        for file in self._folder.rglob("*.tmp"):
+            owner = file.stem.rpartition(".")[2]
+            if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
+                file.unlink(missing_ok=True)
         files = [(f.stat().st_mtime, f.stat().st_size, f) for f in self._folder.rglob("*.png")]
         room = gigabytes * 1e9
         for _, size, file in sorted(files, key=lambda entry: entry[0], reverse=True):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sqlite3
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -150,33 +148,6 @@ def test_images_and_predictions_may_vanish_or_break(
     assert [r.getMessage().partition(": ")[2] for r in caplog.records] == [
         "the cached image is damaged and made again"
     ] * 2
-
-
-def test_a_kill_loses_nothing(
-    spec: RunSpec, unbroken: Path, tmp_path: Path, coco_root: Path, detector_file: Path
-) -> None:
-    command = words(coco_root, detector_file, tmp_path, "--out", str(tmp_path / "out"))
-    for rows in (1, 12, 40):
-        process = start(*command, "--workers", "2")
-        while process.poll() is None and evidence_rows(tmp_path) < rows:
-            time.sleep(0.02)
-        process.kill()
-        process.communicate()
-    assert not (tmp_path / "out").exists(), "the last kill came after the end"
-    assert 0 < evidence_rows(tmp_path) < evidence_rows(unbroken)
-    status, _, _ = finish(start(*command))
-    assert status == 0
-    assert text_of_records(tmp_path / "out") == text_of_records(unbroken / "out")
-
-
-def evidence_rows(workspace: Path) -> int:
-    """Rows of evidence in a ledger that another process may be writing."""
-    try:
-        with sqlite3.connect(f"file:{workspace}/ledger.sqlite?mode=ro", uri=True) as db:
-            count: int = db.execute("SELECT count(*) FROM evidence").fetchone()[0]
-            return count
-    except sqlite3.Error:
-        return 0
 
 
 def test_a_truncated_photograph_is_an_error_of_that_image(
