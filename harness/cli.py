@@ -7,6 +7,7 @@ import functools
 import json
 import sqlite3
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ def run_command_line(words: Sequence[str]) -> int:
         130 interrupted and resumable.
     """
     arguments = parser().parse_args(words)
+    # torch warns of some files that it then refuses; the refusal is told in one line.
+    warnings.filterwarnings("ignore", "Detected pickle protocol")
     try:
         _ours()
         return VERBS[arguments.verb](arguments)

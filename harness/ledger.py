@@ -56,16 +56,30 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return zlib.compress(head + b"\n" + b"".join(a.tobytes() for _, a in items))
 
 
+class DamagedError(UsageError):
+    """A row that is not what was written."""
+
+    def __init__(self, where: str = "the ledger") -> None:
+        super().__init__(f"{where} is damaged: use a fresh --workspace")
+
+
 def unpack(data: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays that `pack` packed, read-only."""
-    head, _, body = zlib.decompress(data).partition(b"\n")
-    arrays, start = {}, 0
-    for name, kind, shape in json.loads(head):
-        dtype = np.dtype(kind)
-        count = int(np.prod(shape, dtype=np.int64))
-        arrays[name] = np.frombuffer(body, dtype, count, start).reshape(shape)
-        start += count * dtype.itemsize
-    return arrays
+    """The arrays that `pack` packed, read-only.
+
+    Raises:
+        DamagedError: If they are not.
+    """
+    try:
+        head, _, body = zlib.decompress(data).partition(b"\n")
+        arrays, start = {}, 0
+        for name, kind, shape in json.loads(head):
+            dtype = np.dtype(kind)
+            count = int(np.prod(shape, dtype=np.int64))
+            arrays[name] = np.frombuffer(body, dtype, count, start).reshape(shape)
+            start += count * dtype.itemsize
+        return arrays
+    except (zlib.error, ValueError, TypeError, RecursionError) as error:
+        raise DamagedError from error
 
 
 def _shared(file: Path, check_same_thread: bool = True) -> sqlite3.Connection:
@@ -350,7 +364,7 @@ def load_results(workspace: Path, digest: str | None) -> Results:
     """A finished run of a workspace: the latest, or the one whose digest begins so.
 
     Raises:
-        UsageError: If the workspace holds no such run.
+        UsageError: If the workspace holds no such run, or a damaged one.
     """
     from harness.record import GalleryItem, parse
 
@@ -359,7 +373,11 @@ def load_results(workspace: Path, digest: str | None) -> Results:
         text, data, shown = ledger.load_run(digest)
         keys = json.loads(shown)
         rows = ledger.get("pictures", [about[-1] for about in keys])
+        gallery = [GalleryItem.of(about, rows[about[-1]]) for about in keys if about[-1] in rows]
+        return parse(text, unpack(data), gallery)
+    except UsageError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise DamagedError(f"the ledger of {workspace}") from error
     finally:
         ledger.close()
-    gallery = [GalleryItem.of(about, rows[about[-1]]) for about in keys if about[-1] in rows]
-    return parse(text, unpack(data), gallery)

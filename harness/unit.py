@@ -21,7 +21,7 @@ from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain import RainyImage, generator
 from harness import keys
 from harness.chain import Entry, UnitKeys, once
-from harness.ledger import Images, Kept, pack, unpack
+from harness.ledger import DamagedError, Images, Kept, pack, unpack
 from harness.plan import Condition, Plan
 from harness.storage import storage_error
 from harness.task_plan import TaskPlan
@@ -159,10 +159,11 @@ class Worker:
             if picture.keys.evidence(task, picture.shown) in have and not needed:
                 continue
             data = self._predictions.get(picture.keys.prediction(task, picture.shown))
-            if data is None:
+            if data is not None:
+                with contextlib.suppress(DamagedError):
+                    stored[i] = task.task.unpack(unpack(data))
+            if i not in stored:
                 missing.append(i)
-            else:
-                stored[i] = task.task.unpack(unpack(data))
         images = []
         for i in missing.copy():
             try:

@@ -90,6 +90,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
             raise TypeError
         if not all(r.get(k) for r in rows for k in ("image", "rain", "derainer", "pixels")):
             raise ValueError
+        if any(None in r or None in r.values() for r in rows):
+            raise ValueError
     except OSError as error:
         raise UsageError(
             f"{folder}: no {Path(error.filename or '').name}: give a run's --out folder"
