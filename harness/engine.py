@@ -19,7 +19,7 @@ from harness.doubts import check
 from harness.executors import Executor, Outcomes, Threads
 from harness.exemplary import exemplary
 from harness.lacking import Lacking
-from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack
+from harness.ledger import STORED, ImageCache, Ledger, Predictions, load_results, pack
 from harness.plan import Plan, make_plan
 from harness.record import Results, arrays_of
 from harness.reduction import gallery, reduced
@@ -32,6 +32,8 @@ Progress = Callable[[str, int, int], None]
 
 POLL_S = 0.2
 """Between looks at what another process has in work."""
+WRITTEN = ("results.csv", "results.md", "results.tex", "images.csv", "draws.npz", "report.html")
+"""Files of ``--out`` that show whether all are there."""
 CHUNK_ON_CUDA = 16
 """Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
 
@@ -96,7 +98,10 @@ def run(
             if len(failures) > failed:
                 results = reduced(plan, entries, failures, ledger, started)
             results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
-        _save(results, ledger)
+        before = _same_as(results, ledger)
+        results = before or results
+        if before is None:
+            _save(results, ledger)
         if spec.out is not None and spec.save:
             kept = [e for e in entries if e.sample.id not in failures]
             save_predictions(plan, kept, ledger, Path(spec.out))
@@ -106,7 +111,7 @@ def run(
             claims.release_all()
         ledger.close()
         cache.trim(spec.cache_gb)
-    if spec.out is not None:
+    if spec.out is not None and not (before and _is_written(before, Path(spec.out))):
         results.report(spec.out)
     return results
 
@@ -180,12 +185,34 @@ def _commit(
     """Write finished images and give up the claims in one transaction; note the others."""
     finished = [o for o in outcomes if isinstance(o, Finished)]
     failures.update({o.sample: o for o in outcomes if isinstance(o, Failure)})
-    predictions.put([row for o in finished for row in o.predictions])
+    if rows := [row for o in finished for row in o.predictions]:
+        predictions.put(rows)
     with ledger.transaction():
         for outcome in finished:
             for table in STORED:
-                ledger.put(table, getattr(outcome, table))
+                if rows_of_table := getattr(outcome, table):
+                    ledger.put(table, rows_of_table)
         lacking.release(o.sample for o in outcomes)
+
+
+def _same_as(results: Results, ledger: Ledger) -> Results | None:
+    """The run as the ledger holds it, where only the time of day has changed since."""
+    if results.provenance["dirty"] or results.run not in ledger.digests():
+        return None
+    known = load_results(ledger.workspace, results.run)
+    clock = {name: known.provenance.get(name) for name in ("finished", "elapsed_s")}
+    now = replace(results, provenance=results.provenance | clock)
+    same = now.to_json() == known.to_json() and now.gallery == known.gallery
+    return known if same else None
+
+
+def _is_written(results: Results, out: Path) -> bool:
+    """Whether a folder holds what `reports.write` made of these results."""
+    try:
+        text = (out / "results.json").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return text == results.to_json() and all((out / name).is_file() for name in WRITTEN)
 
 
 def _save(results: Results, ledger: Ledger) -> None:

@@ -311,9 +311,12 @@ class ImageCache:
     def write(self, key: str, data: bytes) -> None:
         """Write to a temporary name and rename."""
         path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(data)
+        try:
+            temporary.write_bytes(data)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
         temporary.replace(path)
 
     def trim(self, gigabytes: float) -> None:

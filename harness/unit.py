@@ -282,8 +282,8 @@ class _Pictures:
 
     def _cached(self) -> NDArrayByte | None:
         """The image in the cache, unless its pixels are not those the ledger knows; says so."""
-        data = self._cache.read(self.keys.restored)
-        if data is None or self.shown is None:
+        data = None if self.shown is None else self._cache.read(self.keys.restored)
+        if data is None:
             return None
         with contextlib.suppress(image_io.ImageError):
             image = image_io.decode(data, "cached image")

@@ -127,6 +127,16 @@ def test_the_second_run_computes_nothing(
     assert text_of(again(spec, unbroken)) == before
 
 
+def test_the_second_run_imports_no_torch(
+    unbroken: Path, coco_root: Path, detector_file: Path
+) -> None:
+    told = "sys.stderr.writelines({'torch', 'ultralytics'} & sys.modules.keys())"
+    code = f"import atexit, sys; atexit.register(lambda: {told})"
+    status, shown, err = finish(start(*words(coco_root, detector_file, unbroken), code=code))
+    assert (status, err) == (0, "")
+    assert "median" in shown
+
+
 def test_images_and_predictions_may_vanish_or_break(
     spec: RunSpec, unbroken: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -357,3 +367,25 @@ class Above:
         levels = image.astype(np.float32) + np.float32(0.6)
         above: NDArrayFloat = np.minimum(levels / np.float32(255), np.float32(1))
         return above
+
+
+def test_unchanged_files_are_not_written_again(
+    spec: RunSpec, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.provenance._git", lambda *words: "")
+    workspace, out = tmp_path / "w", tmp_path / "w" / "out"
+    shutil.copytree(unbroken, workspace)
+
+    def written() -> set[str]:
+        """Files that a run writes which finds all done."""
+        before = {f: f.stat().st_mtime_ns for f in out.rglob("*")}
+        again(spec, workspace, workers=1, out=str(out))
+        return {f.name for f in out.rglob("*.*") if f.stat().st_mtime_ns != before.get(f)}
+
+    assert "report.html" in written()  # the code was another, as far as git knows
+    assert written() == set()
+    (out / "results.csv").unlink()
+    assert {"results.csv", "report.html"} <= written()
+    monkeypatch.setattr("harness.provenance._git", lambda *words: " M harness/engine.py")
+    assert "report.html" in written()
+    assert "report.html" in written()  # nobody knows what changed in the code
