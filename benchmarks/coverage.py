@@ -106,7 +106,7 @@ def population(spec: RunSpec) -> tuple[list[Any], list[Any]]:
 
 def values(evidences: list[Any], counts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """`METRICS` of resampled sets."""
-    categories = sorted({int(k) for e in evidences for k in e["truth_category"]})
+    categories = {int(k): str(k) for e in evidences for k in e["truth_category"]}
     averages = resampled_averages(evidences, counts, categories)
     psnr = quality.resample(evidences, ["psnr_y_db"], counts)
     return {m: (averages | psnr)[m] for m in METRICS}

@@ -119,12 +119,8 @@ def _report(verbs: Verbs) -> None:
         "--board and --compare, hold many runs.",
     )
     report.add_argument("workspace", type=Path, nargs="+", help="of a run, its parts, or many")
-    report.add_argument(
-        "--run", metavar="DIGEST", help="which run, by its first digits; default: latest"
-    )
-    report.add_argument(
-        "--board", action="store_true", help="board.html: every condition of every run"
-    )
+    report.add_argument("--run", metavar="DIGEST", help="by its first digits (default: latest)")
+    report.add_argument("--board", action="store_true", help="board.html: all runs on one page")
     report.add_argument(
         "--compare",
         nargs=2,
@@ -137,9 +133,7 @@ def _report(verbs: Verbs) -> None:
         choices=("table6",),
         help="table6.md and table6.tex too, as MSPFN's Table 6 is laid out",
     )
-    report.add_argument(
-        "--no-images", action="store_true", help="no pictures, for data that may not be shown"
-    )
+    report.add_argument("--no-images", action="store_true", help="no pictures on the page")
     parts = report.add_argument_group("of parts, where data and networks lie on this machine")
     for name in OF_DATA:
         _add_field(parts, name)
@@ -280,6 +274,13 @@ def _train(verbs: Verbs) -> None:
     for name in ("dataset", "data_root", "split", "where", "limit", "dtype"):
         _add_field(train, name)
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument(
+        "--from",
+        dest="begin",
+        type=Path,
+        metavar="FILE",
+        help="begin with these weights of the same network (default: at random)",
+    )
     train.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
     train.add_argument(
         "--max-minutes", type=float, metavar="X", help="end then, with weights and their card"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from derainers import DERAINERS, STAGES
-from harness import keys
+from harness import keys, trained_on
 from harness.fetch import SOURCES
 from harness.spec import UsageError, known
 
@@ -34,7 +34,7 @@ class DerainerPlan:
     rain_families: frozenset[str] | None
     """Rains its weights were trained on; None = unknown."""
     images: frozenset[str] | None
-    """Data sets its weights were trained on; None = unknown."""
+    """What its weights were trained on, see `trained_on.images`; None = unknown."""
     is_identity: bool = False
     folders: tuple[Path, ...] = ()
     """Folders of restored images, which are of one rain alone."""
@@ -42,6 +42,8 @@ class DerainerPlan:
     """Whether network or weights came from elsewhere, so that a slip is possible."""
     stage: str | None = None
     """Intermediate output that this is; None = the restored image."""
+    said: str | None = None
+    """Which of our weights these are, and for what they stand in."""
 
 
 @dataclass(frozen=True)
@@ -144,14 +146,21 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     """``NAME`` or ``NAME@WEIGHTS`` of the table."""
     name, _, given = word.partition("@")
     known(name, [*own, *DERAINERS], "derainer", FORMS)
-    row = DERAINERS[name]
+    row, said = DERAINERS[name], None
+    light = f"{name}-light"
+    if row.learned and not given and row.weights is None and light in DERAINERS:
+        said = f"{name} has no weights of its own yet, {light} stands in"
+        name, row = light, DERAINERS[light]
     if given and not row.learned:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
     if row.learned and not given and row.weights is None:
         fetched = [n for n in SOURCES if n.startswith(f"{name}-rain")]
         source = f": get the authors' from {row.published}" if row.published else " yet"
         source += f" (python -m harness fetch {fetched[0]})" if fetched else ""
-        raise UsageError(f"derainer {name} comes without weights{source}; give some as {name}@FILE")
+        raise UsageError(
+            f"derainer {name} comes without weights{source}; give some as {name}@FILE, or make "
+            f"some: python -m harness train {name} --help"
+        )
     file = Path(given) if given else row.weights
     if file is not None:
         _require(file, f"derainer {name}: weight file", f"give one as {name}@FILE")
@@ -161,16 +170,20 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         from derainers.card import read_card
 
         card = read_card(file)
+    if file is not None and weights and not given:
+        ours = f"{name}: {file.name}, sha256 {weights[:8]}"
+        said = f"{ours}; {said}" if said else ours
     trained = card.get("trained_on", {}) if file else {"rain_families": [], "datasets": []}
     return DerainerPlan(
         name=f"{name}@{weights[:8]}" if given and weights else name,
         key={"name": name, "version": row.version, "weights": weights},
         weights_sha256=weights,
         load=Loader(lambda device, dtype: row.build(file), name),
-        rain_families=_names(trained.get("rain_families")),
-        images=_names(trained.get("datasets")),
+        rain_families=trained_on.rain_families(trained),
+        images=trained_on.images(trained),
         is_identity=name == "identity",
         is_foreign=bool(given),
+        said=said,
     )
 
 
@@ -275,11 +288,6 @@ def _chain(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
 def _require(file: Path, what: str, remedy: str) -> None:
     if not file.is_file():
         raise UsageError(f"{what} {file} not found: {remedy}")
-
-
-def _names(value: Any) -> frozenset[str] | None:
-    """A card's list of names; None where it says nothing."""
-    return frozenset(value) if isinstance(value, list) else None
 
 
 def _union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:

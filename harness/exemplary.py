@@ -31,15 +31,17 @@ def exemplary(by_image: ByImage, tasks: tuple[str, ...]) -> dict[str, str]:
             continue
         order = sorted(defined.tolist(), key=lambda i: (-gains[i], by_image.samples[i]))
         ends = min(ENDS, (len(order) - 1) // 2)
-        chosen = dict.fromkeys(order[:ends], f"among the best {what}")
-        chosen[order[len(order) // 2]] = f"the median {what}"
-        chosen |= dict.fromkeys(order[len(order) - ends :], f"among the worst {what}")
-        return {by_image.samples[i]: f"{why}: {gains[i]:+.3g}" for i, why in chosen.items()}
+        chosen = dict.fromkeys(order[:ends], "among the best")
+        chosen[order[len(order) // 2]] = "the median"
+        chosen |= dict.fromkeys(order[len(order) - ends :], "among the worst")
+        return {
+            by_image.samples[i]: f"{why}, {what} by {gains[i]:+.3g}" for i, why in chosen.items()
+        }
     return dict.fromkeys(by_image.samples[:SOME], "one of the first")
 
 
 def _gains(by_image: ByImage, task: str) -> tuple[NDArray[np.float64], str]:
-    """Each image's gain, NaN where there is none, and its name."""
+    """Each image's gain, NaN where there is none, and what changes what."""
     cells = {parts_of(cell): v for cell, v in by_image.values.items()}
     metrics = [c[3] for c in cells if c[2] == task]
     metric = next((m for m in metrics if task != "quality" or m.startswith("psnr_y_db")), "")
@@ -50,11 +52,11 @@ def _gains(by_image: ByImage, task: str) -> tuple[NDArray[np.float64], str]:
         for (rain, derainer), values in shown.items()
         if rain != "none" and derainer != "identity" and "/" not in derainer and rain in rainy
     ]
-    name = metric.partition("@")[0].replace("psnr_y_db", "PSNR-Y").replace("miou", "mIoU")
+    name = {"psnr_y_db": "PSNR-Y", "miou": "mIoU", "f1": "F1"}.get(metric.partition("@")[0], "")
     if derained:
-        return _mean(derained), f"changes of {name.replace('f1', 'F1')} by deraining"
+        return _mean(derained), f"deraining changes {name}"
     fallen = [v - rainy["none"] for r, v in rainy.items() if r != "none" and "none" in rainy]
-    return _mean(fallen), f"changes of {name.replace('f1', 'F1')} by rain"
+    return _mean(fallen), f"rain changes {name}"
 
 
 def _mean(parts: list[NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from harness.derainer_plan import DerainerPlan, derainer_plan, stage_plan, stage
 from harness.manifest import manifest_of
 from harness.spec import RunSpec, UsageError, known
 from harness.task_plan import TaskPlan, network_of, task_plan
+from harness.trained_on import holds
 from tasks import TASKS, quality
 
 
@@ -179,6 +180,8 @@ def _conditions(
     """The clean ceiling, the rainy floors, then every derainer under every rain."""
     identity = derainer_plan("identity", {}, dataset)
     derainers = [derainer_plan(word, own, dataset) for word in dict.fromkeys(spec.derainer)]
+    # Two words may mean the same weights: mspfn without its own, and mspfn-light.
+    derainers = list({keys.key("derainer", name=d.name, key=d.key): d for d in derainers}.values())
     derainers = [d for d in derainers if not d.is_identity]
     names = [d.name for d in derainers]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -249,14 +252,20 @@ def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, 
     rain = plan.rains.get(condition.rain)
     if rain is not None and rain.family in derainer.rain_families:
         marks.add("rain")
-    if plan.dataset.name in derainer.images:
+    name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
+    if holds(derainer.images, name, split):
         marks.add("images")
     if task is not None:
         if task.trained_on is None:
             return None
-        if task.trained_on == (plan.dataset.name, plan.dataset.split):
+        if holds(task.trained_on, name, split):
             marks.add("task-images")
     return tuple(sorted(marks))
+
+
+def data_name(spec: RunSpec, dataset: Dataset) -> str:
+    """The data set's name in cards of weights; of folders and pairs that of their folder."""
+    return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
 
 
 def run_digest(plan: Plan, fingerprint: str) -> str:

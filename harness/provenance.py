@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,9 +33,11 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]
     """Everything that depends on clock and host, and the digests that name the inputs."""
     return machine(elapsed_s) | {
         "device": plan.device,
+        "accelerator": accelerator(plan.device),
         "workers": plan.workers,
         "data_fingerprint": fingerprint,
         "data_notes": list(plan.dataset.notes),
+        "weights": sorted({c.derainer.said for c in plan.conditions if c.derainer.said}),
         "models": {t.name: t.model_sha256 for t in plan.tasks},
         "rains": {name: digest(rain) for name, rain in plan.rains.items()},
         "metric_versions": {
@@ -56,7 +60,26 @@ def machine(elapsed_s: float) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": keys.versions(PACKAGES),
         "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
     }
+
+
+def processor() -> str:
+    """The processor's model, where the system tells it, and its logical cores."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8", errors="replace") if told.is_file() else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", lines, flags=re.MULTILINE)
+    name = model[1] if model else platform.processor() or platform.machine()
+    return f"{' '.join(name.split())}, {os.cpu_count()} logical cores"
+
+
+def accelerator(device: str) -> str | None:
+    """The graphics card that a run uses here; None on a machine that only has its evidence."""
+    if device != "cuda":
+        return None
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def _git(*words: str) -> str | None:

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LEVEL = 0.05
+"""Of verdicts: at most so many families of derainers hold a wrong one."""
 FEWEST = 20
 """Fewer groups (images, or drives of them) give no interval: there is too little to resample."""
 
@@ -50,6 +53,11 @@ class Record:
     """Reason of an absent value, or of images left out of the mean."""
     n_identical: int = 0
     """Images left out of the mean because they equal their reference."""
+
+    @property
+    def is_derained(self) -> bool:
+        """Whether it is of a derainer's image; a mask of rain is judged against the rain."""
+        return self.derainer != "identity" and not self.derainer.endswith("/mask")
 
     def cell(self) -> str:
         """Name of the number within its run."""
@@ -198,8 +206,11 @@ class Results:
 
     def value(self, rain: str, derainer: str, task: str, metric: str) -> Record | None:
         """One record, None if the run does not hold it."""
-        cell = "|".join((rain, derainer, task, metric))
-        return next((r for r in self.records if r.cell() == cell), None)
+        return self._by_cell.get("|".join((rain, derainer, task, metric)))
+
+    @cached_property
+    def _by_cell(self) -> dict[str, Record]:
+        return {r.cell(): r for r in reversed(self.records)}
 
     def compare(self, first: Record, second: Record) -> Comparison | None:
         """Paired difference of two records of one run; None where a value is missing.

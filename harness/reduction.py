@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from harness.ledger import Ledger, pack, unpack
 from harness.plan import Condition, Plan, run_digest, seen
 from harness.provenance import provenance
 from harness.record import FEWEST, ByImage, GalleryItem, Record, Results, level_interval
-from harness.replicates import DRAWS, KEPT, VERSION, resample_counts, sampling_units
+from harness.replicates import KEPT, VERSION, draws_for, resample_counts, sampling_units
+from harness.robustness import robustness
 from harness.slices import METRIC, slices
 from harness.task_plan import TaskPlan
 from harness.unit import Failure
@@ -59,7 +61,8 @@ def reduced(
     values: dict[str, NDArray[np.float32]] = {}
     pixels: dict[str, tuple[str, ...]] = {}
     cost: list[dict[str, Any]] = []
-    counts = functools.cache(lambda: resample_counts(fingerprint, drawn))
+    times = draws_for(len({c.derainer.name for c in plan.conditions}))
+    counts = functools.cache(lambda: resample_counts(fingerprint, drawn, times))
     cuts = slices([e.sample for e in entries])
     for condition in plan.conditions:
         units = [UnitKeys(plan, condition, e) for e in entries]
@@ -74,6 +77,7 @@ def reduced(
         for task, wanted in stages:
             evidences = _evidences(ledger, wanted)
             key = {"evidence": [list(ks) for ks in wanted], "groups": drawn, "data": fingerprint}
+            key |= {"draws": times}
             scores, samples = _scored(plan, task, evidences, counts, key, ledger)
             for metric, score in scores.items():
                 record = _record(plan, condition, task, metric, score, drawn, samples)
@@ -111,7 +115,7 @@ def reduced(
                 }
             )
     by_image = ByImage(tuple(e.sample.id for e in entries), tuple(drawn), values, pixels)
-    return Results(
+    results = Results(
         run=run_digest(plan, fingerprint),
         spec=plan.spec.public(),
         provenance={
@@ -125,12 +129,18 @@ def reduced(
             {"sample": f.sample, "stage": f.stage, "message": f.message}
             for f in sorted(failures.values(), key=_order)
         ],
-        records=sorted(records, key=lambda r: (r.task, r.metric, r.rain, r.derainer)),
+        records=sorted(records, key=_place),
         draws=draws,
         by_image=by_image,
         curves=curves,
         correlations=correlations(by_image, counts()) if values else [],
     )
+    return replace(results, records=sorted([*records, *robustness(results)], key=_place))
+
+
+def _place(record: Record) -> tuple[str, ...]:
+    """Where a number stands among the others."""
+    return record.task, record.metric, record.rain, record.derainer
 
 
 def _evidences(ledger: Ledger, wanted: Sequence[Sequence[str]]) -> list[Evidence]:
@@ -165,7 +175,7 @@ def _scored(
         values = _resampled(plan, task, evidences, counts())
         return {metric: v.astype(np.float32) for metric, v in values.items()}
 
-    kept = keys.key("replicates", version=VERSION, kept=KEPT, task=name, draws=DRAWS, **key)
+    kept = keys.key("replicates", version=VERSION, kept=KEPT, task=name, **key)
     return scores, _kept(ledger, kept, drawn)
 
 
@@ -188,7 +198,7 @@ def _cut(
         return {"value": values[:1], "draws": values[1:].astype(np.float32)}
 
     where = {"places": places.tolist(), "metric": metric}
-    kept = keys.key("slice", version=VERSION, draws=DRAWS, **where, **key)
+    kept = keys.key("slice", version=VERSION, **where, **key)
     found = _kept(ledger, kept, drawn)
     value, unit = float(found["value"][0]), "dB" if metric.endswith("_db") else "fraction"
     missing = Score(None, unit, "nothing to count in these images")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.record import FEWEST
+from harness.record import FEWEST, LEVEL
 
 DRAWS = 2000
-"""Resampled sets, B."""
+"""Resampled sets, B, at least."""
 BLOCK = 30
 """Consecutive images that are drawn together where groups are few."""
 VERSION = 1
@@ -39,6 +40,14 @@ def sampling_units(groups: Sequence[str]) -> list[str]:
         units.append(f"{group}\0{seen[group] // BLOCK}")
         seen[group] += 1
     return units if len(set(units)) > len(set(groups)) else list(groups)
+
+
+def draws_for(family: int) -> int:
+    """B such that a verdict on so many derainers together is possible.
+
+    The smallest p-value is 2/(B + 1); Holm asks for less than `LEVEL` / family.
+    """
+    return max(DRAWS, math.ceil(2 * family / LEVEL))
 
 
 def resample_counts(

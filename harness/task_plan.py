@@ -13,6 +13,7 @@ from datasets.sample import Dataset
 from harness import FETCHED, keys
 from harness.fetch import SOURCES
 from harness.spec import RunSpec, UsageError
+from harness.trained_on import images
 from tasks.models import (
     BUNDLED,
     DEFAULTS,
@@ -38,8 +39,8 @@ class TaskPlan:
     """All that decides a prediction beside the image, the device and the number format."""
     evidence_version: int
     task: Task
-    trained_on: tuple[str, str] | None
-    """Data set and split of the network's training; None = unknown."""
+    trained_on: frozenset[str] | None
+    """Images that the network was trained on, see `trained_on.images`; None = unknown."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Network:
     """All that decides its predictions."""
     build: Callable[[str], Any]
     """Loads it on a device."""
-    trained_on: tuple[str, str] | None = None
-    """Data set and split, where they are known."""
+    trained_on: frozenset[str] | None = None
+    """Images, where they are known."""
 
 
 def network_of(task: str, spec: RunSpec) -> Network:
@@ -194,16 +195,17 @@ def _of_family(task: str, family: str, file: Path) -> Network:
     if card.is_file():
         key["card"] = keys.file_sha256(card)
     name = file.stem if family in OF_CONTENT[task].values() else f"{family}@{sha256[:8]}"
-    trained_on = TRAINED_ON.get(sha256) or _trained_on(card)
+    trained_on = _trained_on(sha256, card)
     return Network(name, sha256, key, lambda device: row.build(file, device), trained_on)
 
 
-def _trained_on(card: Path) -> tuple[str, str] | None:
-    """Data set and split in a network's card, where ``train`` wrote them."""
+def _trained_on(sha256: str, card: Path) -> frozenset[str] | None:
+    """What a published checkpoint, or one with a card that ``train`` wrote, was trained on."""
+    if sha256 in TRAINED_ON:
+        return frozenset(["/".join(TRAINED_ON[sha256])])
     try:
-        trained = json.loads(card.read_bytes())["trained_on"]
-        return str(trained["dataset"]), str(trained["split"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return images(json.loads(card.read_bytes())["trained_on"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

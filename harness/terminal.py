@@ -38,7 +38,9 @@ def progress_bars() -> Iterator[Progress]:
 
         def told(label: str, done: int, total: int) -> None:
             if label not in rows:
-                rows[label] = display.add_task(escape(label), total=total, completed=done, rate="")
+                rows[label] = display.add_task(
+                    escape(_inert(label)), total=total, completed=done, rate=""
+                )
             speed = display.tasks[rows[label]].speed
             rate = f"{speed:.2f} images/s" if speed else ""
             display.update(rows[label], completed=done, rate=rate)
@@ -47,18 +49,21 @@ def progress_bars() -> Iterator[Progress]:
 
 
 def show(results: Results, out: str | Path | None) -> None:
-    """The table on the terminal, errors and where the page is."""
+    """The table on the terminal, the verdicts, errors and where the page is."""
     from rich.text import Text
 
-    from reports.tables import plain, summary
+    from reports.answers import answers
+    from reports.summary import summary
 
     headings, rows, notes = summary(results)
     console = table(headings, rows)
     for note in notes:
-        console.print(Text(note))
+        console.print(Text(_inert(note)))
+    for answer in answers(results):
+        console.print(Text(_inert(f"{answer.about}: {answer.headline}")))
     for error in results.errors:
         failed = f"failed: {error['sample']} ({error['stage']}): {error['message']}"
-        console.print(Text(plain(failed)))
+        console.print(Text(_inert(failed)))
     if out is not None:
         console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)
 
@@ -102,9 +107,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
 
     grid = Table()
     for heading in headings:
-        grid.add_column(Text(heading))
+        grid.add_column(Text(_inert(heading)))
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*(Text(_inert(cell)) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(grid)
     return console
@@ -117,5 +122,9 @@ def line(text: str) -> None:
 
 def say(text: str) -> None:
     """One line to standard error, without whatever a file's content might do to a terminal."""
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    print(" ".join(shown.split()), file=sys.stderr)
+    print(_inert(text), file=sys.stderr)
+
+
+def _inert(text: str) -> str:
+    """Text on one line, without what steers a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

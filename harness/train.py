@@ -22,7 +22,7 @@ from harness.spec import RunSpec, UsageError
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
 
-SPLITS = {"streetsim": "train:3000+train-720p:500"}
+SPLITS = {"streetsim": "train:2400+train-720p:300"}
 """What is trained on where no split is named; ``train`` elsewhere."""
 
 
@@ -33,19 +33,24 @@ class _Job:
     task: tuple[str, ...]
     """Tasks it serves: their labels are trained on, their scores stand in the card."""
     scores: tuple[str, ...]
-    train: Callable[[Sequence[Sample], Mapping[int, str], Any, Path, Told], Any]
-    """Function of (samples, classes by number, recipe, folder, told)."""
+    train: Callable[[Sequence[Sample], Mapping[int, str], Any, Path, Told, Path | None], Any]
+    """Function of (samples, classes by number, recipe, folder, told, weights to begin with)."""
     recipe: Callable[[RunSpec, int | None], Any]
 
 
 def _refinenet(
-    samples: Sequence[Sample], classes: Mapping[int, str], recipe: Any, folder: Path, told: Told
+    samples: Sequence[Sample],
+    classes: Mapping[int, str],
+    recipe: Any,
+    folder: Path,
+    told: Told,
+    begin: Path | None,
 ) -> Any:
     from tasks.training.refinenet import train
 
     if sorted(classes) != list(range(len(classes))):
         raise UsageError("the classes of this data set are not numbered from 0 without a gap")
-    return train(samples, len(classes), recipe, folder / "checkpoint.pt", told)
+    return train(samples, len(classes), recipe, folder / "checkpoint.pt", told, begin)
 
 
 def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
@@ -64,11 +69,16 @@ def _dtype(spec: RunSpec) -> Literal["fp32", "bf16"]:
 
 
 def _yolo(
-    samples: Sequence[Sample], classes: Mapping[int, str], recipe: Any, folder: Path, told: Told
+    samples: Sequence[Sample],
+    classes: Mapping[int, str],
+    recipe: Any,
+    folder: Path,
+    told: Told,
+    begin: Path | None,
 ) -> Any:
     from tasks.training.yolo import train
 
-    return train(samples, classes, recipe, folder, told)
+    return train(samples, classes, recipe, folder, told, begin)
 
 
 def _yolo_recipe(spec: RunSpec, epochs: int | None) -> Any:
@@ -91,6 +101,7 @@ def train_network(
     epochs: int | None = None,
     max_minutes: float | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
+    begin: Path | None = None,
 ) -> Path:
     """Train a task network.
 
@@ -102,6 +113,7 @@ def train_network(
         epochs: In place of the recipe's.
         max_minutes: End after the first epoch that passes this time.
         progress: Told (network, epochs done, epochs).
+        begin: Weights of the same network to begin with, instead of random ones.
 
     Returns:
         The weights, half floats: ``NAME-DATASET.safetensors``.
@@ -116,7 +128,9 @@ def train_network(
     classes = dataset.classes if name == "refinenet" else dataset.categories
     _require_labels(name, dataset, recipe.batch)
     out.mkdir(parents=True, exist_ok=True)
+    before = begun_with(begin, begin and begin.with_name(begin.name + ".json"))
     run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
+    run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
     same_training(out / "training.json", run)
     curve = _Curve(out / "curve.csv")
     started = time.monotonic()
@@ -126,7 +140,7 @@ def train_network(
         progress(name, epoch, recipe.epochs)
         return max_minutes is None or time.monotonic() - started < 60 * max_minutes
 
-    network = job.train(dataset.samples, classes, recipe, out, told)
+    network = job.train(dataset.samples, classes, recipe, out, told, begin)
     file = out / f"{name}-{dataset.name}.safetensors"
     write_weights(file, network)
     card = {
@@ -140,7 +154,9 @@ def train_network(
             "split": split,
             "images": len(dataset.samples),
             "terms": dataset.terms,
+            **before.get("trained_on", {}),
         },
+        **{k: v for k, v in before.items() if k != "trained_on"},
         "hours": round(curve.hours, 2),
         "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
         "sha256": keys.file_sha256(file),
@@ -148,6 +164,27 @@ def train_network(
     _write_card(file, card)
     _write_card(file, card | {"validated_on": _validation(job, name, file, spec, out)})
     return file
+
+
+def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
+    """What the card of a training says of the weights it began with; nothing where there are none.
+
+    Returns:
+        ``begun_with`` (their sha256 and hours) and ``trained_on`` with their own as ``before``.
+    """
+    if file is None or card is None:
+        return {}
+    try:
+        told = json.loads(card.read_bytes())
+        told = told if isinstance(told, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        told = {}
+    earlier = told.get("begun_with") or {}
+    hours = [h for h in (told.get("hours"), earlier.get("hours")) if h is not None]
+    return {
+        "begun_with": {"sha256": keys.file_sha256(file), "hours": sum(hours) if hours else None},
+        "trained_on": {"before": told.get("trained_on", {})},
+    }
 
 
 def open_splits(spec: RunSpec) -> Dataset:

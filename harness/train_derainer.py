@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from datasets.image import NDArrayByte, round_to_bytes
 from datasets.rain import Rain, digest, generator
-from datasets.sample import Dataset, Sample
+from datasets.sample import Sample
 from derainers import DERAINERS
 from harness import keys
 from harness.photographs import Photographs, choose, left_out, short_name
-from harness.plan import device_of, rains_of, root_of
+from harness.plan import data_name, device_of, rains_of
 from harness.provenance import machine
 from harness.spec import RunSpec, UsageError
-from harness.train import open_splits, same_training, write_weights
+from harness.train import begun_with, open_splits, same_training, write_weights
 
 if TYPE_CHECKING:
     from derainers.training.loop import Row
@@ -48,6 +48,8 @@ class Options:
     exclude: tuple[Path, ...] = ()
     """Folders of photographs that must not be trained on."""
     vgg: Path | None = None
+    begin: Path | None = None
+    """Weights to begin with, instead of random ones."""
 
 
 def train_derainer(
@@ -95,24 +97,29 @@ def train_derainer(
     out.mkdir(parents=True, exist_ok=True)
     run = {
         "network": name,
-        "dataset": [_name(spec, dataset), dataset.split],
+        "dataset": [data_name(spec, dataset), dataset.split],
         "rains": {word: digest(rain) for word, rain in rains.items()},
         "photographs": keys.key("photographs", ids=[s.id for s in photographs.training]),
         "recipe": asdict(recipe),
         "dtype": spec.dtype,
     }
+    begin = options.begin
+    before = begun_with(begin, begin and begin.with_suffix(".json"))
+    run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
     same_training(out / "training.json", run)
     curve = _Curve(out)
     card = {
         "network": name,
         "arguments": {},
         "trained_on": {
-            "datasets": [_name(spec, dataset)],
+            "datasets": [data_name(spec, dataset)],
             "split": dataset.split,
             "rain_families": sorted({rain.family for rain in rains.values()}) or ["given"],
             "rain_digests": {word: digest(rain) for word, rain in rains.items()},
             "photographs": [s.id for s in photographs.training],
+            **before.get("trained_on", {}),
         },
+        **{k: v for k, v in before.items() if k != "trained_on"},
         "excluded": {
             "also_in": [short_name(folder) for folder in options.exclude],
             "photographs": list(photographs.excluded),
@@ -146,7 +153,7 @@ class _Training:
         from derainers.training.data import Crops
         from derainers.training.loop import Means, train
 
-        derainer: Any = DERAINERS[self.name].build(None)
+        derainer: Any = DERAINERS[self.name].build(options.begin)
         images = len(self.photographs.training)
         per_epoch = recipe.steps_per_epoch or -(-images * recipe.crops_per_image // recipe.batch)
         crops = Crops(
@@ -329,11 +336,6 @@ def _rains(spec: RunSpec) -> dict[str, Rain]:
     if wrong is not None:
         raise UsageError(f"--rain {wrong}: training takes 'given' alone, or rains that are made")
     return {word: rain for word, rain in named.items() if rain is not None}
-
-
-def _name(spec: RunSpec, dataset: Dataset) -> str:
-    """The data set's name; of folders and pairs that of their folder."""
-    return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
 
 
 def _hardware(device: str) -> str:

@@ -21,6 +21,8 @@ def train(arguments: argparse.Namespace) -> int:
     fields |= {k: split_words(fields[k]) for k in ("where", "rain") if k in fields}
     if arguments.epochs is not None and arguments.epochs < 1:
         raise UsageError(f"--epochs {arguments.epochs}: at least 1")
+    if arguments.begin is not None and not arguments.begin.is_file():
+        raise UsageError(f"--from {arguments.begin}: no such file")
     if arguments.name in PAPER:
         return _train_derainer(arguments, checked(**fields))
     foreign: list[str] = [k for k in ("pair", "seed", "device", "workers", "rain") if k in fields]
@@ -37,6 +39,7 @@ def train(arguments: argparse.Namespace) -> int:
             arguments.epochs,
             arguments.max_minutes,
             progress,
+            arguments.begin,
         )
     line(str(file))
     return 0
@@ -56,6 +59,7 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
         max_minutes=arguments.max_minutes,
         exclude=tuple(arguments.exclude),
         vgg=arguments.vgg,
+        begin=arguments.begin,
     )
     for folder in options.exclude:
         if not folder.is_dir():

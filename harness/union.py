@@ -67,6 +67,8 @@ def union(workspaces: Sequence[Path], changes: Mapping[str, Any]) -> Results:
         ledger = stack.enter_context(contextlib.closing(Ledger(folder)))
         _require_complete(plan, alive, ledger)
         results = reduced(plan, entries, failures, ledger, started)
+        computed_on = {name: first.provenance.get(name) for name in ("accelerator", "processor")}
+        results = replace(results, provenance=results.provenance | computed_on)
         chosen = exemplary(results.by_image, tuple(task.name for task in plan.tasks))
         return replace(results, gallery=gallery(plan, ledger, entries, chosen))
 

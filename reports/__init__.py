@@ -38,7 +38,7 @@ def write(results: Results, directory: Path, layout: str | None = None) -> None:
     drawn = plots(results)
     files = {
         "results.json": results.to_json().encode(),
-        "results.csv": csv_text(results.records).encode(),
+        "results.csv": csv_text(results, results.records).encode(),
         "results.md": markdown(results).encode(),
         "results.tex": latex(results).encode(),
         "images.csv": by_image_csv(results).encode(),

@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.record import FEWEST, interval
-from reports.effects import LEVEL, Effect, effects, holm, primary, two_sided
+from harness.record import FEWEST, LEVEL, interval
+from reports.effects import Effect, effects, holm, primary, two_sided
 from reports.page import rendered
-from reports.tables import cell, grid, plain, signed, span, title, written
+from reports.tables import (
+    COLUMNS,
+    Table,
+    cell,
+    grid,
+    marks,
+    place,
+    plain,
+    signed,
+    span,
+    title,
+    words,
+    written,
+)
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
-
-Table = tuple[list[str], list[list[str]], list[str]]
-"""Headings, rows and notes."""
 
 
 def write_board(runs: Sequence[Results], directory: Path) -> None:
@@ -53,34 +63,38 @@ def board(runs: Sequence[Results]) -> Table:
     headings = ["rain", "derainer", "data set", "task", "network", "metric", "value"]
     headings += ["95 % interval", "against rainy", "verdict", "images", "run"]
     marked: set[str] = set()
-    rows: dict[tuple[Any, ...], list[str]] = {}
+    rows: dict[tuple[Any, ...], tuple[Any, list[str]]] = {}
     for run in runs:
         judged = {(e.rain, e.derainer, e.task): e for e in effects(run)}
-        wanted = {task: primary(run, task) for task in dict.fromkeys(r.task for r in run.records)}
+        wanted = {task: primary(run, task) for task in COLUMNS}
         for record in run.records:
-            if record.metric != wanted[record.task] or "/" in record.derainer:
+            if record.metric != wanted.get(record.task) or "/" in record.derainer:
                 continue
             data = run.provenance.get("data_fingerprint")
             key = (data, record.cell(), record.weights, record.model, record.seed)
             effect = judged.get((record.rain, record.derainer, record.task))
-            rows.setdefault(key, _row(run, record, effect, marked))
+            rows.setdefault(key, (_rank(record), _row(run, record, effect, marked)))
+    ranked = [row for _, row in sorted(rows.values(), key=lambda pair: pair[0])]
     notes = [
-        "Of each task its primary metric; against rainy: paired difference to the rainy input of "
-        "the same run; verdict: significant at 5 % for all derainers of that run's rain and task "
-        "(Holm). Values of different data sets or numbers of images do not compare.",
+        "Of each task its primary metric, the best first within a data set, task and rain; against "
+        "rainy: paired difference to the rainy input of the same run; verdict: significant at 5 % "
+        "for all derainers of that run's rain and task (Holm). Values of different data sets or "
+        "numbers of images do not compare."
     ]
-    if marked - {"unknown"}:
-        notes.append("† trained on this rain, or on these images.")
-    if "unknown" in marked:
-        notes.append("? what the weights were trained on is not known.")
-    return headings, list(rows.values()), notes
+    return headings, ranked, notes + marks(marked)
+
+
+def _rank(record: Record) -> tuple[Any, ...]:
+    """Data set, task and rain, and within them the best score first."""
+    task = list(COLUMNS).index(record.task)
+    value = float("inf") if record.value is None else record.value
+    return record.dataset, record.split, task, place(record.rain), -value
 
 
 def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) -> list[str]:
     change = effect and f"{signed(effect.difference, effect.unit)} {span(effect.ci, effect.unit)}"
     return [
-        "clean" if record.rain == "none" else plain(record.rain),
-        "–" if record.derainer == "identity" else plain(record.derainer),
+        *words(record.rain, record.derainer),
         plain(f"{record.dataset} {record.split}"),
         record.task,
         plain(record.model or "–"),
@@ -96,7 +110,7 @@ def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) 
 
 def comparison(first: Results, second: Results) -> Table:
     """Each number that both runs hold, of the tasks' primary metrics: second − first."""
-    pairs = _common(first, second)
+    pairs = sorted(_common(first, second), key=lambda pair: _rank(pair[0])[:-1])
     paired = _same_sets(first, second)
     drawn = [_drawn(first, second, a, b, paired) for a, b in pairs]
     raw = [None if d is None else two_sided(d) for d in drawn]
@@ -115,8 +129,7 @@ def comparison(first: Results, second: Results) -> Table:
             next(corrected)
         rows.append(
             [
-                "clean" if a.rain == "none" else plain(a.rain),
-                "–" if a.derainer == "identity" else plain(a.derainer),
+                *words(a.rain, a.derainer),
                 a.task,
                 title(a.metric),
                 written(a, marked),
@@ -133,9 +146,7 @@ def comparison(first: Results, second: Results) -> Table:
         f"Differences second − first, {how}; verdict: significant at 5 % for all rows together "
         "(Holm).",
     ]
-    if marked:
-        notes.append("† trained on this rain, or on these images; ? unknown.")
-    return headings, rows, notes
+    return headings, rows, notes + marks(marked)
 
 
 def differences(first: Results, second: Results) -> list[str]:
@@ -177,9 +188,15 @@ def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
 
 
 def _same_sets(first: Results, second: Results) -> bool:
-    """Whether both were resampled alike: the same images in the same groups."""
+    """Whether both were resampled alike: the same images in the same groups, as often."""
     a, b = first.provenance, second.provenance
-    return all(a.get(k) == b.get(k) for k in ("data_fingerprint", "groups", "blocks"))
+    alike = all(a.get(k) == b.get(k) for k in ("data_fingerprint", "groups", "blocks"))
+    return alike and _times(first) == _times(second)
+
+
+def _times(run: Results) -> int:
+    """How often a run's images were resampled."""
+    return len(next(iter(run.draws.values()), ()))
 
 
 def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:
@@ -190,7 +207,8 @@ def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) 
         return None
     if not paired:
         # Resamples of two sets have nothing in common but their number.
-        theirs = np.random.default_rng(0).permutation(theirs)
+        times = min(len(ours), len(theirs))
+        ours, theirs = ours[:times], np.random.default_rng(0).permutation(theirs)[:times]
     both = theirs.astype(np.float64) - ours
     defined = both[np.isfinite(both)]
     return defined if len(defined) > 1 else None

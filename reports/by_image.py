@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ def by_image_csv(results: Results) -> str:
     absent = np.full(len(ids), np.nan, np.float32)
     for rain, derainer in conditions(results):
         found = [values.get("|".join((rain, derainer, *c)), absent) for c in columns]
-        texts = [["" if np.isnan(v) else f"{v:.6g}" for v in column.tolist()] for column in found]
+        texts = [["" if isnan(v) else f"{v:.6g}" for v in column.tolist()] for column in found]
         where = inert(rain), inert(derainer)
         shown = results.by_image.pixels.get(f"{rain}|{derainer}", ("",) * len(ids))
         writer.writerows(

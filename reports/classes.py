@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.plots import COLOURS, MARKERS, Plot, legend_below, new_figure
-from reports.tables import conditions, csv_text, label, plain, written
+from reports.plots import Plot, legend_below, panels, short, style
+from reports.tables import Table, conditions, csv_text, label, marks, plain, rains, written
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -25,7 +25,7 @@ MOST = 20
 """Classes in a plot: those that change most."""
 
 
-def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
+def table(results: Results) -> Table:
     """Headings, rows and notes: a row per class or size, a column per condition."""
     shown = [c for c in conditions(results) if "/" not in c[1]]
     marked: set[str] = set()
@@ -39,7 +39,8 @@ def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
                 rows.append([task, plain(name), *(written(r, marked) for r in found)])
     notes = [
         "AP of boxes, AP of masks and IoU of pixels; small, medium and large: objects below 32², "
-        "to 96² and above, in pixels. Classes without an object are left out."
+        "to 96² and above, in pixels. Classes without an object are left out.",
+        *marks(marked),
     ]
     return ["task", "class or size", *(label(*c) for c in shown)], rows, notes
 
@@ -72,13 +73,12 @@ def change(results: Results, task: str) -> Plot | None:
 
 
 def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Record, float]]) -> Plot:
-    rains = list(dict.fromkeys(r.rain for r, _ in pairs))
+    of = {r.rain for r, _ in pairs}
+    wet = [rain for rain in rains(results) if rain in of]
     derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    figure = new_figure(1.5 + 3.6 * len(rains), 1.5 + 0.26 * len(names))
-    panels = figure.subplots(1, len(rains), sharey=True, squeeze=False)[0]
-    for panel, rain in zip(panels, rains, strict=True):
+    figure, drawn = panels(len(wet), 4.6, 1.2 + 0.26 * len(names), sharey=True)
+    for panel, rain in zip(drawn, wet, strict=True):
         for derainer in dict.fromkeys(r.derainer for r, _ in pairs):
-            style = derainers.index(derainer)
             places = [
                 (record.value - rainy, names.index(record.metric))
                 for record, rainy in pairs
@@ -86,22 +86,20 @@ def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Recor
                 and record.metric in names
                 and record.value is not None
             ]
-            panel.plot(
-                *zip(*places, strict=True),
-                MARKERS[style % len(MARKERS)],
-                color=COLOURS[style % len(COLOURS)],
-                label=plain(derainer),
-                ms=6,
-            )
+            look = style(derainers.index(derainer))
+            panel.plot(*zip(*places, strict=True), **look, ls="", label=short(derainer), ms=6)
         panel.axvline(0, color="black", lw=1)
-        panel.set_title(plain(rain), fontsize=10)
+        panel.set_title(short(rain), fontsize=10)
         panel.set_xlabel("derained − rainy")
+        panel.locator_params(axis="x", nbins=5)
         panel.grid(alpha=0.3)
     legend_below(figure)
     begin = BY_CLASS[task]
-    shown = [plain(name[len(begin) :]) for name in names]
-    panels[0].set_yticks(range(len(names)), shown)
-    panels[0].invert_yaxis()
+    shown = [short(name[len(begin) :]) for name in names]
+    drawn[0].set_yticks(range(len(names)), shown)
+    drawn[0].invert_yaxis()
     alt = f"Change of {len(names)} classes' score by deraining, {task}, the largest changes"
     records = [r for r in results.records if r.task == task and r.metric in names]
-    return Plot(f"classes-{task}", figure, alt, csv_text(records))
+    return Plot(
+        f"classes-{task}", f"Change by class, {task}", figure, alt, csv_text(results, records)
+    )

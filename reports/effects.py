@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.record import FEWEST, IMAGE_METRIC, interval
+from harness.record import FEWEST, IMAGE_METRIC, LEVEL, interval
+from reports.tables import rains
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
 
-LEVEL = 0.05
 SEEN = 2.8
 """A true difference of that many standard deviations is found in 80 % of studies at 5 %."""
 TARGETS = {"fraction": 0.01, "dB": 0.2}
@@ -76,26 +76,20 @@ def primary(results: Results, task: str) -> str | None:
 
 
 def effects(results: Results) -> list[Effect]:
-    """Every derainer's effect on every rain and task, families in the order of the records."""
+    """Every derainer's effect on every rain and task, families in the order of the tables."""
     found = []
     for task in dict.fromkeys(r.task for r in results.records):
         metric = primary(results, task)
         if metric is None:
             continue
         rows = [r for r in results.records if (r.task, r.metric) == (task, metric)]
-        for rain in dict.fromkeys(r.rain for r in rows if r.rain != "none"):
+        for rain in rains(results):
             floor = results.value(rain, "identity", task, metric)
             if floor is None or floor.value is None:
                 continue
-            family = [r for r in rows if r.rain == rain and _is_judged(r)]
+            family = [r for r in rows if r.rain == rain and r.value is not None and r.is_derained]
             found += _family(results, floor, family)
     return found
-
-
-def _is_judged(record: Record) -> bool:
-    """Whether a row is a derainer's image; a mask of rain is judged against the rain."""
-    is_mask = record.derainer.endswith("/mask")
-    return record.derainer != "identity" and record.value is not None and not is_mask
 
 
 def _family(results: Results, floor: Record, family: list[Record]) -> list[Effect]:

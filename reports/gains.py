@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.record import IMAGE_METRIC
 from reports.effects import primary
-from reports.plots import COLOURS, Plot, new_figure
-from reports.tables import conditions, plain, title
+from reports.plots import Plot, panels, short, style
+from reports.tables import conditions, inert, title
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,9 +47,8 @@ def gains(results: Results, task: str) -> Plot | None:
     rains = list(dict.fromkeys(rain for rain, _ in found))
     derainers = list(dict.fromkeys(d for _, d in conditions(results)))
     most = max(sum(r == rain for r, _ in found) for rain in rains)
-    figure = new_figure(max(4.2 * len(rains), 5), 1.3 + 0.45 * most)
-    panels = figure.subplots(1, len(rains), sharex=True, squeeze=False)[0]
-    for panel, rain in zip(panels, rains, strict=True):
+    figure, drawn = panels(len(rains), 4.6, 1.3 + 0.45 * most, sharex=True)
+    for panel, rain in zip(drawn, rains, strict=True):
         mine = {d: gain for (r, d), gain in found.items() if r == rain}
         boxes = panel.boxplot(
             list(mine.values()),
@@ -61,16 +60,17 @@ def gains(results: Results, task: str) -> Plot | None:
             widths=0.6,
         )
         for derainer, box in zip(mine, boxes["boxes"], strict=True):
-            colour = COLOURS[derainers.index(derainer) % len(COLOURS)]
-            box.set(facecolor=colour, alpha=0.7)
-        panel.set_yticks(range(1, len(mine) + 1), list(map(plain, mine)))
+            box.set(facecolor=style(derainers.index(derainer))["color"], alpha=0.7)
+        panel.set_yticks(range(1, len(mine) + 1), list(map(short, mine)))
         panel.invert_yaxis()
         panel.axvline(0, color="black", lw=1)
-        panel.set_title(plain(rain), fontsize=10)
+        panel.set_title(short(rain), fontsize=10)
         panel.set_xlabel(f"{title(metric)}, derained − rainy, per image")
         panel.grid(axis="x", alpha=0.3)
     alt = f"Box plots of each image's change of {title(metric)} by deraining, by derainer"
-    return Plot(f"images-{task}", figure, alt, _csv(found, metric))
+    return Plot(
+        f"images-{task}", f"Change of single images, {task}", figure, alt, _csv(found, metric)
+    )
 
 
 def _csv(found: dict[tuple[str, str], NDArray[np.float64]], metric: str) -> str:
@@ -81,5 +81,5 @@ def _csv(found: dict[tuple[str, str], NDArray[np.float64]], metric: str) -> str:
     writer.writerow(["rain", "derainer", "metric", "n", *(f"p{s}" for s in shares)])
     for (rain, derainer), gain in found.items():
         points = (f"{v:.6g}" for v in np.percentile(gain, shares))
-        writer.writerow([plain(rain), plain(derainer), metric, len(gain), *points])
+        writer.writerow([inert(rain), inert(derainer), metric, len(gain), *points])
     return buffer.getvalue()

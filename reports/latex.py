@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reports.tables import LOWER_IS_BETTER, base, conditions, metrics, notes, plain, title, written
+from reports.summary import notes
+from reports.tables import LOWER_IS_BETTER, base, conditions, metrics, plain, title, words, written
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -37,15 +38,14 @@ def latex(results: Results) -> str:
         if before is not None and rain != before:
             rows.append(None)
         before = rain
-        cells = [escaped(rain), "rainy" if derainer == "identity" else escaped(derainer)]
-        if rain == "none":
-            cells = ["clean", "--" if derainer == "identity" else escaped(derainer)]
+        cells = list(map(escaped, words(rain, derainer)))
         for task, metric in shown:
             record = results.value(rain, derainer, task, metric)
             text = escaped(written(record, marked))
             cells.append(ranked(text, record, _rivals(results, rain, task, metric)))
         rows.append(cells)
-    caption = " ".join(notes(results, marked))
+    best = "Bold: the best of a rain and metric; underlined: the second; † and ? rows count."
+    caption = " ".join([*notes(results, marked), best])
     return tabular(["rain", "derainer", *(escaped(title(m)) for _, m in shown)], rows, caption)
 
 

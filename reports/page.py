@@ -9,9 +9,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.effects import Effect, effects, primary
+from reports.answers import answers
+from reports.effects import effects
 from reports.parts import parts
-from reports.tables import conditions, label, plain, title
+from reports.tables import COLUMNS, conditions, label, plain, words
 
 if TYPE_CHECKING:
     from harness.record import GalleryItem, Results
@@ -19,48 +20,79 @@ if TYPE_CHECKING:
 
 SIDES_PX = (640, 480, 360, 240, 160)
 """Longer sides that the page's pictures may have."""
+WIDE_INCHES = 6
+"""Wider plots take the whole width of the page."""
+_FIGURE = re.compile(r"[-+[]*\d")
+"""How a cell begins that holds a figure."""
+VIEWS = {"instance": "masks", "semantic": "classes"}
+"""What a task colours."""
+THUMBNAIL = 80
+"""JPEG quality of the page's pictures."""
 MOST_BYTES = 10_000_000
 """All pictures of the page together, so that it stays below 15 MB; the last of `SIDES_PX` holds."""
 
 
 def page(results: Results, drawn: Sequence[Plot]) -> str:
     """The page as text; everything that came from outside is escaped."""
-    pictures = _pictures(results.gallery)
+    pictures = _pictures(results)
     samples = {item.sample: item.why for item in results.gallery}
     return rendered(
         "report.html.j2",
         results=results,
-        sentences=sentences(results),
+        about=_about(results),
+        answers=answers(results),
         parts=parts(results),
-        facts={k: _words(v) for k, v in (results.provenance | results.spec).items()},
+        facts=_facts(results),
         command=command(results.spec),
         plots=[
             {
-                "name": f"{plot.name}.svg",
+                "title": plot.title,
                 "source": _data("image/svg+xml", plot.svg),
                 "alt": plot.alt,
+                "is_wide": plot.figure.get_figwidth() > WIDE_INCHES,
                 "csv": _data("text/csv", plot.csv.encode()),
                 "csv_name": f"{plot.name}.csv",
             }
             for plot in drawn
         ],
         gallery=[(s, why, [p for p in pictures if p["sample"] == s]) for s, why in samples.items()],
+        sides=_sides(results),
         has_boxes=any(p["boxes"] for p in pictures),
         has_truth=any(p["truth"] for p in pictures),
         views=list(dict.fromkeys(view for p in pictures for view, _ in p["views"])),
         error_rows=[[e["sample"], e["stage"], e["message"]] for e in results.errors],
         cost_rows=[
             [
-                c["derainer"],
-                c["rain"],
-                f"{c['median_s_per_image']:.3f}",
-                str(c["n"]),
+                *words(c["rain"], c["derainer"]),
+                f"{c['median_s_per_image']:.4f}",
+                f"{c['n']:,}",
                 c["device"],
                 str(c["workers"]),
             ]
             for c in results.cost
+            if "/" not in c["derainer"]
         ],
     )
+
+
+def _about(results: Results) -> str:
+    """Of what the page tells, in a line."""
+    first = next(iter(results.records), None)
+    if first is None:
+        return f"{results.spec['dataset']}, nothing was measured."
+    models = dict.fromkeys(
+        f"{r.task} by {r.model}" for r in results.records if r.model and r.task in COLUMNS
+    )
+    images = max(r.n for r in results.records)
+    said = [f"{first.dataset} {first.split}", f"{images:,} images", *models]
+    return ", ".join(said) + "."
+
+
+def _facts(results: Results) -> dict[str, str]:
+    """What made the run; what says nothing is left out."""
+    weights = {r.derainer: r.weights for r in results.records if r.weights}
+    facts = {**results.provenance, "derainers' weights": weights, **results.spec}
+    return {k: _words(v) for k, v in facts.items() if v not in (None, [], {}, "")}
 
 
 def rendered(template: str, **values: Any) -> str:
@@ -75,6 +107,7 @@ def rendered(template: str, **values: Any) -> str:
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
+    environment.filters["figures"] = _figures
     style, script = (
         Markup(loader.get_source(environment, f"report.{kind}")[0]) for kind in ("css", "js")
     )
@@ -84,14 +117,40 @@ def rendered(template: str, **values: Any) -> str:
     )
 
 
-def _pictures(gallery: Sequence[GalleryItem]) -> list[dict[str, Any]]:
-    """The gallery as the template takes it, its pictures as large as the page's size allows."""
+def _figures(rows: Sequence[Sequence[str]]) -> set[int]:
+    """The columns of figures, which are set to the right; the first two name their row."""
+    found = set()
+    for column, cells in enumerate(zip(*rows, strict=True)):
+        told = [cell for cell in cells if cell not in ("", "–", "identical")]
+        if column > 1 and told and all(map(_FIGURE.match, told)):
+            found.add(column)
+    return found
+
+
+def _pictures(results: Results) -> list[dict[str, Any]]:
+    """The gallery in the order of the tables, as large as the page's size allows."""
+    order = {condition: i for i, condition in enumerate(conditions(results))}
+    gallery = sorted(
+        results.gallery, key=lambda item: order.get((item.rain, item.derainer), len(order))
+    )
     made: list[dict[str, Any]] = []
     for side_px in SIDES_PX:
         made = [_picture(item, side_px) for item in gallery]
         if sum(len(p["source"]) + sum(len(v) for _, v in p["views"]) for p in made) < MOST_BYTES:
             break
     return made
+
+
+def _sides(results: Results) -> list[str]:
+    """Which pictures are set against each other first: rainy, and the best of the first task."""
+    found = effects(results)
+    for task in COLUMNS:
+        mine = [e for e in found if e.task == task]
+        if mine:
+            best = max(mine, key=lambda e: e.difference)
+            return [label(best.rain, "identity"), label(best.rain, best.derainer)]
+    clean, rainy = [*(label(*c) for c in conditions(results)), "", ""][:2]
+    return [rainy, clean]
 
 
 def picture_name(item: GalleryItem) -> str:
@@ -103,14 +162,17 @@ def picture_name(item: GalleryItem) -> str:
 
 def _picture(item: GalleryItem, side_px: int) -> dict[str, Any]:
     """A picture of the gallery as the template takes it."""
-    named = list(item.labelled.items())
-    named += [(f"{task}, labelled", data) for task, data in item.truths.items()]
+    named = [(f"{VIEWS.get(task, task)} found", data) for task, data in item.labelled.items()]
+    named += [
+        (f"{VIEWS.get(task, task)} labelled (clean)", data) for task, data in item.truths.items()
+    ]
     return {
         "file": f"pictures/{picture_name(item)}",
         "sample": item.sample,
         "label": label(item.rain, item.derainer),
         "width": item.width,
         "height": item.height,
+        "font_px": max(item.width, item.height) / 40,
         "source": _data("image/jpeg", _small(item.jpeg, side_px)),
         "boxes": item.boxes,
         "truth": item.truth,
@@ -119,11 +181,10 @@ def _picture(item: GalleryItem, side_px: int) -> dict[str, Any]:
 
 
 def _small(jpeg: bytes, side_px: int) -> bytes:
-    """A picture whose longer side is at most so long; as it is where it is smaller already."""
+    """A picture for the page, whose longer side is at most so long; at full size it lies beside."""
     from datasets.image import decode, encode_jpeg, shrink
 
-    image = decode(jpeg, "picture")
-    return jpeg if max(image.shape) <= side_px else encode_jpeg(shrink(image, side_px), 88)
+    return encode_jpeg(shrink(decode(jpeg, "picture"), side_px), THUMBNAIL)
 
 
 def command(spec: Mapping[str, Any]) -> str:
@@ -140,51 +201,6 @@ def command(spec: Mapping[str, Any]) -> str:
         elif value is not None:
             words += [flag, str(value)]
     return shlex.join(words)
-
-
-def sentences(results: Results) -> list[str]:
-    """What the numbers say, in words: each task's primary metric, and the verdicts on it."""
-    said = []
-    judged = {(e.task, e.rain, e.derainer): e for e in effects(results)}
-    for task in dict.fromkeys(r.task for r in results.records):
-        metric = primary(results, task)
-        if metric is None:
-            continue
-        clean = results.value("none", "identity", task, metric)
-        for rain in dict.fromkeys(r for r, _ in conditions(results) if r != "none"):
-            floor = results.value(rain, "identity", task, metric)
-            if floor is None or floor.value is None:
-                continue
-            unit, digits = (" dB", 2) if floor.unit == "dB" else ("", 3)
-            name = title(metric).replace(" [dB]", "")
-            line = f"Under {rain}, {name} is {floor.value:.{digits}f}{unit}"
-            if clean is not None and clean.value is not None:
-                line += f" instead of {clean.value:.{digits}f} on clean images"
-            said.append(line + ".")
-            for derainer in [d for r, d in conditions(results) if r == rain and d != "identity"]:
-                effect = judged.get((task, rain, derainer))
-                if effect is None:
-                    continue
-                value = floor.value + effect.difference
-                change = _change(effect, unit, digits)
-                said.append(f"{derainer}: {value:.{digits}f}{unit}, {change}.")
-    return said
-
-
-def _change(effect: Effect, unit: str, digits: int) -> str:
-    """An effect in words."""
-    amount = f"{abs(effect.difference):.{digits}f}{unit}"
-    word = "better" if effect.difference > 0 else "worse"
-    if effect.ci is None:
-        return f"{amount} {word} than the rainy input (no interval)"
-    low, high = effect.ci
-    shown = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}"
-    if effect.verdict not in ("better", "worse"):
-        return f"{effect.verdict or 'no verdict on a difference'} to the rainy input ({shown})"
-    regained = ""
-    if effect.recovery is not None:
-        regained = f"; {100 * effect.recovery:.0f} % of what the rain cost"
-    return f"{amount} {word} than the rainy input ({shown}{regained})"
 
 
 def _words(value: Any) -> str:

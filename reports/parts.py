@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports import classes, predictors, slices, sweeps
-from reports.tables import cell, effects_table, grid, summary
+from reports import changes, classes, predictors, slices, sweeps
+from reports.answers import answers
+from reports.summary import summary
+from reports.tables import cell, grid
 
 if TYPE_CHECKING:
     from harness.record import Results
@@ -28,7 +30,8 @@ def parts(results: Results) -> list[Part]:
     """All tables that have a row."""
     found = [
         Part("numbers", "In numbers", "Scores of every condition", *summary(results)),
-        Part("real", "Is it real?", "What each derainer changes", *effects_table(results)),
+        Part("real", "Is it real?", "What each derainer changes", *changes.verdicts(results)),
+        Part("others", "By other metrics", "Changes of other metrics", *changes.others(results)),
         Part("sweep", "Over the sweep", "Means over a rain's sweep", *sweeps.table(results)),
         Part(
             "tells",
@@ -43,8 +46,11 @@ def parts(results: Results) -> list[Part]:
 
 
 def markdown(results: Results) -> str:
-    """The tables as Markdown, but for those of parts and classes, which are long."""
+    """The answers and tables as Markdown, but for those of parts and classes, which are long."""
     out: list[str] = []
+    for answer in answers(results):
+        out += [f"**{cell(answer.about)}: {cell(answer.headline)}** {cell(answer.rain)}", ""]
+        out += [f"- {cell(line)}" for line in answer.derainers] + [""]
     for part in parts(results):
         if part.anchor not in ("parts", "classes"):
             lines = [f"{cell(line)}  " for line in part.notes]

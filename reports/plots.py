@@ -9,17 +9,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import conditions, csv_text, label, metrics, plain, title
+from reports.tables import conditions, csv_text, label, metrics, places, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from harness.record import Results
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, readable with colour-blind eyes."""
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX"
+"""One more than colours, so that 42 derainers differ."""
+ACROSS = 3
+"""Panels in a row; more would be too small to read on a page."""
+LONGEST = 36
+"""Letters of a name in a plot."""
+DPI = 110
+"""Of the PNG files."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,8 @@ class Plot:
     """One drawing of a run's numbers."""
 
     name: str
+    title: str
+    """Heading, in a few words."""
     figure: Figure
     alt: str
     """What it shows, in words."""
@@ -58,23 +68,25 @@ def plots(results: Results) -> list[Plot]:
 
 
 def _of_task(results: Results, task: str) -> Iterator[Plot | None]:
-    """Scores, sweeps, single images, curves, classes, then one number against another."""
-    from reports import classes, curves, gains, scatter, sweeps
+    """What was regained, scores, sweeps, single images, curves, classes, one against another."""
+    from reports import classes, curves, gains, regained, scatter, sweeps
 
     names = [m for t, m in metrics(results) if t == task]
     held = [r for r in results.records if r.task == task and r.metric in names]
     titles = ", ".join(map(title, names))
+    yield regained.regained(results, task)
     figure = _scores(results, task)
     if figure is not None:
         alt = f"{titles} of {len(conditions(results))} conditions, the numbers of the table"
-        yield Plot(task, figure, alt, csv_text(held))
+        yield Plot(task, f"Scores, {task}", figure, alt, csv_text(results, held))
     for sweep in sweeps.sweeps(results):
         figure = sweeps.draw(results, sweep, task)
         if figure is not None:
             name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}-{task}")
-            alt = f"{titles} by {plain(sweep.parameter)} of {sweep.rain}"
+            by = f"by {plain(sweep.parameter)} of {plain(sweep.rain)}"
             rains = {"none", *sweep.rains.values()}
-            yield Plot(name, figure, alt, csv_text([r for r in held if r.rain in rains]))
+            numbers = csv_text(results, [r for r in held if r.rain in rains])
+            yield Plot(name, f"Scores {by}, {task}", figure, f"{titles} {by}", numbers)
     yield gains.gains(results, task)
     yield curves.curves(results, task)
     yield classes.change(results, task)
@@ -85,7 +97,43 @@ def new_figure(width: float, height: float) -> Figure:
     """A figure that needs no display, its parts laid out by itself."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def panels(
+    count: int, width: float, height: float, *, sharex: bool = False, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure with its panels in rows of `ACROSS`.
+
+    Args:
+        count: Panels.
+        width: Of each, in inches.
+        height: Of each, in inches.
+        sharex: Whether one scale serves all, across.
+        sharey: The same, upward.
+    """
+    columns = min(count, ACROSS)
+    rows = -(-count // columns)
+    figure = new_figure(max(5, width * columns), height * rows)
+    axes = (
+        figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).ravel().tolist()
+    )
+    for unused in axes[count:]:
+        unused.remove()
+    for lowest in axes[max(0, count - columns) : count]:
+        lowest.tick_params(labelbottom=True)  # also where another would have stood below
+    return figure, axes[:count]
+
+
+def short(name: str) -> str:
+    """A name that leaves a plot room for its data."""
+    text = plain(name)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def style(place: int) -> dict[str, Any]:
+    """Colour and marker of the derainer at that place of a run."""
+    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
 
 
 def legend_below(figure: Figure) -> None:
@@ -101,18 +149,21 @@ def legend_below(figure: Figure) -> None:
 
 
 def _save(figure: Figure, kind: str) -> bytes:
+    """A figure as a file: what `Figure.savefig` writes, without its rehearsal of every drawing."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "derain-harness", "text.parse_math": False}):
-        options: dict[str, dict[str, Any]] = {
-            "svg": {"metadata": {"Date": None}},
-            "png": {"metadata": {"Software": None}},
-        }
-        if figure.get_layout_engine() is not None:  # else every file is laid out anew, twice
-            figure.draw_without_rendering()
+        layout = figure.get_layout_engine()
+        if layout is not None:  # else every file is laid out anew
+            layout.execute(figure)
             figure.set_layout_engine("none")
-        figure.savefig(buffer, format=kind, dpi=110, **options[kind])
+        if kind == "svg":
+            FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+        else:
+            FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -126,21 +177,19 @@ def _scores(results: Results, task: str) -> Figure | None:
     ]
     if not rows:
         return None
-    figure = new_figure(4.2 * len(names), 0.9 + 0.34 * len(rows))
-    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    figure, drawn = panels(len(names), 4.2, 0.9 + 0.36 * len(rows), sharey=True)
     derainers = list(dict.fromkeys(d for _, d in rows))
-    for panel, metric in zip(panels, names, strict=True):
+    for panel, metric in zip(drawn, names, strict=True):
         for y, (rain, derainer) in enumerate(rows):
             record = results.value(rain, derainer, task, metric)
             if record is None or record.value is None:
                 continue
-            style = derainers.index(derainer)
-            colour = COLOURS[style % len(COLOURS)]
+            look = style(derainers.index(derainer))
             if record.ci is not None:
-                panel.plot(record.ci, (y, y), color=colour, lw=2, alpha=0.6)
-            panel.plot(record.value, y, MARKERS[style % len(MARKERS)], color=colour, ms=7)
+                panel.plot(record.ci, (y, y), color=look["color"], lw=2, alpha=0.6)
+            panel.plot(record.value, y, **look, ms=7)
             panel.annotate(
-                f"{record.value:.{2 if record.unit == 'dB' else 3}f}",
+                f"{record.value:.{places(record.unit)}f}",
                 (record.value, y),
                 xytext=(0, 6),
                 textcoords="offset points",
@@ -150,11 +199,8 @@ def _scores(results: Results, task: str) -> Figure | None:
         panel.set_xlabel(title(metric))
         panel.grid(axis="x", alpha=0.3)
         panel.margins(x=0.15)
-    panels[0].set_yticks(
-        range(len(rows)),
-        [label(*row) for row in rows],
-    )
-    panels[0].set_ylim(len(rows) - 0.5, -0.7)
+    drawn[0].set_yticks(range(len(rows)), [short(label(*row)) for row in rows])
+    drawn[0].set_ylim(len(rows) - 0.5, -0.7)
     return figure
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reports.effects import primary
-from reports.plots import COLOURS, MARKERS, Plot, legend_below, new_figure
-from reports.tables import conditions, csv_text, plain, title
+from reports.plots import Plot, legend_below, panels, short, style
+from reports.tables import conditions, csv_text, plain, rains, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,49 +54,54 @@ def _plot(
         and r.value is not None
         and (x := place(r.rain, r.derainer)) is not None
     ]
-    rains = list(dict.fromkeys(r.rain for r, _ in rows))
+    of = {r.rain for r, _ in rows}
+    wet = [rain for rain in rains(results) if rain in of]
     if len({r.derainer for r, _ in rows}) < 2:
         return None
-    figure = new_figure(max(4.2 * len(rains), 5), 3.6)
-    panels = figure.subplots(1, len(rains), sharey=True, squeeze=False)[0]
+    rows.sort(key=lambda row: row[0].derainer != "identity")
+    figure, drawn = panels(len(wet), 4.4, 3.6, sharey=True)
     derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    for panel, rain in zip(panels, rains, strict=True):
-        for record, x in rows:
-            if record.rain == rain:
-                _mark(panel, record, x, derainers.index(record.derainer))
+    for panel, rain in zip(drawn, wet, strict=True):
+        mine = [(r, x) for r, x in rows if r.rain == rain]
+        for record, x in mine:
+            _mark(panel, record, x, derainers.index(record.derainer))
         if along.startswith("seconds"):
             panel.set_xscale("log")
             panel.xaxis.set_major_formatter("{x:g}")
-            panel.xaxis.set_minor_formatter("")
-            _floor(panel, results.value(rain, "identity", task, metric))
-        panel.set_title(plain(rain), fontsize=10)
+            panel.minorticks_off()
+            _front(panel, mine, results.value(rain, "identity", task, metric))
+        panel.set_title(short(rain), fontsize=10)
         panel.set_xlabel(along)
+        panel.set_ylabel(title(metric))
         panel.grid(alpha=0.3)
-        panel.margins(x=0.25, y=0.2)
-    panels[0].set_ylabel(title(metric))
+        panel.margins(x=0.15, y=0.15)
     legend_below(figure)
-    where = ", ".join(map(plain, rains))
+    where = ", ".join(map(plain, wet))
     said = f"{alt}, a mark per derainer, under {where}"
-    return Plot(name, figure, said, csv_text([r for r, _ in rows]))
+    return Plot(name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]))
 
 
-def _floor(panel: Axes, rainy: Record | None) -> None:
-    """The rainy input, which costs nothing, as a line."""
-    if rainy is not None and rainy.value is not None:
-        panel.axhline(rainy.value, color="black", ls="--", lw=1, label="rainy")
+def _front(panel: Axes, rows: list[tuple[Record, float]], rainy: Record | None) -> None:
+    """The best score for each cost as steps, from the rainy input on, which costs nothing."""
+    best = None if rainy is None else rainy.value
+    if best is not None:
+        panel.axhline(best, color="black", ls="--", lw=1, label="rainy")
+    front = []
+    for record, x in sorted(rows, key=lambda row: row[1]):
+        if record.value is not None and (best is None or record.value > best):
+            best = record.value
+            front.append((x, best))
+    if front:
+        costs, scores = zip(*front, (max(x for _, x in rows), front[-1][1]), strict=True)
+        panel.step(
+            costs, scores, where="post", zorder=1, color="0.4", lw=1, label="best for its cost"
+        )
 
 
-def _mark(panel: Axes, record: Record, x: float, style: int) -> None:
+def _mark(panel: Axes, record: Record, x: float, place: int) -> None:
     assert record.value is not None
-    colour = COLOURS[style % len(COLOURS)]
+    look = style(place)
     if record.ci is not None:
-        panel.plot((x, x), record.ci, color=colour, lw=2, alpha=0.5)
-    panel.plot(x, record.value, MARKERS[style % len(MARKERS)], color=colour, ms=7)
-    name = "rainy" if record.derainer == "identity" else plain(record.derainer)
-    panel.annotate(
-        name,
-        (x, record.value),
-        xytext=(6, 5),
-        textcoords="offset points",
-        fontsize=8,
-    )
+        panel.plot((x, x), record.ci, color=look["color"], lw=2, alpha=0.5)
+    name = "rainy" if record.derainer == "identity" else short(record.derainer)
+    panel.plot(x, record.value, **look, ls="", ms=7, label=name)

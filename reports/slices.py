@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.tables import PRIMARY, plain, signed, span, title, written
+from reports.tables import PRIMARY, Table, change, marks, plain, signed, span, title, written
 
 if TYPE_CHECKING:
     from harness.record import Results
@@ -16,7 +16,7 @@ NOTES = [
 ]
 
 
-def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
+def table(results: Results) -> Table:
     """Headings, rows and notes: a row per part, rain and derainer."""
     headings = ["part", "rain", "derainer", "metric", "images"]
     headings += ["clean", "rainy", "derained", "change", "95 % interval"]
@@ -25,12 +25,12 @@ def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
     for record in results.records:
         metric, _, part = record.metric.partition("/")
         is_part = "=" in part and metric in PRIMARY
-        if not is_part or record.rain == "none" or record.derainer == "identity":
+        if not is_part or record.rain == "none" or not record.is_derained:
             continue
         where = record.task, record.metric
         clean = results.value("none", "identity", *where)
         floor = results.value(record.rain, "identity", *where)
-        found = results.compare(floor, record) if floor is not None else None
+        found = change(results, record)
         rows.append(
             [
                 plain(part),
@@ -43,4 +43,4 @@ def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
                 "–" if found is None else span(found.ci, record.unit),
             ]
         )
-    return headings, rows, NOTES
+    return headings, rows, [*NOTES, *marks(marked)]

@@ -10,15 +10,26 @@ import numpy as np
 from harness.record import FEWEST as FEWEST_GROUPS
 from harness.record import interval
 from reports.effects import primary
-from reports.plots import COLOURS, MARKERS, legend_below, new_figure
-from reports.tables import metrics, plain, signed, span, title
+from reports.plots import legend_below, panels, short, style
+from reports.tables import (
+    Table,
+    conditions,
+    mark,
+    marks,
+    metrics,
+    places,
+    plain,
+    signed,
+    span,
+    title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from harness.record import Results
+    from harness.record import Record, Results
 
 FEWEST = 3
 """Fewer values of a parameter are no sweep."""
@@ -52,9 +63,10 @@ def sweeps(results: Results) -> list[Sweep]:
     ]
 
 
-def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
+def table(results: Results) -> Table:
     """Means over each sweep on the tasks' primary metrics: headings, rows and notes."""
     headings = ["sweep", "derainer", "metric", "mPC", "95 % interval", "rPC", "against rainy"]
+    marked: set[str] = set()
     rows = []
     for sweep in sweeps(results):
         rains = list(sweep.rains.values())
@@ -80,7 +92,7 @@ def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
                         name,
                         "rainy" if derainer == "identity" else plain(derainer),
                         title(metric),
-                        f"{mean.value:.{2 if mean.unit == 'dB' else 3}f}",
+                        f"{mean.value:.{places(mean.unit)}f}" + mean.mark(marked),
                         span(mean.ci, mean.unit, sign=False),
                         f"{100 * mean.value / whole:.0f} %" if whole else "–",
                         "" if derainer == "identity" else against,
@@ -91,7 +103,7 @@ def table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
         "(mean and relative performance under corruption, Hendrycks and Dietterich 2019, Michaelis "
         "et al. 2019). Intervals over the same resampled images throughout."
     ]
-    return headings, rows, notes
+    return headings, rows, notes + marks(marked)
 
 
 class _Mean(NamedTuple):
@@ -103,6 +115,12 @@ class _Mean(NamedTuple):
     """On the resampled sets; None where there are too few images."""
     ci: tuple[float, float] | None
     """None where a level of the sweep has none, too."""
+    records: list[Record]
+
+    def mark(self, marked: set[str]) -> str:
+        """The strongest mark of its numbers."""
+        found = {mark(record, marked) for record in self.records}
+        return next((sign for sign in "†?" if sign in found), "")
 
 
 def _mean(
@@ -119,7 +137,7 @@ def _mean(
     draws = np.mean(kept, axis=0) if enough and len(kept) == len(held) else None
     levels = all(r.ci is not None for r in held)
     ci = interval(draws) if draws is not None and levels else None
-    return _Mean(float(np.mean([r.value for r in held])), held[0].unit, draws, ci)
+    return _Mean(float(np.mean([r.value for r in held])), held[0].unit, draws, ci, held)
 
 
 def draw(results: Results, sweep: Sweep, task: str) -> Figure | None:
@@ -127,9 +145,8 @@ def draw(results: Results, sweep: Sweep, task: str) -> Figure | None:
     names = [m for t, m in metrics(results) if t == task]
     if not names:
         return None
-    figure = new_figure(4.2 * len(names), 3.6)
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
-    for panel, metric in zip(panels, names, strict=True):
+    figure, drawn = panels(len(names), 4.4, 3.6)
+    for panel, metric in zip(drawn, names, strict=True):
         _panel(panel, results, sweep, task, metric)
     legend_below(figure)
     return figure
@@ -137,34 +154,29 @@ def draw(results: Results, sweep: Sweep, task: str) -> Figure | None:
 
 def _panel(panel: Axes, results: Results, sweep: Sweep, task: str, metric: str) -> None:
     values = list(sweep.rains)
-    rains = set(sweep.rains.values())
-    derainers = dict.fromkeys(r.derainer for r in results.records if r.rain in rains)
+    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
     clean = results.value("none", "identity", task, metric)
     if clean is not None and clean.value is not None:
         panel.axhline(clean.value, color="black", ls="--", lw=1, label="clean")
-    for i, derainer in enumerate(derainers):
-        colour = COLOURS[i % len(COLOURS)]
-        line = []
+    for place, derainer in enumerate(derainers):
+        look, line = style(place), []
         for value, rain in sweep.rains.items():
             record = results.value(rain, derainer, task, metric)
-            if record is None or record.value is None:
-                continue
-            line.append((value, record.value))
-            if record.ci is not None:
-                panel.plot((value, value), record.ci, color=colour, lw=2, alpha=0.5)
-        if line:
-            name = "rainy" if derainer == "identity" else plain(derainer)
-            panel.plot(
-                *zip(*line, strict=True),
-                MARKERS[i % len(MARKERS)] + "-",
-                color=colour,
-                ms=5,
-                label=name,
-            )
+            if record is not None and record.value is not None:
+                line.append((value, record.value, record.ci))
+        if not line or derainer.endswith("/mask"):
+            continue
+        places, scores, spans = zip(*line, strict=True)
+        name = "rainy" if derainer == "identity" else short(derainer)
+        panel.plot(places, scores, **look, ms=5, label=name)
+        held = [(x, *ci) for x, ci in zip(places, spans, strict=True) if ci is not None]
+        if held:
+            x, low, high = zip(*held, strict=True)
+            panel.fill_between(x, low, high, color=look["color"], alpha=0.15, lw=0)
     if min(values) > 0 and max(values) / min(values) >= 10:
         panel.set_xscale("log")
     panel.set_xticks(values, [f"{v:g}" for v in values])
     panel.minorticks_off()
-    panel.set_xlabel(plain(f"{sweep.rain}: {sweep.parameter}"))
+    panel.set_xlabel(short(f"{sweep.rain}: {sweep.parameter}"))
     panel.set_ylabel(title(metric))
     panel.grid(alpha=0.3)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.latex import escaped, ranked, tabular
-from reports.tables import cell, conditions, grid, notes, plain, written
+from reports.summary import notes
+from reports.tables import cell, conditions, grid, mark, plain, rains, written
 
 if TYPE_CHECKING:
     from harness.record import Record, Results
@@ -41,7 +42,7 @@ def table6(results: Results, kind: str) -> str:
     """
     marked: set[str] = set()
     parts = []
-    for rain in dict.fromkeys(r for r, _ in conditions(results) if r != "none"):
+    for rain in rains(results):
         methods = [d for r, d in conditions(results) if r == rain and "/" not in d]
         names = ["Rain input" if d == "identity" else plain(d) for d in methods]
         rows = _rows(results, rain, methods, marked, bold=kind == "tex")
@@ -94,6 +95,4 @@ def _percent(record: Record | None, heading: str, marked: set[str]) -> str:
     """A value as that table prints it."""
     if record is None or record.value is None or "%" not in heading:
         return written(record, marked)
-    marked.update(["unknown"] if record.seen is None else record.seen)
-    mark = "?" if record.seen is None else "†" if record.seen else ""
-    return f"{100 * record.value:.2f}{mark}"
+    return f"{100 * record.value:.2f}{mark(record, marked)}"

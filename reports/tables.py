@@ -6,14 +6,14 @@ import csv
 import html
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.record import FEWEST
-from reports.effects import Effect, effects
-
 if TYPE_CHECKING:
-    from harness.record import Record, Results
+    from harness.record import Comparison, Record, Results
+
+Table = tuple[list[str], list[list[str]], list[str]]
+"""Headings, rows and notes."""
 
 COLUMNS = {
     "detection": ("ap", "ap50", "ap_pooled"),
@@ -45,16 +45,6 @@ TITLES = {
     "niqe": "NIQE",
     "sseq": "SSEQ",
 }
-CAPTIONS = {
-    "detection": "AP: pycocotools, boxes; AP pooled: one ranking over all classes. Precision, "
-    "recall and mean IoU at stated confidences: results.csv.",
-    "instance": "Mask AP and box AP: pycocotools, by masks and by boxes; pooled: one ranking over "
-    "all classes.",
-    "semantic": "mIoU: intersection over union, mean over classes; mPA: share of a class's pixels "
-    "that are found, mean over classes; both from the pixels of all images together. By class: "
-    "results.csv.",
-}
-"""What a reader must know of a task's columns."""
 SEEN = {
     "rain": "the derainer was trained on this kind of rain",
     "images": "the derainer was trained on this data set",
@@ -77,7 +67,17 @@ def plain(text: str) -> str:
 def conditions(results: Results) -> list[tuple[str, str]]:
     """(rain, derainer) pairs: the clean ceiling, then each rain with its floor first."""
     found = {(r.rain, r.derainer) for r in results.records}
-    return sorted(found, key=lambda c: (c[0] != "none", _natural(c[0]), c[1] != "identity", c[1]))
+    return sorted(found, key=lambda c: (place(c[0]), c[1] != "identity", c[1]))
+
+
+def place(rain: str) -> tuple[bool, list[tuple[float, str]]]:
+    """Where a rain stands among others: none first, then by name, numbers by their value."""
+    return rain != "none", _natural(rain)
+
+
+def rains(results: Results) -> list[str]:
+    """All rains, in the order of the tables."""
+    return list(dict.fromkeys(rain for rain, _ in conditions(results) if rain != "none"))
 
 
 def _natural(name: str) -> list[tuple[float, str]]:
@@ -93,10 +93,18 @@ def label(rain: str, derainer: str) -> str:
     return plain(f"{rain} · {'rainy' if derainer == 'identity' else derainer}")
 
 
+def words(rain: str, derainer: str) -> list[str]:
+    """A condition in two cells."""
+    if rain == "none":
+        return ["clean", "–" if derainer == "identity" else plain(derainer)]
+    return [plain(rain), "rainy" if derainer == "identity" else plain(derainer)]
+
+
 def metrics(results: Results) -> list[tuple[str, str]]:
     """(task, metric) of the summary that the run holds."""
     have = list(dict.fromkeys((r.task, r.metric) for r in results.records))
-    shown = [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in have]
+    held = set(have)
+    shown = [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in held]
     alone = {t for t, _ in have} - {t for t, _ in shown}
     others = [(t, m) for t, m in have if base(m) in TITLES and ("@" in m or t in alone)]
     return shown + others
@@ -113,101 +121,21 @@ def title(metric: str) -> str:
     return TITLES[base(metric)] + (f" {protocol}" if protocol else "")
 
 
-def summary(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
-    """Headings, rows and notes of the summary."""
-    shown = metrics(results)
-    headings = ["rain", "derainer"]
-    for _, metric in shown:
-        headings.append(title(metric))
-        if base(metric) in PRIMARY:
-            headings.append("against rainy")
-    marked: set[str] = set()
-    rows = []
-    for rain, derainer in conditions(results):
-        row = [plain(rain), plain(derainer)]
-        for task, metric in shown:
-            record = results.value(rain, derainer, task, metric)
-            row.append(written(record, marked))
-            if base(metric) in PRIMARY:
-                row.append(_against(results, results.value(rain, "identity", task, metric), record))
-        rows.append(row)
-    return headings, rows, notes(results, marked)
-
-
-def effects_table(results: Results) -> tuple[list[str], list[list[str]], list[str]]:
-    """Headings, rows and notes of what each derainer changes; no rows where nothing was derained.
-
-    The columns of recovery and harm stand there only where something fills them.
-    """
-    found = effects(results)
-    columns: dict[str, list[str]] = {
-        "rain": [plain(e.rain) for e in found],
-        "derainer": [plain(e.derainer) for e in found],
-        "metric": [title(e.metric) for e in found],
-        "change": [signed(e.difference, e.unit) for e in found],
-        "95 % interval": [span(e.ci, e.unit) for e in found],
-        "verdict": [e.verdict or "–" for e in found],
-        "could be shown": ["–" if e.smallest is None else _size(e.smallest, e) for e in found],
-        "images needed": ["–" if e.needed is None else f"{e.needed:,}" for e in found],
-    }
-    if any(e.recovery is not None for e in found):
-        columns["of rain's cost"] = [_share(e) for e in found]
-    if any(e.harm is not None for e in found):
-        columns["clean images"] = [
-            "–" if e.harm is None else f"{signed(e.harm, e.unit)} {span(e.harm_ci, e.unit)}"
-            for e in found
-        ]
-    if any(e.lower is not None for e in found):
-        columns["images below rainy"] = [
-            "–" if e.lower is None else f"{100 * e.lower:.0f} %" for e in found
-        ]
-    lines = [
-        "Change: derained − rainy, paired; verdict: significant at 5 % for all derainers of a rain "
-        "and task together (Holm), on the task's primary metric. Could be shown: the smallest true "
-        "difference that this many images show in 80 % of studies; images needed: to show 0.01, or "
-        "0.2 dB, that well.",
-    ]
-    if "of rain's cost" in columns:
-        lines.append(
-            "Of rain's cost: (derained − rainy)/(clean − rainy), where rain's cost is clear."
-        )
-    if "clean images" in columns:
-        lines.append("Clean images: derained clean − clean; below 0 the derainer does harm.")
-    if "images below rainy" in columns:
-        lines.append(
-            "Images below rainy: share of the images whose own score (F1 at confidence 0.25 and "
-            "IoU 0.5, mean IoU, or PSNR-Y) deraining lowered."
-        )
-    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)], lines
-
-
-def _size(value: float, effect: Effect) -> str:
-    return f"{value:.{_places(effect.unit)}f}"
-
-
 def signed(value: float, unit: str) -> str:
     """A difference with its sign."""
-    return f"{value:+.{_places(unit)}f}"
+    return f"{value:+.{places(unit)}f}"
 
 
 def span(ci: tuple[float, float] | None, unit: str, *, sign: bool = True) -> str:
     """An interval, of a difference or of a value."""
     if ci is None:
         return "–"
-    low, high = (f"{v:{'+' if sign else ''}.{_places(unit)}f}" for v in ci)
+    low, high = (f"{v:{'+' if sign else ''}.{places(unit)}f}" for v in ci)
     return f"[{low}, {high}]"
 
 
-def _share(effect: Effect) -> str:
-    """A recovery in percent with its interval."""
-    if effect.recovery is None:
-        return "–"
-    ci = effect.recovery_ci
-    shown = "" if ci is None else f" [{100 * ci[0]:.0f}, {100 * ci[1]:.0f}]"
-    return f"{100 * effect.recovery:.0f} %{shown}"
-
-
-def _places(unit: str) -> int:
+def places(unit: str) -> int:
+    """Decimal places of a unit's numbers."""
     return 2 if unit == "dB" else 3
 
 
@@ -217,92 +145,45 @@ def written(record: Record | None, marked: set[str]) -> str:
         return "–"
     if record.value is None:
         return "identical" if record.n_identical else "–"
+    return f"{record.value:.{places(record.unit)}f}{mark(record, marked)}"
+
+
+def mark(record: Record, marked: set[str]) -> str:
+    """† where something of a number was trained on what it measures, ? where that is not known.
+
+    Args:
+        record: The number.
+        marked: Takes what the mark stands for, so that `marks` can say it below the table.
+    """
     marked.update(["unknown"] if record.seen is None else record.seen)
-    mark = "?" if record.seen is None else "†" if record.seen else ""
-    return f"{record.value:.{_digits(record)}f}{mark}"
+    return "?" if record.seen is None else "†" if record.seen else ""
 
 
-def _against(results: Results, floor: Record | None, record: Record | None) -> str:
-    """Paired difference of a derainer's row to the rainy input, with its interval."""
-    if floor is None or record is None or record.derainer == "identity" or record.rain == "none":
+def marks(marked: Collection[str]) -> list[str]:
+    """What the marks of a table's values stand for."""
+    said = [f"† {SEEN[m]}." for m in SEEN if m in marked]
+    unknown = ["? what the weights were trained on is not known."]
+    return said + (unknown if "unknown" in marked else [])
+
+
+def change(results: Results, record: Record) -> Comparison | None:
+    """A derainer's paired difference to the same images without deraining, if there is one."""
+    if not record.is_derained:
+        return None
+    floor = results.value(record.rain, "identity", record.task, record.metric)
+    return None if floor is None else results.compare(floor, record)
+
+
+def written_change(results: Results, record: Record | None, marked: set[str] | None = None) -> str:
+    """`change` with its interval, and its mark where one is asked for."""
+    if record is None or not record.is_derained:
         return ""
-    if record.derainer.endswith("/mask"):
-        return ""  # judged against the rain, not against the clean image
-    paired = results.compare(floor, record)
-    if paired is None:
+    found = change(results, record)
+    if found is None:
         return "–"
-    digits = _digits(record)
-    interval = paired.ci and f" [{paired.ci[0]:+.{digits}f}, {paired.ci[1]:+.{digits}f}]"
-    return f"{paired.difference:+.{digits}f}{interval or ''}"
-
-
-def _digits(record: Record) -> int:
-    return _places(record.unit)
-
-
-def notes(results: Results, marked: set[str]) -> list[str]:
-    """What a reader must know to read the table."""
-    n = max((r.n for r in results.records), default=0)
-    lines = [
-        f"n = {n} images. Against rainy: paired difference to the rainy input, 95 % percentile "
-        "interval over 2,000 resamples of the images; intervals of single values: results.csv.",
-    ]
-    shown = metrics(results)
-    if any(t == "quality" for t, _ in shown):
-        captions = results.provenance.get("protocols", {})
-        used = dict.fromkeys(_caption(m, captions) for t, m in shown if t == "quality")
-        said = "; ".join(f"{p}: {captions[p]}" for p in used if p in captions)
-        lines.append(f"Image quality per image, then the mean. {said}.")
-    if any(r.derainer.endswith("/mask") for r in results.records):
-        lines.append("…/mask: the derainer's mask against the rain itself, input − truth.")
-    lines += [said for task, said in CAPTIONS.items() if any(t == task for t, _ in shown)]
-    groups = results.provenance.get("groups", n)
-    if 0 < n < FEWEST:
-        lines.append(f"Fewer than {FEWEST} images: no intervals.")
-    elif results.provenance.get("blocks"):
-        few = f"; these are {groups}, fewer than {FEWEST}: no intervals" if groups < FEWEST else ""
-        lines.append(
-            f"The images are of fewer than {FEWEST} drives or scenes: blocks of 30 consecutive "
-            f"images of one were resampled{few}."
-        )
-    elif groups < FEWEST:
-        lines.append(
-            f"The images are of {groups} groups (drives, scenes), which alone are independent; "
-            f"fewer than {FEWEST}: no intervals."
-        )
-    lines += [f"† {SEEN[m]}." for m in SEEN if m in marked]
-    if "unknown" in marked:
-        lines.append("? what the weights were trained on is not known.")
-    lines += [plain(f"Data: {text}") for text in results.provenance.get("data_notes", ())]
-    lines += [plain(f"Doubt: {text}") for text in results.provenance.get("doubts", ())]
-    for row in results.cost:
-        if row.get("tiled"):
-            lines.append(
-                plain(
-                    f"{row['derainer']}: {row['tiled']} images were derained in tiles of down to "
-                    f"{row['smallest_tile_px']} px, an approximation for networks that see the "
-                    "whole image."
-                )
-            )
-    left_out: dict[str, list[str]] = {}
-    for r in results.records:
-        if (
-            r.task in {"quality", "semantic"}
-            and r.why
-            and not r.n_identical
-            and (r.task, r.metric) in shown
-        ):
-            left_out.setdefault(f"{title(r.metric)}: {r.why}", []).append(label(r.rain, r.derainer))
-    lines += [f"{what} ({', '.join(where)})." for what, where in left_out.items()]
-    if results.errors:
-        failed = len({error["sample"] for error in results.errors})
-        lines.append(f"Left out of all cells because they failed: {failed} of the images.")
-    return lines
-
-
-def _caption(metric: str, captions: Mapping[str, str]) -> str:
-    """What a metric's caption stands under: itself, or its protocol."""
-    return metric if metric in captions else metric.partition("@")[2] or "matlab-y"
+    interval = "" if found.ci is None else f" {span(found.ci, record.unit)}"
+    shown = "" if marked is None else mark(record, marked)
+    return signed(found.difference, record.unit) + shown + interval
 
 
 def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -319,16 +200,22 @@ def cell(value: str) -> str:
     return text
 
 
-def csv_text(records: Sequence[Record]) -> str:
-    """Records, one a line."""
+def csv_text(results: Results, records: Sequence[Record]) -> str:
+    """Records of a run, one a line; ``change`` is `change`'s."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = ["dataset", "split", "rain", "derainer", "weights", "task", "model", "metric", "value"]
-    names += ["n", "ci_low", "ci_high", "seen", "seed", "unit", "why", "n_identical"]
+    names += ["n", "ci_low", "ci_high", "change", "change_low", "change_high"]
+    names += ["seen", "seed", "unit", "why", "n_identical"]
     writer.writerow(names)
     for record in records:
-        low, high = record.ci or (None, None)
-        more = {"ci_low": low, "ci_high": high, "seen": _seen(record)}
+        found = change(results, record)
+        more = {
+            **dict(zip(("ci_low", "ci_high"), record.ci or (), strict=False)),
+            **dict(zip(("change_low", "change_high"), (found and found.ci) or (), strict=False)),
+            "change": found and found.difference,
+            "seen": _seen(record),
+        }
         writer.writerow([inert(more.get(n, getattr(record, n, None))) for n in names])
     return buffer.getvalue()
 

@@ -132,6 +132,11 @@ def loader(
     crops: Crops, begin: int, workers: int, rank: int = 0, processes: int = 1
 ) -> DataLoader[Any]:
     """Every step's crops as lists of `Group`, from step ``begin`` on, made by ``workers``."""
+    if workers:
+        import cv2
+
+        # Before the fork: a worker that ended OpenCV's threads would wait for ones it has not.
+        cv2.setNumThreads(1)
     return DataLoader(
         crops,
         batch_sampler=_Steps(crops, begin, rank, processes),
@@ -145,7 +150,4 @@ def loader(
 
 def _single_thread(_: int) -> None:
     """Workers share the cores with the network."""
-    import cv2
-
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -23,7 +23,7 @@ SSIM_SIDE_PX, SSIM_SIGMA_PX = 11, 1.5
 
 
 def charbonnier(difference: Tensor) -> Tensor:
-    """Mean of √(d² + ε²) (MSPFN, equation 7)."""
+    """Mean of √(d² + ε²) (MSPFN, equation 1)."""
     return torch.sqrt(difference.square() + CHARBONNIER_EPSILON**2).mean()
 
 
@@ -69,13 +69,13 @@ def _mae(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _negative_ssim(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-    """DCSFN, equation 8, and PReNet."""
+    """DCSFN, equation 7, and PReNet."""
     restored = network(rainy)
     return -ssim(restored, clean), restored
 
 
 def _charbonnier_edge(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-    """MSPFN, equations 7 to 9."""
+    """MSPFN, equations 1 to 3."""
     restored = network(rainy)
     edges = charbonnier(laplacian(restored) - laplacian(clean))
     return charbonnier(restored - clean) + EDGE_WEIGHT * edges, restored

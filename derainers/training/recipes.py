@@ -1,7 +1,7 @@
 """How each derainer is trained: the papers' schedules, and a short one for little compute.
 
-Sources: MSPFN section 4.1 and its released code; GraNet section 4.3; DCSFN section 4.1 and its
-settings; the heavy-rain paper section 4.2 and its first author's code; PReNet's released code.
+Sources: MSPFN section 4.1 and its released code; GraNet section 4.3; DCSFN section 4.2 and its
+settings; the heavy-rain paper section 2.3 and its first author's code; PReNet's released code.
 MSCG's poster gives no schedule: its row is a choice. Where a paper trains on patches cut once, the
 same number is cut anew at random; flips stand for augmentations that a paper does not describe.
 """

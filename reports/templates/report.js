@@ -62,8 +62,11 @@ for (const set of document.querySelectorAll(".sample")) {
   stage.className = "stage";
   over.className = "over";
   edge.className = "edge";
+  const image = figures[0].querySelector("img");
+  made.style.maxWidth = `min(800px, calc(75vh * ${image.width / image.height}))`;
   const show = (place, chosen) => place.replaceChildren(figures[chosen].querySelector(".picture").cloneNode(true));
-  [["Left: ", under, Math.min(1, figures.length - 1)], ["Right: ", over, figures.length - 1]].forEach(([word, place, first]) => {
+  const first = (caption, other) => captions.includes(caption) ? captions.indexOf(caption) : other;
+  [["Left: ", under, first(set.dataset.left, 0)], ["Right: ", over, first(set.dataset.right, figures.length - 1)]].forEach(([word, place, first]) => {
     const label = document.createElement("label"), select = document.createElement("select");
     captions.forEach((caption, i) => select.add(new Option(caption, i, false, i === first)));
     select.addEventListener("change", () => show(place, select.value));

@@ -22,6 +22,7 @@ from ultralytics.nn.tasks import SegmentationModel
 
 from datasets.masks import decode
 from datasets.sample import Annotations, Sample
+from tasks.models.weights import put, read_state
 from tasks.networks.yolo_street import ARCHITECTURE
 
 SMALLEST_OUTLINE_PX2 = 4
@@ -32,12 +33,15 @@ SMALLEST_OUTLINE_PX2 = 4
 class Recipe:
     """What decides the weights beside the images; the rest is ultralytics' default."""
 
-    epochs: int = 30
+    epochs: int = 12
     batch: int = 8
-    image_px: int = 320
+    image_px: int = 384
     """Longer side at which the network sees an image, in training and in use."""
     learning_rate: float = 1e-3
+    warm_up_epochs: float = 1.0
     optimiser: str = "AdamW"
+    scale: float = 0.25
+    """Images are resized by 1 plus or minus this share; 0.5, the default, loses far objects."""
     mosaic: float = 0.0
     """Share of the batches made of four images each: outlines of crowded scenes make them dear."""
     dtype: Literal["fp32", "bf16"] = "fp32"
@@ -51,6 +55,7 @@ def train(
     recipe: Recipe,
     folder: Path,
     report: Callable[[int, float], bool] = lambda *_: True,
+    begin: Path | None = None,
 ) -> SegmentationModel:
     """Train, or continue from ``folder/ultralytics/weights/last.pt``, which every epoch writes.
 
@@ -61,9 +66,13 @@ def train(
         folder: For the data set as ultralytics reads it and its trainer's files.
         report: Told of every epoch (its number from 1, summed loss) once it is kept; False ends the
             training there.
+        begin: Weights to begin with, of as many classes.
 
     Returns:
         The averaged network with ``names``, in single floats.
+
+    Raises:
+        TaskError: If ``begin`` is damaged or another network's.
     """
     data = _written(samples, categories, folder / "data")
     last = folder / "ultralytics" / "weights" / "last.pt"
@@ -79,6 +88,8 @@ def train(
             "lr0": recipe.learning_rate,
             "optimizer": recipe.optimiser,
             "amp": False,
+            "warmup_epochs": recipe.warm_up_epochs,
+            "scale": recipe.scale,
             "mosaic": recipe.mosaic,
             "cache": "ram",
             "seed": recipe.seed,
@@ -92,6 +103,8 @@ def train(
             "verbose": False,
         }
     )
+
+    trainer.begin = begin
 
     def told(trainer: Any) -> None:
         loss = float(sum(float(v) for v in trainer.label_loss_items(trainer.tloss).values()))
@@ -109,6 +122,7 @@ class _Trainer(SegmentationTrainer):  # type: ignore[misc]
     """ultralytics' trainer with our network instead of one of its files."""
 
     network = SegmentationModel
+    begin: Path | None = None
 
     def get_model(
         self,
@@ -116,12 +130,14 @@ class _Trainer(SegmentationTrainer):  # type: ignore[misc]
         weights: torch.nn.Module | None = None,
         verbose: bool = True,
     ) -> SegmentationModel:
-        """Our network, with the weights of the checkpoint that is continued."""
+        """Our network, with the weights of the checkpoint that is continued or begun with."""
         model: SegmentationModel = self.network(
             copy.deepcopy(ARCHITECTURE), nc=self.data["nc"], ch=3, verbose=verbose
         )
         if weights is not None:
             model.load(weights)
+        elif self.begin is not None:
+            put(model, read_state(self.begin), self.begin)
         return model
 
     def final_eval(self) -> None:

@@ -89,9 +89,9 @@ def test_best_median_and_worst_are_shown() -> None:
     }
     chosen = exemplary(ByImage(IDS, IDS, cells), ("detection",))
     assert list(chosen) == ["00", "01", "20", "38", "39"]
-    assert chosen["00"] == "among the best changes of F1 by deraining: +0.39"
+    assert chosen["00"] == "among the best, deraining changes F1 by +0.39"
     assert chosen["20"].startswith("the median")
-    assert chosen["39"] == "among the worst changes of F1 by deraining: +0"
+    assert chosen["39"] == "among the worst, deraining changes F1 by +0"
 
 
 def test_without_a_score_quality_chooses_and_without_that_the_first_are_shown() -> None:

@@ -257,6 +257,10 @@ def test_report_makes_the_same_files_from_the_ledger_alone(unbroken: Path, tmp_p
     for name in ("results.csv", "results.md", "plots/detection.svg", "plots/pictures.jpg"):
         assert (tmp_path / name).read_bytes() == (unbroken / "out" / name).read_bytes()
     assert text_of_records(tmp_path) == text_of_records(unbroken / "out")
+    assert run_command_line(["report", str(unbroken), "--out", str(tmp_path / "again")]) == 0
+    for file in (f for f in (tmp_path / "again").rglob("*") if f.is_file()):
+        first = tmp_path / file.relative_to(tmp_path / "again")
+        assert file.read_bytes() == first.read_bytes(), file.name
 
 
 def test_many_runs_stand_on_one_page(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from datasets.camvid import CLASSES
 from datasets.image import encode_indices, encode_png
@@ -58,6 +59,23 @@ def test_one_command_trains_and_another_runs_what_it_made(camvid: Path, tmp_path
     assert [r["seen"] for r in records if r["metric"] == "miou"] == [["task-images"]]
 
 
+def test_a_training_begins_with_the_weights_of_another(camvid: Path, tmp_path: Path) -> None:
+    words = ["train", "refinenet", "--dataset", "camvid", "--data-root", str(camvid)]
+    words += ["--epochs", "1", "--out"]
+    assert run_command_line([*words, str(tmp_path / "first")]) == 0
+    first = tmp_path / "first" / "refinenet-camvid.safetensors"
+    second = tmp_path / "second"
+    assert run_command_line([*words, str(second), "--from", str(first)]) == 0
+    card = json.loads((second / "refinenet-camvid.safetensors.json").read_text())
+    earlier = json.loads(first.with_name(first.name + ".json").read_text())
+    assert card["begun_with"] == {"sha256": file_sha256(first), "hours": earlier["hours"]}
+    assert card["trained_on"]["before"] == earlier["trained_on"]
+    a, b = (load_file(f / first.name) for f in (first.parent, second))
+    changes = {k: float((a[k].float() - b[k].float()).abs().max()) for k in a if "weight" in k}
+    assert max(changes.values()) < 0.1, "weights at random would differ by more"
+    assert any(changes.values())
+
+
 def test_what_cannot_be_trained_is_one_line(
     camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,9 +84,10 @@ def test_what_cannot_be_trained_is_one_line(
         (["train", "refinet", *data], "did you mean refinenet?"),
         (["train", "refinenet", *data, "--epochs", "0"], "--epochs 0: at least 1"),
         (["train", "refinenet", *data, "--dtype", "fp16"], "fp32 or bf16"),
+        (["train", "refinenet", *data, "--from", "absent"], "--from absent: no such file"),
         (
             ["train", "refinenet", *data, "--limit", "3"],
-            "needs label maps of all and at least 8 images",
+            "needs label maps of all and at least 4 images",
         ),
         (["train", "refinenet", *data[:-2], "--out", str(tmp_path)], "holds another training"),
     ):

@@ -62,13 +62,20 @@ def test_one_command_trains_and_another_runs_what_it_made(
     assert run_command_line([*words[:-1], str(out), "--recipe", "paper"]) == 2
     assert "holds another training" in capsys.readouterr().err
 
+    more = [*words[:-1], str(tmp_path / "more"), "--from", str(weights), "--max-minutes", "0"]
+    assert run_command_line(more) == 0
+    later = json.loads((tmp_path / "more" / "prn-r.json").read_text())
+    assert later["begun_with"]["sha256"] == file_sha256(weights)
+    assert later["trained_on"]["before"]["rain_families"] == ["additive", "photoshop"]
+    assert later["validated_on"]["rainy"] == card["validated_on"]["rainy"]
+
     shown = tmp_path / "shown"
     where = ["--workspace", str(tmp_path / "runs"), "--out", str(shown), "--task", "none"]
     (photographs / "broken.png").unlink()
     seen = [*data[:4], "--rain", "rain100l", "--derainer", f"prn-r@{weights}", "--limit", "2"]
     assert run_command_line(["run", *seen, *where]) == 0
     records = json.loads((shown / "results.json").read_text())["records"]
-    assert ["rain"] in [r["seen"] for r in records if r["derainer"].startswith("prn-r@")]
+    assert ["images", "rain"] in [r["seen"] for r in records if r["derainer"].startswith("prn-r@")]
 
 
 def test_a_curve_has_a_row_for_every_validation_and_a_picture(

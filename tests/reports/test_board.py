@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from harness.record import Results
-from reports.board import board, comparison, differences, write_board, write_comparison
-from tests.reports.test_reports import HOSTILE, results
+from reports.board import board, comparison, differences
+from tests.reports.test_reports import record, results
 
 
 def other(**changes: object) -> Results:
@@ -35,6 +34,22 @@ def test_the_newest_of_the_same_number_is_shown() -> None:
     assert {row[-1] for row in board([other(), seeded])[1]} == {"e" * 12, "f" * 12}
 
 
+def test_the_best_stands_first_within_its_rain() -> None:
+    rates = [f"physical:rate_mm_h={rate}" for rate in (100, 25, 5)]
+    scores = (("identity", 0.2), ("b", 0.1), ("c", 0.3))
+    records = [record(d, v, rain=rain) for rain in rates for d, v in scores]
+    records.append(record("identity", 0.5, rain="none"))
+    _, rows, notes = board([replace(results(), records=records)])
+    assert [row[:2] for row in rows[:4]] == [
+        ["clean", "–"],
+        ["physical:rate_mm_h=5", "c"],
+        ["physical:rate_mm_h=5", "rainy"],
+        ["physical:rate_mm_h=5", "b"],
+    ]
+    assert [row[0].partition("=")[2] for row in rows[4::3]] == ["25", "100"]
+    assert "the best first" in notes[0]
+
+
 def test_a_run_does_not_differ_from_itself() -> None:
     headings, rows, notes = comparison(results(), other())
     assert {len(row) for row in rows} == {len(headings)}
@@ -58,20 +73,16 @@ def test_runs_of_other_images_are_not_paired() -> None:
     assert "The data: not the same." in differences(results(), elsewhere)
 
 
+def test_runs_resampled_another_number_of_times_are_not_paired() -> None:
+    more = {cell: np.concatenate([d, d[:40]]) for cell, d in shifted(0.05).draws.items()}
+    _, rows, notes = comparison(results(), replace(shifted(0.05), draws=more))
+    assert "independent sets" in notes[0]
+    assert {row[1]: row[-2] for row in rows}["b"].startswith("[+0.0")
+
+
 def test_words_that_differ_are_told() -> None:
     told = differences(results(), other(spec={**results().spec, "limit": 5}))
     assert "limit: none in the first, 5 in the second." in told
-
-
-def test_pages_of_hostile_runs_hold_text_alone(tmp_path: Path) -> None:
-    hostile = results(HOSTILE)
-    write_board([hostile], tmp_path)
-    write_comparison(hostile, other(), tmp_path)
-    for name in ("board", "compare"):
-        page = (tmp_path / f"{name}.html").read_text()
-        assert page.count("<script") == 1
-        assert "\x1b" not in page
-        assert "<script" not in (tmp_path / f"{name}.md").read_text()
 
 
 def test_draws_of_few_images_say_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from harness import RunSpec, run
 from reports.page import page as made
 from reports.plots import plots
 from tests.reports.test_reports import results
@@ -52,8 +54,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.fixture
-def page(browser: Browser, file: Path) -> Iterator[Page]:
+@contextmanager
+def opened(browser: Browser, file: Path) -> Iterator[Page]:
+    """The page, which must say nothing on the console and ask for nothing but itself."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
     page.set_default_timeout(120_000)
@@ -69,7 +72,22 @@ def page(browser: Browser, file: Path) -> Iterator[Page]:
     context.close()
 
 
+@pytest.fixture
+def page(browser: Browser, file: Path) -> Iterator[Page]:
+    with opened(browser, file) as page:
+        yield page
+
+
 def test_tables_sort_and_filter(page: Page) -> None:
+    before = check_sorting(page)
+    page.get_by_role("searchbox").first.fill("clean")
+    rows = page.locator("table").first.locator("tbody tr").all()
+    shown = [row for row in rows if row.is_visible()]
+    assert len(shown) == sum("clean" in text for text in before)
+
+
+def check_sorting(page: Page) -> list[str]:
+    """Sort the first table by its third column; returns the rows as they stood."""
     table = page.locator("table.sortable").first
     rows = table.locator("tbody tr")
     before = rows.all_inner_texts()
@@ -81,12 +99,16 @@ def test_tables_sort_and_filter(page: Page) -> None:
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "ascending")
     assert sorted(rows.all_inner_texts()) == sorted(before)
-    page.get_by_role("searchbox").first.fill("clean")
-    shown = [row for row in rows.all() if row.is_visible()]
-    assert len(shown) == sum("clean" in text for text in before)
+    return before
 
 
 def test_the_slider_moves_the_edge(page: Page) -> None:
+    chosen = page.locator(".compare select option:checked").all_inner_texts()[:2]
+    assert chosen == ["photoshop-heavy · rainy", "photoshop-heavy · b"]
+    check_slider(page)
+
+
+def check_slider(page: Page) -> None:
     stage = page.locator(".compare .stage").first
     page.locator(".compare input[type=range]").first.press("Home")
     assert stage.evaluate("e => e.style.getPropertyValue('--at')") == "0%"
@@ -109,9 +131,9 @@ def test_boxes_and_label_maps_are_switched(page: Page) -> None:
     page.get_by_label("labelled boxes (dashed)").check()
     expect(found).to_be_hidden()
     expect(truth).to_be_visible()
-    view = page.locator(".compare .view[data-view=semantic]").first
+    view = page.locator(".compare .view[data-view='classes found']").first
     expect(view).to_be_hidden()
-    page.get_by_label("semantic", exact=True).check()
+    page.get_by_label("classes found", exact=True).check()
     expect(view).to_be_visible()
     page.get_by_label("photographs").check()
     expect(view).to_be_hidden()
@@ -120,6 +142,11 @@ def test_boxes_and_label_maps_are_switched(page: Page) -> None:
 @pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everyone_can_read_it(browser: Browser, file: Path, width: int, scheme: str) -> None:
+    examine(browser, file, width, scheme)
+
+
+def examine(browser: Browser, file: Path, width: int, scheme: str) -> None:
+    """Nothing serious is amiss for those who read otherwise, and nothing sticks out."""
     context = browser.new_context(
         viewport={"width": width, "height": 800},
         color_scheme=scheme,  # type: ignore[arg-type]
@@ -133,6 +160,35 @@ def test_everyone_can_read_it(browser: Browser, file: Path, width: int, scheme: 
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0
     context.close()
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_page_of_a_real_run(browser: Browser, data: Path, tmp_path: Path) -> None:
+    spec = RunSpec(
+        dataset="coco",
+        data_root=str(data / "coco128"),
+        split="train2017",
+        rain=("photoshop-heavy",),
+        derainer=("median",),
+        model={"detection": str(data / "weights" / "yolov8n.pt")},
+        limit=20,
+        workspace=str(tmp_path / "runs"),
+        out=str(tmp_path / "out"),
+    )
+    run(spec)
+    file = tmp_path / "out" / "report.html"
+    with opened(browser, file) as page:
+        answer = page.locator(".answer .headline").first
+        assert answer.inner_text().startswith(("Yes: median helps", "No", "Too"))
+        check_sorting(page)
+        check_slider(page)
+        expect(page.locator(".compare .found rect").first).to_be_attached()
+        page.get_by_label("boxes found", exact=True).uncheck()
+        expect(page.locator(".compare .found").first).to_be_hidden()
+        for picture in page.locator(".plot img, .picture img:not(.view)").all():
+            assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    examine(browser, file, 390, "light")
 
 
 def test_without_a_script_everything_is_there(browser: Browser, file: Path) -> None:

@@ -1,0 +1,83 @@
+"""What deraining gives back and breaks, as numbers; and enough resamples for many derainers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from datasets.image import NDArrayByte
+from harness import RunSpec, run
+from harness.record import ByImage, Record
+from harness.replicates import DRAWS, draws_for
+from harness.robustness import robustness
+from tests.reports.test_effects import CELLS, study
+
+
+def found() -> dict[str, Record]:
+    """What is derived of the good derainer, by metric."""
+    known = study(CELLS)
+    values = {
+        f"heavy|{name}|detection|f1@c25-iou50": np.array(scores, np.float32)
+        for name, scores in (("identity", [0.1, 0.2, 0.3, 0.4]), ("good", [0.2, 0.1, 0.4, 0.5]))
+    }
+    derived = robustness(replace(known, by_image=ByImage(values=values)))
+    assert {r.task for r in derived} == {"robustness"}
+    assert len({r.cell() for r in derived}) == len(derived)
+    return {r.metric: r for r in derived if r.derainer == "good"}
+
+
+def test_recovery_harm_and_worse_images_are_numbers() -> None:
+    of = found()
+    assert set(of) == {"recovery/ap_pooled", "harm/ap_pooled", "worse/ap_pooled"}
+    recovery, harm, worse = (of[f"{name}/ap_pooled"] for name in ("recovery", "harm", "worse"))
+    assert recovery.value == pytest.approx(0.5)
+    assert recovery.ci is not None
+    assert recovery.ci[0] < 0.5 < recovery.ci[1]
+    assert (recovery.rain, harm.rain, worse.rain) == ("heavy", "none", "heavy")
+    assert harm.value == pytest.approx(-0.02)
+    assert worse.value == 0.25
+    assert worse.ci is None
+
+
+def test_a_share_of_an_unclear_cost_is_absent_with_its_reason() -> None:
+    unclear = study(CELLS | {("none", "identity"): 0.32})
+    shares = [r for r in robustness(unclear) if r.metric == "recovery/ap_pooled"]
+    assert {(r.value, r.why) for r in shares} == {(None, "what the rain cost is not clear")}
+
+
+def test_decibels_have_no_share() -> None:
+    decibels = robustness(study(CELLS, metric="psnr_y_db", unit="dB"))
+    assert {(r.metric, r.unit) for r in decibels} == {("harm/psnr_y_db", "dB")}
+
+
+@pytest.mark.parametrize("family", [1, 50, 51, 60, 333])
+def test_a_verdict_is_possible_whatever_the_number_of_derainers(family: int) -> None:
+    assert 2 / (draws_for(family) + 1) < 0.05 / family
+    assert (draws_for(family) == DRAWS) == (family <= 50)
+
+
+class Same:
+    """A derainer that does nothing."""
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArray[np.float32]:
+        return np.asarray(image / 255, np.float32)
+
+
+def test_a_run_of_many_derainers_is_resampled_more_often(coco_root: Path, tmp_path: Path) -> None:
+    spec = RunSpec(
+        dataset="coco",
+        data_root=str(coco_root),
+        derainer=("identity",),
+        task=("none",),
+        quality=("psnr_y_db",),
+        limit=1,
+        images=False,
+        workspace=str(tmp_path),
+    )
+    results = run(spec, derainers={f"same{i}": Same() for i in range(59)})
+    assert {len(draws) for draws in results.draws.values()} == {draws_for(60)}
+    assert results.gallery == []

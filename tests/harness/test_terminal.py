@@ -1,0 +1,48 @@
+"""What is shown on a terminal is text, whatever names and messages hold."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.terminal import progress_bars, say, show, table
+from tests.reports.test_reports import HOSTILE, results
+
+STEERING = ("\x1b", "\u202e", "\x07")
+
+
+def test_a_run_of_hostile_names_is_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    known = results(f"[red]{HOSTILE}\x07")
+    why = f"left out: {HOSTILE}"
+    quality = replace(known.records[2], task="quality", metric="ssim_y", why=why)
+    show(replace(known, records=[*known.records, quality]), Path("out"))
+    shown = capsys.readouterr().out
+    assert not any(sign in shown for sign in STEERING)
+    # Markup of rich is no markup here, and a newline begins no line of its own.
+    flat = "".join(shown.replace("│", " ").split())
+    assert "[red]=cmd|<script>alert(1)</script>" in flat
+    assert "failed:" in shown
+    assert "Detection under photoshop-heavy: Yes: " in shown
+
+
+def test_tables_and_lines_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    table([HOSTILE], [[HOSTILE]])
+    say(HOSTILE)
+    captured = capsys.readouterr()
+    for shown in (captured.out, captured.err):
+        assert "alert(1)" in shown
+        assert not any(sign in shown for sign in STEERING)
+    assert captured.err.count("\n") == 1
+
+
+def test_bars_are_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress_bars() as told:
+        told(f"[bold]{HOSTILE}", 1, 2)
+    shown = capsys.readouterr().err
+    assert "[bold]=cmd" in shown
+    assert "\u202e" not in shown
+    assert "\x1b[31m" not in shown

@@ -1,0 +1,129 @@
+"""Plots: what they show, that it can be told apart, and that no name spoils one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
+
+from harness.record import Results
+from reports.plots import Plot, panels, plots, style
+from tests.reports.test_effects import CELLS, study
+from tests.reports.test_reports import HOSTILE, record, results
+
+
+def drawn(run: Results, name: str) -> Plot:
+    return next(plot for plot in plots(run) if plot.name == name)
+
+
+def points(line: Line2D) -> list[tuple[float, float]]:
+    x, y = (np.asarray(side, np.float64).tolist() for side in line.get_data())
+    return list(zip(x, y, strict=True))
+
+
+def marks(panel: Axes) -> list[tuple[str, bool]]:
+    """Marker of each drawn mark, and whether it is filled."""
+    lines = [line for line in panel.lines if line.get_marker() not in ("None", "", None)]
+    return [(str(line.get_marker()), line.get_markerfacecolor() != "white") for line in lines]
+
+
+def test_what_was_regained_is_filled_where_it_is_real() -> None:
+    plot = drawn(study(CELLS), "change-detection")
+    (panel,) = plot.figure.axes
+    names = [label.get_text() for label in panel.get_yticklabels()]
+    filled = dict(zip(names, (is_filled for _, is_filled in marks(panel)), strict=True))
+    assert filled == {"bad": True, "good": True, "idle": False}
+    dashed = [line for line in panel.lines if line.get_label() == "all that the rain cost"]
+    assert points(dashed[0])[0][0] == 0.6 - 0.3
+    assert "heavy, good +0.150, better" in plot.alt
+    assert "heavy, idle +0.001, no significant difference" in plot.alt
+    rows = {row["derainer"]: row for row in csv.DictReader(io.StringIO(plot.csv))}
+    assert rows["bad"]["verdict"] == "worse"
+    assert float(rows["bad"]["high"]) < 0
+
+
+def test_decibels_have_no_line_of_all_that_the_rain_cost() -> None:
+    cells = {c: v for c, v in CELLS.items() if c != ("none", "identity")}
+    plot = drawn(study(cells, metric="psnr_y_db", unit="dB"), "change-quality")
+    assert "all that the rain cost" not in [line.get_label() for line in plot.figure.axes[0].lines]
+
+
+def test_sweeps_have_bands() -> None:
+    rains = [f"physical:rate_mm_h={rate}" for rate in (1, 25, 100)]
+    records = [
+        replace(record("identity", 0.4 - 0.1 * i, rain=rain), ci=(0.3 - 0.1 * i, 0.5 - 0.1 * i))
+        for i, rain in enumerate(rains)
+    ]
+    plot = drawn(replace(results(), records=records), "physical-rate_mm_h-detection")
+    (band,) = plot.figure.axes[0].collections
+    corners = np.asarray(band.get_paths()[0].vertices, np.float64)
+    assert (corners[:, 0].min(), corners[:, 0].max()) == (1, 100)
+    assert plot.title == "Scores by rate_mm_h of physical, detection"
+
+
+def test_costs_have_their_front() -> None:
+    cells = {
+        ("heavy", name): value for name, value in zip("abcd", (0.4, 0.35, 0.5, 0.2), strict=True)
+    }
+    run = study({("heavy", "identity"): 0.3, **cells})
+    cost = [
+        {"rain": "heavy", "derainer": name, "median_s_per_image": seconds}
+        for name, seconds in zip("abcd", (0.01, 0.1, 1.0, 2.0), strict=True)
+    ]
+    panel = drawn(replace(run, cost=cost), "cost-detection").figure.axes[0]
+    (front,) = [line for line in panel.lines if line.get_label() == "best for its cost"]
+    assert points(front) == [(0.01, 0.4), (1.0, 0.5), (2.0, 0.5)]
+
+
+def test_forty_two_derainers_look_different() -> None:
+    looks = {(to_hex(style(i)["color"]), style(i)["marker"]) for i in range(42)}
+    assert len(looks) == 42
+
+
+def test_many_panels_stand_in_rows() -> None:
+    figure, axes = panels(7, 4.0, 2.0)
+    assert len(axes) == len(figure.axes) == 7
+    assert tuple(figure.get_size_inches()) == (12.0, 6.0)
+
+
+def test_the_lowest_panel_of_each_column_has_its_numbers() -> None:
+    figure, axes = panels(4, 4.0, 2.0, sharex=True)
+    for panel in axes:
+        panel.plot((0, 1), (0, 1))
+    figure.draw_without_rendering()
+    shown = [any(label.get_visible() for label in panel.get_xticklabels()) for panel in axes]
+    assert shown == [False, True, True, True]
+
+
+def test_panels_stand_in_the_order_of_the_tables() -> None:
+    rates = ("100", "25", "5")
+    cells = {(f"physical:rate_mm_h={r}", d): 0.3 for r in rates for d in ("identity", "b")}
+    plot = drawn(study(cells), "change-detection")
+    titles = [panel.get_title().partition("=")[2] for panel in plot.figure.axes]
+    assert titles == ["5", "25", "100"]
+
+
+def test_masks_stand_in_no_sweep() -> None:
+    rains = [f"physical:rate_mm_h={rate}" for rate in (1, 25, 100)]
+    cells = {(rain, d): 20.0 for rain in rains for d in ("identity", "granet", "granet/mask")}
+    run = study(cells, metric="psnr_y_db", unit="dB")
+    plot = drawn(run, "physical-rate_mm_h-quality")
+    assert [line.get_label() for line in plot.figure.axes[0].lines] == ["rainy", "granet"]
+
+
+def test_long_and_hostile_names_leave_room_for_the_data() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for name in (HOSTILE, "physical:" * 30):
+            run = results(name)
+            for plot in plots(run):
+                assert plot.svg
+                assert plot.png
+                for panel in plot.figure.axes:
+                    assert panel.get_position().width > 0.3

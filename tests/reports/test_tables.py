@@ -1,0 +1,134 @@
+"""Tables: every difference has its interval, every mark and every absent interval is explained."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.record import Results
+from reports import predictors
+from reports.changes import others
+from reports.parts import parts
+from reports.summary import summary
+from reports.sweeps import table as sweep_table
+from reports.tables import csv_text
+from tests.reports.test_effects import CELLS, study
+from tests.reports.test_reports import record, results
+
+
+def with_ap() -> Results:
+    """A study with AP beside its primary metric."""
+    known = study(CELLS)
+    more = [replace(r, metric="ap") for r in known.records]
+    draws = {r.cell(): known.draws[k.cell()] for r, k in zip(more, known.records, strict=True)}
+    return replace(known, records=[*known.records, *more], draws=known.draws | draws)
+
+
+def test_other_metrics_have_intervals_and_no_verdict() -> None:
+    headings, rows, notes = others(with_ap())
+    assert headings == ["rain", "derainer", "AP"]
+    found = {(row[0], row[1]): row[2] for row in rows}
+    assert found["heavy", "good"].startswith("+0.150 [+0.13")
+    assert found["clean", "good"].startswith("-0.020 [-0.0")
+    assert ("heavy", "rainy") not in found
+    assert "no verdicts" in notes[0]
+
+
+def test_every_number_of_the_csv_has_its_change() -> None:
+    run = with_ap()
+    rows = list(csv.DictReader(io.StringIO(csv_text(run, run.records))))
+    of = {(row["rain"], row["derainer"], row["metric"]): row for row in rows}
+    for metric in ("ap", "ap_pooled"):
+        row = of["heavy", "good", metric]
+        assert float(row["change"]) == pytest.approx(0.15)
+        assert float(row["change_low"]) < 0.15 < float(row["change_high"])
+        assert of["heavy", "identity", metric]["change"] == ""
+    few = study(CELLS, groups=19)
+    rows = list(csv.DictReader(io.StringIO(csv_text(few, few.records))))
+    assert {(row["change"] != "", row["change_low"]) for row in rows} == {(True, ""), (False, "")}
+
+
+def test_every_mark_is_explained_below_its_table() -> None:
+    rains = [f"physical:rate_mm_h={rate}" for rate in (1, 25, 100)]
+    records = [record("identity", 0.5, rain="none")]
+    for rain in rains:
+        records += [record("identity", 0.3, rain=rain), record("b", 0.4, rain=rain)]
+    records += [replace(r, metric="ap_pooled/time=night") for r in records]
+    records += [replace(r, metric=m) for r in records[:7] for m in ("ap/car", "ap")]
+    found = parts(replace(results(), records=records))
+    marked = [p for p in found if any("†" in cell for row in p.rows for cell in row)]
+    assert {p.anchor for p in marked} == {"numbers", "real", "others", "sweep", "parts", "classes"}
+    for part in marked:
+        assert "† the derainer was trained on this kind of rain." in part.notes
+        assert "† the task network was trained on these images." in part.notes
+
+
+def test_a_sweep_of_unknown_training_says_so() -> None:
+    rains = [f"physical:rate_mm_h={rate}" for rate in (1, 25, 100)]
+    records = [replace(record("identity", 0.3, rain=rain), seen=None) for rain in rains]
+    _, rows, notes = sweep_table(replace(results(), records=records))
+    assert rows[0][3] == "0.300?"
+    assert notes[-1] == "? what the weights were trained on is not known."
+
+
+def test_what_counts_as_independent_is_told() -> None:
+    def notes(**provenance: object) -> str:
+        return " ".join(summary(replace(results(), provenance=provenance))[2])
+
+    assert "groups" not in notes(groups=100)
+    assert "of 50 groups (drives, scenes), which alone are independent" in notes(groups=50)
+    assert "fewer than 20: no intervals" in notes(groups=9)
+    blocks = notes(groups=36, blocks=True)
+    assert "blocks of 30 consecutive images of one were resampled; these are 36." in blocks
+
+
+def test_the_number_of_resamples_is_that_of_the_run() -> None:
+    known = results()
+    fewer = replace(known, draws={cell: draws[:500] for cell, draws in known.draws.items()})
+    assert "over 500 resamples" in summary(fewer)[2][0]
+
+
+def test_a_value_without_interval_has_its_reason() -> None:
+    reason = "Some values of AP pooled have no interval"
+    assert any(note.startswith(reason) for note in summary(results())[2])
+    held = [replace(r, ci=(0.1, 0.6)) for r in results().records]
+    assert not any(reason in note for note in summary(replace(results(), records=held))[2])
+
+
+def test_draws_that_are_too_few_for_the_family_give_no_verdict_and_say_so() -> None:
+    many = {("heavy", "identity"): 0.3} | {("heavy", f"d{i}"): 0.4 for i in range(60)}
+    part = next(p for p in parts(study(many)) if p.anchor == "real")
+    assert {row[part.headings.index("verdict")] for row in part.rows} == {"–"}
+    assert "No verdict (–): too few resamples for so many derainers." in part.notes
+    assert np.unique([len(row) for row in part.rows]).tolist() == [len(part.headings)]
+
+
+def means(number: int, groups: int = 100) -> list[list[str]]:
+    """Rows of the derainers' means, where PSNR and the score agree but for one swap."""
+    names = [f"d{i}" for i in range(number)]
+    scores = {("heavy", d): 0.3 + 0.05 * i for i, d in enumerate(names)}
+    swapped = [names[1], names[0], *names[2:]]
+    decibels = {("heavy", d): 20.0 + i for i, d in enumerate(swapped)}
+    floor = {("heavy", "identity"): 0.1}
+    task = study(floor | scores, groups=groups)
+    quality = study(floor | decibels, metric="psnr_y_db", unit="dB", groups=groups)
+    both = replace(
+        task,
+        records=[*task.records, *quality.records],
+        draws=task.draws | quality.draws,
+    )
+    return predictors.table(both)[1]
+
+
+def test_means_of_derainers_are_correlated_from_eight_on() -> None:
+    assert means(7) == []
+    (row,) = means(8)
+    assert row[:4] == ["heavy", "across the means of 8 derainers", "detection", "PSNR-Y"]
+    # Spearman: 1 - 6 (1 + 1) / (8 (64 - 1)).
+    assert row[4:] == ["+0.98", "[+0.98, +0.98]", "100"]
+    (few,) = means(8, groups=19)
+    assert few[5] == "–"

@@ -1,0 +1,105 @@
+"""The pages of docs/methods hold what benchmarks/methods.py makes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from derainers import DERAINERS
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("dcsfn", "granet", "hrrsr", "mscg", "mspfn")
+
+
+@pytest.fixture(scope="module")
+def methods() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        return importlib.import_module("methods")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_tables_are_as_made(methods: Any, name: str) -> None:
+    text = (ROOT / "docs" / "methods" / f"{name}.md").read_text()
+    marks = [line for line in text.splitlines() if line.startswith("<!-- ")]
+    end = "<!-- end -->"
+    assert marks == ["<!-- parameters -->", end, "<!-- weights -->", end, "<!-- claims -->", end]
+    assert text == methods.filled(name, text), "run: python benchmarks/methods.py"
+
+
+def test_every_page_is_linked(methods: Any) -> None:
+    assert sorted(methods.VARIANTS) == list(PAGES)
+    assert sorted(f.stem for f in (ROOT / "docs" / "methods").glob("*.md")) == list(PAGES)
+    for name in PAGES:
+        assert f"(docs/methods/{name}.md)" in (ROOT / "README.md").read_text()
+        assert f"(methods/{name}.md)" in (ROOT / "docs" / "papers.md").read_text()
+
+
+def test_every_derainer_of_a_page_is_a_variant(methods: Any) -> None:
+    found = {v.word: page for page, of in methods.VARIANTS.items() for v in of.values() if v.word}
+    assert set(found) == {word for word in DERAINERS if word.partition("-")[0] in PAGES}
+    for word, page in found.items():
+        with torch.device("meta"):
+            built: Any = DERAINERS[word].build(None)
+        count = sum(p.numel() for p in built.module.parameters())
+        lines = (ROOT / "docs" / "methods" / f"{page}.md").read_text().splitlines()
+        (row,) = (line for line in lines if f" | {word} | " in line)
+        assert f" {count:,} |" in row
+
+
+def test_measured_values_are_kept(
+    methods: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(methods, "FOLDER", tmp_path)
+    monkeypatch.setattr(methods, "MEASURED", tmp_path / "measured.json")
+    monkeypatch.setattr(methods, "VARIANTS", {"granet": methods.VARIANTS["granet"]})
+    marks = "".join(f"<!-- {n} -->\n<!-- end -->\n" for n in ("parameters", "weights", "claims"))
+    (tmp_path / "granet.md").write_text(marks + "rest\n")
+    claim = {"paper": "granet", "table": "1", "row": "Rain100L, PSNR"}
+    nledn = {"column": "NLEDN [15]", "measured": 36.52, "n": 100, "verdict": "reproduced"}
+    unknown = {"column": "DSC [17]", "measured": None, "n": None, "verdict": "cannot-run"}
+    claims = [claim | {"reason": None} | values for values in (nledn, unknown)]
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps({"claims": claims}))
+    monkeypatch.setattr("sys.argv", ["methods.py", "--measured", str(results)])
+    methods.findings.cache_clear()
+    methods.main()
+    methods.findings.cache_clear()
+    page = (tmp_path / "granet.md").read_text()
+    assert "36.57; 36.52 reproduced (n 100)" in page
+    assert "88 numbers: 87 cannot-run, 1 reproduced." in page
+    assert page.endswith("<!-- end -->\nrest\n")
+
+
+def test_a_card_is_told(methods: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    card = {
+        "trained_on": {
+            "datasets": ["photos"],
+            "split": "train",
+            "rain_digests": {"rain100l": "", "rain100h": ""},
+            "photographs": ["a", "b"],
+        },
+        "recipe": {"kind": "short"},
+        "steps_done": 12000,
+        "validated_on": {
+            "photographs": ["c"],
+            "rainy": {"psnr_y_db": 20.0, "ssim_y": 0.5},
+            "restored": {"psnr_y_db": 30.0, "ssim_y": 0.9},
+        },
+        "hours": 2.5,
+        "hardware": "2 CPU threads",
+    }
+    (tmp_path / "mscg.json").write_text(json.dumps(card))
+    monkeypatch.setattr(methods, "WEIGHTS", tmp_path)
+    assert methods.weights("mscg")[-1].split(" | ")[1:] == [
+        "short, 12,000 steps",
+        "2 of photos train",
+        "rain100l, rain100h",
+        "2.5, 2 CPU threads",
+        "20.00 to 30.00 dB, SSIM-Y 0.500 to 0.900 (1 photographs) |",
+    ]
