@@ -42,6 +42,12 @@ def coco_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return miniature("coco", tmp_path_factory.mktemp("coco"))
 
 
+@pytest.fixture(scope="session")
+def miniature_of() -> Callable[[str, Path], Path]:
+    """Makes the miniature of a data set in a folder."""
+    return miniature
+
+
 @pytest.fixture
 def coco_of(tmp_path: Path) -> Callable[[int], Path]:
     """Makes a miniature with as many images as are asked for."""

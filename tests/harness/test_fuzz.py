@@ -189,22 +189,42 @@ def template(
     return root
 
 
+@pytest.fixture(scope="module")
+def frames(
+    miniature_of: Callable[[str, Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """BDD100K's frames, whose masks are run lengths alone."""
+    root = tmp_path_factory.mktemp("fuzz") / "frames"
+    miniature_of("bdd100k", root / "bdd")
+    for folder in ("ins_seg/bitmasks", "ins_seg/polygons", "ins_seg/colormaps"):
+        shutil.rmtree(root / "bdd" / "labels" / folder)
+    for folder in ("sem_seg/masks", "sem_seg/colormaps"):
+        shutil.rmtree(root / "bdd" / "labels" / folder)
+    return root
+
+
 COCO = ("--dataset", "coco", "--data-root", "{case}/coco")
 PREDICTED = "results/predictions/photoshop-heavy/median"
 SMALL = ("--limit", "1", "--no-images", "--workspace", "{case}/w")
 
 
-def corpus(template: Path, canary: Path) -> list[Case]:
-    """About 550 cases, the same ones every time."""
+def corpus(template: Path, frames: Path, canary: Path) -> list[Case]:
+    """About 700 cases, the same ones every time."""
     rng = np.random.default_rng(0)
     cases: list[Case] = []
 
-    def add(count: int, file: str, mutate: Callable[[bytes, Rng], bytes], *commands: Words) -> None:
-        data = (template / file).read_bytes()
+    def add(
+        count: int,
+        file: str,
+        mutate: Callable[[bytes, Rng], bytes],
+        *commands: Words,
+        root: Path = template,
+    ) -> None:
+        data = (root / file).read_bytes()
         for i in range(count):
             words = commands[i % len(commands)]
             name = f"{file}#{len(cases)} {words[0]}"
-            cases.append(Case(name, words, template, file, mutate(data, rng)))
+            cases.append(Case(name, words, root, file, mutate(data, rng)))
 
     boxes = f"{PREDICTED}/detection.json"
     scored = ("score", "--task", "detection", "--predictions", f"{{case}}/{boxes}", *COCO)
@@ -253,23 +273,33 @@ def corpus(template: Path, canary: Path) -> list[Case]:
     add(70, "results/results.json", any_json, compared, verified)
     add(20, "results/images.csv", any_bytes, verified)
     add(20, "results/draws.npz", any_bytes, compared)
+
+    for split, file in (
+        ("100k/val", "det_20/det_val.json"),
+        ("10k/val", "ins_seg/rles/ins_seg_val.json"),
+        ("10k/val", "sem_seg/rles/sem_seg_val.json"),
+    ):
+        seen = ("check-data", "--dataset", "bdd100k", "--data-root", "{case}/bdd", "--split", split)
+        add(20, f"bdd/labels/{file}", any_json, seen, root=frames)
     return cases
 
 
-def test_a_slice_of_the_corpus_ends_in_lines(template: Path, tmp_path: Path) -> None:
-    assert wrong_in(template, tmp_path, slice(None, None, 16)) == {}
+def test_a_slice_of_the_corpus_ends_in_lines(template: Path, frames: Path, tmp_path: Path) -> None:
+    assert wrong_in(template, frames, tmp_path, slice(None, None, 16)) == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-def test_the_whole_corpus_ends_in_lines(part: int, template: Path, tmp_path: Path) -> None:
-    assert wrong_in(template, tmp_path, slice(part, None, 4)) == {}
+def test_the_whole_corpus_ends_in_lines(
+    part: int, template: Path, frames: Path, tmp_path: Path
+) -> None:
+    assert wrong_in(template, frames, tmp_path, slice(part, None, 4)) == {}
 
 
-def wrong_in(template: Path, folder: Path, chosen: slice) -> dict[str, list[str]]:
+def wrong_in(template: Path, frames: Path, folder: Path, chosen: slice) -> dict[str, list[str]]:
     """Cases that did not end as they should."""
     canary = folder / "canary"
-    cases = corpus(template, canary)
+    cases = corpus(template, frames, canary)
     assert len(cases) >= 500
     before = {f: f.read_bytes() for f in template.rglob("*") if f.is_file()}
     found = outcomes(cases[chosen], folder)
