@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "protocol", "save")
 """Fields that take several words: the flag repeated, or commas between names."""
 
+OF_DATA = ("data_root", "model", "model_dir", "derainer")
+"""Fields that say where data and networks lie on this machine."""
 PATHS = ("data_root", "model_dir", "workspace", "out")
 
 
@@ -113,16 +115,12 @@ def _report(verbs: Verbs) -> None:
     report = verbs.add_parser(
         "report",
         help="tables, plots and page again, from a ledger alone; many runs on one page",
+        description="Several workspaces are the parts of one run, made with --shard, or, with "
+        "--board and --compare, hold many runs.",
     )
-    report.add_argument(
-        "workspace", type=Path, nargs="+", help="the workspace of the run; several for many runs"
-    )
-    report.add_argument(
-        "--run", metavar="DIGEST", help="which run, by its first digits; default: latest"
-    )
-    report.add_argument(
-        "--board", action="store_true", help="board.html: every condition of every run"
-    )
+    report.add_argument("workspace", type=Path, nargs="+", help="of a run, its parts, or many")
+    report.add_argument("--run", metavar="DIGEST", help="by its first digits (default: latest)")
+    report.add_argument("--board", action="store_true", help="board.html: all runs on one page")
     report.add_argument(
         "--compare",
         nargs=2,
@@ -135,9 +133,10 @@ def _report(verbs: Verbs) -> None:
         choices=("table6",),
         help="table6.md and table6.tex too, as MSPFN's Table 6 is laid out",
     )
-    report.add_argument(
-        "--no-images", action="store_true", help="no pictures, for data that may not be shown"
-    )
+    report.add_argument("--no-images", action="store_true", help="no pictures on the page")
+    parts = report.add_argument_group("of parts, where data and networks lie on this machine")
+    for name in OF_DATA:
+        _add_field(parts, name)
     report.set_defaults(verb="report")
 
 
@@ -202,7 +201,7 @@ def _verify(verbs: Verbs) -> None:
         "--images", dest="number", type=int, default=16, metavar="K", help="how many (default 16)"
     )
     verify.add_argument("--all", action="store_true", help="all images")
-    for name in ("data_root", "model", "model_dir", "derainer", "device", "workers"):
+    for name in (*OF_DATA, "device", "workers"):
         _add_field(verify, name)
     verify.set_defaults(verb="verify")
 

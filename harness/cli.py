@@ -7,12 +7,13 @@ import functools
 import json
 import sqlite3
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.arguments import REPEATED, fields_of, parser, split_words
+from harness.arguments import OF_DATA, REPEATED, fields_of, parser, split_words
 from harness.spec import RunSpec, UsageError, checked
 from harness.storage import storage_error
 from harness.terminal import progress_bars, say, show, show_survey, table
@@ -29,6 +30,8 @@ def run_command_line(words: Sequence[str]) -> int:
         130 interrupted and resumable.
     """
     arguments = parser().parse_args(words)
+    # torch warns of some files that it then refuses; the refusal is told in one line.
+    warnings.filterwarnings("ignore", "Detected pickle protocol")
     try:
         _ours()
         return VERBS[arguments.verb](arguments)
@@ -140,8 +143,14 @@ def _report(arguments: argparse.Namespace) -> int:
         print(out / "compare.html")
         return 0
     if len(workspaces) > 1:
-        raise UsageError("several workspaces are for --board and --compare")
-    results = load_results(workspaces[0], arguments.run)
+        from harness.union import union
+
+        if arguments.run:
+            raise UsageError("--run is of one workspace; several are the parts of one run")
+        typed = fields_of(arguments)
+        results = union(workspaces, {k: typed[k] for k in OF_DATA if k in typed})
+    else:
+        results = load_results(workspaces[0], arguments.run)
     if arguments.no_images:
         results = replace(results, gallery=[])
     results.report(out, arguments.layout)

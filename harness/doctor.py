@@ -17,6 +17,7 @@ from harness.fetch import SOURCES
 OPTIONAL = {
     "lightning_fabric": "training derainers: pip install 'derain-harness[train]'",
     "onnxruntime": "ONNX derainers and segmenters: pip install 'derain-harness[onnx]'",
+    "ray": "run --engine ray: pip install 'derain-harness[ray]'",
     "spandrel": "spandrel:FILE derainers: pip install 'derain-harness[spandrel]'",
     "detectron2": "its Faster and Mask R-CNN: https://detectron2.readthedocs.io/tutorials/install.html",
     "faster_coco_eval": "nothing but the parity test: pip install 'derain-harness[fast]'",

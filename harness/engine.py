@@ -6,34 +6,34 @@ import contextlib
 import json
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from harness.chain import Entry
 from harness.claims import Claims
 from harness.doubts import check
+from harness.executors import Executor, Outcomes, Threads
 from harness.exemplary import exemplary
 from harness.lacking import Lacking
-from harness.ledger import STORED, ImageCache, Ledger, Predictions, pack
+from harness.ledger import STORED, ImageCache, Ledger, Predictions, load_results, pack
 from harness.plan import Plan, make_plan
 from harness.record import Results, arrays_of
 from harness.reduction import gallery, reduced
 from harness.save import cell, save_predictions
 from harness.spec import RunSpec
-from harness.unit import Failure, Finished, Worker, message, one_thread_each
+from harness.unit import Failure, Finished, message
 
 Progress = Callable[[str, int, int], None]
 """Called with (condition, images done, images in all)."""
 
 POLL_S = 0.2
 """Between looks at what another process has in work."""
+WRITTEN = ("results.csv", "results.md", "results.tex", "images.csv", "draws.npz", "report.html")
+"""Files of ``--out`` that show whether all are there."""
 CHUNK_ON_CUDA = 16
 """Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
 
@@ -45,11 +45,8 @@ class _Session:
     plan: Plan
     ledger: Ledger
     claims: Claims
-    cache: ImageCache
-    threads: ThreadPoolExecutor
+    executor: Executor
     progress: Progress
-    own: threading.local = field(default_factory=threading.local)
-    """Each thread's copies of the task networks."""
 
 
 def run(
@@ -86,12 +83,13 @@ def run(
     claims = Claims(ledger)
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)
-    threads = ThreadPoolExecutor(plan.workers)
-    session = _Session(plan, ledger, claims, cache, threads, progress or (lambda *_: None))
+    executor = _executor(plan, cache)
+    session = _Session(plan, ledger, claims, executor, progress or (lambda *_: None))
     try:
         entries, failures = entries_of(plan)
         check(plan, ledger)
         _complete(session, entries, failures)
+        plan = replace(plan, workers=executor.workers)
         results = reduced(plan, entries, failures, ledger, started)
         if spec.images:
             tasks = tuple(task.name for task in plan.tasks)
@@ -100,19 +98,31 @@ def run(
             if len(failures) > failed:
                 results = reduced(plan, entries, failures, ledger, started)
             results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
-        _save(results, ledger)
+        before = _same_as(results, ledger)
+        results = before or results
+        if before is None:
+            _save(results, ledger)
         if spec.out is not None and spec.save:
             kept = [e for e in entries if e.sample.id not in failures]
             save_predictions(plan, kept, ledger, Path(spec.out))
     finally:
-        threads.shutdown()
+        executor.close()
         with contextlib.suppress(sqlite3.Error):  # on a full disk claims end with the process
             claims.release_all()
         ledger.close()
         cache.trim(spec.cache_gb)
-    if spec.out is not None:
+    if spec.out is not None and not (before and _is_written(before, Path(spec.out))):
         results.report(spec.out)
     return results
+
+
+def _executor(plan: Plan, cache: ImageCache) -> Executor:
+    """What the spec's ``--engine`` names."""
+    if plan.spec.engine == "local":
+        return Threads(plan, cache)
+    from harness.ray_engine import Actors
+
+    return Actors(plan, cache)
 
 
 def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, Failure]]:
@@ -151,13 +161,11 @@ def _complete(
         if not todo:
             continue
         predictions = Predictions(ledger.workspace, cell(plan, condition))
-        with one_thread_each(plan.device), contextlib.closing(predictions):
-            for task in plan.tasks if condition.is_shown else ():
-                task.task.load()
-            worker = Worker(plan, condition, session.cache, predictions, pictured, session.own)
+        with contextlib.closing(predictions):
+            work = session.executor.work(condition, predictions, pictured)
             while todo:
-                calls = lacking.claimed(todo, 2 * plan.workers)
-                for outcomes in _parallel(worker.run, calls, session.threads, plan.workers):
+                calls = lacking.claimed(todo, 2 * session.executor.workers)
+                for outcomes in work(calls):
                     _commit(outcomes, failures, ledger, predictions, lacking)
                     finished += len(outcomes)
                     session.progress(label, finished, len(alive))
@@ -168,7 +176,7 @@ def _complete(
 
 
 def _commit(
-    outcomes: Sequence[Finished | Failure],
+    outcomes: Outcomes,
     failures: dict[str, Failure],
     ledger: Ledger,
     predictions: Predictions,
@@ -177,36 +185,34 @@ def _commit(
     """Write finished images and give up the claims in one transaction; note the others."""
     finished = [o for o in outcomes if isinstance(o, Finished)]
     failures.update({o.sample: o for o in outcomes if isinstance(o, Failure)})
-    predictions.put([row for o in finished for row in o.predictions])
+    if rows := [row for o in finished for row in o.predictions]:
+        predictions.put(rows)
     with ledger.transaction():
         for outcome in finished:
             for table in STORED:
-                ledger.put(table, getattr(outcome, table))
+                if rows_of_table := getattr(outcome, table):
+                    ledger.put(table, rows_of_table)
         lacking.release(o.sample for o in outcomes)
 
 
-def _parallel(
-    work: Callable[..., list[Finished | Failure]],
-    calls: Iterator[tuple[Any, ...]],
-    threads: ThreadPoolExecutor,
-    workers: int,
-) -> Iterator[list[Finished | Failure]]:
-    """Call on threads with one call waiting per thread; yields results as they come."""
-    pending: set[Future[list[Finished | Failure]]] = set()
+def _same_as(results: Results, ledger: Ledger) -> Results | None:
+    """The run as the ledger holds it, where only the time of day has changed since."""
+    if results.provenance["dirty"] or results.run not in ledger.digests():
+        return None
+    known = load_results(ledger.workspace, results.run)
+    clock = {name: known.provenance.get(name) for name in ("finished", "elapsed_s")}
+    now = replace(results, provenance=results.provenance | clock)
+    same = now.to_json() == known.to_json() and now.gallery == known.gallery
+    return known if same else None
+
+
+def _is_written(results: Results, out: Path) -> bool:
+    """Whether a folder holds what `reports.write` made of these results."""
     try:
-        while True:
-            pending.update(
-                threads.submit(work, *call) for call in islice(calls, 2 * workers - len(pending))
-            )
-            if not pending:
-                return
-            ready, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in ready:
-                yield future.result()
-    finally:
-        for future in pending:
-            future.cancel()
-        wait(pending)
+        text = (out / "results.json").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return text == results.to_json() and all((out / name).is_file() for name in WRITTEN)
 
 
 def _save(results: Results, ledger: Ledger) -> None:

@@ -30,7 +30,7 @@ def gather(workspaces: Sequence[Path], into: Path) -> int:
         ledger = stack.enter_context(contextlib.closing(Ledger(into)))
         new = 0
         for source in sources:
-            for table in STORED:
+            for table in (*STORED, "doubts"):
                 for rows in source.rows(table):
                     new += len(rows.keys() - ledger.has(table, rows))
                     with ledger.transaction():

@@ -15,9 +15,10 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from harness.spec import UsageError
@@ -55,16 +56,30 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return zlib.compress(head + b"\n" + b"".join(a.tobytes() for _, a in items))
 
 
+class DamagedError(UsageError):
+    """A row that is not what was written."""
+
+    def __init__(self, where: str = "the ledger") -> None:
+        super().__init__(f"{where} is damaged: use a fresh --workspace")
+
+
 def unpack(data: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays that `pack` packed, read-only."""
-    head, _, body = zlib.decompress(data).partition(b"\n")
-    arrays, start = {}, 0
-    for name, kind, shape in json.loads(head):
-        dtype = np.dtype(kind)
-        count = int(np.prod(shape, dtype=np.int64))
-        arrays[name] = np.frombuffer(body, dtype, count, start).reshape(shape)
-        start += count * dtype.itemsize
-    return arrays
+    """The arrays that `pack` packed, read-only.
+
+    Raises:
+        DamagedError: If they are not.
+    """
+    try:
+        head, _, body = zlib.decompress(data).partition(b"\n")
+        arrays, start = {}, 0
+        for name, kind, shape in json.loads(head):
+            dtype = np.dtype(kind)
+            count = int(np.prod(shape, dtype=np.int64))
+            arrays[name] = np.frombuffer(body, dtype, count, start).reshape(shape)
+            start += count * dtype.itemsize
+        return arrays
+    except (zlib.error, ValueError, TypeError, RecursionError) as error:
+        raise DamagedError from error
 
 
 def _shared(file: Path, check_same_thread: bool = True) -> sqlite3.Connection:
@@ -217,6 +232,26 @@ class Ledger:
         return [row[0] for row in rows]
 
 
+class Images(Protocol):
+    """Derained images under their keys, as PNG; `ImageCache` is one."""
+
+    def read(self, key: str) -> bytes | None:
+        """One image, None if it is not there."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Keep one."""
+        ...
+
+
+class Kept(Protocol):
+    """Predictions under their keys; `Predictions` is one."""
+
+    def get(self, key: str) -> bytes | None:
+        """One prediction, None if it is not there."""
+        ...
+
+
 class Predictions:
     """Predictions of one cell in a file that may be deleted; used by several threads."""
 
@@ -276,15 +311,22 @@ class ImageCache:
     def write(self, key: str, data: bytes) -> None:
         """Write to a temporary name and rename."""
         path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(data)
+        try:
+            temporary.write_bytes(data)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
         temporary.replace(path)
 
     def trim(self, gigabytes: float) -> None:
-        """Remove the oldest files until the rest fits."""
+        """Remove the oldest files until the rest fits, and what killed processes left half done."""
         if not self._folder.is_dir():
             return
+        for file in self._folder.rglob("*.tmp"):
+            owner = file.stem.rpartition(".")[2]
+            if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
+                file.unlink(missing_ok=True)
         files = [(f.stat().st_mtime, f.stat().st_size, f) for f in self._folder.rglob("*.png")]
         room = gigabytes * 1e9
         for _, size, file in sorted(files, key=lambda entry: entry[0], reverse=True):
@@ -325,7 +367,7 @@ def load_results(workspace: Path, digest: str | None) -> Results:
     """A finished run of a workspace: the latest, or the one whose digest begins so.
 
     Raises:
-        UsageError: If the workspace holds no such run.
+        UsageError: If the workspace holds no such run, or a damaged one.
     """
     from harness.record import GalleryItem, parse
 
@@ -334,7 +376,11 @@ def load_results(workspace: Path, digest: str | None) -> Results:
         text, data, shown = ledger.load_run(digest)
         keys = json.loads(shown)
         rows = ledger.get("pictures", [about[-1] for about in keys])
+        gallery = [GalleryItem.of(about, rows[about[-1]]) for about in keys if about[-1] in rows]
+        return parse(text, unpack(data), gallery)
+    except UsageError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise DamagedError(f"the ledger of {workspace}") from error
     finally:
         ledger.close()
-    gallery = [GalleryItem.of(about, rows[about[-1]]) for about in keys if about[-1] in rows]
-    return parse(text, unpack(data), gallery)

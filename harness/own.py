@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from derainers.derainer import Restorer
 
+OWN = "own_"
+"""Begins the names of modules made of a user's files."""
+
 
 def own_derainer(name: str, value: Any) -> tuple[Restorer, dict[str, Any], str | None]:
     """A module, a `Derainer` or an object with ``restore`` as something the engine can run.
@@ -91,6 +94,11 @@ def built_by(source: str, name: str, weights: Path | None) -> tuple[Any, str]:
     return value, hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
 
 
+def modules_of_files() -> list[ModuleType]:
+    """Modules that were made of a user's files, which no import finds by their names."""
+    return [module for name, module in sys.modules.items() if name.startswith(OWN)]
+
+
 def _takes_weights(factory: Callable[..., Any]) -> bool:
     """Whether a factory's first parameter is for the weight file."""
     first = next(iter(inspect.signature(factory).parameters.values()), None)
@@ -125,7 +133,7 @@ def _imported(source: str) -> ModuleType:
         # The file's neighbours may be imported by it, but never instead of ours.
         if str(file.parent) not in sys.path:
             sys.path.append(str(file.parent))
-        spec = importlib.util.spec_from_file_location(f"own_{file.stem}", file)
+        spec = importlib.util.spec_from_file_location(f"{OWN}{file.stem}", file)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)

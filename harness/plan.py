@@ -65,6 +65,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     kind_of(spec)
     if spec.save and spec.out is None:
         raise UsageError("--save predictions needs --out, the folder to write them below")
+    if spec.address is not None and spec.engine != "ray":
+        raise UsageError(f"--address {spec.address} is of --engine ray: give that too")
     for task in spec.task:
         known(task, TASKS, "task")
     if spec.rain is None:

@@ -74,12 +74,12 @@ def processor() -> str:
 
 
 def accelerator(device: str) -> str | None:
-    """The graphics card that a run used."""
+    """The graphics card that a run uses here; None on a machine that only has its evidence."""
     if device != "cuda":
         return None
     import torch
 
-    return torch.cuda.get_device_name()
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def _git(*words: str) -> str | None:

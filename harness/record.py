@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +146,11 @@ class GalleryItem:
 
     @staticmethod
     def of(about: Sequence[str], data: bytes) -> GalleryItem:
-        """From ``sample why rain derainer key`` and the ledger's row: a line of JSON, a JPEG."""
+        """From ``sample why rain derainer key`` and the ledger's row: a line of JSON, a JPEG.
+
+        Raises:
+            ValueError, KeyError, TypeError: If they are not what a run wrote.
+        """
         sample, why, rain, derainer, key = about
         head, _, jpeg = data.partition(b"\n")
         seen = json.loads(head)
@@ -153,20 +158,24 @@ class GalleryItem:
             {task: base64.b64decode(data) for task, data in seen[name].items()}
             for name in ("labelled", "truths")
         )
-        return GalleryItem(
-            sample=sample,
-            why=why,
-            rain=rain,
-            derainer=derainer,
-            jpeg=jpeg,
-            width=seen["width"],
-            height=seen["height"],
-            boxes=tuple(tuple(box) for box in seen["boxes"]),
-            labelled=labelled,
-            truth=tuple(tuple(box) for box in seen["truth"]),
-            truths=truths,
-            key=key,
-        )
+        fields = {
+            "sample": sample,
+            "why": why,
+            "rain": rain,
+            "derainer": derainer,
+            "jpeg": jpeg,
+            "width": seen["width"],
+            "height": seen["height"],
+            "boxes": seen["boxes"],
+            "labelled": labelled,
+            "truth": seen["truth"],
+            "truths": truths,
+            "key": key,
+        }
+        return _ITEM.validate_python(fields)
+
+
+_ITEM = TypeAdapter(GalleryItem)
 
 
 @dataclass(frozen=True)
@@ -232,26 +241,42 @@ class Results:
         return text[: text.rindex("\n}")] + ',\n "records": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
+class _Written(BaseModel):
+    """What ``to_json`` writes, field by field."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    run: str
+    spec: dict[str, Any]
+    provenance: dict[str, Any]
+    cost: list[dict[str, Any]]
+    errors: list[dict[str, str]]
+    records: list[Record]
+    correlations: list[Correlation] = []
+
+
 def parse(text: str, arrays: Mapping[str, NDArray[Any]], gallery: list[GalleryItem]) -> Results:
-    """Results from ``to_json``'s text and `arrays_of`'s arrays."""
-    content = json.loads(text)
-    records = [
-        Record(
-            **{**r, "ci": _pair(r["ci"]), "seen": None if r["seen"] is None else tuple(r["seen"])}
-        )
-        for r in content.pop("records")
-    ]
-    correlations = [
-        Correlation(**{**c, "ci": _pair(c["ci"])}) for c in content.pop("correlations", ())
-    ]
+    """Results from ``to_json``'s text and `arrays_of`'s arrays.
+
+    Raises:
+        ValueError: If the text is not what ``to_json`` writes.
+    """
+    written = _Written.model_validate_json(text)
+    json.dumps([written.spec, written.provenance, written.cost], allow_nan=False)
+    if any(error.keys() != {"sample", "stage", "message"} for error in written.errors):
+        raise ValueError("errors have sample, stage and message")
     kinds: dict[str, dict[str, NDArray[Any]]] = {}
     for name, array in arrays.items():
         kind, _, cell = name.partition("|")
         kinds.setdefault(kind, {})[cell] = array
     samples, units = (tuple(map(str, arrays.get(name, ()))) for name in ("samples", "units"))
     return Results(
-        **content,
-        records=records,
+        run=written.run,
+        spec=written.spec,
+        provenance=written.provenance,
+        cost=written.cost,
+        errors=written.errors,
+        records=written.records,
         draws=kinds.get("draws", {}),
         gallery=gallery,
         by_image=ByImage(
@@ -261,7 +286,7 @@ def parse(text: str, arrays: Mapping[str, NDArray[Any]], gallery: list[GalleryIt
             {name: tuple(map(str, array)) for name, array in kinds.get("pixels", {}).items()},
         ),
         curves=kinds.get("curves", {}),
-        correlations=correlations,
+        correlations=written.correlations,
     )
 
 
@@ -309,7 +334,3 @@ def _plain(record: Record) -> dict[str, Any]:
     if not record.n_identical:
         del fields["n_identical"]
     return fields
-
-
-def _pair(ci: list[float] | None) -> tuple[float, float] | None:
-    return None if ci is None else (ci[0], ci[1])

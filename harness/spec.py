@@ -117,6 +117,15 @@ class RunSpec(BaseModel):
     workers: int | None = Field(
         default=None, ge=1, description="images at a time; default: one per core"
     )
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="ray: the same images, computed by workers on a Ray cluster"
+    )
+    address: str | None = Field(
+        default=None,
+        pattern=r"^(auto|[A-Za-z0-9.-]+:\d{1,5})$",
+        description="of the Ray cluster, auto or HOST:PORT; default: one is started here, for this "
+        "machine alone",
+    )
     workspace: str = Field(
         default="derain-runs", description="ledger and cached images; a run resumes there"
     )
@@ -149,9 +158,8 @@ class RunSpec(BaseModel):
 
     def public(self) -> dict[str, Any]:
         """The words as JSON, without folders: no path of this machine leaves in a result."""
-        words = self.model_dump(
-            mode="json", exclude={"workspace", "out", "save", "model_dir", "workers", "images"}
-        )
+        here = {"workspace", "out", "save", "model_dir", "workers", "images", "engine", "address"}
+        words = self.model_dump(mode="json", exclude=here)
         if self.data_root is not None:
             words["data_root"] = _last(self.data_root)
         if self.pair is not None and Path(self.pair).is_absolute():

@@ -13,9 +13,11 @@ def storage_error(error: BaseException) -> str | None:
     """What is wrong with the disk and what to do; None for any other error."""
     if isinstance(error, OSError):
         is_full, is_read_only = error.errno in FULL, error.errno in READ_ONLY
-    elif isinstance(error, sqlite3.OperationalError):
+    elif isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
         text = str(error)
         is_full, is_read_only = "is full" in text, "readonly" in text
+    elif isinstance(error, sqlite3.DatabaseError):
+        return f"a database of the workspace is damaged ({_line(error)}): use a fresh --workspace"
     else:
         return None
     where = getattr(error, "filename", None) or "the workspace"
@@ -27,3 +29,8 @@ def storage_error(error: BaseException) -> str | None:
     if is_read_only:
         return f"{where} cannot be written: give a --workspace and --out on another disk"
     return None
+
+
+def _line(error: Exception) -> str:
+    """The beginning of what an error says."""
+    return " ".join(str(error).split())[:100]

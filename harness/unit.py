@@ -21,7 +21,7 @@ from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain import RainyImage, generator
 from harness import keys
 from harness.chain import Entry, UnitKeys, once
-from harness.ledger import ImageCache, Predictions, pack, unpack
+from harness.ledger import DamagedError, Images, Kept, pack, unpack
 from harness.plan import Condition, Plan
 from harness.storage import storage_error
 from harness.task_plan import TaskPlan
@@ -62,8 +62,8 @@ class Worker:
         self,
         plan: Plan,
         condition: Condition,
-        cache: ImageCache,
-        predictions: Predictions,
+        cache: Images,
+        predictions: Kept,
         pictured: frozenset[str],
         own: threading.local,
     ) -> None:
@@ -159,10 +159,11 @@ class Worker:
             if picture.keys.evidence(task, picture.shown) in have and not needed:
                 continue
             data = self._predictions.get(picture.keys.prediction(task, picture.shown))
-            if data is None:
+            if data is not None:
+                with contextlib.suppress(DamagedError):
+                    stored[i] = task.task.unpack(unpack(data))
+            if i not in stored:
                 missing.append(i)
-            else:
-                stored[i] = task.task.unpack(unpack(data))
         images = []
         for i in missing.copy():
             try:
@@ -197,7 +198,7 @@ class _Pictures:
     """The images of one unit, each made when it is first asked for."""
 
     def __init__(
-        self, plan: Plan, condition: Condition, entry: Entry, restorer: Any, cache: ImageCache
+        self, plan: Plan, condition: Condition, entry: Entry, restorer: Any, cache: Images
     ) -> None:
         self.entry = entry
         self.keys = UnitKeys(plan, condition, entry)
@@ -281,8 +282,8 @@ class _Pictures:
 
     def _cached(self) -> NDArrayByte | None:
         """The image in the cache, unless its pixels are not those the ledger knows; says so."""
-        data = self._cache.read(self.keys.restored)
-        if data is None or self.shown is None:
+        data = None if self.shown is None else self._cache.read(self.keys.restored)
+        if data is None:
             return None
         with contextlib.suppress(image_io.ImageError):
             image = image_io.decode(data, "cached image")

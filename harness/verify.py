@@ -64,7 +64,7 @@ def verify(
     from harness.engine import run
 
     content, rows = _read(folder)
-    spec = _spec(folder, content, changes)
+    spec = spec_again(folder.name, content["spec"], changes)
     known = list(dict.fromkeys(row["image"] for row in rows))
     order = sorted(known, key=lambda i: hashlib.sha256(f"{content['run']}|{i}".encode()).digest())
     chosen = set(order[: images or len(order)])
@@ -90,6 +90,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
             raise TypeError
         if not all(r.get(k) for r in rows for k in ("image", "rain", "derainer", "pixels")):
             raise ValueError
+        if any(None in r or None in r.values() for r in rows):
+            raise ValueError
     except OSError as error:
         raise UsageError(
             f"{folder}: no {Path(error.filename or '').name}: give a run's --out folder"
@@ -99,9 +101,15 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
     return content, rows
 
 
-def _spec(folder: Path, content: Mapping[str, Any], changes: Mapping[str, Any]) -> RunSpec:
-    """The run's spec with what was typed here; words that run code must have been typed."""
-    said = {k: tuple(v) if isinstance(v, list) else v for k, v in content["spec"].items()}
+def spec_again(name: str, found: Mapping[str, Any], changes: Mapping[str, Any]) -> RunSpec:
+    """A run's spec with what was typed here; words that run code must have been typed.
+
+    Args:
+        name: Where it was found.
+        found: Its fields, as JSON.
+        changes: Fields that were typed.
+    """
+    said = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
     fields = {k: v for k, v in said.items() if k in RunSpec.model_fields and v is not None}
     kept = {k: v for k, v in fields.items() if k not in changes}
     words = dict.fromkeys(kept.get("derainer", ()), "--derainer")
@@ -109,7 +117,7 @@ def _spec(folder: Path, content: Mapping[str, Any], changes: Mapping[str, Any]) 
     for word, flag in words.items():
         if isinstance(word, str) and is_code(word):
             raise UsageError(
-                f"{folder.name} asks to run code, {word}: type it with {flag} if you trust it"
+                f"{name} asks to run code, {word}: type it with {flag} if you trust it"
             )
     return checked(**{**fields, **changes})
 

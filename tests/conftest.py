@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,20 +26,32 @@ def _ultralytics_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["YOLO_CONFIG_DIR"] = str(tmp_path_factory.mktemp("ultralytics"))
 
 
-def miniature(name: str, root: Path) -> Path:
+def miniature(name: str, root: Path, **sizes: int) -> Path:
     """Make the miniature of a data set by its ``tests/data/<name>/make.py``."""
     spec = importlib.util.spec_from_file_location(f"make_{name}", TESTS / "data" / name / "make.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    made: Path = module.make(root)
+    made: Path = module.make(root, **sizes)
     return made
 
 
 @pytest.fixture(scope="session")
 def coco_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return miniature("coco", tmp_path_factory.mktemp("coco"))
+
+
+@pytest.fixture(scope="session")
+def miniature_of() -> Callable[[str, Path], Path]:
+    """Makes the miniature of a data set in a folder."""
+    return miniature
+
+
+@pytest.fixture
+def coco_of(tmp_path: Path) -> Callable[[int], Path]:
+    """Makes a miniature with as many images as are asked for."""
+    return lambda images: miniature("coco", tmp_path / f"coco-{images}", images=images)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -66,6 +67,10 @@ class Rain(Protocol):
         """
         ...
 
+    def __hash__(self) -> int:
+        """Equal parameters, equal hashes, as of any frozen dataclass."""
+        ...
+
     def parameters(self) -> dict[str, Any]:
         """Everything that decides the result beside image and generator, as plain JSON values."""
         ...
@@ -120,6 +125,7 @@ def uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return low + (high - low) * int(rng.integers(0, 1001)) / 1000
 
 
+@functools.lru_cache(1024)
 def digest(rain: Rain) -> str:
     """Name of a rain by its parameters alone: sha256 of their canonical JSON."""
     text = json.dumps(rain.parameters(), sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -289,6 +289,10 @@ def reduce(evidences: Sequence[Evidence], metrics: Sequence[str]) -> dict[str, S
     return scores
 
 
+AT_ONCE = 80
+"""Resampled sets whose weights are held at a time, a multiple of what vector units take."""
+
+
 def resample(
     evidences: Sequence[Evidence], metrics: Sequence[str], counts: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float64]]:
@@ -296,9 +300,12 @@ def resample(
     draws = {}
     for name, values in by_image(evidences, metrics).items():
         finite = np.isfinite(values)
-        weights = counts[:, finite].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            draws[name] = (weights @ values[finite]) / weights.sum(1)
+        parts = []
+        for start in range(0, len(counts), AT_ONCE):
+            weights = counts[start : start + AT_ONCE, finite].astype(np.float64)
+            with np.errstate(invalid="ignore"):
+                parts.append((weights @ values[finite]) / weights.sum(1))
+        draws[name] = np.concatenate(parts)
     return draws
 
 

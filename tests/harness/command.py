@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,10 @@ def words(coco: Path, detector: Path, workspace: Path, *more: str) -> list[str]:
     ]
 
 
+Before = Callable[[], None]
+"""A function of a test's module, perhaps with arguments bound."""
+
+
 class Process(Protocol):
     """What the tests need of a process; `subprocess.Popen` has it."""
 
@@ -40,11 +45,11 @@ class Process(Protocol):
 class Forked:
     """A `Process` forked from the one that holds the large packages."""
 
-    def __init__(self, arguments: tuple[str, ...], cwd: Path) -> None:
+    def __init__(self, arguments: tuple[str, ...], cwd: Path, before: Before | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._shown = [Path(self._folder.name) / name for name in ("out", "err")]
         self._process = FORKED.Process(
-            target=_command, args=(arguments, cwd, dict(os.environ), self._shown)
+            target=_command, args=(arguments, cwd, dict(os.environ), self._shown, before)
         )
         self._process.start()
 
@@ -64,7 +69,11 @@ class Forked:
 
 
 def _command(
-    arguments: tuple[str, ...], cwd: Path, environ: dict[str, str], shown: list[Path]
+    arguments: tuple[str, ...],
+    cwd: Path,
+    environ: dict[str, str],
+    shown: list[Path],
+    before: Before | None,
 ) -> None:
     for descriptor, file in zip((1, 2), shown, strict=True):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
@@ -75,15 +84,21 @@ def _command(
     sys.argv[1:] = arguments
     from harness.__main__ import main
 
+    if before is not None:
+        before()
     sys.exit(main())
 
 
 def start(
-    *arguments: str, cwd: Path = ROOT, code: str | None = None, fresh: bool = False
+    *arguments: str,
+    cwd: Path = ROOT,
+    code: str | None = None,
+    fresh: bool = False,
+    before: Before | None = None,
 ) -> Process:
-    """Start ``python -m harness``, or run code before it in the same process."""
+    """Start ``python -m harness``, or run code or a function before it in the same process."""
     if not code and not fresh:
-        return Forked(arguments, cwd)
+        return Forked(arguments, cwd, before)
     begin = ["-c", f"{code}\nimport sys\nfrom harness.__main__ import main\nsys.exit(main())"]
     return subprocess.Popen(
         [sys.executable, *(begin if code else ["-m", "harness"]), *arguments],

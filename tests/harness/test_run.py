@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sqlite3
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +127,16 @@ def test_the_second_run_computes_nothing(
     assert text_of(again(spec, unbroken)) == before
 
 
+def test_the_second_run_imports_no_torch(
+    unbroken: Path, coco_root: Path, detector_file: Path
+) -> None:
+    told = "sys.stderr.writelines({'torch', 'ultralytics'} & sys.modules.keys())"
+    code = f"import atexit, sys; atexit.register(lambda: {told})"
+    status, shown, err = finish(start(*words(coco_root, detector_file, unbroken), code=code))
+    assert (status, err) == (0, "")
+    assert "median" in shown
+
+
 def test_images_and_predictions_may_vanish_or_break(
     spec: RunSpec, unbroken: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,33 +158,6 @@ def test_images_and_predictions_may_vanish_or_break(
     assert [r.getMessage().partition(": ")[2] for r in caplog.records] == [
         "the cached image is damaged and made again"
     ] * 2
-
-
-def test_a_kill_loses_nothing(
-    spec: RunSpec, unbroken: Path, tmp_path: Path, coco_root: Path, detector_file: Path
-) -> None:
-    command = words(coco_root, detector_file, tmp_path, "--out", str(tmp_path / "out"))
-    for rows in (1, 12, 40):
-        process = start(*command, "--workers", "2")
-        while process.poll() is None and evidence_rows(tmp_path) < rows:
-            time.sleep(0.02)
-        process.kill()
-        process.communicate()
-    assert not (tmp_path / "out").exists(), "the last kill came after the end"
-    assert 0 < evidence_rows(tmp_path) < evidence_rows(unbroken)
-    status, _, _ = finish(start(*command))
-    assert status == 0
-    assert text_of_records(tmp_path / "out") == text_of_records(unbroken / "out")
-
-
-def evidence_rows(workspace: Path) -> int:
-    """Rows of evidence in a ledger that another process may be writing."""
-    try:
-        with sqlite3.connect(f"file:{workspace}/ledger.sqlite?mode=ro", uri=True) as db:
-            count: int = db.execute("SELECT count(*) FROM evidence").fetchone()[0]
-            return count
-    except sqlite3.Error:
-        return 0
 
 
 def test_a_truncated_photograph_is_an_error_of_that_image(
@@ -390,3 +371,25 @@ class Above:
         levels = image.astype(np.float32) + np.float32(0.6)
         above: NDArrayFloat = np.minimum(levels / np.float32(255), np.float32(1))
         return above
+
+
+def test_unchanged_files_are_not_written_again(
+    spec: RunSpec, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.provenance._git", lambda *words: "")
+    workspace, out = tmp_path / "w", tmp_path / "w" / "out"
+    shutil.copytree(unbroken, workspace)
+
+    def written() -> set[str]:
+        """Files that a run writes which finds all done."""
+        before = {f: f.stat().st_mtime_ns for f in out.rglob("*")}
+        again(spec, workspace, workers=1, out=str(out))
+        return {f.name for f in out.rglob("*.*") if f.stat().st_mtime_ns != before.get(f)}
+
+    assert "report.html" in written()  # the code was another, as far as git knows
+    assert written() == set()
+    (out / "results.csv").unlink()
+    assert {"results.csv", "report.html"} <= written()
+    monkeypatch.setattr("harness.provenance._git", lambda *words: " M harness/engine.py")
+    assert "report.html" in written()
+    assert "report.html" in written()  # nobody knows what changed in the code

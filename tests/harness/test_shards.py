@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,60 @@ def test_parts_put_together_are_the_whole(
     capsys.readouterr()
     assert run_command_line(words) == 0
     assert ": 0 rows of 3 workspaces are new" in capsys.readouterr().out
+
+
+def test_a_report_of_all_parts_is_the_wholes(
+    spec: RunSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "coco"
+    shutil.copytree(str(spec.data_root), root)
+    broken = root / "images" / "val2017" / "000000000007.jpg"
+    broken.write_bytes(broken.read_bytes()[:900])
+    spec = spec.model_copy(update={"data_root": str(root)})
+    whole = run(spec)
+    assert [e["sample"] for e in whole.errors] == ["7"]
+    parts = [tmp_path / f"part-{i}" for i in range(3)]
+    for i, part in enumerate(parts):
+        run(spec.model_copy(update={"shard": f"{i}/3", "workspace": str(part)}))
+    before = {part: (part / "ledger.sqlite").read_bytes() for part in parts}
+    where = ["--data-root", str(root), "--model", f"detection={spec.model['detection']}"]
+    out = ["--out", str(tmp_path / "out")]
+    assert run_command_line(["report", *map(str, parts), *where, *out]) == 0
+    text, text_of_whole = (tmp_path / "out" / "results.json").read_text(), whole.to_json()
+    begins = ' "errors"'
+    assert text[text.index(begins) :] == text_of_whole[text_of_whole.index(begins) :]
+    assert {part: (part / "ledger.sqlite").read_bytes() for part in parts} == before
+    capsys.readouterr()
+
+    label = root / "images" / "val2017" / "000000000001.jpg"
+    for words, told in (
+        ([*parts[:2], *where], "missing: 2/3; run them with --shard and report all workspaces"),
+        ([*parts, *where[2:]], "no such folder; give the one where the data lie"),
+        ([*parts, "--run", "a", *where], "--run is of one workspace"),
+        ([parts[0], spec.workspace, *where], "these are of different runs"),
+    ):
+        assert run_command_line(["report", *map(str, words), *out]) == 2
+        err = capsys.readouterr().err
+        assert told in err
+        assert err.count("\n") == 1
+    label.write_bytes(label.read_bytes() + b"\0")
+    assert run_command_line(["report", *map(str, parts), *where, *out]) == 2
+    assert "missing: 1 of 7 images, 1 among them; repeat" in capsys.readouterr().err
+
+
+def test_parts_that_ask_to_run_code_are_refused(
+    spec: RunSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.py").write_text("from torch.nn import Identity as own\n")
+    word = f"{tmp_path}/own.py:own"
+    spec = spec.model_copy(update={"derainer": (word,), "task": ("none",), "model": {}})
+    parts = [str(tmp_path / f"part-{i}") for i in range(2)]
+    for i, part in enumerate(parts):
+        run(spec.model_copy(update={"shard": f"{i}/2", "workspace": part}))
+    words = ["report", *parts, "--data-root", str(spec.data_root), "--out", str(tmp_path / "out")]
+    assert run_command_line(words) == 2
+    assert "asks to run code, own.py:own: type it with --derainer" in capsys.readouterr().err
+    assert run_command_line([*words, "--derainer", word]) == 0
 
 
 def test_wrong_parts_are_one_line(
