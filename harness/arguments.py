@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
-from harness.spec import RunSpec, UsageError
+from harness.flags import OF_DATA, add_field, allow_code
+from harness.spec import RunSpec
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
-
-REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "protocol", "save")
-"""Fields that take several words: the flag repeated, or commas between names."""
-
-OF_DATA = ("data_root", "model", "model_dir", "derainer")
-"""Fields that say where data and networks lie on this machine."""
-PATHS = ("data_root", "model_dir", "workspace", "out")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,42 +40,32 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _add_field(verb: argparse._ActionsContainer, name: str) -> None:
-    """A flag for a field of RunSpec; where it is not given, the field's default holds."""
-    field = RunSpec.model_fields[name]
-    flag = "--" + name.replace("_", "-")
-    default = field.get_default(call_default_factory=True)
-    shown = ",".join(default) if isinstance(default, tuple) else default
-    text = (field.description or "") + (f" (default: {shown})" if shown not in (None, "") else "")
-    kinds = get_args(field.annotation) or (field.annotation,)
-    options: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
-    if name == "model":
-        options.update(action="append", metavar="TASK=FILE", help=field.description)
-    elif name in REPEATED:
-        words = "KEY=VALUE[/VALUE…]" if name == "where" else "NAME[,NAME…]"
-        options.update(action="append", metavar=words)
-    elif bool in kinds:
-        options.update(action=argparse.BooleanOptionalAction)
-    elif int in kinds:
-        options.update(type=int, metavar="N")
-    elif float in kinds:
-        options.update(type=float, metavar="X")
-    elif str in kinds:
-        options.update(metavar="PATH" if name in PATHS else "NAME")
-    else:
-        options.update(choices=kinds)
-    verb.add_argument(flag, **options)
-
-
 def _run(verbs: Verbs) -> None:
     run = verbs.add_parser(
         "run",
         help="rain on a data set, derain it, run tasks on it, score, report",
         description="Every flag is a field of RunSpec. A run continues where an earlier one of the "
-        "same workspace stopped.",
+        "same workspace stopped. Flags typed beside --suite or --from take the place of what "
+        "stands there.",
     )
+    files = run.add_argument_group("what stands in a file")
+    files.add_argument(
+        "--suite",
+        type=Path,
+        metavar="FILE.yaml",
+        help="a list of runs, one after the other: fields of RunSpec, and name, its folder below "
+        "--out (default: its number)",
+    )
+    files.add_argument(
+        "--from",
+        dest="again",
+        metavar="RUN",
+        help="repeat a run: an --out folder, its results.json, a spec as JSON, or the first digits "
+        "of a run of --workspace",
+    )
+    allow_code(files)
     for name in RunSpec.model_fields:
-        _add_field(run, name)
+        add_field(run, name)
     run.add_argument(
         "--dry-run", action="store_true", help="say what is there, what would be computed, and stop"
     )
@@ -106,7 +89,7 @@ def _score(verbs: Verbs) -> None:
     score.add_argument("--predictions", type=Path, metavar="PATH", help="a file or folder")
     where = ("dataset", "data_root", "split", "pair", "where", "limit")
     for name in (*where, "quality", "protocol", "workers"):
-        _add_field(score, name)
+        add_field(score, name)
     score.add_argument("--out", type=Path, metavar="DIR", help="folder for results and page")
     score.set_defaults(verb="score")
 
@@ -136,7 +119,8 @@ def _report(verbs: Verbs) -> None:
     report.add_argument("--no-images", action="store_true", help="no pictures on the page")
     parts = report.add_argument_group("of parts, where data and networks lie on this machine")
     for name in OF_DATA:
-        _add_field(parts, name)
+        add_field(parts, name)
+    allow_code(parts)
     report.set_defaults(verb="report")
 
 
@@ -165,7 +149,7 @@ def _regress(verbs: Verbs) -> None:
         help="authors' weights; those that fetch knows are found by themselves",
     )
     for name in ("limit", "workers", "device", "workspace"):
-        _add_field(papers, name)
+        add_field(papers, name)
     folders = regress.add_argument_group("of folders")
     folders.add_argument(
         "--tolerance",
@@ -202,7 +186,8 @@ def _verify(verbs: Verbs) -> None:
     )
     verify.add_argument("--all", action="store_true", help="all images")
     for name in (*OF_DATA, "device", "workers"):
-        _add_field(verify, name)
+        add_field(verify, name)
+    allow_code(verify)
     verify.set_defaults(verb="verify")
 
 
@@ -214,7 +199,7 @@ def _synth(verbs: Verbs) -> None:
         "continues where the first one stopped.",
     )
     for name in ("dataset", "data_root", "split", "pair", "where", "seed", "limit", "workers"):
-        _add_field(synth, name)
+        add_field(synth, name)
     synth.add_argument("--rain", default="photoshop-heavy", help="one rain")
     synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     synth.add_argument(
@@ -231,7 +216,7 @@ def _check_data(verbs: Verbs) -> None:
         description="Every label and image is looked at; the exit status is 1 where errors remain.",
     )
     for name in ("dataset", "data_root", "split", "pair"):
-        _add_field(checked, name)
+        add_field(checked, name)
     checked.add_argument(
         "--against", type=Path, metavar="DIR", help="images that the set should share none with"
     )
@@ -272,7 +257,7 @@ def _train(verbs: Verbs) -> None:
     )
     train.add_argument("name", metavar="NAME", help="a derainer, refinenet or yolo")
     for name in ("dataset", "data_root", "split", "where", "limit", "dtype"):
-        _add_field(train, name)
+        add_field(train, name)
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
     train.add_argument(
         "--from",
@@ -287,7 +272,7 @@ def _train(verbs: Verbs) -> None:
     )
     derainers = train.add_argument_group("of derainers alone")
     for name in ("pair", "seed", "device", "workers"):
-        _add_field(derainers, name)
+        add_field(derainers, name)
     derainers.add_argument(
         "--rain",
         action="append",
@@ -329,7 +314,7 @@ def _fetch(verbs: Verbs) -> None:
 
 def _doctor(verbs: Verbs) -> None:
     doctor = verbs.add_parser("doctor", help="what this machine has and lacks, with the remedy")
-    _add_field(doctor, "workspace")
+    add_field(doctor, "workspace")
     doctor.set_defaults(verb="doctor")
 
 
@@ -377,23 +362,3 @@ def _list(verbs: Verbs) -> None:
         "--image", type=Path, metavar="FILE", help="that photograph (default: a street)"
     )
     names.set_defaults(verb="list")
-
-
-def fields_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Fields of a RunSpec that were given as flags."""
-    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
-    for name in REPEATED:
-        if name in fields:
-            fields[name] = split_words(fields[name])
-    if "model" in fields:
-        pairs = [word.partition("=") for word in fields["model"]]
-        wrong = next((task for task, _, file in pairs if not file), None)
-        if wrong is not None:
-            raise UsageError(f"--model {wrong}: expected TASK=FILE, e.g. detection=yolov8n.pt")
-        fields["model"] = {task: file for task, _, file in pairs}
-    return fields
-
-
-def split_words(flags: Sequence[str]) -> tuple[str, ...]:
-    """Words of a repeated flag."""
-    return tuple(w for words in flags for w in words.split(",") if w)

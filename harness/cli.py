@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import sqlite3
 import sys
 import warnings
@@ -13,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.arguments import OF_DATA, REPEATED, fields_of, parser, split_words
+from harness.arguments import parser
+from harness.flags import OF_DATA, REPEATED, fields_of, split_words
 from harness.spec import RunSpec, UsageError, checked
 from harness.storage import storage_error
 from harness.terminal import progress_bars, say, show, show_survey, table
@@ -81,12 +81,29 @@ def _ours() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from harness.suites import specs_of
+
+    worst = 0
+    for place, spec in specs_of(arguments).items():
+        if place:
+            print(place)
+        try:
+            status = _run_one(spec, arguments.dry_run)
+        except ValueError as error:
+            if not place or not _is_users(error):
+                raise
+            say(f"error: {place}: {error}")
+            status = 2
+        worst = max(worst, status)
+    return worst
+
+
+def _run_one(spec: RunSpec, is_dry: bool) -> int:
     from harness.engine import run
     from harness.memory import keep_large_blocks
     from harness.survey import survey
 
-    spec = checked(**fields_of(arguments))
-    if arguments.dry_run:
+    if is_dry:
         return show_survey(survey(spec))
     keep_large_blocks()
     with progress_bars() as progress:
@@ -148,7 +165,9 @@ def _report(arguments: argparse.Namespace) -> int:
         if arguments.run:
             raise UsageError("--run is of one workspace; several are the parts of one run")
         typed = fields_of(arguments)
-        results = union(workspaces, {k: typed[k] for k in OF_DATA if k in typed})
+        results = union(
+            workspaces, {k: typed[k] for k in OF_DATA if k in typed}, arguments.allow_code
+        )
     else:
         results = load_results(workspaces[0], arguments.run)
     if arguments.no_images:
@@ -260,38 +279,9 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    sheet, image = arguments.sheet, arguments.image
-    if (sheet or image) and arguments.table != "rains":
-        raise UsageError("--sheet and --image belong to list rains")
-    if image and not sheet:
-        raise UsageError("--image needs --sheet FILE.png, the picture to write")
-    if arguments.table == "models" and not arguments.json:
-        from tasks.models import MODELS
+    from harness.names import show_names
 
-        rows = [
-            [name, row.task, row.licence, row.lacking() or "yes"] for name, row in MODELS.items()
-        ]
-        table(["family", "task", "licence", "runs here"], rows)
-        return 0
-    if arguments.table == "papers":
-        from reports.claims import read_tables
-
-        tables = [
-            {"paper": t.paper, "table": t.table, "cells": len(t.claims), "caption": t.caption}
-            for t in read_tables()
-        ]
-        if arguments.json:
-            print(json.dumps(tables, indent=1))
-        else:
-            table(list(tables[0]), [[str(value) for value in row.values()] for row in tables])
-        return 0
-    names = _names(arguments.table)
-    print(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
-    if sheet:
-        from harness.sheet import write_rain_sheet
-
-        write_rain_sheet(sheet, image)
-    return 0
+    return show_names(arguments)
 
 
 def _regress(arguments: argparse.Namespace) -> int:
@@ -310,8 +300,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.number < 1:
         raise UsageError(f"--images {arguments.number}: at least 1")
     number = None if arguments.all else arguments.number
+    typed, allowed = fields_of(arguments), arguments.allow_code
     with progress_bars() as progress:
-        checks = verify(arguments.folder, fields_of(arguments), number, progress)
+        checks = verify(arguments.folder, typed, number, progress, allowed)
     return show_checks(checks)
 
 
@@ -363,29 +354,3 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "gather": _gather,
 }
 """What each verb of `harness.arguments` does; returns the exit status."""
-
-
-def _names(table: str) -> list[str]:
-    if table == "datasets":
-        from datasets import DATASETS
-
-        return list(DATASETS)
-    if table == "rains":
-        from datasets.rain import RAINS
-
-        return ["none", *RAINS]
-    if table == "derainers":
-        from derainers import DERAINERS
-
-        return list(DERAINERS)
-    if table == "tasks":
-        from tasks import TASKS
-
-        return list(TASKS)
-    if table == "models":
-        from tasks.models import MODELS
-
-        return list(MODELS)
-    from tasks.quality import METRICS
-
-    return list(METRICS)

@@ -81,13 +81,11 @@ class Loader:
         return restorer
 
 
-def is_code(word: str) -> bool:
-    """Whether a word would run a function of a file or module."""
+def sources_of(word: str) -> list[str]:
+    """Files and modules whose functions a word would run."""
     parts = word.removeprefix("half:").split("+")
-    return any(
-        _FACTORY.fullmatch(part) is not None and not part.startswith(("dir:", "spandrel:"))
-        for part in parts
-    )
+    found = [_FACTORY.fullmatch(p) for p in parts if not p.startswith(("dir:", "spandrel:"))]
+    return [match["source"] for match in found if match is not None]
 
 
 def derainer_plan(word: str, own: Mapping[str, Any], dataset: Dataset) -> DerainerPlan:

@@ -35,7 +35,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(min_length=1)]
 class RunSpec(BaseModel):
     """Conditions x tasks on one data set; every field is a flag of ``run``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     dataset: str | None = Field(
         default=None,

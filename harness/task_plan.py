@@ -96,6 +96,12 @@ def network_of(task: str, spec: RunSpec) -> Network:
     raise UsageError(f"--model {task}={word}: no such file")
 
 
+def source_of(word: str) -> list[str]:
+    """The file or module of which a network's word would run a function, if it would."""
+    name = word.partition("@")[0]
+    return [name.rpartition(":")[0]] if ":" in name and not Path(word).is_file() else []
+
+
 def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None = None) -> Task:
     """A task on a data set, with what loads its network; without, for scoring alone.
 

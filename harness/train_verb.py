@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from harness.arguments import split_words
+from harness.flags import split_words
 from harness.spec import RunSpec, UsageError, checked
 from harness.terminal import line, progress_bars
 

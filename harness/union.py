@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from harness import keys
 from harness.chain import Entry
 from harness.exemplary import exemplary
+from harness.found import spec_again
 from harness.gather import gather
 from harness.lacking import known_units
 from harness.ledger import Ledger, load_results
@@ -22,13 +23,14 @@ from harness.record import Results
 from harness.reduction import gallery, reduced
 from harness.spec import UsageError
 from harness.unit import Failure
-from harness.verify import spec_again
 
 OF_A_PART = ("shard", "max_errors", "cache_gb", "data_root", "model", "derainer")
 """Fields that may differ between parts of one run, some because folders are left out of them."""
 
 
-def union(workspaces: Sequence[Path], changes: Mapping[str, Any]) -> Results:
+def union(
+    workspaces: Sequence[Path], changes: Mapping[str, Any], allowed: Collection[str] = ()
+) -> Results:
     """The numbers of a whole run from the ledgers of its parts, which stay as they are.
 
     Labels and images are read, to know what belongs to the run; nothing is computed but scores.
@@ -36,6 +38,7 @@ def union(workspaces: Sequence[Path], changes: Mapping[str, Any]) -> Results:
     Args:
         workspaces: Of ``--shard 0/N`` to ``N-1/N``.
         changes: Fields of the spec that say where data and networks lie here.
+        allowed: Words that may run code though the ledgers ask for it.
 
     Raises:
         UsageError: If they are no parts of one run, or something is missing.
@@ -53,7 +56,7 @@ def union(workspaces: Sequence[Path], changes: Mapping[str, Any]) -> Results:
             "report where the same versions are installed"
         )
     whole = {**first.spec, "shard": None, "device": "cpu"}
-    plan = make_plan(spec_again(str(workspaces[0]), whole, changes), {})
+    plan = make_plan(spec_again(str(workspaces[0]), whole, changes, allowed), {})
     said = plan.spec.model_copy(update={"device": first.spec["device"]})
     made_by = {name: first.provenance[name] for name in ("device", "workers")}
     plan = replace(plan, spec=said, **made_by)

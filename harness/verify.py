@@ -7,14 +7,14 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.derainer_plan import is_code
+from harness.found import spec_again
 from harness.record import Results
-from harness.spec import RunSpec, UsageError, checked
+from harness.spec import UsageError
 from reports.by_image import by_image_csv
 
 BOUND = {"quality": 0.01, "detection": 0.05, "instance": 0.05, "semantic": 0.01}
@@ -45,7 +45,11 @@ class Check:
 
 
 def verify(
-    folder: Path, changes: Mapping[str, Any], images: int | None = 16, progress: Any = None
+    folder: Path,
+    changes: Mapping[str, Any],
+    images: int | None = 16,
+    progress: Any = None,
+    allowed: Collection[str] = (),
 ) -> list[Check]:
     """Render, derain, predict and score some images again, and compare with what the folder says.
 
@@ -54,6 +58,7 @@ def verify(
         changes: Fields of the spec that say where data and networks lie here.
         images: How many; drawn by the run's digest, so that nobody can choose them. None = all.
         progress: Told of every finished image.
+        allowed: Words that may run code though the folder asks for it.
 
     Returns:
         A check per condition.
@@ -64,7 +69,7 @@ def verify(
     from harness.engine import run
 
     content, rows = _read(folder)
-    spec = spec_again(folder.name, content["spec"], changes)
+    spec = spec_again(folder.name, content["spec"], changes, allowed)
     known = list(dict.fromkeys(row["image"] for row in rows))
     order = sorted(known, key=lambda i: hashlib.sha256(f"{content['run']}|{i}".encode()).digest())
     chosen = set(order[: images or len(order)])
@@ -99,27 +104,6 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
         raise UsageError(f"{folder}: damaged results, or those of another version") from error
     return content, rows
-
-
-def spec_again(name: str, found: Mapping[str, Any], changes: Mapping[str, Any]) -> RunSpec:
-    """A run's spec with what was typed here; words that run code must have been typed.
-
-    Args:
-        name: Where it was found.
-        found: Its fields, as JSON.
-        changes: Fields that were typed.
-    """
-    said = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
-    fields = {k: v for k, v in said.items() if k in RunSpec.model_fields and v is not None}
-    kept = {k: v for k, v in fields.items() if k not in changes}
-    words = dict.fromkeys(kept.get("derainer", ()), "--derainer")
-    words |= dict.fromkeys(dict(kept.get("model", {})).values(), "--model")
-    for word, flag in words.items():
-        if isinstance(word, str) and is_code(word):
-            raise UsageError(
-                f"{name} asks to run code, {word}: type it with {flag} if you trust it"
-            )
-    return checked(**{**fields, **changes})
 
 
 def _compared(rows: list[Row], found: Results) -> list[Check]:

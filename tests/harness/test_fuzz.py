@@ -49,6 +49,21 @@ HOSTILE: list[Any] = [
     {"size": [4, 4], "counts": [-1, 17, 2**40]},
     DEEP,
 ]
+RUNS = [
+    {"name": "light", "rain": ["photoshop-light"], "task": ["none"], "limit": 2, "seed": 3},
+    {"derainer": ["median"], "quality": ["psnr"], "model": {"detection": "net.pt"}, "task": "none"},
+]
+"""A suite."""
+SUITE = b"""- name: light
+  rain: [photoshop-light, none]
+  task: none
+- derainer: median   # the other one
+  model: {detection: net.pt}
+  quality:
+    - psnr
+    - ssim
+  task: "none"
+"""
 Rng = np.random.Generator
 Words = tuple[str, ...]
 
@@ -123,6 +138,11 @@ def any_run(data: bytes, rng: Rng) -> bytes:
         return db.serialize()
 
 
+def any_suite(data: bytes, rng: Rng) -> bytes:
+    """A suite of other values, as JSON, which YAML can hold; now and then only bytes."""
+    return any_bytes(SUITE, rng) if rng.random() < 0.3 else any_json(json.dumps(RUNS).encode(), rng)
+
+
 def compared_to_itself(template: Path) -> Words:
     """The run with itself in another workspace."""
     digest = json.loads((template / "results" / "results.json").read_text())["run"]
@@ -186,6 +206,7 @@ def template(
         save=("predictions",),
     )
     run(spec)
+    (root / "suite.yaml").write_bytes(SUITE)
     return root
 
 
@@ -209,7 +230,7 @@ SMALL = ("--limit", "1", "--no-images", "--workspace", "{case}/w")
 
 
 def corpus(template: Path, frames: Path, canary: Path) -> list[Case]:
-    """About 700 cases, the same ones every time."""
+    """About 780 cases, the same ones every time."""
     rng = np.random.default_rng(0)
     cases: list[Case] = []
 
@@ -272,6 +293,10 @@ def corpus(template: Path, frames: Path, canary: Path) -> list[Case]:
     compared = ("regress", str(template / "results"), "{case}/results")
     add(70, "results/results.json", any_json, compared, verified)
     add(20, "results/images.csv", any_bytes, verified)
+    suite: Words = ("run", "--suite", "{case}/suite.yaml", *COCO, "--dry-run", *SMALL)
+    add(40, "suite.yaml", any_suite, suite, (*(w for w in suite if w != "--dry-run"),))
+    repeated = ("run", "--from", "{case}/results", *COCO[2:], "--dry-run", *SMALL)
+    add(20, "results/results.json", any_json, repeated)
     add(20, "results/draws.npz", any_bytes, compared)
 
     for split, file in (

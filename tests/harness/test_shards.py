@@ -85,7 +85,10 @@ def test_a_report_of_all_parts_is_the_wholes(
 
 
 def test_parts_that_ask_to_run_code_are_refused(
-    spec: RunSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spec: RunSpec,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "own.py").write_text("from torch.nn import Identity as own\n")
     word = f"{tmp_path}/own.py:own"
@@ -95,8 +98,11 @@ def test_parts_that_ask_to_run_code_are_refused(
         run(spec.model_copy(update={"shard": f"{i}/2", "workspace": part}))
     words = ["report", *parts, "--data-root", str(spec.data_root), "--out", str(tmp_path / "out")]
     assert run_command_line(words) == 2
-    assert "asks to run code, own.py:own: type it with --derainer" in capsys.readouterr().err
+    said = "asks to run code, own.py:own (not here): type it with --derainer, or add --allow-code"
+    assert said in capsys.readouterr().err
     assert run_command_line([*words, "--derainer", word]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert run_command_line([*words, "--allow-code", "own.py:own"]) == 0
 
 
 def test_wrong_parts_are_one_line(

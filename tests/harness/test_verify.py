@@ -68,11 +68,36 @@ def test_invented_numbers_are_noticed(
     assert "quality/psnr_y_db" in "".join(capsys.readouterr().out.split())
 
 
-def test_code_of_a_folder_is_not_run(folder: Path, coco_root: Path) -> None:
+def test_code_of_a_folder_is_not_run(
+    folder: Path, coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = json.loads((folder / "results.json").read_text())
-    content["spec"]["derainer"] = ["evil.py:build"]
+    (tmp_path / "evil.py").write_text("raise SystemExit('foreign code')")
+    monkeypatch.chdir(tmp_path)
+    for key, value in (
+        ("derainer", ["evil.py:build"]),
+        ("derainer", ["half:median+evil.py:build"]),
+        ("model", {"semantic": "evil.py:build"}),
+        ("model", {"semantic": "evil.py:build@"}),
+        ("model", {"semantic": "evil.py:1"}),
+    ):
+        changed = {**content, "spec": {**content["spec"], key: value, "task": ["semantic"]}}
+        (folder / "results.json").write_text(json.dumps(changed))
+        with pytest.raises(UsageError, match=r"asks to run code, .* \(sha256 [0-9a-f]{64}\)"):
+            verify(folder, {"data_root": str(coco_root)})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("out", "elsewhere"), ("workspace", "elsewhere"), ("address", "10.0.0.1:6379")],
+)
+def test_a_folder_says_not_where_to_write_or_connect(
+    folder: Path, coco_root: Path, key: str, value: str
+) -> None:
+    content = json.loads((folder / "results.json").read_text())
+    content["spec"][key] = value
     (folder / "results.json").write_text(json.dumps(content))
-    with pytest.raises(UsageError, match=r"asks to run code, evil\.py:build: type it with"):
+    with pytest.raises(UsageError, match=f"sets {key}, .* type --{key}"):
         verify(folder, {"data_root": str(coco_root)})
 
 

@@ -1,0 +1,74 @@
+"""Fields of a RunSpec as flags, and flags as fields."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from harness.spec import RunSpec, UsageError
+
+REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "protocol", "save")
+"""Fields that take several words: the flag repeated, or commas between names."""
+
+OF_DATA = ("data_root", "model", "model_dir", "derainer")
+"""Fields that say where data and networks lie on this machine."""
+PATHS = ("data_root", "model_dir", "workspace", "out")
+
+
+def add_field(verb: argparse._ActionsContainer, name: str) -> None:
+    """A flag for a field of RunSpec; where it is not given, the field's default holds."""
+    field = RunSpec.model_fields[name]
+    flag = "--" + name.replace("_", "-")
+    default = field.get_default(call_default_factory=True)
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    text = (field.description or "") + (f" (default: {shown})" if shown not in (None, "") else "")
+    kinds = get_args(field.annotation) or (field.annotation,)
+    options: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
+    if name == "model":
+        options.update(action="append", metavar="TASK=FILE", help=field.description)
+    elif name in REPEATED:
+        words = "KEY=VALUE[/VALUE…]" if name == "where" else "NAME[,NAME…]"
+        options.update(action="append", metavar=words)
+    elif bool in kinds:
+        options.update(action=argparse.BooleanOptionalAction)
+    elif int in kinds:
+        options.update(type=int, metavar="N")
+    elif float in kinds:
+        options.update(type=float, metavar="X")
+    elif str in kinds:
+        options.update(metavar="PATH" if name in PATHS else "NAME")
+    else:
+        options.update(choices=kinds)
+    verb.add_argument(flag, **options)
+
+
+def allow_code(verb: argparse._ActionsContainer) -> None:
+    """The flag that lets words run code which were found, not typed."""
+    verb.add_argument(
+        "--allow-code",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="run this FILE.py:FACTORY or MODULE:FACTORY though a file asks for it, not you",
+    )
+
+
+def fields_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fields of a RunSpec that were given as flags."""
+    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
+    for name in REPEATED:
+        if name in fields:
+            fields[name] = split_words(fields[name])
+    if "model" in fields:
+        pairs = [word.partition("=") for word in fields["model"]]
+        wrong = next((task for task, _, file in pairs if not file), None)
+        if wrong is not None:
+            raise UsageError(f"--model {wrong}: expected TASK=FILE, e.g. detection=yolov8n.pt")
+        fields["model"] = {task: file for task, _, file in pairs}
+    return fields
+
+
+def split_words(flags: Sequence[str]) -> tuple[str, ...]:
+    """Words of a repeated flag."""
+    return tuple(w for words in flags for w in words.split(",") if w)
