@@ -85,82 +85,121 @@ def _image_key(sample: Sample, file: Path, half: Half | None) -> str:
     )
 
 
+class Keyring:
+    """What names the units of one condition; what they share is put into words once."""
+
+    def __init__(self, plan: Plan, condition: Condition) -> None:
+        """Of a condition of a plan."""
+        self.plan = plan
+        self.condition = condition
+        self._patterns: dict[tuple[str, ...], keys.Pattern] = {}
+
+    def of(self, entry: Entry) -> UnitKeys:
+        """The keys of one image."""
+        return UnitKeys(self, entry)
+
+    def key(
+        self,
+        stage: str,
+        fixed: Callable[[], dict[str, Any]],
+        about: str = "",
+        **varying: str | None,
+    ) -> str:
+        """As `keys.key`.
+
+        Args:
+            stage: The stage.
+            fixed: Makes the parts that are the same for all units.
+            about: Tells those of one stage apart: a metric, a task.
+            varying: The other parts.
+        """
+        name = (stage, about, *varying)
+        if name not in self._patterns:
+            self._patterns[name] = keys.Pattern(stage, varying, **fixed())
+        return self._patterns[name].key(**varying)
+
+
 @dataclass(frozen=True)
 class UnitKeys:
     """The chained keys of one image under one condition."""
 
-    plan: Plan
-    condition: Condition
+    ring: Keyring
     entry: Entry
 
     @once
     def restored(self) -> str:
         """Key of the image that the tasks are shown."""
-        plan, condition = self.plan, self.condition
-        rainy = self.entry.image
+        plan, condition, key = self.ring.plan, self.ring.condition, self.ring.key
+        rainy: str | None = self.entry.image
         if condition.rain == "given":
-            rainy = keys.key("given", image=self.entry.rainy)
+            rainy = key("given", dict, image=self.entry.rainy)
         elif condition.rain != "none":
-            rainy = keys.key(
+            rainy = key(
                 "rainy",
+                lambda: {
+                    "rain": digest(plan.rains[condition.rain]),
+                    "seed": plan.spec.seed,
+                    "versions": keys.versions(("numpy", "opencv-python")),
+                },
                 image=rainy,
                 **_named(self.entry.depth),
-                rain=digest(plan.rains[condition.rain]),
-                seed=plan.spec.seed,
-                versions=keys.versions(("numpy", "opencv-python")),
             )
         if condition.derainer.is_identity:
-            return keys.key("identity", image=rainy)
+            return key("identity", dict, image=rainy)
         tiling = {} if plan.spec.tile_px is None else {"tile_px": plan.spec.tile_px}
-        return keys.key(
+        return key(
             "restored",
-            **tiling,
+            lambda: {
+                **tiling,
+                "derainer": condition.derainer.key,
+                "dtype": plan.spec.dtype,
+                "device": plan.device,
+                "versions": keys.versions(("torch", "numpy", "opencv-python")),
+            },
             image=rainy,
-            derainer=condition.derainer.key,
-            dtype=plan.spec.dtype,
-            device=plan.device,
-            versions=keys.versions(("torch", "numpy", "opencv-python")),
         )
 
     def quality(self) -> dict[str, str]:
         """Key of each metric's evidence, by metric."""
-        return {
-            metric: keys.key(
-                "quality",
-                metric=metric,
-                version=quality.version(metric),
-                restored=self.restored,
-                reference=self.entry.image,
-            )
-            for metric in self.plan.metrics
-        }
+        return {metric: self._quality(metric) for metric in self.ring.plan.metrics}
+
+    def _quality(self, metric: str) -> str:
+        return self.ring.key(
+            "quality",
+            lambda: {"metric": metric, "version": quality.version(metric)},
+            metric,
+            restored=self.restored,
+            reference=self.entry.image,
+        )
 
     def prediction(self, task: TaskPlan, shown: str) -> str:
         """Key of a prediction on the image with this digest."""
-        return keys.key(
+        return self.ring.key(
             "prediction",
+            lambda: {"model": task.model_key, "device": self.ring.plan.device},
+            task.name,
             shown=shown,
-            model=task.model_key,
-            device=self.plan.device,
         )
 
     def evidence(self, task: TaskPlan, shown: str) -> str:
         """Key of a task's evidence."""
-        return keys.key(
+        return self.ring.key(
             "evidence",
-            task=task.name,
-            version=task.evidence_version,
+            lambda: {
+                "task": task.name,
+                "version": task.evidence_version,
+                "versions": keys.versions(("pycocotools",)),
+            },
+            task.name,
             prediction=self.prediction(task, shown),
             labels=self.entry.labels,
-            versions=keys.versions(("pycocotools",)),
         )
 
     def picture(self) -> str:
         """Key of the picture kept for the page."""
-        return keys.key(
-            "picture-3", restored=self.restored, tasks=[t.model_key for t in self.plan.tasks]
-        )
+        models = [task.model_key for task in self.ring.plan.tasks]
+        return self.ring.key("picture-3", lambda: {"tasks": models}, restored=self.restored)
 
     def timing(self) -> str:
         """Key of the derainer's seconds."""
-        return keys.key("seconds", restored=self.restored)
+        return self.ring.key("seconds", dict, restored=self.restored)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
+from queue import SimpleQueue
 from typing import Protocol
 
 from harness.lacking import Chunk
@@ -19,7 +20,7 @@ Call = tuple[Chunk, dict[str, str], frozenset[str]]
 """What `harness.unit.Worker.run` is given."""
 Outcomes = list[Finished | Failure]
 Work = Callable[[Iterator[Call]], Iterator[Outcomes]]
-"""Computes calls; yields the outcomes of each as they come, in any order."""
+"""Computes calls; yields outcomes as they come, in any order, together what is there together."""
 
 
 class Executor(Protocol):
@@ -78,19 +79,22 @@ class Threads:
     def _parallel(self, worker: Worker, calls: Iterator[Call]) -> Iterator[Outcomes]:
         """Call on threads with one call waiting per thread."""
         pending: set[Future[Outcomes]] = set()
+        done: SimpleQueue[Future[Outcomes]] = SimpleQueue()
         with one_thread_each(self._plan.device), contextlib.ExitStack() as stack:
             stack.callback(_abandon, pending)
             while True:
                 room = 2 * self.workers - len(pending)
-                pending.update(
-                    self._threads.submit(worker.run, *call) for call in islice(calls, room)
-                )
+                for call in islice(calls, room):
+                    future = self._threads.submit(worker.run, *call)
+                    pending.add(future)
+                    future.add_done_callback(done.put)
                 if not pending:
                     return
-                ready, waiting = wait(pending, return_when=FIRST_COMPLETED)
-                pending.intersection_update(waiting)
-                for future in ready:
-                    yield future.result()
+                ready = [done.get()]
+                while not done.empty():
+                    ready.append(done.get())
+                pending.difference_update(ready)
+                yield [outcome for future in ready for outcome in future.result()]
 
 
 def _abandon(pending: set[Future[Outcomes]]) -> None:

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 from collections.abc import Iterable
 from functools import cache
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,27 @@ def canonical(value: Any) -> str:
 def key(stage: str, **parts: Any) -> str:
     """The key of one stage's output."""
     return hashlib.sha256(canonical([stage, parts]).encode()).hexdigest()
+
+
+class Pattern:
+    """`key` for many outputs of one stage, which differ in a few parts; several times as quick."""
+
+    def __init__(self, stage: str, varying: Iterable[str], **fixed: Any) -> None:
+        """Take the parts that stay, and the names of those that vary."""
+        marks = {name: f"\0{name}\0" for name in sorted(varying)}
+        self._end = canonical([stage, fixed | marks])
+        self._pieces = []
+        for name, mark in marks.items():
+            piece, _, self._end = self._end.partition(canonical(mark))
+            self._pieces.append((name, piece))
+
+    def key(self, **parts: str | None) -> str:
+        """The key, with the parts that vary."""
+        text = ""
+        for name, piece in self._pieces:
+            part = parts[name]
+            text += piece + ("null" if part is None else encode_basestring_ascii(part))
+        return hashlib.sha256((text + self._end).encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

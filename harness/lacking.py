@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.chain import Entry, UnitKeys
+from harness.chain import Entry, Keyring, UnitKeys
 from harness.claims import Claims
 from harness.ledger import Ledger, Predictions
 from harness.plan import Condition, Plan
@@ -13,6 +14,8 @@ from harness.save import cell
 
 Chunk = list[Entry]
 """Images that a task network sees in one batch."""
+CLAIMED_S = 0.1
+"""Of work that may be claimed beforehand, and so be waited for by another process."""
 
 
 class Lacking:
@@ -31,6 +34,7 @@ class Lacking:
         """Chunks that another process had in work when `claimed` came to them."""
         self._plan, self._condition, self._pictured = plan, condition, pictured
         self._ledger, self._claims = ledger, claims
+        self._ring = Keyring(plan, condition)
         self._version = ledger.version_of_others()
         self._held: dict[str, str] = {}
         self._shown: dict[str, str] = {}
@@ -53,11 +57,15 @@ class Lacking:
 
         Args:
             chunks: As `of` gave them.
-            at_once: Chunks that are claimed together, when the first of them is asked for.
+            at_once: Chunks that are claimed together, when the first of them is asked for; more
+                where those are done in less than `CLAIMED_S`.
         """
         self.elsewhere = []
-        for start in range(0, len(chunks), at_once):
-            part = chunks[start : start + at_once]
+        start, size = 0, at_once
+        while start < len(chunks):
+            begun = time.monotonic()
+            part = chunks[start : start + size]
+            start += size
             units = {e.sample.id: self._unit(e) for chunk in part for e in chunk}
             taken = self._claims.take(units.values())
             self._held |= {name: unit for name, unit in units.items() if unit in taken}
@@ -71,13 +79,15 @@ class Lacking:
                     self.release(unwanted)
             for chunk in mine:
                 yield chunk, self._shown, self._have
+            is_quick = time.monotonic() - begun < CLAIMED_S
+            size = 2 * size if is_quick else max(size // 2, at_once)
 
     def release(self, samples: Iterable[str]) -> None:
         """Give up the claims on some images, by id, within a transaction of the caller's."""
         self._claims.release([self._held.pop(name) for name in samples])
 
     def _unit(self, entry: Entry) -> str:
-        return UnitKeys(self._plan, self._condition, entry).restored
+        return self._ring.of(entry).restored
 
 
 def known_units(
@@ -88,7 +98,8 @@ def known_units(
     ledger: Ledger,
 ) -> tuple[dict[str, str], frozenset[str], set[str]]:
     """What the ledger has: digests of images shown, evidence keys, and ids that lack nothing."""
-    units = [UnitKeys(plan, condition, e) for e in entries]
+    ring = Keyring(plan, condition)
+    units = [ring.of(e) for e in entries]
     shown = ledger.get("images", [u.restored for u in units])
     wanted: dict[str, list[str]] = {}
     for u in units:

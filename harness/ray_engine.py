@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import keys
-from harness.chain import Entry, UnitKeys
+from harness.chain import Entry, Keyring
 from harness.executors import Call, Outcomes, Work
 from harness.ledger import ImageCache, Predictions
 from harness.plan import Condition, Plan
@@ -163,7 +163,8 @@ class Actors:
         wanted: list[str] = []
         images: dict[str, bytes | None] = {}
         kept: dict[str, bytes | None] = {}
-        for unit in (UnitKeys(plan, condition, entry) for entry in entries):
+        ring = Keyring(plan, condition)
+        for unit in map(ring.of, entries):
             wanted += unit.quality().values()
             digest = shown.get(unit.restored)
             if digest is None:

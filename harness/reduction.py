@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import keys
-from harness.chain import Entry, UnitKeys
+from harness.chain import Entry, Keyring
 from harness.correlations import correlations
 from harness.doubts import doubts
 from harness.ledger import Ledger, pack, unpack
@@ -65,7 +65,8 @@ def reduced(
     counts = functools.cache(lambda: resample_counts(fingerprint, drawn, times))
     cuts = slices([e.sample for e in entries])
     for condition in plan.conditions:
-        units = [UnitKeys(plan, condition, e) for e in entries]
+        ring = Keyring(plan, condition)
+        units = [ring.of(e) for e in entries]
         shown = ledger.get("images", [u.restored for u in units])
         name = f"{condition.rain}|{condition.derainer.name}"
         pixels[name] = tuple(shown[u.restored][:16] for u in units)
@@ -283,11 +284,12 @@ def gallery(
     """The pictures of the chosen images, image by image in the order of the choice."""
     items = []
     found = {e.sample.id: e for e in entries}
+    rings = [Keyring(plan, condition) for condition in plan.conditions]
     for sample, why in chosen.items():
-        units = [UnitKeys(plan, c, found[sample]) for c in plan.conditions]
+        units = [ring.of(found[sample]) for ring in rings]
         rows = ledger.get("pictures", [u.picture() for u in units])
         for u in units:
-            key, rain, derainer = u.picture(), u.condition.rain, u.condition.derainer.name
+            key, rain, derainer = u.picture(), u.ring.condition.rain, u.ring.condition.derainer.name
             if key in rows:
                 items.append(GalleryItem.of((sample, why, rain, derainer, key), rows[key]))
     return items

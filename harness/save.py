@@ -10,7 +10,7 @@ from typing import Any
 
 from datasets.sample import Sample
 from harness import keys
-from harness.chain import Entry, UnitKeys
+from harness.chain import Entry, Keyring
 from harness.ledger import Ledger, Predictions, unpack
 from harness.plan import Condition, Plan
 from harness.task_plan import TaskPlan
@@ -67,7 +67,8 @@ def _predictions(
     store: Predictions,
 ) -> Iterator[tuple[Sample, Any]]:
     """Each image with what was predicted on it."""
-    units = [UnitKeys(plan, condition, entry) for entry in entries]
+    ring = Keyring(plan, condition)
+    units = [ring.of(entry) for entry in entries]
     shown = ledger.get("images", [u.restored for u in units])
     for unit in units:
         data = store.get(unit.prediction(task, shown[unit.restored]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.chain import Entry, UnitKeys
+from harness.chain import Entry, Keyring
 from harness.engine import entries_of
 from harness.lacking import known_units
 from harness.ledger import Ledger
@@ -94,7 +94,8 @@ def _seconds(
     plan: Plan, condition: Condition, entries: Sequence[Entry], ledger: Ledger
 ) -> float | None:
     """Median time of an image under this condition, where the ledger has one."""
-    wanted = [UnitKeys(plan, condition, e).timing() for e in entries]
+    ring = Keyring(plan, condition)
+    wanted = [ring.of(e).timing() for e in entries]
     found = list(ledger.get("timings", wanted).values())
     return float(np.median(found)) if found else None
 

@@ -20,7 +20,7 @@ from datasets import draw
 from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain import RainyImage, generator
 from harness import keys
-from harness.chain import Entry, UnitKeys, once
+from harness.chain import Entry, Keyring, once
 from harness.ledger import DamagedError, Images, Kept, pack, unpack
 from harness.plan import Condition, Plan
 from harness.storage import storage_error
@@ -70,6 +70,7 @@ class Worker:
         """Load the condition's derainer; task networks are copied once per thread, into ``own``."""
         self._plan = plan
         self._condition = condition
+        self._ring = Keyring(plan, condition)
         self._cache = cache
         self._predictions = predictions
         self._pictured = pictured
@@ -91,9 +92,7 @@ class Worker:
             One outcome per image, in order.
         """
         restorer, tasks = self._tools()
-        pictures = [
-            _Pictures(self._plan, self._condition, e, restorer, self._cache) for e in entries
-        ]
+        pictures = [_Pictures(self._ring, e, restorer, self._cache) for e in entries]
         outcomes: list[Finished | Failure] = []
         for picture in pictures:
             try:
@@ -197,18 +196,16 @@ class Worker:
 class _Pictures:
     """The images of one unit, each made when it is first asked for."""
 
-    def __init__(
-        self, plan: Plan, condition: Condition, entry: Entry, restorer: Any, cache: Images
-    ) -> None:
+    def __init__(self, ring: Keyring, entry: Entry, restorer: Any, cache: Images) -> None:
         self.entry = entry
-        self.keys = UnitKeys(plan, condition, entry)
+        self.keys = ring.of(entry)
         self.stage = "read"
         self.shown: str | None = None
         self.seconds: float | None = None
         self.tiled_px: int | None = None
         self._boxes: list[tuple[float, float, float, float, float, str]] = []
         self._labels: dict[str, NDArrayByte] = {}
-        self._plan, self._condition = plan, condition
+        self._plan, self._condition = ring.plan, ring.condition
         self._restorer, self._cache = restorer, cache
 
     @once

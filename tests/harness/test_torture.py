@@ -17,7 +17,7 @@ from command import finish, start
 
 from datasets.image import decode
 from harness import RunSpec, keys, run
-from harness.chain import UnitKeys
+from harness.chain import Keyring
 from harness.engine import entries_of
 from harness.ledger import ImageCache, load_results
 from harness.plan import make_plan
@@ -55,7 +55,7 @@ def noted(log: Path) -> None:
         if not self._pictured:
             with log.open("a") as file:
                 for entry in entries:
-                    file.write(f"{UnitKeys(self._plan, self._condition, entry).restored}\n")
+                    file.write(f"{self._ring.of(entry).restored}\n")
         return compute(self, entries, *more)
 
     setattr(Worker, "run", run)  # noqa: B010
@@ -149,7 +149,7 @@ def assert_sound(spec: RunSpec) -> None:
     checked = 0
     for condition in plan.conditions:
         for entry in entries:
-            key = UnitKeys(plan, condition, entry).restored
+            key = Keyring(plan, condition).of(entry).restored
             data = cache.read(key)
             assert (data is None) == condition.derainer.is_identity
             if data is not None:
