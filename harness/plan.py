@@ -181,7 +181,11 @@ def _conditions(
     identity = derainer_plan("identity", {}, dataset)
     derainers = [derainer_plan(word, own, dataset) for word in dict.fromkeys(spec.derainer)]
     # Two words may mean the same weights: mspfn without its own, and mspfn-light.
-    derainers = list({keys.key("derainer", name=d.name, key=d.key): d for d in derainers}.values())
+    alike = {
+        keys.key("derainer", name=d.name, key=d.key, of=[*map(str, d.folders)]): d
+        for d in derainers
+    }
+    derainers = list(alike.values())
     derainers = [d for d in derainers if not d.is_identity]
     names = [d.name for d in derainers]
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,7 @@ def test_ray_gives_the_same_bytes_though_a_worker_is_killed(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])  # a user's file brings its folder
     local = run(spec)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tasks.py").write_text("raise AssertionError('imported in place of ours')")
