@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -153,6 +154,8 @@ def measured(folder: Path, name: str, module: Any) -> Clock:
         ):
             stack_.enter_context(clock.timing(owner, function, label))
         stack_.enter_context(clock.timing(engine, "_complete", "all", own_thread=False))
+        # It sends a photograph of its own through the network.
+        stack_.enter_context(mock.patch.object(engine, "check"))
         run(spec, derainers={name: module})
     for seconds in (clock.cpu_s, clock.wall_s):
         seconds["wrapper"] = seconds["wrapper"] - seconds["forward"] if "wrapper" in seconds else 0
