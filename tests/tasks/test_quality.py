@@ -245,7 +245,7 @@ def test_constant_and_tiny_images_give_numbers_or_nan(metric: str, size: tuple[i
     if row.unit == "fraction":
         assert math.isnan(found) or -1 <= found <= 1
     else:
-            assert math.isfinite(found) if row.unit == "dB" else not math.isinf(found)
+        assert math.isfinite(found) if row.unit == "dB" else not math.isinf(found)
 
 
 def test_noise_raises_niqe_on_either_route() -> None:
