@@ -130,9 +130,9 @@ def test_an_image_that_kills_workers_is_an_error_of_that_image(
         {"sample": "5", "stage": "worker", "message": "3 workers were lost with it"}
     ]
     assert {r.n for r in found.records} == {7}
-    assert [r.getMessage() for r in caplog.records] == [
-        "a worker was lost: 5 is computed again"
-    ] * 2
+    # The unit before it is computed again too, where its answer was lost with the worker.
+    said = [record.getMessage() for record in caplog.records]
+    assert said.count("a worker was lost: 5 is computed again") == 2
 
 
 def test_ray_that_is_not_there_is_one_line(
