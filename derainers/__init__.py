@@ -130,7 +130,9 @@ DERAINERS: dict[str, DerainerRow] = {
     "rescan": DerainerRow(_rescan, version=1, published=RESCAN),
     "nledn": DerainerRow(_nledn, version=1, published=NLEDN),
     "mspfn": DerainerRow(partial(_mspfn, light=False), version=1),
-    "mspfn-light": DerainerRow(partial(_mspfn, light=True), version=1),
+    "mspfn-light": DerainerRow(
+        partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
+    ),
     "dcsfn": DerainerRow(partial(_dcsfn, width=20, blocks=16, scales=4), version=1),
     "dcsfn-paper": DerainerRow(partial(_dcsfn, width=32, blocks=16, scales=3), version=1),
     "dcsfn-light": DerainerRow(partial(_dcsfn, width=16, blocks=4, scales=3), version=1),

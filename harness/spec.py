@@ -66,7 +66,8 @@ class RunSpec(BaseModel):
         "data set's own (default: photoshop-heavy, or given for pairs)",
     )
     derainer: Words = Field(
-        default=("identity", "median", "granet"), description="derainers, each NAME or NAME@WEIGHTS"
+        default=("identity", "median", "granet", "mspfn-light"),
+        description="derainers, each NAME or NAME@WEIGHTS",
     )
     intermediate: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
         default=(),

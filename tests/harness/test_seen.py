@@ -8,6 +8,7 @@ import pytest
 
 from datasets import Dataset
 from harness.derainer_plan import derainer_plan
+from harness.spec import UsageError
 from harness.trained_on import holds, images, rain_families
 
 
@@ -53,3 +54,14 @@ def test_which_weights_a_derainer_runs_on_is_said() -> None:
     assert plan.said == f"granet: granet.safetensors, sha256 {plan.weights_sha256[:8]}"
     given = Path(__file__).parents[2] / "derainers" / "weights" / "granet.safetensors"
     assert derainer_plan(f"granet@{given}", {}, Dataset("folder", "all", [])).said is None
+
+
+def test_the_light_form_stands_in_where_there_are_no_weights() -> None:
+    plan = derainer_plan("mspfn", {}, Dataset("folder", "all", []))
+    assert plan.name == "mspfn-light"
+    assert plan.said is not None
+    assert plan.said.endswith("mspfn has no weights of its own yet, mspfn-light stands in")
+    with pytest.raises(
+        UsageError, match=r"dcsfn-light comes without weights yet; .* harness train"
+    ):
+        derainer_plan("dcsfn", {}, Dataset("folder", "all", []))
