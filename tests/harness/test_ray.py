@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -133,6 +134,8 @@ def test_an_image_that_kills_workers_is_an_error_of_that_image(
     # The unit before it is computed again too, where its answer was lost with the worker.
     said = [record.getMessage() for record in caplog.records]
     assert said.count("a worker was lost: 5 is computed again") == 2
+    assert all(re.fullmatch(r"a worker was lost: \d is computed again", line) for line in said)
+    assert len(said) <= 2 + 3, "each of the three losses takes one answer at most"
 
 
 def test_ray_that_is_not_there_is_one_line(

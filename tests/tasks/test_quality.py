@@ -19,7 +19,7 @@ from tasks import quality
 from tasks.quality.halve import halve, halve_bytes
 from tasks.quality.luma import gray, pil_luma, studio_luma, studio_luma_unrounded
 from tasks.quality.niqe import niqe_of_luma
-from tasks.quality.sseq import features
+from tasks.quality.sseq import features, model_file
 from tasks.quality.uqi import uqi_of_luma
 
 PHOTO = astronaut()[:200, :150]
@@ -245,7 +245,9 @@ def test_constant_and_tiny_images_give_numbers_or_nan(metric: str, size: tuple[i
     if row.unit == "fraction":
         assert math.isnan(found) or -1 <= found <= 1
     else:
-        assert math.isfinite(found) if row.unit == "dB" else not math.isinf(found)
+        # SSEQ's machine, where it is there, has an opinion on images large enough for its blocks.
+        has_opinion = metric == "sseq" and size == (97, 193) and model_file() is not None
+        assert math.isfinite(found) if row.unit == "dB" or has_opinion else math.isnan(found)
 
 
 def test_noise_raises_niqe_on_either_route() -> None:
