@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,6 +130,24 @@ def test_other_weights_are_one_line(weights: Path, tmp_path: Path) -> None:
     card(weights, ["person"])
     with pytest.raises(TaskError, match="2 classes, 1 names"):
         street_network(weights)
+
+
+def test_batches_have_no_border_that_all_images_share(
+    samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ultralytics.nn.tasks import SegmentationModel
+
+    shapes: set[tuple[int, ...]] = set()
+    forward = SegmentationModel.loss
+
+    def seen(self: Any, batch: dict[str, Any], preds: Any = None) -> Any:
+        nonlocal shapes
+        shapes |= {tuple(batch["img"].shape)} if self.training else set()
+        return forward(self, batch, preds)
+
+    monkeypatch.setattr(SegmentationModel, "loss", seen)
+    train(samples, CATEGORIES, Recipe(epochs=1, batch=2, image_px=96), tmp_path / "out")
+    assert shapes == {(2, 3, 64, 96)}
 
 
 @pytest.mark.slow
