@@ -166,14 +166,14 @@ def _parameters(claim: Claim) -> Finding:
 
     from derainers import DERAINERS
     from derainers.derainer import Derainer
-    from derainers.networks.mspfn import MSPFN, VARIANTS
+    from derainers.networks.mspfn import VARIANTS
 
     left_out: tuple[str, ...] = ()
     network: nn.Module
     if claim.method in VARIANTS:
-        settings, left_out = VARIANTS[claim.method]
+        build, settings, left_out = VARIANTS[claim.method]
         with torch.device("meta"):  # sizes alone, no values
-            network = MSPFN(**settings)
+            network = build(**settings)
     elif claim.derainer in DERAINERS:
         built = DERAINERS[claim.derainer].build(None)
         assert isinstance(built, Derainer)

@@ -208,17 +208,52 @@ class MSPFN(nn.Module):
         return quarter, half, full
 
 
-VARIANTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "MSPFN without CFM": ({"modules": 10, "units": 3}, ("recurrent", "coarse_ups")),
-    "MSPFN without FFM": ({"modules": 0}, ()),
-    "MSPFN M5N1 width 64": ({"modules": 5}, ()),
-    "MSPFN M6N3": ({"modules": 6, "units": 3}, ()),
-    "MSPFN M30N1": ({"modules": 30}, ()),
-    "MSPFN M17N1": ({}, ()),
-    "MSPFN M17N2": ({"units": 2}, ()),
-    "MSPFN M13N2": ({"modules": 13, "units": 2}, ()),
-    "MSPFN M10N3": ({"modules": 10, "units": 3}, ()),
-    "MSPFN M8N5": ({"modules": 8, "units": 5}, ()),
+class SingleScale(nn.Module):
+    """Table 2's Model1 in its nearest reading: of MSPFN, what lies at full scale alone.
+
+    The text says "single-scale framework" and nothing else.
+    """
+
+    def __init__(
+        self,
+        modules: int = 10,
+        units: int = 3,
+        width: int = 64,
+        inner: int | None = 32,
+        hidden: int = 128,
+    ) -> None:
+        """Arguments as of `MSPFN`."""
+        super().__init__()
+        self.multiple_of = 2
+        self.enter = Conv(3, width)
+        self.recurrent = RecurrentUnit(width, inner or hidden, hidden)
+        self.fine = nn.ModuleList(AttentionBlock(width, units, 1) for _ in range(modules))
+        self.join = Conv(2 * width, width)
+        self.leave = nn.Sequential(Conv(width, 32), nn.Conv2d(32, 3, 3, padding=1, bias=False))
+
+    def forward(self, rainy: Tensor) -> Tensor:
+        """Restore ``(B, 3, H, W)`` BGR in [-1, 1]; H and W are even."""
+        entered = self.enter(rainy)
+        coarse = self.recurrent(entered) + entered
+        fine = coarse
+        for block in self.fine:
+            fine = fine + block(fine)
+        rain: Tensor = self.leave(self.join(torch.cat((fine, coarse), 1)))
+        return rainy - rain
+
+
+VARIANTS: dict[str, tuple[type[nn.Module], dict[str, Any], tuple[str, ...]]] = {
+    "MSPFN single scale": (SingleScale, {}, ()),
+    "MSPFN without CFM": (MSPFN, {"modules": 10, "units": 3}, ("recurrent", "coarse_ups")),
+    "MSPFN without FFM": (MSPFN, {"modules": 0}, ()),
+    "MSPFN M5N1 width 64": (MSPFN, {"modules": 5}, ()),
+    "MSPFN M6N3": (MSPFN, {"modules": 6, "units": 3}, ()),
+    "MSPFN M30N1": (MSPFN, {"modules": 30}, ()),
+    "MSPFN M17N1": (MSPFN, {}, ()),
+    "MSPFN M17N2": (MSPFN, {"units": 2}, ()),
+    "MSPFN M13N2": (MSPFN, {"modules": 13, "units": 2}, ()),
+    "MSPFN M10N3": (MSPFN, {"modules": 10, "units": 3}, ()),
+    "MSPFN M8N5": (MSPFN, {"modules": 8, "units": 5}, ()),
 }
-"""Networks of the paper's Tables 2 and 3 by the names that `reports.claims` has: arguments of
-`MSPFN`, and the parts that are left out of the count."""
+"""Networks of the paper's Tables 2 and 3 by the names that `reports.claims` has: their arguments,
+and the parts that are left out of the count."""
