@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pages import DOCS, filled
 from variants import VARIANTS
 
 from derainers import WEIGHTS
@@ -27,7 +28,7 @@ from harness.spec import RunSpec
 from reports.claims import Claim
 from reports.tables import grid
 
-FOLDER = Path(__file__).parent.parent / "docs" / "methods"
+FOLDER = DOCS / "methods"
 MEASURED = FOLDER / "measured.json"
 """Verdict, value, images and reason of each number that was measured on images, by its cell."""
 KEPT = ("verdict", "measured", "n", "reason")
@@ -132,14 +133,9 @@ def _said(found: list[Finding]) -> list[str]:
     return lines
 
 
-def filled(paper: str, text: str) -> str:
-    """A page with its tables made anew."""
-    for make in (parameters, weights, claims):
-        start, end = f"<!-- {make.__name__} -->\n", "<!-- end -->\n"
-        before, rest = text.split(start)
-        _, after = rest.split(end, 1)
-        text = before + start + "\n".join(["", *make(paper), "", end]) + after
-    return text
+def tables(paper: str) -> dict[str, list[str]]:
+    """Every table of a paper's page by its name."""
+    return {make.__name__: make(paper) for make in (parameters, weights, claims)}
 
 
 def main() -> None:
@@ -154,7 +150,7 @@ def main() -> None:
         MEASURED.write_text(json.dumps(kept, indent=1) + "\n")
     for paper in VARIANTS:
         page = FOLDER / f"{paper}.md"
-        page.write_text(filled(paper, page.read_text()))
+        page.write_text(filled(page.read_text(), tables(paper)))
 
 
 if __name__ == "__main__":

@@ -46,10 +46,11 @@ COARSER = tuple(
 LIGHT = {"modules": 5, "width": 32, "inner": 32, "hidden": (32, 32, 32), "steps": 2}
 VARIANTS: dict[str, dict[str, Variant]] = {
     "mspfn": {
-        **{n: Variant(MSPFN, *pair) for n, pair in mspfn.VARIANTS.items()},
+        **{name: Variant(*of) for name, of in mspfn.VARIANTS.items()},
         "MSPFN M17N1": Variant(MSPFN, {}, word="mspfn"),
         "MSPFN light": Variant(MSPFN, LIGHT, word="mspfn-light"),
         "M17N1, hidden as released": Variant(MSPFN, {"hidden": (64, 128, 256)}),
+        "single scale, wide entry": Variant(mspfn.SingleScale, {"inner": None}),
         "without FFM, wide entry": Variant(MSPFN, {"modules": 0, "inner": None}),
         "M5N1, wide entry": Variant(MSPFN, {"modules": 5, "inner": None}),
     },

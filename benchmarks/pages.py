@@ -1,0 +1,53 @@
+"""Pages with tables that are generated, and the suites of runs that their numbers come from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from harness.record import Results
+from harness.regress_runs import read_folder
+
+DOCS = Path(__file__).parent.parent / "docs"
+SSEQ = Path("reference", "sseq", "model.mat")
+"""Model of SSEQ below the folder of data, unless the environment names one."""
+
+
+def filled(page: str, tables: Mapping[str, Sequence[str]]) -> str:
+    """A page with the lines between `<!-- NAME -->` and `<!-- end -->` replaced."""
+    for name, lines in tables.items():
+        start, end = f"<!-- {name} -->\n", "<!-- end -->\n"
+        before, rest = page.split(start)
+        _, after = rest.split(end, 1)
+        page = before + start + "\n".join(["", *lines, "", end]) + after
+    return page
+
+
+def run_suite(
+    suite: Path, data: Path, workspace: Path, out: Path, flags: Sequence[str] = ()
+) -> dict[str, Results]:
+    """The results of a suite by the names of its runs; what is in the workspace is not run again.
+
+    Args:
+        suite: Its paths are below ``data``.
+        data: Folder that the runs are made in.
+        workspace: Ledger and cached images.
+        out: Results folders, one a run.
+        flags: Typed beside ``--suite``.
+    """
+    words = [sys.executable, "-m", "harness", "run", "--suite", str(suite), "--no-images", *flags]
+    words += ["--workspace", str(workspace.resolve()), "--out", str(out.resolve())]
+    sseq = {"DERAIN_HARNESS_SSEQ_MODEL": str(data.resolve() / SSEQ)}
+    subprocess.run(words, cwd=data, env={**sseq, **os.environ}, check=True)
+    return {entry["name"]: read_folder(out / entry["name"]) for entry in read_suite(suite)}
+
+
+def read_suite(suite: Path) -> list[dict[str, object]]:
+    """The entries of a suite."""
+    entries: list[dict[str, object]] = yaml.safe_load(suite.read_text())
+    return entries
