@@ -139,7 +139,7 @@ class _Trainer(SegmentationTrainer):  # type: ignore[misc]
         return model.to(memory_format=torch.channels_last)
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
-        """ultralytics' images in batches of one shape that encloses them all.
+        """Images in batches of one shape that encloses them all.
 
         Its own trainer fills every image up to a square, a quarter of it grey for 4:3.
         """
