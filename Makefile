@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo check test test-all
+.PHONY: install demo check test regress test-all
 
 install: $(VENV)/installed
 
@@ -23,6 +23,11 @@ check: install
 # Files of tests side by side, one thread each.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not slow and not gpu'
+
+# Printed numbers that need no data, and those of the default run.
+regress: install
+	$(BIN)/python -m harness regress papers
+	$(BIN)/python -m pytest tests/test_golden.py
 
 test-all: install
 	$(BIN)/python -m pytest
