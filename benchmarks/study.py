@@ -1,0 +1,261 @@
+"""The study of docs/study.md: its runs, the numbers that are kept of them, its tables.
+
+    python benchmarks/study.py [DATA [--workspace DIR] [--out DIR]]
+
+DATA holds coco128, camvid and weights/, as docs/study.yaml names them. Its runs are made, or go on,
+and what the tables need of them is kept in docs/study.json; without DATA the tables alone are made
+anew from there. A table stands between a line `<!-- NAME -->` and a line `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pages import DOCS, filled, run_suite
+
+from harness.record import Results
+from reports.effects import effects, primary
+from reports.tables import change, grid, places, rains, signed, span, title
+
+SUITE, KEPT, PAGE = (DOCS / f"study.{ending}" for ending in ("yaml", "json", "md"))
+EFFECT = ("difference", "ci", "verdict", "recovery", "harm", "harm_ci")
+"""What is kept of each `reports.effects.Effect` beside rain, derainer, task and metric."""
+
+ALONE = {"coco-rates": "rates", "real-rain": "real"}
+"""Runs that have a table of their own, and it."""
+HEADINGS = {
+    "quality": "PSNR-Y [dB]",
+    "detection": "AP pooled",
+    "instance": "mask AP",
+    "semantic": "mIoU",
+}
+"""Of the columns of gains, by task."""
+
+
+def kept(results: Results) -> dict[str, Any]:
+    """What the tables need of a run."""
+    tasks = [t for t in dict.fromkeys(r.task for r in results.records) if primary(results, t)]
+    metrics = {task: str(primary(results, task)) for task in tasks}
+    costs = []
+    for rain in rains(results):
+        for task, metric in metrics.items():
+            clean, rainy = (results.value(r, "identity", task, metric) for r in ("none", rain))
+            if clean is None or rainy is None:
+                continue
+            fall = results.compare(clean, rainy)
+            costs.append(
+                {
+                    "rain": rain,
+                    "task": task,
+                    "metric": metric,
+                    "unit": rainy.unit,
+                    "clean": clean.value,
+                    "rainy": rainy.value,
+                    "difference": fall and fall.difference,
+                    "ci": fall and fall.ci,
+                    "seen": rainy.seen,
+                }
+            )
+    gains = []
+    for effect in effects(results):
+        record = results.value(effect.rain, effect.derainer, effect.task, effect.metric)
+        assert record is not None
+        name = {k: getattr(effect, k) for k in ("rain", "task", "metric", "unit")}
+        name["derainer"] = effect.derainer.partition("@")[0]
+        values = {"value": record.value, "seen": record.seen}
+        gains.append(name | values | {k: getattr(effect, k) for k in EFFECT})
+    return {
+        "dataset": results.spec["dataset"],
+        "split": results.spec["split"],
+        "n": max(r.n for r in results.records),
+        "groups": results.provenance["groups"],
+        "costs": costs,
+        "gains": gains,
+        "blind": [
+            {
+                "rain": record.rain,
+                "derainer": record.derainer.partition("@")[0],
+                "metric": record.metric,
+                "value": record.value,
+                "change": None if found is None else [found.difference, found.ci],
+            }
+            for record in results.records
+            if record.metric in ("niqe", "sseq")
+            for found in [change(results, record)]
+        ],
+        "correlations": [
+            asdict(c)
+            for c in results.correlations
+            if c.derainer is None and c.quality.partition("@")[0] in ("psnr_y_db", "ssim_y")
+        ],
+    }
+
+
+def cost(runs: dict[str, Any]) -> list[str]:
+    """What rain costs."""
+    rows = [
+        [
+            name,
+            row["rain"],
+            title(row["metric"]),
+            _level(row["clean"], row["unit"]),
+            _level(row["rainy"], row["unit"]),
+            "" if row["difference"] is None else _change(row["difference"], row["ci"], row["unit"]),
+        ]
+        for name, run in _single(runs)
+        for row in run["costs"]
+    ]
+    return grid(["images", "rain", "metric", "clean", "rainy", "rainy − clean"], rows)
+
+
+def seen(runs: dict[str, Any]) -> list[str]:
+    """What derainers give back under a kind of rain that they were trained on."""
+    return _gains(runs, is_seen=True)
+
+
+def unseen(runs: dict[str, Any]) -> list[str]:
+    """What derainers give back under other rain, and where nothing is known of their training."""
+    return _gains(runs, is_seen=False)
+
+
+def _gains(runs: dict[str, Any], is_seen: bool) -> list[str]:
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for name, run in _single(runs):
+        for row in run["gains"]:
+            if is_seen == ("rain" in (row["seen"] or ())):
+                text = _change(row["difference"], row["ci"], row["unit"])
+                text += {"better": " ↑", "worse": " ↓"}.get(row["verdict"], "")
+                text += "" if row["recovery"] is None else f", {row['recovery']:.0%}"
+                key = (name, row["rain"], row["derainer"] + "?" * (row["seen"] is None))
+                rows.setdefault(key, {})[row["task"]] = text
+    return grid(
+        ["images", "rain", "derainer", *HEADINGS.values()],
+        [[*key, *(row.get(task, "") for task in HEADINGS)] for key, row in rows.items()],
+    )
+
+
+def harm(runs: dict[str, Any]) -> list[str]:
+    """What deraining does to images without rain."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for name, run in _single(runs):
+        for row in run["gains"]:
+            if row["harm"] is not None:
+                text = _change(row["harm"], row["harm_ci"], row["unit"])
+                rows.setdefault((name, row["derainer"]), {})[row["task"]] = text
+    tasks = {task: heading for task, heading in HEADINGS.items() if task != "quality"}
+    return grid(
+        ["images", "derainer", *tasks.values()],
+        [[*key, *(row.get(task, "") for task in tasks)] for key, row in rows.items()],
+    )
+
+
+def predicted(runs: dict[str, Any]) -> list[str]:
+    """Whether image quality orders derainers as tasks do."""
+    rows = []
+    for name, run in _single(runs):
+        for c in run["correlations"]:
+            gains = [g for g in run["gains"] if g["rain"] == c["rain"]]
+            best = [
+                max((g for g in gains if g["task"] == task), key=lambda g: g["difference"])
+                for task in (c["task"], "quality")
+            ]
+            if c["quality"] == "psnr_y_db":
+                row = [name, c["rain"], c["task"], _level(c["value"], "") + _span(c["ci"], "")]
+                rows.append([*row, *(g["derainer"] for g in best)])
+    return grid(
+        ["images", "rain", "task", "rank correlation", "best for the task", "best by PSNR-Y"], rows
+    )
+
+
+def real(runs: dict[str, Any]) -> list[str]:
+    """Quality without a reference under real rain; less is better."""
+    cells: dict[str, dict[str, str]] = {}
+    for row in runs["real-rain"]["blind"]:
+        text = _level(row["value"], "score")
+        if row["change"] is not None:
+            difference, ci = row["change"]
+            text += f", {_change(difference, ci, 'score')}"
+        cells.setdefault(row["derainer"], {})[row["metric"]] = text
+    names = sorted(cells, key=lambda name: name != "identity")
+    rows = [
+        ["rainy" if name == "identity" else name, *(cells[name][m] for m in ("niqe", "sseq"))]
+        for name in names
+    ]
+    return grid(["derainer", "NIQE", "SSEQ"], rows)
+
+
+def rates(runs: dict[str, Any]) -> list[str]:
+    """Pooled AP under physical rain by its rate."""
+    run = runs["coco-rates"]
+    floor = {row["rain"]: row for row in run["costs"] if row["task"] == "detection"}
+    gains = [g for g in run["gains"] if g["task"] == "detection"]
+    names = dict.fromkeys(g["derainer"] for g in gains)
+    rows = [["rainy", *(_level(row["rainy"], row["unit"]) for row in floor.values())]]
+    for name in names:
+        changes = [g for g in gains if g["derainer"] == name]
+        rows.append([name, *(_change(g["difference"], g["ci"], g["unit"]) for g in changes)])
+    clean = next(iter(floor.values()))["clean"]
+    rates = [rain.rpartition("=")[2] + " mm/h" for rain in floor]
+    return grid([f"AP pooled; clean {clean:.3f}", *rates], rows)
+
+
+def _single(runs: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The runs that are compared with each other."""
+    return [(name, run) for name, run in runs.items() if name not in ALONE]
+
+
+def _level(value: float | None, unit: str) -> str:
+    return "–" if value is None else f"{value:.{places(unit)}f}"
+
+
+def _change(difference: float, ci: Sequence[float] | None, unit: str) -> str:
+    return signed(difference, unit) + _span(ci, unit)
+
+
+def _span(ci: Sequence[float] | None, unit: str) -> str:
+    return "" if ci is None else " " + span((ci[0], ci[1]), unit)
+
+
+def tables(runs: dict[str, Any]) -> dict[str, list[str]]:
+    """Every table of the page with what stands under it, by its name."""
+    made = {}
+    for make in (cost, seen, unseen, harm, predicted, rates, real):
+        names = [name for name, table in ALONE.items() if table == make.__name__]
+        made[make.__name__] = [*make(runs), "", *notes(runs, names or list(dict(_single(runs))))]
+    return made
+
+
+def notes(runs: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """What stands under each table."""
+    of = ", ".join(f"{name} {runs[name]['n']}" for name in names)
+    trained = [
+        n for n in names if any("task-images" in (c["seen"] or ()) for c in runs[n]["costs"])
+    ]
+    said = f"n: {of} images."
+    if trained:
+        split = runs[trained[0]]["split"]
+        said += f" {' and '.join(trained)}: detector trained on these images ({split})."
+    return [said]
+
+
+def main() -> None:
+    """Make the runs if data is given, then the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="?", metavar="DATA")
+    parser.add_argument("--workspace", type=Path, default=Path("study-runs"))
+    parser.add_argument("--out", type=Path, default=Path("study"))
+    arguments = parser.parse_args()
+    if arguments.data is not None:
+        found = run_suite(SUITE, arguments.data, arguments.workspace, arguments.out)
+        runs = {name: kept(results) for name, results in found.items()}
+        KEPT.write_text(json.dumps(runs, indent=1) + "\n")
+    PAGE.write_text(filled(PAGE.read_text(), tables(json.loads(KEPT.read_text()))))
+
+
+if __name__ == "__main__":
+    main()
