@@ -28,9 +28,7 @@ def filled(page: str, tables: Mapping[str, Sequence[str]]) -> str:
     return page
 
 
-def run_suite(
-    suite: Path, data: Path, workspace: Path, out: Path, flags: Sequence[str] = ()
-) -> dict[str, Results]:
+def run_suite(suite: Path, data: Path, workspace: Path, out: Path) -> dict[str, Results]:
     """The results of a suite by the names of its runs; what is in the workspace is not run again.
 
     Args:
@@ -38,16 +36,10 @@ def run_suite(
         data: Folder that the runs are made in.
         workspace: Ledger and cached images.
         out: Results folders, one a run.
-        flags: Typed beside ``--suite``.
     """
-    words = [sys.executable, "-m", "harness", "run", "--suite", str(suite), "--no-images", *flags]
+    words = [sys.executable, "-m", "harness", "run", "--suite", str(suite), "--no-images"]
     words += ["--workspace", str(workspace.resolve()), "--out", str(out.resolve())]
     sseq = {"DERAIN_HARNESS_SSEQ_MODEL": str(data.resolve() / SSEQ)}
     subprocess.run(words, cwd=data, env={**sseq, **os.environ}, check=True)
-    return {entry["name"]: read_folder(out / entry["name"]) for entry in read_suite(suite)}
-
-
-def read_suite(suite: Path) -> list[dict[str, object]]:
-    """The entries of a suite."""
-    entries: list[dict[str, object]] = yaml.safe_load(suite.read_text())
-    return entries
+    names = [entry["name"] for entry in yaml.safe_load(suite.read_text())]
+    return {name: read_folder(out / name) for name in names}

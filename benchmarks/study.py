@@ -2,9 +2,9 @@
 
     python benchmarks/study.py [DATA [--workspace DIR] [--out DIR]]
 
-DATA holds coco128, camvid and weights/, as docs/study.yaml names them. Its runs are made, or go on,
-and what the tables need of them is kept in docs/study.json; without DATA the tables alone are made
-anew from there. A table stands between a line `<!-- NAME -->` and a line `<!-- end -->`.
+DATA holds coco128, camvid, real-rain and weights/, as docs/study.yaml says. Its runs are made,
+or go on, and what the tables need of them is kept in docs/study.json; without DATA the tables alone
+are made anew from there.
 """
 
 from __future__ import annotations
@@ -73,12 +73,10 @@ def kept(results: Results) -> dict[str, Any]:
         "dataset": results.spec["dataset"],
         "split": results.spec["split"],
         "n": max(r.n for r in results.records),
-        "groups": results.provenance["groups"],
         "costs": costs,
         "gains": gains,
         "blind": [
             {
-                "rain": record.rain,
                 "derainer": record.derainer.partition("@")[0],
                 "metric": record.metric,
                 "value": record.value,
@@ -91,7 +89,7 @@ def kept(results: Results) -> dict[str, Any]:
         "correlations": [
             asdict(c)
             for c in results.correlations
-            if c.derainer is None and c.quality.partition("@")[0] in ("psnr_y_db", "ssim_y")
+            if c.derainer is None and c.quality == "psnr_y_db"
         ],
     }
 
@@ -164,9 +162,8 @@ def predicted(runs: dict[str, Any]) -> list[str]:
                 max((g for g in gains if g["task"] == task), key=lambda g: g["difference"])
                 for task in (c["task"], "quality")
             ]
-            if c["quality"] == "psnr_y_db":
-                row = [name, c["rain"], c["task"], _level(c["value"], "") + _span(c["ci"], "")]
-                rows.append([*row, *(g["derainer"] for g in best)])
+            row = [name, c["rain"], c["task"], _level(c["value"], "") + _span(c["ci"], "")]
+            rows.append([*row, *(g["derainer"] for g in best)])
     return grid(
         ["images", "rain", "task", "rank correlation", "best for the task", "best by PSNR-Y"], rows
     )
