@@ -246,10 +246,19 @@ def _with_labels(entry: Entry) -> Entry:
 def _local(stack: contextlib.ExitStack, workers: int) -> Any:
     """Start Ray for this machine and this process alone; it ends with the stack."""
     # Ray binds to every interface wherever it believes in clusters, whatever address it is given;
-    # without its token, whoever else is on this machine could run code through its ports.
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    # without its token, whoever else is on this machine could run code through its ports. It reads
+    # the three once, when it is imported.
+    wanted = {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token"),
+        "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", secrets.token_hex(32)),
+    }
+    if "ray" in sys.modules and any(os.environ.get(name) != wanted[name] for name in wanted):
+        raise UsageError(
+            "Ray was imported before and would let other machines and users in: run in a process "
+            "of its own, or give --address"
+        )
+    os.environ.update(wanted)
     import ray
 
     logs = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
@@ -260,11 +269,6 @@ def _local(stack: contextlib.ExitStack, workers: int) -> Any:
         _temp_dir=stack.enter_context(logs),
     )
     stack.callback(ray.shutdown)
-    if ray.util.get_node_ip_address() != "127.0.0.1":
-        raise UsageError(
-            "Ray was imported before and binds to other machines' interfaces: run in a process of "
-            "its own, or give --address"
-        )
     return ray
 
 

@@ -9,15 +9,18 @@ import re
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import psutil
 import pytest
+from command import finish, start
 
 from datasets.image import NDArrayByte, NDArrayFloat
 from harness import RunSpec, run
 from harness.cli import run_command_line
 from harness.record import Results
+from harness.spec import UsageError
 
 OWN = """
 from torch import nn
@@ -156,13 +159,22 @@ def test_ray_that_is_not_there_is_one_line(
 
 
 @pytest.mark.ray
+def test_ray_imported_before_is_one_line(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    there = spec.model_copy(update={"engine": "ray", "derainer": (), "task": ("none",)})
+    with pytest.raises(UsageError, match="Ray was imported before"):
+        run(there)
+    assert "RAY_AUTH_MODE" not in os.environ
+
+
+@pytest.mark.ray
 @pytest.mark.parametrize("address", ["auto", "127.0.0.1:1"])
-def test_a_cluster_that_is_not_there_is_one_line(
-    address: str, spec: RunSpec, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cluster_that_is_not_there_is_one_line(address: str, spec: RunSpec) -> None:
     words = ["run", "--dataset", "coco", "--data-root", str(spec.data_root), "--task", "none"]
     words += ["--workspace", spec.workspace, "--engine", "ray", "--address", address]
-    assert run_command_line(words) == 2
-    err = capsys.readouterr().err
+    # Ray remembers in a process what it was started with.
+    status, _, err = finish(start(*words, fresh=True))
+    assert status == 2
     assert err.count("\n") == 1
     assert "no Ray cluster answers there" in err
