@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from derainers import DerainerError
+from derainers.shards import card_file
 
 
 def read_card(file: Path) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def read_card(file: Path) -> dict[str, Any]:
     Raises:
         DerainerError: If the card is no JSON object.
     """
-    card = file.with_suffix(".json")
+    card = card_file(file)
     if not card.is_file():
         return {}
     try:

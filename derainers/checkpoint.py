@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from derainers import DerainerError
+from derainers.shards import shards
 
 WRAPPERS = ("state_dict", "params_ema", "params", "model", "net")
 """Keys under which training codes put the weights, in this order."""
@@ -20,14 +21,17 @@ def load_weights(module: nn.Module, file: Path, part: str = "") -> None:
 
     Args:
         module: The network; floating-point weights are cast to its own type.
-        file: ``.safetensors``, or a PyTorch file that holds tensors alone.
+        file: ``.safetensors``, or a PyTorch file that holds tensors alone; one of several `shards`
+            stands for all.
         part: Beginning of the names of a larger network's weights that are wanted.
 
     Raises:
         DerainerError: If the file is absent or damaged, needs foreign code, belongs to another
             network or holds NaN.
     """
-    state = _strip(_read(file))
+    state: dict[str, Tensor] = {}
+    for shard in shards(file):
+        state |= _strip(_read(shard))
     if part:
         state = {k.removeprefix(part): v for k, v in state.items() if k.startswith(part)}
     expected = module.state_dict()

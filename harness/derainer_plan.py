@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from derainers import DERAINERS, STAGES
+from derainers.shards import shards, weights_sha256
 from harness import keys, trained_on
 from harness.fetch import SOURCES
 from harness.spec import UsageError, known
@@ -161,8 +162,9 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         )
     file = Path(given) if given else row.weights
     if file is not None:
-        _require(file, f"derainer {name}: weight file", f"give one as {name}@FILE")
-    weights = keys.file_sha256(file) if file else None
+        for shard in shards(file):
+            _require(shard, f"derainer {name}: weight file", f"give one as {name}@FILE")
+    weights = weights_sha256(file) if file else None
     card: dict[str, Any] = {}
     if file is not None:
         from derainers.card import read_card

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datasets.sample import DatasetError
-from harness import keys
+from derainers.shards import weights_sha256
 from harness.given import Given, images_of, needed
 from harness.record import Record, Results, interval
 from harness.spec import RunSpec, UsageError, known
@@ -212,7 +212,7 @@ def _run(
         return {claim: str(error) for claim, _ in needs}
     outcomes: dict[Claim, tuple[Results, Record] | str] = {}
     for claim, file in needs:
-        sha256 = keys.file_sha256(file)
+        sha256 = weights_sha256(file)
         record = next(
             (r for r in results.records if (r.weights, r.metric) == (sha256, claim.metric)), None
         )

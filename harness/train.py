@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datasets.sample import Dataset, DatasetError, Sample
+from derainers.shards import weights_sha256
 from harness import keys
 from harness.plan import open_dataset
 from harness.provenance import machine
@@ -183,7 +184,7 @@ def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
     earlier = told.get("begun_with") or {}
     hours = [h for h in (told.get("hours"), earlier.get("hours")) if h is not None]
     return {
-        "begun_with": {"sha256": keys.file_sha256(file), "hours": sum(hours) if hours else None},
+        "begun_with": {"sha256": weights_sha256(file), "hours": sum(hours) if hours else None},
         "trained_on": {"before": told.get("trained_on", {})},
     }
 

@@ -16,6 +16,7 @@ from datasets.image import NDArrayByte, round_to_bytes
 from datasets.rain import Rain, digest, generator
 from datasets.sample import Sample
 from derainers import DERAINERS
+from derainers.shards import card_file
 from harness import keys
 from harness.photographs import Photographs, choose, left_out, short_name
 from harness.plan import data_name, device_of, rains_of
@@ -104,7 +105,7 @@ def train_derainer(
         "dtype": spec.dtype,
     }
     begin = options.begin
-    before = begun_with(begin, begin and begin.with_suffix(".json"))
+    before = begun_with(begin, begin and card_file(begin))
     run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
     same_training(out / "training.json", run)
     curve = _Curve(out)

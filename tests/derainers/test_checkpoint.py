@@ -13,6 +13,7 @@ from torch import nn
 from derainers import DerainerError
 from derainers.card import read_card
 from derainers.checkpoint import load_weights
+from derainers.shards import shards, weights_sha256
 
 
 class Evil:
@@ -87,3 +88,24 @@ def test_a_damaged_card_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[")
     with pytest.raises(DerainerError, match=r"a\.json: not a JSON file"):
         read_card(tmp_path / "a.safetensors")
+
+
+def test_weights_in_several_files_are_one(tmp_path: Path) -> None:
+    source = network()
+    first, second = (tmp_path / f"own-0000{i}-of-00002.safetensors" for i in (1, 2))
+    save_file({"weight": source.state_dict()["weight"]}, first)
+    save_file({"bias": source.state_dict()["bias"]}, second)
+    assert shards(second) == [first, second]
+    (tmp_path / "own.json").write_text('{"hours": 2}')
+    for file in (first, second):
+        target = network()
+        load_weights(target, file)
+        assert torch.equal(target.state_dict()["bias"], source.state_dict()["bias"])
+        assert read_card(file) == {"hours": 2}
+    digest = weights_sha256(first)
+    assert digest == weights_sha256(second)
+    save_file({"bias": source.state_dict()["bias"] + 1}, second)
+    assert weights_sha256(first) != digest
+    second.unlink()
+    with pytest.raises(DerainerError, match=r"own-00002-of-00002\.safetensors not found"):
+        load_weights(network(), first)
