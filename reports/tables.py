@@ -162,7 +162,7 @@ def mark(record: Record, marked: set[str]) -> str:
 def marks(marked: Collection[str]) -> list[str]:
     """What the marks of a table's values stand for."""
     said = [f"† {SEEN[m]}." for m in SEEN if m in marked]
-    unknown = ["? what the weights were trained on is not known."]
+    unknown = ["? whether the weights were trained on this is not known."]
     return said + (unknown if "unknown" in marked else [])
 
 

@@ -177,7 +177,7 @@ def test_unknown_training_is_marked() -> None:
     unknown = replace(known, records=[replace(r, seen=None) for r in known.records])
     _, rows, notes = summary(unknown)
     assert rows[2][2] == "0.300?"
-    assert "? what the weights were trained on is not known." in notes
+    assert "? whether the weights were trained on this is not known." in notes
 
 
 def test_results_go_through_json() -> None:

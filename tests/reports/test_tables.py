@@ -72,7 +72,7 @@ def test_a_sweep_of_unknown_training_says_so() -> None:
     records = [replace(record("identity", 0.3, rain=rain), seen=None) for rain in rains]
     _, rows, notes = sweep_table(replace(results(), records=records))
     assert rows[0][3] == "0.300?"
-    assert notes[-1] == "? what the weights were trained on is not known."
+    assert notes[-1] == "? whether the weights were trained on this is not known."
 
 
 def test_what_counts_as_independent_is_told() -> None:
