@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -143,11 +144,12 @@ def loader(
         collate_fn=_one_by_one if crops.recipe.patch_px is None else _groups,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_single_thread,
+        worker_init_fn=_begin_worker,
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def _single_thread(_: int) -> None:
-    """Workers share the cores with the network."""
+def _begin_worker(_: int) -> None:
+    """Workers share the cores with the network, and leave a SIGTERM of all to the training."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

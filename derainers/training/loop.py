@@ -169,6 +169,20 @@ def _validated_every(crops: Crops, steps_per_epoch: int) -> int:
     return min(epochs * steps_per_epoch, VALIDATED_AT_LEAST_EVERY_STEPS)
 
 
+def average_of(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential average for `AveragedModel` that soon forgets the weights it began with.
+
+    Its decay after n steps is the smaller of ``decay`` and (1 + n) / (10 + n): with 0.999 from the
+    start, a seventh of what 2,000 steps give would be the random weights before the first.
+    """
+
+    def average(averaged: Any, current: Any, steps: Any) -> None:
+        n = int(steps)
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averaged, current, steps)
+
+    return average
+
+
 class _Run:
     """Network, optimisers and average of one training."""
 
@@ -191,7 +205,7 @@ class _Run:
         if recipe.loss in OF_STAGES:
             self.network.mark_forward_method("stages")
         self.average = AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay or 0.0), use_buffers=True
+            network, multi_avg_fn=average_of(recipe.ema_decay or 0.0), use_buffers=True
         )
         self.judge: Any = None
         if recipe.adversarial:

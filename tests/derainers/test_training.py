@@ -17,7 +17,7 @@ from datasets.rain import RAINS
 from derainers import DERAINERS, DerainerError
 from derainers.derainer import Derainer
 from derainers.training.data import Crops, loader
-from derainers.training.loop import Row, Trained, train
+from derainers.training.loop import Row, Trained, average_of, train
 from derainers.training.losses import LOSSES, Judge, Perceptual, laplacian, ssim
 from derainers.training.recipes import PAPER, RELEASE, Plateau, Recipe, recipe_of, short
 from tasks.quality.psnr import psnr_y_db
@@ -247,6 +247,16 @@ def test_the_discriminator_goes_on_too(tmp_path: Path) -> None:
     _, whole = in_parts(crops, tmp_path / "whole.pt", 4)
     _, parts = in_parts(crops, tmp_path / "parts.pt", 2, 4)
     assert parts[-1].loss == pytest.approx(whole[-1].loss, abs=1e-6)
+
+
+def test_the_average_forgets_where_it_began() -> None:
+    averaged, now = [torch.tensor([100.0])], [torch.tensor([1.0])]
+    update = average_of(0.999)
+    for steps in range(1, 101):
+        update(averaged, now, torch.tensor(steps))
+    assert averaged[0].item() == pytest.approx(1, abs=1e-3)
+    update(averaged, [torch.tensor([0.0])], torch.tensor(100_000))
+    assert averaged[0].item() == pytest.approx(0.999, abs=1e-3)
 
 
 def test_the_weights_are_those_that_the_validation_chose(tmp_path: Path) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+from command import finish, start
 from skimage.data import astronaut, chelsea, coffee
 
 from datasets.image import decode, encode_png
@@ -76,6 +80,23 @@ def test_one_command_trains_and_another_runs_what_it_made(
     assert run_command_line(["run", *seen, *where]) == 0
     records = json.loads((shown / "results.json").read_text())["records"]
     assert ["images", "rain"] in [r["seen"] for r in records if r["derainer"].startswith("prn-r@")]
+
+
+def test_a_sigterm_of_the_whole_group_leaves_weights(photographs: Path, tmp_path: Path) -> None:
+    words = ["train", "prn-r", "--dataset", "folder", "--data-root", str(photographs)]
+    process = start(*words, "--recipe", "short", "--out", str(tmp_path / "out"), fresh=True)
+    assert isinstance(process, subprocess.Popen)
+    parent = psutil.Process(process.pid)
+    while not (workers := parent.children()):
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(1)  # a worker that has just been forked
+    for each in (*workers, parent):
+        each.terminate()
+    status, _, err = finish(process)
+    assert (status, "Traceback" in err) == (0, False), err
+    card = json.loads((tmp_path / "out" / "prn-r.json").read_text())
+    assert 1 <= card["steps_done"] < card["steps"]
 
 
 def test_a_curve_has_a_row_for_every_validation_and_a_picture(
