@@ -217,7 +217,7 @@ RELEASE: dict[str, Recipe] = {
 }
 """Where the authors' code trains in another way than their paper says."""
 
-SHORT_RATES = {"dcsfn": 1e-3, "hrrsr": 2e-4}
+SHORT_RATES = {"dcsfn": 1e-3, "hrrsr": 2e-4, "mspfn": 5e-4}
 """First learning rates of the short recipe by family, where the paper's is too small for it."""
 
 
