@@ -20,13 +20,15 @@ Choices where paper and release differ or are silent; ``release`` builds the rel
 - patches: the centres of the first 128 maximally stable colour regions of the half-size image in
   bytes are the top-left corners of patches of 1/16 of its sides, borders repeated; the last patch
   fills up, and where there is no region a fixed grid of patches stands in (release: random places);
-- the refinement has two groups of two channel-attention blocks of 64 channels.
+- the refinement has two groups of two channel-attention blocks of 64 channels;
+- before any training all of it gives the image back (release: PyTorch's random weights): nothing is
+  carried around the second stage, so that short trainings would spend their steps on copying.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -49,6 +51,12 @@ class HRRSROutput(NamedTuple):
     """``(B, 3, H, W)`` BGR, about [0, 1]."""
     models: tuple[Tensor, ...]
     """Clean image at half size as each model of the first stage sees it; losses supervise all."""
+
+
+def _nothing_but(bias: float, conv: Any) -> None:
+    """Let a convolution give the same everywhere."""
+    nn.init.zeros_(conv.weight)
+    nn.init.constant_(conv.bias, bias)
 
 
 def _conv(inputs: int, outputs: int, side: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -226,6 +234,20 @@ class Refinement(nn.Module):
         enlarge = (_conv(64, 64 * scale**2), nn.PixelShuffle(scale), nn.ReLU())
         self.leave = nn.Sequential(*enlarge, _conv(64, 3, 7))
 
+    @torch.no_grad()
+    def begin_as_copy(self) -> None:
+        """Let the first three channels carry the image, each pixel ``scale`` times across."""
+        convs: tuple[Any, ...] = self.enter[0], self.leave[0], self.leave[-1]
+        _nothing_but(0, self.join)
+        _nothing_but(0, self.leave[-1])
+        for conv in convs:
+            copies = max(1, conv.out_channels // 64)  # pixels that one becomes
+            centre = conv.kernel_size[0] // 2
+            conv.weight[: 3 * copies] = 0
+            conv.bias[: 3 * copies] = 0
+            for i in range(3):
+                conv.weight[i * copies : (i + 1) * copies, i, centre, centre] = 1
+
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to ``(B, 3, scale·H, scale·W)``."""
         shallow = y = self.enter(x)
@@ -277,6 +299,19 @@ class HRRSR(nn.Module):
                 *(_conv(count, 2, 1), nn.LeakyReLU(0.2), _conv(2, count, 1), nn.Sigmoid()),
             )
         self.refinement = Refinement(scale)
+        if not release:
+            self._begin_as_copy()
+
+    @torch.no_grad()
+    def _begin_as_copy(self) -> None:
+        """No streaks, hardly any haze, nothing to add and to multiply by."""
+        operations: dict[str, Any] = dict(self.operations)
+        for model, operation in operations.items():
+            _nothing_but(float(model == "mul"), operation[-1])
+        if "ats" in self.models:
+            _nothing_but(0, self.streaks[-2])
+            _nothing_but(4, self.transmission.leave)  # a sigmoid of 0.98
+        self.refinement.begin_as_copy()
 
     def _operation(self) -> nn.Sequential:
         """Two convolutions that make the layer R of equation 1 or 2."""

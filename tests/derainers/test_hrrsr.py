@@ -40,6 +40,16 @@ def test_full_size_form_sees_every_pixel() -> None:
     assert tuple(image.shape) == x
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_an_untrained_network_gives_the_image_back(scale: int) -> None:
+    x = torch.rand(1, 3, 64, 96)
+    kept = x[:, :, ::scale, ::scale].repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    with torch.no_grad():
+        stages = HRRSR(scale=scale).eval().stages(x)
+    assert (stages.restored - kept).abs().max() < 0.05
+    assert all((image - x[:, :, ::scale, ::scale]).abs().max() < 0.05 for image in stages.models)
+
+
 def test_patches_begin_at_the_stable_regions() -> None:
     levels = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
     image = cv2.resize(levels, (192, 128), interpolation=cv2.INTER_CUBIC)

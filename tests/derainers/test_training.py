@@ -130,9 +130,10 @@ def test_two_steps_lower_the_loss_of_a_batch(name: str) -> None:
     (rainy, clean), network = groups[0], derainer.module.train()
     black, white = derainer.range
     x, y = (images * (white - black) + black for images in (rainy, clean))
-    adam = torch.optim.Adam(network.parameters(), 2e-4, recipe.betas)
+    adam = torch.optim.Adam(network.parameters(), betas=recipe.betas)
     losses = []
-    for _ in range(3):
+    for step in range(3):
+        adam.param_groups[0]["lr"] = recipe.rate(step, recipe.steps_per_epoch or 1)
         torch.manual_seed(0)  # of dropout
         loss, restored = LOSSES[recipe.loss](network, x, y)
         assert restored.shape == y.shape
