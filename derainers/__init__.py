@@ -34,6 +34,8 @@ class DerainerRow:
     """Whether it needs weights at all."""
     published: str | None = None
     """Where the authors publish weights that this code loads; None = nowhere."""
+    stand_in: str | None = None
+    """The row that runs in its place as long as it has no weights."""
 
 
 def _filter(weights: Path | None, name: str) -> Restorer:
@@ -129,15 +131,23 @@ DERAINERS: dict[str, DerainerRow] = {
     ),
     "rescan": DerainerRow(_rescan, version=1, published=RESCAN),
     "nledn": DerainerRow(_nledn, version=1, published=NLEDN),
-    "mspfn": DerainerRow(partial(_mspfn, light=False), version=1),
+    "mspfn": DerainerRow(partial(_mspfn, light=False), version=1, stand_in="mspfn-light"),
     "mspfn-light": DerainerRow(
         partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
     ),
-    "dcsfn": DerainerRow(partial(_dcsfn, width=20, blocks=16, scales=4), version=1),
-    "dcsfn-paper": DerainerRow(partial(_dcsfn, width=32, blocks=16, scales=3), version=1),
-    "dcsfn-light": DerainerRow(partial(_dcsfn, width=16, blocks=4, scales=3), version=1),
-    "mscg": DerainerRow(_mscg, version=1),
-    "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=1),
+    "dcsfn": DerainerRow(
+        partial(_dcsfn, width=20, blocks=16, scales=4), version=1, stand_in="dcsfn-light"
+    ),
+    "dcsfn-paper": DerainerRow(
+        partial(_dcsfn, width=32, blocks=16, scales=3), version=1, stand_in="dcsfn-light"
+    ),
+    "dcsfn-light": DerainerRow(
+        partial(_dcsfn, width=16, blocks=4, scales=3),
+        version=1,
+        weights=WEIGHTS / "dcsfn-light.safetensors",
+    ),
+    "mscg": DerainerRow(_mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
+    "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=1, stand_in="hrrsr-x1"),
     "hrrsr-x1": DerainerRow(partial(_hrrsr, scale=1), version=1),
 }
 """Every derainer, literally. A function imports its network only when it is called."""

@@ -146,10 +146,9 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     name, _, given = word.partition("@")
     known(name, [*own, *DERAINERS], "derainer", FORMS)
     row, said = DERAINERS[name], None
-    light = f"{name}-light"
-    if row.learned and not given and row.weights is None and light in DERAINERS:
-        said = f"{name} has no weights of its own yet, {light} stands in"
-        name, row = light, DERAINERS[light]
+    if row.stand_in and not given and row.weights is None:
+        said = f"{name} has no weights of its own yet, {row.stand_in} stands in"
+        name, row = row.stand_in, DERAINERS[row.stand_in]
     if given and not row.learned:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
     if row.learned and not given and row.weights is None:
