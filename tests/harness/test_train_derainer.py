@@ -87,11 +87,17 @@ def test_a_sigterm_of_the_whole_group_leaves_weights(photographs: Path, tmp_path
     process = start(*words, "--recipe", "short", "--out", str(tmp_path / "out"), fresh=True)
     assert isinstance(process, subprocess.Popen)
     parent = psutil.Process(process.pid)
-    while not (workers := parent.children()):
+
+    def workers() -> list[psutil.Process]:
+        return [c for c in parent.children() if c.cmdline() == parent.cmdline()]  # by a fork
+
+    while not workers():
         assert process.poll() is None
         time.sleep(0.1)
-    time.sleep(1)  # a worker that has just been forked
-    for each in (*workers, parent):
+    time.sleep(1)  # one that has just been forked ends by any signal
+    found = workers()
+    assert found
+    for each in (*found, parent):
         each.terminate()
     status, _, err = finish(process)
     assert (status, "Traceback" in err) == (0, False), err
