@@ -199,7 +199,7 @@ class _Run:
         )
         self.fabric.launch()
         self.place = self.fabric.global_rank, self.fabric.world_size
-        network = derainer.module.to(memory_format=torch.channels_last).train()
+        network = self._learning(derainer.module.to(memory_format=torch.channels_last))
         adam = torch.optim.Adam(network.parameters(), recipe.learning_rate, recipe.betas)
         self.network, self.optimiser = self.fabric.setup(network, adam)
         if recipe.loss in OF_STAGES:
@@ -325,7 +325,15 @@ class _Run:
             yield
         finally:
             module.load_state_dict(mine)
-            module.train()
+            self._learning(module)
+
+    def _learning(self, module: nn.Module) -> nn.Module:
+        """A network as it is in training."""
+        module.train()
+        for part in module.modules():
+            if isinstance(part, nn.Dropout2d):
+                part.train(self.recipe.dropout)
+        return module
 
     def _as_taken(self, images: Tensor) -> Tensor:
         """From RGB in [0, 1] to the network's own convention, on its device."""

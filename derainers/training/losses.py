@@ -6,6 +6,7 @@ Images are as the network takes them: its own range and channel order.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +91,19 @@ def _multi_scale(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Te
     return loss, images[-1]
 
 
-def _two_stage(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared error of the heavy-rain network's result and of each image of its first stage."""
+def _two_stage(
+    network: Any,
+    rainy: Tensor,
+    clean: Tensor,
+    error: Callable[[Tensor, Tensor], Tensor] = F.mse_loss,
+) -> tuple[Tensor, Tensor]:
+    """Error of the heavy-rain network's result and of each image of its first stage; squared."""
     restored, images = network.stages(rainy)
     scale = rainy.shape[2] // images[0].shape[2]
     small = clean[:, :, ::scale, ::scale]
-    loss = F.mse_loss(restored, clean)
+    loss = error(restored, clean)
     for image in images:
-        loss = loss + F.mse_loss(image, small)
+        loss = loss + error(image, small)
     return loss, restored
 
 
@@ -107,9 +113,10 @@ LOSSES: dict[Loss, Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
     "charbonnier-edge": _charbonnier_edge,
     "multi-scale": _multi_scale,
     "two-stage": _two_stage,
+    "two-stage-mae": partial(_two_stage, error=F.l1_loss),
 }
 """Functions of (network, rainy, clean) that give the loss and the restored images."""
-OF_STAGES: tuple[Loss, ...] = ("multi-scale", "two-stage")
+OF_STAGES: tuple[Loss, ...] = ("multi-scale", "two-stage", "two-stage-mae")
 """Losses that call the network's ``stages``."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut
+from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from datasets.image import NDArrayByte, NDArrayFloat, to_tensor
@@ -19,7 +20,7 @@ from derainers.derainer import Derainer
 from derainers.training.data import Crops, loader
 from derainers.training.loop import Row, Trained, average_of, train
 from derainers.training.losses import LOSSES, Judge, Perceptual, laplacian, ssim
-from derainers.training.recipes import PAPER, RELEASE, Plateau, Recipe, recipe_of, short
+from derainers.training.recipes import PAPER, RELEASE, Loss, Plateau, Recipe, recipe_of, short
 from tasks.quality.psnr import psnr_y_db
 from tasks.quality.ssim import ssim_rgb_dcsfn
 
@@ -122,9 +123,13 @@ def test_edges_of_an_even_image_are_nothing_inside() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mspfn-light", "dcsfn-light", "granet", "hrrsr-x1", "mscg", "prn"]
+    ("name", "loss"),
+    [
+        *((n, short(n).loss) for n in ("mspfn-light", "dcsfn-light", "granet", "mscg", "prn")),
+        *(("hrrsr-x1", loss) for loss in (short("hrrsr").loss, PAPER["hrrsr"].loss)),
+    ],
 )
-def test_two_steps_lower_the_loss_of_a_batch(name: str) -> None:
+def test_two_steps_lower_the_loss_of_a_batch(name: str, loss: Loss) -> None:
     derainer, recipe = built(name), short(name)
     groups = next(iter(loader(crops_of(replace(recipe, batch=2, patch_px=64)), 0, 0)))
     (rainy, clean), network = groups[0], derainer.module.train()
@@ -135,12 +140,12 @@ def test_two_steps_lower_the_loss_of_a_batch(name: str) -> None:
     for step in range(3):
         adam.param_groups[0]["lr"] = recipe.rate(step, recipe.steps_per_epoch or 1)
         torch.manual_seed(0)  # of dropout
-        loss, restored = LOSSES[recipe.loss](network, x, y)
+        found, restored = LOSSES[loss](network, x, y)
         assert restored.shape == y.shape
         adam.zero_grad()
-        loss.backward()
+        found.backward()
         adam.step()
-        losses.append(loss.item())
+        losses.append(found.item())
     assert losses[2] < losses[1] < losses[0]
 
 
@@ -273,6 +278,23 @@ def test_the_weights_are_those_that_the_validation_chose(tmp_path: Path) -> None
     assert trained.best == 3.0
     assert torch.equal(next(trained.network.parameters()), seen[1])
     assert not torch.equal(seen[1], seen[2])
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_dropout_is_for_long_trainings(dropout: bool, tmp_path: Path) -> None:
+    dropped: list[bool] = []
+
+    class Layer(nn.Dropout2d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            dropped.append(self.training)
+            return super().forward(input)
+
+    recipe = replace(TINY, loss="mae", decay=EACH_EPOCH, dropout=dropout)
+    derainer = Derainer(nn.Sequential(nn.Conv2d(3, 3, 1), Layer()))
+    train(derainer, crops_of(recipe), tmp_path / "a.pt", validate=score)
+    assert any(dropped) is dropout
+    assert dropped[-1] is False  # it is validated without
+    assert (short("hrrsr").dropout, PAPER["hrrsr"].dropout) == (False, True)
 
 
 def test_a_plateau_lowers_the_rate_down_to_its_floor(tmp_path: Path) -> None:
