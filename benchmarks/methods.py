@@ -67,7 +67,7 @@ def _card(card: dict[str, Any]) -> list[str]:
     if not card:
         return ["none yet", *[""] * 4]
     recipe, data, judged = card["recipe"], card["trained_on"], card.get("validated_on")
-    steps = card.get("steps_done") or sum(phase["steps"] for phase in recipe["phases"])
+    before = f" + {card['begun_with']['hours']} before" if "begun_with" in card else ""
     validation = "not in its card"
     if judged:
         (psnr, ssim), (psnr_now, ssim_now) = (
@@ -76,10 +76,10 @@ def _card(card: dict[str, Any]) -> list[str]:
         validation = f"{psnr:.2f} to {psnr_now:.2f} dB, SSIM-Y {ssim:.3f} to {ssim_now:.3f}"
         validation += f" ({len(judged['photographs'])} photographs)"
     return [
-        f"{recipe.get('kind', 'of its own')}, {steps:,} steps",
+        f"{recipe['kind']}, {card['steps_done']:,} steps",
         f"{len(data['photographs'])} of {', '.join(data['datasets'])} {data['split']}",
         ", ".join(data["rain_digests"]),
-        f"{card['hours']}, {card['hardware']}",
+        f"{card['hours']}{before}, {card['hardware']}",
         validation,
     ]
 

@@ -28,7 +28,9 @@ def filled(page: str, tables: Mapping[str, Sequence[str]]) -> str:
     return page
 
 
-def run_suite(suite: Path, data: Path, workspace: Path, out: Path) -> dict[str, Results]:
+def run_suite(
+    suite: Path, data: Path, workspace: Path, out: Path, flags: Sequence[str] = ()
+) -> dict[str, Results]:
     """The results of a suite by the names of its runs; what is in the workspace is not run again.
 
     Args:
@@ -36,9 +38,11 @@ def run_suite(suite: Path, data: Path, workspace: Path, out: Path) -> dict[str, 
         data: Folder that the runs are made in.
         workspace: Ledger and cached images.
         out: Results folders, one a run.
+        flags: In place of what the suite says, for every run.
     """
     words = [sys.executable, "-m", "harness", "run", "--suite", str(suite), "--no-images"]
     words += ["--workspace", str(workspace.resolve()), "--out", str(out.resolve())]
+    words += flags
     sseq = {"DERAIN_HARNESS_SSEQ_MODEL": str(data.resolve() / SSEQ)}
     subprocess.run(words, cwd=data, env={**sseq, **os.environ}, check=True)
     names = [entry["name"] for entry in yaml.safe_load(suite.read_text())]

@@ -49,6 +49,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         **{name: Variant(*of) for name, of in mspfn.VARIANTS.items()},
         "MSPFN M17N1": Variant(MSPFN, {}, word="mspfn"),
         "MSPFN light": Variant(MSPFN, LIGHT, word="mspfn-light"),
+        "MSPFN light, rendered scenes": Variant(MSPFN, LIGHT, word="mspfn-streetsim"),
         "M17N1, hidden as released": Variant(MSPFN, {"hidden": (64, 128, 256)}),
         "single scale, wide entry": Variant(mspfn.SingleScale, {"inner": None}),
         "without FFM, wide entry": Variant(MSPFN, {"modules": 0, "inner": None}),

@@ -135,6 +135,9 @@ DERAINERS: dict[str, DerainerRow] = {
     "mspfn-light": DerainerRow(
         partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
     ),
+    "mspfn-streetsim": DerainerRow(
+        partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-streetsim.safetensors"
+    ),
     "dcsfn": DerainerRow(
         partial(_dcsfn, width=20, blocks=16, scales=4), version=1, stand_in="dcsfn-light"
     ),

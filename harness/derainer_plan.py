@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from derainers import DERAINERS, STAGES
 from derainers.shards import shards, weights_sha256
+from derainers.training.recipes import PAPER
 from harness import keys, trained_on
 from harness.fetch import SOURCES
 from harness.spec import UsageError, known
@@ -155,9 +156,9 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         fetched = [n for n in SOURCES if n.startswith(f"{name}-rain")]
         source = f": get the authors' from {row.published}" if row.published else " yet"
         source += f" (python -m harness fetch {fetched[0]})" if fetched else ""
+        made = f", or make some: python -m harness train {name} --help" if name in PAPER else ""
         raise UsageError(
-            f"derainer {name} comes without weights{source}; give some as {name}@FILE, or make "
-            f"some: python -m harness train {name} --help"
+            f"derainer {name} comes without weights{source}; give some as {name}@FILE{made}"
         )
     file = Path(given) if given else row.weights
     if file is not None:

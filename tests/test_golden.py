@@ -40,8 +40,8 @@ rain derainer ap50 ap_pooled mask_ap50 miou psnr_y_db ssim_y
 none identity 0.64811 0.49951 0.57260 0.58396 nan 1.00000
 photoshop-heavy identity 0.08461 0.04236 0.03763 0.14654 15.85379 0.30482
 photoshop-heavy median 0.08191 0.05627 0.05982 0.19403 18.98005 0.49502
-photoshop-heavy granet 0.58407 0.44667 0.47620 0.53278 31.13708 0.90035
-photoshop-heavy mspfn-light 0.18418 0.11670 0.11459 0.20283 22.43033 0.53835
+photoshop-heavy granet 0.53000 0.40201 0.43082 0.46384 29.98495 0.85985
+photoshop-heavy mspfn-light 0.38092 0.27964 0.28744 0.30639 26.88678 0.72737
 """
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from datasets.image import NDArrayByte, round_to_bytes
+from datasets.rain import RAINS, generator
 from derainers import DERAINERS, WEIGHTS
 from derainers.card import read_card
 from derainers.shards import card_file, shards, weights_sha256
 from derainers.training.recipes import PAPER
 from harness.photographs import choose
+from harness.plan import open_dataset
 from harness.spec import RunSpec
 from harness.train import open_splits
 from harness.train_derainer import MIXTURE
+from tasks.quality.psnr import psnr_y_db
 
 FILES = {name: row.weights for name, row in DERAINERS.items() if row.weights is not None}
 LARGEST_BYTES = 14_000_000
 ALL_BYTES = 60_000_000
+APART_DB = {"fp32": 0.01, "bf16": 0.05}
+"""How far a device and format may be from fp32 on the CPU."""
 
 
 def test_the_files_are_those_of_the_table_and_small() -> None:
@@ -53,6 +61,34 @@ def test_a_card_tells_what_the_weights_saw(name: str) -> None:
 def _validation(card: dict[str, Any]) -> list[str]:
     found: list[str] = card.get("validated_on", {}).get("photographs", [])
     return found
+
+
+@cache
+def scenes() -> list[tuple[NDArrayByte, NDArrayByte]]:
+    """Clean and rainy ones."""
+    spec = RunSpec(dataset="streetsim", split="demo", task=("none",))
+    rain = RAINS["photoshop-heavy"]
+    cleans = [sample.image() for sample in open_dataset(spec).samples[:2]]
+    return [
+        (clean, rain.render(clean, generator(0, rain, str(number)), None).image)
+        for number, clean in enumerate(cleans)
+    ]
+
+
+@cache
+def restored_db(name: str, device: str, dtype: str) -> float:
+    """Mean PSNR-Y of the scenes."""
+    derainer: Any = DERAINERS[name].build(FILES[name])
+    derainer.to(device, dtype)
+    pairs = [(clean, round_to_bytes(derainer.restore(rainy, ""))) for clean, rainy in scenes()]
+    return float(np.mean([psnr_y_db(clean, restored) for clean, restored in pairs]))
+
+
+@pytest.mark.parametrize("dtype", APART_DB)
+@pytest.mark.parametrize("name", FILES)
+def test_every_device_and_format_restores_as_well(name: str, dtype: str, device: str) -> None:
+    reference = restored_db(name, "cpu", "fp32")
+    assert restored_db(name, device, dtype) == pytest.approx(reference, abs=APART_DB[dtype])
 
 
 @pytest.mark.data

@@ -26,6 +26,7 @@ PARAMETERS = {
     "granet": 1_009_455,
     "mspfn": 13_113_024,
     "mspfn-light": 1_666_320,
+    "mspfn-streetsim": 1_666_320,
     "dcsfn": 6_451_507,
     "dcsfn-paper": 12_626_359,
     "dcsfn-light": 819_463,

@@ -68,8 +68,8 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         "derainer prenet comes without weights: get the authors' from https://",
     ),
     "unpublished": (
-        lambda _: ["--derainer", "hrrsr-x1"],
-        "derainer hrrsr-x1 comes without weights yet; give some as hrrsr-x1@FILE",
+        lambda _: ["--derainer", "rescan"],
+        "from https://github.com/XiaLiPKU/RESCAN; give some as rescan@FILE\n",
     ),
     "task": (
         lambda _: ["--task", "driving"],

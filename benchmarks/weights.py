@@ -1,0 +1,264 @@
+"""What the weights in the package are worth: the tables and the plot of docs/weights.md.
+
+    python benchmarks/weights.py [DATA [--workspace DIR] [--out DIR]]
+
+DATA holds bsds500 and rain100l, as docs/weights.yaml names them. All derainers with weights in the
+package run on them, beside the median filter, and are timed afterwards; what the tables need is
+kept in docs/weights.json, and each card gets its scores. Without DATA the tables alone are made
+anew from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pages import DOCS, filled, run_suite
+
+from derainers import DERAINERS, WEIGHTS
+from derainers.card import read_card
+from derainers.shards import shards
+from harness.bench import measure
+from harness.record import Results, interval
+from harness.regress import select
+from harness.train_derainer import MIXTURE
+from reports.plots import Plot, legend_below, panels, style
+from reports.tables import grid, rains, signed, span
+
+SUITE, KEPT, PAGE, PLOT = (DOCS / f"weights.{ending}" for ending in ("yaml", "json", "md", "svg"))
+OURS = tuple(name for name, row in DERAINERS.items() if row.weights is not None)
+PSNR = "psnr_y_db"
+SIZE_PX = (481, 321)
+"""Of the photographs, for the timing."""
+PRINTED = {
+    "granet": ("granet:1", "GraNet"),
+    "mspfn-light": ("mspfn:4", "MSPFN M17N1"),
+    "mspfn-streetsim": ("mspfn:4", "MSPFN M17N1"),
+    "dcsfn-light": ("dcsfn:1", "DCSFN"),
+}
+"""Where a paper prints its own PSNR on Rain100L, and what it calls its method; MSCG's poster and
+the heavy-rain paper have none."""
+
+Interval = tuple[float, float] | None
+
+
+def kept(photographs: Results, pairs: Results) -> dict[str, Any]:
+    """What the tables need of the two runs."""
+    derainers = [d for d in ("median", *OURS) if photographs.value(MIXTURE[0], d, "quality", PSNR)]
+    parts = {
+        "seen": list(MIXTURE),
+        "unseen": [rain for rain in rains(photographs) if rain not in MIXTURE],
+    }
+    return {
+        "weights": {r.derainer: r.weights for r in photographs.records if r.weights},
+        "n": max(r.n for r in photographs.records),
+        "rains": parts,
+        "rainy": {r: _value(photographs, r, "identity", PSNR) for r in rains(photographs)},
+        "clean": {d: _value(photographs, "none", d, PSNR) for d in derainers},
+        "gains": {
+            d: {rain: _gain(photographs, [rain], d) for rain in rains(photographs)}
+            for d in derainers
+        },
+        "means": {
+            d: {part: _gain(photographs, of, d) for part, of in parts.items()} for d in derainers
+        },
+        "seconds": {cost.derainer: cost.median_s("1") for cost in measure(derainers, [SIZE_PX])},
+        "pairs": {
+            d: {
+                metric: _value(pairs, "given", d, metric)
+                for metric in dict.fromkeys(r.metric for r in pairs.records)
+                if pairs.value("given", d, "quality", metric)
+            }
+            for d in ("identity", *derainers)
+        },
+        "pairs_n": max(r.n for r in pairs.records),
+        "pairs_gains": {d: _gain(pairs, ["given"], d) for d in derainers},
+    }
+
+
+def _value(results: Results, rain: str, derainer: str, metric: str) -> float | None:
+    record = results.value(rain, derainer, "quality", metric)
+    return None if record is None else record.value
+
+
+def _gain(results: Results, names: Sequence[str], derainer: str) -> tuple[float, Interval]:
+    """Mean gain over the rainy input over some rains, all on the same resampled images."""
+    gains, draws = [], []
+    for rain in names:
+        floor, restored = (results.value(rain, d, "quality", PSNR) for d in ("identity", derainer))
+        assert floor is not None
+        assert restored is not None
+        assert floor.value is not None
+        assert restored.value is not None
+        gains.append(restored.value - floor.value)
+        draws.append(results.draws[restored.cell()] - results.draws[floor.cell()])
+    return float(np.mean(gains)), interval(np.mean(draws, 0))
+
+
+def weights(now: dict[str, Any]) -> list[str]:
+    """What there is and how it came about."""
+    rows = []
+    for name in OURS:
+        card = read_card(WEIGHTS / f"{name}.safetensors")
+        data = card["trained_on"]
+        before = f" + {card['begun_with']['hours']} before" if "begun_with" in card else ""
+        file = DERAINERS[name].weights
+        assert file is not None
+        rows.append(
+            [
+                name,
+                f"{sum(shard.stat().st_size for shard in shards(file)) / 1e6:.1f}",
+                f"{len(data['photographs'])} of {', '.join(data['datasets'])} {data['split']}",
+                "the mixture" if set(data["rain_digests"]) == set(MIXTURE) else "others",
+                f"{card['steps_done']:,}",
+                f"{card['hours']}{before}",
+                card["hardware"],
+            ]
+        )
+    return grid(["derainer", "MB", "images", "rains", "steps", "hours", "hardware"], rows)
+
+
+def gains_seen(now: dict[str, Any]) -> list[str]:
+    """Gain in dB under the rains of the mixture, and what deraining leaves of clean images."""
+    rains = now["rains"]["seen"]
+    rows = [["rainy input [dB]", *(f"{now['rainy'][r]:.2f}" for r in rains), ""]]
+    for d, gains in now["gains"].items():
+        trained = _trained(d) or set(rains)  # a filter has seen none
+        cells = [_change(gains[r]) + ("" if r in trained else " °") for r in rains]
+        rows.append([d, *cells, f"{now['clean'][d]:.2f}"])
+    return grid(["", *rains, "clean images [dB]"], rows)
+
+
+def gains_unseen(now: dict[str, Any]) -> list[str]:
+    """The same under rains that none was trained on."""
+    rains = now["rains"]["unseen"]
+    rows = [["rainy input [dB]", *(f"{now['rainy'][r]:.2f}" for r in rains)]]
+    rows += [[d, *(_change(gains[r]) for r in rains)] for d, gains in now["gains"].items()]
+    return grid(["", *rains], rows)
+
+
+def ranking(now: dict[str, Any]) -> list[str]:
+    """By the mean gain, seen and unseen rain apart, with what it takes."""
+    order = sorted(now["means"], key=lambda d: -now["means"][d]["seen"][0])
+    rows = [
+        [d, *(_change(now["means"][d][p]) for p in now["rains"]), f"{now['seconds'][d]:.2g}"]
+        for d in order
+    ]
+    return grid(["derainer", "mean gain, mixture [dB]", "unseen [dB]", "s an image"], rows)
+
+
+def rain100l(now: dict[str, Any]) -> list[str]:
+    """On the real pairs, beside print."""
+    rows = []
+    for d, values in now["pairs"].items():
+        row = [
+            "rainy input" if d == "identity" else d,
+            f"{values[PSNR]:.2f}",
+            f"{values['ssim_y']:.3f}",
+            "" if d == "identity" else _change(now["pairs_gains"][d]),
+        ]
+        rows.append([*row, *_printed(d, values)])
+    headings = ["", "PSNR-Y [dB]", "SSIM-Y", "gain [dB]"]
+    return grid([*headings, "in the paper's protocol [dB]", "printed [dB]", "distance [dB]"], rows)
+
+
+def _printed(derainer: str, values: dict[str, float]) -> list[str]:
+    if derainer not in PRINTED:
+        return ["", "", ""]
+    table, method = PRINTED[derainer]
+    (claim,) = (
+        c
+        for c in select([table])
+        if c.dataset == "rain100l" and c.method == method and c.metric.startswith("psnr")
+    )
+    return [
+        f"{values[claim.metric]:.2f} ({claim.metric})",
+        f"{claim.value} ({claim.split})",
+        signed(values[claim.metric] - claim.value, "dB"),
+    ]
+
+
+def _trained(derainer: str) -> set[str]:
+    """Rains that a derainer was trained on."""
+    data = read_card(WEIGHTS / f"{derainer}.safetensors").get("trained_on", {})
+    return set(data.get("rain_digests", ()))
+
+
+def _change(found: tuple[float, Interval]) -> str:
+    mean, ci = found
+    return signed(mean, "dB") + ("" if ci is None else " " + span((ci[0], ci[1]), "dB"))
+
+
+def plot(now: dict[str, Any]) -> bytes:
+    """Seconds an image against the mean gain of networks, seen and unseen rain apart, as SVG."""
+    networks = [d for d in now["means"] if d != "median"]
+    figure, drawn = panels(2, 4.2, 3.6, sharey=True)
+    for panel, (part, of) in zip(drawn, now["rains"].items(), strict=True):
+        front: list[tuple[float, float]] = []
+        for d in sorted(networks, key=now["seconds"].__getitem__):
+            (gain, (low, high)), seconds = now["means"][d][part], now["seconds"][d]
+            shape = style(networks.index(d))
+            panel.errorbar(
+                seconds, gain, [[gain - low], [high - gain]], ls="", capsize=3, label=d, **shape
+            )
+            if not front or gain > front[-1][1]:
+                front.append((seconds, gain))
+        xs, ys = zip(*front, (max(now["seconds"].values()), front[-1][1]), strict=True)
+        panel.step(xs, ys, where="post", color="grey", linewidth=0.8, label="best for its cost")
+        panel.set_xlim(left=0)
+        panel.set_title(f"{part}: {len(of)} rains")
+        panel.set_xlabel("s an image")
+    drawn[0].set_ylabel("mean gain in PSNR-Y [dB]")
+    legend_below(figure)
+    return Plot("weights", "", figure, "", "").svg
+
+
+def scores(now: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a card says of its weights."""
+    psnr = {r: round(now["rainy"][r] + gain, 2) for r, (gain, _) in now["gains"][name].items()}
+    pairs = {metric: round(now["pairs"][name][metric], 4) for metric in (PSNR, "ssim_y")}
+    return {
+        "bsds500 test": {
+            "photographs": now["n"],
+            PSNR: {"none": round(now["clean"][name], 2), **psnr},
+        },
+        "rain100l": {"images": now["pairs_n"], **pairs},
+    }
+
+
+def tables(now: dict[str, Any]) -> dict[str, list[str]]:
+    """Every table of the page by its name."""
+    makers = (weights, gains_seen, gains_unseen, ranking, rain100l)
+    return {make.__name__: make(now) for make in makers}
+
+
+def main() -> None:
+    """Make the runs if data is given, then tables and plot."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="?", metavar="DATA")
+    parser.add_argument("--workspace", type=Path, default=Path("weights-runs"))
+    parser.add_argument("--out", type=Path, default=Path("weights"))
+    a = parser.parse_args()
+    if a.data is not None:
+        words = ["--derainer", ",".join(["identity", "median", *OURS])]
+        found = run_suite(SUITE, a.data, a.workspace, a.out, words)
+        KEPT.write_text(json.dumps(kept(**_named(found)), indent=1) + "\n")
+    now = json.loads(KEPT.read_text())
+    PAGE.write_text(filled(PAGE.read_text(), tables(now)))
+    PLOT.write_bytes(plot(now))
+    for name in OURS:
+        file = WEIGHTS / f"{name}.json"
+        card = {**json.loads(file.read_text()), "scores": scores(now, name)}
+        file.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+
+
+def _named(found: dict[str, Results]) -> dict[str, Results]:
+    return {"photographs": found["photographs"], "pairs": found["rain100l"]}
+
+
+if __name__ == "__main__":
+    main()
