@@ -151,7 +151,11 @@ DERAINERS: dict[str, DerainerRow] = {
     ),
     "mscg": DerainerRow(_mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
     "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=1, stand_in="hrrsr-x1"),
-    "hrrsr-x1": DerainerRow(partial(_hrrsr, scale=1), version=1),
+    "hrrsr-x1": DerainerRow(
+        partial(_hrrsr, scale=1),
+        version=1,
+        weights=WEIGHTS / "hrrsr-x1-00001-of-00002.safetensors",
+    ),
 }
 """Every derainer, literally. A function imports its network only when it is called."""
 

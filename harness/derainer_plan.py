@@ -154,11 +154,11 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
     if row.learned and not given and row.weights is None:
         fetched = [n for n in SOURCES if n.startswith(f"{name}-rain")]
-        source = f": get the authors' from {row.published}" if row.published else " yet"
-        source += f" (python -m harness fetch {fetched[0]})" if fetched else ""
+        fetch = f" (python -m harness fetch {fetched[0]})" if fetched else ""
         made = f", or make some: python -m harness train {name} --help" if name in PAPER else ""
         raise UsageError(
-            f"derainer {name} comes without weights{source}; give some as {name}@FILE{made}"
+            f"derainer {name} comes without weights: get the authors' from "
+            f"{row.published}{fetch}; give some as {name}@FILE{made}"
         )
     file = Path(given) if given else row.weights
     if file is not None:

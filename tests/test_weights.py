@@ -18,7 +18,7 @@ from harness.train_derainer import MIXTURE
 
 DOCS = Path(__file__).parent.parent / "docs"
 PHOTOGRAPHS = 50
-METHODS = ("granet", "mspfn-light", "dcsfn-light", "mscg")
+METHODS = ("granet", "mspfn-light", "dcsfn-light", "mscg", "hrrsr-x1")
 
 
 @pytest.fixture(scope="module")

@@ -57,11 +57,11 @@ def test_which_weights_a_derainer_runs_on_is_said() -> None:
 
 
 def test_the_light_form_stands_in_where_there_are_no_weights() -> None:
-    lights = {"mspfn": "mspfn-light", "dcsfn": "dcsfn-light", "dcsfn-paper": "dcsfn-light"}
+    lights = {"mspfn": "mspfn-light", "dcsfn": "dcsfn-light", "hrrsr": "hrrsr-x1"}
     for name, light in lights.items():
         plan = derainer_plan(name, {}, Dataset("folder", "all", []))
         assert plan.name == light
         assert plan.said is not None
         assert plan.said.endswith(f"{name} has no weights of its own yet, {light} stands in")
-    with pytest.raises(UsageError, match=r"hrrsr-x1 comes without weights yet; .* harness train"):
-        derainer_plan("hrrsr", {}, Dataset("folder", "all", []))
+    with pytest.raises(UsageError, match=r"prn comes without weights: .* harness train prn"):
+        derainer_plan("prn", {}, Dataset("folder", "all", []))
