@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pages import DOCS, filled
+from pages import DOCS, filled, hours
 from variants import VARIANTS
 
 from derainers import WEIGHTS
@@ -67,7 +67,6 @@ def _card(card: dict[str, Any]) -> list[str]:
     if not card:
         return ["none yet", *[""] * 4]
     recipe, data, judged = card["recipe"], card["trained_on"], card.get("validated_on")
-    before = f" + {card['begun_with']['hours']} before" if "begun_with" in card else ""
     validation = "not in its card"
     if judged:
         (psnr, ssim), (psnr_now, ssim_now) = (
@@ -79,7 +78,7 @@ def _card(card: dict[str, Any]) -> list[str]:
         f"{recipe['kind']}, {card['steps_done']:,} steps",
         f"{len(data['photographs'])} of {', '.join(data['datasets'])} {data['split']}",
         ", ".join(data["rain_digests"]),
-        f"{card['hours']}{before}, {card['hardware']}",
+        f"{hours(card)}, {card['hardware']}",
         validation,
     ]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,6 +28,21 @@ def filled(page: str, tables: Mapping[str, Sequence[str]]) -> str:
         _, after = rest.split(end, 1)
         page = before + start + "\n".join(["", *lines, "", end]) + after
     return page
+
+
+def arguments(text: str | None, name: str) -> argparse.Namespace:
+    """Where data, workspace and results are, as the command line of a page's script says."""
+    parser = argparse.ArgumentParser(description=(text or "").splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="?", metavar="DATA")
+    parser.add_argument("--workspace", type=Path, default=Path(f"{name}-runs"))
+    parser.add_argument("--out", type=Path, default=Path(name))
+    return parser.parse_args()
+
+
+def hours(card: Mapping[str, Any]) -> str:
+    """How long weights were trained, what they began with apart."""
+    before = card.get("begun_with", {}).get("hours")
+    return f"{card['hours']}" + ("" if before is None else f" + {before} before")
 
 
 def run_suite(

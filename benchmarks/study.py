@@ -9,14 +9,12 @@ are made anew from there.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from pages import DOCS, filled, run_suite
+from pages import DOCS, arguments, filled, run_suite
 
 from harness.record import Results
 from reports.effects import effects, primary
@@ -242,13 +240,9 @@ def notes(runs: dict[str, Any], names: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Make the runs if data is given, then the tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path, nargs="?", metavar="DATA")
-    parser.add_argument("--workspace", type=Path, default=Path("study-runs"))
-    parser.add_argument("--out", type=Path, default=Path("study"))
-    arguments = parser.parse_args()
-    if arguments.data is not None:
-        found = run_suite(SUITE, arguments.data, arguments.workspace, arguments.out)
+    a = arguments(__doc__, "study")
+    if a.data is not None:
+        found = run_suite(SUITE, a.data, a.workspace, a.out)
         runs = {name: kept(results) for name, results in found.items()}
         KEPT.write_text(json.dumps(runs, indent=1) + "\n")
     PAGE.write_text(filled(PAGE.read_text(), tables(json.loads(KEPT.read_text()))))

@@ -10,14 +10,12 @@ anew from there.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pages import DOCS, filled, run_suite
+from pages import DOCS, arguments, filled, hours, run_suite
 
 from derainers import DERAINERS, WEIGHTS
 from derainers.card import read_card
@@ -27,6 +25,7 @@ from harness.record import Results, interval
 from harness.regress import select
 from harness.train_derainer import MIXTURE
 from reports.plots import Plot, legend_below, panels, style
+from reports.scatter import draw_front
 from reports.tables import grid, rains, signed, span
 
 SUITE, KEPT, PAGE, PLOT = (DOCS / f"weights.{ending}" for ending in ("yaml", "json", "md", "svg"))
@@ -48,7 +47,7 @@ Interval = tuple[float, float] | None
 
 def kept(photographs: Results, pairs: Results) -> dict[str, Any]:
     """What the tables need of the two runs."""
-    derainers = [d for d in ("median", *OURS) if photographs.value(MIXTURE[0], d, "quality", PSNR)]
+    derainers = ("median", *OURS)
     parts = {
         "seen": list(MIXTURE),
         "unseen": [rain for rain in rains(photographs) if rain not in MIXTURE],
@@ -105,7 +104,6 @@ def weights(now: dict[str, Any]) -> list[str]:
     for name in OURS:
         card = read_card(WEIGHTS / f"{name}.safetensors")
         data = card["trained_on"]
-        before = f" + {card['begun_with']['hours']} before" if "begun_with" in card else ""
         file = DERAINERS[name].weights
         assert file is not None
         rows.append(
@@ -113,32 +111,30 @@ def weights(now: dict[str, Any]) -> list[str]:
                 name,
                 f"{sum(shard.stat().st_size for shard in shards(file)) / 1e6:.1f}",
                 f"{len(data['photographs'])} of {', '.join(data['datasets'])} {data['split']}",
-                "the mixture" if set(data["rain_digests"]) == set(MIXTURE) else "others",
                 f"{card['steps_done']:,}",
-                f"{card['hours']}{before}",
+                hours(card),
                 card["hardware"],
             ]
         )
-    return grid(["derainer", "MB", "images", "rains", "steps", "hours", "hardware"], rows)
+    return grid(["derainer", "MB", "images", "steps", "hours", "hardware"], rows)
 
 
 def gains_seen(now: dict[str, Any]) -> list[str]:
     """Gain in dB under the rains of the mixture, and what deraining leaves of clean images."""
-    rains = now["rains"]["seen"]
-    rows = [["rainy input [dB]", *(f"{now['rainy'][r]:.2f}" for r in rains), ""]]
-    for d, gains in now["gains"].items():
-        trained = _trained(d) or set(rains)  # a filter has seen none
-        cells = [_change(gains[r]) + ("" if r in trained else " °") for r in rains]
-        rows.append([d, *cells, f"{now['clean'][d]:.2f}"])
-    return grid(["", *rains, "clean images [dB]"], rows)
+    headings, (rainy, *rows) = _gains(now, now["rains"]["seen"])
+    rows = [[*row, f"{now['clean'][row[0]]:.2f}"] for row in rows]
+    return grid([*headings, "clean images [dB]"], [[*rainy, ""], *rows])
 
 
 def gains_unseen(now: dict[str, Any]) -> list[str]:
     """The same under rains that none was trained on."""
-    rains = now["rains"]["unseen"]
-    rows = [["rainy input [dB]", *(f"{now['rainy'][r]:.2f}" for r in rains)]]
-    rows += [[d, *(_change(gains[r]) for r in rains)] for d, gains in now["gains"].items()]
-    return grid(["", *rains], rows)
+    return grid(*_gains(now, now["rains"]["unseen"]))
+
+
+def _gains(now: dict[str, Any], names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    rows = [["rainy input [dB]", *(f"{now['rainy'][rain]:.2f}" for rain in names)]]
+    rows += [[d, *(_change(gains[rain]) for rain in names)] for d, gains in now["gains"].items()]
+    return ["", *names], rows
 
 
 def ranking(now: dict[str, Any]) -> list[str]:
@@ -182,12 +178,6 @@ def _printed(derainer: str, values: dict[str, float]) -> list[str]:
     ]
 
 
-def _trained(derainer: str) -> set[str]:
-    """Rains that a derainer was trained on."""
-    data = read_card(WEIGHTS / f"{derainer}.safetensors").get("trained_on", {})
-    return set(data.get("rain_digests", ()))
-
-
 def _change(found: tuple[float, Interval]) -> str:
     mean, ci = found
     return signed(mean, "dB") + ("" if ci is None else " " + span((ci[0], ci[1]), "dB"))
@@ -198,17 +188,13 @@ def plot(now: dict[str, Any]) -> bytes:
     networks = [d for d in now["means"] if d != "median"]
     figure, drawn = panels(2, 4.2, 3.6, sharey=True)
     for panel, (part, of) in zip(drawn, now["rains"].items(), strict=True):
-        front: list[tuple[float, float]] = []
-        for d in sorted(networks, key=now["seconds"].__getitem__):
+        for place, d in enumerate(networks):
             (gain, (low, high)), seconds = now["means"][d][part], now["seconds"][d]
-            shape = style(networks.index(d))
+            shape = style(place)
             panel.errorbar(
                 seconds, gain, [[gain - low], [high - gain]], ls="", capsize=3, label=d, **shape
             )
-            if not front or gain > front[-1][1]:
-                front.append((seconds, gain))
-        xs, ys = zip(*front, (max(now["seconds"].values()), front[-1][1]), strict=True)
-        panel.step(xs, ys, where="post", color="grey", linewidth=0.8, label="best for its cost")
+        draw_front(panel, [(now["seconds"][d], now["means"][d][part][0]) for d in networks])
         panel.set_xlim(left=0)
         panel.set_title(f"{part}: {len(of)} rains")
         panel.set_xlabel("s an image")
@@ -238,15 +224,12 @@ def tables(now: dict[str, Any]) -> dict[str, list[str]]:
 
 def main() -> None:
     """Make the runs if data is given, then tables and plot."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path, nargs="?", metavar="DATA")
-    parser.add_argument("--workspace", type=Path, default=Path("weights-runs"))
-    parser.add_argument("--out", type=Path, default=Path("weights"))
-    a = parser.parse_args()
+    a = arguments(__doc__, "weights")
     if a.data is not None:
         words = ["--derainer", ",".join(["identity", "median", *OURS])]
         found = run_suite(SUITE, a.data, a.workspace, a.out, words)
-        KEPT.write_text(json.dumps(kept(**_named(found)), indent=1) + "\n")
+        now = kept(found["photographs"], found["rain100l"])
+        KEPT.write_text(json.dumps(now, indent=1) + "\n")
     now = json.loads(KEPT.read_text())
     PAGE.write_text(filled(PAGE.read_text(), tables(now)))
     PLOT.write_bytes(plot(now))
@@ -254,10 +237,6 @@ def main() -> None:
         file = WEIGHTS / f"{name}.json"
         card = {**json.loads(file.read_text()), "scores": scores(now, name)}
         file.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
-
-
-def _named(found: dict[str, Results]) -> dict[str, Results]:
-    return {"photographs": found["photographs"], "pairs": found["rain100l"]}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from reports.effects import primary
@@ -69,7 +69,9 @@ def _plot(
             panel.set_xscale("log")
             panel.xaxis.set_major_formatter("{x:g}")
             panel.minorticks_off()
-            _front(panel, mine, results.value(rain, "identity", task, metric))
+            rainy = results.value(rain, "identity", task, metric)
+            points = [(x, r.value) for r, x in mine if r.value is not None]
+            draw_front(panel, points, None if rainy is None else rainy.value)
         panel.set_title(short(rain), fontsize=10)
         panel.set_xlabel(along)
         panel.set_ylabel(title(metric))
@@ -81,18 +83,20 @@ def _plot(
     return Plot(name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]))
 
 
-def _front(panel: Axes, rows: list[tuple[Record, float]], rainy: Record | None) -> None:
-    """The best score for each cost as steps, from the rainy input on, which costs nothing."""
-    best = None if rainy is None else rainy.value
-    if best is not None:
-        panel.axhline(best, color="black", ls="--", lw=1, label="rainy")
-    front = []
-    for record, x in sorted(rows, key=lambda row: row[1]):
-        if record.value is not None and (best is None or record.value > best):
-            best = record.value
-            front.append((x, best))
+def draw_front(
+    panel: Axes, costs_and_scores: Iterable[tuple[float, float]], floor: float | None = None
+) -> None:
+    """The best score for each cost as steps; with a floor, which costs nothing, those above it."""
+    if floor is not None:
+        panel.axhline(floor, color="black", ls="--", lw=1, label="rainy")
+    best, front = floor, []
+    points = sorted(costs_and_scores)
+    for cost, score in points:
+        if best is None or score > best:
+            best = score
+            front.append((cost, score))
     if front:
-        costs, scores = zip(*front, (max(x for _, x in rows), front[-1][1]), strict=True)
+        costs, scores = zip(*front, (points[-1][0], front[-1][1]), strict=True)
         panel.step(
             costs, scores, where="post", zorder=1, color="0.4", lw=1, label="best for its cost"
         )

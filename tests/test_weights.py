@@ -76,7 +76,7 @@ def test_a_slice_has_the_kept_numbers(weights: Any, kept: Any, data: Path, tmp_p
         for name in entry["derainer"]
         if (record := found.value("rain100h", name, "quality", "psnr_y_db"))
     )
-    assert rainy == pytest.approx(kept["rainy"]["rain100h"], abs=0.05)
+    assert rainy == pytest.approx(kept["rainy"]["rain100h"], abs=0.01)
     for name, value in zip(entry["derainer"][1:], restored, strict=True):
         expected = kept["rainy"]["rain100h"] + kept["gains"][name]["rain100h"][0]
-        assert value == pytest.approx(expected, abs=0.05)
+        assert value == pytest.approx(expected, abs=0.01)
