@@ -150,10 +150,10 @@ DERAINERS: dict[str, DerainerRow] = {
         weights=WEIGHTS / "dcsfn-light.safetensors",
     ),
     "mscg": DerainerRow(_mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
-    "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=1, stand_in="hrrsr-x1"),
+    "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=2, stand_in="hrrsr-x1"),
     "hrrsr-x1": DerainerRow(
         partial(_hrrsr, scale=1),
-        version=1,
+        version=2,
         weights=WEIGHTS / "hrrsr-x1-00001-of-00002.safetensors",
     ),
 }

@@ -332,7 +332,7 @@ class HRRSR(nn.Module):
             small, patches = 2 * small - 1, 2 * patches - 1
         features = self.patch_features(patches, (small.shape[2], small.shape[3]))
         images = [self._clean(model, small, features) for model in self.models]
-        fused = self._fused(torch.cat(images, 1))
+        fused = self._fused(torch.cat(images, 1), small.dtype)
         restored = self.refinement(fused)
         if self.release:
             restored, images = (restored + 1) / 2, [(image + 1) / 2 for image in images]
@@ -342,28 +342,32 @@ class HRRSR(nn.Module):
         """Clean image as one model of the first stage sees it."""
         if model == "ats":
             return self._ats(x)
-        layer: Tensor = self.operations["shared" if self.release else model](features)
-        return x + layer if model == "add" else x * layer  # equations 2 and 1
+        layer: Tensor = self.operations["shared" if self.release else model](features).float()
+        return x.float() + layer if model == "add" else x.float() * layer  # equations 2 and 1
 
     def _ats(self, x: Tensor) -> Tensor:
-        """The heavy-rain model solved for the clean image: (I − (1 − T)·A)/T − S."""
-        estimate = self.transmission(x)
+        """The heavy-rain model solved for the clean image: (I − (1 − T)·A)/T − S.
+
+        In single precision: with the eight bits of bfloat16 each operation would round the image.
+        """
+        estimate = self.transmission(x).float()
         if self.release:
             transmission = torch.tanh(estimate)
             divisor = transmission + 1e-4
         else:
             transmission = self.floor + (1 - self.floor) * torch.sigmoid(estimate)
             divisor = transmission
-        clean: Tensor = (x - (1 - transmission) * self.airlight(x)) / divisor - self.streaks(x)
+        airlight, streaks = self.airlight(x).float(), self.streaks(x).float()
+        clean: Tensor = (x.float() - (1 - transmission) * airlight) / divisor - streaks
         return clean
 
-    def _fused(self, images: Tensor) -> Tensor:
-        """Sum of the models' images under learned weights."""
-        weights = self.attention(images)
-        shape = (len(self.models), 3)
+    def _fused(self, images: Tensor, dtype: torch.dtype) -> Tensor:
+        """Sum of the models' images under learned weights, in the format of the layers."""
+        weights = self.attention(images.to(dtype))
         if self.release:
-            weights = (weights * self.excitation(weights)).unflatten(1, shape)
-        else:
-            weights = weights.unflatten(1, shape).softmax(1)
-        fused: Tensor = (weights * images.unflatten(1, shape)).sum(1)
-        return fused
+            weights = weights * self.excitation(weights)
+        weights = weights.float().unflatten(1, (len(self.models), 3))
+        if not self.release:
+            weights = weights.softmax(1)
+        fused: Tensor = (weights * images.unflatten(1, (len(self.models), 3))).sum(1)
+        return fused.to(dtype)
