@@ -283,9 +283,10 @@ def _train(verbs: Verbs) -> None:
     )
     derainers.add_argument(
         "--recipe",
-        choices=("paper", "release", "short"),
+        choices=("paper", "release", "short", "short-gpu"),
         default="paper",
-        help="the paper's schedule, its authors' code's, or 12 epochs of 1000 steps of four crops",
+        help="the paper's schedule, its authors' code's, or 12 epochs of 1000 steps of four crops "
+        "(short-gpu: of sixteen)",
     )
     derainers.add_argument(
         "--exclude",

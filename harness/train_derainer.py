@@ -322,7 +322,7 @@ def _recipe(name: str, spec: RunSpec, options: Options) -> Recipe:
 
     recipe = recipe_of(name, options.recipe)
     if recipe is None:
-        raise UsageError(f"--recipe {options.recipe}: {name} has paper and short")
+        raise UsageError(f"--recipe {options.recipe}: {name} has paper, short and short-gpu")
     epochs = options.epochs or recipe.epochs
     return replace(recipe, epochs=epochs, seed=spec.seed)
 

@@ -27,6 +27,7 @@ Choices where paper and release differ or are silent; ``release`` builds the rel
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from datasets.image import NDArrayByte, from_tensor, round_to_bytes
+from datasets.image import NDArrayFloat, from_tensor, round_to_bytes
 
 PATCHES = 128
 MODELS = ("ats", "add", "mul")
@@ -93,8 +94,9 @@ def stable_patches(images: Tensor) -> Tensor:
     padded = F.pad(images, (0, width, 0, height), mode="replicate")
     rows, columns = np.arange(height), np.arange(width)
     stacks = []
-    for image, picture in zip(padded, from_tensor(images.clamp(0, 1)), strict=True):
-        corners = _corners(round_to_bytes(picture))
+    with ThreadPoolExecutor() as pool:  # in training, the regions take longer than the layers
+        found = list(pool.map(_corners, from_tensor(images.clamp(0, 1))))
+    for image, corners in zip(padded, found, strict=True):
         y = torch.from_numpy(corners[:, 1, None] + rows).to(images.device)
         x = torch.from_numpy(corners[:, 0, None] + columns).to(images.device)
         patches = image[:, y[:, :, None], x[:, None, :]]  # (3, patches, height, width)
@@ -102,10 +104,10 @@ def stable_patches(images: Tensor) -> Tensor:
     return torch.stack(stacks)
 
 
-def _corners(image: NDArrayByte) -> NDArray[np.int64]:
-    """``(PATCHES, 2)``: x, y of the patches of one ``uint8 (H, W, 3) BGR``."""
+def _corners(image: NDArrayFloat) -> NDArray[np.int64]:
+    """``(PATCHES, 2)``: x, y of the patches of one ``(H, W, 3) BGR`` in [0, 1]."""
     height, width = image.shape[:2]
-    found = cv2.MSER.create().detect(np.ascontiguousarray(image))[:PATCHES]
+    found = cv2.MSER.create().detect(round_to_bytes(image))[:PATCHES]
     if found:
         corners = np.array([point.pt for point in found]).astype(np.int64)
         corners = np.concatenate([corners, np.repeat(corners[-1:], PATCHES - len(corners), 0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,9 +43,13 @@ Group = tuple[Tensor, Tensor]
 """Rainy and clean crops of one size, each ``float32 (B, 3, H, W) RGB`` in [0, 1]."""
 
 
+Pair = tuple[NDArrayByte, NDArrayByte]
+"""A rainy and a clean crop, ``uint8 (H, W, 3) RGB``."""
+
+
 @dataclass(frozen=True)
-class Crops(Dataset[tuple[NDArrayByte, NDArrayByte]]):
-    """Crops by number, rainy and clean, ``uint8 (H, W, 3) RGB``."""
+class Crops(Dataset[list[Pair]]):
+    """Crops by the number of the rainy photograph that they are cut from."""
 
     photographs: Sequence[Photograph]
     rains: Sequence[Rain]
@@ -56,11 +61,16 @@ class Crops(Dataset[tuple[NDArrayByte, NDArrayByte]]):
     """Whole images are cut to multiples of this."""
 
     def __len__(self) -> int:
-        """Crops of the whole training."""
-        return self.steps * self.recipe.batch
+        """Rainy photographs of the whole training."""
+        return self.steps * self.renders_per_step
 
-    def __getitem__(self, number: int) -> tuple[NDArrayByte, NDArrayByte]:
-        """Rain on a photograph, a crop of both, perhaps mirrored."""
+    @property
+    def renders_per_step(self) -> int:
+        """Rainy photographs that the crops of a step are cut from."""
+        return self.recipe.batch // self.recipe.crops_per_render
+
+    def __getitem__(self, number: int) -> list[Pair]:
+        """Rain on a photograph, crops of both, each perhaps mirrored; of large ones only one."""
         rng = np.random.default_rng((self.recipe.seed, number))
         images = len(self.photographs)
         order = np.random.default_rng((self.recipe.seed, 1, number // images)).permutation(images)
@@ -71,12 +81,16 @@ class Crops(Dataset[tuple[NDArrayByte, NDArrayByte]]):
             rainy = rain.render(clean, rng, photograph.depth_m()).image
         else:
             rainy = photograph.given_rain()
-        height, width = self._size(number, clean)
-        top = int(rng.integers(clean.shape[0] - height + 1))
-        left = int(rng.integers(clean.shape[1] - width + 1))
-        way = int(rng.choice([-1, 1]))
-        window = np.s_[top : top + height, left : left + width]
-        return rainy[window][:, ::way], clean[window][:, ::way]
+        step = number // self.renders_per_step
+        height, width = self._size(step, clean)
+        pairs = []
+        for _ in range(1 if self.is_large(step) else self.recipe.crops_per_render):
+            top = int(rng.integers(clean.shape[0] - height + 1))
+            left = int(rng.integers(clean.shape[1] - width + 1))
+            way = int(rng.choice([-1, 1]))
+            window = np.s_[top : top + height, left : left + width]
+            pairs.append((rainy[window][:, ::way], clean[window][:, ::way]))
+        return pairs
 
     def is_large(self, step: int) -> bool:
         """Whether a step belongs to the share that sees large crops."""
@@ -84,9 +98,9 @@ class Crops(Dataset[tuple[NDArrayByte, NDArrayByte]]):
             1 - self.recipe.large_share
         )
 
-    def _size(self, number: int, image: NDArrayByte) -> tuple[int, int]:
+    def _size(self, step: int, image: NDArrayByte) -> tuple[int, int]:
         side_px = self.recipe.patch_px
-        if self.is_large(number // self.recipe.batch):
+        if self.is_large(step):
             side_px = self.recipe.large_px
         m = self.multiple_of
         height, width = (
@@ -97,7 +111,7 @@ class Crops(Dataset[tuple[NDArrayByte, NDArrayByte]]):
 
 
 class _Steps(Sampler[list[int]]):
-    """The numbers of each step's crops from some step on, this process's share of them."""
+    """The numbers of each step's renders from some step on, this process's share of them."""
 
     def __init__(self, crops: Crops, begin: int, rank: int, processes: int) -> None:
         self._crops, self._begin = crops, begin
@@ -107,16 +121,16 @@ class _Steps(Sampler[list[int]]):
         return self._crops.steps - self._begin
 
     def __iter__(self) -> Iterator[list[int]]:
-        batch = self._crops.recipe.batch
+        renders = self._crops.renders_per_step
         for step in range(self._begin, self._crops.steps):
-            count = max(self._processes, 1) if self._crops.is_large(step) else batch
-            yield list(range(step * batch + self._rank, step * batch + count, self._processes))
+            count = max(self._processes, 1) if self._crops.is_large(step) else renders
+            yield list(range(step * renders + self._rank, step * renders + count, self._processes))
 
 
-def _groups(pairs: list[tuple[NDArrayByte, NDArrayByte]]) -> list[Group]:
+def _groups(renders: list[list[Pair]]) -> list[Group]:
     """Crops of one size together, in the order of their sizes' first appearance."""
-    by_size: dict[tuple[int, ...], list[tuple[NDArrayByte, NDArrayByte]]] = {}
-    for pair in pairs:
+    by_size: dict[tuple[int, ...], list[Pair]] = {}
+    for pair in chain.from_iterable(renders):
         by_size.setdefault(pair[0].shape, []).append(pair)
     return [
         (to_tensor([rainy for rainy, _ in same]), to_tensor([clean for _, clean in same]))
@@ -124,9 +138,9 @@ def _groups(pairs: list[tuple[NDArrayByte, NDArrayByte]]) -> list[Group]:
     ]
 
 
-def _one_by_one(pairs: list[tuple[NDArrayByte, NDArrayByte]]) -> list[Group]:
+def _one_by_one(renders: list[list[Pair]]) -> list[Group]:
     """Every pair a group of its own."""
-    return [group for pair in pairs for group in _groups([pair])]
+    return [group for pair in chain.from_iterable(renders) for group in _groups([[pair]])]
 
 
 def loader(

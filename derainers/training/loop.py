@@ -20,6 +20,7 @@ from derainers.derainer import Derainer
 from derainers.training.data import Crops, Group, loader
 from derainers.training.losses import LOSSES, OF_STAGES, Judge, Perceptual
 from derainers.training.recipes import Plateau
+from derainers.training.replay import Replays
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 VALIDATED_AT_LEAST_EVERY_STEPS = 500
@@ -121,43 +122,46 @@ def train(
     every = _validated_every(crops, run.steps_per_epoch)
     began, waited, seen = time.monotonic(), 0.0, 0
     source = iter(loader(crops, state.step, means.workers, *run.place))
-    while state.step < crops.steps:
-        asked = time.monotonic()
-        groups = next(source)
-        waited += time.monotonic() - asked
-        loss = run.step(groups, state)
-        if not math.isfinite(loss):
-            raise DerainerError(
-                f"the loss became {loss} at step {state.step + 1}: the checkpoint of the last "
-                f"validation stays in {checkpoint.parent}; train in fp32, or from another seed"
-            )
-        state.losses.append(loss)
-        seen += sum(len(rainy) for rainy, _ in groups) * run.place[1]
-        state.step += 1
-        is_last = state.step == crops.steps
-        ends = stop(state.step)
-        if state.step % every == 0 or is_last:
-            scores = dict(run.validated(validate, state))
-            elapsed_s = time.monotonic() - began
-            row = Row(
-                step=state.step,
-                epoch=state.step / run.steps_per_epoch,
-                learning_rate=run.learning_rate,
-                loss=sum(state.losses) / len(state.losses),
-                images_per_s=seen / elapsed_s,
-                waiting_share=waited / elapsed_s,
-                elapsed_s=state.spent_s + elapsed_s,
-                scores=scores,
-            )
-            state.losses, state.spent_s = [], 0.0
-            run.save(checkpoint, state)
-            told(row)
-            began, waited, seen = time.monotonic(), 0.0, 0
-        elif ends:
-            state.spent_s += time.monotonic() - began
-            run.save(checkpoint, state)
-        if ends and not is_last:
-            break
+    try:
+        while state.step < crops.steps:
+            asked = time.monotonic()
+            groups = next(source)
+            waited += time.monotonic() - asked
+            loss = run.step(groups, state)
+            if not math.isfinite(loss):
+                raise DerainerError(
+                    f"the loss became {loss} at step {state.step + 1}: the checkpoint of the last "
+                    f"validation stays in {checkpoint.parent}; train in fp32, or from another seed"
+                )
+            state.losses.append(loss)
+            seen += sum(len(rainy) for rainy, _ in groups) * run.place[1]
+            state.step += 1
+            is_last = state.step == crops.steps
+            ends = stop(state.step)
+            if state.step % every == 0 or is_last:
+                scores = dict(run.validated(validate, state))
+                elapsed_s = time.monotonic() - began
+                row = Row(
+                    step=state.step,
+                    epoch=state.step / run.steps_per_epoch,
+                    learning_rate=run.learning_rate,
+                    loss=sum(state.losses) / len(state.losses),
+                    images_per_s=seen / elapsed_s,
+                    waiting_share=waited / elapsed_s,
+                    elapsed_s=state.spent_s + elapsed_s,
+                    scores=scores,
+                )
+                state.losses, state.spent_s = [], 0.0
+                run.save(checkpoint, state)
+                told(row)
+                began, waited, seen = time.monotonic(), 0.0, 0
+            elif ends:
+                state.spent_s += time.monotonic() - began
+                run.save(checkpoint, state)
+            if ends and not is_last:
+                break
+    finally:
+        del source  # its workers end with it, even where an error keeps this frame
     return Trained(run.best(), state.step, state.step == crops.steps, state.best, state.spent_s)
 
 
@@ -199,9 +203,9 @@ class _Run:
         )
         self.fabric.launch()
         self.place = self.fabric.global_rank, self.fabric.world_size
+        torch.backends.cudnn.allow_tf32 = False  # SSIM's variances are differences of averages
         network = self._learning(derainer.module.to(memory_format=torch.channels_last))
-        adam = torch.optim.Adam(network.parameters(), recipe.learning_rate, recipe.betas)
-        self.network, self.optimiser = self.fabric.setup(network, adam)
+        self.network, self.optimiser = self.fabric.setup(network, self._adam(network))
         if recipe.loss in OF_STAGES:
             self.network.mark_forward_method("stages")
         self.average = AveragedModel(
@@ -210,12 +214,16 @@ class _Run:
         self.judge: Any = None
         if recipe.adversarial:
             judge = Judge()
-            adam = torch.optim.Adam(judge.parameters(), recipe.learning_rate, recipe.betas)
-            self.judge, self.judge_optimiser = self.fabric.setup(judge, adam)
+            self.judge, self.judge_optimiser = self.fabric.setup(judge, self._adam(judge))
             self.judge.mark_forward_method("error")
         self.perceptual: Perceptual | None = None
         if recipe.perceptual and means.vgg is not None:
             self.perceptual = Perceptual(means.vgg).to(self.fabric.device)
+        self._replays = (
+            Replays(self._backward, list(self.network.parameters()))
+            if self._can_be_recorded(means)
+            else None
+        )
         self._best: dict[str, Tensor] | None = None
 
     def step(self, groups: Sequence[Group], state: _State) -> float:
@@ -231,9 +239,12 @@ class _Run:
         shown: list[tuple[Tensor, Tensor, Tensor]] = []
         for number, (rainy, clean) in enumerate(groups):
             x, y = self._as_taken(rainy), self._as_taken(clean)
+            if self._replays is not None and len(groups) == 1:
+                total = self._replays(x, y).item()
+                break
             more_follow = number < len(groups) - 1
             with self.fabric.no_backward_sync(self.network, enabled=more_follow):
-                loss, restored = LOSSES[self.recipe.loss](self.network, x, y)
+                loss, restored = self._loss(x, y)
                 if self.judge is not None:
                     loss = loss + self.recipe.adversarial * self.judge(restored, x)
                 if self.perceptual is not None:
@@ -256,6 +267,38 @@ class _Run:
         if self.recipe.ema_decay is not None:
             self.average.update_parameters(self.derainer.module)
         return total
+
+    def _loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The recipe's loss of a batch, without judge and perceptual term, and what is restored."""
+        # Fabric sees to the format where the network itself is called, not one of its methods.
+        of_stages = self.recipe.loss in OF_STAGES
+        with self.fabric.autocast() if of_stages else contextlib.nullcontext():
+            return LOSSES[self.recipe.loss](self.network, x, y)
+
+    def _backward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Loss of a batch, its gradients added."""
+        loss, _ = self._loss(x, y)
+        self.fabric.backward(loss)
+        return loss.detach()
+
+    def _can_be_recorded(self, means: Means) -> bool:
+        """Whether a step is the same work on one GPU each time: see `Replays`."""
+        module = self.derainer.module
+        return (
+            self.fabric.device.type == "cuda"
+            and self.place[1] == 1
+            and means.dtype != "fp16"  # scales the loss as it goes
+            and self.recipe.patch_px is not None
+            and self.recipe.loss not in OF_STAGES  # HRRSR looks at its input on the CPU
+            and self.judge is None
+            and self.perceptual is None
+            and not any(m.training for m in module.modules() if isinstance(m, nn.Dropout2d))
+        )
+
+    def _adam(self, network: nn.Module) -> torch.optim.Adam:
+        is_cuda = self.fabric.device.type == "cuda"
+        rate, betas = self.recipe.learning_rate, self.recipe.betas
+        return torch.optim.Adam(network.parameters(), rate, betas, fused=is_cuda or None)
 
     def validated(
         self, validate: Callable[[Derainer], Mapping[str, float]], state: _State

@@ -32,7 +32,7 @@ def laplacian(images: Tensor) -> Tensor:
     """Edges by the kernel of MSPFN's authors: 8 in the centre, −1 around it, zeros beyond."""
     channels = images.shape[1]
     kernel = images.new_full((3, 3), -1.0)
-    kernel[1, 1] = 8
+    kernel[1:2, 1:2].fill_(8)
     return F.conv2d(images, kernel.expand(channels, 1, 3, 3), padding=1, groups=channels)
 
 

@@ -110,6 +110,9 @@ class Recipe:
     one after the other, their gradients averaged over the batch."""
     crops_per_image: int = 1
     """An epoch draws so many crops from each image, on average."""
+    crops_per_render: int = 1
+    """So many crops of a step show one rainy photograph; ``batch`` is a multiple of it. On a GPU
+    making rain takes longer than the step."""
     steps_per_epoch: int | None = None
     """In place of what images, crops and batch give."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -255,8 +258,11 @@ def recipe_of(name: str, kind: str) -> Recipe | None:
 
     Args:
         name: A key of `PAPER`.
-        kind: ``paper``, ``release`` or ``short``.
+        kind: ``paper``, ``release``, ``short`` or ``short-gpu``, which is ``short`` with sixteen
+            crops of four rainy photographs.
     """
     if kind == "short":
         return short(name)
+    if kind == "short-gpu":
+        return replace(short(name), batch=16, crops_per_render=4)
     return {"paper": PAPER, "release": RELEASE}[kind].get(name)

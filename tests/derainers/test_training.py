@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from datasets.rain import RAINS
 from derainers import DERAINERS, DerainerError
 from derainers.derainer import Derainer
 from derainers.training.data import Crops, loader
-from derainers.training.loop import Row, Trained, average_of, train
+from derainers.training.loop import Means, Row, Trained, average_of, train
 from derainers.training.losses import LOSSES, Judge, Perceptual, laplacian, ssim
 from derainers.training.recipes import PAPER, RELEASE, Loss, Plateau, Recipe, recipe_of, short
 from tasks.quality.psnr import psnr_y_db
@@ -179,18 +180,36 @@ def test_the_perceptual_term_is_nothing_for_equal_images(tmp_path: Path) -> None
 def test_a_crop_is_the_same_whoever_asks() -> None:
     crops = crops_of(TINY)
     for number in (0, 3, 11):
-        rainy, clean = crops[number]
-        again = crops[number]
+        ((rainy, clean),) = crops[number]
+        (again,) = crops[number]
         assert np.array_equal(rainy, again[0])
         assert np.array_equal(clean, again[1])
         assert rainy.shape == clean.shape == (48, 48, 3) if number == 11 else (32, 32, 3)
-    assert not np.array_equal(crops[0][1], crops[2][1])
+    assert not np.array_equal(crops[0][0][1], crops[2][0][1])
+
+
+def test_crops_of_one_render_show_one_photograph() -> None:
+    pictures = [Picture(str(i), np.full((60, 60, 3), i, np.uint8)) for i in range(4)]
+    recipe = replace(TINY, batch=6, crops_per_render=3)
+    crops = crops_of(recipe, photographs=pictures, rains=())
+    steps = [[clean for _, clean in groups] for groups in loader(crops, 0, 0)]
+    seen = [
+        [len(set(clean.flatten(1)[n].tolist())) for n in range(len(clean))] for (clean,) in steps
+    ]
+    assert [len(clean) for (clean,) in steps] == [6, 6, 6, 6, 6, 1]
+    assert all(count == 1 for step in seen for count in step)
+    shown = [clean[:, 0, 0, 0].tolist() for (clean,) in steps[:-1]]
+    assert all(len(set(step[:3])) == len(set(step[3:])) == 1 for step in shown)
+    assert {round(255 * value) for step in shown[:2] for value in step} == set(range(4))
+    corners = loader(crops_of(recipe), 0, 0)
+    ((rainy, _),) = next(iter(corners))
+    assert not torch.equal(rainy[0], rainy[1])
 
 
 def test_rainy_and_clean_are_the_same_window() -> None:
     crops = crops_of(TINY, rains=())
     for number in range(6):
-        rainy, clean = crops[number]
+        ((rainy, clean),) = crops[number]
         assert np.array_equal(rainy, 255 - clean)
 
 
@@ -198,7 +217,7 @@ def test_every_photograph_is_seen_once_in_an_epoch() -> None:
     pictures = [Picture(str(i), np.full((40, 40, 3), i, np.uint8)) for i in range(7)]
     crops = crops_of(replace(TINY, batch=7), photographs=pictures, rains=())
     for epoch in range(2):
-        assert {int(crops[7 * epoch + i][1][0, 0, 0]) for i in range(7)} == set(range(7))
+        assert {int(crops[7 * epoch + i][0][1][0, 0, 0]) for i in range(7)} == set(range(7))
 
 
 def test_whole_images_come_one_by_one() -> None:
@@ -253,6 +272,38 @@ def test_the_discriminator_goes_on_too(tmp_path: Path) -> None:
     _, whole = in_parts(crops, tmp_path / "whole.pt", 4)
     _, parts = in_parts(crops, tmp_path / "parts.pt", 2, 4)
     assert parts[-1].loss == pytest.approx(whole[-1].loss, abs=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", ["prn-r", "granet", "mspfn-light", "dcsfn-light"])
+def test_cuda_replays_the_steps_of_the_cpu(name: str, tmp_path: Path) -> None:
+    recipe = replace(short(name), epochs=3, steps_per_epoch=2, batch=2, patch_px=32, large_px=48)
+    crops = crops_of(recipe)
+    weights = built(name).module.state_dict()
+    losses: dict[str, list[float]] = {}
+    for device in ("cpu", "cuda"):
+        derainer = built(name)
+        derainer.module.load_state_dict(weights)
+        rows: list[Row] = []
+        file = tmp_path / f"{device}.pt"
+        train(derainer, crops, file, validate=score, told=rows.append, means=Means(device))
+        losses[device] = [row.loss for row in rows]
+    assert losses["cuda"] == pytest.approx(losses["cpu"], abs=2e-3)
+
+
+@pytest.mark.parametrize("name", ["granet", "mscg", "hrrsr-x1"])
+def test_bfloat16_reaches_the_layers(name: str, tmp_path: Path) -> None:
+    formats: set[torch.dtype] = set()
+    derainer = built(name)
+    for layer in derainer.module.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(
+                lambda _, __, y: formats.add(y.dtype) if y.requires_grad else None
+            )
+    recipe = replace(short(name), epochs=1, steps_per_epoch=1, batch=1, patch_px=32, large_px=None)
+    means = Means(dtype="bf16")
+    train(derainer, crops_of(recipe, 1), tmp_path / "bf16.pt", validate=lambda _: {}, means=means)
+    assert formats == {torch.bfloat16}
 
 
 def test_the_average_forgets_where_it_began() -> None:
@@ -338,3 +389,13 @@ def test_four_patches_can_be_learned_by_heart(tmp_path: Path) -> None:
         for c, r in zip(clean, restored, strict=True)
     ]
     assert np.mean(gained) >= 35
+
+
+def test_an_error_leaves_no_process_behind(tmp_path: Path) -> None:
+    def broken(_: Derainer) -> Mapping[str, float]:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space") as kept:
+        train(built("prn-r"), crops_of(TINY), tmp_path / "c.pt", broken, means=Means(workers=1))
+    assert kept.tb is not None
+    assert not multiprocessing.active_children()
