@@ -31,6 +31,8 @@ from reports.tables import grid, rains, signed, span
 SUITE, KEPT, PAGE, PLOT = (DOCS / f"weights.{ending}" for ending in ("yaml", "json", "md", "svg"))
 OURS = tuple(name for name, row in DERAINERS.items() if row.weights is not None)
 PSNR = "psnr_y_db"
+FOOTING = "prenet"
+"""The network of another paper that the five methods are set against on equal footing."""
 SIZE_PX = (481, 321)
 """Of the photographs, for the timing."""
 PRINTED = {
@@ -65,6 +67,11 @@ def kept(photographs: Results, pairs: Results) -> dict[str, Any]:
         "means": {
             d: {part: _gain(photographs, of, d) for part, of in parts.items()} for d in derainers
         },
+        "footing": {
+            d: {part: _gain(photographs, of, d, FOOTING) for part, of in parts.items()}
+            for d in derainers
+            if FOOTING in derainers and d not in ("median", FOOTING)
+        },
         "seconds": {cost.derainer: cost.median_s("1") for cost in measure(derainers, [SIZE_PX])},
         "pairs": {
             d: {
@@ -84,11 +91,13 @@ def _value(results: Results, rain: str, derainer: str, metric: str) -> float | N
     return None if record is None else record.value
 
 
-def _gain(results: Results, names: Sequence[str], derainer: str) -> tuple[float, Interval]:
-    """Mean gain over the rainy input over some rains, all on the same resampled images."""
+def _gain(
+    results: Results, names: Sequence[str], derainer: str, over: str = "identity"
+) -> tuple[float, Interval]:
+    """Mean gain over the rainy input, or another derainer, over some rains; resampled together."""
     gains, draws = [], []
     for rain in names:
-        floor, restored = (results.value(rain, d, "quality", PSNR) for d in ("identity", derainer))
+        floor, restored = (results.value(rain, d, "quality", PSNR) for d in (over, derainer))
         assert floor is not None
         assert restored is not None
         assert floor.value is not None
@@ -145,6 +154,14 @@ def ranking(now: dict[str, Any]) -> list[str]:
         for d in order
     ]
     return grid(["derainer", "mean gain, mixture [dB]", "unseen [dB]", "s an image"], rows)
+
+
+def footing(now: dict[str, Any]) -> list[str]:
+    """Each method against the network of another paper on the same photographs and rains."""
+    rows = [
+        [d, *(_change(means[part]) for part in now["rains"])] for d, means in now["footing"].items()
+    ]
+    return grid(["", f"over {FOOTING}, mixture [dB]", "unseen [dB]"], rows)
 
 
 def rain100l(now: dict[str, Any]) -> list[str]:
@@ -218,7 +235,7 @@ def scores(now: dict[str, Any], name: str) -> dict[str, Any]:
 
 def tables(now: dict[str, Any]) -> dict[str, list[str]]:
     """Every table of the page by its name."""
-    makers = (weights, gains_seen, gains_unseen, ranking, rain100l)
+    makers = (weights, gains_seen, gains_unseen, ranking, footing, rain100l)
     return {make.__name__: make(now) for make in makers}
 
 

@@ -118,7 +118,10 @@ DERAINERS: dict[str, DerainerRow] = {
     "guided": DerainerRow(partial(_filter, name="guided"), version=1, learned=False),
     "granet": DerainerRow(_granet, version=1, weights=WEIGHTS / "granet.safetensors"),
     "prenet": DerainerRow(
-        partial(_prenet, recurrent=True, shared=False), version=1, published=PRENET
+        partial(_prenet, recurrent=True, shared=False),
+        version=1,
+        weights=WEIGHTS / "prenet.safetensors",
+        published=PRENET,
     ),
     "prenet-r": DerainerRow(
         partial(_prenet, recurrent=True, shared=True), version=1, published=PRENET

@@ -64,8 +64,8 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "where": (lambda _: ["--where", "weather=wet"], "no image has 'weather': known are none"),
     "protocol": (lambda _: ["--protocol", "matlab"], "unknown protocol 'matlab': choose among"),
     "published": (
-        lambda _: ["--derainer", "prenet"],
-        "derainer prenet comes without weights: get the authors' from https://",
+        lambda _: ["--derainer", "prenet-r"],
+        "derainer prenet-r comes without weights: get the authors' from https://",
     ),
     "unpublished": (
         lambda _: ["--derainer", "rescan"],
