@@ -22,7 +22,13 @@ class Replays:
     """A `Backward` that is recorded when a size comes first, and replayed after that."""
 
     def __init__(self, backward: Backward, parameters: Sequence[nn.Parameter]) -> None:
-        """Keep what is recorded: no random numbers, no waiting for the GPU, no plain Python."""
+        """Keep what will be recorded.
+
+        Args:
+            backward: Draws no random numbers, never waits for the GPU, and leaves nothing to Python
+                that a replay would lack.
+            parameters: All whose gradients it makes.
+        """
         self._backward, self._parameters = backward, parameters
         self._recorded: dict[torch.Size, _Recorded] = {}
 

@@ -188,6 +188,13 @@ def test_a_crop_is_the_same_whoever_asks() -> None:
     assert not np.array_equal(crops[0][0][1], crops[2][0][1])
 
 
+def test_batches_are_of_whole_renders() -> None:
+    for name in PAPER:
+        recipe = recipe_of(name, "short-gpu")
+        assert recipe is not None
+        assert recipe.batch == 4 * recipe.crops_per_render == 16
+
+
 def test_crops_of_one_render_show_one_photograph() -> None:
     pictures = [Picture(str(i), np.full((60, 60, 3), i, np.uint8)) for i in range(4)]
     recipe = replace(TINY, batch=6, crops_per_render=3)
