@@ -281,6 +281,7 @@ def test_the_discriminator_goes_on_too(tmp_path: Path) -> None:
     assert parts[-1].loss == pytest.approx(whole[-1].loss, abs=1e-6)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", ["prn-r", "granet", "mspfn-light", "dcsfn-light"])
 def test_cuda_replays_the_steps_of_the_cpu(name: str, tmp_path: Path) -> None:
