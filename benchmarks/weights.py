@@ -70,7 +70,7 @@ def kept(photographs: Results, pairs: Results) -> dict[str, Any]:
         "footing": {
             d: {part: _gain(photographs, of, d, FOOTING) for part, of in parts.items()}
             for d in derainers
-            if FOOTING in derainers and d not in ("median", FOOTING)
+            if d not in ("median", FOOTING)
         },
         "seconds": {cost.derainer: cost.median_s("1") for cost in measure(derainers, [SIZE_PX])},
         "pairs": {

@@ -135,7 +135,10 @@ def test_what_cannot_be_trained_is_one_line(
     data = ["--dataset", "folder", "--data-root", str(photographs), "--out", str(tmp_path / "out")]
     for words, said in (
         (["train", "granett", *data], "did you mean granet?"),
-        (["train", "granet", *data, "--recipe", "release"], "granet has paper, short and"),
+        (
+            ["train", "granet", *data, "--recipe", "release"],
+            "granet has paper, short and short-gpu",
+        ),
         (["train", "granet", *data, "--rain", "given"], "brings no rain"),
         (["train", "granet", *data, "--rain", "none"], "training takes 'given' alone"),
         (["train", "granet", *data, "--exclude", "nowhere"], "--exclude nowhere: no such folder"),
