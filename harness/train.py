@@ -172,7 +172,8 @@ def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
     """What the card of a training says of the weights it began with; nothing where there are none.
 
     Returns:
-        ``begun_with`` (their sha256 and hours) and ``trained_on`` with their own as ``before``.
+        ``begun_with`` (their sha256, and hours and steps so far, None where no card tells them) and
+        ``trained_on`` with their own as ``before``.
     """
     if file is None or card is None:
         return {}
@@ -182,9 +183,13 @@ def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         told = {}
     earlier = told.get("begun_with") or {}
-    hours = [h for h in (told.get("hours"), earlier.get("hours")) if h is not None]
+    spent = {
+        key: [n for n in (told.get(last), earlier.get(key)) if n is not None]
+        for key, last in (("hours", "hours"), ("steps", "steps_done"))
+    }
     return {
-        "begun_with": {"sha256": weights_sha256(file), "hours": sum(hours) if hours else None},
+        "begun_with": {"sha256": weights_sha256(file)}
+        | {key: sum(counts) if counts else None for key, counts in spent.items()},
         "trained_on": {"before": told.get("trained_on", {})},
     }
 

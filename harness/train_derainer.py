@@ -81,6 +81,7 @@ def train_derainer(
     """
     recipe = _recipe(name, spec, options)
     rains = _rains(spec)
+    falling = {word: rain for word, rain in rains.items() if rain is not None}
     if options.vgg is not None and not options.vgg.is_file():
         raise UsageError(f"--vgg {options.vgg}: no such file")
     if recipe.perceptual and options.vgg is None:
@@ -99,7 +100,7 @@ def train_derainer(
     run = {
         "network": name,
         "dataset": [data_name(spec, dataset), dataset.split],
-        "rains": {word: digest(rain) for word, rain in rains.items()},
+        "rains": {word: rain and digest(rain) for word, rain in rains.items()},
         "photographs": keys.key("photographs", ids=[s.id for s in photographs.training]),
         "recipe": asdict(recipe),
         "dtype": spec.dtype,
@@ -115,8 +116,8 @@ def train_derainer(
         "trained_on": {
             "datasets": [data_name(spec, dataset)],
             "split": dataset.split,
-            "rain_families": sorted({rain.family for rain in rains.values()}) or ["given"],
-            "rain_digests": {word: digest(rain) for word, rain in rains.items()},
+            "rain_families": sorted({rain.family for rain in falling.values()}) or ["given"],
+            "rain_digests": {word: rain and digest(rain) for word, rain in rains.items()},
             "photographs": [s.id for s in photographs.training],
             **before.get("trained_on", {}),
         },
@@ -141,7 +142,7 @@ class _Training:
     spec: RunSpec
     out: Path
     curve: _Curve
-    rains: Mapping[str, Rain]
+    rains: Mapping[str, Rain | None]
     photographs: Photographs
 
     def run(
@@ -209,9 +210,11 @@ class _Training:
 class _Judge:
     """PSNR and SSIM of a derainer on the validation's photographs, a rain in turn on each."""
 
-    def __init__(self, samples: Sequence[Sample], rains: Mapping[str, Rain], seed: int) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], rains: Mapping[str, Rain | None], seed: int
+    ) -> None:
         self._pairs: list[tuple[str, NDArrayByte, NDArrayByte]] = []
-        falling = list(rains.values())
+        falling = [rain for rain in rains.values() if rain is not None]
         for number, sample in enumerate(samples):
             clean = sample.image()
             if falling:
@@ -327,16 +330,17 @@ def _recipe(name: str, spec: RunSpec, options: Options) -> Recipe:
     return replace(recipe, epochs=epochs, seed=spec.seed)
 
 
-def _rains(spec: RunSpec) -> dict[str, Rain]:
-    """The rains by name; none where the set's own is trained on."""
+def _rains(spec: RunSpec) -> dict[str, Rain | None]:
+    """The rains by name, ``none`` among them; nothing where the set's own is trained on."""
     words = spec.rain or (("given",) if spec.dataset == "pairs" else MIXTURE)
     named = dict(pair for word in words for pair in rains_of(word))
     if named == {"given": None}:
         return {}
-    wrong = next((word for word, rain in named.items() if rain is None), None)
-    if wrong is not None:
-        raise UsageError(f"--rain {wrong}: training takes 'given' alone, or rains that are made")
-    return {word: rain for word, rain in named.items() if rain is not None}
+    if "given" in named:
+        raise UsageError("--rain given: training takes 'given' alone, or rains that are made")
+    if not any(named.values()):
+        raise UsageError("--rain none: name a rain beside it, or there is nothing to learn")
+    return named
 
 
 def _hardware(device: str) -> str:

@@ -52,8 +52,8 @@ class Crops(Dataset[list[Pair]]):
     """Crops by the number of the rainy photograph that they are cut from."""
 
     photographs: Sequence[Photograph]
-    rains: Sequence[Rain]
-    """One of them is drawn for each crop; none = the set's own rain."""
+    rains: Sequence[Rain | None]
+    """One of them is drawn for each photograph, which None leaves clean; empty = the set's own."""
     recipe: Recipe
     steps: int
     """Of the whole training."""
@@ -78,7 +78,7 @@ class Crops(Dataset[list[Pair]]):
         clean = photograph.image()
         if self.rains:
             rain = self.rains[int(rng.integers(len(self.rains)))]
-            rainy = rain.render(clean, rng, photograph.depth_m()).image
+            rainy = rain.render(clean, rng, photograph.depth_m()).image if rain else clean
         else:
             rainy = photograph.given_rain()
         step = number // self.renders_per_step

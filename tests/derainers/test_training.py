@@ -177,6 +177,13 @@ def test_rainy_and_clean_are_the_same_window() -> None:
         assert np.array_equal(rainy, 255 - clean)
 
 
+def test_no_rain_leaves_its_share_clean() -> None:
+    crops = crops_of(TINY, steps=20, rains=(RAIN, None))
+    pairs = [pair for number in range(len(crops)) for pair in crops[number]]
+    dry = sum(np.array_equal(rainy, clean) for rainy, clean in pairs)
+    assert 10 <= dry <= len(pairs) - 10
+
+
 def test_every_photograph_is_seen_once_in_an_epoch() -> None:
     pictures = [Picture(str(i), np.full((40, 40, 3), i, np.uint8)) for i in range(7)]
     crops = crops_of(replace(TINY, batch=7), photographs=pictures, rains=())

@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -42,7 +43,7 @@ def test_one_command_trains_and_another_runs_what_it_made(
     turned = np.rot90(decode((photographs / "cat1.png").read_bytes(), "")).copy()
     (exclude / "other.png").write_bytes(encode_png(turned))
     data = ["--dataset", "folder", "--data-root", str(photographs), "--exclude", str(exclude)]
-    short = ["--recipe", "short", "--rain", "rain100l,photoshop-light", "--epochs", "1"]
+    short = ["--recipe", "short", "--rain", "none,rain100l,photoshop-light", "--epochs", "1"]
     words = ["train", "prn-r", *data, *short, "--out", str(out)]
     assert run_command_line([*words, "--max-minutes", "0"]) == 0
     said = capsys.readouterr().out
@@ -57,6 +58,7 @@ def test_one_command_trains_and_another_runs_what_it_made(
     assert (card["steps_done"], card["steps"]) == (1, 1000)
     assert card["excluded"]["photographs"] == ["cat1.png"]
     assert card["trained_on"]["rain_families"] == ["additive", "photoshop"]
+    assert [*card["trained_on"]["rain_digests"]] == ["none", "rain100l", "photoshop-light"]
     assert len(card["trained_on"]["photographs"]) == 7
     assert card["validated_on"]["rainy"]["psnr_y_db"] > 10
 
@@ -66,10 +68,19 @@ def test_one_command_trains_and_another_runs_what_it_made(
     assert run_command_line([*words[:-1], str(out), "--recipe", "paper"]) == 2
     assert "holds another training" in capsys.readouterr().err
 
-    more = [*words[:-1], str(tmp_path / "more"), "--from", str(weights), "--max-minutes", "0"]
-    assert run_command_line(more) == 0
-    later = json.loads((tmp_path / "more" / "prn-r.json").read_text())
-    assert later["begun_with"]["sha256"] == file_sha256(weights)
+    def trained_from(file: Path, name: str) -> dict[str, Any]:
+        folder = tmp_path / name
+        more = [*words[:-1], str(folder), "--from", str(file), "--max-minutes", "0"]
+        assert run_command_line(more) == 0
+        told: dict[str, Any] = json.loads((folder / "prn-r.json").read_text())
+        assert told["begun_with"]["sha256"] == file_sha256(file)
+        return told
+
+    steps = json.loads(weights.with_suffix(".json").read_text())["steps_done"]
+    later = trained_from(weights, "more")
+    assert later["begun_with"]["steps"] == steps
+    last = trained_from(tmp_path / "more" / "prn-r.safetensors", "last")
+    assert last["begun_with"]["steps"] == steps + later["steps_done"]
     assert later["trained_on"]["before"]["rain_families"] == ["additive", "photoshop"]
     assert later["validated_on"]["rainy"] == card["validated_on"]["rainy"]
 
@@ -140,7 +151,8 @@ def test_what_cannot_be_trained_is_one_line(
             "granet has paper, short and short-gpu",
         ),
         (["train", "granet", *data, "--rain", "given"], "brings no rain"),
-        (["train", "granet", *data, "--rain", "none"], "training takes 'given' alone"),
+        (["train", "granet", *data, "--rain", "none"], "--rain none: name a rain beside it"),
+        (["train", "granet", *data, "--rain", "none,given"], "training takes 'given' alone"),
         (["train", "granet", *data, "--exclude", "nowhere"], "--exclude nowhere: no such folder"),
         (["train", "hrrsr", *data, "--vgg", "nowhere"], "--vgg nowhere: no such file"),
         (["train", "granet", *data, "--limit", "3"], "photographs to train on, at least 4"),
