@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pages import DOCS, filled, hours
+from pages import DOCS, filled, hours, steps
 from variants import VARIANTS
 
 from derainers import WEIGHTS
@@ -75,7 +75,7 @@ def _card(card: dict[str, Any]) -> list[str]:
         validation = f"{psnr:.2f} to {psnr_now:.2f} dB, SSIM-Y {ssim:.3f} to {ssim_now:.3f}"
         validation += f" ({len(judged['photographs'])} photographs)"
     return [
-        f"{recipe['kind']}, {card['steps_done']:,} steps",
+        f"{recipe['kind']}, steps {steps(card)}",
         f"{len(data['photographs'])} of {', '.join(data['datasets'])} {data['split']}",
         ", ".join(data["rain_digests"]),
         f"{hours(card)}, {card['hardware']}",

@@ -41,8 +41,16 @@ def arguments(text: str | None, name: str) -> argparse.Namespace:
 
 def hours(card: Mapping[str, Any]) -> str:
     """How long weights were trained, what they began with apart."""
-    before = card.get("begun_with", {}).get("hours")
-    return f"{card['hours']}" + ("" if before is None else f" + {before} before")
+    return _and_before(f"{card['hours']}", card.get("begun_with", {}).get("hours"))
+
+
+def steps(card: Mapping[str, Any]) -> str:
+    """How many steps weights were trained for, what they began with apart."""
+    return _and_before(f"{card['steps_done']:,}", card.get("begun_with", {}).get("steps"))
+
+
+def _and_before(now: str, before: float | None) -> str:
+    return now + ("" if before is None else f" + {before:,} before")
 
 
 def run_suite(

@@ -57,6 +57,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
     },
     "granet": {
         "GraNet": Variant(GraNet, {}, word="granet"),
+        "GraNet, specialist": Variant(GraNet, {}, word="granet-rain100l"),
         "GraNet coarse without RA": Variant(GraNet, {"region_aware": False, "fine": "none"}),
         "GraNet coarse with RA": Variant(GraNet, {"fine": "none"}),
         "GraNet without context": Variant(GraNet, {"fine": "plain"}),

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pages import DOCS, arguments, filled, hours, run_suite
+from pages import DOCS, arguments, filled, hours, run_suite, steps
 
 from derainers import DERAINERS, WEIGHTS
 from derainers.card import read_card
@@ -37,6 +37,7 @@ SIZE_PX = (481, 321)
 """Of the photographs, for the timing."""
 PRINTED = {
     "granet": ("granet:1", "GraNet"),
+    "granet-rain100l": ("granet:1", "GraNet"),
     "mspfn-light": ("mspfn:4", "MSPFN M17N1"),
     "mspfn-streetsim": ("mspfn:4", "MSPFN M17N1"),
     "dcsfn-light": ("dcsfn:1", "DCSFN"),
@@ -120,7 +121,7 @@ def weights(now: dict[str, Any]) -> list[str]:
                 name,
                 f"{sum(shard.stat().st_size for shard in shards(file)) / 1e6:.1f}",
                 f"{len(data['photographs'])} of {', '.join(data['datasets'])} {data['split']}",
-                f"{card['steps_done']:,}",
+                steps(card),
                 hours(card),
                 card["hardware"],
             ]

@@ -117,6 +117,9 @@ DERAINERS: dict[str, DerainerRow] = {
     "bilateral": DerainerRow(partial(_filter, name="bilateral"), version=1, learned=False),
     "guided": DerainerRow(partial(_filter, name="guided"), version=1, learned=False),
     "granet": DerainerRow(_granet, version=1, weights=WEIGHTS / "granet.safetensors"),
+    "granet-rain100l": DerainerRow(
+        _granet, version=1, weights=WEIGHTS / "granet-rain100l.safetensors"
+    ),
     "prenet": DerainerRow(
         partial(_prenet, recurrent=True, shared=False),
         version=1,
@@ -162,5 +165,7 @@ DERAINERS: dict[str, DerainerRow] = {
 }
 """Every derainer, literally. A function imports its network only when it is called."""
 
-STAGES: dict[str, tuple[str, ...]] = {"granet": ("coarse", "mask")}
+STAGES: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("granet", "granet-rain100l"), ("coarse", "mask")
+)
 """Intermediate outputs that can be scored, by derainer; a network's ``stages`` names them."""

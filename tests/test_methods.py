@@ -86,6 +86,7 @@ def test_a_card_is_told(methods: Any, monkeypatch: pytest.MonkeyPatch, tmp_path:
         },
         "recipe": {"kind": "short"},
         "steps_done": 12000,
+        "begun_with": {"sha256": "", "hours": 0.25, "steps": 1000},
         "validated_on": {
             "photographs": ["c"],
             "rainy": {"psnr_y_db": 20.0, "ssim_y": 0.5},
@@ -97,9 +98,9 @@ def test_a_card_is_told(methods: Any, monkeypatch: pytest.MonkeyPatch, tmp_path:
     (tmp_path / "mscg.json").write_text(json.dumps(card))
     monkeypatch.setattr(methods, "WEIGHTS", tmp_path)
     assert methods.weights("mscg")[-1].split(" | ")[1:] == [
-        "short, 12,000 steps",
+        "short, steps 12,000 + 1,000 before",
         "2 of photos train",
         "rain100l, rain100h",
-        "2.5, 2 CPU threads",
+        "2.5 + 0.25 before, 2 CPU threads",
         "20.00 to 30.00 dB, SSIM-Y 0.500 to 0.900 (1 photographs) |",
     ]

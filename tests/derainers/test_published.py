@@ -24,6 +24,7 @@ PARAMETERS = {
     "rescan": 149_823,
     "nledn": 1_005_379,
     "granet": 1_009_455,
+    "granet-rain100l": 1_009_455,
     "mspfn": 13_113_024,
     "mspfn-light": 1_666_320,
     "mspfn-streetsim": 1_666_320,
