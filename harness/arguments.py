@@ -278,8 +278,8 @@ def _train(verbs: Verbs) -> None:
         action="append",
         metavar="NAME[,NAME…]",
         default=argparse.SUPPRESS,
-        help="one is drawn for each crop (default: photoshop-light to -heavy, rain100l, rain100h "
-        "and outdoor-rain; of pairs their own)",
+        help="one is drawn for each crop, none = it stays clean (default: photoshop-light to "
+        "-heavy, rain100l, rain100h and outdoor-rain; of pairs their own)",
     )
     derainers.add_argument(
         "--recipe",
