@@ -182,9 +182,10 @@ def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
         told = told if isinstance(told, dict) else {}
     except (OSError, ValueError, RecursionError):
         told = {}
-    earlier = told.get("begun_with") or {}
+    earlier = told.get("begun_with")
+    earlier = earlier if isinstance(earlier, dict) else {}
     spent = {
-        key: [n for n in (told.get(last), earlier.get(key)) if n is not None]
+        key: [n for n in (told.get(last), earlier.get(key)) if isinstance(n, int | float)]
         for key, last in (("hours", "hours"), ("steps", "steps_done"))
     }
     return {

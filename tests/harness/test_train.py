@@ -14,6 +14,7 @@ from datasets.camvid import CLASSES
 from datasets.image import encode_indices, encode_png
 from harness.cli import run_command_line
 from harness.keys import file_sha256
+from harness.train import begun_with
 
 
 @pytest.fixture
@@ -75,6 +76,14 @@ def test_a_training_begins_with_the_weights_of_another(camvid: Path, tmp_path: P
     changes = {k: float((a[k].float() - b[k].float()).abs().max()) for k in a if "weight" in k}
     assert max(changes.values()) < 0.1, "weights at random would differ by more"
     assert any(changes.values())
+
+
+def test_what_a_card_does_not_tell_is_left_open(tmp_path: Path) -> None:
+    file, card = tmp_path / "x.safetensors", tmp_path / "x.json"
+    file.write_bytes(b"weights")
+    card.write_text('{"hours": "two", "steps_done": 5, "begun_with": "mine"}')
+    begun = begun_with(file, card)["begun_with"]
+    assert begun == {"sha256": file_sha256(file), "hours": None, "steps": 5}
 
 
 def test_what_cannot_be_trained_is_one_line(
