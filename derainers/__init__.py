@@ -165,7 +165,8 @@ DERAINERS: dict[str, DerainerRow] = {
 }
 """Every derainer, literally. A function imports its network only when it is called."""
 
-STAGES: dict[str, tuple[str, ...]] = dict.fromkeys(
-    ("granet", "granet-rain100l"), ("coarse", "mask")
-)
+STAGES: dict[str, tuple[str, ...]] = {
+    "granet": ("coarse", "mask"),
+    "granet-rain100l": ("coarse", "mask"),
+}
 """Intermediate outputs that can be scored, by derainer; a network's ``stages`` names them."""

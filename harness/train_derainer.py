@@ -81,7 +81,7 @@ def train_derainer(
     """
     recipe = _recipe(name, spec, options)
     rains = _rains(spec)
-    falling = {word: rain for word, rain in rains.items() if rain is not None}
+    digests = {word: rain and digest(rain) for word, rain in rains.items()}
     if options.vgg is not None and not options.vgg.is_file():
         raise UsageError(f"--vgg {options.vgg}: no such file")
     if recipe.perceptual and options.vgg is None:
@@ -100,7 +100,7 @@ def train_derainer(
     run = {
         "network": name,
         "dataset": [data_name(spec, dataset), dataset.split],
-        "rains": {word: rain and digest(rain) for word, rain in rains.items()},
+        "rains": digests,
         "photographs": keys.key("photographs", ids=[s.id for s in photographs.training]),
         "recipe": asdict(recipe),
         "dtype": spec.dtype,
@@ -116,8 +116,8 @@ def train_derainer(
         "trained_on": {
             "datasets": [data_name(spec, dataset)],
             "split": dataset.split,
-            "rain_families": sorted({rain.family for rain in falling.values()}) or ["given"],
-            "rain_digests": {word: rain and digest(rain) for word, rain in rains.items()},
+            "rain_families": sorted({rain.family for rain in rains.values() if rain}) or ["given"],
+            "rain_digests": digests,
             "photographs": [s.id for s in photographs.training],
             **before.get("trained_on", {}),
         },

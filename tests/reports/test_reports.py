@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -349,3 +350,9 @@ def test_pictures_lie_beside_the_page_at_full_size(tmp_path: Path) -> None:
     assert files[0].name == "a-b-c-none-identity-000000.jpg"
     many = [replace(shown[0], rain=str(i), key=f"{i:06}") for i in range(40)]
     assert len(page(replace(known, gallery=many), [])) < 15_000_000
+
+
+def test_the_sample_has_the_pictures_of_its_page_alone() -> None:
+    folder = Path(__file__).parents[2] / "docs" / "sample-report"
+    named = re.findall(r"pictures/([\w.-]+\.jpg)", (folder / "report.html").read_text())
+    assert set(named) == {file.name for file in (folder / "pictures").iterdir()}
