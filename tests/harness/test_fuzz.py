@@ -110,8 +110,13 @@ def any_json(data: bytes, rng: Rng) -> bytes:
             place[f"{key}?"] = place.pop(key)
         else:
             place[key] = HOSTILE[rng.integers(len(HOSTILE))]
-    sys.set_int_max_str_digits(0)
-    return json.dumps(content).replace(f'"{DEEP}"', "[" * 100_000 + "]" * 100_000).encode()
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)  # of writing alone: readers must meet their own limit
+    try:
+        text = json.dumps(content)
+    finally:
+        sys.set_int_max_str_digits(limit)
+    return text.replace(f'"{DEEP}"', "[" * 100_000 + "]" * 100_000).encode()
 
 
 def _somewhere(content: Any, rng: Rng) -> tuple[Any, Any]:
