@@ -21,8 +21,8 @@ from datasets.image import to_tensor
 from datasets.rain import RAINS, generator
 from derainers import DERAINERS
 from derainers.derainer import Derainer
-from harness.derainer_plan import Loader, derainer_plan
-from harness.memory import keep_large_blocks
+from harness.machine.memory import keep_large_blocks
+from harness.plan.derainers import Loader, derainer_plan
 
 WAYS: tuple[tuple[str, str, int | None], ...] = (
     ("tiles of 320 px", "fp32", 320),

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.rain import generator
-from harness.plan import make_plan
-from harness.record import interval, level_interval
-from harness.replicates import resample_counts
+from harness.plan.plan import make_plan
+from harness.scores.replicates import resample_counts
 from harness.spec import RunSpec
+from reports.results.record import interval, level_interval
 from tasks import quality
 from tasks.detection import resampled_averages
 

@@ -30,9 +30,12 @@ from datasets import image as image_io
 from datasets.rain.photoshop import PhotoshopRain
 from datasets.sample import Sample
 from derainers.derainer import Derainer
-from harness import RunSpec, engine, keys, run, unit
-from harness.ledger import ImageCache
-from harness.memory import keep_large_blocks
+from harness import RunSpec, run
+from harness.ledger.ledger import ImageCache
+from harness.machine.memory import keep_large_blocks
+from harness.plan import keys
+from harness.runs import engine
+from harness.work import unit
 from tasks import quality
 
 TARGET_S = 0.040
@@ -42,7 +45,7 @@ PARTS = ("forward", "wrapper", "decode", "rain", "encode", "write", "digest", "m
 REPEATS = 3
 CACHED = """
 import sys
-from harness.cli import run_command_line
+from harness.cli.main import run_command_line
 status = run_command_line(sys.argv[1:])
 print("torch was imported" if "torch" in sys.modules else "torch was not imported")
 sys.exit(status)

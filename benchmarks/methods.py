@@ -22,11 +22,11 @@ from variants import VARIANTS
 
 from derainers import WEIGHTS
 from derainers.card import read_card
-from harness.given import Given
-from harness.regress import Finding, cell, regress, select
+from harness.checks.paper_inputs import Given
+from harness.checks.papers import Finding, cell, regress, select
 from harness.spec import RunSpec
-from reports.claims import Claim
-from reports.tables import grid
+from reports.papers.claims import Claim
+from reports.tables.text import grid
 
 FOLDER = DOCS / "methods"
 MEASURED = FOLDER / "measured.json"

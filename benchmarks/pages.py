@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from harness.record import Results
-from harness.regress_runs import read_folder
+from harness.checks.runs import read_folder
+from reports.results.record import Results
 
 DOCS = Path(__file__).parent.parent / "docs"
 SSEQ = Path("reference", "sseq", "model.mat")

@@ -21,7 +21,7 @@ import numpy as np
 
 from datasets.image import NDArrayByte
 from datasets.rain import RAINS, parse
-from harness.memory import keep_large_blocks
+from harness.machine.memory import keep_large_blocks
 
 SIZE = 480, 640
 REFERENCE = "RandomRain alone"

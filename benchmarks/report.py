@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.ledger import Ledger, pack
-from harness.record import ByImage, Correlation, Record, Results, arrays_of
+from harness.ledger.ledger import Ledger, pack
+from reports.results.record import ByImage, Correlation, Record, Results, arrays_of
 
 IMAGES = 5000
 RAINS = ("coco350", "photoshop-heavy", "rain100h")

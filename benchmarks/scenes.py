@@ -18,9 +18,9 @@ from datasets.draw import COLOURS, tint_classes
 from datasets.image import NDArrayByte, encode_jpeg, round_to_bytes
 from datasets.rain import RAINS, generator
 from datasets.sample import Sample
-from harness.plan import derainer_plan, open_dataset
+from harness.plan.plan import derainer_plan, open_dataset
 from harness.spec import RunSpec
-from reports.sheet import contact_sheet
+from reports.pages.contact_sheet import contact_sheet
 
 RAIN = "photoshop-heavy"
 SCENES = 8

@@ -18,7 +18,7 @@ import cv2
 
 from datasets.image import encode_depth, encode_indices, encode_png
 from datasets.streetsim import Scene, render
-from harness.memory import keep_large_blocks
+from harness.machine.memory import keep_large_blocks
 
 T = TypeVar("T")
 SIZES_PX = ((320, 240), (640, 480), (1280, 720))

@@ -16,13 +16,13 @@ from typing import Any
 
 from pages import DOCS, arguments, filled, run_suite
 
-from harness.record import Results
-from reports.effects import effects, primary
-from reports.tables import change, grid, places, rains, signed, span, title
+from reports.results.effects import effects, primary
+from reports.results.record import Results
+from reports.tables.text import change, grid, places, rains, signed, span, title
 
 SUITE, KEPT, PAGE = (DOCS / f"study.{ending}" for ending in ("yaml", "json", "md"))
 EFFECT = ("difference", "ci", "verdict", "recovery", "harm", "harm_ci")
-"""What is kept of each `reports.effects.Effect` beside rain, derainer, task and metric."""
+"""What is kept of each `reports.results.effects.Effect` beside rain, derainer, task and metric."""
 
 ALONE = {"coco-rates": "rates", "real-rain": "real"}
 """Runs that have a table of their own, and it."""

@@ -88,4 +88,4 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         "discriminator of training": Variant(PatchDiscriminator, {}),
     },
 }
-"""By page: ablations under the names that `reports.claims` has, and what else there is."""
+"""By page: ablations under the names that `reports.papers.claims` has, and what else there is."""

@@ -20,13 +20,13 @@ from pages import DOCS, arguments, filled, hours, run_suite, steps
 from derainers import DERAINERS, WEIGHTS
 from derainers.card import read_card
 from derainers.shards import shards
-from harness.bench import measure
-from harness.record import Results, interval
-from harness.regress import select
-from harness.train_derainer import MIXTURE
-from reports.plots import Plot, legend_below, panels, style
-from reports.scatter import draw_front
-from reports.tables import grid, rains, signed, span
+from harness.checks.costs import measure
+from harness.checks.papers import select
+from harness.training.derainer import MIXTURE
+from reports.plots.plots import Plot, legend_below, panels, style
+from reports.plots.scatter import draw_front
+from reports.results.record import Results, interval
+from reports.tables.text import grid, rains, signed, span
 
 SUITE, KEPT, PAGE, PLOT = (DOCS / f"weights.{ending}" for ending in ("yaml", "json", "md", "svg"))
 OURS = tuple(name for name, row in DERAINERS.items() if row.weights is not None)

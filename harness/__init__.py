@@ -29,12 +29,17 @@ if (FETCHED / "sseq" / "model.mat").is_file():
     os.environ.setdefault("DERAIN_HARNESS_SSEQ_MODEL", str(FETCHED / "sseq" / "model.mat"))
 
 if TYPE_CHECKING:
-    from harness.engine import run
-    from harness.record import Record, Results
+    from harness.runs.engine import run
     from harness.spec import RunSpec
+    from reports.results.record import Record, Results
 
 __all__ = ["Record", "Results", "RunSpec", "run"]
-_HOMES = {"run": "engine", "Record": "record", "Results": "record", "RunSpec": "spec"}
+_HOMES = {
+    "run": "harness.runs.engine",
+    "Record": "reports.results.record",
+    "Results": "reports.results.record",
+    "RunSpec": "harness.spec",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -43,4 +48,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
     import importlib
 
-    return getattr(importlib.import_module(f"harness.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Start the command line; see `harness.cli`."""
+    """Start the command line; see `harness.cli.main`."""
     # A user's tasks.py or datasets/ in the current directory must not hide our packages.
     here, home = Path.cwd(), Path(__file__).resolve().parent.parent
     others = [entry for entry in sys.path if entry and Path(entry) != here]
     ours = [] if str(home) in others else [str(home)]
     sys.path[:] = [*others, *ours, str(here)]
 
-    from harness.cli import run_command_line
+    from harness.cli.main import run_command_line
 
     # Ended from outside is as good as Ctrl-C: what is in work is finished, the rest goes on later.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

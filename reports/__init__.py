@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.record import Results
+    from reports.results.record import Results
 
 
 def write(results: Results, directory: Path, layout: str | None = None) -> None:
@@ -23,14 +23,14 @@ def write(results: Results, directory: Path, layout: str | None = None) -> None:
     import numpy as np
 
     from datasets.image import encode_jpeg
-    from reports.by_image import by_image_csv
-    from reports.latex import latex
-    from reports.page import page, picture_name
-    from reports.parts import markdown
-    from reports.pictures import pictures
-    from reports.plots import plots
-    from reports.table6 import table6
-    from reports.tables import csv_text
+    from reports.pages.pictures import pictures
+    from reports.pages.run import page, picture_name
+    from reports.plots.plots import plots
+    from reports.tables.by_image import by_image_csv
+    from reports.tables.latex import latex
+    from reports.tables.markdown import markdown
+    from reports.tables.table6 import table6
+    from reports.tables.text import csv_text
 
     buffer = io.BytesIO()
     draws: dict[str, Any] = {name: results.draws[name] for name in sorted(results.draws)}

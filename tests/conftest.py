@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 import harness  # sets the environment before ultralytics is imported
-from harness.memory import keep_large_blocks
+from harness.machine.memory import keep_large_blocks
 
 TESTS = Path(__file__).parent
 DATA = Path(os.environ.get("DERAIN_HARNESS_DATA", TESTS.parent.parent / "shared" / "data"))

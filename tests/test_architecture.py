@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "datasets": set(),
     "derainers": {"datasets.image", "datasets.rain", "datasets.duplicates"},
     "tasks": {f"datasets.{name}" for name in ("sample", "image", "masks", "categories")},
-    "reports": {"harness.record", "datasets.image"},
+    "reports": {"datasets.image"},
 }
 """Modules of other rooms; rain and duplicates are for training alone."""
 HEAVY = {"torch", "torchvision", "ultralytics", "matplotlib", "pycocotools", "pandas", "rich"}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from harness import RunSpec, run
-from harness.record import FEWEST
+from reports.results.record import FEWEST
 
 DOCS = Path(__file__).parent.parent / "docs"
 

@@ -14,7 +14,7 @@ from derainers import DERAINERS
 from derainers.card import read_card
 from derainers.shards import weights_sha256
 from harness import RunSpec, run
-from harness.train_derainer import MIXTURE
+from harness.training.derainer import MIXTURE
 
 DOCS = Path(__file__).parent.parent / "docs"
 PHOTOGRAPHS = 50

@@ -255,5 +255,5 @@ VARIANTS: dict[str, tuple[type[nn.Module], dict[str, Any], tuple[str, ...]]] = {
     "MSPFN M10N3": (MSPFN, {"modules": 10, "units": 3}, ()),
     "MSPFN M8N5": (MSPFN, {"modules": 8, "units": 5}, ()),
 }
-"""Networks of the paper's Tables 2 and 3 by the names that `reports.claims` has: their arguments,
-and the parts that are left out of the count."""
+"""Networks of the paper's Tables 2 and 3 by the names that `reports.papers.claims` has:
+their arguments, and the parts that are left out of the count."""

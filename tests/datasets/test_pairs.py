@@ -10,7 +10,7 @@ import pytest
 from datasets import DATASETS, DatasetError
 from datasets.image import ImageError, encode_png
 from datasets.pairs import with_rainy
-from harness.chain import Entry
+from harness.plan.unit_keys import Entry
 
 
 def tree(root: Path, rainy: dict[str, int], clean: dict[str, int], names: str = "in:gt") -> Path:

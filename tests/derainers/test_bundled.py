@@ -15,11 +15,11 @@ from derainers import DERAINERS, WEIGHTS
 from derainers.card import read_card
 from derainers.shards import card_file, shards, weights_sha256
 from derainers.training.recipes import PAPER
-from harness.photographs import choose
-from harness.plan import open_dataset
+from harness.plan.plan import open_dataset
 from harness.spec import RunSpec
-from harness.train import open_splits
-from harness.train_derainer import MIXTURE
+from harness.training.derainer import MIXTURE
+from harness.training.network import open_splits
+from harness.training.photographs import choose
 from tasks.quality.psnr import psnr_y_db
 
 FILES = {name: row.weights for name, row in DERAINERS.items() if row.weights is not None}

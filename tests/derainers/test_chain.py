@@ -11,7 +11,7 @@ from datasets.image import NDArrayByte, round_to_bytes
 from derainers import DERAINERS, DerainerError
 from derainers.chain import Chain
 from derainers.derainer import Derainer, Filter
-from harness.derainer_plan import Loader
+from harness.plan.derainers import Loader
 
 
 def smooth(height: int, width: int) -> NDArrayByte:

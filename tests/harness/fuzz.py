@@ -116,7 +116,7 @@ def _all(cases: Sequence[Case], folder: Path, log: Path, environ: dict[str, str]
     sys.dont_write_bytecode = True
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (_mapped_bytes() + MEMORY_BYTES,) * 2)
-    from harness.cli import run_command_line
+    from harness.cli.main import run_command_line
 
     watch = _Watch()
     sys.addaudithook(watch)

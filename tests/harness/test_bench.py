@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench import Cost, ratios
-from harness.cli import run_command_line
+from harness.checks.costs import Cost, ratios
+from harness.cli.main import run_command_line
 
 
 @pytest.mark.slow

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from harness.correlations import correlations
-from harness.exemplary import exemplary
-from harness.record import ByImage
+from harness.scores.gallery import exemplary
+from reports.results.correlations import correlations
+from reports.results.record import ByImage
 
 IDS = tuple(f"{i:02}" for i in range(40))
 

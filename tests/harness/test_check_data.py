@@ -10,7 +10,7 @@ import pytest
 from command import finish, start
 
 from datasets.image import decode
-from harness.cli import run_command_line
+from harness.cli.main import run_command_line
 
 FILE = "annotations/instances_val2017.json"
 

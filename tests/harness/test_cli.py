@@ -12,7 +12,7 @@ import torch
 from command import ROOT, finish, start, words
 
 from derainers import DERAINERS
-from harness.cli import run_command_line
+from harness.cli.main import run_command_line
 from harness.spec import RunSpec, UsageError, checked
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from command import finish, start
 
-from harness.claims import Claims, is_alive, owner_of
-from harness.cli import run_command_line
-from harness.ledger import ImageCache, Ledger
-from harness.storage import storage_error
+from harness.cli.main import run_command_line
+from harness.ledger.leases import Claims, is_alive, owner_of
+from harness.ledger.ledger import ImageCache, Ledger
+from harness.machine.disk import storage_error
 
 COUNTED = """
 import os, pathlib, time

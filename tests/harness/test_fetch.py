@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import run_command_line
-from harness.fetch import SOURCES, Source
+from harness.cli.main import run_command_line
+from harness.machine.sources import SOURCES, Source
 
 DATA = b"weights" * 1000
 

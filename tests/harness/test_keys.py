@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import keys
+from harness.plan import keys
 
 
 def test_a_pattern_gives_the_keys_that_key_gives() -> None:

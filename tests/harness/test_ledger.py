@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.keys import canonical, key
-from harness.ledger import ImageCache, Ledger, Predictions, load_results, pack, unpack
-from harness.record import level_interval
-from harness.replicates import resample_counts, sampling_units
+from harness.ledger.ledger import ImageCache, Ledger, Predictions, load_results, pack, unpack
+from harness.plan.keys import canonical, key
+from harness.scores.replicates import resample_counts, sampling_units
 from harness.spec import UsageError
+from reports.results.record import level_interval
 
 
 def test_packed_arrays_come_back() -> None:

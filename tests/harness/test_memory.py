@@ -12,7 +12,7 @@ from command import finish, start
 
 CODE = """
 import ctypes
-from harness.memory import keep_large_blocks, resident_bytes
+from harness.machine.memory import keep_large_blocks, resident_bytes
 before = resident_bytes()
 keep_large_blocks()
 assert resident_bytes() - before < 2**24, "memory was taken before it is used"
@@ -43,7 +43,7 @@ def test_large_blocks_are_kept_and_lie_in_large_pages() -> None:
 
 PEAK = """
 import atexit
-from harness.memory import peak_resident_bytes
+from harness.machine.memory import peak_resident_bytes
 atexit.register(lambda: open({file!r}, "w").write(str(peak_resident_bytes())))
 """
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from derainers.derainer import Derainer
 from harness import Results, RunSpec, run
-from harness.cli import run_command_line
-from harness.keys import canonical
-from harness.own import own_derainer
+from harness.cli.main import run_command_line
+from harness.plan.keys import canonical
+from harness.plan.user_code import own_derainer
 from harness.spec import UsageError
 
 CODE = """
@@ -354,7 +354,7 @@ def test_half_size_ends_in_a_super_resolution_network(folder: Path) -> None:
 def test_tiles_are_asked_of_every_network_of_a_chain(folder: Path) -> None:
     from datasets.folder import open_folder
     from derainers.chain import Chain
-    from harness.derainer_plan import derainer_plan
+    from harness.plan.derainers import derainer_plan
 
     dataset = open_folder(folder / "photos", None)
     chain = derainer_plan("median+granet", {}, dataset).load("cpu", "fp32", 192)

@@ -10,11 +10,11 @@ import pytest
 from datasets.image import NDArrayByte, decode, encode_png
 from datasets.rain import RAINS, PhysicalRain
 from harness import RunSpec, run
-from harness.cli import run_command_line
-from harness.plan import make_plan
-from harness.sheet import rain_sheet
+from harness.cli.main import run_command_line
+from harness.cli.rain_sheet import rain_sheet
+from harness.plan.plan import make_plan
 from harness.spec import UsageError
-from reports.sheet import CAPTION_PX, MARGIN_PX, contact_sheet
+from reports.pages.contact_sheet import CAPTION_PX, MARGIN_PX, contact_sheet
 
 SWEEP = "physical:rate_mm_h=200/5"
 

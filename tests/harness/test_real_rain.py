@@ -9,7 +9,7 @@ import pytest
 
 from datasets.image import decode, encode_png
 from harness import RunSpec, run
-from harness.cli import run_command_line
+from harness.cli.main import run_command_line
 from harness.spec import UsageError
 
 

@@ -18,16 +18,18 @@ import torch
 
 from derainers import DERAINERS
 from derainers.derainer import Derainer
-from harness import RunSpec, regress, regress_runs
-from harness.cli import run_command_line
-from harness.given import Given, given_of
-from harness.record import Record, Results
-from harness.regress import judge, select
-from harness.regress import regress as regress_claims
-from harness.replicates import resample_counts
+from harness import RunSpec
+from harness.checks import papers as regress
+from harness.checks import runs as regress_runs
+from harness.checks.paper_inputs import Given, given_of
+from harness.checks.papers import judge, select
+from harness.checks.papers import regress as regress_claims
+from harness.cli.main import run_command_line
+from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
 from reports import write
-from reports.claims import FOLDER, read_claims
+from reports.papers.claims import FOLDER, read_claims
+from reports.results.record import Record, Results
 
 PRENET = "baselines:prenet"
 

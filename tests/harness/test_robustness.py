@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
 from harness import RunSpec, run
-from harness.record import ByImage, Record
-from harness.replicates import DRAWS, draws_for
-from harness.robustness import robustness
+from harness.scores.replicates import DRAWS, draws_for
+from reports.results.record import ByImage, Record
+from reports.results.robustness import robustness
 from tests.reports.test_effects import CELLS, study
 
 

@@ -17,10 +17,10 @@ from command import finish, start, words
 from datasets.image import NDArrayByte, NDArrayFloat, decode, encode_png
 from derainers.derainer import Derainer
 from harness import RunSpec, run
-from harness.cli import run_command_line
-from harness.ledger import load_results
-from harness.record import Results
+from harness.cli.main import run_command_line
+from harness.ledger.ledger import load_results
 from harness.spec import UsageError
+from reports.results.record import Results
 
 
 def text_of_records(out: Path) -> str:
@@ -122,8 +122,8 @@ def test_the_second_run_computes_nothing(
         raise AssertionError("computed again")
 
     before = text_of_records(unbroken / "out")
-    monkeypatch.setattr("harness.unit.Worker.__init__", never)
-    monkeypatch.setattr("harness.reduction._resampled", never)
+    monkeypatch.setattr("harness.work.unit.Worker.__init__", never)
+    monkeypatch.setattr("harness.scores.reduction._resampled", never)
     assert text_of(again(spec, unbroken)) == before
 
 
@@ -376,7 +376,7 @@ class Above:
 def test_unchanged_files_are_not_written_again(
     spec: RunSpec, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.provenance._git", lambda *words: "")
+    monkeypatch.setattr("harness.scores.provenance._git", lambda *words: "")
     workspace, out = tmp_path / "w", tmp_path / "w" / "out"
     shutil.copytree(unbroken, workspace)
 
@@ -390,6 +390,8 @@ def test_unchanged_files_are_not_written_again(
     assert written() == set()
     (out / "results.csv").unlink()
     assert {"results.csv", "report.html"} <= written()
-    monkeypatch.setattr("harness.provenance._git", lambda *words: " M harness/engine.py")
+    monkeypatch.setattr(
+        "harness.scores.provenance._git", lambda *words: " M harness/runs/engine.py"
+    )
     assert "report.html" in written()
     assert "report.html" in written()  # nobody knows what changed in the code

@@ -11,9 +11,9 @@ from command import finish, start
 from skimage.data import astronaut
 
 from datasets.image import encode_png
-from harness.record import Results
-from harness.score import score_quality
+from harness.scores.restored_images import score_quality
 from harness.spec import UsageError
+from reports.results.record import Results
 from tasks import quality
 
 STEMS = ("a", "b", "c")

@@ -21,10 +21,10 @@ import datasets
 from datasets.image import decode, encode_indices
 from datasets.sample import Annotations, Dataset, Sample
 from harness import RunSpec, run
-from harness.cli import run_command_line
-from harness.record import Results
-from harness.score_predictions import score_predictions
+from harness.cli.main import run_command_line
+from harness.scores.predictions import score_predictions
 from harness.spec import UsageError
+from reports.results.record import Results
 from tasks import rle
 from tasks.task import TaskError
 

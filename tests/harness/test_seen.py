@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from datasets import Dataset
-from harness.derainer_plan import derainer_plan
+from harness.plan.derainers import derainer_plan
+from harness.plan.trained_on import holds, images, rain_families
 from harness.spec import UsageError
-from harness.trained_on import holds, images, rain_families
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness import RunSpec, run
-from harness.cli import run_command_line
+from harness.cli.main import run_command_line
+from harness.runs.dry_run import survey
 from harness.spec import UsageError, checked
-from harness.survey import survey
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import RunSpec, run
-from harness.cli import run_command_line
+from harness.cli.main import run_command_line
 
 CODE = "from torch.nn import Identity as own\n"
 SHA256 = hashlib.sha256(CODE.encode()).hexdigest()

@@ -15,8 +15,8 @@ from command import start
 from datasets.coco import open_coco
 from datasets.rain import RAINS, RainyImage, recompose
 from harness import RunSpec, run
-from harness.cli import run_command_line
-from harness.synth import Recipe, synthesize
+from harness.cli.main import run_command_line
+from harness.runs.rainy_copy import Recipe, synthesize
 
 RAIN = "photoshop-heavy"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.terminal import progress_bars, say, show, table
+from harness.cli.terminal import progress_bars, say, show, table
 from tests.reports.test_reports import HOSTILE, results
 
 STEERING = ("\x1b", "\u202e", "\x07")

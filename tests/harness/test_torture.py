@@ -16,12 +16,13 @@ import pytest
 from command import finish, start
 
 from datasets.image import decode
-from harness import RunSpec, keys, run
-from harness.chain import Keyring
-from harness.engine import entries_of
-from harness.ledger import ImageCache, load_results
-from harness.plan import make_plan
-from harness.record import Results
+from harness import RunSpec, run
+from harness.ledger.ledger import ImageCache, load_results
+from harness.plan import keys
+from harness.plan.plan import make_plan
+from harness.plan.unit_keys import Keyring
+from harness.runs.engine import entries_of
+from reports.results.record import Results
 
 WORKERS = 2
 IN_WORK = 2 * WORKERS
@@ -47,7 +48,7 @@ def segmenter_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def noted(log: Path) -> None:
     """Have every worker write down what it begins."""
-    from harness.unit import Worker
+    from harness.work.unit import Worker
 
     compute = Worker.run
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from datasets.camvid import CLASSES
 from datasets.image import encode_indices, encode_png
-from harness.cli import run_command_line
-from harness.keys import file_sha256
-from harness.train import begun_with
+from harness.cli.main import run_command_line
+from harness.plan.keys import file_sha256
+from harness.training.network import begun_with
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from command import finish, start
 from skimage.data import astronaut, chelsea, coffee
 
 from datasets.image import decode, encode_png
-from harness.cli import run_command_line
-from harness.keys import file_sha256
+from harness.cli.main import run_command_line
+from harness.plan.keys import file_sha256
 
 
 @pytest.fixture

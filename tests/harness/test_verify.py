@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness import RunSpec, run
-from harness.cli import run_command_line
+from harness.checks.verify import verify
+from harness.cli.main import run_command_line
 from harness.spec import UsageError
-from harness.verify import verify
 
 
 @pytest.fixture(scope="module")

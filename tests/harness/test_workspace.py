@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness import RunSpec, run
-from harness.cli import run_command_line
-from harness.free import free
+from harness.cli.main import run_command_line
+from harness.ledger.gc import free
+from harness.runs.dry_run import survey
 from harness.spec import UsageError
-from harness.survey import survey
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reports.answers import answers, seconds
+from reports.tables.answers import answers, seconds
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import results
 

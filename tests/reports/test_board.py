@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.record import Results
-from reports.board import board, comparison, differences
+from reports.pages.runs import board, comparison, differences
+from reports.results.record import Results
 from tests.reports.test_reports import record, results
 
 

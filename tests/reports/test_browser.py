@@ -13,8 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from harness import RunSpec, run
-from reports.page import page as made
-from reports.plots import plots
+from reports.pages.run import page as made
+from reports.plots.plots import plots
 from tests.reports.test_reports import results
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from derainers import DERAINERS, STAGES
-from reports.claims import (
+from reports.papers.claims import (
     FOLDER,
     METRICS,
     PAPERS,

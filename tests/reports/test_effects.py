@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.record import Record, Results
-from reports.effects import effects, holm, primary, two_sided
+from reports.results.effects import effects, holm, primary, two_sided
+from reports.results.record import Record, Results
 
 
 def study(

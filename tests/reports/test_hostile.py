@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.record import ByImage, Correlation, Record, Results
 from reports import write
-from reports.board import write_board, write_comparison
+from reports.pages.runs import write_board, write_comparison
+from reports.results.record import ByImage, Correlation, Record, Results
 from tests.reports.test_reports import HOSTILE, results
 
 NAME = f"{HOSTILE}\u2066\u200f\x07\r\t"
@@ -136,7 +136,7 @@ def test_markdown_has_no_markup_of_names(folder: Path) -> None:
 
 
 def test_no_cell_of_a_csv_is_a_formula(folder: Path) -> None:
-    from reports.plots import plots
+    from reports.plots.plots import plots
 
     texts = [file.read_text(encoding="utf-8") for file in files(folder, "csv")]
     drawn = plots(hostile())

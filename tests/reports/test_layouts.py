@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.record import Record, Results
-from reports.latex import escaped, latex
-from reports.table6 import table6
+from reports.results.record import Record, Results
+from reports.tables.latex import escaped, latex
+from reports.tables.table6 import table6
 from tests.reports.test_reports import HOSTILE, record, results
 
 

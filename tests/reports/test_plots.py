@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
-from harness.record import Results
-from reports.plots import Plot, panels, plots, style
+from reports.plots.plots import Plot, panels, plots, style
+from reports.results.record import Results
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import HOSTILE, record, results
 

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from datasets.image import encode_jpeg
-from harness.ledger import pack, unpack
-from harness.record import (
+from harness.ledger.ledger import pack, unpack
+from reports import write
+from reports.pages.run import command, page
+from reports.plots.plots import plots
+from reports.results.record import (
     ByImage,
     Correlation,
     GalleryItem,
@@ -24,13 +27,10 @@ from harness.record import (
     level_interval,
     parse,
 )
-from reports import write
-from reports.page import command, page
-from reports.parts import markdown, parts
-from reports.plots import plots
-from reports.summary import summary
-from reports.sweeps import sweeps
-from reports.tables import conditions
+from reports.tables.markdown import markdown, parts
+from reports.tables.summary import summary
+from reports.tables.sweeps import sweeps
+from reports.tables.text import conditions
 from tasks import quality
 
 HOSTILE = "=cmd|<script>alert(1)</script>\"'\n$\\frac{1}{$\u202e\x1b[31m"

@@ -1,0 +1,1 @@
+"""Numbers against print, an older run, a recomputation; data sets."""

@@ -1,0 +1,86 @@
+"""The verb ``check-data``: findings as lines, and a sheet of drawn labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datasets import Dataset, DatasetError
+from datasets.check import Finding, check, counts
+from datasets.draw import drawn
+from datasets.image import ImageError, NDArrayByte, encode_png, shrink
+from harness.plan.plan import kind_of, root_of
+from harness.spec import RunSpec, UsageError
+from reports.pages.contact_sheet import contact_sheet
+
+LINES = 20
+"""Findings of one kind that are printed; the others are counted."""
+PICTURES = 12
+PICTURE_PX = 640
+"""Longest side of a picture on the sheet."""
+
+
+def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple[list[str], bool]:
+    """Look a data set over.
+
+    Args:
+        spec: Names the set by ``dataset``, ``data_root``, ``split`` and ``pair``.
+        against: A folder of images that it should share none with.
+        sheet: PNG to write with the labels of some images drawn.
+
+    Returns:
+        Lines to print, and whether errors remain.
+
+    Raises:
+        UsageError: If a word is wrong or a folder absent.
+        DatasetError: If the set cannot be opened at all.
+    """
+    kind = kind_of(spec)
+    if spec.pair is not None and kind != "pairs":
+        raise UsageError("--pair belongs to --dataset pairs")
+    root = root_of(spec)
+    if against is not None and not against.is_dir():
+        raise UsageError(f"--against {against}: no such folder")
+    if sheet is not None and not sheet.parent.is_dir():
+        raise UsageError(f"--sheet {sheet}: no folder {sheet.parent}")
+    checked = check(kind, root, spec.split, spec.pair, against)
+    if sheet is not None:
+        sheet.write_bytes(encode_png(label_sheet(checked.dataset)))
+    n = len(checked.dataset.samples)
+    lines = [*(f"note: {note}" for note in checked.dataset.notes), *_lines(checked.findings)]
+    has_errors = any(finding.is_error for finding in checked.findings)
+    said = ", ".join(
+        f"{count} {kind} {'error' if is_error else 'warning'}{'s' if count > 1 else ''}"
+        for (is_error, kind), count in counts(checked.findings).items()
+    )
+    return [*lines, f"{n} images looked at: {said or 'nothing found'}"], has_errors
+
+
+def _lines(findings: list[Finding]) -> list[str]:
+    """Findings, errors first, each kind cut after a number of lines."""
+    lines = []
+    for (is_error, kind), total in counts(findings).items():
+        word = "error" if is_error else "warning"
+        told = [f for f in findings if (f.is_error, f.kind) == (is_error, kind)]
+        lines += [f"{word}: {kind}: {f.text}" for f in told[:LINES]]
+        if total > LINES:
+            lines.append(f"{word}: {kind}: and {total - LINES} more")
+    return lines
+
+
+def label_sheet(dataset: Dataset) -> NDArrayByte:
+    """Some images with their labels drawn, ``uint8 (H, W, 3) RGB``: those a limit would take.
+
+    Raises:
+        UsageError: If no image can be drawn.
+    """
+    pictures = []
+    for sample in dataset.limited(PICTURES).samples:
+        try:
+            label_map = None if sample.label_map_path is None else sample.label_map()
+            picture = drawn(sample.image(), sample.annotations, dataset.categories, label_map)
+        except (ImageError, DatasetError, OSError, ValueError, IndexError):
+            continue  # A finding says what is wrong with it.
+        pictures.append((shrink(picture, PICTURE_PX), sample.id))
+    if not pictures:
+        raise UsageError("--sheet: no image of the set can be drawn")
+    return contact_sheet(pictures, 3)

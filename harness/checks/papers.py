@@ -1,0 +1,252 @@
+"""Printed numbers against measured ones: finds or runs what a claim needs, then judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from datasets.sample import DatasetError
+from derainers.shards import weights_sha256
+from harness.checks.paper_inputs import Given, images_of, needed
+from harness.spec import RunSpec, UsageError, known
+from reports.papers.claims import METRICS, Claim, OrdinalClaim, ordinal_claims, read_claims
+from reports.results.record import Record, Results, interval
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Verdict = Literal["reproduced", "differs", "inconclusive", "cannot-run"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one claim."""
+
+    claim: Claim
+    verdict: Verdict
+    measured: float | None = None
+    """In the unit of print."""
+    interval: tuple[float, float] | None = None
+    """Of measured − printed: one point where all images of the claim were measured, else the 95 %
+    percentile interval over resampled images."""
+    n: int | None = None
+    reason: str | None = None
+    """What is missing, or why it differs."""
+
+    @property
+    def difference(self) -> float | None:
+        """Measured − printed, in the unit of print."""
+        return None if self.measured is None else self.measured - self.claim.value
+
+    @property
+    def alarms(self) -> bool:
+        """Whether it differs for no reason that the claim file knows."""
+        return self.verdict == "differs" and self.claim.differs is None
+
+
+@dataclass(frozen=True)
+class OrdinalFinding:
+    """What became of the order of two methods."""
+
+    claim: OrdinalClaim
+    verdict: Verdict
+    difference: float | None = None
+    """Better − worse as print has them, so that a positive one agrees; in the harness's unit."""
+    interval: tuple[float, float] | None = None
+    """95 % percentile interval over the same resampled images of both."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was found."""
+
+    claims: list[Finding]
+    ordinal: list[OrdinalFinding]
+
+    @property
+    def alarms(self) -> list[str]:
+        """Cells that differ without a reason, and orders that turned round."""
+        turned = [o.claim for o in self.ordinal if o.verdict == "differs"]
+        return [cell(f.claim) for f in self.claims if f.alarms] + [
+            f"{cell(o.better)} above {cell(o.worse)}" for o in turned
+        ]
+
+
+def select(words: Sequence[str]) -> list[Claim]:
+    """The claims of ``papers`` (all), of a paper, or of one table as ``PAPER:TABLE``.
+
+    Raises:
+        UsageError: If there is none such.
+        ClaimError: If a file of claims is damaged.
+    """
+    everything = read_claims()
+    chosen: list[Claim] = []
+    for word in words:
+        paper, _, table = word.partition(":")
+        known(paper, dict.fromkeys(c.paper for c in everything), "paper", "papers")
+        found = [c for c in everything if paper in ("papers", c.paper)]
+        if table:
+            known(table, dict.fromkeys(c.table for c in found), f"table of {paper}")
+            found = [c for c in found if c.table == table]
+        chosen += [c for c in found if c not in chosen]
+    return chosen
+
+
+def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Findings:
+    """Judge claims, running what they need as far as it is there.
+
+    Args:
+        claims: See `select`.
+        held: Data, weights, and how to run.
+        progress: Told (condition, images done, images).
+    """
+    found: dict[Claim, Finding] = {}
+    wanted: dict[tuple[str, str], list[tuple[Claim, Path]]] = {}
+    for claim in claims:
+        if claim.cannot_run is not None:
+            found[claim] = Finding(claim, "cannot-run", reason=claim.cannot_run)
+        elif claim.metric == "parameters":
+            found[claim] = _parameters(claim)
+        else:
+            file, missing = needed(claim, held)
+            if file is None:
+                found[claim] = Finding(claim, "cannot-run", reason=missing)
+            else:
+                assert claim.dataset is not None
+                wanted.setdefault((claim.dataset, claim.split or ""), []).append((claim, file))
+    measured: dict[Claim, tuple[Results, Record]] = {}
+    for (dataset, _), needs in wanted.items():
+        for claim, outcome in _run(needs, held.data[dataset], held.spec, progress).items():
+            if isinstance(outcome, str):
+                found[claim] = Finding(claim, "cannot-run", reason=outcome)
+                continue
+            results, record = measured[claim] = outcome
+            found[claim] = _judged(claim, results, record)
+    orders = [_order(o, measured) for o in ordinal_claims(claims)]
+    return Findings([found[claim] for claim in claims], orders)
+
+
+def judge(claim: Claim, measured: float, n: int, ci: tuple[float, float] | None) -> Finding:
+    """Whether a measured value is the printed one.
+
+    Args:
+        claim: The print with its tolerance.
+        measured: In the harness's unit.
+        n: Images that were measured.
+        ci: Interval of the value over resampled images, for where not all images are there.
+    """
+    value = claim.printed(measured)
+    if n >= images_of(claim):
+        ends = (value - claim.value, value - claim.value)
+    elif ci is None:
+        short = f"{n} of {images_of(claim)} images"
+        return Finding(claim, "inconclusive", value, None, n, f"{short}, too few for an interval")
+    else:
+        ends = (claim.printed(ci[0]) - claim.value, claim.printed(ci[1]) - claim.value)
+    low, high = claim.tolerance
+    spare = 1e-9 * max(1.0, abs(claim.value))
+    if low - spare <= ends[0] and ends[1] <= high + spare:
+        return Finding(claim, "reproduced", value, ends, n)
+    if ends[1] < low - spare or ends[0] > high + spare:
+        return Finding(claim, "differs", value, ends, n, claim.differs)
+    reason = f"{n} of {images_of(claim)} images: the interval is wider than the tolerance"
+    return Finding(claim, "inconclusive", value, ends, n, reason)
+
+
+def cell(claim: Claim) -> str:
+    """Name of a printed number."""
+    return f"{claim.paper}:{claim.table} {claim.row} | {claim.column}"
+
+
+def _parameters(claim: Claim) -> Finding:
+    """Counts the values of the network that a claim is of."""
+    import torch
+
+    from derainers import DERAINERS
+    from derainers.derainer import Derainer
+    from derainers.networks.mspfn import VARIANTS
+
+    left_out: tuple[str, ...] = ()
+    network: nn.Module
+    if claim.method in VARIANTS:
+        build, settings, left_out = VARIANTS[claim.method]
+        with torch.device("meta"):  # sizes alone, no values
+            network = build(**settings)
+    elif claim.derainer in DERAINERS:
+        built = DERAINERS[claim.derainer].build(None)
+        assert isinstance(built, Derainer)
+        network = built.module
+    else:
+        return Finding(claim, "cannot-run", reason=f"{claim.method} is not built here")
+    counts = (p.numel() for n, p in network.named_parameters() if n.split(".")[0] not in left_out)
+    return judge(claim, sum(counts), 0, None)
+
+
+def _run(
+    needs: Sequence[tuple[Claim, Path]], root: Path, spec: RunSpec, progress: Any
+) -> dict[Claim, tuple[Results, Record] | str]:
+    """Measure the claims of one data set in one run; a reason where it cannot be measured."""
+    from harness.runs.engine import run
+
+    metrics = {claim.metric for claim, _ in needs}
+    words = dict.fromkeys(f"{claim.derainer}@{file}" for claim, file in needs)
+    protocols = dict.fromkeys(m.partition("@")[2] or "matlab-y" for m in sorted(metrics))
+    try:
+        results = run(
+            spec.model_copy(
+                update={
+                    "dataset": "pairs",
+                    "data_root": str(root),
+                    "derainer": tuple(words),
+                    "task": ("none",),
+                    "quality": tuple(dict.fromkeys(m.partition("@")[0] for m in sorted(metrics))),
+                    "protocol": tuple(protocols),
+                    "images": False,
+                }
+            ),
+            progress=progress,
+        )
+    except (DatasetError, UsageError) as error:
+        return {claim: str(error) for claim, _ in needs}
+    outcomes: dict[Claim, tuple[Results, Record] | str] = {}
+    for claim, file in needs:
+        sha256 = weights_sha256(file)
+        record = next(
+            (r for r in results.records if (r.weights, r.metric) == (sha256, claim.metric)), None
+        )
+        if record is None or record.value is None:
+            outcomes[claim] = "nothing could be measured" if record is None else str(record.why)
+        elif spec.limit is None and images_of(claim) not in (0, record.n):
+            outcomes[claim] = (
+                f"{root.name} holds {record.n} pairs, the print is of {images_of(claim)}"
+            )
+        else:
+            outcomes[claim] = results, record
+    return outcomes
+
+
+def _judged(claim: Claim, results: Results, record: Record) -> Finding:
+    assert record.value is not None
+    if not images_of(claim):
+        reason = "the source does not say which images these are"
+        return Finding(claim, "cannot-run", claim.printed(record.value), None, record.n, reason)
+    drawn = results.draws.get(record.cell())
+    ci = record.ci if drawn is None or record.ci is None else interval(drawn)
+    return judge(claim, record.value, record.n, ci)
+
+
+def _order(claim: OrdinalClaim, measured: Mapping[Claim, tuple[Results, Record]]) -> OrdinalFinding:
+    """Whether two methods stand in the printed order, beyond chance."""
+    if claim.better not in measured or claim.worse not in measured:
+        return OrdinalFinding(claim, "cannot-run")
+    results, better = measured[claim.better]
+    _, worse = measured[claim.worse]
+    paired = results.compare(worse, better)
+    if paired is None or paired.ci is None:
+        return OrdinalFinding(claim, "inconclusive", paired.difference if paired else None)
+    sign = 1 if METRICS[claim.better.metric].better == "higher" else -1
+    low, high = sorted(sign * end for end in paired.ci)
+    verdict: Verdict = "reproduced" if low > 0 else "differs" if high < 0 else "inconclusive"
+    return OrdinalFinding(claim, verdict, sign * paired.difference, (low, high))

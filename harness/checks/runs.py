@@ -1,0 +1,161 @@
+"""One results folder against another: did a derainer get worse?"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.spec import UsageError
+from reports.results.record import FEWEST, Record, Results, interval, parse
+from reports.tables.text import LOWER_IS_BETTER, PRIMARY, base
+
+Verdict = Literal["worse", "better", "equivalent", "inconclusive", "missing"]
+
+TOLERANCE = {"dB": 0.1, "fraction": 0.005, "score": 0.05}
+"""Differences that do not matter, by unit, where none is given."""
+COMPARED = (*PRIMARY, "ssim_y")
+"""Metrics that are compared, in every protocol."""
+SAME = {
+    "data_fingerprint": "images or labels",
+    "rains": "the rains",
+    "models": "the task networks",
+    "metric_versions": "how scores are computed",
+}
+"""What both runs must share, by its name in the provenance."""
+
+
+@dataclass(frozen=True)
+class CellVerdict:
+    """What became of one number."""
+
+    cell: str
+    """Rain, derainer, task and metric between bars; the derainer without its weights' digest."""
+    verdict: Verdict
+    unit: str
+    tolerance: float
+    old: float | None
+    new: float | None
+    interval: tuple[float, float] | None
+    """95 % percentile interval of new − old over the same resampled images."""
+    needed: int | None = None
+    """Images with which an inconclusive difference of this size would be decided."""
+
+    @property
+    def difference(self) -> float | None:
+        """New − old."""
+        return None if self.old is None or self.new is None else self.new - self.old
+
+
+def read_folder(folder: Path) -> Results:
+    """The results in an ``--out`` folder, with their draws.
+
+    Raises:
+        UsageError: If they are not there or damaged.
+    """
+    try:
+        text = (folder / "results.json").read_text(encoding="utf-8")
+        with np.load(folder / "draws.npz", allow_pickle=False) as draws:
+            arrays = {f"draws|{cell}": draws[cell] for cell in draws.files}
+        return parse(text, arrays, [])
+    except OSError as error:
+        raise UsageError(f"{folder}: no results: {error.strerror}: give an --out folder") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError) as error:
+        raise UsageError(f"{folder}: damaged results: run again to make them") from error
+    except Exception as error:  # zipfile.BadZipFile and zlib.error share no base
+        raise UsageError(f"{folder}: damaged draws.npz: run again to make it") from error
+
+
+def compare_runs(
+    old: Results,
+    new: Results,
+    tolerances: Mapping[str, float] | None = None,
+    guard: Sequence[str] = (),
+) -> list[CellVerdict]:
+    """Judge every number that both runs should have.
+
+    Args:
+        old: The baseline.
+        new: What is judged.
+        tolerances: By metric, in its unit; else `TOLERANCE`.
+        guard: More metrics to compare, such as ``ap/person`` or ``ap_pooled/weather=rainy``.
+
+    Raises:
+        UsageError: If the two are of other data, rain, task networks or metrics.
+    """
+    _require_same(old, new)
+    wanted = {r.metric for r in old.records if base(r.metric) in COMPARED} | set(guard)
+    unknown = set(guard) - {r.metric for r in old.records}
+    if unknown:
+        raise UsageError(f"--guard {min(unknown)}: the old run has no such number")
+    theirs = {_cell(r): r for r in new.records}
+    found = []
+    for record in old.records:
+        if record.metric in wanted and record.value is not None:
+            margin = (tolerances or {}).get(record.metric, TOLERANCE[record.unit])
+            found.append(_judged(old, new, record, theirs.get(_cell(record)), margin))
+    return found
+
+
+def judge(
+    difference: float, ci: tuple[float, float] | None, margin: float, n: int
+) -> tuple[Verdict, int | None]:
+    """Verdict on a difference of which more is better, and the images that would decide it."""
+    if ci is None:
+        return ("equivalent" if difference == 0 else "inconclusive"), None
+    low, high = ci
+    if high < -margin:
+        return "worse", None
+    if low > margin:
+        return "better", None
+    if -margin <= low and high <= margin:
+        return "equivalent", None
+    room, half = abs(abs(difference) - margin), (high - low) / 2
+    return "inconclusive", math.ceil(n * (half / room) ** 2) if room else None
+
+
+def _judged(
+    old: Results, new: Results, before: Record, after: Record | None, margin: float
+) -> CellVerdict:
+    cell, unit = _cell(before), before.unit
+    if after is None or after.value is None:
+        return CellVerdict(cell, "missing", unit, margin, before.value, None, None)
+    assert before.value is not None
+    a, b = old.draws.get(before.cell()), new.draws.get(after.cell())
+    groups = old.provenance.get("groups", before.n)
+    ci = None
+    if a is not None and b is not None and a.shape == b.shape and groups >= FEWEST:
+        ci = interval(b.astype(np.float64) - a)
+    sign = -1 if base(before.metric) in LOWER_IS_BETTER else 1
+    signed = None if ci is None else (min(sign * e for e in ci), max(sign * e for e in ci))
+    verdict, needed = judge(sign * (after.value - before.value), signed, margin, before.n)
+    return CellVerdict(cell, verdict, unit, margin, before.value, after.value, ci, needed)
+
+
+def _cell(record: Record) -> str:
+    """A number's name in both runs, whatever the weights."""
+    derainer = record.derainer.partition("@")[0]
+    return "|".join((record.rain, derainer, record.task, record.metric))
+
+
+def _require_same(old: Results, new: Results) -> None:
+    """Refuse runs whose numbers cannot be compared."""
+    for name, what in SAME.items():
+        if name not in old.provenance or old.provenance[name] != new.provenance.get(name):
+            raise UsageError(f"the two runs differ in {what} ({name}): they cannot be compared")
+    seeds = old.spec.get("seed"), new.spec.get("seed")
+    if seeds[0] != seeds[1]:
+        raise UsageError(f"the two runs have rain of seeds {seeds[0]} and {seeds[1]}")
+
+
+def as_json(found: Sequence[CellVerdict]) -> str:
+    """All verdicts as strict JSON."""
+    rows: list[dict[str, Any]] = [
+        {**vars(v), "interval": None if v.interval is None else list(v.interval)} for v in found
+    ]
+    return json.dumps(rows, indent=1, allow_nan=False)

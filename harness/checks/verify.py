@@ -1,0 +1,143 @@
+"""Some images of a finished run once more: does the results folder hold what comes out?"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.plan.foreign_specs import spec_again
+from harness.spec import UsageError
+from reports.results.record import Results
+from reports.tables.by_image import by_image_csv
+
+BOUND = {"quality": 0.01, "detection": 0.05, "instance": 0.05, "semantic": 0.01}
+"""How far a number of one image may be off, as other hardware rounds otherwise: quality in dB or of
+a fraction, F1, mean IoU."""
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition, recomputed."""
+
+    rain: str
+    derainer: str
+    images: int
+    same_pixels: int
+    """Images that came out the same to the bit."""
+    largest: dict[str, float]
+    """Largest difference of a number of one image, by task and metric."""
+    beyond: tuple[str, ...]
+    """Metrics whose largest difference is beyond `BOUND`."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is beyond its bound."""
+        return not self.beyond
+
+
+def verify(
+    folder: Path,
+    changes: Mapping[str, Any],
+    images: int | None = 16,
+    progress: Any = None,
+    allowed: Collection[str] = (),
+) -> list[Check]:
+    """Render, derain, predict and score some images again, and compare with what the folder says.
+
+    Args:
+        folder: The ``--out`` folder of a run.
+        changes: Fields of the spec that say where data and networks lie here.
+        images: How many; drawn by the run's digest, so that nobody can choose them. None = all.
+        progress: Told of every finished image.
+        allowed: Words that may run code though the folder asks for it.
+
+    Returns:
+        A check per condition.
+
+    Raises:
+        UsageError: If the folder holds no such run, or its spec would run code that was not typed.
+    """
+    from harness.runs.engine import run
+
+    content, rows = _read(folder)
+    spec = spec_again(folder.name, content["spec"], changes, allowed)
+    known = list(dict.fromkeys(row["image"] for row in rows))
+    order = sorted(known, key=lambda i: hashlib.sha256(f"{content['run']}|{i}".encode()).digest())
+    chosen = set(order[: images or len(order)])
+    with tempfile.TemporaryDirectory() as workspace:
+        found = run(
+            spec.model_copy(update={"workspace": workspace, "images": False}),
+            progress=progress,
+            only={i.removeprefix("'") for i in chosen} | chosen,
+        )
+    if found.errors:
+        first = found.errors[0]
+        raise UsageError(f"{first['sample']} fails here ({first['stage']}): {first['message']}")
+    return _compared([row for row in rows if row["image"] in chosen], found)
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
+    """``results.json`` and the lines of ``images.csv``."""
+    try:
+        content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        with (folder / "images.csv").open(encoding="utf-8", newline="") as lines:
+            rows: list[Row] = list(csv.DictReader(lines))
+        if not isinstance(content["spec"], dict) or not isinstance(content["run"], str):
+            raise TypeError
+        if not all(r.get(k) for r in rows for k in ("image", "rain", "derainer", "pixels")):
+            raise ValueError
+        if any(None in r or None in r.values() for r in rows):
+            raise ValueError
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: no {Path(error.filename or '').name}: give a run's --out folder"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
+        raise UsageError(f"{folder}: damaged results, or those of another version") from error
+    return content, rows
+
+
+def _compared(rows: list[Row], found: Results) -> list[Check]:
+    """What the folder's lines and the new numbers have to do with each other."""
+    names = {"image", "unit", "rain", "derainer", "pixels"}
+    again = {
+        (r["image"], r["rain"], r["derainer"].partition("@")[0]): r
+        for r in csv.DictReader(by_image_csv(found).splitlines())
+    }
+    checks: dict[tuple[str, str], list[tuple[Row, Row]]] = {}
+    for row in rows:
+        derainer = row["derainer"].partition("@")[0]
+        new = again.get((row["image"], row["rain"], derainer))
+        if new is None:
+            raise UsageError(
+                f"image {row['image']} under {row['rain']}, {derainer} is not made here"
+            )
+        checks.setdefault((row["rain"], row["derainer"]), []).append((row, new))
+    made = []
+    for (rain, derainer), pairs in checks.items():
+        metrics = [m for m in pairs[0][0] if m not in names and m in pairs[0][1]]
+        largest = {m: max(_off(old[m], new[m]) for old, new in pairs) for m in metrics}
+        beyond = tuple(m for m, v in largest.items() if not v <= BOUND[m.partition("/")[0]])
+        same = sum(old["pixels"] == new["pixels"] for old, new in pairs)
+        made.append(Check(rain, derainer, len(pairs), same, largest, beyond))
+    return made
+
+
+def _off(old: str, new: str) -> float:
+    """Difference of two numbers as written; infinite where only one is defined."""
+    if old == new:
+        return 0.0
+    try:
+        value = abs(float(old) - float(new))
+    except ValueError:
+        return math.inf
+    return math.inf if math.isnan(value) else value

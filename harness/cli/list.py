@@ -1,0 +1,71 @@
+"""What `list` shows: the names that the command line knows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from harness.cli.terminal import line, table
+from harness.spec import UsageError
+
+
+def show_names(arguments: argparse.Namespace) -> int:
+    """A table, or a plain list, of what the command line knows."""
+    sheet, image = arguments.sheet, arguments.image
+    if (sheet or image) and arguments.table != "rains":
+        raise UsageError("--sheet and --image belong to list rains")
+    if image and not sheet:
+        raise UsageError("--image needs --sheet FILE.png, the picture to write")
+    if arguments.table == "models" and not arguments.json:
+        from tasks.models import MODELS
+
+        rows = [
+            [name, row.task, row.licence, row.lacking() or "yes"] for name, row in MODELS.items()
+        ]
+        table(["family", "task", "licence", "runs here"], rows)
+        return 0
+    if arguments.table == "papers":
+        from reports.papers.claims import read_tables
+
+        tables = [
+            {"paper": t.paper, "table": t.table, "cells": len(t.claims), "caption": t.caption}
+            for t in read_tables()
+        ]
+        if arguments.json:
+            line(json.dumps(tables, indent=1))
+        else:
+            table(list(tables[0]), [[str(value) for value in row.values()] for row in tables])
+        return 0
+    names = _names(arguments.table)
+    line(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
+    if sheet:
+        from harness.cli.rain_sheet import write_rain_sheet
+
+        write_rain_sheet(sheet, image)
+    return 0
+
+
+def _names(table: str) -> list[str]:
+    if table == "datasets":
+        from datasets import DATASETS
+
+        return list(DATASETS)
+    if table == "rains":
+        from datasets.rain import RAINS
+
+        return ["none", *RAINS]
+    if table == "derainers":
+        from derainers import DERAINERS
+
+        return list(DERAINERS)
+    if table == "tasks":
+        from tasks import TASKS
+
+        return list(TASKS)
+    if table == "models":
+        from tasks.models import MODELS
+
+        return list(MODELS)
+    from tasks.quality import METRICS
+
+    return list(METRICS)

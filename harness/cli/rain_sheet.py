@@ -1,0 +1,60 @@
+"""Every rain on one photograph, with what it does to PSNR and SSIM."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from datasets.image import NDArrayByte, decode, encode_png, shrink
+from datasets.rain import RAINS, generator, parse
+from harness.spec import UsageError
+from reports.pages.contact_sheet import contact_sheet
+from tasks.quality import METRICS
+
+RATES = "physical:rate_mm_h=1/5/10/50/100/200"
+"""Shown beside the table of rains."""
+LONGEST_PX = 480
+"""The photograph is shrunk to this first, so that every pixel of rain is seen."""
+
+
+def write_rain_sheet(file: Path, photograph: Path | None) -> None:
+    """Write `rain_sheet` as PNG.
+
+    Raises:
+        UsageError: If there is no such folder or photograph.
+        ImageError: If the photograph is no image.
+    """
+    if not file.parent.is_dir():
+        raise UsageError(f"--sheet {file}: no folder {file.parent}")
+    file.write_bytes(encode_png(rain_sheet(photograph)))
+
+
+def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:
+    """The photograph clean, under every row of the table and under a sweep of rates.
+
+    Args:
+        photograph: An image file; None = the street that ultralytics ships.
+        seed: Seed of the rain.
+
+    Raises:
+        UsageError: If there is no such file.
+        ImageError: If it is no image.
+    """
+    file = photograph or _street()
+    if not file.is_file():
+        raise UsageError(f"--image {file}: no such file")
+    clean = shrink(decode(file.read_bytes(), file.name), LONGEST_PX)
+    pictures = [(clean, "clean")]
+    for name, rain in [*RAINS.items(), *parse(RATES)]:
+        rainy = rain.render(clean, generator(seed, rain, "sheet")).image
+        psnr, ssim = (METRICS[metric].function(clean, rainy) for metric in ("psnr_y_db", "ssim_y"))
+        pictures.append((rainy, f"{name}\nPSNR-Y {psnr:.2f} dB   SSIM-Y {ssim:.3f}"))
+    return contact_sheet(pictures)
+
+
+def _street() -> Path:
+    """A photograph that a dependency brings along."""
+    found = importlib.util.find_spec("ultralytics")
+    if found is None or found.origin is None:
+        raise UsageError("no photograph at hand: give one with --image FILE")
+    return Path(found.origin).parent / "assets" / "bus.jpg"

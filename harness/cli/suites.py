@@ -1,0 +1,149 @@
+"""Specs that `run` finds in files: a suite of them, or that of an earlier run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.cli.flags import fields_of
+from harness.plan.foreign_specs import spec_again
+from harness.spec import RunSpec, UsageError, checked
+
+SUITE_BYTES = 2**18
+SPEC_BYTES = 2**28
+"""Of a results.json of tens of thousands of records."""
+DEEPEST = 8
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DIGEST = re.compile(r"[0-9a-f]{4,64}")
+
+
+def specs_of(arguments: argparse.Namespace) -> dict[str, RunSpec]:
+    """What a command line of ``run`` asks for, by the place where it stands; ``""`` if typed.
+
+    Raises:
+        UsageError: One line that names file, place and key.
+    """
+    typed, suite, again = fields_of(arguments), arguments.suite, arguments.again
+    if suite is not None and again is not None:
+        raise UsageError("--suite and --from: give one of the two")
+    if suite is not None:
+        return _suite(suite, typed, arguments.allow_code)
+    if again is not None:
+        return {"": _earlier(again, typed, arguments.allow_code)}
+    return {"": checked(**typed)}
+
+
+def _suite(file: Path, typed: Mapping[str, Any], allowed: list[str]) -> dict[str, RunSpec]:
+    """The entries of a suite, each with a folder of its own below ``--out``."""
+    entries = _read_yaml(file)
+    if not isinstance(entries, list) or not entries:
+        raise UsageError(f"{file.name}: expected a list of runs, each '- dataset: coco' and so on")
+    specs, folders = {}, set()
+    for number, entry in enumerate(entries, 1):
+        place = f"{file.name}: entry {number}"
+        if not isinstance(entry, dict):
+            raise UsageError(f"{place}: expected keys and values, got {type(entry).__name__}")
+        name = entry.pop("name", str(number))
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UsageError(f"{place}: name: expected letters, digits, '.', '_', '-': {name!r}")
+        if name.casefold() in folders:
+            raise UsageError(f"{place}: name: {name} is taken by an entry before it")
+        folders.add(name.casefold())
+        out = {"out": str(Path(typed["out"]) / name)} if "out" in typed else {}
+        place += f" ({name})" if name != str(number) else ""
+        specs[place] = spec_again(place, entry, {**typed, **out}, allowed)
+    return specs
+
+
+def _read_yaml(file: Path) -> Any:
+    """Plain values of a small, flat YAML file, in which no key stands twice."""
+    import yaml
+
+    try:
+        text = _read(file, SUITE_BYTES).decode()
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            where = f"{file.name}: line {event.start_mark.line + 1}"
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise UsageError(f"{where}: anchors and aliases are not read: write it out")
+            if getattr(event, "tag", None):
+                raise UsageError(f"{where}: the tag {event.tag} is not read: leave it out")
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise UsageError(f"{where}: nested more than {DEEPEST} deep")
+        loader = yaml.SafeLoader(text)
+        whole = loader.get_single_node()
+        nodes = [] if whole is None else [whole]
+        for node in nodes:
+            pairs = node.value if isinstance(node, yaml.MappingNode) else []
+            names = [key.value for key, _ in pairs]
+            for key, _ in pairs:
+                if names.count(key.value) > 1:
+                    line = key.start_mark.line + 1
+                    raise UsageError(f"{file.name}: line {line}: key {key.value} stands twice")
+            nodes += [value for _, value in pairs]
+            nodes += node.value if isinstance(node, yaml.SequenceNode) else []
+        return None if whole is None else loader.construct_document(whole)
+    except UsageError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UsageError(f"{file.name}:{line} {problem}") from error
+
+
+def _earlier(word: str, typed: Mapping[str, Any], allowed: list[str]) -> RunSpec:
+    """The spec of a results folder, its ``results.json``, a spec as JSON, or a ledger's run."""
+    path = Path(word)
+    if path.exists():
+        file = path / "results.json" if path.is_dir() else path
+        name, found = str(file), _read_json(file)
+        if isinstance(found.get("spec"), dict):
+            found, with_paths = found["spec"], False
+        else:
+            with_paths = True
+    elif _DIGEST.fullmatch(word):
+        from harness.ledger.ledger import load_results
+
+        workspace = Path(typed.get("workspace", RunSpec.model_fields["workspace"].default))
+        run = load_results(workspace, word)
+        name, found, with_paths = f"run {run.run[:12]}", run.spec, False
+    else:
+        raise UsageError(
+            f"--from {word}: no such folder or file, and no digest: give a run's --out folder, a "
+            "spec as JSON, or the first digits of a run of --workspace"
+        )
+    root = found.get("data_root")
+    if root is not None and not with_paths and "data_root" not in typed:
+        raise UsageError(f"{name} holds no paths: type --data-root, the folder called {root}")
+    return spec_again(name, found, typed, allowed)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """An object in a JSON file."""
+    try:
+        found = json.loads(_read(file, SPEC_BYTES))
+        if isinstance(found, dict):
+            return found
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{file}: not a JSON file, or nested too deeply") from error
+    raise UsageError(f"{file}: expected a run's results.json or a spec as JSON")
+
+
+def _read(file: Path, most: int) -> bytes:
+    """A file's bytes, as long as they are no more than a number."""
+    if not file.is_file():
+        raise UsageError(f"{file}: no such file")
+    with file.open("rb") as opened:
+        data = opened.read(most + 1)
+    if len(data) > most:
+        raise UsageError(f"{file}: more than {most:,} bytes: no such file is that large")
+    return data

@@ -1,0 +1,130 @@
+"""What is shown on a terminal: bars, tables, single lines."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.runs.dry_run import CellSurvey
+    from harness.runs.engine import Progress
+    from reports.results.record import Results
+
+
+@contextlib.contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """A bar per condition with images/s and time left; nothing where the output is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich import progress as bars
+    from rich.console import Console
+    from rich.markup import escape
+
+    with bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as display:
+        rows: dict[str, bars.TaskID] = {}
+
+        def told(label: str, done: int, total: int) -> None:
+            if label not in rows:
+                rows[label] = display.add_task(
+                    escape(_inert(label)), total=total, completed=done, rate=""
+                )
+            speed = display.tasks[rows[label]].speed
+            rate = f"{speed:.2f} images/s" if speed else ""
+            display.update(rows[label], completed=done, rate=rate)
+
+        yield told
+
+
+def show(results: Results, out: str | Path | None) -> None:
+    """The table on the terminal, the verdicts, errors and where the page is."""
+    from rich.text import Text
+
+    from reports.tables.answers import answers
+    from reports.tables.summary import summary
+
+    headings, rows, notes = summary(results)
+    console = table(headings, rows)
+    for note in notes:
+        console.print(Text(_inert(note)))
+    for answer in answers(results):
+        console.print(Text(_inert(f"{answer.about}: {answer.headline}")))
+    for error in results.errors:
+        failed = f"failed: {error['sample']} ({error['stage']}): {error['message']}"
+        console.print(Text(_inert(failed)))
+    if out is not None:
+        console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)
+
+
+def show_survey(cells: Sequence[CellSurvey]) -> int:
+    """What a run would do, a row per condition; returns the exit status."""
+    rows = [
+        [
+            c.rain,
+            c.derainer,
+            f"{c.done:,}",
+            f"{c.todo:,}",
+            "unknown" if c.seconds is None else _duration(c.seconds),
+            f"{c.cached_bytes / 1e9:.2f} GB",
+        ]
+        for c in cells
+    ]
+    table(["rain", "derainer", "there", "to compute", "deraining", "cached images"], rows)
+    known = [c.seconds for c in cells if c.seconds is not None]
+    unknown = sum(c.seconds is None and c.todo > 0 for c in cells)
+    more = f", and {unknown} conditions whose time is not known yet" if unknown else ""
+    line(
+        f"{sum(c.todo for c in cells):,} images to compute; deraining takes "
+        f"{_duration(sum(known))} on one worker, from the ledger's times{more}"
+    )
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
+    """A table on the terminal; returns where to print what belongs to it."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table()
+    for heading in headings:
+        grid.add_column(Text(_inert(heading)))
+    for row in rows:
+        grid.add_row(*(Text(_inert(cell)) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(grid)
+    return console
+
+
+def line(text: str) -> None:
+    """One line to standard output."""
+    print(text)
+
+
+def say(text: str) -> None:
+    """One line to standard error, without whatever a file's content might do to a terminal."""
+    print(_inert(text), file=sys.stderr)
+
+
+def _inert(text: str) -> str:
+    """Text on one line, without what steers a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

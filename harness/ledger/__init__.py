@@ -1,0 +1,1 @@
+"""What is kept: rows, images, predictions, leases."""

@@ -1,0 +1,1 @@
+"""All that depends on the host: device, memory, disk, versions, fetched sources."""

@@ -1,0 +1,118 @@
+"""What this machine has and lacks for the harness, with the remedy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness import FETCHED
+from harness.machine.sources import SOURCES
+from harness.plan import keys
+
+OPTIONAL = {
+    "lightning_fabric": "training derainers: pip install 'derain-harness[train]'",
+    "onnxruntime": "ONNX derainers and segmenters: pip install 'derain-harness[onnx]'",
+    "ray": "run --engine ray: pip install 'derain-harness[ray]'",
+    "spandrel": "spandrel:FILE derainers: pip install 'derain-harness[spandrel]'",
+    "detectron2": "its Faster and Mask R-CNN: https://detectron2.readthedocs.io/tutorials/install.html",
+    "faster_coco_eval": "nothing but the parity test: pip install 'derain-harness[fast]'",
+}
+"""Packages that parts of the harness need."""
+ROOM_GB = 5.0
+"""Less room than that is worth a word."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: Literal["there", "absent", "short"]
+    detail: str
+
+
+def examine(workspace: Path) -> Iterator[Finding]:
+    """Look at everything, one finding at a time.
+
+    Args:
+        workspace: Where runs will be kept; it need not exist.
+    """
+    yield Finding("Python", "there", platform.python_version())
+    for name, version in keys.versions(("torch", "torchvision", "ultralytics", "numpy")).items():
+        yield Finding(
+            name, "there" if version else "absent", version or "pip install derain-harness"
+        )
+    yield _cuda()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("processor", "there", f"{platform.machine()}, {cores} cores for this process")
+    yield from _memory()
+    yield _room(workspace)
+    for name, use in OPTIONAL.items():
+        has = importlib.util.find_spec(name) is not None
+        yield Finding(name, "there" if has else "absent", use.partition(":")[0] if has else use)
+    yield from _weights()
+
+
+def _cuda() -> Finding:
+    from harness.plan.plan import device_of
+
+    if device_of("auto") == "cpu":
+        return Finding("CUDA", "absent", "everything runs on the CPU")
+    import torch
+
+    return Finding("CUDA", "there", torch.cuda.get_device_name(0))
+
+
+def _memory() -> Iterator[Finding]:
+    """Physical memory, where the system says."""
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, ValueError, OSError):
+        return
+    state: Literal["there", "short"] = "there" if whole >= 4 else "short"
+    detail = f"{whole:.1f} GiB" + ("" if state == "there" else ": give --tile-px 512")
+    yield Finding("memory", state, detail)
+
+
+def _room(workspace: Path) -> Finding:
+    """Room on the disk of the workspace."""
+    folder = workspace.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    if not os.access(folder, os.W_OK):
+        return Finding("workspace", "absent", f"{workspace} cannot be written: give --workspace")
+    if free < ROOM_GB:
+        return Finding(
+            "workspace", "short", f"{free:.1f} GB free: give --cache-gb, or another disk"
+        )
+    return Finding("workspace", "there", f"{free:.0f} GB free")
+
+
+def _weights() -> Iterator[Finding]:
+    """Bundled derainers and task networks, and files that can be fetched."""
+    from derainers import DERAINERS
+    from tasks.models import BUNDLED, WEIGHTS
+
+    for name, row in DERAINERS.items():
+        if row.learned:
+            has = row.weights is not None and row.weights.is_file()
+            yield Finding(
+                f"derainer {name}",
+                "there" if has else "absent",
+                "with weights" if has else f"give some as {name}@FILE, or python -m harness train",
+            )
+    for task, name in BUNDLED:
+        has = (WEIGHTS / f"{name}.safetensors").is_file()
+        remedy = f"python -m harness train {name.partition('-')[0]} makes it"
+        yield Finding(f"{task} {name}", "there" if has else "absent", "bundled" if has else remedy)
+    for name, source in SOURCES.items():
+        has = (FETCHED / source.file).is_file()
+        detail = "fetched" if has else f"python -m harness fetch {name}"
+        yield Finding(name, "there" if has else "absent", detail)

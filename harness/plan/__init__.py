@@ -1,0 +1,1 @@
+"""From words to what they stand for; keys; code and specs of strangers."""

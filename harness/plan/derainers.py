@@ -1,0 +1,300 @@
+"""From a derainer's word to what it stands for: a row of the table, or the user's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets import Dataset
+from derainers import DERAINERS, STAGES
+from derainers.shards import shards, weights_sha256
+from derainers.training.recipes import PAPER
+from harness.machine.sources import SOURCES
+from harness.plan import keys, trained_on
+from harness.spec import UsageError, known
+
+if TYPE_CHECKING:
+    from derainers.derainer import Restorer
+
+FORMS = "FILE.py:FACTORY, MODULE:FACTORY, FILE.onnx, spandrel:FILE, dir:FOLDER, half:A, A+B"
+_FACTORY = re.compile(r"(?P<source>[^@]+):(?P<name>[A-Za-z_]\w*)(@(?P<weights>.+))?")
+
+
+@dataclass(frozen=True)
+class DerainerPlan:
+    """A derainer that can be loaded, and all that decides what it does."""
+
+    name: str
+    """As in records: ``granet``, ``granet@1f2e3d4c``, ``mine``."""
+    key: dict[str, Any]
+    weights_sha256: str | None
+    load: Loader
+    rain_families: frozenset[str] | None
+    """Rains its weights were trained on; None = unknown."""
+    images: frozenset[str] | None
+    """What its weights were trained on, see `trained_on.images`; None = unknown."""
+    is_identity: bool = False
+    folders: tuple[Path, ...] = ()
+    """Folders of restored images, which are of one rain alone."""
+    is_foreign: bool = False
+    """Whether network or weights came from elsewhere, so that a slip is possible."""
+    stage: str | None = None
+    """Intermediate output that this is; None = the restored image."""
+    said: str | None = None
+    """Which of our weights these are, and for what they stand in."""
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Makes a derainer on a device."""
+
+    build: Callable[[str, str], Restorer]
+    """Function of (device, dtype)."""
+    name: str
+    may_enlarge: bool = False
+
+    def __call__(self, device: str, dtype: str, tile_px: int | None = None) -> Restorer:
+        """The derainer, placed.
+
+        Raises:
+            DerainerError: If it cannot be built, or enlarges where the size must stay.
+        """
+        from derainers import DerainerError
+        from derainers.chain import Chain
+        from derainers.derainer import Derainer
+
+        restorer: Restorer = self.build(device, dtype)
+        if isinstance(restorer, Chain):
+            for stage in restorer.stages:
+                if isinstance(stage, Derainer):
+                    stage.tile_px = tile_px
+        if isinstance(restorer, Derainer):
+            restorer = restorer.to(device, dtype)
+            restorer.tile_px = tile_px
+            if restorer.scale != 1 and not self.may_enlarge:
+                raise DerainerError(
+                    f"derainer {self.name} enlarges images {restorer.scale} times: "
+                    f"use it behind another, as half:A+{self.name}"
+                )
+        return restorer
+
+
+def sources_of(word: str) -> list[str]:
+    """Files and modules whose functions a word would run."""
+    parts = word.removeprefix("half:").split("+")
+    found = [_FACTORY.fullmatch(p) for p in parts if not p.startswith(("dir:", "spandrel:"))]
+    return [match["source"] for match in found if match is not None]
+
+
+def derainer_plan(word: str, own: Mapping[str, Any], dataset: Dataset) -> DerainerPlan:
+    """What a word stands for; the caller's own names come first.
+
+    Raises:
+        UsageError: For an unknown or impossible word.
+        DerainerError: For a file, folder or factory that cannot be used.
+    """
+    if word in own:
+        return _handed_over(word, own[word])
+    half = word.startswith("half:")
+    parts = word.removeprefix("half:").split("+")
+    if half or len(parts) > 1:
+        return _chain([derainer_plan(part, own, dataset) for part in parts], half)
+    if word.startswith("dir:"):
+        return _folder(Path(word.removeprefix("dir:")), dataset)
+    if word.startswith("spandrel:"):
+        return _spandrel(Path(word.removeprefix("spandrel:")))
+    if word.endswith(".onnx"):
+        return _onnx(Path(word))
+    factory = _FACTORY.fullmatch(word)
+    if factory is not None:
+        return _factory(factory["source"], factory["name"], factory["weights"])
+    return _row(word, own)
+
+
+def stage_plan(plan: DerainerPlan, stage: str) -> DerainerPlan:
+    """An intermediate output of a derainer as one of its own: ``granet/coarse``."""
+
+    def build(device: str, dtype: str) -> Restorer:
+        from derainers.derainer import Derainer, stage_of
+
+        whole = plan.load.build(device, dtype)
+        assert isinstance(whole, Derainer)
+        return stage_of(whole, stage)
+
+    name = f"{plan.name}/{stage}"
+    return DerainerPlan(
+        name,
+        {**plan.key, "stage": stage},
+        plan.weights_sha256,
+        Loader(build, name),
+        plan.rain_families,
+        plan.images,
+        stage=stage,
+    )
+
+
+def stages_of(plan: DerainerPlan) -> tuple[str, ...]:
+    """Names of a derainer's intermediate outputs."""
+    return STAGES.get(str(plan.key.get("name")), ())
+
+
+def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
+    """``NAME`` or ``NAME@WEIGHTS`` of the table."""
+    name, _, given = word.partition("@")
+    known(name, [*own, *DERAINERS], "derainer", FORMS)
+    row, said = DERAINERS[name], None
+    if row.stand_in and not given and row.weights is None:
+        said = f"{name} has no weights of its own yet, {row.stand_in} stands in"
+        name, row = row.stand_in, DERAINERS[row.stand_in]
+    if given and not row.learned:
+        raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
+    if row.learned and not given and row.weights is None:
+        fetched = [n for n in SOURCES if n.startswith(f"{name}-rain")]
+        fetch = f" (python -m harness fetch {fetched[0]})" if fetched else ""
+        made = f", or make some: python -m harness train {name} --help" if name in PAPER else ""
+        raise UsageError(
+            f"derainer {name} comes without weights: get the authors' from "
+            f"{row.published}{fetch}; give some as {name}@FILE{made}"
+        )
+    file = Path(given) if given else row.weights
+    if file is not None:
+        for shard in shards(file):
+            _require(shard, f"derainer {name}: weight file", f"give one as {name}@FILE")
+    weights = weights_sha256(file) if file else None
+    card: dict[str, Any] = {}
+    if file is not None:
+        from derainers.card import read_card
+
+        card = read_card(file)
+    if file is not None and weights and not given:
+        ours = f"{name}: {file.name}, sha256 {weights[:8]}"
+        said = f"{ours}; {said}" if said else ours
+    trained = card.get("trained_on", {}) if file else {"rain_families": [], "datasets": []}
+    return DerainerPlan(
+        name=f"{name}@{weights[:8]}" if given and weights else name,
+        key={"name": name, "version": row.version, "weights": weights},
+        weights_sha256=weights,
+        load=Loader(lambda device, dtype: row.build(file), name),
+        rain_families=trained_on.rain_families(trained),
+        images=trained_on.images(trained),
+        is_identity=name == "identity",
+        is_foreign=bool(given),
+        said=said,
+    )
+
+
+def _handed_over(name: str, value: Any) -> DerainerPlan:
+    """A derainer handed over in Python."""
+    from harness.plan.user_code import own_derainer
+
+    if "|" in name or name in DERAINERS:
+        raise UsageError(f"derainers: '{name}' is taken or holds '|': choose another name")
+    restorer, key, weights = own_derainer(name, value)
+    load = Loader(lambda device, dtype: restorer, name)
+    return DerainerPlan(name, key, weights, load, None, None, is_foreign=True)
+
+
+def _factory(source: str, name: str, given: str | None) -> DerainerPlan:
+    """``FILE.py:FACTORY`` or ``MODULE:FACTORY``, perhaps with weights."""
+    from harness.plan.user_code import built_by, own_derainer
+
+    file = Path(given) if given else None
+    if file is not None:
+        _require(file, f"derainer {name}: weight file", f"give one as {source}:{name}@FILE")
+    value, code = built_by(source, name, file)
+    weights = keys.file_sha256(file) if file else None
+    label = f"{Path(source).stem if source.endswith('.py') else source}:{name}"
+    restorer, key, own_weights = own_derainer(label, value)
+    return DerainerPlan(
+        f"{label}@{weights[:8]}" if weights else label,
+        {**key, "code": code},
+        weights or own_weights,
+        Loader(lambda device, dtype: restorer, label),
+        None,
+        None,
+        is_foreign=True,
+    )
+
+
+def _onnx(file: Path) -> DerainerPlan:
+    """``FILE.onnx``."""
+    from derainers.external import onnx_derainer, onnx_files
+
+    _require(file, "ONNX file", "give the path of one")
+    digests = [keys.file_sha256(part) for part in onnx_files(file)]
+    key = {"onnx": digests, "versions": keys.versions(("onnxruntime",))}
+    load = Loader(partial(onnx_derainer, file), file.stem)
+    name = f"{file.stem}@{digests[0][:8]}"
+    return DerainerPlan(name, key, digests[0], load, None, None, is_foreign=True)
+
+
+def _spandrel(file: Path) -> DerainerPlan:
+    """``spandrel:FILE``; it may be a super-resolution network for ``half:``."""
+    from derainers.external import spandrel_derainer
+
+    _require(file, "spandrel: weight file", "give one as spandrel:FILE")
+    weights = keys.file_sha256(file)
+    key = {"spandrel": weights, "versions": keys.versions(("spandrel",))}
+    load = Loader(lambda device, dtype: spandrel_derainer(file), file.stem)
+    return DerainerPlan(f"{file.stem}@{weights[:8]}", key, weights, load, None, None)
+
+
+def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
+    """``dir:FOLDER``: images restored elsewhere."""
+    from derainers.folder import Folder, paired
+
+    # A data set's image files may lie anywhere; ids of plain folders are relative paths.
+    shown = {s.id: s.rainy_path or s.path for s in dataset.samples}
+    names = {
+        i: Path(i) if Path(i).suffix == path.suffix else Path(path.name)
+        for i, path in shown.items()
+    }
+    pairs = paired(folder, names)
+    contents = sorted([sample, keys.file_sha256(file)] for sample, file in pairs.items())
+    name = f"dir:{folder.resolve().name}"
+    load = Loader(lambda device, dtype: Folder(pairs), name)
+    return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=(folder,))
+
+
+def _chain(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
+    """``A+B``, or ``half:A+B``."""
+
+    def build(device: str, dtype: str) -> Restorer:
+        from derainers.chain import Chain
+
+        last = len(parts) - 1 if half else None
+        loaders = [
+            Loader(p.load.build, p.load.name, may_enlarge=i == last) for i, p in enumerate(parts)
+        ]
+        return Chain([load(device, dtype) for load in loaders], half)
+
+    name = ("half:" if half else "") + "+".join(p.name for p in parts)
+    weights = [p.weights_sha256 for p in parts if p.weights_sha256]
+    return DerainerPlan(
+        name,
+        {"chain": [p.key for p in parts], "half": half},
+        "+".join(weights) or None,
+        Loader(build, name),
+        _union([p.rain_families for p in parts]),
+        _union([p.images for p in parts]),
+        folders=tuple(folder for p in parts for folder in p.folders),
+    )
+
+
+def _require(file: Path, what: str, remedy: str) -> None:
+    if not file.is_file():
+        raise UsageError(f"{what} {file} not found: {remedy}")
+
+
+def _union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
+    """All names, None where one of the sets is unknown."""
+    names: frozenset[str] = frozenset()
+    for each in sets:
+        if each is None:
+            return None
+        names |= each
+    return names

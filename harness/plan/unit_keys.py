@@ -1,0 +1,205 @@
+"""What names a unit of work: chained keys over all that decides its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import datasets.image as image_io
+from datasets.rain import digest
+from datasets.sample import Half, Sample
+from harness.plan import keys
+from harness.plan.networks import TaskPlan
+from harness.plan.plan import Condition, Plan
+from tasks import quality
+
+T = TypeVar("T")
+
+
+class once(Generic[T]):
+    """A property that is computed when first asked for.
+
+    Python 3.11's ``functools.cached_property`` holds one lock for all instances while it computes,
+    and so lets no two images be derained at a time.
+    """
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self._function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> T:
+        value = self._function(instance)
+        instance.__dict__[self._function.__name__] = value
+        return value
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sample and the digest of what it holds."""
+
+    sample: Sample
+    content: str
+    """Key of id, image file and labels."""
+    image: str
+    """Key of id and image file, without the labels."""
+    labels: str | None
+    rainy: str | None
+    """Key of the rainy image that the data set brings."""
+    depth: str | None = None
+    """Digest of the file with the distances, where the set has one."""
+
+    @staticmethod
+    def of(sample: Sample) -> Entry:
+        """Read the image file once to name its content.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        image = _image_key(sample, sample.path, sample.clean_half)
+        rainy = None
+        if sample.rainy_path is not None:
+            rainy = _image_key(sample, sample.rainy_path, sample.rainy_half)
+        labels = sample.annotations.sha256() if sample.annotations else None
+        if sample.label_map_path is not None:
+            labels = keys.key("labels", objects=labels, map=keys.file_sha256(sample.label_map_path))
+        depth = None if sample.depth_path is None else keys.file_sha256(sample.depth_path)
+        content = keys.key("content", image=image, labels=labels, rainy=rainy, **_named(depth))
+        return Entry(sample, content, image, labels, rainy, depth)
+
+
+def _named(depth: str | None) -> dict[str, str]:
+    """What a depth adds to a key: nothing where there is none."""
+    return {} if depth is None else {"depth": depth}
+
+
+def _image_key(sample: Sample, file: Path, half: Half | None) -> str:
+    return keys.key(
+        "image",
+        **({} if half is None else {"half": half}),
+        version=image_io.VERSION,
+        id=sample.id,
+        bytes=keys.file_sha256(file),
+        versions=keys.versions(("opencv-python",)),
+    )
+
+
+class Keyring:
+    """What names the units of one condition; what they share is put into words once."""
+
+    def __init__(self, plan: Plan, condition: Condition) -> None:
+        """Of a condition of a plan."""
+        self.plan = plan
+        self.condition = condition
+        self._patterns: dict[tuple[str, ...], keys.Pattern] = {}
+
+    def of(self, entry: Entry) -> UnitKeys:
+        """The keys of one image."""
+        return UnitKeys(self, entry)
+
+    def key(
+        self,
+        stage: str,
+        fixed: Callable[[], dict[str, Any]],
+        about: str = "",
+        **varying: str | None,
+    ) -> str:
+        """As `keys.key`.
+
+        Args:
+            stage: The stage.
+            fixed: Makes the parts that are the same for all units.
+            about: Tells those of one stage apart: a metric, a task.
+            varying: The other parts.
+        """
+        name = (stage, about, *varying)
+        if name not in self._patterns:
+            self._patterns[name] = keys.Pattern(stage, varying, **fixed())
+        return self._patterns[name].key(**varying)
+
+
+@dataclass(frozen=True)
+class UnitKeys:
+    """The chained keys of one image under one condition."""
+
+    ring: Keyring
+    entry: Entry
+
+    @once
+    def restored(self) -> str:
+        """Key of the image that the tasks are shown."""
+        plan, condition, key = self.ring.plan, self.ring.condition, self.ring.key
+        rainy: str | None = self.entry.image
+        if condition.rain == "given":
+            rainy = key("given", dict, image=self.entry.rainy)
+        elif condition.rain != "none":
+            rainy = key(
+                "rainy",
+                lambda: {
+                    "rain": digest(plan.rains[condition.rain]),
+                    "seed": plan.spec.seed,
+                    "versions": keys.versions(("numpy", "opencv-python")),
+                },
+                image=rainy,
+                **_named(self.entry.depth),
+            )
+        if condition.derainer.is_identity:
+            return key("identity", dict, image=rainy)
+        tiling = {} if plan.spec.tile_px is None else {"tile_px": plan.spec.tile_px}
+        return key(
+            "restored",
+            lambda: {
+                **tiling,
+                "derainer": condition.derainer.key,
+                "dtype": plan.spec.dtype,
+                "device": plan.device,
+                "versions": keys.versions(("torch", "numpy", "opencv-python")),
+            },
+            image=rainy,
+        )
+
+    def quality(self) -> dict[str, str]:
+        """Key of each metric's evidence, by metric."""
+        return {metric: self._quality(metric) for metric in self.ring.plan.metrics}
+
+    def _quality(self, metric: str) -> str:
+        return self.ring.key(
+            "quality",
+            lambda: {"metric": metric, "version": quality.version(metric)},
+            metric,
+            restored=self.restored,
+            reference=self.entry.image,
+        )
+
+    def prediction(self, task: TaskPlan, shown: str) -> str:
+        """Key of a prediction on the image with this digest."""
+        return self.ring.key(
+            "prediction",
+            lambda: {"model": task.model_key, "device": self.ring.plan.device},
+            task.name,
+            shown=shown,
+        )
+
+    def evidence(self, task: TaskPlan, shown: str) -> str:
+        """Key of a task's evidence."""
+        return self.ring.key(
+            "evidence",
+            lambda: {
+                "task": task.name,
+                "version": task.evidence_version,
+                "versions": keys.versions(("pycocotools",)),
+            },
+            task.name,
+            prediction=self.prediction(task, shown),
+            labels=self.entry.labels,
+        )
+
+    def picture(self) -> str:
+        """Key of the picture kept for the page."""
+        models = [task.model_key for task in self.ring.plan.tasks]
+        return self.ring.key("picture-3", lambda: {"tasks": models}, restored=self.restored)
+
+    def timing(self) -> str:
+        """Key of the derainer's seconds."""
+        return self.ring.key("seconds", dict, restored=self.restored)

@@ -1,0 +1,1 @@
+"""A run from start to end: engine, dry run, shards, export, rainy copy."""

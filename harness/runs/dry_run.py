@@ -1,0 +1,111 @@
+"""What a run would do: images that the ledger has, images to compute, time and room for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.ledger.ledger import Ledger
+from harness.plan.plan import Condition, Plan, make_plan
+from harness.plan.unit_keys import Entry, Keyring
+from harness.runs.engine import entries_of
+from harness.spec import RunSpec
+from harness.work.todo import known_units
+
+MEASURED = 16
+"""Images whose size is looked up for the estimate of bytes."""
+PNG_BYTES_PER_PIXEL = 1.8
+"""Of derained photographs, as the cache keeps them."""
+
+
+@dataclass(frozen=True)
+class CellSurvey:
+    """One condition of a run that has not been started."""
+
+    rain: str
+    derainer: str
+    done: int
+    """Images that lack nothing."""
+    todo: int
+    seconds: float | None
+    """For deraining what is to do on one worker, from times that the ledger holds of this derainer;
+    None where it holds none."""
+    cached_bytes: int
+    """Room that derained images will take, before ``--cache-gb`` cuts it."""
+
+
+def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[CellSurvey]:
+    """Look, without computing, loading a network or writing anything.
+
+    Raises:
+        UsageError, DatasetError, DerainerError, TaskError: As `harness.runs.engine.run`.
+    """
+    plan = make_plan(spec, dict(derainers or {}))
+    entries, _ = entries_of(plan)
+    pixels = _pixels(entries)
+    workspace = Path(spec.workspace)
+    if not (workspace / "ledger.sqlite").is_file():
+        return [_cell(plan, c, entries, set(), None, pixels) for c in plan.conditions]
+    ledger = Ledger(workspace, read_only=True)
+    try:
+        times = {
+            c.derainer.name: _seconds(plan, c, entries, ledger) for c in reversed(plan.conditions)
+        }
+        return [
+            _cell(
+                plan,
+                c,
+                entries,
+                known_units(plan, c, entries, frozenset(), ledger)[2],
+                times[c.derainer.name],
+                pixels,
+            )
+            for c in plan.conditions
+        ]
+    finally:
+        ledger.close()
+
+
+def _cell(
+    plan: Plan,
+    condition: Condition,
+    entries: Sequence[Entry],
+    done: set[str],
+    seconds: float | None,
+    pixels: float,
+) -> CellSurvey:
+    todo = len(entries) - len(done)
+    plain = condition.derainer.is_identity
+    return CellSurvey(
+        rain=condition.rain,
+        derainer=condition.derainer.name,
+        done=len(done),
+        todo=todo,
+        seconds=0.0 if plain else None if seconds is None else todo * seconds,
+        cached_bytes=0 if plain else round(todo * pixels * PNG_BYTES_PER_PIXEL),
+    )
+
+
+def _seconds(
+    plan: Plan, condition: Condition, entries: Sequence[Entry], ledger: Ledger
+) -> float | None:
+    """Median time of an image under this condition, where the ledger has one."""
+    ring = Keyring(plan, condition)
+    wanted = [ring.of(e).timing() for e in entries]
+    found = list(ledger.get("timings", wanted).values())
+    return float(np.median(found)) if found else None
+
+
+def _pixels(entries: Sequence[Entry]) -> float:
+    """Pixels of an image, on average."""
+    from PIL import Image
+
+    sizes = []
+    for entry in entries[:MEASURED]:
+        with Image.open(entry.sample.rainy_path or entry.sample.path) as image:
+            sizes.append(image.width * image.height)
+    return float(np.mean(sizes)) if sizes else 0.0

@@ -1,0 +1,222 @@
+"""Samples through conditions and tasks: computes what the ledger lacks, then reduces it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.ledger.leases import Claims
+from harness.ledger.ledger import STORED, ImageCache, Ledger, Predictions, load_results, pack
+from harness.plan.plan import Plan, make_plan
+from harness.plan.unit_keys import Entry
+from harness.runs.export import cell, save_predictions
+from harness.scores.gallery import exemplary
+from harness.scores.reduction import gallery, reduced
+from harness.spec import RunSpec
+from harness.work.doubts import check
+from harness.work.executors import Executor, Outcomes, Threads
+from harness.work.todo import Lacking
+from harness.work.unit import Failure, Finished, message
+from reports.results.record import Results, arrays_of
+
+Progress = Callable[[str, int, int], None]
+"""Called with (condition, images done, images in all)."""
+
+POLL_S = 0.2
+"""Between looks at what another process has in work."""
+WRITTEN = ("results.csv", "results.md", "results.tex", "images.csv", "draws.npz", "report.html")
+"""Files of ``--out`` that show whether all are there."""
+CHUNK_ON_CUDA = 16
+"""Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What stays open from a run's start to its end."""
+
+    plan: Plan
+    ledger: Ledger
+    claims: Claims
+    executor: Executor
+    progress: Progress
+
+
+def run(
+    spec: RunSpec,
+    derainers: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    only: Collection[str] | None = None,
+) -> Results:
+    """Evaluate derainers on a data set; continue where an earlier run of the workspace stopped.
+
+    Args:
+        spec: What to run.
+        derainers: Derainers of the caller by name, run beside those of the spec: ``nn.Module``s
+            from ``(B, 3, H, W)`` RGB in [0, 1] to the same, `Derainer`s, or objects with
+            ``restore(image, sample_id)``.
+        progress: Told of every finished image.
+        only: Ids of the images to take; None = all of the spec.
+
+    Returns:
+        All records; written to ``spec.out`` too, if it is given.
+
+    Raises:
+        UsageError, DatasetError, DerainerError, TaskError: The user's mistakes, one line each.
+    """
+    own = dict(derainers or {})
+    words = tuple(spec.derainer) + tuple(name for name in own if name not in spec.derainer)
+    spec = spec.model_copy(update={"derainer": words})
+    started = time.monotonic()
+    plan = make_plan(spec, own)
+    if only is not None:
+        samples = [s for s in plan.dataset.samples if s.id in only]
+        plan = replace(plan, dataset=replace(plan.dataset, samples=samples))
+    ledger = Ledger(Path(spec.workspace))
+    claims = Claims(ledger)
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
+    cache = ImageCache(ledger.workspace)
+    executor = _executor(plan, cache)
+    session = _Session(plan, ledger, claims, executor, progress or (lambda *_: None))
+    try:
+        entries, failures = entries_of(plan)
+        check(plan, ledger)
+        _complete(session, entries, failures)
+        plan = replace(plan, workers=executor.workers)
+        results = reduced(plan, entries, failures, ledger, started)
+        if spec.images:
+            tasks = tuple(task.name for task in plan.tasks)
+            chosen, failed = exemplary(results.by_image, tasks), len(failures)
+            _complete(session, entries, failures, frozenset(chosen))
+            if len(failures) > failed:
+                results = reduced(plan, entries, failures, ledger, started)
+            results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
+        before = _same_as(results, ledger)
+        results = before or results
+        if before is None:
+            _save(results, ledger)
+        if spec.out is not None and spec.save:
+            kept = [e for e in entries if e.sample.id not in failures]
+            save_predictions(plan, kept, ledger, Path(spec.out))
+    finally:
+        executor.close()
+        with contextlib.suppress(sqlite3.Error):  # on a full disk claims end with the process
+            claims.release_all()
+        ledger.close()
+        cache.trim(spec.cache_gb)
+    if spec.out is not None and not (before and _is_written(before, Path(spec.out))):
+        results.report(spec.out)
+    return results
+
+
+def _executor(plan: Plan, cache: ImageCache) -> Executor:
+    """What the spec's ``--engine`` names."""
+    if plan.spec.engine == "local":
+        return Threads(plan, cache)
+    from harness.work.ray_engine import Actors
+
+    return Actors(plan, cache)
+
+
+def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, Failure]]:
+    """Samples with the digests of their files; those that cannot be read are failures."""
+    entries, failures = [], {}
+    for sample in plan.dataset.samples:
+        try:
+            entries.append(Entry.of(sample))
+        except OSError as error:
+            failures[sample.id] = Failure(sample.id, "read", message(error))
+    return entries, failures
+
+
+def _complete(
+    session: _Session,
+    entries: Sequence[Entry],
+    failures: dict[str, Failure],
+    pictured: frozenset[str] = frozenset(),
+) -> None:
+    """Compute what the ledger lacks, condition by condition; images that fail go into ``failures``.
+
+    An image that failed is not tried under later conditions: it is left out of all cells anyway.
+    Of images in ``pictured`` the pictures for the page are made too. What another process has in
+    work is waited for.
+    """
+    plan, ledger = session.plan, session.ledger
+    for condition in plan.conditions:
+        alive = [e for e in entries if e.sample.id not in failures]
+        size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
+        chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
+        lacking = Lacking(plan, condition, pictured, ledger, session.claims)
+        todo = lacking.of(chunks)
+        label = f"{condition.rain} · {condition.derainer.name}"
+        finished = len(alive) - sum(map(len, todo))
+        session.progress(label, finished, len(alive))
+        if not todo:
+            continue
+        predictions = Predictions(ledger.workspace, cell(plan, condition))
+        with contextlib.closing(predictions):
+            work = session.executor.work(condition, predictions, pictured)
+            while todo:
+                calls = lacking.claimed(todo, 2 * session.executor.workers)
+                for outcomes in work(calls):
+                    _commit(outcomes, failures, ledger, predictions, lacking)
+                    finished += len(outcomes)
+                    session.progress(label, finished, len(alive))
+                todo = lacking.of(lacking.elsewhere)
+                if todo:
+                    time.sleep(POLL_S)
+            session.progress(label, len(alive), len(alive))
+
+
+def _commit(
+    outcomes: Outcomes,
+    failures: dict[str, Failure],
+    ledger: Ledger,
+    predictions: Predictions,
+    lacking: Lacking,
+) -> None:
+    """Write finished images and give up the claims in one transaction; note the others."""
+    finished = [o for o in outcomes if isinstance(o, Finished)]
+    failures.update({o.sample: o for o in outcomes if isinstance(o, Failure)})
+    if rows := [row for o in finished for row in o.predictions]:
+        predictions.put(rows)
+    with ledger.transaction():
+        for outcome in finished:
+            for table in STORED:
+                if rows_of_table := getattr(outcome, table):
+                    ledger.put(table, rows_of_table)
+        lacking.release(o.sample for o in outcomes)
+
+
+def _same_as(results: Results, ledger: Ledger) -> Results | None:
+    """The run as the ledger holds it, where only the time of day has changed since."""
+    if results.provenance["dirty"] or results.run not in ledger.digests():
+        return None
+    known = load_results(ledger.workspace, results.run)
+    clock = {name: known.provenance.get(name) for name in ("finished", "elapsed_s")}
+    now = replace(results, provenance=results.provenance | clock)
+    same = now.to_json() == known.to_json() and now.gallery == known.gallery
+    return known if same else None
+
+
+def _is_written(results: Results, out: Path) -> bool:
+    """Whether a folder holds what `reports.write` made of these results."""
+    try:
+        text = (out / "results.json").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return text == results.to_json() and all((out / name).is_file() for name in WRITTEN)
+
+
+def _save(results: Results, ledger: Ledger) -> None:
+    """Keep the run in the ledger, so that `report` can make its pages again."""
+    gallery = json.dumps([[g.sample, g.why, g.rain, g.derainer, g.key] for g in results.gallery])
+    finished = datetime.now(UTC).isoformat()
+    ledger.save_run(results.run, finished, results.to_json(), pack(arrays_of(results)), gallery)

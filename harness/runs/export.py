@@ -1,0 +1,81 @@
+"""Predictions of a run as files that the official tools read."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets.sample import Sample
+from harness.ledger.ledger import Ledger, Predictions, unpack
+from harness.plan import keys
+from harness.plan.networks import TaskPlan
+from harness.plan.plan import Condition, Plan
+from harness.plan.unit_keys import Entry, Keyring
+from tasks.bdd_results import write_frames
+from tasks.files import write_detections, write_label_maps
+
+_FRAMES = {"detection": "detection-bdd100k.json", "instance": "instance/bdd100k.json"}
+"""Where BDD100K's own form of the predictions goes."""
+
+
+def cell(plan: Plan, condition: Condition) -> str:
+    """Names the file that holds a cell's predictions."""
+    return keys.key(
+        "cell",
+        dataset=[plan.dataset.name, plan.dataset.split],
+        rain=condition.rain,
+        derainer=condition.derainer.key,
+        tasks=[t.model_key for t in plan.tasks],
+    )
+
+
+def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: Path) -> None:
+    """Write ``predictions/<rain>/<derainer>/`` below ``out``, for every task.
+
+    Args:
+        plan: The run, all of whose predictions are kept.
+        entries: The images that finished everywhere.
+        ledger: Where their digests stand.
+        out: The folder of the run's results.
+    """
+    for condition in plan.conditions:
+        if not condition.is_shown:
+            continue
+        folder = out / "predictions" / _name(condition.rain) / _name(condition.derainer.name)
+        store = Predictions(ledger.workspace, cell(plan, condition))
+        with contextlib.closing(store):
+            for task in plan.tasks:
+                found = _predictions(plan, condition, task, entries, ledger, store)
+                if task.name == "semantic":
+                    write_label_maps(folder, found)
+                    continue
+                rows = list(found)
+                write_detections(folder, rows, masks=task.name == "instance")
+                if plan.dataset.name == "bdd100k":
+                    write_frames(folder / _FRAMES[task.name], rows, plan.dataset.categories)
+
+
+def _predictions(
+    plan: Plan,
+    condition: Condition,
+    task: TaskPlan,
+    entries: Sequence[Entry],
+    ledger: Ledger,
+    store: Predictions,
+) -> Iterator[tuple[Sample, Any]]:
+    """Each image with what was predicted on it."""
+    ring = Keyring(plan, condition)
+    units = [ring.of(entry) for entry in entries]
+    shown = ledger.get("images", [u.restored for u in units])
+    for unit in units:
+        data = store.get(unit.prediction(task, shown[unit.restored]))
+        assert data is not None
+        yield unit.entry.sample, task.task.unpack(unpack(data))
+
+
+def _name(word: str) -> str:
+    """A word as the name of a folder."""
+    return re.sub(r"[^\w.@=+-]", "_", word)

@@ -1,0 +1,1 @@
+"""From evidence to numbers: reduction, replicates, slices, predictions made elsewhere."""

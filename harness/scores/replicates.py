@@ -1,0 +1,77 @@
+"""Which images the resampled sets hold: the same ones for every condition, run and machine."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.results.record import FEWEST, LEVEL
+
+DRAWS = 2000
+"""Resampled sets, B, at least."""
+BLOCK = 30
+"""Consecutive images that are drawn together where groups are few."""
+VERSION = 1
+"""Raised whenever the same data give other draws."""
+KEPT = 2
+"""Raised whenever tasks resample other metrics than those that ledgers keep the draws of."""
+
+
+def sampling_units(groups: Sequence[str]) -> list[str]:
+    """What is drawn when resampling: the unit that each image belongs to.
+
+    A group (drive, scene, or the image alone) is a unit. Where there are fewer than `FEWEST`
+    groups, units are blocks of `BLOCK` consecutive images of one group: images of a video resemble
+    their neighbours, and those far apart do not.
+
+    Args:
+        groups: Group of each image, in the order of the images.
+    """
+    if len(set(groups)) >= FEWEST:
+        return list(groups)
+    seen: Counter[str] = Counter()
+    units = []
+    for group in groups:
+        units.append(f"{group}\0{seen[group] // BLOCK}")
+        seen[group] += 1
+    return units if len(set(units)) > len(set(groups)) else list(groups)
+
+
+def draws_for(family: int) -> int:
+    """B such that a verdict on so many derainers together is possible.
+
+    The smallest p-value is 2/(B + 1); Holm asks for less than `LEVEL` / family.
+    """
+    return max(DRAWS, math.ceil(2 * family / LEVEL))
+
+
+def resample_counts(
+    fingerprint: str, groups: Sequence[str], draws: int = DRAWS
+) -> NDArray[np.int64]:
+    """How often each resampled set holds each image.
+
+    Units are drawn with replacement, as many as there are; images of one unit stay together.
+    The draws depend on the arguments alone, so two conditions are compared by subtraction.
+
+    Args:
+        fingerprint: Digest of the data.
+        groups: What each image is drawn with, of `sampling_units`.
+        draws: B.
+
+    Returns:
+        ``(B, n)`` counts.
+    """
+    names, member = np.unique(np.array(groups), return_inverse=True)
+    text = "\0".join([fingerprint, str(draws), str(VERSION), *groups])
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
+    rng = np.random.Generator(np.random.PCG64(seed))
+    counts = np.empty((draws, len(groups)), np.int64)
+    for b in range(draws):
+        drawn = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+        counts[b] = drawn[member]
+    return counts

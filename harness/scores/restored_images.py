@@ -1,0 +1,220 @@
+"""Score restored images that were made elsewhere: two folders in, the files of a run out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.folder import by_stem
+from datasets.image import NDArrayByte, decode
+from harness.plan import keys
+from harness.scores.provenance import machine
+from harness.scores.replicates import resample_counts
+from harness.spec import UsageError
+from harness.work.unit import Failure, message
+from reports.results.record import ByImage, Record, Results, level_interval
+from tasks import quality
+from tasks.task import Evidence, Score
+
+
+def score_quality(
+    restored: Path,
+    reference: Path | None = None,
+    words: Sequence[str] = ("psnr", "ssim"),
+    protocols: Sequence[str] = ("matlab-y",),
+    workers: int | None = None,
+) -> Results:
+    """Image quality of a folder of restored images.
+
+    Args:
+        restored: Folder of the images to judge.
+        reference: Folder of the clean ones, paired by stem; None for metrics that need none.
+        words: Metrics or families.
+        protocols: Protocols of PSNR and SSIM.
+        workers: Images at a time; None: one per core, which changes no value.
+
+    Returns:
+        Records of the rain ``given`` and the derainer ``dir:FOLDER``.
+
+    Raises:
+        UsageError: For a word, folder, pair or size that cannot be scored.
+        DatasetError: For a folder without images, or with two of one stem.
+    """
+    started = time.monotonic()
+    metrics = _metrics(words, protocols, reference)
+    pairs = _pairs(restored, reference)
+    with ThreadPoolExecutor(workers) as pool:
+        outcomes = list(pool.map(lambda stem: _evidence(stem, *pairs[stem], metrics), pairs))
+    failures = [o for o in outcomes if isinstance(o, Failure)]
+    failed = {f.sample for f in failures}
+    kept = {stem: pair for stem, pair in pairs.items() if stem not in failed}
+    digests = {
+        stem: [keys.file_sha256(file) if file else None for file in pair]
+        for stem, pair in kept.items()
+    }
+    # Only the clean images: folders scored against the same ones are compared draw by draw.
+    fingerprint = keys.key("data", contents=[[stem, d[1]] for stem, d in digests.items()])
+    where = _name(reference or restored), f"dir:{_name(restored)}"
+    evidences = [o for o in outcomes if not isinstance(o, Failure)]
+    records, draws = _records(evidences, metrics, fingerprint, list(kept), where)
+    values = quality.by_image(evidences, metrics)
+    return Results(
+        run=keys.key(
+            "score",
+            files=digests,
+            metrics={m: quality.version(m) for m in metrics},
+        ),
+        spec={
+            "dataset": "folder",
+            "split": where[0],
+            "rain": ["given"],
+            "derainer": [where[1]],
+            "task": ["quality"],
+            "quality": list(words),
+            "protocol": list(protocols),
+            "seed": 0,
+        },
+        provenance=machine(time.monotonic() - started)
+        | {"data_fingerprint": fingerprint, "protocols": quality.captions(metrics)},
+        cost=[],
+        errors=[{"sample": f.sample, "stage": f.stage, "message": f.message} for f in failures],
+        records=sorted(records, key=lambda r: r.metric),
+        by_image=by_image_of(list(kept), list(kept), f"given|{where[1]}|quality", values),
+        draws=draws,
+    )
+
+
+def _metrics(
+    words: Sequence[str], protocols: Sequence[str], reference: Path | None
+) -> tuple[str, ...]:
+    try:
+        metrics = quality.chosen(words, protocols)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if not metrics:
+        raise UsageError("--quality none: there is nothing to score")
+    comparing = [m for m in metrics if quality.metric(m).reference]
+    if reference is None and comparing:
+        alone = ",".join(m for m, row in quality.METRICS.items() if not row.reference)
+        raise UsageError(
+            f"{comparing[0]} compares with clean images: give --reference, or --quality {alone}"
+        )
+    return metrics
+
+
+def _pairs(restored: Path, reference: Path | None) -> dict[str, tuple[Path, Path | None]]:
+    """Restored and clean file by stem."""
+    for flag, folder in (("--restored", restored), ("--reference", reference)):
+        if folder is not None and not folder.is_dir():
+            raise UsageError(f"{flag} {folder}: no such folder")
+    found = by_stem(restored)
+    if reference is None:
+        return {stem: (file, None) for stem, file in found.items()}
+    clean = by_stem(reference)
+    for files, others, place in ((found, clean, reference), (clean, found, restored)):
+        lonely = next((file for stem, file in files.items() if stem not in others), None)
+        if lonely is not None:
+            raise UsageError(f"{lonely.name} has no partner of that stem in {place}")
+    return {stem: (file, clean[stem]) for stem, file in found.items()}
+
+
+def _evidence(
+    stem: str, restored: Path, reference: Path | None, metrics: Sequence[str]
+) -> Evidence | Failure:
+    """What one pair gives; a damaged image is a failure, a wrong size the user's mistake."""
+    try:
+        judged = decode(restored.read_bytes(), restored.name)
+        clean = decode(reference.read_bytes(), reference.name) if reference else None
+    except (OSError, ValueError) as error:
+        return Failure(stem, "decode", message(error))
+    if clean is not None and clean.shape != judged.shape:
+        raise UsageError(
+            f"{stem}: sizes differ: restored {_size(judged)}, reference {_size(clean)}"
+        )
+    return quality.evidence(clean, judged, metrics)
+
+
+def _size(image: NDArrayByte) -> str:
+    return f"{image.shape[1]}x{image.shape[0]}"
+
+
+def _name(folder: Path) -> str:
+    """A folder's own name: no path of this machine leaves in a result."""
+    return folder.resolve().name
+
+
+def _records(
+    evidences: Sequence[Evidence],
+    metrics: Sequence[str],
+    fingerprint: str,
+    stems: Sequence[str],
+    where: tuple[str, str],
+) -> tuple[list[Record], dict[str, NDArray[np.float32]]]:
+    """Numbers of the set, and their values on its resamples by cell."""
+    if not evidences:
+        return [], {}
+    counts = resample_counts(fingerprint, stems)
+    of = {"dataset": "folder", "split": where[0], "derainer": where[1], "task": "quality"}
+    return records_of(
+        quality.reduce(evidences, metrics),
+        quality.resample(evidences, metrics, counts),
+        stems,
+        of,
+    )
+
+
+def by_image_of(
+    samples: Sequence[str],
+    units: Sequence[str],
+    where: str,
+    values: Mapping[str, NDArray[np.float64]],
+) -> ByImage:
+    """Numbers of single images of one condition and task, whose cells begin with ``where``."""
+    cells = {f"{where}|{metric}": v.astype(np.float32) for metric, v in values.items()}
+    return ByImage(tuple(samples), tuple(units), cells)
+
+
+def records_of(
+    scores: Mapping[str, Score],
+    drawn: Mapping[str, NDArray[np.float64]],
+    groups: Sequence[str],
+    of: Mapping[str, str],
+) -> tuple[list[Record], dict[str, NDArray[np.float32]]]:
+    """Numbers of what was made elsewhere, and their values on resampled sets by cell.
+
+    Args:
+        scores: By metric.
+        drawn: ``(B,)`` values of each primary metric.
+        groups: What each image was drawn with.
+        of: ``dataset split derainer task`` of the records.
+    """
+    records, draws = [], {}
+    for metric, found in scores.items():
+        samples = drawn[metric].astype(np.float32) if metric in drawn else None
+        ci = None
+        if found.value is not None and samples is not None:
+            ci = level_interval(samples, found.value, len(set(groups)))
+        record = Record(
+            **of,
+            rain="given",
+            weights=None,
+            model=None,
+            metric=metric,
+            value=found.value,
+            n=len(groups),
+            ci=ci,
+            seen=None,
+            seed=0,
+            unit=found.unit,
+            why=found.why,
+            n_identical=found.n_identical,
+        )
+        records.append(record)
+        if samples is not None:
+            draws[record.cell()] = samples
+    return records, draws

@@ -1,0 +1,1 @@
+"""Derainers and task networks in training: shared folder, curve, card."""

@@ -1,0 +1,353 @@
+"""Train a derainer: the photographs it may see, its curve, the weights and their card."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets.image import NDArrayByte, round_to_bytes
+from datasets.rain import Rain, digest, generator
+from datasets.sample import Sample
+from derainers import DERAINERS
+from derainers.shards import card_file
+from harness.plan import keys
+from harness.plan.plan import data_name, device_of, rains_of
+from harness.scores.provenance import machine
+from harness.spec import RunSpec, UsageError
+from harness.training.network import begun_with, open_splits, same_training, write_weights
+from harness.training.photographs import Photographs, choose, left_out, short_name
+
+if TYPE_CHECKING:
+    from derainers.training.loop import Row
+    from derainers.training.recipes import Recipe
+
+MIXTURE = (
+    "photoshop-light",
+    "photoshop-medium",
+    "photoshop-heavy",
+    "rain100l",
+    "rain100h",
+    "outdoor-rain",
+)
+"""The rains of a training where none are named: one set of weights for all of them."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says beside the data."""
+
+    recipe: str = "paper"
+    epochs: int | None = None
+    max_minutes: float | None = None
+    exclude: tuple[Path, ...] = ()
+    """Folders of photographs that must not be trained on."""
+    vgg: Path | None = None
+    begin: Path | None = None
+    """Weights to begin with, instead of random ones."""
+
+
+def train_derainer(
+    name: str,
+    spec: RunSpec,
+    out: Path,
+    options: Options,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Train a derainer of ours, or go on with a training that was broken off.
+
+    Args:
+        name: A key of `derainers.training.recipes.PAPER`.
+        spec: Photographs (data set, split, selection, limit), rains, device, format, workers, seed.
+        out: Folder for checkpoint, ``curve.csv``, ``curve.png``, the weights and their card.
+        options: Recipe, time, exclusions.
+        progress: Told (derainer, steps done, steps).
+        say: Told what a user should know: photographs left out, terms without weights.
+
+    Returns:
+        The weights that the validation chose, half floats: ``NAME.safetensors``.
+
+    Raises:
+        UsageError: If there is no such recipe or too few photographs, or the folder holds another
+            training.
+        DerainerError: If the loss became NaN.
+    """
+    recipe = _recipe(name, spec, options)
+    rains = _rains(spec)
+    digests = {word: rain and digest(rain) for word, rain in rains.items()}
+    if options.vgg is not None and not options.vgg.is_file():
+        raise UsageError(f"--vgg {options.vgg}: no such file")
+    if recipe.perceptual and options.vgg is None:
+        say(f"{name} is trained without its perceptual term: --vgg FILE gives VGG16's weights")
+    if spec.split is None and spec.dataset not in ("folder", "pairs"):
+        spec = spec.model_copy(update={"split": "train"})
+    dataset = open_splits(spec)
+    if not dataset.has_clean:
+        raise UsageError(f"{dataset.name} {dataset.split}: no clean images to train on")
+    if not rains and any(sample.rainy_path is None for sample in dataset.samples):
+        raise UsageError(f"--rain given: data set {dataset.name} brings no rain of its own")
+    photographs = choose(dataset, recipe, options.exclude)
+    for line in left_out(photographs, options.exclude):
+        say(line)
+    out.mkdir(parents=True, exist_ok=True)
+    run = {
+        "network": name,
+        "dataset": [data_name(spec, dataset), dataset.split],
+        "rains": digests,
+        "photographs": keys.key("photographs", ids=[s.id for s in photographs.training]),
+        "recipe": asdict(recipe),
+        "dtype": spec.dtype,
+    }
+    begin = options.begin
+    before = begun_with(begin, begin and card_file(begin))
+    run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
+    same_training(out / "training.json", run)
+    curve = _Curve(out)
+    card = {
+        "network": name,
+        "arguments": {},
+        "trained_on": {
+            "datasets": [data_name(spec, dataset)],
+            "split": dataset.split,
+            "rain_families": sorted({rain.family for rain in rains.values() if rain}) or ["given"],
+            "rain_digests": digests,
+            "photographs": [s.id for s in photographs.training],
+            **before.get("trained_on", {}),
+        },
+        **{k: v for k, v in before.items() if k != "trained_on"},
+        "excluded": {
+            "also_in": [short_name(folder) for folder in options.exclude],
+            "photographs": list(photographs.excluded),
+        },
+        "recipe": {**asdict(recipe), "kind": options.recipe, "dtype": spec.dtype},
+        "data_terms": dataset.terms or "those of the photographs",
+    }
+    return _Training(name, spec, out, curve, rains, photographs).run(
+        recipe, options, card, lambda step, steps: progress(name, step, steps)
+    )
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One training with all that it needs."""
+
+    name: str
+    spec: RunSpec
+    out: Path
+    curve: _Curve
+    rains: Mapping[str, Rain | None]
+    photographs: Photographs
+
+    def run(
+        self,
+        recipe: Recipe,
+        options: Options,
+        card: Mapping[str, Any],
+        progress: Callable[[int, int], None],
+    ) -> Path:
+        from derainers.training.data import Crops
+        from derainers.training.loop import Means, train
+
+        derainer: Any = DERAINERS[self.name].build(options.begin)
+        images = len(self.photographs.training)
+        per_epoch = recipe.steps_per_epoch or -(-images * recipe.crops_per_image // recipe.batch)
+        crops = Crops(
+            self.photographs.training,
+            tuple(self.rains.values()),
+            recipe,
+            per_epoch * recipe.epochs,
+            derainer.multiple_of,
+        )
+        device = device_of(self.spec.device)
+        workers = self.spec.workers or (8 if device == "cuda" else 1)
+        judge = _Judge(self.photographs.validation, self.rains, self.spec.seed)
+        rainy = judge.scores(lambda image, _: image / 255)
+        ended = _Ending(options.max_minutes)
+
+        def stop(step: int) -> bool:
+            progress(step, crops.steps)
+            return ended()
+
+        with ended:
+            trained = train(
+                derainer,
+                crops,
+                self.out / "checkpoint.pt",
+                validate=lambda derainer: judge.scores(derainer.restore),
+                told=self.curve.add,
+                stop=stop,
+                means=Means(device, self.spec.dtype, workers, options.vgg),
+            )
+        self.curve.draw(self.name, rainy)
+        file = self.out / f"{self.name}.safetensors"
+        write_weights(file, trained.network)
+        said = {
+            **card,
+            "steps_done": trained.steps,
+            "steps": crops.steps,
+            "validated_on": {
+                "photographs": [s.id for s in self.photographs.validation],
+                "rainy": rainy,
+                "restored": self.curve.best(),
+            },
+            "hours": round(self.curve.hours + trained.spent_s / 3600, 2),
+            "hardware": _hardware(device),
+            "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
+            "sha256": keys.file_sha256(file),
+        }
+        text = json.dumps(said, indent=1, ensure_ascii=False)
+        file.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+        return file
+
+
+class _Judge:
+    """PSNR and SSIM of a derainer on the validation's photographs, a rain in turn on each."""
+
+    def __init__(
+        self, samples: Sequence[Sample], rains: Mapping[str, Rain | None], seed: int
+    ) -> None:
+        self._pairs: list[tuple[str, NDArrayByte, NDArrayByte]] = []
+        falling = [rain for rain in rains.values() if rain is not None]
+        for number, sample in enumerate(samples):
+            clean = sample.image()
+            if falling:
+                rain = falling[number % len(falling)]
+                rng = generator(seed, rain, f"validation/{sample.id}")
+                rainy = rain.render(clean, rng, sample.depth_m()).image
+            else:
+                rainy = sample.given_rain()
+            self._pairs.append((sample.id, rainy, clean))
+
+    def scores(self, restore: Callable[[NDArrayByte, str], Any]) -> dict[str, float]:
+        """Means over the photographs, in the protocol ``matlab-y``."""
+        from tasks.quality.psnr import psnr_y_db
+        from tasks.quality.ssim import ssim_y
+
+        psnr, ssim = [], []
+        for name, rainy, clean in self._pairs:
+            restored = round_to_bytes(restore(rainy, name))
+            psnr.append(psnr_y_db(clean, restored))
+            ssim.append(ssim_y(clean, restored))
+        n = len(self._pairs)
+        return {"psnr_y_db": sum(psnr) / n, "ssim_y": sum(ssim) / n}
+
+
+class _Ending:
+    """Whether the time is over, or the process was asked to end."""
+
+    def __init__(self, max_minutes: float | None) -> None:
+        self._until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+        self._asked = False
+        self._before: Any = None
+
+    def __call__(self) -> bool:
+        return self._asked or (self._until is not None and time.monotonic() >= self._until)
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._ask)
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+
+
+class _Curve:
+    """Rows of the training in a CSV file; steps that are done again replace what stood there."""
+
+    def __init__(self, out: Path) -> None:
+        self._file, self._picture = out / "curve.csv", out / "curve.png"
+        self._rows: dict[int, dict[str, Any]] = {}
+        if self._file.is_file():
+            with self._file.open(newline="") as lines:
+                for row in csv.DictReader(lines):
+                    self._rows[int(row["step"])] = {k: float(v) for k, v in row.items()}
+
+    def add(self, row: Row) -> None:
+        """Add a row and write the file."""
+        known = {k: v for k, v in asdict(row).items() if k != "scores"}
+        self._rows[row.step] = known | row.scores
+        with self._file.open("w", newline="") as lines:
+            writer = csv.DictWriter(lines, list(self._rows[row.step]))
+            writer.writeheader()
+            for number in sorted(self._rows):
+                rounded = {k: f"{v:.7g}" for k, v in self._rows[number].items()}
+                writer.writerow(rounded | {"step": number})
+
+    def draw(self, name: str, rainy: Mapping[str, float]) -> None:
+        """Loss and validation by step, as a picture."""
+        from reports.plots.plots import new_figure
+
+        rows = [self._rows[step] for step in sorted(self._rows)]
+        if not rows:
+            return
+        figure = new_figure(8, 3.2)
+        for axes, (key, label) in zip(
+            figure.subplots(1, 3),
+            (("loss", "loss"), ("psnr_y_db", "PSNR-Y [dB]"), ("ssim_y", "SSIM-Y")),
+            strict=True,
+        ):
+            axes.plot([r["step"] for r in rows], [r[key] for r in rows], color="#0072B2")
+            if key in rainy:
+                axes.axhline(rainy[key], color="#D55E00", linestyle="--", label="rainy input")
+                axes.legend(frameon=False, loc="lower right")
+            axes.set(xlabel="step", title=label)
+        figure.suptitle(f"{name}: training and validation")
+        figure.savefig(self._picture, dpi=110)
+
+    def best(self) -> dict[str, float] | None:
+        """The validation's scores in the row that was chosen."""
+        rows = [r for r in self._rows.values() if "psnr_y_db" in r]
+        if not rows:
+            return None
+        best = max(rows, key=lambda row: float(row["psnr_y_db"]))
+        return {key: best[key] for key in ("step", "psnr_y_db", "ssim_y")}
+
+    @property
+    def hours(self) -> float:
+        """Time of all rows."""
+        return sum(float(row["elapsed_s"]) for row in self._rows.values()) / 3600
+
+
+def _recipe(name: str, spec: RunSpec, options: Options) -> Recipe:
+    """The recipe with what the command line changes in it."""
+    from derainers.training.recipes import recipe_of
+
+    recipe = recipe_of(name, options.recipe)
+    if recipe is None:
+        raise UsageError(f"--recipe {options.recipe}: {name} has paper, short and short-gpu")
+    epochs = options.epochs or recipe.epochs
+    return replace(recipe, epochs=epochs, seed=spec.seed)
+
+
+def _rains(spec: RunSpec) -> dict[str, Rain | None]:
+    """The rains by name, ``none`` among them; nothing where the set's own is trained on."""
+    words = spec.rain or (("given",) if spec.dataset == "pairs" else MIXTURE)
+    named = dict(pair for word in words for pair in rains_of(word))
+    if named == {"given": None}:
+        return {}
+    if "given" in named:
+        raise UsageError("--rain given: training takes 'given' alone, or rains that are made")
+    if not any(named.values()):
+        raise UsageError("--rain none: name a rain beside it, or there is nothing to learn")
+    return named
+
+
+def _hardware(device: str) -> str:
+    import platform
+
+    import torch
+
+    if device == "cuda":
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"

@@ -1,0 +1,324 @@
+"""Train a task network on a data set: checkpoint, curve, weights and their card in one folder.
+
+Derainers are trained by `harness.training.derainer`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from datasets.sample import Dataset, DatasetError, Sample
+from derainers.shards import weights_sha256
+from harness.plan import keys
+from harness.plan.plan import open_dataset
+from harness.scores.provenance import machine
+from harness.spec import RunSpec, UsageError
+
+Told = Callable[[int, float], bool]
+"""Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
+
+SPLITS = {"streetsim": "train:2400+train-720p:300"}
+"""What is trained on where no split is named; ``train`` elsewhere."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one network needs of the harness."""
+
+    task: tuple[str, ...]
+    """Tasks it serves: their labels are trained on, their scores stand in the card."""
+    scores: tuple[str, ...]
+    train: Callable[[Sequence[Sample], Mapping[int, str], Any, Path, Told, Path | None], Any]
+    """Function of (samples, classes by number, recipe, folder, told, weights to begin with)."""
+    recipe: Callable[[RunSpec, int | None], Any]
+
+
+def _refinenet(
+    samples: Sequence[Sample],
+    classes: Mapping[int, str],
+    recipe: Any,
+    folder: Path,
+    told: Told,
+    begin: Path | None,
+) -> Any:
+    from tasks.training.refinenet import train
+
+    if sorted(classes) != list(range(len(classes))):
+        raise UsageError("the classes of this data set are not numbered from 0 without a gap")
+    return train(samples, len(classes), recipe, folder / "checkpoint.pt", told, begin)
+
+
+def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
+    from tasks.training.refinenet import Recipe
+
+    shape: dict[str, Any] = {}
+    if spec.dataset == "streetsim":  # its images are larger than what a short run looks at
+        shape = {"crop_px": 256, "scale": (-0.55, 0.05), "epochs": 5, "warm_up_epochs": 0.3}
+    shape |= {} if epochs is None else {"epochs": epochs}
+    return replace(Recipe(), dtype=_dtype(spec), **shape)
+
+
+def _dtype(spec: RunSpec) -> Literal["fp32", "bf16"]:
+    if spec.dtype == "fp16":
+        raise UsageError("--dtype fp16: training is in fp32 or bf16")
+    return spec.dtype
+
+
+def _yolo(
+    samples: Sequence[Sample],
+    classes: Mapping[int, str],
+    recipe: Any,
+    folder: Path,
+    told: Told,
+    begin: Path | None,
+) -> Any:
+    from tasks.training.yolo import train
+
+    return train(samples, classes, recipe, folder, told, begin)
+
+
+def _yolo_recipe(spec: RunSpec, epochs: int | None) -> Any:
+    from tasks.training.yolo import Recipe
+
+    return replace(Recipe(), epochs=epochs or Recipe.epochs, dtype=_dtype(spec))
+
+
+NETWORKS = {
+    "refinenet": _Job(("semantic",), ("miou",), _refinenet, _refinenet_recipe),
+    "yolo": _Job(("detection", "instance"), ("ap50", "mask_ap50"), _yolo, _yolo_recipe),
+}
+"""Every task network that can be trained here, literally."""
+
+
+def train_network(
+    name: str,
+    spec: RunSpec,
+    out: Path,
+    epochs: int | None = None,
+    max_minutes: float | None = None,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    begin: Path | None = None,
+) -> Path:
+    """Train a task network.
+
+    Args:
+        name: A key of `NETWORKS`.
+        spec: Data set, split (several joined by ``+``), selection and limit.
+        out: Folder for checkpoint, ``curve.csv`` and the weights with their card; a training that
+            was broken off goes on from the checkpoint.
+        epochs: In place of the recipe's.
+        max_minutes: End after the first epoch that passes this time.
+        progress: Told (network, epochs done, epochs).
+        begin: Weights of the same network to begin with, instead of random ones.
+
+    Returns:
+        The weights, half floats: ``NAME-DATASET.safetensors``.
+
+    Raises:
+        UsageError: If labels are missing, or the folder holds another training.
+    """
+    job = NETWORKS[name]
+    recipe = job.recipe(spec, epochs)
+    split = spec.split or SPLITS.get(spec.dataset or "", "train")
+    dataset = open_splits(spec.model_copy(update={"task": job.task, "split": split}))
+    classes = dataset.classes if name == "refinenet" else dataset.categories
+    _require_labels(name, dataset, recipe.batch)
+    out.mkdir(parents=True, exist_ok=True)
+    before = begun_with(begin, begin and begin.with_name(begin.name + ".json"))
+    run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
+    run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
+    same_training(out / "training.json", run)
+    curve = _Curve(out / "curve.csv")
+    started = time.monotonic()
+
+    def told(epoch: int, loss: float) -> bool:
+        curve.add(epoch, loss)
+        progress(name, epoch, recipe.epochs)
+        return max_minutes is None or time.monotonic() - started < 60 * max_minutes
+
+    network = job.train(dataset.samples, classes, recipe, out, told, begin)
+    file = out / f"{name}-{dataset.name}.safetensors"
+    write_weights(file, network)
+    card = {
+        "network": name,
+        "classes": [classes[number] for number in sorted(classes)],
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "recipe": asdict(recipe),
+        "epochs_done": curve.last,
+        "trained_on": {
+            "dataset": dataset.name,
+            "split": split,
+            "images": len(dataset.samples),
+            "terms": dataset.terms,
+            **before.get("trained_on", {}),
+        },
+        **{k: v for k, v in before.items() if k != "trained_on"},
+        "hours": round(curve.hours, 2),
+        "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
+        "sha256": keys.file_sha256(file),
+    }
+    _write_card(file, card)
+    _write_card(file, card | {"validated_on": _validation(job, name, file, spec, out)})
+    return file
+
+
+def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
+    """What the card of a training says of the weights it began with; nothing where there are none.
+
+    Returns:
+        ``begun_with`` (their sha256, and hours and steps so far, None where no card tells them) and
+        ``trained_on`` with their own as ``before``.
+    """
+    if file is None or card is None:
+        return {}
+    try:
+        told = json.loads(card.read_bytes())
+        told = told if isinstance(told, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        told = {}
+    earlier = told.get("begun_with")
+    earlier = earlier if isinstance(earlier, dict) else {}
+    spent = {
+        key: [n for n in (told.get(last), earlier.get(key)) if isinstance(n, int | float)]
+        for key, last in (("hours", "hours"), ("steps", "steps_done"))
+    }
+    return {
+        "begun_with": {"sha256": weights_sha256(file)}
+        | {key: sum(counts) if counts else None for key, counts in spent.items()},
+        "trained_on": {"before": told.get("trained_on", {})},
+    }
+
+
+def open_splits(spec: RunSpec) -> Dataset:
+    """The data set of a spec, several splits joined by ``+`` as one; ids then begin with theirs."""
+    splits = (spec.split or "").split("+")
+    if len(splits) == 1:
+        return open_dataset(spec)
+    parts = [open_dataset(spec.model_copy(update={"split": split})) for split in splits]
+    samples = [
+        replace(sample, id=f"{split}/{sample.id}")
+        for split, part in zip(splits, parts, strict=True)
+        for sample in part.samples
+    ]
+    return replace(parts[0], split=spec.split or "", samples=samples)
+
+
+def _require_labels(name: str, dataset: Dataset, batch: int) -> None:
+    """Refuse a data set without the labels to train on, or with too few images."""
+    lacking = [
+        s
+        for s in dataset.samples
+        if (
+            s.label_map_path is None
+            if name == "refinenet"
+            else s.annotations is None or len(s.annotations.masks) < len(s.annotations.categories)
+        )
+    ]
+    if lacking or len(dataset.samples) < batch:
+        what = "label maps" if name == "refinenet" else "masks"
+        raise UsageError(
+            f"{dataset.name} {dataset.split}: {len(dataset.samples)} images, {len(lacking)} of "
+            f"them without {what}; training needs {what} of all and at least {batch} images"
+        )
+
+
+def same_training(file: Path, run: Mapping[str, Any]) -> None:
+    """Keep what is trained beside the checkpoint, and refuse to go on with something else."""
+    run = json.loads(json.dumps(run))
+    if not file.is_file():
+        file.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+        return
+    try:
+        kept = json.loads(file.read_bytes())
+    except ValueError:
+        kept = None
+    if kept != run:
+        raise UsageError(
+            f"{file.parent} holds another training ({file.name}): give a new --out, or the data "
+            "set and epochs it was begun with"
+        )
+
+
+class _Curve:
+    """Loss by epoch in a CSV file; epochs that are done again replace what stood there."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._began = time.monotonic()
+        self._rows: dict[int, tuple[str, str]] = {}
+        if file.is_file():
+            with file.open(newline="") as lines:
+                for row in csv.DictReader(lines):
+                    self._rows[int(row["epoch"])] = row["loss"], row["elapsed_s"]
+
+    def add(self, epoch: int, loss: float) -> None:
+        now = time.monotonic()
+        self._rows[epoch] = f"{loss:.7f}", f"{now - self._began:.1f}"
+        self._began = now
+        with self._file.open("w", newline="") as lines:
+            writer = csv.writer(lines)
+            writer.writerow(["epoch", "loss", "elapsed_s"])
+            writer.writerows([number, *row] for number, row in sorted(self._rows.items()))
+
+    @property
+    def last(self) -> int:
+        return max(self._rows, default=0)
+
+    @property
+    def hours(self) -> float:
+        return sum(float(elapsed_s) for _, elapsed_s in self._rows.values()) / 3600
+
+
+def write_weights(file: Path, network: Any) -> None:
+    """Write a network as half floats.
+
+    Raises:
+        UsageError: If they cannot hold a weight.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    state = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    if not all(torch.isfinite(value.float()).all() for value in state.values()):
+        raise UsageError("the training ended in weights that half floats cannot hold")
+    save_file(state, file)
+
+
+def _write_card(file: Path, card: Mapping[str, Any]) -> None:
+    text = json.dumps(card, indent=1, ensure_ascii=False)
+    file.with_name(file.name + ".json").write_text(text + "\n", encoding="utf-8")
+
+
+def _validation(
+    job: _Job, name: str, file: Path, spec: RunSpec, out: Path
+) -> dict[str, Any] | None:
+    """The network's scores on clean images of the ``val`` split; None where there is none."""
+    from harness.runs.engine import run
+
+    families = {"semantic": "refinenet", "detection": "yolo", "instance": "yolo-seg"}
+    judged = RunSpec(
+        dataset=spec.dataset,
+        data_root=spec.data_root,
+        split="val",
+        rain=("none",),
+        derainer=("identity",),
+        task=job.task,
+        model={task: f"{families[task]}@{file}" for task in job.task},
+        quality=("none",),
+        workspace=str(out / "validation"),
+    )
+    try:
+        results = run(judged)
+    except (DatasetError, UsageError):
+        return None
+    found = {r.metric: r.value for r in results.records if r.metric in job.scores}
+    return {"split": "val", "images": max(r.n for r in results.records), **found}

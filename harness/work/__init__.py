@@ -1,0 +1,1 @@
+"""One image under one condition: unit, pictures, what is to do, threads, Ray."""

@@ -1,0 +1,221 @@
+"""The page of a run: one HTML file that opens from disk and asks nothing of a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports.results.effects import effects
+from reports.tables.answers import answers
+from reports.tables.markdown import parts
+from reports.tables.text import COLUMNS, conditions, label, plain, words
+
+if TYPE_CHECKING:
+    from reports.plots.plots import Plot
+    from reports.results.record import GalleryItem, Results
+
+SIDES_PX = (640, 480, 360, 240, 160)
+"""Longer sides that the page's pictures may have."""
+WIDE_INCHES = 6
+"""Wider plots take the whole width of the page."""
+_FIGURE = re.compile(r"[-+[]*\d")
+"""How a cell begins that holds a figure."""
+VIEWS = {"instance": "masks", "semantic": "classes"}
+"""What a task colours."""
+THUMBNAIL = 80
+"""JPEG quality of the page's pictures."""
+MOST_BYTES = 10_000_000
+"""All pictures of the page together, so that it stays below 15 MB; the last of `SIDES_PX` holds."""
+
+
+def page(results: Results, drawn: Sequence[Plot]) -> str:
+    """The page as text; everything that came from outside is escaped."""
+    pictures = _pictures(results)
+    samples = {item.sample: item.why for item in results.gallery}
+    return rendered(
+        "report.html.j2",
+        results=results,
+        about=_about(results),
+        answers=answers(results),
+        parts=parts(results),
+        facts=_facts(results),
+        command=command(results.spec),
+        plots=[
+            {
+                "title": plot.title,
+                "source": _data("image/svg+xml", plot.svg),
+                "alt": plot.alt,
+                "is_wide": plot.figure.get_figwidth() > WIDE_INCHES,
+                "csv": _data("text/csv", plot.csv.encode()),
+                "csv_name": f"{plot.name}.csv",
+            }
+            for plot in drawn
+        ],
+        gallery=[(s, why, [p for p in pictures if p["sample"] == s]) for s, why in samples.items()],
+        sides=_sides(results),
+        has_boxes=any(p["boxes"] for p in pictures),
+        has_truth=any(p["truth"] for p in pictures),
+        views=list(dict.fromkeys(view for p in pictures for view, _ in p["views"])),
+        error_rows=[[e["sample"], e["stage"], e["message"]] for e in results.errors],
+        cost_rows=[
+            [
+                *words(c["rain"], c["derainer"]),
+                f"{c['median_s_per_image']:.4f}",
+                f"{c['n']:,}",
+                c["device"],
+                str(c["workers"]),
+            ]
+            for c in results.cost
+            if "/" not in c["derainer"]
+        ],
+    )
+
+
+def _about(results: Results) -> str:
+    """Of what the page tells, in a line."""
+    first = next(iter(results.records), None)
+    if first is None:
+        return f"{results.spec['dataset']}, nothing was measured."
+    models = dict.fromkeys(
+        f"{r.task} by {r.model}" for r in results.records if r.model and r.task in COLUMNS
+    )
+    images = max(r.n for r in results.records)
+    said = [f"{first.dataset} {first.split}", f"{images:,} images", *models]
+    return ", ".join(said) + "."
+
+
+def _facts(results: Results) -> dict[str, str]:
+    """What made the run; what says nothing is left out."""
+    weights = {r.derainer: r.weights for r in results.records if r.weights}
+    facts = {**results.provenance, "derainers' weights": weights, **results.spec}
+    return {k: _words(v) for k, v in facts.items() if v not in (None, [], {}, "")}
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template with our style and script; all text is escaped and on one line."""
+    import jinja2
+    from markupsafe import Markup
+
+    loader = jinja2.PackageLoader("reports.pages")
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: plain(value) if type(value) is str else value,
+    )
+    environment.filters["figures"] = _figures
+    style, script = (
+        Markup(loader.get_source(environment, f"report.{kind}")[0]) for kind in ("css", "js")
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(
+        style=style, script=script, script_hash=f"sha256-{digest}", **values
+    )
+
+
+def _figures(rows: Sequence[Sequence[str]]) -> set[int]:
+    """The columns of figures, which are set to the right; the first two name their row."""
+    found = set()
+    for column, cells in enumerate(zip(*rows, strict=True)):
+        told = [cell for cell in cells if cell not in ("", "–", "identical")]
+        if column > 1 and told and all(map(_FIGURE.match, told)):
+            found.add(column)
+    return found
+
+
+def _pictures(results: Results) -> list[dict[str, Any]]:
+    """The gallery in the order of the tables, as large as the page's size allows."""
+    order = {condition: i for i, condition in enumerate(conditions(results))}
+    gallery = sorted(
+        results.gallery, key=lambda item: order.get((item.rain, item.derainer), len(order))
+    )
+    made: list[dict[str, Any]] = []
+    for side_px in SIDES_PX:
+        made = [_picture(item, side_px) for item in gallery]
+        if sum(len(p["source"]) + sum(len(v) for _, v in p["views"]) for p in made) < MOST_BYTES:
+            break
+    return made
+
+
+def _sides(results: Results) -> list[str]:
+    """Which pictures are set against each other first: rainy, and the best of the first task."""
+    found = effects(results)
+    for task in COLUMNS:
+        mine = [e for e in found if e.task == task]
+        if mine:
+            best = max(mine, key=lambda e: e.difference)
+            return [label(best.rain, "identity"), label(best.rain, best.derainer)]
+    clean, rainy = [*(label(*c) for c in conditions(results)), "", ""][:2]
+    return [rainy, clean]
+
+
+def picture_name(item: GalleryItem) -> str:
+    """File name of a picture at full size."""
+    words = (item.sample, item.rain, item.derainer)
+    name = "-".join(re.sub(r"[^\w.=]+", "-", plain(word)).strip("-")[:40] for word in words)
+    return f"{name}-{item.key[:6]}.jpg"
+
+
+def _picture(item: GalleryItem, side_px: int) -> dict[str, Any]:
+    """A picture of the gallery as the template takes it."""
+    named = [(f"{VIEWS.get(task, task)} found", data) for task, data in item.labelled.items()]
+    named += [
+        (f"{VIEWS.get(task, task)} labelled (clean)", data) for task, data in item.truths.items()
+    ]
+    return {
+        "file": f"pictures/{picture_name(item)}",
+        "sample": item.sample,
+        "label": label(item.rain, item.derainer),
+        "width": item.width,
+        "height": item.height,
+        "font_px": max(item.width, item.height) / 40,
+        "source": _data("image/jpeg", _small(item.jpeg, side_px)),
+        "boxes": item.boxes,
+        "truth": item.truth,
+        "views": [(view, _data("image/jpeg", _small(data, side_px))) for view, data in named],
+    }
+
+
+def _small(jpeg: bytes, side_px: int) -> bytes:
+    """A picture for the page, whose longer side is at most so long; at full size it lies beside."""
+    from datasets.image import decode, encode_jpeg, shrink
+
+    return encode_jpeg(shrink(decode(jpeg, "picture"), side_px), THUMBNAIL)
+
+
+def command(spec: Mapping[str, Any]) -> str:
+    """The command line that makes a run again."""
+    words = ["python", "-m", "harness", "run"]
+    for field, value in spec.items():
+        flag = "--" + field.replace("_", "-")
+        if field == "model":
+            words += [w for task, file in value.items() for w in (flag, f"{task}={file}")]
+        elif isinstance(value, list | tuple):
+            words += [flag, ",".join(map(str, value))] if value else []
+        elif isinstance(value, bool):
+            words += [flag if value else f"--no-{flag[2:]}"]
+        elif value is not None:
+            words += [flag, str(value)]
+    return shlex.join(words)
+
+
+def _words(value: Any) -> str:
+    """A fact of a run, without the signs of a programming language."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(v) for v in value)
+    if value is None or isinstance(value, bool):
+        return "–" if value is None else "yes" if value else "no"
+    return str(value)
+
+
+def _data(kind: str, data: bytes) -> str:
+    """A picture inside the page; marked as safe, which base64 is."""
+    from markupsafe import Markup
+
+    return Markup(f"data:{kind};base64,{base64.b64encode(data).decode()}")

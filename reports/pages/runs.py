@@ -1,0 +1,214 @@
+"""Many runs on one page: a leaderboard, and two runs against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports.pages.run import rendered
+from reports.results.effects import Effect, effects, holm, primary, two_sided
+from reports.results.record import FEWEST, LEVEL, interval
+from reports.tables.text import (
+    COLUMNS,
+    Table,
+    cell,
+    grid,
+    marks,
+    place,
+    plain,
+    signed,
+    span,
+    title,
+    words,
+    written,
+)
+
+if TYPE_CHECKING:
+    from reports.results.record import Record, Results
+
+
+def write_board(runs: Sequence[Results], directory: Path) -> None:
+    """Write ``board.html`` and ``board.md``: every condition of every run, newest first."""
+    said = [f"{len(runs)} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
+    _write(board(runs), "Leaderboard", said, directory / "board")
+
+
+def write_comparison(first: Results, second: Results, directory: Path) -> None:
+    """Write ``compare.html`` and ``compare.md``: what changed from the first run to the second."""
+    table = comparison(first, second)
+    _write(table, "Two runs", differences(first, second), directory / "compare")
+
+
+def _write(table: Table, heading: str, said: list[str], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    headings, rows, notes = table
+    page = rendered(
+        "board.html.j2", heading=heading, sentences=said, headings=headings, rows=rows, notes=notes
+    )
+    file.with_suffix(".html").write_text(page, encoding="utf-8")
+    lines = [*map(cell, said), *grid(headings, rows), *map(cell, notes)]
+    text = "\n".join(line if line.startswith("|") else f"{line}\n" for line in lines)
+    file.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+
+
+def board(runs: Sequence[Results]) -> Table:
+    """Each task's primary metric of every condition.
+
+    Args:
+        runs: Newest first; of a number that stands in several, the newest is shown.
+    """
+    headings = ["rain", "derainer", "data set", "task", "network", "metric", "value"]
+    headings += ["95 % interval", "against rainy", "verdict", "images", "run"]
+    marked: set[str] = set()
+    rows: dict[tuple[Any, ...], tuple[Any, list[str]]] = {}
+    for run in runs:
+        judged = {(e.rain, e.derainer, e.task): e for e in effects(run)}
+        wanted = {task: primary(run, task) for task in COLUMNS}
+        for record in run.records:
+            if record.metric != wanted.get(record.task) or "/" in record.derainer:
+                continue
+            data = run.provenance.get("data_fingerprint")
+            key = (data, record.cell(), record.weights, record.model, record.seed)
+            effect = judged.get((record.rain, record.derainer, record.task))
+            rows.setdefault(key, (_rank(record), _row(run, record, effect, marked)))
+    ranked = [row for _, row in sorted(rows.values(), key=lambda pair: pair[0])]
+    notes = [
+        "Of each task its primary metric, the best first within a data set, task and rain; against "
+        "rainy: paired difference to the rainy input of the same run; verdict: significant at 5 % "
+        "for all derainers of that run's rain and task (Holm). Values of different data sets or "
+        "numbers of images do not compare."
+    ]
+    return headings, ranked, notes + marks(marked)
+
+
+def _rank(record: Record) -> tuple[Any, ...]:
+    """Data set, task and rain, and within them the best score first."""
+    task = list(COLUMNS).index(record.task)
+    value = float("inf") if record.value is None else record.value
+    return record.dataset, record.split, task, place(record.rain), -value
+
+
+def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) -> list[str]:
+    change = effect and f"{signed(effect.difference, effect.unit)} {span(effect.ci, effect.unit)}"
+    return [
+        *words(record.rain, record.derainer),
+        plain(f"{record.dataset} {record.split}"),
+        record.task,
+        plain(record.model or "–"),
+        title(record.metric),
+        written(record, marked),
+        span(record.ci, record.unit, sign=False),
+        change or "–",
+        (effect and effect.verdict) or "–",
+        str(record.n),
+        run.run[:12],
+    ]
+
+
+def comparison(first: Results, second: Results) -> Table:
+    """Each number that both runs hold, of the tasks' primary metrics: second − first."""
+    pairs = sorted(_common(first, second), key=lambda pair: _rank(pair[0])[:-1])
+    paired = _same_sets(first, second)
+    drawn = [_drawn(first, second, a, b, paired) for a, b in pairs]
+    raw = [None if d is None else two_sided(d) for d in drawn]
+    corrected = iter(holm([p for p in raw if p is not None]))
+    marked: set[str] = set()
+    rows = []
+    for (a, b), d, p in zip(pairs, drawn, raw, strict=True):
+        assert a.value is not None
+        assert b.value is not None
+        change = b.value - a.value
+        verdict = "the same" if change == 0 else "–"
+        if p is not None and change != 0:
+            word = "higher" if change > 0 else "lower"
+            verdict = word if next(corrected) < LEVEL else "no significant difference"
+        elif p is not None:
+            next(corrected)
+        rows.append(
+            [
+                *words(a.rain, a.derainer),
+                a.task,
+                title(a.metric),
+                written(a, marked),
+                written(b, marked),
+                signed(change, a.unit),
+                span(None if d is None else interval(d), a.unit),
+                verdict,
+            ]
+        )
+    headings = ["rain", "derainer", "task", "metric", f"run {first.run[:12]}"]
+    headings += [f"run {second.run[:12]}", "difference", "95 % interval", "verdict"]
+    how = "paired over the same resampled images" if paired else "of independent sets of images"
+    notes = [
+        f"Differences second − first, {how}; verdict: significant at 5 % for all rows together "
+        "(Holm).",
+    ]
+    return headings, rows, notes + marks(marked)
+
+
+def differences(first: Results, second: Results) -> list[str]:
+    """In words: what sets two runs apart beside their numbers."""
+    said = []
+    for name, a, b in (
+        ("The data", *(r.provenance.get("data_fingerprint") for r in (first, second))),
+        ("The commit", *(r.provenance.get("commit") for r in (first, second))),
+        ("The versions", *(r.provenance.get("versions") for r in (first, second))),
+        ("The task networks", *(r.provenance.get("models") for r in (first, second))),
+    ):
+        said.append(f"{name}: {'the same' if a == b else 'not the same'}.")
+    for field in sorted({*first.spec, *second.spec}):
+        a, b = first.spec.get(field), second.spec.get(field)
+        if a != b:
+            said.append(f"{field}: {_word(a)} in the first, {_word(b)} in the second.")
+    cells = [{r.cell() for r in run.records} for run in (first, second)]
+    alone = [len(cells[0] - cells[1]), len(cells[1] - cells[0])]
+    if any(alone):
+        said.append(f"{alone[0]} numbers stand in the first run alone, {alone[1]} in the second.")
+    return said
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value in (None, {}) else str(value)
+
+
+def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
+    theirs = {r.cell(): r for r in second.records}
+    wanted = {task: primary(first, task) for task in dict.fromkeys(r.task for r in first.records)}
+    pairs = [(r, theirs[r.cell()]) for r in first.records if r.cell() in theirs]
+    return [
+        (a, b)
+        for a, b in pairs
+        if a.metric == wanted[a.task] and a.value is not None and b.value is not None
+    ]
+
+
+def _same_sets(first: Results, second: Results) -> bool:
+    """Whether both were resampled alike: the same images in the same groups, as often."""
+    a, b = first.provenance, second.provenance
+    alike = all(a.get(k) == b.get(k) for k in ("data_fingerprint", "groups", "blocks"))
+    return alike and _times(first) == _times(second)
+
+
+def _times(run: Results) -> int:
+    """How often a run's images were resampled."""
+    return len(next(iter(run.draws.values()), ()))
+
+
+def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:
+    """Differences on resampled sets; None where they say nothing."""
+    ours, theirs = first.draws.get(a.cell()), second.draws.get(b.cell())
+    groups = min(r.provenance.get("groups", a.n) for r in (first, second))
+    if ours is None or theirs is None or groups < FEWEST:
+        return None
+    if not paired:
+        # Resamples of two sets have nothing in common but their number.
+        times = min(len(ours), len(theirs))
+        ours, theirs = ours[:times], np.random.default_rng(0).permutation(theirs)[:times]
+    both = theirs.astype(np.float64) - ours
+    defined = both[np.isfinite(both)]
+    return defined if len(defined) > 1 else None

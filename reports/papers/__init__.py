@@ -1,0 +1,1 @@
+"""What papers print: claims beside their YAML."""

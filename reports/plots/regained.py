@@ -1,0 +1,83 @@
+"""Points that deraining regains: its change of the task's primary metric, with the verdict."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reports.plots.plots import Plot, legend_below, panels, short, style
+from reports.results.effects import Effect, effects
+from reports.tables.text import conditions, inert, signed, title
+
+if TYPE_CHECKING:
+    from reports.results.record import Results
+
+
+def regained(results: Results, task: str) -> Plot | None:
+    """A panel per rain, a row per derainer; a hollow mark where no difference was shown.
+
+    The dashed line is all that the rain cost: a derainer that reaches it gives the clean score.
+    """
+    found = [e for e in effects(results) if e.task == task]
+    if not found:
+        return None
+    rains = list(dict.fromkeys(e.rain for e in found))
+    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
+    rows = sorted({e.derainer for e in found}, key=derainers.index)
+    figure, drawn = panels(len(rains), 4.2, 1.4 + 0.36 * len(rows), sharex=True, sharey=True)
+    for panel, rain in zip(drawn, rains, strict=True):
+        for effect in (e for e in found if e.rain == rain):
+            y, look = rows.index(effect.derainer), style(derainers.index(effect.derainer))
+            if effect.ci is not None:
+                panel.plot(effect.ci, (y, y), color=look["color"], lw=2, alpha=0.6)
+            is_shown = effect.verdict in ("better", "worse")
+            face = look["color"] if is_shown else "white"
+            panel.plot(effect.difference, y, **look, ms=7, markerfacecolor=face)
+            panel.annotate(
+                signed(effect.difference, effect.unit),
+                (effect.difference, y),
+                xytext=(0, 6),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+            )
+        panel.axvline(0, color="black", lw=1)
+        cost = _cost(results, found[0], rain)
+        if cost is not None:
+            panel.axvline(cost, color="black", lw=1, ls="--", label="all that the rain cost")
+        panel.set_title(short(rain), fontsize=10)
+        panel.set_xlabel(f"{title(found[0].metric)}, derained − rainy")
+        panel.grid(axis="x", alpha=0.3)
+        panel.margins(x=0.12)
+    drawn[0].set_yticks(range(len(rows)), list(map(short, rows)))
+    drawn[0].set_ylim(len(rows) - 0.5, -0.7)
+    legend_below(figure)
+    said = "; ".join(
+        f"{e.rain}, {e.derainer} {signed(e.difference, e.unit)}, {e.verdict or 'no verdict'}"
+        for e in found
+    )
+    alt = f"Change of {title(found[0].metric)} by each derainer, with 95 % intervals: {said}"
+    return Plot(f"change-{task}", f"Points regained, {task}", figure, alt, _csv(found))
+
+
+def _cost(results: Results, effect: Effect, rain: str) -> float | None:
+    """What the rain cost; None in decibels, where the clean image has no finite score."""
+    clean, floor = (
+        results.value(r, "identity", effect.task, effect.metric) for r in ("none", rain)
+    )
+    if clean is None or floor is None or clean.value is None or floor.value is None:
+        return None
+    return clean.value - floor.value
+
+
+def _csv(found: Sequence[Effect]) -> str:
+    """The rows as numbers."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["rain", "derainer", "metric", "change", "low", "high", "verdict"])
+    for e in found:
+        names = map(inert, (e.rain, e.derainer, e.metric))
+        writer.writerow([*names, e.difference, *(e.ci or (None, None)), e.verdict])
+    return buffer.getvalue()

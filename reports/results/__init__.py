@@ -1,0 +1,1 @@
+"""Records, results and the statistics on them: data, draws nothing."""

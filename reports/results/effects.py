@@ -1,0 +1,217 @@
+"""What each derainer changes against the rainy input, and whether that is more than chance.
+
+Differences are paired: both conditions were reduced on the same resampled sets, so their replicates
+are subtracted. A family is the derainers of one rain and task, on the task's primary metric;
+within it p-values are corrected by Holm ("A simple sequentially rejective multiple test procedure",
+Scandinavian Journal of Statistics 1979). Other metrics have intervals and no verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.results.record import FEWEST, IMAGE_METRIC, LEVEL, interval
+from reports.tables.text import rains
+
+if TYPE_CHECKING:
+    from reports.results.record import Record, Results
+
+SEEN = 2.8
+"""A true difference of that many standard deviations is found in 80 % of studies at 5 %."""
+TARGETS = {"fraction": 0.01, "dB": 0.2}
+"""Differences that a study should be able to show, by unit."""
+CLEAR = 4.0
+"""Rain must cost that many standard deviations before a share of it means anything."""
+FEW_FOR_AP = 1000
+"""Below as many images, AP over many classes is biased when resampled; pooled AP is not."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One derainer on one rain and task, against the rainy input."""
+
+    rain: str
+    derainer: str
+    task: str
+    metric: str
+    unit: str
+    difference: float
+    """Derained − rainy."""
+    ci: tuple[float, float] | None
+    """95 % percentile interval of the difference."""
+    p_value: float | None
+    """Two-sided, from the replicates, corrected within the family."""
+    verdict: str | None
+    """``better``, ``worse``, ``no significant difference``; None where nothing can be said."""
+    smallest: float | None
+    """Smallest true difference that this many images could have been expected to show."""
+    needed: int | None
+    """Images that would be needed to show the difference in `TARGETS`."""
+    recovery: float | None
+    """Share of what the rain cost that came back, where the rain's cost is clear; never of dB."""
+    recovery_ci: tuple[float, float] | None
+    harm: float | None
+    """Derained clean − clean, where clean images were derained."""
+    harm_ci: tuple[float, float] | None
+    lower: float | None
+    """Share of the images whose own score is below that of the rainy input."""
+
+
+def primary(results: Results, task: str) -> str | None:
+    """The metric on which a task's verdicts are given; None if the run does not hold it."""
+    have = [r.metric for r in results.records if r.task == task]
+    n = max((r.n for r in results.records), default=0)
+    name = {
+        "detection": "ap_pooled" if n < FEW_FOR_AP else "ap",
+        "instance": "mask_ap",
+        "semantic": "miou",
+        "quality": "psnr_y_db",
+    }.get(task)
+    return next((m for m in have if m.partition("@")[0] == name), None)
+
+
+def effects(results: Results) -> list[Effect]:
+    """Every derainer's effect on every rain and task, families in the order of the tables."""
+    found = []
+    for task in dict.fromkeys(r.task for r in results.records):
+        metric = primary(results, task)
+        if metric is None:
+            continue
+        rows = [r for r in results.records if (r.task, r.metric) == (task, metric)]
+        for rain in rains(results):
+            floor = results.value(rain, "identity", task, metric)
+            if floor is None or floor.value is None:
+                continue
+            family = [r for r in rows if r.rain == rain and r.value is not None and r.is_derained]
+            found += _family(results, floor, family)
+    return found
+
+
+def _family(results: Results, floor: Record, family: list[Record]) -> list[Effect]:
+    """Effects of the derainers of one rain and task."""
+    drawn = [_paired(results, floor, record) for record in family]
+    raw = [None if d is None else two_sided(d) for d in drawn]
+    if any(d is not None and 2 * len(family) >= LEVEL * (1 + len(d)) for d in drawn):
+        raw = [None] * len(family)  # so many derainers need more resamples than there are
+    corrected = iter(holm([p for p in raw if p is not None]))
+    made = []
+    for record, d, p in zip(family, drawn, raw, strict=True):
+        assert record.value is not None
+        assert floor.value is not None
+        difference = record.value - floor.value
+        p_value = None if p is None else next(corrected)
+        deviation = None if d is None else float(d.std(ddof=1))
+        ceiling = results.value("none", "identity", record.task, record.metric)
+        recovery, recovery_ci = _recovery(results, ceiling, floor, record)
+        broken = results.value("none", record.derainer, record.task, record.metric)
+        harm, harm_ci = _harm(results, ceiling, broken)
+        target = TARGETS.get(record.unit)
+        made.append(
+            Effect(
+                rain=record.rain,
+                derainer=record.derainer,
+                task=record.task,
+                metric=record.metric,
+                unit=record.unit,
+                difference=difference,
+                ci=None if d is None else interval(d),
+                p_value=p_value,
+                verdict=None if p_value is None else _verdict(difference, p_value),
+                smallest=None if deviation is None else SEEN * deviation,
+                needed=None
+                if deviation is None or target is None
+                else math.ceil(record.n * (SEEN * deviation / target) ** 2),
+                recovery=recovery,
+                recovery_ci=recovery_ci,
+                harm=harm,
+                harm_ci=harm_ci,
+                lower=_lower(results, floor, record),
+            )
+        )
+    return made
+
+
+def two_sided(differences: NDArray[Any]) -> float:
+    """Bootstrap p-value of no difference; at least 2/(B + 1)."""
+    below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
+    return min(1.0, 2 * (1 + min(below, above)) / (1 + len(differences)))
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """p-values of a family such that it errs at most as often as one of them alone."""
+    order = np.argsort(p_values, kind="stable")
+    corrected = np.empty(len(p_values))
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return [float(p) for p in corrected]
+
+
+def _verdict(difference: float, p_value: float) -> str:
+    if p_value >= LEVEL:
+        return "no significant difference"
+    return "better" if difference > 0 else "worse"
+
+
+def _paired(results: Results, first: Record | None, second: Record | None) -> Any:
+    """Differences on the resampled sets, second − first; None where they say nothing."""
+    if first is None or second is None:
+        return None
+    a, b = results.draws.get(first.cell()), results.draws.get(second.cell())
+    if a is None or b is None or results.provenance.get("groups", first.n) < FEWEST:
+        return None
+    both = b.astype(np.float64) - a
+    defined = both[np.isfinite(both)]
+    return defined if len(defined) > 1 else None
+
+
+def _recovery(
+    results: Results, ceiling: Record | None, floor: Record, record: Record
+) -> tuple[float | None, tuple[float, float] | None]:
+    """(derained − rainy)/(clean − rainy) of the totals, and its interval."""
+    cost = _paired(results, floor, ceiling)
+    if record.unit == "dB" or cost is None or ceiling is None or ceiling.value is None:
+        return None, None
+    assert floor.value is not None
+    assert record.value is not None
+    whole = ceiling.value - floor.value
+    if whole <= CLEAR * float(cost.std(ddof=1)):
+        return None, None
+    rainy, derained, clean = (
+        results.draws[r.cell()].astype(np.float64) for r in (floor, record, ceiling)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = (derained - rainy) / (clean - rainy)
+    return (record.value - floor.value) / whole, interval(shares)
+
+
+def _lower(results: Results, floor: Record, record: Record) -> float | None:
+    """Share of the images whose own score fell below their rainy one; None where none have one."""
+    metric = IMAGE_METRIC.get(record.task, record.metric)
+    before, after = (
+        results.by_image.values.get("|".join((r.rain, r.derainer, r.task, metric)))
+        for r in (floor, record)
+    )
+    if before is None or after is None:
+        return None
+    # An image that equals its reference counts: nothing is above it.
+    both = ~np.isnan(before) & ~np.isnan(after)
+    return float((after < before)[both].mean()) if both.any() else None
+
+
+def _harm(
+    results: Results, ceiling: Record | None, broken: Record | None
+) -> tuple[float | None, tuple[float, float] | None]:
+    """Derained clean − clean, and its interval."""
+    if ceiling is None or broken is None or None in (ceiling.value, broken.value):
+        return None, None
+    assert ceiling.value is not None
+    assert broken.value is not None
+    drawn = _paired(results, ceiling, broken)
+    return broken.value - ceiling.value, None if drawn is None else interval(drawn)

@@ -1,0 +1,161 @@
+"""Which derainer helps which task, by how much, at what cost, and is that real? In words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.results.effects import TARGETS, Effect, effects, primary
+from reports.tables.text import COLUMNS, places, plain, rains, signed, span, title
+
+if TYPE_CHECKING:
+    from reports.results.record import Record, Results
+
+TRAINED = {"rain": "this kind of rain", "images": "this data set"}
+"""What a derainer may have been trained on."""
+MOST_NAMES = 4
+"""Derainers that a headline names before it counts."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run says of one task under one rain."""
+
+    about: str
+    headline: str
+    rain: str
+    """What the rain does to the score."""
+    derainers: list[str]
+    """A sentence for each, the largest change first."""
+
+
+def answers(results: Results) -> list[Answer]:
+    """An answer for each task and rain, tasks first and image quality last."""
+    found = []
+    family = effects(results)
+    for task in COLUMNS:
+        metric = primary(results, task)
+        for rain in rains(results):
+            floor = metric and results.value(rain, "identity", task, metric)
+            if not floor or floor.value is None:
+                continue
+            mine = [e for e in family if (e.task, e.rain) == (task, rain)]
+            mine.sort(key=lambda e: -e.difference)
+            subject = {"quality": "Image quality"}.get(task, task.capitalize())
+            found.append(
+                Answer(
+                    plain(f"{subject} under {rain}"),
+                    _headline(mine),
+                    _rain(results, floor),
+                    [_derainer(results, floor, e) for e in mine],
+                )
+            )
+    return found
+
+
+def _headline(family: Sequence[Effect]) -> str:
+    """The verdicts of a family in a sentence."""
+    if not family:
+        return "Nothing was derained."
+    if all(e.verdict is None for e in family):
+        return "Too little was measured for a verdict."
+    better, worse = (
+        [plain(e.derainer) for e in family if e.verdict == verdict]
+        for verdict in ("better", "worse")
+    )
+    if not better and not worse:
+        return "No significant difference."
+    if any(e.unit == "dB" for e in family):
+        name = title(family[0].metric).replace(" [dB]", "")
+        up, down = f"raise{{}} {name}", "lower{} it" if better else f"lower{{}} {name}"
+    else:
+        up, down = "help{}", "make{} it worse"
+    said = [
+        f"{_names(names)} {verb.format('s' if len(names) == 1 else '')}"
+        for names, verb in ((better, up), (worse, down))
+        if names
+    ]
+    return f"{'Yes' if better else 'No'}: {'; '.join(said)}."
+
+
+def _names(names: Sequence[str]) -> str:
+    """Names as a list in words."""
+    if len(names) > MOST_NAMES:
+        names = [*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} more"]
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _rain(results: Results, floor: Record) -> str:
+    """What the rain does to the score, and whether that is more than chance."""
+    assert floor.value is not None
+    name, clean = _metric(floor), results.value("none", "identity", floor.task, floor.metric)
+    rainy = _amount(floor.value, floor.unit)
+    found = None if clean is None else results.compare(clean, floor)
+    if clean is None or clean.value is None or found is None:
+        return f"{name} is {rainy} on rainy images."
+    both = f"{rainy} on rainy images, {_amount(clean.value, clean.unit)} on clean ones"
+    if found.ci is None:
+        return f"{name} is {both}."
+    if found.ci[1] < 0:
+        return f"The rain lowers {name}: {both}."
+    return f"The rain costs no {name} for certain: {both}, difference {span(found.ci, floor.unit)}."
+
+
+def _derainer(results: Results, floor: Record, effect: Effect) -> str:
+    """What one derainer does, what that costs, and how far it can be believed."""
+    assert floor.value is not None
+    unit = effect.unit
+    record = results.value(effect.rain, effect.derainer, effect.task, effect.metric)
+    trained = [words for key, words in TRAINED.items() if record and key in (record.seen or ())]
+    about = f" (trained on {' and '.join(trained)})" if trained else ""
+    said = [f"{plain(effect.derainer)}{about}: "]
+    said.append(f"{_amount(floor.value + effect.difference, unit)}, {_change(effect)}")
+    if effect.verdict == "better" and effect.recovery is not None:
+        said.append(f"; that is {100 * effect.recovery:.0f} % of what the rain cost")
+    if effect.verdict == "no significant difference" and effect.smallest is not None:
+        said.append(f"; a change of {_amount(effect.smallest, unit)} would have shown")
+        if effect.needed is not None:
+            said.append(f", with {effect.needed:,} images one of {_amount(TARGETS[unit], unit)}")
+    if effect.harm is not None:
+        said.append(f"; on clean images {signed(effect.harm, unit)}{_unit(unit)}")
+    return "".join(said) + "." + _cost(results, effect)
+
+
+def _change(effect: Effect) -> str:
+    """A difference in words, with its interval."""
+    word = "better" if effect.difference > 0 else "worse"
+    amount = f"{_amount(abs(effect.difference), effect.unit)} {word} than the rainy input"
+    if effect.ci is None:
+        return f"{amount} (no interval)"
+    low, high = (signed(v, effect.unit) for v in effect.ci)
+    shown = f"95 % interval {low} to {high}"
+    if effect.verdict in ("better", "worse"):
+        return f"{amount} ({shown})"
+    said = effect.verdict or "no verdict on a difference"
+    return f"{said} to the rainy input ({signed(effect.difference, effect.unit)}, {shown})"
+
+
+def _cost(results: Results, effect: Effect) -> str:
+    """Seconds an image, in a sentence of its own."""
+    for row in results.cost:
+        if (row["rain"], row["derainer"]) == (effect.rain, effect.derainer):
+            return f" It takes {seconds(row['median_s_per_image'])} an image."
+    return ""
+
+
+def seconds(value: float) -> str:
+    """A time as it is read best."""
+    return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def _metric(record: Record) -> str:
+    return title(record.metric).replace(" [dB]", "")
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:.{places(unit)}f}{_unit(unit)}"
+
+
+def _unit(unit: str) -> str:
+    return " dB" if unit == "dB" else ""

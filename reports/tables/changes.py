@@ -1,0 +1,112 @@
+"""What each derainer changes against the rainy input, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.results.effects import Effect, effects
+from reports.tables.text import (
+    PRIMARY,
+    Table,
+    base,
+    conditions,
+    marks,
+    metrics,
+    places,
+    plain,
+    signed,
+    span,
+    title,
+    words,
+    written_change,
+)
+
+if TYPE_CHECKING:
+    from reports.results.record import Results
+
+
+def verdicts(results: Results) -> Table:
+    """Changes of the tasks' primary metrics, with verdicts; no rows where nothing was derained.
+
+    The columns of recovery and harm stand there only where something fills them.
+    """
+    found = effects(results)
+    marked: set[str] = set()
+    columns: dict[str, list[str]] = {
+        "rain": [plain(e.rain) for e in found],
+        "derainer": [plain(e.derainer) for e in found],
+        "metric": [title(e.metric) for e in found],
+        "change": [_change(results, e, marked) for e in found],
+        "verdict": [e.verdict or "–" for e in found],
+        "could be shown": ["–" if e.smallest is None else _size(e.smallest, e) for e in found],
+        "images needed": ["–" if e.needed is None else f"{e.needed:,}" for e in found],
+    }
+    if any(e.recovery is not None for e in found):
+        columns["of rain's cost"] = [_share(e) for e in found]
+    if any(e.harm is not None for e in found):
+        columns["clean images"] = [
+            "–" if e.harm is None else f"{signed(e.harm, e.unit)} {span(e.harm_ci, e.unit)}"
+            for e in found
+        ]
+    if any(e.lower is not None for e in found):
+        columns["images below rainy"] = [
+            "–" if e.lower is None else f"{100 * e.lower:.0f} %" for e in found
+        ]
+    lines = [
+        "Change: derained − rainy, paired, with its 95 % interval; verdict: significant at 5 % for "
+        "all derainers of a rain and task together (Holm), on the task's primary metric. Could be "
+        "shown: the smallest true difference that this many images show in 80 % of studies; images "
+        "needed: to show 0.01, or 0.2 dB, that well."
+    ]
+    if any(e.ci is not None and e.verdict is None for e in found):
+        lines.append("No verdict (–): too few resamples for so many derainers.")
+    if "of rain's cost" in columns:
+        lines.append(
+            "Of rain's cost: (derained − rainy)/(clean − rainy), where rain's cost is clear."
+        )
+    if "clean images" in columns:
+        lines.append("Clean images: derained clean − clean; below 0 the derainer does harm.")
+    if "images below rainy" in columns:
+        lines.append(
+            "Images below rainy: share of the images whose own score (F1 at confidence 0.25 and "
+            "IoU 0.5, mean IoU, or PSNR-Y) deraining lowered."
+        )
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    return list(columns), rows, lines + marks(marked)
+
+
+def _change(results: Results, effect: Effect, marked: set[str]) -> str:
+    record = results.value(effect.rain, effect.derainer, effect.task, effect.metric)
+    return written_change(results, record, marked)
+
+
+def _size(value: float, effect: Effect) -> str:
+    return f"{value:.{places(effect.unit)}f}"
+
+
+def _share(effect: Effect) -> str:
+    """A recovery in percent with its interval."""
+    if effect.recovery is None:
+        return "–"
+    ci = effect.recovery_ci
+    shown = "" if ci is None else f" [{100 * ci[0]:.0f}, {100 * ci[1]:.0f}]"
+    return f"{100 * effect.recovery:.0f} %{shown}"
+
+
+def others(results: Results) -> Table:
+    """Changes of the summary's other metrics, with intervals and without verdicts."""
+    shown = [(t, m) for t, m in metrics(results) if base(m) not in PRIMARY]
+    marked: set[str] = set()
+    rows = []
+    for rain, derainer in conditions(results):
+        if derainer == "identity" or derainer.endswith("/mask"):
+            continue
+        records = [results.value(rain, derainer, *m) for m in shown]
+        cells = [written_change(results, record, marked) or "–" for record in records]
+        if set(cells) - {"–"}:
+            rows.append([*words(rain, derainer), *cells])
+    lines = [
+        "Derained − rainy, in the first rows derained clean − clean; 95 % percentile intervals of "
+        "the paired differences, and no verdicts: those are given on one metric of each task."
+    ]
+    return ["rain", "derainer", *(title(m) for _, m in shown)], rows, lines + marks(marked)

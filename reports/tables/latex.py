@@ -1,0 +1,103 @@
+"""Tables for papers: LaTeX with booktabs, the best in bold, the second best underlined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reports.tables.summary import notes
+from reports.tables.text import (
+    LOWER_IS_BETTER,
+    base,
+    conditions,
+    metrics,
+    plain,
+    title,
+    words,
+    written,
+)
+
+if TYPE_CHECKING:
+    from reports.results.record import Record, Results
+
+SIGNS = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "†": r"\textsuperscript{\dag}",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "·": r"$\cdot$",
+    "–": "--",
+    "×": r"$\times$",
+    "σ": r"$\sigma$",
+    "≥": r"$\geq$",
+    **{sign: "\\" + sign for sign in "&%$#_{}"},
+}
+"""What LaTeX would take for something else, or does not know."""
+
+
+def latex(results: Results) -> str:
+    """The summary: a block of rows per rain, ranks among its derainers and the rainy input."""
+    shown = metrics(results)
+    marked: set[str] = set()
+    rows: list[list[str] | None] = []
+    before: str | None = None
+    for rain, derainer in conditions(results):
+        if before is not None and rain != before:
+            rows.append(None)
+        before = rain
+        cells = list(map(escaped, words(rain, derainer)))
+        for task, metric in shown:
+            record = results.value(rain, derainer, task, metric)
+            text = escaped(written(record, marked))
+            cells.append(ranked(text, record, _rivals(results, rain, task, metric)))
+        rows.append(cells)
+    best = "Bold: the best of a rain and metric; underlined: the second; † and ? rows count."
+    caption = " ".join([*notes(results, marked), best])
+    return tabular(["rain", "derainer", *(escaped(title(m)) for _, m in shown)], rows, caption)
+
+
+def _rivals(results: Results, rain: str, task: str, metric: str) -> list[Record]:
+    """Records of one rain, among which the best is marked; none where nothing competes."""
+    if rain == "none":
+        return []
+    rows = [r for r in results.records if (r.rain, r.task, r.metric) == (rain, task, metric)]
+    return [r for r in rows if "/" not in r.derainer]
+
+
+def ranked(text: str, record: Record | None, rivals: Sequence[Record]) -> str:
+    """A cell's text, bold where no rival's value is better, underlined where one value is."""
+    if record is None or record.value is None or record not in rivals:
+        return text
+    lower = base(record.metric) in LOWER_IS_BETTER
+    values = {r.value for r in rivals if r.value is not None}
+    if len(values) < 2:
+        return text
+    better = sum(v < record.value if lower else v > record.value for v in values)
+    mark = {0: "textbf", 1: "underline"}.get(better)
+    return text if mark is None else rf"\{mark}{{{text}}}"
+
+
+def tabular(headings: Sequence[str], rows: Sequence[Sequence[str] | None], caption: str) -> str:
+    """A whole table float; None among the rows is a rule, cells are LaTeX already."""
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escaped(caption)}}}",
+        rf"\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}",
+        r"\toprule",
+        " & ".join(headings) + r" \\",
+        r"\midrule",
+        *(r"\midrule" if row is None else " & ".join(row) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that LaTeX sets as it is."""
+    return "".join(SIGNS.get(sign, sign) for sign in plain(text))

@@ -1,0 +1,46 @@
+"""What deraining does to parts of a data set, by an attribute of the images, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.tables.text import PRIMARY, Table, change, marks, plain, signed, span, title, written
+
+if TYPE_CHECKING:
+    from reports.results.record import Results
+
+NOTES = [
+    "Change: derained − rainy of the images of that part alone, on the task's pooled or mean "
+    "metric; 95 % percentile interval over the same resampled images as above, from 20 on. No "
+    "verdicts: these are many looks at the same images."
+]
+
+
+def table(results: Results) -> Table:
+    """Headings, rows and notes: a row per part, rain and derainer."""
+    headings = ["part", "rain", "derainer", "metric", "images"]
+    headings += ["clean", "rainy", "derained", "change", "95 % interval"]
+    marked: set[str] = set()
+    rows = []
+    for record in results.records:
+        metric, _, part = record.metric.partition("/")
+        is_part = "=" in part and metric in PRIMARY
+        if not is_part or record.rain == "none" or not record.is_derained:
+            continue
+        where = record.task, record.metric
+        clean = results.value("none", "identity", *where)
+        floor = results.value(record.rain, "identity", *where)
+        found = change(results, record)
+        rows.append(
+            [
+                plain(part),
+                plain(record.rain),
+                plain(record.derainer),
+                title(metric),
+                f"{record.n:,}",
+                *(written(r, marked) for r in (clean, floor, record)),
+                "–" if found is None else signed(found.difference, record.unit),
+                "–" if found is None else span(found.ci, record.unit),
+            ]
+        )
+    return headings, rows, [*NOTES, *marks(marked)]
