@@ -21,7 +21,7 @@ from datasets.rain import generator
 from harness.plan.plan import make_plan
 from harness.scores.replicates import resample_counts
 from harness.spec import RunSpec
-from reports.results.record import interval, level_interval
+from reports.results.intervals import interval, level_interval
 from tasks import quality
 from tasks.detection import resampled_averages
 

@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw
 
 from datasets.image import NDArrayByte, encode_jpeg, encode_png, round_to_bytes
 from datasets.rain import generator, parse
+from harness.plan.data import open_dataset
 from harness.plan.derainers import derainer_plan
-from harness.plan.plan import open_dataset
 from harness.spec import RunSpec
 from reports.pages.contact_sheet import font
 from tasks.quality import evidence

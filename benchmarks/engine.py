@@ -31,7 +31,7 @@ from datasets.rain.photoshop import PhotoshopRain
 from datasets.sample import Sample
 from derainers.derainer import Derainer
 from harness import RunSpec, run
-from harness.ledger.ledger import ImageCache
+from harness.ledger.images import ImageCache
 from harness.machine.memory import keep_large_blocks
 from harness.plan import keys
 from harness.runs import engine

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from harness.checks.runs import read_folder
-from reports.results.record import Results
+from harness.ledger.folder import load
+from reports.results.results import Results
 
 DOCS = Path(__file__).parent.parent / "docs"
 SSEQ = Path("reference", "sseq", "model.mat")
@@ -71,4 +71,4 @@ def run_suite(
     sseq = {"DERAIN_HARNESS_SSEQ_MODEL": str(data.resolve() / SSEQ)}
     subprocess.run(words, cwd=data, env={**sseq, **os.environ}, check=True)
     names = [entry["name"] for entry in yaml.safe_load(suite.read_text())]
-    return {name: read_folder(out / name) for name in names}
+    return {name: load(out / name) for name in names}

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.ledger.ledger import Ledger, pack
-from reports.results.record import ByImage, Correlation, Record, Results, arrays_of
+from harness.ledger.ledger import Ledger
+from harness.ledger.packed import pack
+from reports.results.record import Correlation, Record
+from reports.results.results import ByImage, Results, arrays_of
 
 IMAGES = 5000
 RAINS = ("coco350", "photoshop-heavy", "rain100h")

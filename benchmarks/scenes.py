@@ -18,7 +18,8 @@ from datasets.draw import COLOURS, tint_classes
 from datasets.image import NDArrayByte, encode_jpeg, round_to_bytes
 from datasets.rain import RAINS, generator
 from datasets.sample import Sample
-from harness.plan.plan import derainer_plan, open_dataset
+from harness.plan.data import open_dataset
+from harness.plan.plan import derainer_plan
 from harness.spec import RunSpec
 from reports.pages.contact_sheet import contact_sheet
 

@@ -16,9 +16,11 @@ from typing import Any
 
 from pages import DOCS, arguments, filled, run_suite
 
-from reports.results.effects import effects, primary
-from reports.results.record import Results
-from reports.tables.text import change, grid, places, rains, signed, span, title
+from reports.results.conditions import rains
+from reports.results.effects import effects
+from reports.results.metrics import primary, title
+from reports.results.results import Results
+from reports.tables.text import change, grid, places, signed, span
 
 SUITE, KEPT, PAGE = (DOCS / f"study.{ending}" for ending in ("yaml", "json", "md"))
 EFFECT = ("difference", "ci", "verdict", "recovery", "harm", "harm_ci")

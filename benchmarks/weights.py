@@ -23,10 +23,12 @@ from derainers.shards import shards
 from harness.checks.costs import measure
 from harness.checks.papers import select
 from harness.training.derainer import MIXTURE
-from reports.plots.plots import Plot, legend_below, panels, style
+from reports.plots.figure import Plot, legend_below, panels, style
 from reports.plots.scatter import draw_front
-from reports.results.record import Results, interval
-from reports.tables.text import grid, rains, signed, span
+from reports.results.conditions import rains
+from reports.results.intervals import interval
+from reports.results.results import Results
+from reports.tables.text import grid, signed, span
 
 SUITE, KEPT, PAGE, PLOT = (DOCS / f"weights.{ending}" for ending in ("yaml", "json", "md", "svg"))
 OURS = tuple(name for name, row in DERAINERS.items() if row.weights is not None)

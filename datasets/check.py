@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets import DATASETS
 from datasets.duplicates import alike, hashes_of_views
 from datasets.folder import SUFFIXES
 from datasets.image import UNREADABLE, ImageError, NDArrayByte
+from datasets.rows import DATASETS
 from datasets.sample import Dataset, DatasetError, Sample
 
 EXIF_ORIENTATION = 0x0112

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from derainers import DerainerError
+from derainers.errors import DerainerError
 from derainers.shards import card_file
 
 

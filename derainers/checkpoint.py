@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from derainers import DerainerError
+from derainers.errors import DerainerError
 from derainers.shards import shards
 
 WRAPPERS = ("state_dict", "params_ema", "params", "model", "net")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.image import NDArrayByte, NDArrayFloat, from_tensor, to_tensor
-from derainers import DerainerError
+from derainers.errors import DerainerError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 GRID_PX = 32

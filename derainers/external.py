@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from derainers import DerainerError
 from derainers.derainer import Derainer
+from derainers.errors import DerainerError
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat, decode
-from derainers import DerainerError
+from derainers.errors import DerainerError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 

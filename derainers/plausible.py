@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from datasets.image import decode, to_tensor
-from derainers import DerainerError
 from derainers.derainer import Derainer
+from derainers.errors import DerainerError
 
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 """Values of black and white that networks are fed with."""

@@ -1,44 +1,37 @@
 """Words and runs: the harness that ties data, rain, derainers, tasks and reports together.
 
-from harness import RunSpec, run
+from harness import RunSpec, compare, load, report, run
 results = run(RunSpec(dataset="coco", data_root="coco128", derainer=("granet",)))
+report(results, "out")
+compare(load("out-of-last-week"), load("out"))
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# Several packages look up hosts or install packages when they are imported; none does it here.
-# OpenCV shall refuse image bombs: by default it decodes up to 2^30 pixels.
-for _name, _value in (
-    ("YOLO_OFFLINE", "1"),
-    ("YOLO_AUTOINSTALL", "0"),
-    ("YOLO_VERBOSE", "false"),
-    ("NO_ALBUMENTATIONS_UPDATE", "1"),
-    ("RAY_USAGE_STATS_ENABLED", "0"),
-    ("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000"),
-):
-    os.environ.setdefault(_name, _value)
+from harness.machine.environment import prepare
 
-_CACHE = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-FETCHED = Path(os.environ.get("DERAIN_HARNESS_FETCHED") or Path(_CACHE) / "derain-harness")
-"""Where ``fetch`` puts files, and where they are found without being named."""
-if (FETCHED / "sseq" / "model.mat").is_file():
-    os.environ.setdefault("DERAIN_HARNESS_SSEQ_MODEL", str(FETCHED / "sseq" / "model.mat"))
+prepare()  # first of all: other packages read it when they are imported
 
 if TYPE_CHECKING:
+    from harness.checks.runs import compare
+    from harness.ledger.folder import load
     from harness.runs.engine import run
     from harness.spec import RunSpec
-    from reports.results.record import Record, Results
+    from reports.results.record import Record
+    from reports.results.results import Results
+    from reports.write import write as report
 
-__all__ = ["Record", "Results", "RunSpec", "run"]
+__all__ = ["Record", "Results", "RunSpec", "compare", "load", "report", "run"]
 _HOMES = {
-    "run": "harness.runs.engine",
-    "Record": "reports.results.record",
-    "Results": "reports.results.record",
-    "RunSpec": "harness.spec",
+    "Record": ("reports.results.record", "Record"),
+    "Results": ("reports.results.results", "Results"),
+    "RunSpec": ("harness.spec", "RunSpec"),
+    "compare": ("harness.checks.runs", "compare"),
+    "load": ("harness.ledger.folder", "load"),
+    "report": ("reports.write", "write"),
+    "run": ("harness.runs.engine", "run"),
 }
 
 
@@ -48,4 +41,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, function = _HOMES[name]
+    return getattr(importlib.import_module(module), function)

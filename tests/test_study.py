@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from harness import RunSpec, run
-from reports.results.record import FEWEST
+from reports.results.intervals import FEWEST
 
 DOCS = Path(__file__).parent.parent / "docs"
 

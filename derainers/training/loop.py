@@ -15,8 +15,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from derainers import DerainerError
 from derainers.derainer import Derainer
+from derainers.errors import DerainerError
 from derainers.training.data import Crops, Group, loader
 from derainers.training.losses import LOSSES, OF_STAGES, Judge, Perceptual
 from derainers.training.recipes import Plateau

@@ -8,7 +8,7 @@ from datasets import Dataset, DatasetError
 from datasets.check import Finding, check, counts
 from datasets.draw import drawn
 from datasets.image import ImageError, NDArrayByte, encode_png, shrink
-from harness.plan.plan import kind_of, root_of
+from harness.plan.data import kind_of, root_of
 from harness.spec import RunSpec, UsageError
 from reports.pages.contact_sheet import contact_sheet
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from derainers import DERAINERS
-from harness import FETCHED
+from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
 from harness.plan import keys
 from harness.spec import RunSpec, UsageError, known

@@ -11,8 +11,11 @@ from datasets.sample import DatasetError
 from derainers.shards import weights_sha256
 from harness.checks.paper_inputs import Given, images_of, needed
 from harness.spec import RunSpec, UsageError, known
-from reports.papers.claims import METRICS, Claim, OrdinalClaim, ordinal_claims, read_claims
-from reports.results.record import Record, Results, interval
+from reports.papers.claims import METRICS, Claim, OrdinalClaim, ordinal_claims
+from reports.papers.reading import read_claims
+from reports.results.intervals import interval
+from reports.results.record import Record
+from reports.results.results import Results
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,14 +6,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from harness.spec import UsageError
-from reports.results.record import FEWEST, Record, Results, interval, parse
-from reports.tables.text import LOWER_IS_BETTER, PRIMARY, base
+from reports.results.intervals import FEWEST, interval
+from reports.results.metrics import LOWER_IS_BETTER, PRIMARY, base
+from reports.results.record import Record
+from reports.results.results import Results
 
 Verdict = Literal["worse", "better", "equivalent", "inconclusive", "missing"]
 
@@ -52,26 +53,7 @@ class CellVerdict:
         return None if self.old is None or self.new is None else self.new - self.old
 
 
-def read_folder(folder: Path) -> Results:
-    """The results in an ``--out`` folder, with their draws.
-
-    Raises:
-        UsageError: If they are not there or damaged.
-    """
-    try:
-        text = (folder / "results.json").read_text(encoding="utf-8")
-        with np.load(folder / "draws.npz", allow_pickle=False) as draws:
-            arrays = {f"draws|{cell}": draws[cell] for cell in draws.files}
-        return parse(text, arrays, [])
-    except OSError as error:
-        raise UsageError(f"{folder}: no results: {error.strerror}: give an --out folder") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError) as error:
-        raise UsageError(f"{folder}: damaged results: run again to make them") from error
-    except Exception as error:  # zipfile.BadZipFile and zlib.error share no base
-        raise UsageError(f"{folder}: damaged draws.npz: run again to make it") from error
-
-
-def compare_runs(
+def compare(
     old: Results,
     new: Results,
     tolerances: Mapping[str, float] | None = None,

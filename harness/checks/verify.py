@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.plan.foreign_specs import spec_again
 from harness.spec import UsageError
-from reports.results.record import Results
+from reports.results.results import Results
 from reports.tables.by_image import by_image_csv
 
 BOUND = {"quality": 0.01, "detection": 0.05, "instance": 0.05, "semantic": 0.01}

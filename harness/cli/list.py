@@ -25,7 +25,7 @@ def show_names(arguments: argparse.Namespace) -> int:
         table(["family", "task", "licence", "runs here"], rows)
         return 0
     if arguments.table == "papers":
-        from reports.papers.claims import read_tables
+        from reports.papers.reading import read_tables
 
         tables = [
             {"paper": t.paper, "table": t.table, "cells": len(t.claims), "caption": t.caption}

@@ -17,9 +17,10 @@ from harness.cli.flags import OF_DATA, REPEATED, fields_of, split_words
 from harness.cli.terminal import progress_bars, say, show, show_survey, table
 from harness.machine.disk import storage_error
 from harness.spec import RunSpec, UsageError, checked
+from reports.write import write
 
 if TYPE_CHECKING:
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 
 def run_command_line(words: Sequence[str]) -> int:
@@ -134,13 +135,13 @@ def _score(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--task {task} needs --predictions, a file or folder")
         results = score_predictions(arguments.predictions, checked(**fields, task=(task,)))
     if out is not None:
-        results.report(out)
+        write(results, out)
     show(results, out)
     return 1 if results.errors else 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from harness.ledger.ledger import finished_runs, load_results
+    from harness.ledger.runs import finished_runs, load_results
 
     workspaces, out = arguments.workspace, arguments.out
     if arguments.compare or arguments.board:
@@ -172,14 +173,14 @@ def _report(arguments: argparse.Namespace) -> int:
         results = load_results(workspaces[0], arguments.run)
     if arguments.no_images:
         results = replace(results, gallery=[])
-    results.report(out, arguments.layout)
+    write(results, out, arguments.layout)
     print(out / "report.html")
     return 0
 
 
 def _one_run(workspaces: Sequence[Path], digest: str) -> Results:
     """The run whose digest begins so, wherever it lies."""
-    from harness.ledger.ledger import finished_runs
+    from harness.ledger.runs import finished_runs
 
     found = finished_runs(workspaces, digest)
     if len({run.run for run in found}) != 1:
@@ -190,7 +191,9 @@ def _one_run(workspaces: Sequence[Path], digest: str) -> Results:
 
 
 def _synth(arguments: argparse.Namespace) -> int:
-    from harness.plan.plan import open_dataset, rains_of, root_of, worker_count
+    from harness.machine.device import worker_count
+    from harness.plan.data import open_dataset, root_of
+    from harness.plan.rains import rains_of
     from harness.runs.rainy_copy import Recipe, synthesize
 
     fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
@@ -258,7 +261,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from harness import FETCHED
+    from harness.machine.environment import FETCHED
     from harness.machine.sources import SOURCES, fetch
     from harness.spec import known
 

@@ -17,6 +17,7 @@ from harness.checks.paper_inputs import given_of
 from harness.checks.papers import Finding, Findings
 from harness.checks.verify import BOUND, Check
 from harness.cli.terminal import line, progress_bars, say, table
+from harness.ledger.folder import load
 from harness.spec import RunSpec, UsageError, checked
 from reports.papers.claims import Claim
 
@@ -110,9 +111,9 @@ def _cases(found: Findings) -> list[Case]:
 
 def regress_folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
     """One results folder against another; 1 where a number got worse or is missing."""
-    found = regress_runs.compare_runs(
-        regress_runs.read_folder(old),
-        regress_runs.read_folder(new),
+    found = regress_runs.compare(
+        load(old),
+        load(new),
         _tolerances(arguments.tolerance),
         arguments.guard,
     )

@@ -109,7 +109,7 @@ def _earlier(word: str, typed: Mapping[str, Any], allowed: list[str]) -> RunSpec
         else:
             with_paths = True
     elif _DIGEST.fullmatch(word):
-        from harness.ledger.ledger import load_results
+        from harness.ledger.runs import load_results
 
         workspace = Path(typed.get("workspace", RunSpec.model_fields["workspace"].default))
         run = load_results(workspace, word)

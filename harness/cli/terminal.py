@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from harness.runs.dry_run import CellSurvey
     from harness.runs.engine import Progress
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 
 @contextlib.contextmanager

@@ -7,24 +7,16 @@ finished unit, so a killed process loses at most the units it was computing.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import sqlite3
-import threading
-import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import psutil
-from numpy.typing import NDArray
-
+from harness.ledger.database import open_shared
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
-    from reports.results.record import Results
+    pass
 
 SCHEMA = 2
 """Raised whenever older ledgers cannot be read."""
@@ -43,64 +35,8 @@ CREATE TABLE IF NOT EXISTS runs (
     gallery TEXT NOT NULL
 ) WITHOUT ROWID;
 """
-WAIT_S = 60.0
-"""For another process that is writing."""
 STORED = ("images", "evidence", "timings", "tiles", "pictures")
 """Tables that a finished unit writes."""
-
-
-def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Named arrays as compressed bytes, without pickle."""
-    items = [(name, np.asarray(a, order="C")) for name, a in arrays.items()]
-    head = json.dumps([[name, a.dtype.str, a.shape] for name, a in items]).encode()
-    return zlib.compress(head + b"\n" + b"".join(a.tobytes() for _, a in items))
-
-
-class DamagedError(UsageError):
-    """A row that is not what was written."""
-
-    def __init__(self, where: str = "the ledger") -> None:
-        super().__init__(f"{where} is damaged: use a fresh --workspace")
-
-
-def unpack(data: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays that `pack` packed, read-only.
-
-    Raises:
-        DamagedError: If they are not.
-    """
-    try:
-        head, _, body = zlib.decompress(data).partition(b"\n")
-        arrays, start = {}, 0
-        for name, kind, shape in json.loads(head):
-            dtype = np.dtype(kind)
-            count = int(np.prod(shape, dtype=np.int64))
-            arrays[name] = np.frombuffer(body, dtype, count, start).reshape(shape)
-            start += count * dtype.itemsize
-        return arrays
-    except (zlib.error, ValueError, TypeError, RecursionError) as error:
-        raise DamagedError from error
-
-
-def _shared(file: Path, check_same_thread: bool = True) -> sqlite3.Connection:
-    """Open a database that several processes write into."""
-    db = sqlite3.connect(
-        file, timeout=WAIT_S, isolation_level=None, check_same_thread=check_same_thread
-    )
-    began = time.monotonic()
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            break
-        except sqlite3.OperationalError as error:
-            # Who sets it while another does is refused at once, whatever the timeout.
-            if "locked" not in str(error) or time.monotonic() - began > WAIT_S:
-                db.close()
-                raise
-            time.sleep(0.05)
-    # In this mode it survives kills all the same, and no unit waits for the disk.
-    db.execute("PRAGMA synchronous=NORMAL")
-    return db
 
 
 class Ledger:
@@ -119,7 +55,7 @@ class Ledger:
                 self._db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
             else:
                 workspace.mkdir(parents=True, exist_ok=True)
-                self._db = _shared(file)
+                self._db = open_shared(file)
             # A ledger from elsewhere shall not run functions of its own schema.
             self._db.execute("PRAGMA trusted_schema=OFF")
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -232,126 +168,6 @@ class Ledger:
         return [row[0] for row in rows]
 
 
-class Images(Protocol):
-    """Derained images under their keys, as PNG; `ImageCache` is one."""
-
-    def read(self, key: str) -> bytes | None:
-        """One image, None if it is not there."""
-        ...
-
-    def write(self, key: str, data: bytes) -> None:
-        """Keep one."""
-        ...
-
-
-class Kept(Protocol):
-    """Predictions under their keys; `Predictions` is one."""
-
-    def get(self, key: str) -> bytes | None:
-        """One prediction, None if it is not there."""
-        ...
-
-
-class Predictions:
-    """Predictions of one cell in a file that may be deleted; used by several threads."""
-
-    def __init__(self, workspace: Path, cell: str) -> None:
-        """Open ``workspace/predictions/<cell>.sqlite``."""
-        folder = workspace / "predictions"
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._db = _shared(folder / f"{cell}.sqlite", check_same_thread=False)
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, data BLOB NOT NULL)"
-        )
-
-    def get(self, key: str) -> bytes | None:
-        """One prediction, None if it is not there."""
-        with self._lock:
-            row = self._db.execute("SELECT data FROM predictions WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def has(self, key: str) -> bool:
-        """Whether a prediction is there."""
-        with self._lock:
-            row = self._db.execute("SELECT 1 FROM predictions WHERE key = ?", (key,)).fetchone()
-        return row is not None
-
-    def put(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        """Add predictions; what is there already stays."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR IGNORE INTO predictions VALUES (?, ?)", rows)
-            self._db.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
-
-
-class ImageCache:
-    """Restored images as PNG files under their key; any of them may vanish at any time."""
-
-    def __init__(self, workspace: Path) -> None:
-        """Use ``workspace/images``."""
-        self._folder = workspace / "images"
-
-    def path(self, key: str) -> Path:
-        """Where an image lies, from its key alone."""
-        return self._folder / key[:2] / f"{key}.png"
-
-    def read(self, key: str) -> bytes | None:
-        """The file's bytes, None if it is not there."""
-        try:
-            return self.path(key).read_bytes()
-        except OSError:
-            return None
-
-    def write(self, key: str, data: bytes) -> None:
-        """Write to a temporary name and rename."""
-        path = self.path(key)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(data)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-        temporary.replace(path)
-
-    def trim(self, gigabytes: float) -> None:
-        """Remove the oldest files until the rest fits, and what killed processes left half done."""
-        if not self._folder.is_dir():
-            return
-        for file in self._folder.rglob("*.tmp"):
-            owner = file.stem.rpartition(".")[2]
-            if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
-                file.unlink(missing_ok=True)
-        files = [(f.stat().st_mtime, f.stat().st_size, f) for f in self._folder.rglob("*.png")]
-        room = gigabytes * 1e9
-        for _, size, file in sorted(files, key=lambda entry: entry[0], reverse=True):
-            room -= size
-            if room < 0:
-                file.unlink(missing_ok=True)
-
-
-def finished_runs(workspaces: Sequence[Path], begins: str = "") -> list[Results]:
-    """The runs of some workspaces whose digest begins so, newest first within each.
-
-    Raises:
-        UsageError: If a workspace holds no ledger.
-    """
-    found = []
-    for workspace in workspaces:
-        ledger = opened(workspace)
-        try:
-            digests = [digest for digest in ledger.digests() if digest.startswith(begins)]
-        finally:
-            ledger.close()
-        found += [load_results(workspace, digest) for digest in digests]
-    return found
-
-
 def opened(workspace: Path) -> Ledger:
     """A workspace's ledger, to be read alone.
 
@@ -361,26 +177,3 @@ def opened(workspace: Path) -> Ledger:
     if not (workspace / "ledger.sqlite").is_file():
         raise UsageError(f"{workspace}: no ledger there: give the --workspace of a run")
     return Ledger(workspace, read_only=True)
-
-
-def load_results(workspace: Path, digest: str | None) -> Results:
-    """A finished run of a workspace: the latest, or the one whose digest begins so.
-
-    Raises:
-        UsageError: If the workspace holds no such run, or a damaged one.
-    """
-    from reports.results.record import GalleryItem, parse
-
-    ledger = opened(workspace)
-    try:
-        text, data, shown = ledger.load_run(digest)
-        keys = json.loads(shown)
-        rows = ledger.get("pictures", [about[-1] for about in keys])
-        gallery = [GalleryItem.of(about, rows[about[-1]]) for about in keys if about[-1] in rows]
-        return parse(text, unpack(data), gallery)
-    except UsageError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise DamagedError(f"the ledger of {workspace}") from error
-    finally:
-        ledger.close()

@@ -34,3 +34,11 @@ def storage_error(error: BaseException) -> str | None:
 def _line(error: Exception) -> str:
     """The beginning of what an error says."""
     return " ".join(str(error).split())[:100]
+
+
+def message(error: BaseException) -> str:
+    """One line about an error, without a path of this machine."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

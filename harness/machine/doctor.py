@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness import FETCHED
+from harness.machine import about
+from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
-from harness.plan import keys
 
 OPTIONAL = {
     "lightning_fabric": "training derainers: pip install 'derain-harness[train]'",
@@ -44,7 +44,7 @@ def examine(workspace: Path) -> Iterator[Finding]:
         workspace: Where runs will be kept; it need not exist.
     """
     yield Finding("Python", "there", platform.python_version())
-    for name, version in keys.versions(("torch", "torchvision", "ultralytics", "numpy")).items():
+    for name, version in about.versions(("torch", "torchvision", "ultralytics", "numpy")).items():
         yield Finding(
             name, "there" if version else "absent", version or "pip install derain-harness"
         )
@@ -60,7 +60,7 @@ def examine(workspace: Path) -> Iterator[Finding]:
 
 
 def _cuda() -> Finding:
-    from harness.plan.plan import device_of
+    from harness.machine.device import device_of
 
     if device_of("auto") == "cpu":
         return Finding("CUDA", "absent", "everything runs on the CPU")

@@ -13,6 +13,7 @@ from datasets import Dataset
 from derainers import DERAINERS, STAGES
 from derainers.shards import shards, weights_sha256
 from derainers.training.recipes import PAPER
+from harness.machine import about
 from harness.machine.sources import SOURCES
 from harness.plan import keys, trained_on
 from harness.spec import UsageError, known
@@ -226,7 +227,7 @@ def _onnx(file: Path) -> DerainerPlan:
 
     _require(file, "ONNX file", "give the path of one")
     digests = [keys.file_sha256(part) for part in onnx_files(file)]
-    key = {"onnx": digests, "versions": keys.versions(("onnxruntime",))}
+    key = {"onnx": digests, "versions": about.versions(("onnxruntime",))}
     load = Loader(partial(onnx_derainer, file), file.stem)
     name = f"{file.stem}@{digests[0][:8]}"
     return DerainerPlan(name, key, digests[0], load, None, None, is_foreign=True)
@@ -238,7 +239,7 @@ def _spandrel(file: Path) -> DerainerPlan:
 
     _require(file, "spandrel: weight file", "give one as spandrel:FILE")
     weights = keys.file_sha256(file)
-    key = {"spandrel": weights, "versions": keys.versions(("spandrel",))}
+    key = {"spandrel": weights, "versions": about.versions(("spandrel",))}
     load = Loader(lambda device, dtype: spandrel_derainer(file), file.stem)
     return DerainerPlan(f"{file.stem}@{weights[:8]}", key, weights, load, None, None)
 

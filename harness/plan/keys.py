@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Iterable
-from functools import cache
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
@@ -59,17 +57,3 @@ def pixels_sha256(image: NDArray[np.uint8]) -> str:
     h = hashlib.sha256(str(image.shape).encode())
     h.update(np.ascontiguousarray(image).data)
     return h.hexdigest()
-
-
-@cache
-def version(package: str) -> str | None:
-    """Installed version of a package, read without importing it; None if absent."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def versions(packages: Iterable[str]) -> dict[str, str | None]:
-    """Installed versions, for a key."""
-    return {package: version(package) for package in sorted(packages)}

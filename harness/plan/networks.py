@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.sample import Dataset
-from harness import FETCHED
+from harness.machine import about
+from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
 from harness.plan import keys
 from harness.plan.trained_on import images
@@ -196,7 +197,7 @@ def _of_family(task: str, family: str, file: Path) -> Network:
         "family": family,
         "weights": sha256,
         "options": row.options,
-        "versions": keys.versions(row.packages),
+        "versions": about.versions(row.packages),
     }
     card = file.with_name(file.name + ".json")
     if card.is_file():
@@ -227,7 +228,7 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
     # Called now, once: its code's digest is part of what names the predictions.
     module, code = built_by(source, factory, weights)
     sha256 = keys.file_sha256(weights) if weights else code
-    key = {"own": code, "weights": sha256, "versions": keys.versions(("torch",))}
+    key = {"own": code, "weights": sha256, "versions": about.versions(("torch",))}
     return Network(
         name=f"{Path(source).stem}:{factory}",
         sha256=sha256,

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from datasets import DATASETS, Dataset
-from datasets.pairs import with_rainy
-from datasets.rain import RAINS, Rain, RainError, digest, parse
-from datasets.where import select
-from harness import FETCHED
+from datasets import Dataset
+from datasets.rain import Rain, digest
+from harness.machine.device import device_of, worker_count
 from harness.plan import keys
+from harness.plan.data import kind_of, open_dataset
 from harness.plan.derainers import DerainerPlan, derainer_plan, stage_plan, stages_of
 from harness.plan.manifest import manifest_of
 from harness.plan.networks import TaskPlan, network_of, task_plan
-from harness.plan.trained_on import holds
+from harness.plan.rains import rains_of
 from harness.spec import RunSpec, UsageError, known
 from tasks import TASKS, quality
 
@@ -101,80 +97,6 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     )
 
 
-def open_dataset(spec: RunSpec) -> Dataset:
-    """The data set of a spec, cut to its limit.
-
-    Raises:
-        UsageError: If it is not named, unknown, or its folder is absent.
-        DatasetError: If it cannot be read.
-    """
-    reader: Callable[..., Dataset] = DATASETS[kind_of(spec)]
-    root = root_of(spec)
-    options: dict[str, Any] = {}
-    if "instance" in spec.task and "masks" in inspect.signature(reader).parameters:
-        options["masks"] = True
-    if spec.dataset == "pairs":
-        dataset = reader(root, spec.split, pair=spec.pair)
-    else:
-        dataset = reader(root, spec.split, **options)
-        dataset = with_rainy(dataset, root / spec.pair) if spec.pair else dataset
-    dataset = select(dataset, spec.where).limited(spec.limit)
-    if spec.shard is None:
-        return dataset
-    number, count = map(int, spec.shard.split("/"))
-    if not number < count <= len(dataset.samples):
-        raise UsageError(
-            f"--shard {spec.shard}: of {len(dataset.samples)} images there are at most as many "
-            "parts, numbered from 0"
-        )
-    return dataset.shard(number, count)
-
-
-def root_of(spec: RunSpec) -> Path:
-    """The folder where a spec's data set lies; of streetsim it may still be absent.
-
-    Raises:
-        UsageError: If it is not named, or absent.
-    """
-    if spec.dataset == "streetsim":
-        return Path(spec.data_root) if spec.data_root else FETCHED / "streetsim"
-    if spec.data_root is None:
-        raise UsageError(f"data set {spec.dataset} needs --data-root, the folder where it lies")
-    root = Path(spec.data_root)
-    if not root.is_dir():
-        raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
-    return root
-
-
-def rains_of(word: str) -> list[tuple[str, Rain | None]]:
-    """The rains that one word of ``--rain`` names, by the name in records.
-
-    Raises:
-        UsageError: For an unknown name or key, or a value out of its range.
-    """
-    known(word.partition(":")[0], RAINS, "rain", "given", "none")
-    if word in {"given", "none"}:
-        return [(word, None)]
-    try:
-        return list(parse(word))
-    except RainError as error:
-        raise UsageError(str(error)) from error
-
-
-def kind_of(spec: RunSpec) -> str:
-    """The kind of the data set, one of `DATASETS`.
-
-    Raises:
-        UsageError: If it is not named or unknown.
-    """
-    if spec.dataset is None:
-        raise UsageError(
-            f"--data-root {spec.data_root}: name the data set there with --dataset: "
-            f"{', '.join(DATASETS)}"
-        )
-    return known(spec.dataset, DATASETS, "data set")
-
-
 def _conditions(
     spec: RunSpec, own: Mapping[str, Any], dataset: Dataset, rains: tuple[str, ...]
 ) -> tuple[Condition, ...]:
@@ -208,32 +130,6 @@ def _conditions(
     return tuple(conditions)
 
 
-def device_of(word: str) -> str:
-    """``cpu`` or ``cuda``; torch is imported only where a GPU may be meant."""
-    no_driver = os.name == "posix" and not Path("/dev/nvidiactl").exists()
-    if word == "cpu" or (word == "auto" and no_driver):
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if word == "cuda":
-        raise UsageError("--device cuda: torch sees no CUDA device here: use --device cpu")
-    return "cpu"
-
-
-def worker_count(spec: RunSpec, device: str) -> int:
-    """Images at a time: one per core this process may use; one on CUDA, where they queue anyway."""
-    if spec.workers:
-        return spec.workers
-    if device == "cuda":
-        return 1
-    cores = (
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    return len(cores)
-
-
 def _require_its_rain(condition: Condition, rains: Mapping[str, Rain], seed: int) -> None:
     """Refuse a folder of restored images that says it was made of another rain."""
     for folder in condition.derainer.folders:
@@ -245,32 +141,6 @@ def _require_its_rain(condition: Condition, rains: Mapping[str, Rain], seed: int
                 f"dir:{folder.name} was made of {made['rain']} with seed {made['seed']}, "
                 f"this run is of {condition.rain} with seed {seed}: give the same --rain and --seed"
             )
-
-
-def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, ...] | None:
-    """What of a cell was trained on; None where a part of the answer is unknown."""
-    derainer, marks = condition.derainer, set()
-    if derainer.rain_families is None or derainer.images is None:
-        return None
-    if condition.rain == "given" and derainer.rain_families:
-        return None
-    rain = plan.rains.get(condition.rain)
-    if rain is not None and rain.family in derainer.rain_families:
-        marks.add("rain")
-    name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
-    if holds(derainer.images, name, split):
-        marks.add("images")
-    if task is not None:
-        if task.trained_on is None:
-            return None
-        if holds(task.trained_on, name, split):
-            marks.add("task-images")
-    return tuple(sorted(marks))
-
-
-def data_name(spec: RunSpec, dataset: Dataset) -> str:
-    """The data set's name in cards of weights; of folders and pairs that of their folder."""
-    return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
 
 
 def run_digest(plan: Plan, fingerprint: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import datasets.image as image_io
 from datasets.rain import digest
 from datasets.sample import Half, Sample
+from harness.machine import about
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import Condition, Plan
@@ -81,7 +82,7 @@ def _image_key(sample: Sample, file: Path, half: Half | None) -> str:
         version=image_io.VERSION,
         id=sample.id,
         bytes=keys.file_sha256(file),
-        versions=keys.versions(("opencv-python",)),
+        versions=about.versions(("opencv-python",)),
     )
 
 
@@ -139,7 +140,7 @@ class UnitKeys:
                 lambda: {
                     "rain": digest(plan.rains[condition.rain]),
                     "seed": plan.spec.seed,
-                    "versions": keys.versions(("numpy", "opencv-python")),
+                    "versions": about.versions(("numpy", "opencv-python")),
                 },
                 image=rainy,
                 **_named(self.entry.depth),
@@ -154,7 +155,7 @@ class UnitKeys:
                 "derainer": condition.derainer.key,
                 "dtype": plan.spec.dtype,
                 "device": plan.device,
-                "versions": keys.versions(("torch", "numpy", "opencv-python")),
+                "versions": about.versions(("torch", "numpy", "opencv-python")),
             },
             image=rainy,
         )
@@ -188,7 +189,7 @@ class UnitKeys:
             lambda: {
                 "task": task.name,
                 "version": task.evidence_version,
-                "versions": keys.versions(("pycocotools",)),
+                "versions": about.versions(("pycocotools",)),
             },
             task.name,
             prediction=self.prediction(task, shown),
@@ -203,3 +204,14 @@ class UnitKeys:
     def timing(self) -> str:
         """Key of the derainer's seconds."""
         return self.ring.key("seconds", dict, restored=self.restored)
+
+
+def cell(plan: Plan, condition: Condition) -> str:
+    """Names the file that holds a cell's predictions."""
+    return keys.key(
+        "cell",
+        dataset=[plan.dataset.name, plan.dataset.split],
+        rain=condition.rain,
+        derainer=condition.derainer.key,
+        tasks=[t.model_key for t in plan.tasks],
+    )

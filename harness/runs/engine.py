@@ -13,19 +13,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.ledger.images import ImageCache
 from harness.ledger.leases import Claims
-from harness.ledger.ledger import STORED, ImageCache, Ledger, Predictions, load_results, pack
+from harness.ledger.ledger import STORED, Ledger
+from harness.ledger.packed import pack
+from harness.ledger.predictions import Predictions
+from harness.ledger.runs import load_results
+from harness.machine.disk import message
 from harness.plan.plan import Plan, make_plan
-from harness.plan.unit_keys import Entry
-from harness.runs.export import cell, save_predictions
-from harness.scores.gallery import exemplary
-from harness.scores.reduction import gallery, reduced
+from harness.plan.unit_keys import Entry, cell
+from harness.runs.export import save_predictions
+from harness.scores.gallery import exemplary, gallery
+from harness.scores.reduction import reduced
 from harness.spec import RunSpec
 from harness.work.doubts import check
 from harness.work.executors import Executor, Outcomes, Threads
 from harness.work.todo import Lacking
-from harness.work.unit import Failure, Finished, message
-from reports.results.record import Results, arrays_of
+from harness.work.unit import Finished
+from reports.results.record import Failure
+from reports.results.results import Results, arrays_of
 
 Progress = Callable[[str, int, int], None]
 """Called with (condition, images done, images in all)."""
@@ -112,7 +118,9 @@ def run(
         ledger.close()
         cache.trim(spec.cache_gb)
     if spec.out is not None and not (before and _is_written(before, Path(spec.out))):
-        results.report(spec.out)
+        from reports.write import write
+
+        write(results, spec.out)
     return results
 
 

@@ -9,27 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from datasets.sample import Sample
-from harness.ledger.ledger import Ledger, Predictions, unpack
-from harness.plan import keys
+from harness.ledger.ledger import Ledger
+from harness.ledger.packed import unpack
+from harness.ledger.predictions import Predictions
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import Condition, Plan
-from harness.plan.unit_keys import Entry, Keyring
+from harness.plan.unit_keys import Entry, Keyring, cell
 from tasks.bdd_results import write_frames
 from tasks.files import write_detections, write_label_maps
 
 _FRAMES = {"detection": "detection-bdd100k.json", "instance": "instance/bdd100k.json"}
 """Where BDD100K's own form of the predictions goes."""
-
-
-def cell(plan: Plan, condition: Condition) -> str:
-    """Names the file that holds a cell's predictions."""
-    return keys.key(
-        "cell",
-        dataset=[plan.dataset.name, plan.dataset.split],
-        rain=condition.rain,
-        derainer=condition.derainer.key,
-        tasks=[t.model_key for t in plan.tasks],
-    )
 
 
 def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: Path) -> None:

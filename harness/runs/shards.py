@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from harness.ledger.gather import gather
-from harness.ledger.ledger import Ledger, load_results
-from harness.plan import keys
+from harness.ledger.ledger import Ledger
+from harness.ledger.runs import load_results
+from harness.machine import about
+from harness.machine.about import PACKAGES
 from harness.plan.foreign_specs import spec_again
 from harness.plan.plan import Plan, make_plan
 from harness.plan.unit_keys import Entry
-from harness.scores.gallery import exemplary
-from harness.scores.provenance import PACKAGES
-from harness.scores.reduction import gallery, reduced
+from harness.scores.gallery import exemplary, gallery
+from harness.scores.reduction import reduced
 from harness.spec import UsageError
 from harness.work.todo import known_units
-from harness.work.unit import Failure
-from reports.results.record import Results
+from reports.results.record import Failure
+from reports.results.results import Results
 
 OF_A_PART = ("shard", "max_errors", "cache_gb", "data_root", "model", "derainer")
 """Fields that may differ between parts of one run, some because folders are left out of them."""
@@ -49,7 +50,7 @@ def union(
     parts = [load_results(workspace, None) for workspace in workspaces]
     _require_all(parts)
     first = parts[0]
-    theirs, ours = first.provenance["versions"], keys.versions(PACKAGES)
+    theirs, ours = first.provenance["versions"], about.versions(PACKAGES)
     if theirs != ours:
         raise UsageError(
             f"the parts were made with {_listed(theirs, ours)}, here is {_listed(ours, theirs)}: "

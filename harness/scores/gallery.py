@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.record import ByImage, parts_of
+from harness.ledger.ledger import Ledger
+from harness.plan.plan import Plan
+from harness.plan.unit_keys import Entry, Keyring
+from reports.results.gallery import GalleryItem
+from reports.results.record import parts_of
+from reports.results.results import ByImage
 
 ENDS = 2
 """Images from either end."""
@@ -68,3 +75,20 @@ def _mean(parts: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         mean: NDArray[np.float64] = np.where(finite, stacked, 0).sum(0) / finite.sum(0)
     return mean
+
+
+def gallery(
+    plan: Plan, ledger: Ledger, entries: Sequence[Entry], chosen: Mapping[str, str]
+) -> list[GalleryItem]:
+    """The pictures of the chosen images, image by image in the order of the choice."""
+    items = []
+    found = {e.sample.id: e for e in entries}
+    rings = [Keyring(plan, condition) for condition in plan.conditions]
+    for sample, why in chosen.items():
+        units = [ring.of(found[sample]) for ring in rings]
+        rows = ledger.get("pictures", [u.picture() for u in units])
+        for u in units:
+            key, rain, derainer = u.picture(), u.ring.condition.rain, u.ring.condition.derainer.name
+            if key in rows:
+                items.append(GalleryItem.of((sample, why, rain, derainer, key), rows[key]))
+    return items

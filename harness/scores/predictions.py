@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from harness.machine.about import machine
 from harness.plan import keys
+from harness.plan.data import open_dataset
 from harness.plan.networks import evidence_version, scoring_task
-from harness.plan.plan import open_dataset
 from harness.plan.unit_keys import Entry
-from harness.scores.provenance import machine
+from harness.scores.elsewhere import by_image_of, records_of
 from harness.scores.replicates import resample_counts, sampling_units
-from harness.scores.restored_images import by_image_of, records_of
 from harness.spec import RunSpec, UsageError
-from reports.results.record import Results
+from reports.results.results import Results
 from tasks.files import read_detections, read_label_maps
 
 

@@ -11,18 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.ledger.ledger import Ledger, pack, unpack
+from harness.ledger.ledger import Ledger
+from harness.ledger.packed import pack, unpack
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
-from harness.plan.plan import Condition, Plan, run_digest, seen
+from harness.plan.plan import Condition, Plan, run_digest
+from harness.plan.seen import seen
 from harness.plan.unit_keys import Entry, Keyring
 from harness.scores.provenance import provenance
 from harness.scores.replicates import KEPT, VERSION, draws_for, resample_counts, sampling_units
 from harness.scores.slices import METRIC, slices
 from harness.work.doubts import doubts
-from harness.work.unit import Failure
 from reports.results.correlations import correlations
-from reports.results.record import FEWEST, ByImage, GalleryItem, Record, Results, level_interval
+from reports.results.intervals import FEWEST, level_interval
+from reports.results.record import Failure, Record
+from reports.results.results import ByImage, Results
 from reports.results.robustness import robustness
 from tasks import quality
 from tasks.task import Evidence, Score
@@ -276,23 +279,6 @@ def _record(
         why=score.why,
         n_identical=score.n_identical,
     )
-
-
-def gallery(
-    plan: Plan, ledger: Ledger, entries: Sequence[Entry], chosen: Mapping[str, str]
-) -> list[GalleryItem]:
-    """The pictures of the chosen images, image by image in the order of the choice."""
-    items = []
-    found = {e.sample.id: e for e in entries}
-    rings = [Keyring(plan, condition) for condition in plan.conditions]
-    for sample, why in chosen.items():
-        units = [ring.of(found[sample]) for ring in rings]
-        rows = ledger.get("pictures", [u.picture() for u in units])
-        for u in units:
-            key, rain, derainer = u.picture(), u.ring.condition.rain, u.ring.condition.derainer.name
-            if key in rows:
-                items.append(GalleryItem.of((sample, why, rain, derainer, key), rows[key]))
-    return items
 
 
 def _order(failure: Failure) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.record import FEWEST, LEVEL
+from reports.results.intervals import FEWEST, LEVEL
 
 DRAWS = 2000
 """Resampled sets, B, at least."""

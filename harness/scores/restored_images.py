@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from datasets.folder import by_stem
 from datasets.image import NDArrayByte, decode
+from harness.machine.about import machine
+from harness.machine.disk import message
 from harness.plan import keys
-from harness.scores.provenance import machine
+from harness.scores.elsewhere import by_image_of, records_of
 from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
-from harness.work.unit import Failure, message
-from reports.results.record import ByImage, Record, Results, level_interval
+from reports.results.record import Failure, Record
+from reports.results.results import Results
 from tasks import quality
-from tasks.task import Evidence, Score
+from tasks.task import Evidence
 
 
 def score_quality(
@@ -166,55 +168,3 @@ def _records(
         stems,
         of,
     )
-
-
-def by_image_of(
-    samples: Sequence[str],
-    units: Sequence[str],
-    where: str,
-    values: Mapping[str, NDArray[np.float64]],
-) -> ByImage:
-    """Numbers of single images of one condition and task, whose cells begin with ``where``."""
-    cells = {f"{where}|{metric}": v.astype(np.float32) for metric, v in values.items()}
-    return ByImage(tuple(samples), tuple(units), cells)
-
-
-def records_of(
-    scores: Mapping[str, Score],
-    drawn: Mapping[str, NDArray[np.float64]],
-    groups: Sequence[str],
-    of: Mapping[str, str],
-) -> tuple[list[Record], dict[str, NDArray[np.float32]]]:
-    """Numbers of what was made elsewhere, and their values on resampled sets by cell.
-
-    Args:
-        scores: By metric.
-        drawn: ``(B,)`` values of each primary metric.
-        groups: What each image was drawn with.
-        of: ``dataset split derainer task`` of the records.
-    """
-    records, draws = [], {}
-    for metric, found in scores.items():
-        samples = drawn[metric].astype(np.float32) if metric in drawn else None
-        ci = None
-        if found.value is not None and samples is not None:
-            ci = level_interval(samples, found.value, len(set(groups)))
-        record = Record(
-            **of,
-            rain="given",
-            weights=None,
-            model=None,
-            metric=metric,
-            value=found.value,
-            n=len(groups),
-            ci=ci,
-            seen=None,
-            seed=0,
-            unit=found.unit,
-            why=found.why,
-            n_identical=found.n_identical,
-        )
-        records.append(record)
-        if samples is not None:
-            draws[record.cell()] = samples
-    return records, draws

@@ -17,11 +17,13 @@ from datasets.rain import Rain, digest, generator
 from datasets.sample import Sample
 from derainers import DERAINERS
 from derainers.shards import card_file
+from harness.machine.about import machine
+from harness.machine.device import device_of
 from harness.plan import keys
-from harness.plan.plan import data_name, device_of, rains_of
-from harness.scores.provenance import machine
+from harness.plan.data import data_name, open_splits
+from harness.plan.rains import rains_of
 from harness.spec import RunSpec, UsageError
-from harness.training.network import begun_with, open_splits, same_training, write_weights
+from harness.training.folder import begun_with, same_training, write_weights
 from harness.training.photographs import Photographs, choose, left_out, short_name
 
 if TYPE_CHECKING:
@@ -286,7 +288,7 @@ class _Curve:
 
     def draw(self, name: str, rainy: Mapping[str, float]) -> None:
         """Loss and validation by step, as a picture."""
-        from reports.plots.plots import new_figure
+        from reports.plots.figure import new_figure
 
         rows = [self._rows[step] for step in sorted(self._rows)]
         if not rows:

@@ -5,8 +5,6 @@ Derainers are trained by `harness.training.derainer`.
 
 from __future__ import annotations
 
-import csv
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,11 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datasets.sample import Dataset, DatasetError, Sample
-from derainers.shards import weights_sha256
+from harness.machine.about import machine
 from harness.plan import keys
-from harness.plan.plan import open_dataset
-from harness.scores.provenance import machine
+from harness.plan.data import open_splits
 from harness.spec import RunSpec, UsageError
+from harness.training.folder import LossCurve, begun_with, same_training, write_card, write_weights
 
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
@@ -134,7 +132,7 @@ def train_network(
     run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
     run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
     same_training(out / "training.json", run)
-    curve = _Curve(out / "curve.csv")
+    curve = LossCurve(out / "curve.csv")
     started = time.monotonic()
 
     def told(epoch: int, loss: float) -> bool:
@@ -163,50 +161,9 @@ def train_network(
         "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
         "sha256": keys.file_sha256(file),
     }
-    _write_card(file, card)
-    _write_card(file, card | {"validated_on": _validation(job, name, file, spec, out)})
+    write_card(file, card)
+    write_card(file, card | {"validated_on": _validation(job, name, file, spec, out)})
     return file
-
-
-def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
-    """What the card of a training says of the weights it began with; nothing where there are none.
-
-    Returns:
-        ``begun_with`` (their sha256, and hours and steps so far, None where no card tells them) and
-        ``trained_on`` with their own as ``before``.
-    """
-    if file is None or card is None:
-        return {}
-    try:
-        told = json.loads(card.read_bytes())
-        told = told if isinstance(told, dict) else {}
-    except (OSError, ValueError, RecursionError):
-        told = {}
-    earlier = told.get("begun_with")
-    earlier = earlier if isinstance(earlier, dict) else {}
-    spent = {
-        key: [n for n in (told.get(last), earlier.get(key)) if isinstance(n, int | float)]
-        for key, last in (("hours", "hours"), ("steps", "steps_done"))
-    }
-    return {
-        "begun_with": {"sha256": weights_sha256(file)}
-        | {key: sum(counts) if counts else None for key, counts in spent.items()},
-        "trained_on": {"before": told.get("trained_on", {})},
-    }
-
-
-def open_splits(spec: RunSpec) -> Dataset:
-    """The data set of a spec, several splits joined by ``+`` as one; ids then begin with theirs."""
-    splits = (spec.split or "").split("+")
-    if len(splits) == 1:
-        return open_dataset(spec)
-    parts = [open_dataset(spec.model_copy(update={"split": split})) for split in splits]
-    samples = [
-        replace(sample, id=f"{split}/{sample.id}")
-        for split, part in zip(splits, parts, strict=True)
-        for sample in part.samples
-    ]
-    return replace(parts[0], split=spec.split or "", samples=samples)
 
 
 def _require_labels(name: str, dataset: Dataset, batch: int) -> None:
@@ -226,76 +183,6 @@ def _require_labels(name: str, dataset: Dataset, batch: int) -> None:
             f"{dataset.name} {dataset.split}: {len(dataset.samples)} images, {len(lacking)} of "
             f"them without {what}; training needs {what} of all and at least {batch} images"
         )
-
-
-def same_training(file: Path, run: Mapping[str, Any]) -> None:
-    """Keep what is trained beside the checkpoint, and refuse to go on with something else."""
-    run = json.loads(json.dumps(run))
-    if not file.is_file():
-        file.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-        return
-    try:
-        kept = json.loads(file.read_bytes())
-    except ValueError:
-        kept = None
-    if kept != run:
-        raise UsageError(
-            f"{file.parent} holds another training ({file.name}): give a new --out, or the data "
-            "set and epochs it was begun with"
-        )
-
-
-class _Curve:
-    """Loss by epoch in a CSV file; epochs that are done again replace what stood there."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._began = time.monotonic()
-        self._rows: dict[int, tuple[str, str]] = {}
-        if file.is_file():
-            with file.open(newline="") as lines:
-                for row in csv.DictReader(lines):
-                    self._rows[int(row["epoch"])] = row["loss"], row["elapsed_s"]
-
-    def add(self, epoch: int, loss: float) -> None:
-        now = time.monotonic()
-        self._rows[epoch] = f"{loss:.7f}", f"{now - self._began:.1f}"
-        self._began = now
-        with self._file.open("w", newline="") as lines:
-            writer = csv.writer(lines)
-            writer.writerow(["epoch", "loss", "elapsed_s"])
-            writer.writerows([number, *row] for number, row in sorted(self._rows.items()))
-
-    @property
-    def last(self) -> int:
-        return max(self._rows, default=0)
-
-    @property
-    def hours(self) -> float:
-        return sum(float(elapsed_s) for _, elapsed_s in self._rows.values()) / 3600
-
-
-def write_weights(file: Path, network: Any) -> None:
-    """Write a network as half floats.
-
-    Raises:
-        UsageError: If they cannot hold a weight.
-    """
-    import torch
-    from safetensors.torch import save_file
-
-    state = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in network.state_dict().items()
-    }
-    if not all(torch.isfinite(value.float()).all() for value in state.values()):
-        raise UsageError("the training ended in weights that half floats cannot hold")
-    save_file(state, file)
-
-
-def _write_card(file: Path, card: Mapping[str, Any]) -> None:
-    text = json.dumps(card, indent=1, ensure_ascii=False)
-    file.with_name(file.name + ".json").write_text(text + "\n", encoding="utf-8")
 
 
 def _validation(

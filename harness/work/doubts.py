@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.ledger.ledger import Ledger
+from harness.machine.device import one_thread_each
 from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
 from harness.plan.plan import Plan
-from harness.work.unit import one_thread_each
 
 
 def check(plan: Plan, ledger: Ledger) -> None:

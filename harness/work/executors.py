@@ -11,10 +11,13 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import Protocol
 
-from harness.ledger.ledger import ImageCache, Predictions
+from harness.ledger.images import ImageCache
+from harness.ledger.predictions import Predictions
+from harness.machine.device import one_thread_each
 from harness.plan.plan import Condition, Plan
 from harness.work.todo import Chunk
-from harness.work.unit import Failure, Finished, Worker, one_thread_each
+from harness.work.unit import Finished, Worker
+from reports.results.record import Failure
 
 Call = tuple[Chunk, dict[str, str], frozenset[str]]
 """What `harness.work.unit.Worker.run` is given."""

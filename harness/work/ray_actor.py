@@ -9,12 +9,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.plan import keys
+from harness.machine import about
+from harness.machine.about import PACKAGES
+from harness.machine.device import one_thread_each
 from harness.plan.plan import Plan
 from harness.plan.unit_keys import Entry
-from harness.scores.provenance import PACKAGES
 from harness.work.executors import Outcomes
-from harness.work.unit import Worker, one_thread_each
+from harness.work.unit import Worker
 
 
 @dataclass
@@ -103,7 +104,7 @@ class Actor:
 
     def versions(self) -> dict[str, str | None]:
         """Of the packages that decide results."""
-        return keys.versions(PACKAGES)
+        return about.versions(PACKAGES)
 
     def run(self, unit: Unit) -> Answer:
         """Compute a unit; models stay loaded until one of another condition comes."""

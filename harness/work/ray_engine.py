@@ -22,15 +22,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.ledger.ledger import ImageCache, Predictions
-from harness.plan import keys
+from harness.ledger.images import ImageCache
+from harness.ledger.predictions import Predictions
+from harness.machine import about
+from harness.machine.about import PACKAGES
 from harness.plan.plan import Condition, Plan
 from harness.plan.unit_keys import Entry, Keyring
-from harness.scores.provenance import PACKAGES
 from harness.spec import UsageError
 from harness.work.executors import Call, Outcomes, Work
 from harness.work.ray_actor import Actor, Answer, Unit
-from harness.work.unit import Failure
+from reports.results.record import Failure
 
 _log = logging.getLogger(__name__)
 LOSSES = 3
@@ -59,7 +60,7 @@ class Actors:
         Raises:
             UsageError: If Ray is not installed.
         """
-        if keys.version("ray") is None:
+        if about.version("ray") is None:
             raise UsageError(f"--engine ray needs Ray: {INSTALL}")
         self._plan, self._cache = plan, cache
         self._session: contextlib.ExitStack | None = None
@@ -197,7 +198,7 @@ class Actors:
                 raise UsageError(said) from error
             self._hire()
             return
-        ours = keys.versions(PACKAGES)
+        ours = about.versions(PACKAGES)
         if theirs != ours:
             differ = ", ".join(f"{p} {theirs.get(p)}" for p in ours if theirs.get(p) != ours[p])
             here = ", ".join(f"{p} {ours[p]}" for p in ours if theirs.get(p) != ours[p])

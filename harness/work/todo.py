@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.ledger.leases import Claims
-from harness.ledger.ledger import Ledger, Predictions
+from harness.ledger.ledger import Ledger
+from harness.ledger.predictions import Predictions
 from harness.plan.plan import Condition, Plan
-from harness.plan.unit_keys import Entry, Keyring, UnitKeys
-from harness.runs.export import cell
+from harness.plan.unit_keys import Entry, Keyring, UnitKeys, cell
 
 Chunk = list[Entry]
 """Images that a task network sees in one batch."""

@@ -12,7 +12,8 @@ from reports.pages.contact_sheet import contact_sheet, font
 from reports.tables.text import label, plain
 
 if TYPE_CHECKING:
-    from reports.results.record import GalleryItem, Results
+    from reports.results.gallery import GalleryItem
+    from reports.results.results import Results
 
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0))
 """Of boxes, by class: Okabe and Ito's, readable with colour-blind eyes."""

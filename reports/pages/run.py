@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from reports.pages.template import rendered
+from reports.results.conditions import conditions
 from reports.results.effects import effects
+from reports.results.metrics import COLUMNS
 from reports.tables.answers import answers
 from reports.tables.markdown import parts
-from reports.tables.text import COLUMNS, conditions, label, plain, words
+from reports.tables.text import label, plain, words
 
 if TYPE_CHECKING:
-    from reports.plots.plots import Plot
-    from reports.results.record import GalleryItem, Results
+    from reports.plots.figure import Plot
+    from reports.results.gallery import GalleryItem
+    from reports.results.results import Results
 
 SIDES_PX = (640, 480, 360, 240, 160)
 """Longer sides that the page's pictures may have."""
 WIDE_INCHES = 6
 """Wider plots take the whole width of the page."""
-_FIGURE = re.compile(r"[-+[]*\d")
-"""How a cell begins that holds a figure."""
 VIEWS = {"instance": "masks", "semantic": "classes"}
 """What a task colours."""
 THUMBNAIL = 80
@@ -93,38 +94,6 @@ def _facts(results: Results) -> dict[str, str]:
     weights = {r.derainer: r.weights for r in results.records if r.weights}
     facts = {**results.provenance, "derainers' weights": weights, **results.spec}
     return {k: _words(v) for k, v in facts.items() if v not in (None, [], {}, "")}
-
-
-def rendered(template: str, **values: Any) -> str:
-    """A template with our style and script; all text is escaped and on one line."""
-    import jinja2
-    from markupsafe import Markup
-
-    loader = jinja2.PackageLoader("reports.pages")
-    environment = jinja2.Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: plain(value) if type(value) is str else value,
-    )
-    environment.filters["figures"] = _figures
-    style, script = (
-        Markup(loader.get_source(environment, f"report.{kind}")[0]) for kind in ("css", "js")
-    )
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template(template).render(
-        style=style, script=script, script_hash=f"sha256-{digest}", **values
-    )
-
-
-def _figures(rows: Sequence[Sequence[str]]) -> set[int]:
-    """The columns of figures, which are set to the right; the first two name their row."""
-    found = set()
-    for column, cells in enumerate(zip(*rows, strict=True)):
-        told = [cell for cell in cells if cell not in ("", "–", "identical")]
-        if column > 1 and told and all(map(_FIGURE.match, told)):
-            found.add(column)
-    return found
 
 
 def _pictures(results: Results) -> list[dict[str, Any]]:

@@ -8,26 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.pages.run import rendered
-from reports.results.effects import Effect, effects, holm, primary, two_sided
-from reports.results.record import FEWEST, LEVEL, interval
-from reports.tables.text import (
-    COLUMNS,
-    Table,
-    cell,
-    grid,
-    marks,
-    place,
-    plain,
-    signed,
-    span,
-    title,
-    words,
-    written,
-)
+from reports.pages.template import rendered
+from reports.results.conditions import place
+from reports.results.effects import Effect, effects, holm, two_sided
+from reports.results.intervals import FEWEST, LEVEL, interval
+from reports.results.metrics import COLUMNS, primary, title
+from reports.tables.text import Table, cell, grid, marks, plain, signed, span, words, written
 
 if TYPE_CHECKING:
-    from reports.results.record import Record, Results
+    from reports.results.record import Record
+    from reports.results.results import Results
 
 
 def write_board(runs: Sequence[Results], directory: Path) -> None:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.plots.plots import Plot, legend_below, panels, short, style
+from reports.plots.figure import Plot, legend_below, panels, short, style
+from reports.results.conditions import conditions, rains
 from reports.results.record import parts_of
-from reports.tables.text import conditions, inert, label, rains
+from reports.tables.csv import inert
+from reports.tables.text import label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 EVERY = 20
 """Points between the marks of a line, which tell lines apart in print."""

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.plots.plots import Plot, panels, short, style
-from reports.results.effects import primary
+from reports.plots.figure import Plot, panels, short, style
+from reports.results.conditions import conditions
+from reports.results.metrics import primary, title
 from reports.results.record import IMAGE_METRIC
-from reports.tables.text import conditions, inert, title
+from reports.tables.csv import inert
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 FEWEST = 5
 """Fewer images make no box."""

@@ -7,12 +7,15 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reports.plots.plots import Plot, legend_below, panels, short, style
+from reports.plots.figure import Plot, legend_below, panels, short, style
+from reports.results.conditions import conditions
 from reports.results.effects import Effect, effects
-from reports.tables.text import conditions, inert, signed, title
+from reports.results.metrics import title
+from reports.tables.csv import inert
+from reports.tables.text import signed
 
 if TYPE_CHECKING:
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 
 def regained(results: Results, task: str) -> Plot | None:

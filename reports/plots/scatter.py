@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from reports.plots.plots import Plot, legend_below, panels, short, style
-from reports.results.effects import primary
-from reports.tables.text import conditions, csv_text, plain, rains, title
+from reports.plots.figure import Plot, legend_below, panels, short, style
+from reports.results.conditions import conditions, rains
+from reports.results.metrics import primary, title
+from reports.tables.csv import csv_text
+from reports.tables.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from reports.results.record import Record, Results
+    from reports.results.record import Record
+    from reports.results.results import Results
 
 Place = Callable[[str, str], "float | None"]
 """Where a (rain, derainer) stands along the horizontal axis."""

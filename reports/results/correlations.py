@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.record import FEWEST, IMAGE_METRIC, ByImage, Correlation, interval, parts_of
+from reports.results.intervals import FEWEST, interval
+from reports.results.record import IMAGE_METRIC, Correlation, parts_of
+from reports.results.results import ByImage
 
 QUALITY = ("psnr_y_db", "ssim_y", "niqe")
 """Metrics that are held against the tasks."""

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.record import FEWEST, IMAGE_METRIC, LEVEL, interval
-from reports.tables.text import rains
+from reports.results.conditions import rains
+from reports.results.intervals import FEWEST, LEVEL, interval
+from reports.results.metrics import primary
+from reports.results.record import IMAGE_METRIC
 
 if TYPE_CHECKING:
-    from reports.results.record import Record, Results
+    from reports.results.record import Record
+    from reports.results.results import Results
 
 SEEN = 2.8
 """A true difference of that many standard deviations is found in 80 % of studies at 5 %."""
@@ -27,8 +30,6 @@ TARGETS = {"fraction": 0.01, "dB": 0.2}
 """Differences that a study should be able to show, by unit."""
 CLEAR = 4.0
 """Rain must cost that many standard deviations before a share of it means anything."""
-FEW_FOR_AP = 1000
-"""Below as many images, AP over many classes is biased when resampled; pooled AP is not."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +61,6 @@ class Effect:
     harm_ci: tuple[float, float] | None
     lower: float | None
     """Share of the images whose own score is below that of the rainy input."""
-
-
-def primary(results: Results, task: str) -> str | None:
-    """The metric on which a task's verdicts are given; None if the run does not hold it."""
-    have = [r.metric for r in results.records if r.task == task]
-    n = max((r.n for r in results.records), default=0)
-    name = {
-        "detection": "ap_pooled" if n < FEW_FOR_AP else "ap",
-        "instance": "mask_ap",
-        "semantic": "miou",
-        "quality": "psnr_y_db",
-    }.get(task)
-    return next((m for m in have if m.partition("@")[0] == name), None)
 
 
 def effects(results: Results) -> list[Effect]:

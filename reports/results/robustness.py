@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reports.results.effects import Effect, effects
-from reports.results.record import Record, Results
+from reports.results.record import Record
+from reports.results.results import Results
 
 
 def robustness(results: Results) -> list[Record]:

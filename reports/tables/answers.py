@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.results.effects import TARGETS, Effect, effects, primary
-from reports.tables.text import COLUMNS, places, plain, rains, signed, span, title
+from reports.results.conditions import rains
+from reports.results.effects import TARGETS, Effect, effects
+from reports.results.metrics import COLUMNS, primary, title
+from reports.tables.text import places, plain, signed, span
 
 if TYPE_CHECKING:
-    from reports.results.record import Record, Results
+    from reports.results.record import Record
+    from reports.results.results import Results
 
 TRAINED = {"rain": "this kind of rain", "images": "this data set"}
 """What a derainer may have been trained on."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reports.results.conditions import conditions
 from reports.results.record import parts_of
-from reports.tables.text import conditions, inert
+from reports.tables.csv import inert
 
 if TYPE_CHECKING:
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 
 def by_image_csv(results: Results) -> str:

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.results.conditions import conditions
 from reports.results.effects import Effect, effects
-from reports.tables.text import (
-    PRIMARY,
-    Table,
-    base,
-    conditions,
-    marks,
-    metrics,
-    places,
-    plain,
-    signed,
-    span,
-    title,
-    words,
-    written_change,
-)
+from reports.results.metrics import PRIMARY, base, metrics, title
+from reports.tables.text import Table, marks, places, plain, signed, span, words, written_change
 
 if TYPE_CHECKING:
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 
 def verdicts(results: Results) -> Table:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.plots.plots import Plot, legend_below, panels, short, style
-from reports.tables.text import Table, conditions, csv_text, label, marks, plain, rains, written
+from reports.results.conditions import conditions
+from reports.tables.text import Table, label, marks, plain, written
 
 if TYPE_CHECKING:
-    from reports.results.record import Record, Results
+    from reports.results.results import Results
 
 SIZES = {
     "ap_small": "small",
@@ -21,8 +21,6 @@ SIZES = {
 """Metrics by object size: below 32², to 96², and above, in pixels."""
 BY_CLASS = {"detection": "ap/", "instance": "mask_ap/", "semantic": "iou/"}
 """How the metrics of single classes begin."""
-MOST = 20
-"""Classes in a plot: those that change most."""
 
 
 def table(results: Results) -> Table:
@@ -43,63 +41,3 @@ def table(results: Results) -> Table:
         *marks(marked),
     ]
     return ["task", "class or size", *(label(*c) for c in shown)], rows, notes
-
-
-def change(results: Results, task: str) -> Plot | None:
-    """What each derainer changes of each class, a panel per rain."""
-    begin = BY_CLASS.get(task)
-    if begin is None:
-        return None
-    pairs = [
-        (record, floor.value)
-        for record in results.records
-        if record.task == task
-        and record.metric.startswith(begin)
-        and record.rain != "none"
-        and record.derainer != "identity"
-        and record.value is not None
-        and (floor := results.value(record.rain, "identity", task, record.metric)) is not None
-        and floor.value is not None
-    ]
-    largest: dict[str, float] = {}
-    for record, rainy in pairs:
-        assert record.value is not None
-        size = abs(record.value - rainy)
-        largest[record.metric] = max(size, largest.get(record.metric, 0.0))
-    names = sorted(sorted(largest, key=lambda m: (-largest[m], m))[:MOST])
-    if len(names) < 2:
-        return None
-    return _draw(results, task, names, pairs)
-
-
-def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Record, float]]) -> Plot:
-    of = {r.rain for r, _ in pairs}
-    wet = [rain for rain in rains(results) if rain in of]
-    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    figure, drawn = panels(len(wet), 4.6, 1.2 + 0.26 * len(names), sharey=True)
-    for panel, rain in zip(drawn, wet, strict=True):
-        for derainer in dict.fromkeys(r.derainer for r, _ in pairs):
-            places = [
-                (record.value - rainy, names.index(record.metric))
-                for record, rainy in pairs
-                if (record.rain, record.derainer) == (rain, derainer)
-                and record.metric in names
-                and record.value is not None
-            ]
-            look = style(derainers.index(derainer))
-            panel.plot(*zip(*places, strict=True), **look, ls="", label=short(derainer), ms=6)
-        panel.axvline(0, color="black", lw=1)
-        panel.set_title(short(rain), fontsize=10)
-        panel.set_xlabel("derained − rainy")
-        panel.locator_params(axis="x", nbins=5)
-        panel.grid(alpha=0.3)
-    legend_below(figure)
-    begin = BY_CLASS[task]
-    shown = [short(name[len(begin) :]) for name in names]
-    drawn[0].set_yticks(range(len(names)), shown)
-    drawn[0].invert_yaxis()
-    alt = f"Change of {len(names)} classes' score by deraining, {task}, the largest changes"
-    records = [r for r in results.records if r.task == task and r.metric in names]
-    return Plot(
-        f"classes-{task}", f"Change by class, {task}", figure, alt, csv_text(results, records)
-    )

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reports.results.conditions import conditions
+from reports.results.metrics import LOWER_IS_BETTER, base, metrics, title
 from reports.tables.summary import notes
-from reports.tables.text import (
-    LOWER_IS_BETTER,
-    base,
-    conditions,
-    metrics,
-    plain,
-    title,
-    words,
-    written,
-)
+from reports.tables.text import plain, words, written
 
 if TYPE_CHECKING:
-    from reports.results.record import Record, Results
+    from reports.results.record import Record
+    from reports.results.results import Results
 
 SIGNS = {
     "\\": r"\textbackslash{}",

@@ -12,7 +12,7 @@ from reports.tables.summary import summary
 from reports.tables.text import cell, grid
 
 if TYPE_CHECKING:
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 
 @dataclass(frozen=True)

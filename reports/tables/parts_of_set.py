@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.tables.text import PRIMARY, Table, change, marks, plain, signed, span, title, written
+from reports.results.metrics import PRIMARY, title
+from reports.tables.text import Table, change, marks, plain, signed, span, written
 
 if TYPE_CHECKING:
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 NOTES = [
     "Change: derained − rainy of the images of that part alone, on the task's pooled or mean "

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.effects import primary
-from reports.results.record import FEWEST, IMAGE_METRIC, interval
-from reports.tables.text import Table, base, conditions, plain, rains, span, title
+from reports.results.conditions import conditions, rains
+from reports.results.intervals import FEWEST, interval
+from reports.results.metrics import base, primary, title
+from reports.results.record import IMAGE_METRIC
+from reports.tables.text import Table, plain, span
 
 if TYPE_CHECKING:
-    from reports.results.record import Record, Results
+    from reports.results.record import Record
+    from reports.results.results import Results
 
 QUALITY = ("psnr_y_db", "ssim_y", "niqe")
 """Metrics that are held against the tasks."""

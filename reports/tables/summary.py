@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from reports.results.record import FEWEST
-from reports.tables.text import (
-    PRIMARY,
-    Table,
-    base,
-    conditions,
-    label,
-    marks,
-    metrics,
-    plain,
-    title,
-    words,
-    written,
-    written_change,
-)
+from reports.results.conditions import conditions
+from reports.results.intervals import FEWEST
+from reports.results.metrics import PRIMARY, base, metrics, title
+from reports.tables.text import Table, label, marks, plain, words, written, written_change
 
 if TYPE_CHECKING:
-    from reports.results.record import Results
+    from reports.results.results import Results
 
 CAPTIONS = {
     "detection": "AP: pycocotools, boxes; AP pooled: one ranking over all classes. Precision, "

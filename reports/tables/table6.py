@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.results.conditions import conditions, rains
 from reports.tables.latex import escaped, ranked, tabular
 from reports.tables.summary import notes
-from reports.tables.text import cell, conditions, grid, mark, plain, rains, written
+from reports.tables.text import cell, grid, mark, plain, written
 
 if TYPE_CHECKING:
-    from reports.results.record import Record, Results
+    from reports.results.record import Record
+    from reports.results.results import Results
 
 BLOCKS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Deraining": (("quality", "psnr_y_db", "PSNR"), ("quality", "ssim_y", "SSIM")),

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
-import re
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reports.results.record import Comparison, Record, Results
+    from reports.results.record import Comparison, Record
+    from reports.results.results import Results
 
 Table = tuple[list[str], list[list[str]], list[str]]
 """Headings, rows and notes."""
 
-COLUMNS = {
-    "detection": ("ap", "ap50", "ap_pooled"),
-    "instance": ("mask_ap", "mask_ap50", "mask_ap_pooled", "box_ap"),
-    "semantic": ("miou", "mpa", "pixel_accuracy"),
-    "quality": ("psnr_y_db", "ssim_y", "fsimc", "uqi", "niqe", "sseq"),
-}
-"""Metrics of the summary, by task; other protocols of them, or what else there is, follow."""
 
-TITLES = {
-    "ap": "AP",
-    "ap50": "AP50",
-    "ap_pooled": "AP pooled",
-    "mask_ap": "mask AP",
-    "mask_ap50": "mask AP50",
-    "mask_ap_pooled": "mask AP pooled",
-    "box_ap": "box AP",
-    "miou": "mIoU",
-    "mpa": "mPA",
-    "pixel_accuracy": "pixel accuracy",
-    "f1": "F1",
-    "psnr_y_db": "PSNR-Y [dB]",
-    "psnr_rgb_db": "PSNR-RGB [dB]",
-    "ssim_y": "SSIM-Y",
-    "ssim_rgb": "SSIM-RGB",
-    "fsim": "FSIM",
-    "fsimc": "FSIMc",
-    "uqi": "UQI",
-    "niqe": "NIQE",
-    "sseq": "SSEQ",
-}
 SEEN = {
     "rain": "the derainer was trained on this kind of rain",
     "images": "the derainer was trained on this data set",
     "task-images": "the task network was trained on these images",
 }
-LOWER_IS_BETTER = ("niqe", "sseq")
-PRIMARY = ("ap_pooled", "mask_ap_pooled", "miou", "psnr_y_db")
-"""Metrics whose paired difference to the rainy input is shown."""
 
 
 def plain(text: str) -> str:
@@ -62,28 +28,6 @@ def plain(text: str) -> str:
             c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
         )
     return " ".join(text.split())
-
-
-def conditions(results: Results) -> list[tuple[str, str]]:
-    """(rain, derainer) pairs: the clean ceiling, then each rain with its floor first."""
-    found = {(r.rain, r.derainer) for r in results.records}
-    return sorted(found, key=lambda c: (place(c[0]), c[1] != "identity", c[1]))
-
-
-def place(rain: str) -> tuple[bool, list[tuple[float, str]]]:
-    """Where a rain stands among others: none first, then by name, numbers by their value."""
-    return rain != "none", _natural(rain)
-
-
-def rains(results: Results) -> list[str]:
-    """All rains, in the order of the tables."""
-    return list(dict.fromkeys(rain for rain, _ in conditions(results) if rain != "none"))
-
-
-def _natural(name: str) -> list[tuple[float, str]]:
-    """Sorts the numbers in a name by their value: 5 before 10."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", name)
-    return [(float(part), "") if i % 2 else (-1.0, part) for i, part in enumerate(parts)]
 
 
 def label(rain: str, derainer: str) -> str:
@@ -98,27 +42,6 @@ def words(rain: str, derainer: str) -> list[str]:
     if rain == "none":
         return ["clean", "–" if derainer == "identity" else plain(derainer)]
     return [plain(rain), "rainy" if derainer == "identity" else plain(derainer)]
-
-
-def metrics(results: Results) -> list[tuple[str, str]]:
-    """(task, metric) of the summary that the run holds."""
-    have = list(dict.fromkeys((r.task, r.metric) for r in results.records))
-    held = set(have)
-    shown = [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in held]
-    alone = {t for t, _ in have} - {t for t, _ in shown}
-    others = [(t, m) for t, m in have if base(m) in TITLES and ("@" in m or t in alone)]
-    return shown + others
-
-
-def base(metric: str) -> str:
-    """A metric's name without its protocol."""
-    return metric.partition("@")[0]
-
-
-def title(metric: str) -> str:
-    """Heading of a metric."""
-    protocol = metric.partition("@")[2]
-    return TITLES[base(metric)] + (f" {protocol}" if protocol else "")
 
 
 def signed(value: float, unit: str) -> str:
@@ -198,35 +121,3 @@ def cell(value: str) -> str:
     for sign in "\\|`*_[]$":
         text = text.replace(sign, "\\" + sign)
     return text
-
-
-def csv_text(results: Results, records: Sequence[Record]) -> str:
-    """Records of a run, one a line; ``change`` is `change`'s."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    names = ["dataset", "split", "rain", "derainer", "weights", "task", "model", "metric", "value"]
-    names += ["n", "ci_low", "ci_high", "change", "change_low", "change_high"]
-    names += ["seen", "seed", "unit", "why", "n_identical"]
-    writer.writerow(names)
-    for record in records:
-        found = change(results, record)
-        more = {
-            **dict(zip(("ci_low", "ci_high"), record.ci or (), strict=False)),
-            **dict(zip(("change_low", "change_high"), (found and found.ci) or (), strict=False)),
-            "change": found and found.difference,
-            "seen": _seen(record),
-        }
-        writer.writerow([inert(more.get(n, getattr(record, n, None))) for n in names])
-    return buffer.getvalue()
-
-
-def _seen(record: Record) -> str | None:
-    return None if record.seen is None else " ".join(record.seen)
-
-
-def inert(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula."""
-    if not isinstance(value, str):
-        return value
-    text = plain(value)
-    return "'" + text if text[:1] in ("=", "+", "-", "@") else text

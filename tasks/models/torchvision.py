@@ -6,6 +6,7 @@ it is; segmenters are shown it at its own size, normalised as in their training.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from torchvision import models
 from datasets.image import NDArrayByte, to_tensor
 from tasks import rle
 from tasks.coco_ap import Detections
-from tasks.models import MODELS
 from tasks.models.segmenter import ModuleSegmenter
 from tasks.models.weights import class_names, put, read_state
 from tasks.task import TaskError
@@ -35,13 +35,13 @@ ANCHORS = 9
 class TorchvisionDetector:
     """A detector of torchvision, with masks where it makes them."""
 
-    def __init__(self, name: str, file: Path, device: str) -> None:
+    def __init__(self, name: str, options: Mapping[str, Any], file: Path, device: str) -> None:
         """Build it and load its weights.
 
         Raises:
             TaskError: If the file holds other weights.
         """
-        module, self.names = _built(name, file, MODELS[name].options)
+        module, self.names = _built(name, file, options)
         self._module = module.eval().to(device)
         self._device = device
 
@@ -62,18 +62,19 @@ class TorchvisionDetector:
         )
 
 
-def torchvision_segmenter(name: str, file: Path, device: str) -> ModuleSegmenter:
+def torchvision_segmenter(
+    name: str, options: Mapping[str, Any], file: Path, device: str
+) -> ModuleSegmenter:
     """A semantic network of torchvision.
 
     Raises:
         TaskError: If the file holds other weights.
     """
-    options = MODELS[name].options
     module, names = _built(name, file, {})
     return ModuleSegmenter(module, names, device, options["mean"], options["std"])
 
 
-def _built(name: str, file: Path, options: dict[str, Any]) -> tuple[nn.Module, list[str]]:
+def _built(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     """A network with its weights, and its classes."""
     state = read_state(file)
     layer = next((key for key in CLASSIFIERS if key in state), None)

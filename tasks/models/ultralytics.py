@@ -27,7 +27,7 @@ from ultralytics.utils.ops import process_mask_native, scale_boxes, scale_masks
 from datasets.image import NDArrayByte
 from tasks import rle
 from tasks.coco_ap import Detections
-from tasks.models import ULTRALYTICS_OPTIONS as OPTIONS
+from tasks.models.options import ULTRALYTICS_OPTIONS as OPTIONS
 from tasks.models.weights import class_names, put, read_state
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError

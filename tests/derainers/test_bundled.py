@@ -15,10 +15,9 @@ from derainers import DERAINERS, WEIGHTS
 from derainers.card import read_card
 from derainers.shards import card_file, shards, weights_sha256
 from derainers.training.recipes import PAPER
-from harness.plan.plan import open_dataset
+from harness.plan.data import open_dataset, open_splits
 from harness.spec import RunSpec
 from harness.training.derainer import MIXTURE
-from harness.training.network import open_splits
 from harness.training.photographs import choose
 from tasks.quality.psnr import psnr_y_db
 

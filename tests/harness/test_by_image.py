@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from harness.scores.gallery import exemplary
 from reports.results.correlations import correlations
-from reports.results.record import ByImage
+from reports.results.results import ByImage
 
 IDS = tuple(f"{i:02}" for i in range(40))
 

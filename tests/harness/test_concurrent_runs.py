@@ -12,8 +12,9 @@ import pytest
 from command import finish, start
 
 from harness.cli.main import run_command_line
+from harness.ledger.images import ImageCache
 from harness.ledger.leases import Claims, is_alive, owner_of
-from harness.ledger.ledger import ImageCache, Ledger
+from harness.ledger.ledger import Ledger
 from harness.machine.disk import storage_error
 
 COUNTED = """

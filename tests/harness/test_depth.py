@@ -12,7 +12,7 @@ from datasets.image import decode, encode_depth
 from datasets.rain import PhysicalRain, generator
 from datasets.streetsim import VERSION, files
 from harness.plan import keys
-from harness.plan.plan import open_dataset, root_of
+from harness.plan.data import open_dataset, root_of
 from harness.plan.unit_keys import Entry
 from harness.runs.rainy_copy import Recipe, synthesize
 from harness.spec import RunSpec

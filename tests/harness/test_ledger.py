@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.ledger.ledger import ImageCache, Ledger, Predictions, load_results, pack, unpack
+from harness.ledger.images import ImageCache
+from harness.ledger.ledger import Ledger
+from harness.ledger.packed import pack, unpack
+from harness.ledger.predictions import Predictions
+from harness.ledger.runs import load_results
 from harness.plan.keys import canonical, key
 from harness.scores.replicates import resample_counts, sampling_units
 from harness.spec import UsageError
-from reports.results.record import level_interval
+from reports.results.intervals import level_interval
 
 
 def test_packed_arrays_come_back() -> None:

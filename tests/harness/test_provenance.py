@@ -7,7 +7,7 @@ import os
 import platform
 from pathlib import Path
 
-from harness.scores.provenance import accelerator, machine
+from harness.machine.about import accelerator, machine
 
 
 def test_the_processor_is_told_and_the_host_is_not() -> None:

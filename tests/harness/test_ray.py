@@ -20,7 +20,7 @@ from datasets.image import NDArrayByte, NDArrayFloat
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.spec import UsageError
-from reports.results.record import Results
+from reports.results.results import Results
 
 OWN = """
 from torch import nn
@@ -152,7 +152,7 @@ def test_ray_that_is_not_there_is_one_line(
     ):
         assert run_command_line([*words, *more]) == 2
         assert told in capsys.readouterr().err
-    monkeypatch.setattr("harness.plan.keys.version", lambda package: None)
+    monkeypatch.setattr("harness.machine.about.version", lambda package: None)
     assert run_command_line([*words, "--engine", "ray"]) == 2
     err = capsys.readouterr().err
     assert err == "error: --engine ray needs Ray: pip install 'derain-harness[ray]'\n"

@@ -11,6 +11,7 @@ from datasets.image import decode, encode_png
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.spec import UsageError
+from reports.write import write
 
 
 def spec(root: Path, tmp_path: Path, where: tuple[str, ...], **fields: object) -> RunSpec:
@@ -47,7 +48,7 @@ def test_real_rain_has_no_clean_row_and_no_full_reference(
             assert record.n_identical == 0
             assert record.why == "real rain: there is no clean image"
     assert "weather=rainy: 1 of 6 images" in results.provenance["data_notes"]
-    results.report(tmp_path / "out")
+    write(results, tmp_path / "out")
     assert "Data: weather=rainy: 1 of 6 images" in (tmp_path / "out" / "report.html").read_text()
 
 

@@ -27,9 +27,10 @@ from harness.checks.papers import regress as regress_claims
 from harness.cli.main import run_command_line
 from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
-from reports import write
-from reports.papers.claims import FOLDER, read_claims
-from reports.results.record import Record, Results
+from reports.papers.reading import FOLDER, read_claims
+from reports.results.record import Record
+from reports.results.results import Results
+from reports.write import write
 
 PRENET = "baselines:prenet"
 
@@ -230,7 +231,7 @@ PSNR = {"identity": RNG.normal(18, 2, 100), "mine@1234abcd": RNG.normal(26, 2, 1
 
 
 def test_the_same_run_is_equivalent() -> None:
-    found = regress_runs.compare_runs(study(PSNR), study(PSNR))
+    found = regress_runs.compare(study(PSNR), study(PSNR))
     assert [(v.cell, v.verdict, v.difference) for v in found] == [
         ("heavy|identity|quality|psnr_y_db", "equivalent", 0),
         ("heavy|mine|quality|psnr_y_db", "equivalent", 0),
@@ -244,12 +245,12 @@ def test_reruns_rarely_alarm_and_a_worse_derainer_does() -> None:
     alarms = 0
     for _ in range(200):
         again = {name: psnr + rng.normal(0, 0.6, 100) for name, psnr in PSNR.items()}
-        found = regress_runs.compare_runs(old, study(again))
+        found = regress_runs.compare(old, study(again))
         alarms += any(v.verdict == "worse" for v in found)
     assert alarms <= 10
     worse = {"identity": PSNR["identity"], "mine@5678": PSNR["mine@1234abcd"] - 0.5}
     worse["mine@5678"] = worse["mine@5678"] + rng.normal(0, 0.6, 100)
-    found = regress_runs.compare_runs(old, study(worse))
+    found = regress_runs.compare(old, study(worse))
     assert [v.verdict for v in found] == ["equivalent", "worse"]
 
 
@@ -278,11 +279,11 @@ def test_other_data_rain_networks_or_metrics_are_refused() -> None:
         ({"metric_versions": {}}, "differ in how scores are computed"),
     ):
         with pytest.raises(UsageError, match=said):
-            regress_runs.compare_runs(study(PSNR), study(PSNR, provenance=changed))
+            regress_runs.compare(study(PSNR), study(PSNR, provenance=changed))
     with pytest.raises(UsageError, match="seeds 0 and 1"):
-        regress_runs.compare_runs(study(PSNR), study(PSNR, seed=1))
+        regress_runs.compare(study(PSNR), study(PSNR, seed=1))
     with pytest.raises(UsageError, match="--guard ap/person: the old run has no such number"):
-        regress_runs.compare_runs(study(PSNR), study(PSNR), guard=["ap/person"])
+        regress_runs.compare(study(PSNR), study(PSNR), guard=["ap/person"])
 
 
 def test_folders_are_judged_on_the_command_line(

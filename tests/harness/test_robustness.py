@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from datasets.image import NDArrayByte
 from harness import RunSpec, run
 from harness.scores.replicates import DRAWS, draws_for
-from reports.results.record import ByImage, Record
+from reports.results.record import Record
+from reports.results.results import ByImage
 from reports.results.robustness import robustness
 from tests.reports.test_effects import CELLS, study
 

@@ -18,9 +18,9 @@ from datasets.image import NDArrayByte, NDArrayFloat, decode, encode_png
 from derainers.derainer import Derainer
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
-from harness.ledger.ledger import load_results
+from harness.ledger.runs import load_results
 from harness.spec import UsageError
-from reports.results.record import Results
+from reports.results.results import Results
 
 
 def text_of_records(out: Path) -> str:
@@ -376,7 +376,7 @@ class Above:
 def test_unchanged_files_are_not_written_again(
     spec: RunSpec, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.scores.provenance._git", lambda *words: "")
+    monkeypatch.setattr("harness.machine.about._git", lambda *words: "")
     workspace, out = tmp_path / "w", tmp_path / "w" / "out"
     shutil.copytree(unbroken, workspace)
 
@@ -390,8 +390,6 @@ def test_unchanged_files_are_not_written_again(
     assert written() == set()
     (out / "results.csv").unlink()
     assert {"results.csv", "report.html"} <= written()
-    monkeypatch.setattr(
-        "harness.scores.provenance._git", lambda *words: " M harness/runs/engine.py"
-    )
+    monkeypatch.setattr("harness.machine.about._git", lambda *words: " M harness/runs/engine.py")
     assert "report.html" in written()
     assert "report.html" in written()  # nobody knows what changed in the code

@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from datasets.image import encode_png
 from harness.scores.restored_images import score_quality
 from harness.spec import UsageError
-from reports.results.record import Results
+from reports.results.results import Results
 from tasks import quality
 
 STEMS = ("a", "b", "c")

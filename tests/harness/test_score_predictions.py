@@ -24,7 +24,7 @@ from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.scores.predictions import score_predictions
 from harness.spec import UsageError
-from reports.results.record import Results
+from reports.results.results import Results
 from tasks import rle
 from tasks.task import TaskError
 

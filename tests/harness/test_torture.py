@@ -17,12 +17,13 @@ from command import finish, start
 
 from datasets.image import decode
 from harness import RunSpec, run
-from harness.ledger.ledger import ImageCache, load_results
+from harness.ledger.images import ImageCache
+from harness.ledger.runs import load_results
 from harness.plan import keys
 from harness.plan.plan import make_plan
 from harness.plan.unit_keys import Keyring
 from harness.runs.engine import entries_of
-from reports.results.record import Results
+from reports.results.results import Results
 
 WORKERS = 2
 IN_WORK = 2 * WORKERS

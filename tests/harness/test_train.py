@@ -14,7 +14,7 @@ from datasets.camvid import CLASSES
 from datasets.image import encode_indices, encode_png
 from harness.cli.main import run_command_line
 from harness.plan.keys import file_sha256
-from harness.training.network import begun_with
+from harness.training.folder import begun_with
 
 
 @pytest.fixture

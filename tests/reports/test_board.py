@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from reports.pages.runs import board, comparison, differences
-from reports.results.record import Results
+from reports.results.results import Results
 from tests.reports.test_reports import record, results
 
 

@@ -10,16 +10,8 @@ from pathlib import Path
 import pytest
 
 from derainers import DERAINERS, STAGES
-from reports.papers.claims import (
-    FOLDER,
-    METRICS,
-    PAPERS,
-    Claim,
-    ClaimError,
-    ordinal_claims,
-    read_claims,
-    read_tables,
-)
+from reports.papers.claims import METRICS, Claim, ClaimError, ordinal_claims
+from reports.papers.reading import FOLDER, PAPERS, read_claims, read_tables
 from tasks import quality
 
 CLAIMS = read_claims()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reports.results.effects import effects, holm, primary, two_sided
-from reports.results.record import Record, Results
+from reports.results.effects import effects, holm, two_sided
+from reports.results.metrics import primary
+from reports.results.record import Record
+from reports.results.results import Results
 
 
 def study(

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports import write
 from reports.pages.runs import write_board, write_comparison
-from reports.results.record import ByImage, Correlation, Record, Results
+from reports.results.record import Correlation, Record
+from reports.results.results import ByImage, Results
+from reports.write import write
 from tests.reports.test_reports import HOSTILE, results
 
 NAME = f"{HOSTILE}\u2066\u200f\x07\r\t"

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from reports.results.record import Record, Results
+from reports.results.record import Record
+from reports.results.results import Results
 from reports.tables.latex import escaped, latex
 from reports.tables.table6 import table6
 from tests.reports.test_reports import HOSTILE, record, results

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
-from reports.plots.plots import Plot, panels, plots, style
-from reports.results.record import Results
+from reports.plots.figure import Plot, panels, style
+from reports.plots.plots import plots
+from reports.results.results import Results
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import HOSTILE, record, results
 

@@ -13,24 +13,18 @@ import numpy as np
 import pytest
 
 from datasets.image import encode_jpeg
-from harness.ledger.ledger import pack, unpack
-from reports import write
+from harness.ledger.packed import pack, unpack
 from reports.pages.run import command, page
 from reports.plots.plots import plots
-from reports.results.record import (
-    ByImage,
-    Correlation,
-    GalleryItem,
-    Record,
-    Results,
-    arrays_of,
-    level_interval,
-    parse,
-)
+from reports.results.conditions import conditions
+from reports.results.gallery import GalleryItem
+from reports.results.intervals import level_interval
+from reports.results.record import Correlation, Record
+from reports.results.results import ByImage, Results, arrays_of, parse
+from reports.results.sweeps import sweeps
 from reports.tables.markdown import markdown, parts
 from reports.tables.summary import summary
-from reports.tables.sweeps import sweeps
-from reports.tables.text import conditions
+from reports.write import write
 from tasks import quality
 
 HOSTILE = "=cmd|<script>alert(1)</script>\"'\n$\\frac{1}{$\u202e\x1b[31m"

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reports.results.record import Results
+from reports.results.results import Results
 from reports.tables import predictors
 from reports.tables.changes import others
+from reports.tables.csv import csv_text
 from reports.tables.markdown import parts
 from reports.tables.summary import summary
 from reports.tables.sweeps import table as sweep_table
-from reports.tables.text import csv_text
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import record, results
 

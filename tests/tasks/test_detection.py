@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from datasets.sample import Annotations, Sample
-from harness.ledger.ledger import pack, unpack
+from harness.ledger.packed import pack, unpack
 from tasks.coco_ap import Detections
 from tasks.detection import Detection
 from tasks.operating_point import f1

@@ -18,7 +18,7 @@ from pycocotools.cocoeval import COCOeval
 
 from datasets.masks import run_lengths
 from datasets.sample import Annotations, Mask, Sample
-from harness.ledger.ledger import pack, unpack
+from harness.ledger.packed import pack, unpack
 from tasks import rle
 from tasks.coco_ap import Detections
 from tasks.instance import Instance

@@ -19,7 +19,7 @@ from datasets.image import decode
 from datasets.sample import Annotations, Mask, Sample
 from tasks import rle
 from tasks.instance import Instance
-from tasks.models import ULTRALYTICS_OPTIONS
+from tasks.models.options import ULTRALYTICS_OPTIONS
 from tasks.models.ultralytics import UltralyticsInstance
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]

@@ -10,7 +10,7 @@ import pytest
 
 from datasets.image import NDArrayByte, encode_indices
 from datasets.sample import IGNORED, Sample
-from harness.ledger.ledger import pack, unpack
+from harness.ledger.packed import pack, unpack
 from tasks.confusion import confusion
 from tasks.semantic import Semantic
 from tasks.task import Evidence, TaskError

@@ -1,0 +1,168 @@
+"""Derainers by name, with what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from derainers.derainer import Restorer
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class DerainerRow:
+    """One row of the table below."""
+
+    build: Callable[[Path | None], Restorer]
+    """Makes the derainer from its weight file."""
+    version: int
+    """Raised whenever the same weights and image give another result."""
+    weights: Path | None = None
+    """The weight file that comes with the package."""
+    learned: bool = True
+    """Whether it needs weights at all."""
+    published: str | None = None
+    """Where the authors publish weights that this code loads; None = nowhere."""
+    stand_in: str | None = None
+    """The row that runs in its place as long as it has no weights."""
+
+
+def _filter(weights: Path | None, name: str) -> Restorer:
+    from derainers import classical, derainer
+
+    return derainer.Filter(getattr(classical, name))
+
+
+def _restorer(network: nn.Module, weights: Path | None, **convention: Any) -> Restorer:
+    """A network with its weights, if there are any, and what it expects of its input."""
+    from derainers.checkpoint import load_weights
+    from derainers.derainer import Derainer
+
+    if weights is not None:
+        load_weights(network, weights)
+    return Derainer(network, **convention)
+
+
+def _granet(weights: Path | None) -> Restorer:
+    from derainers.networks.granet import GraNet
+
+    sizes = {"multiple_of": GraNet.multiple_of, "minimum_px": GraNet.minimum_px}
+    return _restorer(GraNet(), weights, **sizes)
+
+
+def _prenet(weights: Path | None, recurrent: bool, shared: bool) -> Restorer:
+    from derainers.networks.prenet import PReNet
+
+    return _restorer(PReNet(recurrent, shared), weights)
+
+
+def _rescan(weights: Path | None) -> Restorer:
+    from derainers.networks.rescan import RESCAN
+
+    return _restorer(RESCAN(), weights, channels="bgr")
+
+
+def _nledn(weights: Path | None) -> Restorer:
+    from derainers.networks.nledn import NLEDN
+
+    return _restorer(NLEDN(), weights, minimum_px=NLEDN.minimum_px)
+
+
+def _mspfn(weights: Path | None, light: bool) -> Restorer:
+    from derainers.networks.mspfn import MSPFN
+
+    network = MSPFN(5, 1, 32, 32, (32, 32, 32), steps=2) if light else MSPFN()
+    convention = {"range": (-1.0, 1.0), "channels": "bgr", "multiple_of": network.multiple_of}
+    return _restorer(network, weights, **convention)
+
+
+def _dcsfn(weights: Path | None, width: int, blocks: int, scales: int) -> Restorer:
+    from derainers.networks.dcsfn import DCSFN
+
+    convention = {"channels": "bgr", "minimum_px": DCSFN.minimum_px}
+    return _restorer(DCSFN(width, blocks, scales), weights, **convention)
+
+
+def _mscg(weights: Path | None) -> Restorer:
+    from derainers.networks.mscg import MSCG
+
+    return _restorer(MSCG(), weights, multiple_of=MSCG.multiple_of)
+
+
+def _hrrsr(weights: Path | None, scale: int) -> Restorer:
+    from derainers.networks.hrrsr import HRRSR
+
+    network = HRRSR(scale)
+    return _restorer(network, weights, channels="bgr", multiple_of=network.multiple_of)
+
+
+PRENET = "https://github.com/csdwren/PReNet"
+RESCAN = "https://github.com/XiaLiPKU/RESCAN"
+NLEDN = "https://github.com/AlexHex7/NLEDN"
+
+DERAINERS: dict[str, DerainerRow] = {
+    "identity": DerainerRow(partial(_filter, name="identity"), version=1, learned=False),
+    "median": DerainerRow(partial(_filter, name="median"), version=1, learned=False),
+    "bilateral": DerainerRow(partial(_filter, name="bilateral"), version=1, learned=False),
+    "guided": DerainerRow(partial(_filter, name="guided"), version=1, learned=False),
+    "granet": DerainerRow(_granet, version=1, weights=WEIGHTS / "granet.safetensors"),
+    "granet-rain100l": DerainerRow(
+        _granet, version=1, weights=WEIGHTS / "granet-rain100l.safetensors"
+    ),
+    "prenet": DerainerRow(
+        partial(_prenet, recurrent=True, shared=False),
+        version=1,
+        weights=WEIGHTS / "prenet.safetensors",
+        published=PRENET,
+    ),
+    "prenet-r": DerainerRow(
+        partial(_prenet, recurrent=True, shared=True), version=1, published=PRENET
+    ),
+    "prn": DerainerRow(
+        partial(_prenet, recurrent=False, shared=False), version=1, published=PRENET
+    ),
+    "prn-r": DerainerRow(
+        partial(_prenet, recurrent=False, shared=True), version=1, published=PRENET
+    ),
+    "rescan": DerainerRow(_rescan, version=1, published=RESCAN),
+    "nledn": DerainerRow(_nledn, version=1, published=NLEDN),
+    "mspfn": DerainerRow(partial(_mspfn, light=False), version=1, stand_in="mspfn-light"),
+    "mspfn-light": DerainerRow(
+        partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
+    ),
+    "mspfn-streetsim": DerainerRow(
+        partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-streetsim.safetensors"
+    ),
+    "dcsfn": DerainerRow(
+        partial(_dcsfn, width=20, blocks=16, scales=4), version=1, stand_in="dcsfn-light"
+    ),
+    "dcsfn-paper": DerainerRow(
+        partial(_dcsfn, width=32, blocks=16, scales=3), version=1, stand_in="dcsfn-light"
+    ),
+    "dcsfn-light": DerainerRow(
+        partial(_dcsfn, width=16, blocks=4, scales=3),
+        version=1,
+        weights=WEIGHTS / "dcsfn-light.safetensors",
+    ),
+    "mscg": DerainerRow(_mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
+    "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=2, stand_in="hrrsr-x1"),
+    "hrrsr-x1": DerainerRow(
+        partial(_hrrsr, scale=1),
+        version=2,
+        weights=WEIGHTS / "hrrsr-x1-00001-of-00002.safetensors",
+    ),
+}
+"""Every derainer, literally. A function imports its network only when it is called."""
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "granet": ("coarse", "mask"),
+    "granet-rain100l": ("coarse", "mask"),
+}
+"""Intermediate outputs that can be scored, by derainer; a network's ``stages`` names them."""

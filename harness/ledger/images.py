@@ -1,0 +1,66 @@
+"""Restored images beside the ledger: a cache, any of which may vanish."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+
+class Images(Protocol):
+    """Derained images under their keys, as PNG; `ImageCache` is one."""
+
+    def read(self, key: str) -> bytes | None:
+        """One image, None if it is not there."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Keep one."""
+        ...
+
+
+class ImageCache:
+    """Restored images as PNG files under their key; any of them may vanish at any time."""
+
+    def __init__(self, workspace: Path) -> None:
+        """Use ``workspace/images``."""
+        self._folder = workspace / "images"
+
+    def path(self, key: str) -> Path:
+        """Where an image lies, from its key alone."""
+        return self._folder / key[:2] / f"{key}.png"
+
+    def read(self, key: str) -> bytes | None:
+        """The file's bytes, None if it is not there."""
+        try:
+            return self.path(key).read_bytes()
+        except OSError:
+            return None
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write to a temporary name and rename."""
+        path = self.path(key)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            temporary.write_bytes(data)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
+        temporary.replace(path)
+
+    def trim(self, gigabytes: float) -> None:
+        """Remove the oldest files until the rest fits, and what killed processes left half done."""
+        if not self._folder.is_dir():
+            return
+        for file in self._folder.rglob("*.tmp"):
+            owner = file.stem.rpartition(".")[2]
+            if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
+                file.unlink(missing_ok=True)
+        files = [(f.stat().st_mtime, f.stat().st_size, f) for f in self._folder.rglob("*.png")]
+        room = gigabytes * 1e9
+        for _, size, file in sorted(files, key=lambda entry: entry[0], reverse=True):
+            room -= size
+            if room < 0:
+                file.unlink(missing_ok=True)

@@ -1,0 +1,56 @@
+"""Predictions of one cell in a file that may be deleted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from harness.ledger.database import open_shared
+
+
+class Kept(Protocol):
+    """Predictions under their keys; `Predictions` is one."""
+
+    def get(self, key: str) -> bytes | None:
+        """One prediction, None if it is not there."""
+        ...
+
+
+class Predictions:
+    """Predictions of one cell in a file that may be deleted; used by several threads."""
+
+    def __init__(self, workspace: Path, cell: str) -> None:
+        """Open ``workspace/predictions/<cell>.sqlite``."""
+        folder = workspace / "predictions"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._db = open_shared(folder / f"{cell}.sqlite", check_same_thread=False)
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, data BLOB NOT NULL)"
+        )
+
+    def get(self, key: str) -> bytes | None:
+        """One prediction, None if it is not there."""
+        with self._lock:
+            row = self._db.execute("SELECT data FROM predictions WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def has(self, key: str) -> bool:
+        """Whether a prediction is there."""
+        with self._lock:
+            row = self._db.execute("SELECT 1 FROM predictions WHERE key = ?", (key,)).fetchone()
+        return row is not None
+
+    def put(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Add predictions; what is there already stays."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR IGNORE INTO predictions VALUES (?, ?)", rows)
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()

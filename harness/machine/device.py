@@ -1,0 +1,53 @@
+"""Which device computes, and how many images at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.spec import RunSpec, UsageError
+
+
+def device_of(word: str) -> str:
+    """``cpu`` or ``cuda``; torch is imported only where a GPU may be meant."""
+    no_driver = os.name == "posix" and not Path("/dev/nvidiactl").exists()
+    if word == "cpu" or (word == "auto" and no_driver):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if word == "cuda":
+        raise UsageError("--device cuda: torch sees no CUDA device here: use --device cpu")
+    return "cpu"
+
+
+def worker_count(spec: RunSpec, device: str) -> int:
+    """Images at a time: one per core this process may use; one on CUDA, where they queue anyway."""
+    if spec.workers:
+        return spec.workers
+    if device == "cuda":
+        return 1
+    cores = (
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
+    return len(cores)
+
+
+@contextlib.contextmanager
+def one_thread_each(device: str) -> Iterator[None]:
+    """One torch thread per image and no TF32, as long as this lasts: results depend on both."""
+    import torch
+
+    threads = torch.get_num_threads()
+    tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    if device == "cpu":
+        torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32

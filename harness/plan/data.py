@@ -1,0 +1,93 @@
+"""The data set that a spec names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from datasets import DATASETS, Dataset
+from datasets.pairs import with_rainy
+from datasets.where import select
+from harness.machine.environment import FETCHED
+from harness.spec import RunSpec, UsageError, known
+
+
+def open_dataset(spec: RunSpec) -> Dataset:
+    """The data set of a spec, cut to its limit.
+
+    Raises:
+        UsageError: If it is not named, unknown, or its folder is absent.
+        DatasetError: If it cannot be read.
+    """
+    reader: Callable[..., Dataset] = DATASETS[kind_of(spec)]
+    root = root_of(spec)
+    options: dict[str, Any] = {}
+    if "instance" in spec.task and "masks" in inspect.signature(reader).parameters:
+        options["masks"] = True
+    if spec.dataset == "pairs":
+        dataset = reader(root, spec.split, pair=spec.pair)
+    else:
+        dataset = reader(root, spec.split, **options)
+        dataset = with_rainy(dataset, root / spec.pair) if spec.pair else dataset
+    dataset = select(dataset, spec.where).limited(spec.limit)
+    if spec.shard is None:
+        return dataset
+    number, count = map(int, spec.shard.split("/"))
+    if not number < count <= len(dataset.samples):
+        raise UsageError(
+            f"--shard {spec.shard}: of {len(dataset.samples)} images there are at most as many "
+            "parts, numbered from 0"
+        )
+    return dataset.shard(number, count)
+
+
+def root_of(spec: RunSpec) -> Path:
+    """The folder where a spec's data set lies; of streetsim it may still be absent.
+
+    Raises:
+        UsageError: If it is not named, or absent.
+    """
+    if spec.dataset == "streetsim":
+        return Path(spec.data_root) if spec.data_root else FETCHED / "streetsim"
+    if spec.data_root is None:
+        raise UsageError(f"data set {spec.dataset} needs --data-root, the folder where it lies")
+    root = Path(spec.data_root)
+    if not root.is_dir():
+        raise UsageError(f"--data-root {root}: no such folder; give the one where the data lie")
+    return root
+
+
+def kind_of(spec: RunSpec) -> str:
+    """The kind of the data set, one of `DATASETS`.
+
+    Raises:
+        UsageError: If it is not named or unknown.
+    """
+    if spec.dataset is None:
+        raise UsageError(
+            f"--data-root {spec.data_root}: name the data set there with --dataset: "
+            f"{', '.join(DATASETS)}"
+        )
+    return known(spec.dataset, DATASETS, "data set")
+
+
+def data_name(spec: RunSpec, dataset: Dataset) -> str:
+    """The data set's name in cards of weights; of folders and pairs that of their folder."""
+    return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
+
+
+def open_splits(spec: RunSpec) -> Dataset:
+    """The data set of a spec, several splits joined by ``+`` as one; ids then begin with theirs."""
+    splits = (spec.split or "").split("+")
+    if len(splits) == 1:
+        return open_dataset(spec)
+    parts = [open_dataset(spec.model_copy(update={"split": split})) for split in splits]
+    samples = [
+        replace(sample, id=f"{split}/{sample.id}")
+        for split, part in zip(splits, parts, strict=True)
+        for sample in part.samples
+    ]
+    return replace(parts[0], split=spec.split or "", samples=samples)

@@ -1,0 +1,29 @@
+"""What of a cell was trained on."""
+
+from __future__ import annotations
+
+from harness.plan.data import data_name
+from harness.plan.networks import TaskPlan
+from harness.plan.plan import Condition, Plan
+from harness.plan.trained_on import holds
+
+
+def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, ...] | None:
+    """What of a cell was trained on; None where a part of the answer is unknown."""
+    derainer, marks = condition.derainer, set()
+    if derainer.rain_families is None or derainer.images is None:
+        return None
+    if condition.rain == "given" and derainer.rain_families:
+        return None
+    rain = plan.rains.get(condition.rain)
+    if rain is not None and rain.family in derainer.rain_families:
+        marks.add("rain")
+    name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
+    if holds(derainer.images, name, split):
+        marks.add("images")
+    if task is not None:
+        if task.trained_on is None:
+            return None
+        if holds(task.trained_on, name, split):
+            marks.add("task-images")
+    return tuple(sorted(marks))

@@ -1,0 +1,124 @@
+"""What all plots share: a figure, its panels, colours and marks."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from reports.tables.text import plain
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette, readable with colour-blind eyes."""
+MARKERS = "osD^vPX"
+"""One more than colours, so that 42 derainers differ."""
+ACROSS = 3
+"""Panels in a row; more would be too small to read on a page."""
+LONGEST = 36
+"""Letters of a name in a plot."""
+DPI = 110
+"""Of the PNG files."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One drawing of a run's numbers."""
+
+    name: str
+    title: str
+    """Heading, in a few words."""
+    figure: Figure
+    alt: str
+    """What it shows, in words."""
+    csv: str
+    """The numbers in it."""
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The drawing; the same numbers give the same bytes."""
+        return _save(self.figure, "svg")
+
+    @cached_property
+    def png(self) -> bytes:
+        """The same in pixels."""
+        return _save(self.figure, "png")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure that needs no display, its parts laid out by itself."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def panels(
+    count: int, width: float, height: float, *, sharex: bool = False, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure with its panels in rows of `ACROSS`.
+
+    Args:
+        count: Panels.
+        width: Of each, in inches.
+        height: Of each, in inches.
+        sharex: Whether one scale serves all, across.
+        sharey: The same, upward.
+    """
+    columns = min(count, ACROSS)
+    rows = -(-count // columns)
+    figure = new_figure(max(5, width * columns), height * rows)
+    axes = (
+        figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).ravel().tolist()
+    )
+    for unused in axes[count:]:
+        unused.remove()
+    for lowest in axes[max(0, count - columns) : count]:
+        lowest.tick_params(labelbottom=True)  # also where another would have stood below
+    return figure, axes[:count]
+
+
+def short(name: str) -> str:
+    """A name that leaves a plot room for its data."""
+    text = plain(name)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def style(place: int) -> dict[str, Any]:
+    """Colour and marker of the derainer at that place of a run."""
+    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
+
+
+def legend_below(figure: Figure) -> None:
+    """One legend for all panels, where it covers nothing."""
+    found: dict[str, Artist] = {}
+    for panel in figure.axes:
+        for handle, name in zip(*panel.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    if found:
+        handles, names = list(found.values()), list(found)
+        columns = min(4, len(found))
+        figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def _save(figure: Figure, kind: str) -> bytes:
+    """A figure as a file: what `Figure.savefig` writes, without its rehearsal of every drawing."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "derain-harness", "text.parse_math": False}):
+        layout = figure.get_layout_engine()
+        if layout is not None:  # else every file is laid out anew
+            layout.execute(figure)
+            figure.set_layout_engine("none")
+        if kind == "svg":
+            FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+        else:
+            FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,61 @@
+"""Everything that a run is looked at by, into one folder."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reports.results.results import Results
+
+
+def write(results: Results, directory: str | Path, layout: str | None = None) -> None:
+    """Write everything that a run is looked at by.
+
+    Args:
+        results: The run.
+        directory: Made if needed; gets ``results.json``, ``results.csv``, ``results.md``,
+            ``results.tex``, ``images.csv``, ``report.html``, ``draws.npz``, ``plots/`` and, where
+            pictures were kept, ``pictures/``.
+        layout: ``table6`` for ``table6.md`` and ``table6.tex`` too, as MSPFN's Table 6 is laid out.
+    """
+    import numpy as np
+
+    from datasets.image import encode_jpeg
+    from reports.pages.pictures import pictures
+    from reports.pages.run import page, picture_name
+    from reports.plots.plots import plots
+    from reports.tables.by_image import by_image_csv
+    from reports.tables.csv import csv_text
+    from reports.tables.latex import latex
+    from reports.tables.markdown import markdown
+    from reports.tables.table6 import table6
+
+    directory = Path(directory)
+    buffer = io.BytesIO()
+    draws: dict[str, Any] = {name: results.draws[name] for name in sorted(results.draws)}
+    np.savez_compressed(buffer, **draws)
+    drawn = plots(results)
+    files = {
+        "results.json": results.to_json().encode(),
+        "results.csv": csv_text(results, results.records).encode(),
+        "results.md": markdown(results).encode(),
+        "results.tex": latex(results).encode(),
+        "images.csv": by_image_csv(results).encode(),
+        "draws.npz": buffer.getvalue(),
+        "report.html": page(results, drawn).encode(),
+    }
+    files |= {f"plots/{p.name}.svg": p.svg for p in drawn}
+    files |= {f"plots/{p.name}.png": p.png for p in drawn}
+    if layout == "table6":
+        files |= {f"table6.{kind}": table6(results, kind).encode() for kind in ("md", "tex")}
+    if results.gallery:
+        files["plots/pictures.jpg"] = encode_jpeg(pictures(results), 88)
+        files |= {f"pictures/{picture_name(item)}": item.jpeg for item in results.gallery}
+    for folder in {(directory / name).parent for name in files}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        temporary = directory / f"{name}.tmp"
+        temporary.write_bytes(data)
+        temporary.replace(directory / name)
