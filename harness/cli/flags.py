@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import Any, get_args
+from collections.abc import Collection, Sequence
+from typing import Any, TypeAlias, get_args
 
 from harness.spec import RunSpec, UsageError
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""Where a verb adds its parser."""
 
 REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "protocol", "save")
 """Fields that take several words: the flag repeated, or commas between names."""
@@ -54,9 +57,10 @@ def allow_code(verb: argparse._ActionsContainer) -> None:
     )
 
 
-def fields_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Fields of a RunSpec that were given as flags."""
-    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
+def fields_of(arguments: argparse.Namespace, without: Collection[str] = ()) -> dict[str, Any]:
+    """Fields of a RunSpec that were given as flags, less those that mean something else here."""
+    names = RunSpec.model_fields.keys() - set(without)
+    fields = {k: v for k, v in vars(arguments).items() if k in names}
     for name in REPEATED:
         if name in fields:
             fields[name] = split_words(fields[name])

@@ -1,16 +1,36 @@
-"""What `list` shows: the names that the command line knows."""
+"""The verb `list`: the names that the command line knows."""
 
 from __future__ import annotations
 
 import argparse
-import json
+from pathlib import Path
 
+from harness.cli.flags import Verbs
 from harness.cli.terminal import line, table
 from harness.spec import UsageError
 
 
-def show_names(arguments: argparse.Namespace) -> int:
-    """A table, or a plain list, of what the command line knows."""
+def add(verbs: Verbs) -> None:
+    """Add the verb and its flags."""
+    parser = verbs.add_parser("list", help="what can be named on the command line")
+    parser.add_argument(
+        "table",
+        choices=("derainers", "datasets", "rains", "tasks", "models", "metrics", "papers"),
+        help="papers: the tables whose printed numbers are held",
+    )
+    parser.add_argument("--json", action="store_true", help="as a JSON list")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="rains: write each on one photograph, too"
+    )
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE", help="that photograph (default: a street)"
+    )
+    parser.set_defaults(action=_list)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    import json
+
     sheet, image = arguments.sheet, arguments.image
     if (sheet or image) and arguments.table != "rains":
         raise UsageError("--sheet and --image belong to list rains")

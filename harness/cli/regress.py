@@ -1,25 +1,23 @@
-"""What `regress` and `verify` show and write, and the exit status they end with."""
+"""The verb `regress`: measured numbers against printed ones, or one run against another."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.checks import papers as regress
-from harness.checks import runs as regress_runs
-from harness.checks.junit import Case, Status, write_junit
-from harness.checks.paper_inputs import given_of
-from harness.checks.papers import Finding, Findings
-from harness.checks.verify import BOUND, Check
+from harness.cli.flags import Verbs, add_field, fields_of
 from harness.cli.terminal import line, progress_bars, say, table
-from harness.ledger.folder import load
-from harness.spec import RunSpec, UsageError, checked
-from reports.papers.claims import Claim
+from harness.spec import UsageError, checked
+
+if TYPE_CHECKING:
+    from harness.checks.junit import Case, Status
+    from harness.checks.papers import Finding, Findings
+    from harness.checks.runs import CellVerdict
+    from reports.papers.claims import Claim
 
 STATUS: dict[str, Status] = {
     "reproduced": "passed",
@@ -30,16 +28,75 @@ STATUS: dict[str, Status] = {
 """What the verdict on an order is to a test report."""
 
 
-def regress_papers(arguments: argparse.Namespace) -> int:
-    """Printed numbers against measured ones; 1 where one differs without a known reason."""
-    claims = regress.select(arguments.what)
-    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields}
-    held = os.environ.get("DERAIN_HARNESS_DATA")
-    given = given_of(
-        arguments.data, arguments.weights, checked(**fields), Path(held) if held else None
+def add(verbs: Verbs) -> None:
+    """Add the verb and its flags."""
+    parser = verbs.add_parser(
+        "regress",
+        help="measured against what papers print, or one results folder against another",
+        description="papers, PAPER or PAPER:TABLE judges printed numbers, running what they need; "
+        "two results folders, old and new, judge the new one. The exit status is 1 where a printed "
+        "number differs without a known reason, or a number got worse.",
     )
+    parser.add_argument("what", nargs="+", metavar="WHAT", help="papers, PAPER[:TABLE], or OLD NEW")
+    parser.add_argument("--json", action="store_true", help="print every verdict as JSON")
+    parser.add_argument("--junit", type=Path, metavar="FILE.xml", help="write them as JUnit XML")
+    papers = parser.add_argument_group("of papers")
+    papers.add_argument(
+        "--data", action="append", default=[], metavar="DATASET=DIR", help="test pairs of a set"
+    )
+    papers.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="DERAINER:DATASET=FILE",
+        help="authors' weights; those that fetch knows are found by themselves",
+    )
+    for name in ("limit", "workers", "device", "workspace"):
+        add_field(papers, name)
+    folders = parser.add_argument_group("of folders")
+    folders.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="METRIC=X",
+        help="difference that does not matter (default: 0.1 dB, 0.005 of a fraction)",
+    )
+    folders.add_argument(
+        "--guard",
+        action="append",
+        default=[],
+        metavar="METRIC",
+        help="judge this number too: ap/person, ap_pooled/weather=rainy",
+    )
+    folders.add_argument(
+        "--require",
+        choices=("equivalent",),
+        help="equivalent: exit 1 on inconclusive numbers too",
+    )
+    parser.set_defaults(action=_regress)
+
+
+def _regress(arguments: argparse.Namespace) -> int:
+    folders = [Path(word) for word in arguments.what]
+    if len(folders) == 2 and all(folder.is_dir() for folder in folders):
+        return _folders(folders[0], folders[1], arguments)
+    return _papers(arguments)
+
+
+def _papers(arguments: argparse.Namespace) -> int:
+    """Printed numbers against measured ones; 1 where one differs without a known reason."""
+    import json
+
+    from harness.checks import papers
+    from harness.checks.junit import write_junit
+    from harness.checks.paper_inputs import given_of
+
+    claims = papers.select(arguments.what)
+    spec = checked(**fields_of(arguments))
+    held = os.environ.get("DERAIN_HARNESS_DATA")
+    given = given_of(arguments.data, arguments.weights, spec, Path(held) if held else None)
     with progress_bars() as progress:
-        found = regress.regress(claims, given, progress)
+        found = papers.regress(claims, given, progress)
     if arguments.json:
         line(json.dumps(_as_json(found), indent=1, allow_nan=False))
     else:
@@ -92,6 +149,9 @@ def _show_findings(found: Findings) -> None:
 
 def _cases(found: Findings) -> list[Case]:
     """Every claim, and every order that could be measured."""
+    from harness.checks.junit import Case
+    from harness.checks.papers import cell
+
     cases = [
         Case(
             f"{f.claim.paper}.{f.claim.table}",
@@ -103,37 +163,23 @@ def _cases(found: Findings) -> list[Case]:
     ]
     for o in found.ordinal:
         if o.verdict != "cannot-run":
-            better, worse = regress.cell(o.claim.better), regress.cell(o.claim.worse)
+            better, worse = cell(o.claim.better), cell(o.claim.worse)
             suite = f"{o.claim.better.paper}.order"
             cases.append(Case(suite, f"{better} > {worse}", STATUS[o.verdict], o.verdict))
     return cases
 
 
-def regress_folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
+def _folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
     """One results folder against another; 1 where a number got worse or is missing."""
-    found = regress_runs.compare(
-        load(old),
-        load(new),
-        _tolerances(arguments.tolerance),
-        arguments.guard,
-    )
+    from harness.checks import runs
+    from harness.checks.junit import Case, write_junit
+    from harness.ledger.folder import load
+
+    found = runs.compare(load(old), load(new), _tolerances(arguments.tolerance), arguments.guard)
     if arguments.json:
-        line(regress_runs.as_json(found))
+        line(runs.as_json(found))
     else:
-        rows = [
-            [
-                v.cell.replace("|", " | "),
-                *("–" if value is None else f"{value:.4f}" for value in (v.old, v.new)),
-                "–" if v.difference is None else f"{v.difference:+.4f}",
-                _span(v.interval, 4),
-                f"{v.tolerance:g}",
-                v.verdict,
-                "" if v.needed is None else f"{v.needed:,}",
-            ]
-            for v in found
-        ]
-        headings = ["number", "old", "new", "difference", "95 % interval", "tolerance"]
-        table([*headings, "verdict", "images needed"], rows)
+        _show_verdicts(found)
     bad = ["worse", "missing"] + (["inconclusive"] if arguments.require else [])
     if arguments.junit is not None:
         cases = [
@@ -152,24 +198,22 @@ def regress_folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
     return 1 if any(v.verdict in bad for v in found) else 0
 
 
-def show_checks(checks: Sequence[Check]) -> int:
-    """A row per condition; 1 where a number is beyond its bound."""
+def _show_verdicts(found: Sequence[CellVerdict]) -> None:
+    """A row per number of either folder."""
     rows = [
         [
-            c.rain,
-            c.derainer,
-            str(c.images),
-            f"{c.same_pixels} of {c.images}",
-            f"{max(c.largest.values(), default=0):.3g}",
-            "holds" if c.holds else f"beyond the bound: {', '.join(c.beyond)}",
+            v.cell.replace("|", " | "),
+            *("–" if value is None else f"{value:.4f}" for value in (v.old, v.new)),
+            "–" if v.difference is None else f"{v.difference:+.4f}",
+            _span(v.interval, 4),
+            f"{v.tolerance:g}",
+            v.verdict,
+            "" if v.needed is None else f"{v.needed:,}",
         ]
-        for c in checks
+        for v in found
     ]
-    headings = ["rain", "derainer", "images", "same pixels", "largest difference", "verdict"]
-    table(headings, rows)
-    bounds = ", ".join(f"{task} {value:g}" for task, value in BOUND.items())
-    line(f"bound of a number of one image where hardware or versions differ: {bounds}")
-    return 0 if all(c.holds for c in checks) else 1
+    headings = ["number", "old", "new", "difference", "95 % interval", "tolerance"]
+    table([*headings, "verdict", "images needed"], rows)
 
 
 def _tolerances(words: Sequence[str]) -> dict[str, float]:

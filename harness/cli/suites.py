@@ -15,7 +15,7 @@ from harness.spec import RunSpec, UsageError, checked
 
 SUITE_BYTES = 2**18
 SPEC_BYTES = 2**28
-"""Of a results.json of tens of thousands of records."""
+"""A results.json of tens of thousands of records is that large."""
 DEEPEST = 8
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")

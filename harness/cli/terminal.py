@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.runs.dry_run import CellSurvey
     from harness.runs.engine import Progress
     from reports.results.results import Results
 
@@ -66,37 +65,6 @@ def show(results: Results, out: str | Path | None) -> None:
         console.print(Text(_inert(failed)))
     if out is not None:
         console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)
-
-
-def show_survey(cells: Sequence[CellSurvey]) -> int:
-    """What a run would do, a row per condition; returns the exit status."""
-    rows = [
-        [
-            c.rain,
-            c.derainer,
-            f"{c.done:,}",
-            f"{c.todo:,}",
-            "unknown" if c.seconds is None else _duration(c.seconds),
-            f"{c.cached_bytes / 1e9:.2f} GB",
-        ]
-        for c in cells
-    ]
-    table(["rain", "derainer", "there", "to compute", "deraining", "cached images"], rows)
-    known = [c.seconds for c in cells if c.seconds is not None]
-    unknown = sum(c.seconds is None and c.todo > 0 for c in cells)
-    more = f", and {unknown} conditions whose time is not known yet" if unknown else ""
-    line(
-        f"{sum(c.todo for c in cells):,} images to compute; deraining takes "
-        f"{_duration(sum(known))} on one worker, from the ledger's times{more}"
-    )
-    return 0
-
-
-def _duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:

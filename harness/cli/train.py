@@ -1,24 +1,79 @@
-"""What `train` does with its flags."""
+"""The verb `train`: a derainer or a task network."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from harness.cli.flags import split_words
+from harness.cli.flags import Verbs, add_field, fields_of
 from harness.cli.terminal import line, progress_bars
-from harness.spec import RunSpec, UsageError, checked
+from harness.spec import RunSpec, UsageError, checked, known
 
 
-def train(arguments: argparse.Namespace) -> int:
-    """Train the derainer or task network that was named."""
+def add(verbs: Verbs) -> None:
+    """Add the verb and its flags."""
+    parser = verbs.add_parser(
+        "train",
+        help="train a derainer or a task network; what was broken off goes on",
+        description="A derainer of list derainers: on the photographs of any data set, with rain "
+        "made as it goes, or on pairs. refinenet: the light-weight RefineNet, on the label maps of "
+        "a data set; yolo: a small network for boxes and masks. The folder gets checkpoint, curve, "
+        "weights and their card. Splits may be joined: train+val.",
+    )
+    parser.add_argument("name", metavar="NAME", help="a derainer, refinenet or yolo")
+    for name in ("dataset", "data_root", "split", "where", "limit", "dtype"):
+        add_field(parser, name)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--from",
+        dest="begin",
+        type=Path,
+        metavar="FILE",
+        help="begin with these weights of the same network (default: at random)",
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
+    parser.add_argument(
+        "--max-minutes", type=float, metavar="X", help="end then, with weights and their card"
+    )
+    derainers = parser.add_argument_group("of derainers alone")
+    for name in ("pair", "seed", "device", "workers"):
+        add_field(derainers, name)
+    derainers.add_argument(
+        "--rain",
+        action="append",
+        metavar="NAME[,NAME…]",
+        default=argparse.SUPPRESS,
+        help="one is drawn for each crop, none = it stays clean (default: photoshop-light to "
+        "-heavy, rain100l, rain100h and outdoor-rain; of pairs their own)",
+    )
+    derainers.add_argument(
+        "--recipe",
+        choices=("paper", "release", "short", "short-gpu"),
+        default="paper",
+        help="the paper's schedule, its authors' code's, or 12 epochs of 1000 steps of four crops "
+        "(short-gpu: of sixteen)",
+    )
+    derainers.add_argument(
+        "--exclude",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="photographs that also stand there, flipped or turned, are not trained on",
+    )
+    derainers.add_argument(
+        "--vgg", type=Path, metavar="FILE", help="VGG16's weights, for perceptual terms"
+    )
+    parser.set_defaults(action=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
     from derainers.training.recipes import PAPER
     from harness.machine.memory import keep_large_blocks
-    from harness.spec import known
     from harness.training.network import NETWORKS, train_network
 
     known(arguments.name, {**NETWORKS, **PAPER}, "network to train")
-    fields = {k: v for k, v in vars(arguments).items() if k in RunSpec.model_fields and k != "out"}
-    fields |= {k: split_words(fields[k]) for k in ("where", "rain") if k in fields}
+    fields = fields_of(arguments, without=("out",))
     if arguments.epochs is not None and arguments.epochs < 1:
         raise UsageError(f"--epochs {arguments.epochs}: at least 1")
     if arguments.begin is not None and not arguments.begin.is_file():

@@ -1,0 +1,114 @@
+"""The verb `run`: rain on a data set, derain it, run tasks on it, score, report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.flags import Verbs, add_field, allow_code
+from harness.cli.mistakes import is_users
+from harness.cli.terminal import line, progress_bars, say, show, table
+from harness.spec import RunSpec
+
+if TYPE_CHECKING:
+    from harness.runs.dry_run import CellSurvey
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb and its flags."""
+    parser = verbs.add_parser(
+        "run",
+        help="rain on a data set, derain it, run tasks on it, score, report",
+        description="Every flag is a field of RunSpec. A run continues where an earlier one of the "
+        "same workspace stopped. Flags typed beside --suite or --from take the place of what "
+        "stands there.",
+    )
+    files = parser.add_argument_group("what stands in a file")
+    files.add_argument(
+        "--suite",
+        type=Path,
+        metavar="FILE.yaml",
+        help="a list of runs, one after the other: fields of RunSpec, and name, its folder below "
+        "--out (default: its number)",
+    )
+    files.add_argument(
+        "--from",
+        dest="again",
+        metavar="RUN",
+        help="repeat a run: an --out folder, its results.json, a spec as JSON, or the first digits "
+        "of a run of --workspace",
+    )
+    allow_code(files)
+    for name in RunSpec.model_fields:
+        add_field(parser, name)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what is there, what would be computed, and stop"
+    )
+    parser.set_defaults(action=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from harness.cli.suites import specs_of
+
+    worst = 0
+    for place, spec in specs_of(arguments).items():
+        if place:
+            print(place)
+        try:
+            status = _run_one(spec, arguments.dry_run)
+        except ValueError as error:
+            if not place or not is_users(error):
+                raise
+            say(f"error: {place}: {error}")
+            status = 2
+        worst = max(worst, status)
+    return worst
+
+
+def _run_one(spec: RunSpec, is_dry: bool) -> int:
+    from harness.machine.memory import keep_large_blocks
+    from harness.runs.dry_run import survey
+    from harness.runs.engine import run
+
+    if is_dry:
+        return _show_survey(survey(spec))
+    keep_large_blocks()
+    with progress_bars() as progress:
+        results = run(spec, progress=progress)
+    show(results, spec.out)
+    failed, scored = len(results.errors), max((r.n for r in results.records), default=0)
+    share = failed + scored if spec.max_errors < 1 else 1
+    return 1 if failed > spec.max_errors * share else 0
+
+
+def _show_survey(cells: Sequence[CellSurvey]) -> int:
+    """What a run would do, a row per condition; returns the exit status."""
+    rows = [
+        [
+            c.rain,
+            c.derainer,
+            f"{c.done:,}",
+            f"{c.todo:,}",
+            "unknown" if c.seconds is None else _duration(c.seconds),
+            f"{c.cached_bytes / 1e9:.2f} GB",
+        ]
+        for c in cells
+    ]
+    table(["rain", "derainer", "there", "to compute", "deraining", "cached images"], rows)
+    known = [c.seconds for c in cells if c.seconds is not None]
+    unknown = sum(c.seconds is None and c.todo > 0 for c in cells)
+    more = f", and {unknown} conditions whose time is not known yet" if unknown else ""
+    line(
+        f"{sum(c.todo for c in cells):,} images to compute; deraining takes "
+        f"{_duration(sum(known))} on one worker, from the ledger's times{more}"
+    )
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

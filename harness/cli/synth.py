@@ -1,0 +1,59 @@
+"""The verb `synth`: a rainy copy of a data set."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.cli.flags import Verbs, add_field, fields_of
+from harness.cli.terminal import progress_bars
+from harness.spec import UsageError, checked
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb and its flags."""
+    parser = verbs.add_parser(
+        "synth",
+        help="write a rainy copy of a data set in its own layout, with a manifest",
+        description="The images are those that run shows for the same rain and seed. A second call "
+        "continues where the first one stopped.",
+    )
+    for name in ("dataset", "data_root", "split", "pair", "where", "seed", "limit", "workers"):
+        add_field(parser, name)
+    parser.add_argument("--rain", default="photoshop-heavy", help="one rain")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    parser.add_argument(
+        "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
+    )
+    parser.add_argument("--layers", action="store_true", help="keep streaks, veil and airlight too")
+    parser.set_defaults(action=_synth)
+
+
+def _synth(arguments: argparse.Namespace) -> int:
+    from harness.machine.device import worker_count
+    from harness.plan.data import open_dataset, root_of
+    from harness.plan.rains import rains_of
+    from harness.runs.rainy_copy import Recipe, synthesize
+
+    spec = checked(**fields_of(arguments, without=("rain", "out")))
+    jpeg_quality: int | None = arguments.jpeg
+    if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
+        raise UsageError(f"--jpeg {jpeg_quality}: a quality from 1 to 100")
+    (name, rain), *others = rains_of(arguments.rain)
+    if rain is None or others:
+        raise UsageError(f"--rain {arguments.rain}: a copy is of one rain, name a single one")
+    recipe = Recipe(name, rain, spec.seed, jpeg_quality, arguments.layers)
+    dataset = open_dataset(spec)
+    if not dataset.has_clean:
+        raise UsageError("photographs of real rain get no rain on top: leave them out with --where")
+    with progress_bars() as progress:
+        done = synthesize(
+            dataset,
+            root_of(spec),
+            recipe,
+            arguments.out,
+            worker_count(spec, "cpu"),
+            progress,
+        )
+    print(f"{arguments.out}: {done.written} images written, {done.kept} were there already")
+    return 0
