@@ -59,7 +59,7 @@ def _list(arguments: argparse.Namespace) -> int:
     names = _names(arguments.table)
     line(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
     if sheet:
-        from harness.cli.rain_sheet import write_rain_sheet
+        from harness.runs.rain_sheet import write_rain_sheet
 
         write_rain_sheet(sheet, image)
     return 0

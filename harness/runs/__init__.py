@@ -1,1 +1,1 @@
-"""A run from start to end: engine, dry run, shards, export, rainy copy."""
+"""A run from start to end: engine, dry run, shards, export; rainy copy, sheet of rains."""

@@ -11,8 +11,8 @@ from datasets.image import NDArrayByte, decode, encode_png
 from datasets.rain import RAINS, PhysicalRain
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
-from harness.cli.rain_sheet import rain_sheet
 from harness.plan.plan import make_plan
+from harness.runs.rain_sheet import rain_sheet
 from harness.spec import UsageError
 from reports.pages.contact_sheet import CAPTION_PX, MARGIN_PX, contact_sheet
 
