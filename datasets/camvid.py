@@ -16,7 +16,7 @@ import numpy as np
 from datasets import fields
 from datasets.fields import Problems
 from datasets.folder import by_stem
-from datasets.image import ImageError, NDArrayByte, decode_indices
+from datasets.image import NDArrayByte, UnreadableImageError, decode_indices
 from datasets.label_files import copy_files
 from datasets.sample import IGNORED, Dataset, DatasetError, Sample
 
@@ -97,9 +97,11 @@ def decode_label_map(data: bytes, name: str) -> NDArrayByte:
     """Decode one of CamVid's label maps, ``uint8 (H, W)``, `VOID` turned to `IGNORED`.
 
     Raises:
-        ImageError: If it cannot be decoded, or a pixel is no class.
+        UnreadableImageError: If it cannot be decoded, or a pixel is no class.
     """
     indices = decode_indices(data, name)
     if indices.max(initial=0) > VOID:
-        raise ImageError(f"{name}: pixel {indices.max()} is none of CamVid's classes 0 to {VOID}")
+        raise UnreadableImageError(
+            f"{name}: pixel {indices.max()} is none of CamVid's classes 0 to {VOID}"
+        )
     return np.where(indices == VOID, np.uint8(IGNORED), indices)

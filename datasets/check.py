@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datasets.duplicates import alike, hashes_of_views
 from datasets.folder import SUFFIXES
-from datasets.image import UNREADABLE, ImageError, NDArrayByte
+from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError
 from datasets.rows import DATASETS
 from datasets.sample import Dataset, DatasetError, Sample
 
@@ -103,7 +103,7 @@ def _look(sample: Sample) -> _Look:
     findings = []
     try:
         image = sample.image()
-    except (ImageError, OSError) as error:
+    except (UnreadableImageError, OSError) as error:
         return _Look([Finding(True, "image", f"image {sample.id}: {_line(error)}")], None)
     if _is_turned(sample.read()):
         text = (
@@ -120,7 +120,7 @@ def _look(sample: Sample) -> _Look:
             )
         if sample.label_map_path is not None:
             findings += _sizes(sample, sample.label_map().shape, image, "label map")
-    except (ImageError, DatasetError, OSError) as error:
+    except (UnreadableImageError, DatasetError, OSError) as error:
         findings.append(Finding(True, "label", f"image {sample.id}: {_line(error)}"))
     for number, mask in enumerate(sample.annotations.masks if sample.annotations else ()):
         found = _sizes(sample, (mask.height_px, mask.width_px), image, f"mask {number}")

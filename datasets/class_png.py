@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.image import ImageError, NDArrayByte, decode, decode_indices
+from datasets.image import NDArrayByte, UnreadableImageError, decode, decode_indices
 from datasets.sample import IGNORED
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 
@@ -36,19 +36,21 @@ def decode_classes(data: bytes, name: str) -> NDArrayByte:
     """Decode a mask or colormap to classes, ``uint8 (720, 1280)``: 0 to 18 or `IGNORED`.
 
     Raises:
-        ImageError: If it cannot be decoded, has another size, or a pixel is no class.
+        UnreadableImageError: If it cannot be decoded, has another size, or a pixel is no class.
     """
     has_colours = data[25:26] in (b"\x02", b"\x06")  # a PNG's header says so there
     classes = _classes_of_colours(decode(data, name), name) if has_colours else None
     classes = decode_indices(data, name) if classes is None else classes
     if classes.shape != (HEIGHT_PX, WIDTH_PX):
-        raise ImageError(
+        raise UnreadableImageError(
             f"{name}: {classes.shape[1]}x{classes.shape[0]} pixels, BDD100K's frames are "
             f"{WIDTH_PX}x{HEIGHT_PX}"
         )
     wrong = classes[(classes >= len(CLASSES)) & (classes != IGNORED)]
     if wrong.size:
-        raise ImageError(f"{name}: pixel {wrong[0]} is none of the classes 0 to 18 and {IGNORED}")
+        raise UnreadableImageError(
+            f"{name}: pixel {wrong[0]} is none of the classes 0 to 18 and {IGNORED}"
+        )
     return classes
 
 
@@ -62,5 +64,5 @@ def _classes_of_colours(image: NDArrayByte, name: str) -> NDArrayByte:
     place = np.searchsorted(colours[order], pixels).clip(max=len(order) - 1)
     if (colours[order][place] != pixels).any():
         row, column = np.argwhere(colours[order][place] != pixels)[0]
-        raise ImageError(f"{name}: the colour at x {column}, y {row} is no class's")
+        raise UnreadableImageError(f"{name}: the colour at x {column}, y {row} is no class's")
     return np.asarray(values[order][place], np.uint8)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from datasets.image import ImageError
+from datasets.image import UnreadableImageError
 from datasets.sample import DatasetError
 
 Problems = list[str]
@@ -20,7 +20,7 @@ def told(problems: Problems | None) -> Iterator[None]:
     """Put the error of one entry into the list; let it rise where there is none."""
     try:
         yield
-    except (DatasetError, ImageError) as error:
+    except (DatasetError, UnreadableImageError) as error:
         if problems is None:
             raise
         problems.append(str(error))

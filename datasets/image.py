@@ -25,8 +25,8 @@ VERSION = 1
 """Raised whenever the same file decodes to other pixels."""
 
 
-class ImageError(ValueError):
-    """An image file that cannot be decoded: damaged, not an image, or too large."""
+class UnreadableImageError(ValueError):
+    """An image that cannot be decoded (damaged, none, or too large), or not be encoded."""
 
 
 def decode(data: bytes, name: str) -> NDArrayByte:
@@ -41,18 +41,20 @@ def decode(data: bytes, name: str) -> NDArrayByte:
         ``uint8 (H, W, 3) RGB``.
 
     Raises:
-        ImageError: If the bytes are no image, the image ends early, or it has more pixels than
-            ``OPENCV_IO_MAX_IMAGE_PIXELS`` allowed when OpenCV was first imported.
+        UnreadableImageError: If the bytes are no image, the image ends early, or it has more pixels
+            than ``OPENCV_IO_MAX_IMAGE_PIXELS`` allowed when OpenCV was first imported.
     """
     if data[:2] == b"\xff\xd8" and data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) < 0:
         # libjpeg fills a truncated picture with grey and calls it a success.
-        raise ImageError(f"{name}: the JPEG ends early; copy or download the file again")
+        raise UnreadableImageError(f"{name}: the JPEG ends early; copy or download the file again")
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise ImageError(f"{name}: cannot be decoded: {error.err or error}") from error
+        raise UnreadableImageError(f"{name}: cannot be decoded: {error.err or error}") from error
     if bgr is None:
-        raise ImageError(f"{name}: not an image, or damaged; copy or download the file again")
+        raise UnreadableImageError(
+            f"{name}: not an image, or damaged; copy or download the file again"
+        )
     return np.ascontiguousarray(bgr[:, :, ::-1])
 
 
@@ -67,7 +69,7 @@ def decode_indices(data: bytes, name: str) -> NDArrayByte:
         ``uint8 (H, W)``: grey levels, or places in the palette.
 
     Raises:
-        ImageError: If the bytes are no such image, or it has too many pixels.
+        UnreadableImageError: If the bytes are no such image, or it has too many pixels.
     """
     import io
 
@@ -76,19 +78,23 @@ def decode_indices(data: bytes, name: str) -> NDArrayByte:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             if picture.mode not in ("L", "P"):
-                raise ImageError(f"{name}: expected one byte per pixel, got mode {picture.mode}")
+                raise UnreadableImageError(
+                    f"{name}: expected one byte per pixel, got mode {picture.mode}"
+                )
             return np.array(picture, np.uint8)
     except (*UNREADABLE, Image.DecompressionBombError) as error:
-        if isinstance(error, ImageError):
+        if isinstance(error, UnreadableImageError):
             raise
-        raise ImageError(f"{name}: not a PNG, or damaged; copy or download it again") from error
+        raise UnreadableImageError(
+            f"{name}: not a PNG, or damaged; copy or download it again"
+        ) from error
 
 
 def encode_indices(values: NDArrayByte) -> bytes:
     """Encode ``uint8 (H, W)`` as a grey PNG, losslessly."""
     done, data = cv2.imencode(".png", np.ascontiguousarray(values))
     if not done:
-        raise ImageError("PNG encoding failed")
+        raise UnreadableImageError("PNG encoding failed")
     return data.tobytes()
 
 
@@ -103,16 +109,16 @@ def decode_depth(data: bytes, name: str) -> NDArrayFloat:
         ``float32 (H, W)``, above 0.
 
     Raises:
-        ImageError: If the bytes are no such image, or a distance is 0.
+        UnreadableImageError: If the bytes are no such image, or a distance is 0.
     """
     try:
         levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        raise ImageError(f"{name}: cannot be decoded: {error.err or error}") from error
+        raise UnreadableImageError(f"{name}: cannot be decoded: {error.err or error}") from error
     if levels is None or levels.dtype != np.uint16 or levels.ndim != 2:
-        raise ImageError(f"{name}: expected a PNG with one 16-bit distance per pixel")
+        raise UnreadableImageError(f"{name}: expected a PNG with one 16-bit distance per pixel")
     if not levels.all():
-        raise ImageError(f"{name}: holds a distance of 0: must be at least 1 cm")
+        raise UnreadableImageError(f"{name}: holds a distance of 0: must be at least 1 cm")
     return np.asarray(levels.astype(np.float32) / np.float32(100), np.float32)
 
 
@@ -121,7 +127,7 @@ def encode_depth(depth_m: NDArrayFloat) -> bytes:
     levels = np.clip(np.rint(depth_m * np.float32(100)), 1, 65535).astype(np.uint16)
     done, data = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
-        raise ImageError("PNG encoding failed")
+        raise UnreadableImageError("PNG encoding failed")
     return data.tobytes()
 
 
@@ -131,7 +137,7 @@ def encode_png(image: NDArrayByte) -> bytes:
         ".png", np.ascontiguousarray(image[:, :, ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 1]
     )
     if not done:
-        raise ImageError("PNG encoding failed")
+        raise UnreadableImageError("PNG encoding failed")
     return data.tobytes()
 
 
@@ -141,7 +147,7 @@ def encode_jpeg(image: NDArrayByte, quality: int = 85) -> bytes:
         ".jpg", np.ascontiguousarray(image[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )
     if not done:
-        raise ImageError("JPEG encoding failed")
+        raise UnreadableImageError("JPEG encoding failed")
     return data.tobytes()
 
 

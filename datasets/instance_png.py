@@ -78,7 +78,7 @@ def read_colormap(
 
     Raises:
         DatasetError: If an instance has no such class.
-        ImageError: If it cannot be decoded.
+        UnreadableImageError: If it cannot be decoded.
     """
     numbers = decode_indices(data, name)
     _require_size(numbers.shape[0], numbers.shape[1], name)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.image import (
-    ImageError,
     NDArrayByte,
     NDArrayFloat,
+    UnreadableImageError,
     decode,
     decode_depth,
     decode_indices,
@@ -134,7 +134,7 @@ class Sample:
         """Decode the clean file to ``uint8 (H, W, 3) RGB``.
 
         Raises:
-            ImageError: If it cannot be decoded.
+            UnreadableImageError: If it cannot be decoded.
         """
         return half_of(decode(self.read(), self.path.name), self.clean_half, self.path.name)
 
@@ -148,7 +148,7 @@ class Sample:
 
         Raises:
             DatasetError: If the set has none.
-            ImageError: If it cannot be decoded.
+            UnreadableImageError: If it cannot be decoded.
         """
         if self.label_map_path is None:
             raise DatasetError(f"image {self.id} has no label map")
@@ -158,7 +158,7 @@ class Sample:
         """Distance of every pixel along the view, ``float32 (H, W)``; None where there is none.
 
         Raises:
-            ImageError: If it cannot be decoded.
+            UnreadableImageError: If it cannot be decoded.
         """
         if self.depth_path is None:
             return None
@@ -169,7 +169,7 @@ class Sample:
 
         Raises:
             DatasetError: If it brings none.
-            ImageError: If it cannot be decoded.
+            UnreadableImageError: If it cannot be decoded.
         """
         if self.rainy_path is None:
             raise DatasetError(f"image {self.id} brings no rain of its own")
@@ -183,7 +183,7 @@ def half_of(image: NDArrayByte, half: Half | None, name: str) -> NDArrayByte:
     if half is None:
         return image
     if width_px % 2:
-        raise ImageError(f"{name}: {width_px} columns are no two images side by side")
+        raise UnreadableImageError(f"{name}: {width_px} columns are no two images side by side")
     middle = width_px // 2
     return np.ascontiguousarray(image[:, :middle] if half == "left" else image[:, middle:])
 

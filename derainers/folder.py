@@ -25,7 +25,7 @@ class Folder:
 
         Raises:
             DerainerError: If its size is not the rainy image's.
-            ImageError: If it cannot be decoded.
+            UnreadableImageError: If it cannot be decoded.
         """
         file = self._files[sample_id]
         restored = decode(file.read_bytes(), file.name)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import ImageError, NDArrayByte, decode_indices, encode_indices
+from datasets.image import NDArrayByte, UnreadableImageError, decode_indices, encode_indices
 from datasets.sample import Mask, Sample
 from tasks import bdd_results, rle
 from tasks.coco_ap import Detections
@@ -126,7 +126,7 @@ def read_label_maps(
             raise TaskError(f"{folder} has no {file.name} for image {sample.id}")
         try:
             found[sample.id] = decode_indices(file.read_bytes(), file.name)
-        except ImageError as error:
+        except UnreadableImageError as error:
             raise TaskError(str(error)) from error
     return found
 

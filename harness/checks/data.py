@@ -7,7 +7,7 @@ from pathlib import Path
 from datasets import Dataset, DatasetError
 from datasets.check import Finding, check, counts
 from datasets.draw import drawn
-from datasets.image import ImageError, NDArrayByte, encode_png, shrink
+from datasets.image import NDArrayByte, UnreadableImageError, encode_png, shrink
 from harness.plan.data import kind_of, root_of
 from harness.spec import RunSpec, UsageError
 from reports.pages.contact_sheet import contact_sheet
@@ -78,7 +78,7 @@ def label_sheet(dataset: Dataset) -> NDArrayByte:
         try:
             label_map = None if sample.label_map_path is None else sample.label_map()
             picture = drawn(sample.image(), sample.annotations, dataset.categories, label_map)
-        except (ImageError, DatasetError, OSError, ValueError, IndexError):
+        except (UnreadableImageError, DatasetError, OSError, ValueError, IndexError):
             continue  # A finding says what is wrong with it.
         pictures.append((shrink(picture, PICTURE_PX), sample.id))
     if not pictures:

@@ -22,7 +22,7 @@ def write_rain_sheet(file: Path, photograph: Path | None) -> None:
 
     Raises:
         UsageError: If there is no such folder or photograph.
-        ImageError: If the photograph is no image.
+        UnreadableImageError: If the photograph is no image.
     """
     if not file.parent.is_dir():
         raise UsageError(f"--sheet {file}: no folder {file.parent}")
@@ -38,7 +38,7 @@ def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:
 
     Raises:
         UsageError: If there is no such file.
-        ImageError: If it is no image.
+        UnreadableImageError: If it is no image.
     """
     file = photograph or _street()
     if not file.is_file():

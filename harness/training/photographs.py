@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.image import ImageError
+from datasets.image import UnreadableImageError
 from datasets.sample import Dataset, DatasetError, Sample
 from harness.spec import UsageError
 
@@ -45,7 +45,7 @@ def choose(dataset: Dataset, recipe: Recipe, exclude: Sequence[Path]) -> Photogr
     def look(sample: Sample) -> tuple[str | None, Any]:
         try:
             image = sample.image()
-        except (ImageError, DatasetError, OSError) as error:
+        except (UnreadableImageError, DatasetError, OSError) as error:
             return f"{sample.id} ({error})", None
         if min(image.shape[:2]) < least_px:
             size = f"{image.shape[1]}x{image.shape[0]}"

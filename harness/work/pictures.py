@@ -116,7 +116,7 @@ class Pictures:
         data = None if self.shown is None else self._cache.read(self.keys.restored)
         if data is None:
             return None
-        with contextlib.suppress(image_io.ImageError):
+        with contextlib.suppress(image_io.UnreadableImageError):
             image = image_io.decode(data, "cached image")
             if keys.pixels_sha256(image) == self.shown:
                 return image

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from datasets import DATASETS, Annotations, Dataset, DatasetError
-from datasets.image import ImageError
+from datasets.image import UnreadableImageError
 from datasets.masks import box_xyxy_px, decode
 from datasets.sample import IGNORED
 
@@ -255,7 +255,7 @@ def test_a_wrong_label_map_is_named(
     shutil.rmtree(bdd100k_root / "labels" / "ins_seg")
     keep_only(bdd100k_root, "sem_seg", form)
     picture(f"labels/sem_seg/{form}/val/22222222-00000001.png", spoil)(bdd100k_root)
-    with pytest.raises(ImageError, match=words):
+    with pytest.raises(UnreadableImageError, match=words):
         bdd(bdd100k_root).samples[1].label_map()
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from datasets import DATASETS, DatasetError
-from datasets.image import ImageError
+from datasets.image import UnreadableImageError
 from datasets.sample import IGNORED
 
 NAMES = "sky building pole road pavement tree sign fence car pedestrian cyclist"
@@ -46,7 +46,9 @@ def test_a_pixel_of_no_class_is_named(camvid_root: Path) -> None:
     file = camvid_root / "valannot" / "0016E5_07959.png"
     Image.fromarray(np.full((48, 64), 12, np.uint8)).save(file)
     (sample,) = DATASETS["camvid"](camvid_root, "val").samples
-    with pytest.raises(ImageError, match=r"0016E5_07959\.png: pixel 12 is none of CamVid's"):
+    with pytest.raises(
+        UnreadableImageError, match=r"0016E5_07959\.png: pixel 12 is none of CamVid's"
+    ):
         sample.label_map()
 
 

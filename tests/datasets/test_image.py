@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from datasets.image import (
-    ImageError,
+    UnreadableImageError,
     decode,
     decode_indices,
     encode_indices,
@@ -51,13 +51,13 @@ def test_exif_orientation_turns_the_image_upright() -> None:
 def test_a_truncated_jpeg_is_an_error_not_a_grey_area() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     data = jpeg(Image.fromarray(noise))
-    with pytest.raises(ImageError, match=r"a\.jpg: the JPEG ends early"):
+    with pytest.raises(UnreadableImageError, match=r"a\.jpg: the JPEG ends early"):
         decode(data[: len(data) // 2], "a.jpg")
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xd9"])
 def test_what_is_no_image_is_named(data: bytes) -> None:
-    with pytest.raises(ImageError, match=r"b\.jpg"):
+    with pytest.raises(UnreadableImageError, match=r"b\.jpg"):
         decode(data, "b.jpg")
 
 
@@ -65,7 +65,7 @@ def test_an_image_bomb_is_refused_by_its_header() -> None:
     head = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     end = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
-    with pytest.raises(ImageError, match="bomb"):
+    with pytest.raises(UnreadableImageError, match="bomb"):
         decode(b"\x89PNG\r\n\x1a\n" + chunk + end, "bomb")
 
 
@@ -76,7 +76,7 @@ def test_trailing_bytes_and_thumbnails_do_not_hide_the_end() -> None:
     exif[0x010E] = thumbnail.decode("latin-1")
     data = jpeg(Image.fromarray(noise), exif=exif)
     assert decode(data + bytes(9999), "a.jpg").shape == (64, 64, 3)
-    with pytest.raises(ImageError, match="ends early"):
+    with pytest.raises(UnreadableImageError, match="ends early"):
         decode(data[:-500], "a.jpg")
 
 
@@ -105,9 +105,11 @@ def test_label_maps_are_their_values(mode: str) -> None:
 
 def test_what_is_no_label_map_is_told() -> None:
     colours = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(ImageError, match=r"a\.png: expected one byte per pixel, got mode RGB"):
+    with pytest.raises(
+        UnreadableImageError, match=r"a\.png: expected one byte per pixel, got mode RGB"
+    ):
         decode_indices(encode_png(colours), "a.png")
-    with pytest.raises(ImageError, match=r"a\.png: not a PNG, or damaged"):
+    with pytest.raises(UnreadableImageError, match=r"a\.png: not a PNG, or damaged"):
         decode_indices(encode_indices(colours[:, :, 0])[:40], "a.png")
 
 
@@ -115,5 +117,5 @@ def test_bytes_that_are_no_png_are_named_after_ultralytics_changed_pillow() -> N
     import ultralytics.utils.patches
 
     assert ultralytics.utils.patches
-    with pytest.raises(ImageError, match="a: not a PNG"):
+    with pytest.raises(UnreadableImageError, match="a: not a PNG"):
         decode_indices(b"\x89PNG", "a")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datasets import DATASETS, DatasetError
-from datasets.image import ImageError, encode_png
+from datasets.image import UnreadableImageError, encode_png
 from datasets.pairs import with_rainy
 from harness.plan.unit_keys import Entry
 
@@ -80,7 +80,7 @@ def test_both_may_lie_in_one_file(pair: str, clean: int, rainy: int, tmp_path: P
     with pytest.raises(DatasetError, match="lie side by side"):
         dataset.export_labels(tmp_path / "copy", {})
     (tmp_path / "test" / "a.png").write_bytes(encode_png(both[:, 1:].copy()))
-    with pytest.raises(ImageError, match="11 columns are no two images"):
+    with pytest.raises(UnreadableImageError, match="11 columns are no two images"):
         sample.image()
     with pytest.raises(DatasetError, match="no such folder"):
         DATASETS["pairs"](tmp_path, "train", pair=pair)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from datasets import DATASETS, masks
-from datasets.image import ImageError, decode, decode_depth, encode_depth
+from datasets.image import UnreadableImageError, decode, decode_depth, encode_depth
 from datasets.rain import PhysicalRain
 from datasets.sample import DatasetError
 from datasets.streetsim import VERSION, Scene, files, render
@@ -245,6 +245,6 @@ def test_physical_rain_uses_the_depth() -> None:
 def test_depth_files_are_read_as_written() -> None:
     depth_m = np.array([[0.01, 1.5], [600, 655.35]], np.float32)
     assert np.array_equal(decode_depth(encode_depth(depth_m), "d.png"), depth_m)
-    with pytest.raises(ImageError, match=r"d\.png: expected a PNG"):
+    with pytest.raises(UnreadableImageError, match=r"d\.png: expected a PNG"):
         decode_depth(b"nothing", "d.png")
     assert decode(encode_depth(depth_m), "d.png").shape == (2, 2, 3)
