@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from derainers.errors import DerainerError
-from derainers.rows import DERAINERS, STAGES, WEIGHTS, DerainerRow
+from derainers.rows import DERAINERS, WEIGHTS, DerainerRow
 
-__all__ = ["DERAINERS", "STAGES", "WEIGHTS", "DerainerError", "DerainerRow"]
+__all__ = ["DERAINERS", "WEIGHTS", "DerainerError", "DerainerRow"]

@@ -32,6 +32,8 @@ class DerainerRow:
     """Where the authors publish weights that this code loads; None = nowhere."""
     stand_in: str | None = None
     """The row that runs in its place as long as it has no weights."""
+    stages: tuple[str, ...] = ()
+    """Intermediate outputs that can be scored, as the network's ``stages`` names them."""
 
 
 def _filter(weights: Path | None, name: str) -> Restorer:
@@ -112,9 +114,17 @@ DERAINERS: dict[str, DerainerRow] = {
     "median": DerainerRow(partial(_filter, name="median"), version=1, learned=False),
     "bilateral": DerainerRow(partial(_filter, name="bilateral"), version=1, learned=False),
     "guided": DerainerRow(partial(_filter, name="guided"), version=1, learned=False),
-    "granet": DerainerRow(_granet, version=1, weights=WEIGHTS / "granet.safetensors"),
+    "granet": DerainerRow(
+        _granet,
+        version=1,
+        weights=WEIGHTS / "granet.safetensors",
+        stages=("coarse", "mask"),
+    ),
     "granet-rain100l": DerainerRow(
-        _granet, version=1, weights=WEIGHTS / "granet-rain100l.safetensors"
+        _granet,
+        version=1,
+        weights=WEIGHTS / "granet-rain100l.safetensors",
+        stages=("coarse", "mask"),
     ),
     "prenet": DerainerRow(
         partial(_prenet, recurrent=True, shared=False),
@@ -160,9 +170,3 @@ DERAINERS: dict[str, DerainerRow] = {
     ),
 }
 """Every derainer, literally. A function imports its network only when it is called."""
-
-STAGES: dict[str, tuple[str, ...]] = {
-    "granet": ("coarse", "mask"),
-    "granet-rain100l": ("coarse", "mask"),
-}
-"""Intermediate outputs that can be scored, by derainer; a network's ``stages`` names them."""

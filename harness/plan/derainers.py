@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
-from derainers import DERAINERS, STAGES
+from derainers import DERAINERS
 from derainers.shards import shards, weights_sha256
 from derainers.training.recipes import PAPER
 from harness.machine import about
@@ -43,6 +43,8 @@ class DerainerPlan:
     """Folders of restored images, which are of one rain alone."""
     is_foreign: bool = False
     """Whether network or weights came from elsewhere, so that a slip is possible."""
+    stages: tuple[str, ...] = ()
+    """Intermediate outputs that it can be asked for."""
     stage: str | None = None
     """Intermediate output that this is; None = the restored image."""
     said: str | None = None
@@ -138,11 +140,6 @@ def stage_plan(plan: DerainerPlan, stage: str) -> DerainerPlan:
     )
 
 
-def stages_of(plan: DerainerPlan) -> tuple[str, ...]:
-    """Names of a derainer's intermediate outputs."""
-    return STAGES.get(str(plan.key.get("name")), ())
-
-
 def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     """``NAME`` or ``NAME@WEIGHTS`` of the table."""
     name, _, given = word.partition("@")
@@ -184,6 +181,7 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         images=trained_on.images(trained),
         is_identity=name == "identity",
         is_foreign=bool(given),
+        stages=row.stages,
         said=said,
     )
 

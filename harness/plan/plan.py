@@ -11,7 +11,7 @@ from datasets.rain import Rain, digest
 from harness.machine.device import device_of, worker_count
 from harness.plan import keys
 from harness.plan.data import kind_of, open_dataset
-from harness.plan.derainers import DerainerPlan, derainer_plan, stage_plan, stages_of
+from harness.plan.derainers import DerainerPlan, derainer_plan, stage_plan
 from harness.plan.manifest import manifest_of
 from harness.plan.networks import TaskPlan, network_of, task_plan
 from harness.plan.rains import rains_of
@@ -123,9 +123,9 @@ def _conditions(
     for derainer in derainers:
         conditions += [Condition(r, derainer) for r in rains]
     for word in spec.intermediate:
-        having = [d for d in derainers if word in stages_of(d)]
+        having = [d for d in derainers if word in d.stages]
         if not having:
-            known(word, dict.fromkeys(s for d in derainers for s in stages_of(d)), "--intermediate")
+            known(word, dict.fromkeys(s for d in derainers for s in d.stages), "--intermediate")
         conditions += [Condition(r, stage_plan(d, word)) for d in having for r in falling]
     return tuple(conditions)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from derainers import DERAINERS, STAGES
+from derainers import DERAINERS
 from reports.papers.claims import METRICS, Claim, ClaimError, ordinal_claims
 from reports.papers.reading import FOLDER, PAPERS, read_claims, read_tables
 from tasks import quality
@@ -149,7 +149,7 @@ def test_every_data_set_names_its_split() -> None:
 
 
 def test_names_are_those_of_the_harness() -> None:
-    outputs = {f"{name}/{stage}" for name, stages in STAGES.items() for stage in stages}
+    outputs = {f"{name}/{stage}" for name, row in DERAINERS.items() for stage in row.stages}
     assert {c.derainer for c in CLAIMS} - {None} <= set(DERAINERS) | outputs
     others = {"precision", "recall", "mean_iou", "mpa", "miou", "elapsed_s", "parameters", "images"}
     for name, metric in METRICS.items():
