@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets.rows import DATASETS
+from datasets.rows import DATASETS, DatasetRow
 from datasets.sample import Annotations, Dataset, DatasetError, Sample
 
-__all__ = ["DATASETS", "Annotations", "Dataset", "DatasetError", "Sample"]
+__all__ = ["DATASETS", "Annotations", "Dataset", "DatasetError", "DatasetRow", "Sample"]

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.duplicates import alike, hashes_of_views
-from datasets.folder import SUFFIXES
+from datasets.folder import SUFFIXES, open_folder
 from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError
-from datasets.rows import DATASETS
+from datasets.rows import DATASETS, DatasetRow
 from datasets.sample import Dataset, DatasetError, Sample
 
 EXIF_ORIENTATION = 0x0112
@@ -61,14 +61,13 @@ def check(
         name: One of `DATASETS`.
         root: Where it lies.
         split: Part of it.
-        pair: How pairs are found.
+        pair: How pairs are found, by a set whose row takes it.
         against: A folder of images that the set should share none with.
 
     Raises:
         DatasetError: If there is no such set at all, so that nothing can be looked at.
     """
-    options: dict[str, object] = {} if pair is None else {"pair": pair}
-    dataset, findings = _opened(name, root, split, options)
+    dataset, findings = _opened(DATASETS[name], root, split, pair)
     findings += _strays(dataset.samples)
     looks = _look_at(dataset.samples)
     findings += [finding for look in looks for finding in look.findings]
@@ -79,16 +78,17 @@ def check(
 
 
 def _opened(
-    name: str, root: Path, split: str | None, options: dict[str, object]
+    row: DatasetRow, root: Path, split: str | None, pair: str | None
 ) -> tuple[Dataset, list[Finding]]:
     """The set without its wrong entries, and what is wrong with them."""
     problems: list[str] = []
-    if name in ("coco", "bdd100k", "streetsim"):
-        dataset = DATASETS[name](root, split, masks=True, problems=problems)
+    if row.has_masks:
+        dataset = row.open(root, split, masks=True, problems=problems)
         if any(s.annotations and s.annotations.masks for s in dataset.samples) or not problems:
             return dataset, [Finding(True, "label", text) for text in problems]
         problems.clear()  # A set of boxes alone: that no object has a mask is no error.
-    dataset = DATASETS[name](root, split, problems=problems, **options)
+    options = {"pair": pair} if row.takes_pair else {}
+    dataset = row.open(root, split, problems=problems, **options)
     return dataset, [Finding(True, "label", text) for text in problems]
 
 
@@ -206,7 +206,7 @@ def _alike_within(samples: Sequence[Sample], looks: Sequence[_Look]) -> list[Fin
 
 def _alike_with(samples: Sequence[Sample], looks: Sequence[_Look], against: Path) -> list[Finding]:
     """Images of the set that another folder holds too."""
-    others = DATASETS["folder"](against, None).samples
+    others = open_folder(against, None).samples
     found = {o.id: look.hashes for o, look in zip(others, _look_at(others), strict=True)}
     ids = [key for key, hashes in found.items() if hashes is not None]
     known = [(s, k.hashes) for s, k in zip(samples, looks, strict=True) if k.hashes is not None]

@@ -1,8 +1,9 @@
-"""Data sets by name."""
+"""Data sets by name, with what each reader takes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from datasets.bdd100k import open_bdd100k
 from datasets.camvid import open_camvid
@@ -12,14 +13,26 @@ from datasets.pairs import open_pairs
 from datasets.sample import Dataset
 from datasets.streetsim import open_streetsim
 
-DATASETS: dict[str, Callable[..., Dataset]] = {
-    "streetsim": open_streetsim,
-    "coco": open_coco,
-    "bdd100k": open_bdd100k,
-    "camvid": open_camvid,
-    "folder": open_folder,
-    "pairs": open_pairs,
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """One row of the table below."""
+
+    open: Callable[..., Dataset]
+    """Function of (root, split); ``problems``, a list, collects what is wrong with single entries,
+    which are then left out."""
+    has_masks: bool = False
+    """Whether it takes ``masks`` too: True gives objects their masks."""
+    takes_pair: bool = False
+    """Whether it takes ``pair`` too: how rainy images and clean ones are found."""
+
+
+DATASETS: dict[str, DatasetRow] = {
+    "streetsim": DatasetRow(open_streetsim, has_masks=True),
+    "coco": DatasetRow(open_coco, has_masks=True),
+    "bdd100k": DatasetRow(open_bdd100k, has_masks=True),
+    "camvid": DatasetRow(open_camvid),
+    "folder": DatasetRow(open_folder),
+    "pairs": DatasetRow(open_pairs, takes_pair=True),
 }
-"""Every data set, literally: name -> function of (root, split); ``streetsim``, ``coco`` and
-``bdd100k`` take ``masks`` too, ``pairs`` takes ``pair``, and all ``problems``, which collects what
-is wrong."""
+"""Every data set, literally."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datasets import Dataset, DatasetError
+from datasets import DATASETS, Dataset, DatasetError
 from datasets.check import Finding, check, counts
 from datasets.draw import drawn
 from datasets.image import NDArrayByte, UnreadableImageError, encode_png, shrink
@@ -35,7 +35,7 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
         DatasetError: If the set cannot be opened at all.
     """
     kind = kind_of(spec)
-    if spec.pair is not None and kind != "pairs":
+    if spec.pair is not None and not DATASETS[kind].takes_pair:
         raise UsageError("--pair belongs to --dataset pairs")
     root = root_of(spec)
     if against is not None and not against.is_dir():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +20,16 @@ def open_dataset(spec: RunSpec) -> Dataset:
         UsageError: If it is not named, unknown, or its folder is absent.
         DatasetError: If it cannot be read.
     """
-    reader: Callable[..., Dataset] = DATASETS[kind_of(spec)]
+    row = DATASETS[kind_of(spec)]
     root = root_of(spec)
     options: dict[str, Any] = {}
-    if "instance" in spec.task and "masks" in inspect.signature(reader).parameters:
+    if row.has_masks and "instance" in spec.task:
         options["masks"] = True
-    if spec.dataset == "pairs":
-        dataset = reader(root, spec.split, pair=spec.pair)
-    else:
-        dataset = reader(root, spec.split, **options)
-        dataset = with_rainy(dataset, root / spec.pair) if spec.pair else dataset
+    if row.takes_pair:
+        options["pair"] = spec.pair
+    dataset = row.open(root, spec.split, **options)
+    if spec.pair and not row.takes_pair:
+        dataset = with_rainy(dataset, root / spec.pair)
     dataset = select(dataset, spec.where).limited(spec.limit)
     if spec.shard is None:
         return dataset

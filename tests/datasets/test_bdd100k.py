@@ -25,7 +25,7 @@ MASK = "labels/ins_seg/bitmasks/val/11111111-00000001.png"
 
 
 def bdd(root: Path, split: str | None = "10k/val", masks: bool = True) -> Dataset:
-    return DATASETS["bdd100k"](root, split, masks=masks)
+    return DATASETS["bdd100k"].open(root, split, masks=masks)
 
 
 def keep_only(root: Path, kind: str, form: str) -> None:

@@ -17,7 +17,7 @@ NAMES = "sky building pole road pavement tree sign fence car pedestrian cyclist"
 
 
 def test_every_class_is_read_and_void_is_ignored(camvid_root: Path) -> None:
-    dataset = DATASETS["camvid"](camvid_root, "test")
+    dataset = DATASETS["camvid"].open(camvid_root, "test")
     assert dataset.classes == dict(enumerate(NAMES.split()))
     assert dataset.categories == {}
     assert [s.id for s in dataset.samples] == ["0001TP_008550", "Seq05VD_f00000", "Seq05VD_f00030"]
@@ -34,18 +34,18 @@ def test_every_class_is_read_and_void_is_ignored(camvid_root: Path) -> None:
 def test_what_is_missing_is_named(camvid_root: Path) -> None:
     for split in (None, "night"):
         with pytest.raises(DatasetError, match="has the splits train, val, test"):
-            DATASETS["camvid"](camvid_root, split)
+            DATASETS["camvid"].open(camvid_root, split)
     with pytest.raises(DatasetError, match="train not found: give the folder"):
-        DATASETS["camvid"](camvid_root / "train", "train")
+        DATASETS["camvid"].open(camvid_root / "train", "train")
     (camvid_root / "valannot" / "0016E5_07959.png").unlink()
     with pytest.raises(DatasetError, match=r"0016E5_07959\.png not found: add the label map"):
-        DATASETS["camvid"](camvid_root, "val")
+        DATASETS["camvid"].open(camvid_root, "val")
 
 
 def test_a_pixel_of_no_class_is_named(camvid_root: Path) -> None:
     file = camvid_root / "valannot" / "0016E5_07959.png"
     Image.fromarray(np.full((48, 64), 12, np.uint8)).save(file)
-    (sample,) = DATASETS["camvid"](camvid_root, "val").samples
+    (sample,) = DATASETS["camvid"].open(camvid_root, "val").samples
     with pytest.raises(
         UnreadableImageError, match=r"0016E5_07959\.png: pixel 12 is none of CamVid's"
     ):
@@ -53,7 +53,7 @@ def test_a_pixel_of_no_class_is_named(camvid_root: Path) -> None:
 
 
 def test_a_copy_takes_its_label_maps_along(camvid_root: Path, tmp_path: Path) -> None:
-    dataset = DATASETS["camvid"](camvid_root, "test").limited(2)
+    dataset = DATASETS["camvid"].open(camvid_root, "test").limited(2)
     export = dataset.export_labels
     assert export is not None
     places = {
@@ -68,7 +68,7 @@ def test_a_copy_takes_its_label_maps_along(camvid_root: Path, tmp_path: Path) ->
 def test_the_real_set_has_its_known_size(data: Path) -> None:
     sizes = {}
     for split in ("train", "val", "test"):
-        dataset = DATASETS["camvid"](data / "camvid", split)
+        dataset = DATASETS["camvid"].open(data / "camvid", split)
         sizes[split] = len(dataset.samples)
         groups = Counter(s.group for s in dataset.samples)
         assert set(groups) <= {"0001TP", "0006R0", "0016E5", "Seq05VD"}

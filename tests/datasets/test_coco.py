@@ -18,7 +18,7 @@ FILE = "annotations/instances_val2017.json"
 
 def test_boxes_are_xyxy_and_crowds_stay(coco_root: Path) -> None:
     content = json.loads((coco_root / FILE).read_text())
-    dataset = DATASETS["coco"](coco_root, "val2017")
+    dataset = DATASETS["coco"].open(coco_root, "val2017")
     assert dataset.categories == {1: "person", 3: "car", 18: "dog"}
     assert [s.id for s in dataset.samples] == [str(i) for i in range(1, 9)]
     objects = [s.annotations for s in dataset.samples]
@@ -31,13 +31,13 @@ def test_boxes_are_xyxy_and_crowds_stay(coco_root: Path) -> None:
 
 
 def test_images_are_upright_and_in_colour(coco_root: Path) -> None:
-    for sample in DATASETS["coco"](coco_root, None).samples:
+    for sample in DATASETS["coco"].open(coco_root, None).samples:
         shape = (131, 97, 3) if sample.id == "2" else (120, 160, 3)
         assert sample.image().shape == shape
 
 
 def test_a_limit_is_nested_and_does_not_follow_the_file(coco_root: Path) -> None:
-    dataset = DATASETS["coco"](coco_root, "val2017")
+    dataset = DATASETS["coco"].open(coco_root, "val2017")
     ids = [s.id for s in dataset.limited(None).samples]
     assert [s.id for s in dataset.limited(3).samples] == ids[:3]
     assert ids != sorted(ids)
@@ -84,12 +84,12 @@ def test_a_wrong_file_is_named_with_its_field(case: str, coco_root: Path, tmp_pa
     spoil, words = BAD[case]
     spoil(root)
     with pytest.raises(DatasetError, match=words) as caught:
-        DATASETS["coco"](root, None)
+        DATASETS["coco"].open(root, None)
     assert "\n" not in str(caught.value)
 
 
 def test_digest_of_labels_changes_with_any_value(coco_root: Path) -> None:
-    labels = DATASETS["coco"](coco_root, None).samples[0].annotations
+    labels = DATASETS["coco"].open(coco_root, None).samples[0].annotations
     assert labels is not None
     before = labels.sha256()
     labels.areas_px2[0] += 1
@@ -102,9 +102,9 @@ def test_digest_of_labels_changes_with_any_value(coco_root: Path) -> None:
 def test_folder_names_images_by_their_path(tmp_path: Path, coco_root: Path) -> None:
     shutil.copytree(coco_root / "images", tmp_path / "images")
     (tmp_path / "images" / "notes.txt").write_text("no image")
-    samples = DATASETS["folder"](tmp_path / "images", None).samples
+    samples = DATASETS["folder"].open(tmp_path / "images", None).samples
     assert samples[0].id == "val2017/000000000001.jpg"
     assert len(samples) == 8
     assert samples[0].annotations is None
     with pytest.raises(DatasetError, match="no image there"):
-        DATASETS["folder"](tmp_path / "images", "none")
+        DATASETS["folder"].open(tmp_path / "images", "none")

@@ -53,9 +53,9 @@ def test_a_polygon_may_leave_the_frame() -> None:
 
 
 def test_coco_brings_masks_where_they_are_asked_for(coco_root: Path) -> None:
-    plain = DATASETS["coco"](coco_root, None)
+    plain = DATASETS["coco"].open(coco_root, None)
     assert all(s.annotations is not None and s.annotations.masks == () for s in plain.samples)
-    for sample in DATASETS["coco"](coco_root, None, masks=True).samples:
+    for sample in DATASETS["coco"].open(coco_root, None, masks=True).samples:
         assert sample.annotations is not None
         assert len(sample.annotations.masks) == len(sample.annotations.categories)
         for mask, box in zip(
@@ -96,7 +96,7 @@ from pathlib import Path
 from datasets import DATASETS, DatasetError
 for root in sys.argv[1:]:
     try:
-        DATASETS["coco"](Path(root), None, masks=True)
+        DATASETS["coco"].open(Path(root), None, masks=True)
         print("accepted")
     except DatasetError as error:
         print(error)
@@ -141,7 +141,7 @@ def test_real_masks_are_those_of_pycocotools(data: Path) -> None:
 
     official = COCO(str(data / "coco128" / "annotations" / "instances_train2017.json"))
     total = 0
-    for sample in DATASETS["coco"](data / "coco128", None, masks=True).samples:
+    for sample in DATASETS["coco"].open(data / "coco128", None, masks=True).samples:
         assert sample.annotations is not None
         entries = official.imgToAnns[int(sample.id)]
         theirs = [official.annToRLE(entry)["counts"] for entry in entries]

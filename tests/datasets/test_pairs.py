@@ -26,7 +26,7 @@ def tree(root: Path, rainy: dict[str, int], clean: dict[str, int], names: str = 
 @pytest.mark.parametrize("names", ["input:target", "rainy:norain", "inputcrop:cleancrop", "in:gt"])
 def test_known_layouts_are_found(names: str, tmp_path: Path) -> None:
     tree(tmp_path, {"a.png": 9, "b.png": 8}, {"a.png": 7, "b.png": 6, "c.png": 5}, names)
-    dataset = DATASETS["pairs"](tmp_path, None)
+    dataset = DATASETS["pairs"].open(tmp_path, None)
     assert [s.id for s in dataset.samples] == ["a", "b"]
     assert dataset.samples[0].given_rain().max() == 9
     assert dataset.samples[0].image().max() == 7
@@ -35,27 +35,27 @@ def test_known_layouts_are_found(names: str, tmp_path: Path) -> None:
 def test_a_longer_name_belongs_to_its_beginning(tmp_path: Path) -> None:
     rainy = {"im_1_s80_a04.png": 9, "im_1_s85_a04.png": 8, "im_10_s80.png": 7}
     tree(tmp_path, rainy, {"im_1.png": 1, "im_10.png": 2})
-    samples = {s.id: s for s in DATASETS["pairs"](tmp_path, None).samples}
+    samples = {s.id: s for s in DATASETS["pairs"].open(tmp_path, None).samples}
     assert samples["im_1_s80_a04"].group == samples["im_1_s85_a04"].group == "im_1"
     assert samples["im_10_s80"].image().max() == 2
 
 
 def test_folders_may_be_named(tmp_path: Path) -> None:
     tree(tmp_path / "test", {"a.png": 9}, {"a.jpg": 7}, "wet:dry")
-    assert len(DATASETS["pairs"](tmp_path, "test", pair="wet:dry").samples) == 1
+    assert len(DATASETS["pairs"].open(tmp_path, "test", pair="wet:dry").samples) == 1
     with pytest.raises(DatasetError, match=r"no folders wet/moist there.*--pair RAINY:CLEAN"):
-        DATASETS["pairs"](tmp_path, "test", pair="wet:moist")
+        DATASETS["pairs"].open(tmp_path, "test", pair="wet:moist")
     with pytest.raises(DatasetError, match="expected RAINY:CLEAN"):
-        DATASETS["pairs"](tmp_path, "test", pair="wet")
+        DATASETS["pairs"].open(tmp_path, "test", pair="wet")
 
 
 def test_an_expression_says_what_pairs(tmp_path: Path) -> None:
     rainy = {"rain-7x2.png": 9, "rain-12x2.png": 8}
     tree(tmp_path, rainy, {"norain-7.png": 1, "norain-12.png": 2, "notes.png": 3})
-    samples = {s.id: s for s in DATASETS["pairs"](tmp_path, None, pair=r"in:gt:\d+").samples}
+    samples = {s.id: s for s in DATASETS["pairs"].open(tmp_path, None, pair=r"in:gt:\d+").samples}
     assert samples["rain-7x2"].group == "norain-7"
     assert samples["rain-12x2"].image().max() == 2
-    grouped = DATASETS["pairs"](tmp_path, None, pair=r"in:gt:(?:no)?rain-(\d+)").samples
+    grouped = DATASETS["pairs"].open(tmp_path, None, pair=r"in:gt:(?:no)?rain-(\d+)").samples
     assert [s.group for s in grouped] == ["norain-12", "norain-7"]
     for pair, words in {
         "in:gt:(": "is no regex",
@@ -63,7 +63,7 @@ def test_an_expression_says_what_pairs(tmp_path: Path) -> None:
         "in:gt:x2": r"rain-12x2\.png in in has no clean image in gt",
     }.items():
         with pytest.raises(DatasetError, match=words):
-            DATASETS["pairs"](tmp_path, None, pair=pair)
+            DATASETS["pairs"].open(tmp_path, None, pair=pair)
 
 
 @pytest.mark.parametrize(("pair", "clean", "rainy"), [("clean-left", 1, 9), ("clean-right", 9, 1)])
@@ -71,7 +71,7 @@ def test_both_may_lie_in_one_file(pair: str, clean: int, rainy: int, tmp_path: P
     both = np.hstack([np.full((4, 6, 3), level, np.uint8) for level in (1, 9)])
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "a.png").write_bytes(encode_png(both))
-    dataset = DATASETS["pairs"](tmp_path, "test", pair=pair)
+    dataset = DATASETS["pairs"].open(tmp_path, "test", pair=pair)
     (sample,) = dataset.samples
     assert sample.image().shape == sample.given_rain().shape == (4, 6, 3)
     assert np.unique(sample.image()).tolist() == [clean]
@@ -83,13 +83,13 @@ def test_both_may_lie_in_one_file(pair: str, clean: int, rainy: int, tmp_path: P
     with pytest.raises(UnreadableImageError, match="11 columns are no two images"):
         sample.image()
     with pytest.raises(DatasetError, match="no such folder"):
-        DATASETS["pairs"](tmp_path, "train", pair=pair)
+        DATASETS["pairs"].open(tmp_path, "train", pair=pair)
 
 
 def test_the_halves_of_a_file_have_keys_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encode_png(np.zeros((4, 6, 3), np.uint8)))
     entries = [
-        Entry.of(DATASETS["pairs"](tmp_path, None, pair=pair).samples[0])
+        Entry.of(DATASETS["pairs"].open(tmp_path, None, pair=pair).samples[0])
         for pair in ("clean-left", "clean-right")
     ]
     assert entries[0].image == entries[1].rainy != entries[0].rainy == entries[1].image
@@ -98,23 +98,23 @@ def test_the_halves_of_a_file_have_keys_of_their_own(tmp_path: Path) -> None:
 def test_what_cannot_be_paired_is_named(tmp_path: Path) -> None:
     tree(tmp_path / "a", {"x.png": 9}, {"y.png": 7})
     with pytest.raises(DatasetError, match=r"x\.png in in has no clean image in gt"):
-        DATASETS["pairs"](tmp_path / "a", None)
+        DATASETS["pairs"].open(tmp_path / "a", None)
     tree(tmp_path / "b", {"x.png": 9, "x.jpg": 9}, {"x.png": 7})
     with pytest.raises(DatasetError, match="have one stem"):
-        DATASETS["pairs"](tmp_path / "b", None)
+        DATASETS["pairs"].open(tmp_path / "b", None)
     tree(tmp_path / "c", {}, {"x.png": 7})
     with pytest.raises(DatasetError, match="no image there"):
-        DATASETS["pairs"](tmp_path / "c", None)
+        DATASETS["pairs"].open(tmp_path / "c", None)
 
 
 def test_a_set_without_rain_says_so(tmp_path: Path) -> None:
     tree(tmp_path, {"a.png": 9}, {"a.png": 7})
     with pytest.raises(DatasetError, match="brings no rain"):
-        DATASETS["folder"](tmp_path / "gt", None).samples[0].given_rain()
+        DATASETS["folder"].open(tmp_path / "gt", None).samples[0].given_rain()
 
 
 def test_labelled_images_may_have_rainy_ones(coco_root: Path, tmp_path: Path) -> None:
-    whole = DATASETS["coco"](coco_root, None)
+    whole = DATASETS["coco"].open(coco_root, None)
     for name in ("000000000002.png", "000000000003_rain.png"):
         (tmp_path / name).write_bytes(encode_png(np.full((120, 160, 3), 200, np.uint8)))
     paired = with_rainy(whole, tmp_path)

@@ -27,7 +27,7 @@ def means(name: str, samples: Iterable[Sample]) -> tuple[float, float]:
 
 
 def test_coco350_is_as_hard_as_the_published_set(data: Path) -> None:
-    psnr, ssim = means("coco350", DATASETS["coco"](data / "coco128", "train2017").samples)
+    psnr, ssim = means("coco350", DATASETS["coco"].open(data / "coco128", "train2017").samples)
     assert psnr == pytest.approx(14.79, abs=0.3)
     assert ssim == pytest.approx(0.648, abs=0.02)
 
@@ -38,8 +38,8 @@ def test_coco350_is_as_hard_as_the_published_set(data: Path) -> None:
 def test_road_scenes_are_as_hard_as_the_published_sets(
     name: str, psnr_db: float, ssim: float, data: Path
 ) -> None:
-    camvid = DATASETS["folder"](data / "camvid", "test")
-    bdd = DATASETS["folder"](data / "bdd100k" / "images", None)
+    camvid = DATASETS["folder"].open(data / "camvid", "test")
+    bdd = DATASETS["folder"].open(data / "bdd100k" / "images", None)
     found = means(name, [*camvid.samples, *bdd.samples])
     assert found[0] == pytest.approx(psnr_db, abs=0.5)
     assert found[1] == pytest.approx(ssim, abs=0.03)
@@ -51,14 +51,14 @@ def test_road_scenes_are_as_hard_as_the_published_sets(
 def test_rain100_is_as_hard_as_the_published_sets(
     name: str, psnr_db: float, ssim: float, data: Path
 ) -> None:
-    found = means(name, DATASETS["pairs"](data / "rain100l", None).samples)
+    found = means(name, DATASETS["pairs"].open(data / "rain100l", None).samples)
     assert found[0] == pytest.approx(psnr_db, abs=0.5)
     assert found[1] == pytest.approx(ssim, abs=0.03)
 
 
 def test_outdoor_rain_clears_towards_the_bottom_as_the_set_does(data: Path) -> None:
     rain, real, ours = RAINS["outdoor-rain"], [], []
-    for sample in DATASETS["pairs"](data / "outdoor-rain" / "test1", None).samples:
+    for sample in DATASETS["pairs"].open(data / "outdoor-rain" / "test1", None).samples:
         clean, rainy = sample.image(), sample.given_rain()
         quarter = len(clean) // 4
         outer = slice(0, quarter), slice(-quarter, None)

@@ -153,7 +153,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("few")
 def test_the_files_hold_what_was_rendered(tmp_path: Path) -> None:
-    dataset = DATASETS["streetsim"](tmp_path, None, masks=True)
+    dataset = DATASETS["streetsim"].open(tmp_path, None, masks=True)
     assert (dataset.name, dataset.split, len(dataset.samples)) == ("streetsim", "demo", 4)
     assert dataset.classes == dict(enumerate(CLASSES))
     for i, sample in enumerate(dataset.samples):
@@ -184,22 +184,22 @@ def test_a_rendering_that_was_broken_off_goes_on(
     monkeypatch.setattr(files, "render", failing)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
-        DATASETS["streetsim"](tmp_path, "demo")
+        DATASETS["streetsim"].open(tmp_path, "demo")
     kept = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.json")}
     assert kept
     assert not list(tmp_path.rglob("instances_*.json"))
-    dataset = DATASETS["streetsim"](tmp_path, "demo")
+    dataset = DATASETS["streetsim"].open(tmp_path, "demo")
     assert len(dataset.samples) == 4
     assert all(f.stat().st_mtime_ns == at for f, at in kept.items())
     assert not list(tmp_path.rglob("*.tmp"))
     before = len(rendered)
-    DATASETS["streetsim"](tmp_path, "demo")
+    DATASETS["streetsim"].open(tmp_path, "demo")
     assert len(rendered) == before
 
 
 @pytest.mark.usefixtures("few")
 def test_a_copy_holds_labels_and_depth(tmp_path: Path) -> None:
-    dataset = DATASETS["streetsim"](tmp_path / "root", None)
+    dataset = DATASETS["streetsim"].open(tmp_path / "root", None)
     places = {
         s.id: PurePosixPath(s.path.relative_to(tmp_path / "root")) for s in dataset.samples[:2]
     }
@@ -211,7 +211,7 @@ def test_a_copy_holds_labels_and_depth(tmp_path: Path) -> None:
         image = copy / sample.path.relative_to(tmp_path / "root")
         image.parent.mkdir(parents=True, exist_ok=True)
         image.write_bytes(sample.read())
-    again = DATASETS["streetsim"](copy, None)
+    again = DATASETS["streetsim"].open(copy, None)
     assert [s.id for s in again.samples] == [s.id for s in dataset.samples[:2]]
     copied, own = again.samples[1].depth_path, dataset.samples[1].depth_path
     assert copied is not None
@@ -222,7 +222,7 @@ def test_a_copy_holds_labels_and_depth(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["dev", "train", "val:3", "train:0", "train:many", "train:²"])
 def test_unknown_splits_are_named(word: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=f"^--split {word}: "):
-        DATASETS["streetsim"](tmp_path, word)
+        DATASETS["streetsim"].open(tmp_path, word)
 
 
 def test_splits_have_the_documented_sizes() -> None:

@@ -60,7 +60,9 @@ def labelled(coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         classes = {0: "ground", **plain.categories}
         return Dataset("miniature", "all", samples, plain.categories, classes)
 
-    monkeypatch.setitem(datasets.DATASETS, "miniature", open_miniature)
+    monkeypatch.setitem(
+        datasets.DATASETS, "miniature", datasets.DatasetRow(open_miniature, has_masks=True)
+    )
     return "miniature"
 
 
@@ -187,7 +189,7 @@ def test_bdd100ks_frames_are_written_and_score_the_same(
     def open_renamed(root: Path, split: str | None) -> Dataset:
         return replace(datasets.coco.open_coco(root, split), name="bdd100k")
 
-    monkeypatch.setitem(datasets.DATASETS, "bdd100k", open_renamed)
+    monkeypatch.setitem(datasets.DATASETS, "bdd100k", datasets.DatasetRow(open_renamed))
     spec = RunSpec(
         dataset="bdd100k",
         data_root=str(coco_root),
@@ -313,7 +315,7 @@ def test_masks_alone_and_listed_run_lengths_score(
     labelled: str, coco_root: Path, tmp_path: Path
 ) -> None:
     spec = RunSpec(dataset=labelled, data_root=str(coco_root), task=("instance",))
-    everything = datasets.DATASETS[labelled](coco_root, None, masks=True)
+    everything = datasets.DATASETS[labelled].open(coco_root, None, masks=True)
     rows = []
     for sample in everything.samples:
         truth = sample.annotations
@@ -370,7 +372,7 @@ def test_bad_label_maps_are_told(
     spec = RunSpec(dataset=labelled, data_root=str(coco_root), task=("semantic",))
     folder = tmp_path / "maps"
     folder.mkdir()
-    for sample in datasets.DATASETS[labelled](coco_root, None).samples:
+    for sample in datasets.DATASETS[labelled].open(coco_root, None).samples:
         (folder / f"{sample.path.stem}.png").write_bytes(encode_indices(sample.label_map()))
     perfect = score_predictions(folder, spec).value("given", "dir:maps", "semantic", "miou")
     assert perfect is not None
