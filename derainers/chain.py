@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat, round_to_bytes
-from derainers.derainer import Derainer, Restorer
+from derainers.derainer import Derainer, Restored, Restorer
 
 
 class Chain:
@@ -26,25 +26,39 @@ class Chain:
         self.stages = tuple(stages)
         self.half_size = half_size
 
-    @property
-    def tiled_px(self) -> int | None:
-        """Side of the smallest tiles that a stage had to work in; None = none had to."""
-        used = [stage.tiled_px for stage in self.stages if isinstance(stage, Chain | Derainer)]
-        return min((side for side in used if side), default=None)
+    def in_tiles(self, tile_px: int | None) -> Chain:
+        """The same networks, each beginning with tiles of this side; None = with none."""
+        stages = [
+            s.in_tiles(tile_px) if isinstance(s, Chain | Derainer) else s for s in self.stages
+        ]
+        return Chain(stages, self.half_size)
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """Restore one image; see `derainers.derainer.Restorer`."""
+        return self.measured(image, sample_id).image
+
+    def measured(self, image: NDArrayByte, sample_id: str) -> Restored:
+        """Restore one image, and say what the smallest tiles were that a stage had to work in."""
         x = np.ascontiguousarray(image[::2, ::2]) if self.half_size else image
         small = x.shape
-        restored = x.astype(np.float32) / np.float32(255.0)
+        y = x.astype(np.float32) / np.float32(255.0)
+        sides_px = []
         for stage in self.stages:
-            restored = stage.restore(x, sample_id)
-            x = round_to_bytes(restored)
-        if self.half_size and restored.shape == small:
-            restored = _enlarged(restored)
+            y, tile_px = restored(stage, x, sample_id)
+            sides_px += [] if tile_px is None else [tile_px]
+            x = round_to_bytes(y)
+        if self.half_size and y.shape == small:
+            y = _enlarged(y)
         if self.half_size:
-            restored = np.ascontiguousarray(restored[: image.shape[0], : image.shape[1]])
-        return restored
+            y = np.ascontiguousarray(y[: image.shape[0], : image.shape[1]])
+        return Restored(y, min(sides_px, default=None))
+
+
+def restored(restorer: Restorer, image: NDArrayByte, sample_id: str) -> Restored:
+    """One image restored by whatever it may be; what is neither network nor chain has no tiles."""
+    if isinstance(restorer, Chain | Derainer):
+        return restorer.measured(image, sample_id)
+    return Restored(restorer.restore(image, sample_id), None)
 
 
 def per_thread(restorer: Restorer) -> Restorer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -29,6 +29,24 @@ class Restorer(Protocol):
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """Rainy ``uint8 (H, W, 3) RGB`` to ``float32 (H, W, 3) RGB`` in [0, 1], same size."""
         ...
+
+
+class Restored(NamedTuple):
+    """An image that a derainer made, and how."""
+
+    image: NDArrayFloat
+    """What `Restorer.restore` returns."""
+    tile_px: int | None
+    """Side of the smallest tiles that it was made of; None = whole."""
+
+
+class _Batch(NamedTuple):
+    """A batch that a network made, and how."""
+
+    images: Tensor
+    """What `Derainer.__call__` returns."""
+    tile_px: int | None
+    """Side of the tiles that it was made of; None = whole."""
 
 
 class Filter:
@@ -92,9 +110,7 @@ class Derainer:
         self._output = output
         self.scale = scale
         self.tile_px: int | None = None
-        """Side of the tiles to begin with; None = the whole image at once."""
-        self.tiled_px: int | None = None
-        """Side of the tiles that the last image was made of; None = it was whole."""
+        """Side of the tiles to begin with, see `in_tiles`; None = the whole image at once."""
         self._device = torch.device("cpu")
         self._dtype = torch.float32
 
@@ -115,7 +131,12 @@ class Derainer:
         self.module.eval()
         return self
 
-    @torch.inference_mode()
+    def in_tiles(self, tile_px: int | None) -> Derainer:
+        """The same network as a derainer that begins with tiles of this side; None = with none."""
+        other = copy.copy(self)
+        other.tile_px = tile_px
+        return other
+
     def __call__(self, batch: Tensor) -> Tensor:
         """Restore a batch.
 
@@ -129,24 +150,30 @@ class Derainer:
             DerainerError: If the network returns no tensor, another shape or non-finite values, or
                 memory does not even suffice for the smallest tiles.
         """
+        return self._in_memory(batch).images
+
+    @torch.inference_mode()
+    def _in_memory(self, batch: Tensor) -> _Batch:
+        """Restore a batch in tiles as large as memory allows."""
         if batch.ndim != 4 or batch.shape[1] != 3:
             raise DerainerError(f"expected (B, 3, H, W), got {tuple(batch.shape)}")
         longest = max(batch.shape[2:])
-        self.tiled_px = self.tile_px if self.tile_px and self.tile_px < longest else None
+        tile_px = self.tile_px if self.tile_px and self.tile_px < longest else None
         while True:
             try:
-                return self._whole(batch) if self.tiled_px is None else self._tiled(batch)
+                images = self._whole(batch) if tile_px is None else self._tiled(batch, tile_px)
+                return _Batch(images, tile_px)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-                smaller = (self.tiled_px or longest) // 2 // GRID_PX * GRID_PX
+                smaller = (tile_px or longest) // 2 // GRID_PX * GRID_PX
                 if smaller < SMALLEST_TILE_PX:
                     raise DerainerError(
-                        f"out of memory even in tiles of {self.tiled_px or longest} px: "
+                        f"out of memory even in tiles of {tile_px or longest} px: "
                         "use fewer --workers, another --device or --dtype bf16"
                     ) from error
             # Outside of the handler, whose traceback would keep the failed forward's memory.
-            self.tiled_px = smaller
+            tile_px = smaller
 
     def _whole(self, batch: Tensor) -> Tensor:
         """Restore a batch in one forward."""
@@ -182,14 +209,13 @@ class Derainer:
         y = (y if is_plain else (y - black) / (white - black)).clamp(0.0, 1.0)
         return y.flip(1) if self.channels == "bgr" else y
 
-    def _tiled(self, batch: Tensor) -> Tensor:
+    def _tiled(self, batch: Tensor, tile_px: int) -> Tensor:
         """Restore a batch in overlapping tiles, blended where they meet."""
-        assert self.tiled_px is not None
         height, width = batch.shape[2:]
         whole = batch.new_zeros(*batch.shape[:2], height * self.scale, width * self.scale)
-        for top, bottom in _spans(height, self.tiled_px):
+        for top, bottom in _spans(height, tile_px):
             rows = _weights(top, bottom, height, self.scale)[:, None]
-            for left, right in _spans(width, self.tiled_px):
+            for left, right in _spans(width, tile_px):
                 weights = rows * _weights(left, right, width, self.scale)
                 tile = self._whole(batch[:, :, top:bottom, left:right])
                 part = whole[
@@ -203,7 +229,12 @@ class Derainer:
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """Restore one image; see `Restorer`."""
-        return from_tensor(self(to_tensor([image])))[0]
+        return self.measured(image, sample_id).image
+
+    def measured(self, image: NDArrayByte, sample_id: str) -> Restored:
+        """Restore one image, and say in which tiles."""
+        images, tile_px = self._in_memory(to_tensor([image]))
+        return Restored(from_tensor(images)[0], tile_px)
 
     def _padded(self, size_px: int) -> int:
         """Size of one side as the network gets it."""

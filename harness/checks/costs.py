@@ -57,7 +57,7 @@ class Cost:
     peak_memory_bytes: int
     """Largest resident memory over that before the derainer was built; on CUDA, allocated."""
     tiled_px: int | None
-    """Side of the tiles where memory did not suffice for the whole image."""
+    """Side of the smallest tiles where memory did not suffice for the whole image."""
 
     def median_s(self, threads: str) -> float:
         """Median seconds per image."""
@@ -110,6 +110,7 @@ def _measure(word: str, size_px: tuple[int, int], device: str, dtype: str, repea
     """Measure in this process."""
     import torch
 
+    from derainers.chain import restored
     from harness.machine.memory import keep_large_blocks, peak_resident_bytes, resident_bytes
 
     keep_large_blocks()
@@ -119,6 +120,7 @@ def _measure(word: str, size_px: tuple[int, int], device: str, dtype: str, repea
     torch.manual_seed(0)
     restorer = _load(word, device, dtype)
     seconds: dict[str, list[float]] = {}
+    tiles = []
     for threads in dict.fromkeys((1, torch.get_num_threads())) if device == "cpu" else (0,):
         if threads:
             torch.set_num_threads(threads)
@@ -126,8 +128,9 @@ def _measure(word: str, size_px: tuple[int, int], device: str, dtype: str, repea
         runs = []
         for _ in range(repeats):
             start = time.perf_counter()
-            restorer.restore(image, "")  # ends in host memory, so CUDA has finished
+            made = restored(restorer, image, "")  # ends in host memory, so CUDA has finished
             runs.append(time.perf_counter() - start)
+            tiles.append(made.tile_px)
         seconds[str(threads) if threads else device] = runs
     on_cuda = torch.cuda.max_memory_allocated() if device == "cuda" else None
     memory = peak_resident_bytes() - before if on_cuda is None else on_cuda
@@ -140,7 +143,7 @@ def _measure(word: str, size_px: tuple[int, int], device: str, dtype: str, repea
         sum(p.numel() for network in networks for p in network.parameters()),
         _multiply_adds(restorer, image) if networks else None,
         memory,
-        getattr(restorer, "tiled_px", None),
+        min((side for side in tiles if side is not None), default=None),
     )
 
 

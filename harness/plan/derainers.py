@@ -71,19 +71,14 @@ class Loader:
         from derainers.derainer import Derainer
 
         restorer: Restorer = self.build(device, dtype)
-        if isinstance(restorer, Chain):
-            for stage in restorer.stages:
-                if isinstance(stage, Derainer):
-                    stage.tile_px = tile_px
         if isinstance(restorer, Derainer):
             restorer = restorer.to(device, dtype)
-            restorer.tile_px = tile_px
             if restorer.scale != 1 and not self.may_enlarge:
                 raise DerainerError(
                     f"derainer {self.name} enlarges images {restorer.scale} times: "
                     f"use it behind another, as half:A+{self.name}"
                 )
-        return restorer
+        return restorer.in_tiles(tile_px) if isinstance(restorer, Chain | Derainer) else restorer
 
 
 def sources_of(word: str) -> list[str]:

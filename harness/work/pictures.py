@@ -82,17 +82,19 @@ class Pictures:
     @once
     def exact(self) -> NDArrayFloat:
         """What the derainer returned, before it is rounded."""
+        from derainers.chain import restored
+
         rainy = self.rainy
         self.stage = "derain"
         start = time.perf_counter()
-        restored = np.asarray(self._restorer.restore(rainy, self.entry.sample.id), np.float32)
-        self.seconds = time.perf_counter() - start
-        self.tiled_px = getattr(self._restorer, "tiled_px", None)
-        if restored.shape != rainy.shape:
-            raise ValueError(f"the derainer made {restored.shape} of {rainy.shape}")
-        if not np.isfinite(restored).all():
+        made = restored(self._restorer, rainy, self.entry.sample.id)
+        image = np.asarray(made.image, np.float32)
+        self.seconds, self.tiled_px = time.perf_counter() - start, made.tile_px
+        if image.shape != rainy.shape:
+            raise ValueError(f"the derainer made {image.shape} of {rainy.shape}")
+        if not np.isfinite(image).all():
             raise ValueError("the derainer returned non-finite values")
-        return restored
+        return image
 
     @once
     def restored(self) -> NDArrayByte:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from datasets.image import NDArrayByte
 from derainers import DERAINERS, DerainerError
 from derainers.derainer import Derainer
 from derainers.networks.prenet import PReNet
@@ -30,6 +32,10 @@ class Limited(nn.Module):
         return x
 
 
+def black(height: int, width: int) -> NDArrayByte:
+    return np.zeros((height, width, 3), np.uint8)
+
+
 def picture(height: int, width: int) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
 
@@ -37,19 +43,17 @@ def picture(height: int, width: int) -> Tensor:
 @pytest.mark.parametrize("size", [(300, 500), (160, 1000), (97, 641), (700, 33)])
 @pytest.mark.parametrize("tile_px", [192, 224, 320])
 def test_overlaps_sum_to_the_image(size: tuple[int, int], tile_px: int) -> None:
-    derainer = Derainer(nn.Identity(), multiple_of=8)
-    derainer.tile_px = tile_px
+    derainer = Derainer(nn.Identity(), multiple_of=8).in_tiles(tile_px)
     x = picture(*size)
     assert torch.allclose(derainer(x), x, atol=1e-6)
-    assert derainer.tiled_px == tile_px
+    assert derainer.measured(black(*size), "").tile_px == tile_px
 
 
 def test_enlarging_networks_are_tiled_too() -> None:
     derainer = Derainer(nn.Upsample(scale_factor=2), scale=2)
     x = picture(200, 330)
     whole = derainer(x)
-    derainer.tile_px = 192
-    assert torch.allclose(derainer(x), whole, atol=1e-6)
+    assert torch.allclose(derainer.in_tiles(192)(x), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +67,13 @@ def test_out_of_memory_halves_until_it_fits(error: RuntimeError) -> None:
     network = Limited(200 * 200, error)
     derainer = Derainer(network)
     x = picture(400, 800)
+    before = dict(vars(derainer))
     assert torch.allclose(derainer(x), x, atol=1e-6)
-    assert derainer.tiled_px == 192  # 800 → 400 → 384, too large, → 192
+    tile_px = derainer.measured(black(400, 800), "").tile_px
+    assert tile_px == 192  # 800 → 400 → 384, too large, → 192
     assert max(map(max, network.sizes)) <= 192
-    derainer(picture(100, 100))
-    assert derainer.tiled_px is None  # the next image begins anew
+    assert vars(derainer) == before
+    assert derainer.measured(black(100, 100), "").tile_px is None  # the next image begins anew
 
 
 def test_no_memory_at_all_is_told() -> None:
@@ -90,8 +96,7 @@ def test_tiles_begin_on_the_networks_grid() -> None:
     derainer = Derainer(Squares(), multiple_of=32)
     x = picture(320, 640)
     whole = derainer(x)
-    derainer.tile_px = 192
-    assert torch.allclose(derainer(x), whole, atol=1e-6)
+    assert torch.allclose(derainer.in_tiles(192)(x), whole, atol=1e-6)
 
 
 @pytest.mark.data
@@ -109,8 +114,7 @@ def test_local_networks_do_not_see_the_tiles(name: str, file: str, data: Path) -
     assert isinstance(derainer, Derainer)
     x = picture(256, 320)
     whole = derainer.to("cpu")(x)
-    derainer.tile_px = 192
-    assert (derainer(x) - whole).abs().max() < 1 / 255
+    assert (derainer.in_tiles(192)(x) - whole).abs().max() < 1 / 255
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
@@ -131,5 +135,4 @@ def test_a_local_network_in_tiles_equals_the_whole() -> None:
     derainer = Derainer(PReNet(stages=2)).to("cpu")
     x = picture(200, 300)
     whole = derainer(x)
-    derainer.tile_px = 192
-    assert (derainer(x) - whole).abs().max() < 1 / 255
+    assert (derainer.in_tiles(192)(x) - whole).abs().max() < 1 / 255

@@ -351,16 +351,16 @@ def test_half_size_ends_in_a_super_resolution_network(folder: Path) -> None:
         evaluated(folder, word)
 
 
-def test_tiles_are_asked_of_every_network_of_a_chain(folder: Path) -> None:
+@pytest.mark.parametrize("word", ["median+granet", "median+half:granet"])
+def test_tiles_are_asked_of_every_network_of_a_chain(word: str, folder: Path) -> None:
     from datasets.folder import open_folder
     from derainers.chain import Chain
     from harness.plan.derainers import derainer_plan
 
     dataset = open_folder(folder / "photos", None)
-    chain = derainer_plan("median+granet", {}, dataset).load("cpu", "fp32", 192)
+    chain = derainer_plan(word, {}, dataset).load("cpu", "fp32", 192)
     assert isinstance(chain, Chain)
-    chain.restore(np.zeros((8, 240, 3), np.uint8), "a")
-    assert chain.tiled_px == 192
+    assert chain.measured(np.zeros((8, 480, 3), np.uint8), "a").tile_px == 192
 
 
 class Scale(nn.Module):
