@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from datasets.streetsim.bodywork import DETAIL, across, along, between, glass, wheels
 from datasets.streetsim.canvas import three
 from datasets.streetsim.solids import Body, inset
@@ -41,11 +43,27 @@ def car(body: Body, v: Vehicle) -> None:
     _cabin(body, v, cowl, deck)
 
 
+class _Cabin(NamedTuple):
+    """Where the edges of a cabin lie, in metres."""
+
+    cowl: float
+    """Foot of the windscreen, along the car."""
+    deck: float
+    """Foot of the rear window, along the car."""
+    back: float
+    """How far the rear window leans forward."""
+    low: float
+    """Half the width at the waist."""
+    high: float
+    """Half the width at the roof."""
+
+
 def _cabin(body: Body, v: Vehicle, cowl: float, deck: float) -> None:
+    """Pillars and roof with their windows and mirrors."""
     back = v.slant * (0.5 if v.boot < 0.3 else 1.0)
     if v.kind == "pickup":
         back = 0.12
-    low, high = v.half * 0.97, v.half * 0.74
+    cabin = _Cabin(cowl, deck, back, low=v.half * 0.97, high=v.half * 0.74)
     profile = [
         (deck, v.waist),
         (cowl, v.waist),
@@ -54,8 +72,18 @@ def _cabin(body: Body, v: Vehicle, cowl: float, deck: float) -> None:
         (deck + back + 0.2, v.height),
         (deck + back, v.height - 0.05),
     ]
-    half = [low, low, high + 0.03, high, high, high + 0.03]
-    body.prism(profile, half, v.paint, 0.9)
+    low, high = cabin.low, cabin.high
+    body.prism(profile, [low, low, high + 0.03, high, high, high + 0.03], v.paint, 0.9)
+    _windscreen(body, v, cabin)
+    _rear_window(body, v, cabin)
+    for sign in (-1.0, 1.0):
+        _side_windows(body, v, cabin, sign)
+        _mirror(body, v, cowl, sign)
+
+
+def _windscreen(body: Body, v: Vehicle, cabin: _Cabin) -> None:
+    """The pane, what it mirrors, and the front seats behind it."""
+    low, high, cowl = cabin.low, cabin.high, cabin.cowl
     pane = glass(body.light)
     lean = (v.height - v.waist) / max(v.slant, 0.05)
     size = (1 + lean * lean) ** 0.5
@@ -66,57 +94,71 @@ def _cabin(body: Body, v: Vehicle, cowl: float, deck: float) -> None:
         (-low, v.waist, cowl),
     ]
     up = (0.0, 1 / size, lean / size)
-    if body.face(inset(screen, 0.9), up, pane, 1.25, 0.75):
-        streak = [
-            between(screen[0], screen[1], 0.3),
-            between(screen[0], screen[1], 0.48),
-            between(screen[3], screen[2], 0.28),
-            between(screen[3], screen[2], 0.15),
-        ]
-        body.face(inset(streak, 0.88), up, three(min(255, c + 22) for c in pane))
-        for sign in (-0.45, 0.45):
-            body.face(
-                across(
-                    (sign - 0.2) * v.half,
-                    (sign + 0.2) * v.half,
-                    v.waist + 0.08,
-                    v.waist + 0.3,
-                    cowl - 0.25,
-                ),
-                (0.0, 0.0, 1.0),
-                (24, 24, 26),
-            )
+    if not body.face(inset(screen, 0.9), up, pane, 1.25, 0.75):
+        return
+    streak = [
+        between(screen[0], screen[1], 0.3),
+        between(screen[0], screen[1], 0.48),
+        between(screen[3], screen[2], 0.28),
+        between(screen[3], screen[2], 0.15),
+    ]
+    body.face(inset(streak, 0.88), up, three(min(255, c + 22) for c in pane))
+    for sign in (-0.45, 0.45):
+        body.face(
+            across(
+                (sign - 0.2) * v.half,
+                (sign + 0.2) * v.half,
+                v.waist + 0.08,
+                v.waist + 0.3,
+                cowl - 0.25,
+            ),
+            (0.0, 0.0, 1.0),
+            (24, 24, 26),
+        )
+
+
+def _rear_window(body: Body, v: Vehicle, cabin: _Cabin) -> None:
+    low, high, deck = cabin.low, cabin.high, cabin.deck
     rear = [
-        (high, v.height - 0.07, deck + back),
-        (-high, v.height - 0.07, deck + back),
+        (high, v.height - 0.07, deck + cabin.back),
+        (-high, v.height - 0.07, deck + cabin.back),
         (-low, v.waist + 0.05, deck),
         (low, v.waist + 0.05, deck),
     ]
-    lean = (v.height - v.waist) / max(back, 0.05)
+    lean = (v.height - v.waist) / max(cabin.back, 0.05)
     size = (1 + lean * lean) ** 0.5
-    body.face(inset(rear, 0.84), (0.0, 1 / size, -lean / size), pane, 1.2, 0.8)
-    for sign in (-1.0, 1.0):
-        lower = [
-            (sign * low, v.waist + 0.03, cowl - 0.14),
-            (sign * low, v.waist + 0.03, deck + 0.1),
+    normal = (0.0, 1 / size, -lean / size)
+    body.face(inset(rear, 0.84), normal, glass(body.light), 1.2, 0.8)
+
+
+def _side_windows(body: Body, v: Vehicle, cabin: _Cabin, sign: float) -> None:
+    """Two windows of a car, one of a pickup; ``sign`` is −1 left and 1 right."""
+    low, high = cabin.low, cabin.high
+    lower = [
+        (sign * low, v.waist + 0.03, cabin.cowl - 0.14),
+        (sign * low, v.waist + 0.03, cabin.deck + 0.1),
+    ]
+    upper = [
+        (sign * (high + 0.04), v.height - 0.11, cabin.cowl - v.slant - 0.1),
+        (sign * (high + 0.04), v.height - 0.11, cabin.deck + cabin.back + 0.12),
+    ]
+    pane = glass(body.light)
+    cuts = ((0.0, 0.46), (0.49, 0.97)) if v.kind != "pickup" else ((0.0, 0.96),)
+    for start, end in cuts:
+        window = [
+            between(upper[0], upper[1], start),
+            between(upper[0], upper[1], end),
+            between(lower[0], lower[1], end),
+            between(lower[0], lower[1], start),
         ]
-        upper = [
-            (sign * (high + 0.04), v.height - 0.11, cowl - v.slant - 0.1),
-            (sign * (high + 0.04), v.height - 0.11, deck + back + 0.12),
-        ]
-        cuts = ((0.0, 0.46), (0.49, 0.97)) if v.kind != "pickup" else ((0.0, 0.96),)
-        for start, end in cuts:
-            window = [
-                between(upper[0], upper[1], start),
-                between(upper[0], upper[1], end),
-                between(lower[0], lower[1], end),
-                between(lower[0], lower[1], start),
-            ]
-            body.face(window, (sign, 0.0, 0.0), pane, 1.2, 0.8)
-        inner, outer = sorted((sign * v.half, sign * (v.half + 0.17)))
-        mirror = across(inner, outer, v.waist, v.waist + 0.13, cowl - 0.25)
-        for normal in (-1.0, 1.0):
-            body.face(mirror, (0.0, 0.0, normal), v.paint, 1.0, 0.7)
+        body.face(window, (sign, 0.0, 0.0), pane, 1.2, 0.8)
+
+
+def _mirror(body: Body, v: Vehicle, cowl: float, sign: float) -> None:
+    inner, outer = sorted((sign * v.half, sign * (v.half + 0.17)))
+    mirror = across(inner, outer, v.waist, v.waist + 0.13, cowl - 0.25)
+    for normal in (-1.0, 1.0):
+        body.face(mirror, (0.0, 0.0, normal), v.paint, 1.0, 0.7)
 
 
 def _sides(body: Body, v: Vehicle, cowl: float, deck: float) -> None:

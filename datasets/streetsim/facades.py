@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,6 +56,16 @@ MASONRY: dict[str, tuple[Colour, ...]] = {
     "concrete": ((148, 146, 142), (166, 160, 150), (128, 130, 134)),
     "glass": ((92, 108, 120), (78, 92, 102), (108, 118, 122)),
 }
+SIGNS: tuple[Colour, ...] = (
+    (150, 40, 36),
+    (34, 74, 112),
+    (44, 92, 60),
+    (208, 160, 52),
+    (52, 50, 54),
+    (200, 196, 188),
+    (116, 50, 92),
+)
+"""Colours of the boards over shops."""
 
 
 def draw_style(chance: Chance, is_city: bool, lit: float) -> Style:
@@ -237,73 +248,103 @@ def _door(
     )
 
 
+class _Shop(NamedTuple):
+    """Where a shop lies in the front: columns, and rows of its sign and its windows."""
+
+    left: int
+    right: int
+    sign: int
+    """First row of the sign."""
+    glass: int
+    """First row of the windows, below the sign."""
+    sill: int
+    """First row below the windows."""
+
+
 def _shops(front: NDArrayByte, length_m: float, per_m: int, style: Style, chance: Chance) -> None:
     """Shop windows, signs and awnings on the ground floor."""
     rows = front.shape[0]
     count = max(1, int(length_m / chance.between(4.5, 8)))
     each = length_m / count
-    for shop in range(count):
-        left, right = int((shop * each + 0.3) * per_m), int(((shop + 1) * each - 0.3) * per_m)
-        sign = chance.near(
-            chance.one(
-                (
-                    (150, 40, 36),
-                    (34, 74, 112),
-                    (44, 92, 60),
-                    (208, 160, 52),
-                    (52, 50, 54),
-                    (200, 196, 188),
-                    (116, 50, 92),
-                )
-            ),
-            18,
+    for i in range(count):
+        shop = _Shop(
+            left=int((i * each + 0.3) * per_m),
+            right=int(((i + 1) * each - 0.3) * per_m),
+            sign=rows - int(3.3 * per_m),
+            glass=rows - int(2.65 * per_m),
+            sill=rows - per_m // 2,
         )
-        top, bottom = rows - int(3.3 * per_m), rows - int(2.65 * per_m)
-        _paste_colour(front, top, bottom, left, right, sign)
-        ink = (238, 234, 226) if sum(sign) < 380 else (50, 46, 44)
-        stroke, x = max(1, per_m // 8), left + per_m // 2
-        while x < right - per_m // 2 and x < left + 4 * per_m:
-            tall = chance.whole(2, 4)
-            middle = (top + bottom) // 2
-            _paste_colour(front, middle - tall * stroke // 2, middle + stroke, x, x + stroke, ink)
-            x += stroke * chance.whole(2, 3)
-        glow = 255 if style.lit > 0 and chance.happens(0.65) else 0
-        glass = (246, 222, 176) if glow else chance.near((62, 68, 74), 14)
-        _paste_colour(front, bottom + per_m // 8, rows - per_m // 2, left, right, glass, glow)
-        if glow:
-            fade = (rows - per_m // 2 - bottom) // 4
-            for step in range(1, 4):
-                _shade_area(front, bottom + step * fade, rows - per_m // 2, left, right, 226)
-        else:
-            _shade_area(front, bottom + per_m // 8, bottom + per_m, left, right, 170)
-        for _ in range(chance.whole(2, 5)):
-            x, wide = chance.whole(left, right), max(1, chance.whole(per_m // 3, per_m))
-            tall = chance.whole(per_m // 2, max(per_m // 2, int(1.5 * per_m)))
-            tone = chance.near((120, 100, 90), 50)
-            _paste_colour(
-                front, rows - per_m // 2 - tall, rows - per_m // 2, x, min(x + wide, right), tone
-            )
-        bar = max(1, per_m // 12)
-        for x in range(left, right + 1, max(1, int(1.6 * per_m))):
-            _paste_colour(front, bottom, rows - per_m // 2, x, x + bar, style.frame)
-        door = chance.whole(left, max(left, right - per_m))
-        _paste_colour(front, bottom + per_m // 3, rows, door, door + per_m, (48, 46, 46))
-        _paste_colour(
-            front,
-            bottom + per_m // 2,
-            rows - per_m // 4,
-            door + bar * 2,
-            door + per_m - bar * 2,
-            (84, 90, 92),
-        )
+        colour = chance.near(chance.one(SIGNS), 18)
+        _sign(front, shop, colour, per_m, chance)
+        _shop_window(front, shop, per_m, style, chance)
+        _goods(front, shop, per_m, chance)
+        _bars_and_door(front, shop, per_m, style, chance)
         if chance.happens(0.45):
-            awning = chance.near(sign, 20)
-            deep = int(0.75 * per_m)
-            stripe = max(1, per_m // 3)
-            for x in range(left, right, stripe):
-                tone = awning if (x - left) // stripe % 2 else (222, 218, 208)
-                _paste_colour(front, bottom, bottom + deep, x, min(x + stripe, right), tone)
-            _shade_area(front, bottom + deep, bottom + 2 * deep, left, right, 130)
+            _awning(front, shop, chance.near(colour, 20), per_m)
+
+
+def _sign(front: NDArrayByte, shop: _Shop, colour: Colour, per_m: int, chance: Chance) -> None:
+    """A board with strokes for letters."""
+    _paste_colour(front, shop.sign, shop.glass, shop.left, shop.right, colour)
+    ink = (238, 234, 226) if sum(colour) < 380 else (50, 46, 44)
+    stroke, x = max(1, per_m // 8), shop.left + per_m // 2
+    while x < shop.right - per_m // 2 and x < shop.left + 4 * per_m:
+        tall = chance.whole(2, 4)
+        middle = (shop.sign + shop.glass) // 2
+        _paste_colour(front, middle - tall * stroke // 2, middle + stroke, x, x + stroke, ink)
+        x += stroke * chance.whole(2, 3)
+
+
+def _shop_window(front: NDArrayByte, shop: _Shop, per_m: int, style: Style, chance: Chance) -> None:
+    """The pane: lit and darker towards the ground, or dark in the shadow of the sign."""
+    left, right, top = shop.left, shop.right, shop.glass + per_m // 8
+    glow = 255 if style.lit > 0 and chance.happens(0.65) else 0
+    pane = (246, 222, 176) if glow else chance.near((62, 68, 74), 14)
+    _paste_colour(front, top, shop.sill, left, right, pane, glow)
+    if glow:
+        fade = (shop.sill - shop.glass) // 4
+        for step in range(1, 4):
+            _shade_area(front, shop.glass + step * fade, shop.sill, left, right, 226)
+    else:
+        _shade_area(front, top, shop.glass + per_m, left, right, 170)
+
+
+def _goods(front: NDArrayByte, shop: _Shop, per_m: int, chance: Chance) -> None:
+    """What stands in the window."""
+    for _ in range(chance.whole(2, 5)):
+        x, wide = chance.whole(shop.left, shop.right), max(1, chance.whole(per_m // 3, per_m))
+        tall = chance.whole(per_m // 2, max(per_m // 2, int(1.5 * per_m)))
+        tone = chance.near((120, 100, 90), 50)
+        _paste_colour(front, shop.sill - tall, shop.sill, x, min(x + wide, shop.right), tone)
+
+
+def _bars_and_door(
+    front: NDArrayByte, shop: _Shop, per_m: int, style: Style, chance: Chance
+) -> None:
+    """Bars between the panes, and a glass door somewhere among them."""
+    rows, bar = front.shape[0], max(1, per_m // 12)
+    for x in range(shop.left, shop.right + 1, max(1, int(1.6 * per_m))):
+        _paste_colour(front, shop.glass, shop.sill, x, x + bar, style.frame)
+    door = chance.whole(shop.left, max(shop.left, shop.right - per_m))
+    _paste_colour(front, shop.glass + per_m // 3, rows, door, door + per_m, (48, 46, 46))
+    _paste_colour(
+        front,
+        shop.glass + per_m // 2,
+        rows - per_m // 4,
+        door + bar * 2,
+        door + per_m - bar * 2,
+        (84, 90, 92),
+    )
+
+
+def _awning(front: NDArrayByte, shop: _Shop, colour: Colour, per_m: int) -> None:
+    """Stripes over the window, and their shadow."""
+    deep, stripe = int(0.75 * per_m), max(1, per_m // 3)
+    low = shop.glass + deep
+    for x in range(shop.left, shop.right, stripe):
+        tone = colour if (x - shop.left) // stripe % 2 else (222, 218, 208)
+        _paste_colour(front, shop.glass, low, x, min(x + stripe, shop.right), tone)
+    _shade_area(front, low, low + deep, shop.left, shop.right, 130)
 
 
 def _paste(front: NDArrayByte, picture: NDArrayByte, top: int, left: int) -> None:

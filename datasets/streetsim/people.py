@@ -32,6 +32,8 @@ HAIRS: tuple[Colour, ...] = (
     (150, 118, 72),
     (136, 132, 128),
 )
+HIPS, SHOULDERS = 0.51, 0.81
+"""Their height as a share of a standing person's."""
 
 
 @dataclass(frozen=True)
@@ -120,52 +122,78 @@ def person_shape(
 ) -> Shape:
     """A pedestrian as seen."""
     figure = _Figure(camera, pose, light, in_shadow)
-    h, w = person.height, person.breadth * person.height
-    hips, shoulders = 0.51 * h, 0.81 * h
     for side in (-1.0, 1.0):
         swing = person.stride * _sin(person.phase) * side
-        bend = 0.12 + max(0.0, -swing) * 1.1 if person.stride else 0.03
-        hip = (side * 0.05 * w, hips, 0.0)
-        knee = (side * 0.055 * w, hips - 0.245 * h * _cos(swing), 0.245 * h * _sin(swing))
-        ankle = (
-            side * 0.055 * w,
-            max(0.045 * h, knee[1] - 0.23 * h * _cos(swing - bend)),
-            knee[2] + 0.23 * h * _sin(swing - bend),
-        )
-        figure.limb(
-            ankle,
-            (ankle[0], ankle[1] - 0.022 * h, ankle[2] + 0.1 * h),
-            (0.026 * h, 0.02 * h),
-            person.shoes,
-        )
-        figure.limb(knee, ankle, (0.036 * w, 0.026 * w), person.legs)
-        figure.limb(hip, knee, (0.052 * w, 0.038 * w), person.legs)
-        arm = -swing * 0.8
-        shoulder = (side * 0.115 * w, shoulders - 0.015 * h, 0.0)
-        elbow = (side * 0.135 * w, shoulder[1] - 0.17 * h * _cos(arm), 0.17 * h * _sin(arm))
-        wrist = (
-            side * 0.13 * w,
-            elbow[1] - 0.15 * h * _cos(arm + 0.35),
-            elbow[2] + 0.15 * h * _sin(arm + 0.35),
-        )
-        figure.limb(elbow, wrist, (0.027 * w, 0.021 * w), person.top, 0.02)
-        figure.limb(
-            wrist,
-            (wrist[0], wrist[1] - 0.04 * h, wrist[2]),
-            (0.02 * h, 0.016 * h),
-            person.skin,
-            0.02,
-        )
-        figure.limb(shoulder, elbow, (0.036 * w, 0.028 * w), person.top, 0.02)
+        _leg(figure, person, side, swing)
+        wrist = _arm(figure, person, side, -swing * 0.8)
         if person.bag == "handbag" and side > 0:
-            low = (wrist[0] + 0.01, wrist[1] - 0.16 * h, wrist[2])
-            figure.limb(
-                (wrist[0], wrist[1] - 0.08 * h, wrist[2]),
-                low,
-                (0.05 * h, 0.07 * h),
-                (70, 48, 40),
-                0.03,
-            )
+            _handbag(figure, person, wrist)
+    _trunk(figure, person)
+    if person.bag == "backpack":
+        _backpack(figure, person)
+    _head(figure, person, (0.0, 0.925 * person.height, 0.012 * person.height), person.height)
+    return figure.shape()
+
+
+def _leg(figure: _Figure, person: Person, side: float, swing: float) -> None:
+    """Shoe, shank and thigh, which is ``swing`` radians ahead."""
+    h, w = person.height, person.breadth * person.height
+    hips = HIPS * h
+    bend = 0.12 + max(0.0, -swing) * 1.1 if person.stride else 0.03
+    hip = (side * 0.05 * w, hips, 0.0)
+    knee = (side * 0.055 * w, hips - 0.245 * h * _cos(swing), 0.245 * h * _sin(swing))
+    ankle = (
+        side * 0.055 * w,
+        max(0.045 * h, knee[1] - 0.23 * h * _cos(swing - bend)),
+        knee[2] + 0.23 * h * _sin(swing - bend),
+    )
+    figure.limb(
+        ankle,
+        (ankle[0], ankle[1] - 0.022 * h, ankle[2] + 0.1 * h),
+        (0.026 * h, 0.02 * h),
+        person.shoes,
+    )
+    figure.limb(knee, ankle, (0.036 * w, 0.026 * w), person.legs)
+    figure.limb(hip, knee, (0.052 * w, 0.038 * w), person.legs)
+
+
+def _arm(figure: _Figure, person: Person, side: float, swing: float) -> Triple:
+    """Both halves of an arm, which is ``swing`` radians ahead, and the hand; returns the wrist."""
+    h, w = person.height, person.breadth * person.height
+    shoulder = (side * 0.115 * w, SHOULDERS * h - 0.015 * h, 0.0)
+    elbow = (side * 0.135 * w, shoulder[1] - 0.17 * h * _cos(swing), 0.17 * h * _sin(swing))
+    wrist = (
+        side * 0.13 * w,
+        elbow[1] - 0.15 * h * _cos(swing + 0.35),
+        elbow[2] + 0.15 * h * _sin(swing + 0.35),
+    )
+    figure.limb(elbow, wrist, (0.027 * w, 0.021 * w), person.top, 0.02)
+    figure.limb(
+        wrist,
+        (wrist[0], wrist[1] - 0.04 * h, wrist[2]),
+        (0.02 * h, 0.016 * h),
+        person.skin,
+        0.02,
+    )
+    figure.limb(shoulder, elbow, (0.036 * w, 0.028 * w), person.top, 0.02)
+    return wrist
+
+
+def _handbag(figure: _Figure, person: Person, wrist: Triple) -> None:
+    h = person.height
+    figure.limb(
+        (wrist[0], wrist[1] - 0.08 * h, wrist[2]),
+        (wrist[0] + 0.01, wrist[1] - 0.16 * h, wrist[2]),
+        (0.05 * h, 0.07 * h),
+        (70, 48, 40),
+        0.03,
+    )
+
+
+def _trunk(figure: _Figure, person: Person) -> None:
+    """Both halves of the top, each with its side of the coat, and the middle between them."""
+    h, w = person.height, person.breadth * person.height
+    hips, shoulders = HIPS * h, SHOULDERS * h
     skirt = hips - person.coat * hips
     for side in (-1.0, 1.0):
         figure.limb(
@@ -193,15 +221,16 @@ def person_shape(
         0.012,
         1.0,
     )
-    if person.bag == "backpack":
-        figure.limb(
-            (0.0, shoulders - 0.04 * h, -0.1 * h),
-            (0.0, hips + 0.06 * h, -0.11 * h),
-            (0.08 * h, 0.09 * h),
-            (60, 66, 78),
-        )
-    _head(figure, person, (0.0, 0.925 * h, 0.012 * h), h)
-    return figure.shape()
+
+
+def _backpack(figure: _Figure, person: Person) -> None:
+    h = person.height
+    figure.limb(
+        (0.0, SHOULDERS * h - 0.04 * h, -0.1 * h),
+        (0.0, HIPS * h + 0.06 * h, -0.11 * h),
+        (0.08 * h, 0.09 * h),
+        (60, 66, 78),
+    )
 
 
 def _head(figure: _Figure, person: Person, middle: tuple[float, float, float], h: float) -> None:
