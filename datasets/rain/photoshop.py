@@ -50,7 +50,7 @@ class PhotoshopRain:
     """
 
     layers: tuple[StreakLayer, ...]
-    """From far to near."""
+    """Layers of streaks, the farthest first."""
     angle_deg: float = 0.0
     """Mean direction of fall against the vertical, positive to the right, in [-50, 50]."""
     angle_spread_deg: float = 15.0

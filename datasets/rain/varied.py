@@ -33,7 +33,7 @@ class VariedRain:
     """
 
     layers: tuple[StreakLayer, ...]
-    """From far to near, at density and magnitude 1."""
+    """Layers of streaks at density and magnitude 1, the farthest first."""
     haze: float
     """Mean share of the light that the veil takes, 1 − T, in [0, 1]."""
     angle_spread_deg: float = 35.0

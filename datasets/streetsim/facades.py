@@ -34,13 +34,13 @@ class Style:
     has_shops: bool
     has_ledges: bool
     has_roof: bool
-    """A pitched one."""
+    """Whether it has a pitched roof, else a flat one."""
     lit: float
     """Share of windows with light behind them."""
 
     @property
     def height_m(self) -> float:
-        """From the ground to the eaves."""
+        """Height of the eaves over the ground."""
         return self.floors * self.floor_m + 0.6
 
 
@@ -106,7 +106,7 @@ def paint_front(
     """The front, ``uint8 (height, length, 4)`` RGB and glow, its last row the ground.
 
     Args:
-        style: Of the building.
+        style: The building's style.
         length_m: Length of the wall.
         shown_m: Height up to which it is needed, at most the wall's.
         per_m: Rows and columns of a metre.

@@ -42,7 +42,7 @@ class Person:
 
     height: float
     breadth: float
-    """Of the shoulders, over that of an average body."""
+    """Width of the shoulders over that of an average body of the same height."""
     top: Colour
     legs: Colour
     skin: Colour

@@ -23,7 +23,7 @@ class Glow:
     """A light that the lens spreads."""
 
     place: Points
-    """In the world, ``(3,)``."""
+    """Where it stands in the world, ``(3,)``."""
     colour: Colour
     strength: float
     size_m: float = 0.12

@@ -71,9 +71,9 @@ class Body:
         """Add a polygon if its outer side is seen; returns whether it is.
 
         Args:
-            corners: Of a flat convex polygon.
+            corners: The corners of a flat convex polygon.
             normal: Where its outer side looks.
-            colour: In white light.
+            colour: Its colour in white light.
             top: Brightness at its upper edge.
             bottom: Brightness at its lower edge.
             glows: Whether it shows its colour in any light.
@@ -169,7 +169,7 @@ class Limbs:
         """All bars, in the order of adding or the nearest last.
 
         Args:
-            pose: Of the body in whose axes the ends are; None for the world's.
+            pose: Where the body stands in whose axes the ends are; None = they are the world's.
             by_depth: Whether to sort.
         """
         shape = Shape(flat=True)

@@ -13,7 +13,7 @@ class Street:
 
     lane_m: float
     lanes: int
-    """Of each direction."""
+    """Number of lanes in each direction."""
     parking_m: float
     """Width for parked cars at each side; 0 for none."""
     pavement_m: float

@@ -98,13 +98,13 @@ def draw_tree(
     """A tree or, without a trunk, a bush.
 
     Args:
-        canvas: To draw on.
-        camera: That looks.
-        light: Of the scene.
+        canvas: What to draw on.
+        camera: The camera that looks.
+        light: The scene's light.
         place: X and Z in metres.
         size: Width and height of the crown, and height of the trunk below it, in metres.
-        form: Of the crown.
-        colour: Of its leaves.
+        form: The crown's form.
+        colour: The leaves' colour.
         chance: Decides about the rest.
     """
     x, z = place

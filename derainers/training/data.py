@@ -56,7 +56,7 @@ class Crops(Dataset[list[Pair]]):
     """One of them is drawn for each photograph, which None leaves clean; empty = the set's own."""
     recipe: Recipe
     steps: int
-    """Of the whole training."""
+    """Number of steps of the whole training."""
     multiple_of: int
     """Whole images are cut to multiples of this."""
 

@@ -55,7 +55,7 @@ class Row:
     elapsed_s: float
     """Time since the last row; rates and shares are those of this process alone."""
     scores: dict[str, float]
-    """Of the validation."""
+    """Scores of the validation, by name."""
 
 
 @dataclass
@@ -64,11 +64,11 @@ class _State:
 
     step: int = 0
     losses: list[float] = field(default_factory=list)
-    """Since the last row."""
+    """Losses of the steps since the last row."""
     best: float = -math.inf
     """Highest score of a validation so far."""
     factor: float = 1.0
-    """Of the learning rate, by `Plateau`."""
+    """What the learning rate is multiplied by, as `Plateau` has lowered it."""
     since: int = 0
     """Validations since the last rise."""
     spent_s: float = 0.0
@@ -379,14 +379,14 @@ class _Run:
         return module
 
     def _as_taken(self, images: Tensor) -> Tensor:
-        """From RGB in [0, 1] to the network's own convention, on its device."""
+        """Images in RGB and [0, 1] as the network takes them, on its device."""
         black, white = self.derainer.range
         x = images.to(self.fabric.device, non_blocking=True) * (white - black) + black
         x = x.flip(1) if self.derainer.channels == "bgr" else x
         return x.contiguous(memory_format=torch.channels_last)
 
     def _as_seen(self, images: Tensor) -> Tensor:
-        """Back to RGB in [0, 1]."""
+        """The network's images in RGB and [0, 1] again."""
         black, white = self.derainer.range
         x = (images - black) / (white - black)
         return x.flip(1) if self.derainer.channels == "bgr" else x

@@ -114,9 +114,9 @@ class Recipe:
     """So many crops of a step show one rainy photograph; ``batch`` is a multiple of it. On a GPU
     making rain takes longer than the step."""
     steps_per_epoch: int | None = None
-    """In place of what images, crops and batch give."""
+    """Steps of an epoch; None = as many as images, crops and batch give."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Of Adam."""
+    """Adam's decay rates of the first and of the second moment."""
     ema_decay: float | None = None
     """Moving average of the weights, which is then what comes out; None = the weights are."""
     clip_norm: float | None = None
