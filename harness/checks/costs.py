@@ -43,8 +43,8 @@ PAPER_PARAMETERS = {"mspfn": 13_350_000, "mspfn-light": 1_650_000}
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What one derainer costs at one size."""
+class SizeCost:
+    """What one derainer costs at one image size."""
 
     derainer: str
     width_px: int
@@ -70,7 +70,7 @@ def measure(
     device: str = "cpu",
     dtype: str = "fp32",
     repeats: int = 3,
-) -> Iterator[Cost]:
+) -> Iterator[SizeCost]:
     """Measure derainers, each at each size in a process of its own, which shows its memory.
 
     Args:
@@ -106,7 +106,9 @@ def _load(word: str, device: str, dtype: str) -> Restorer:
     return derainer_plan(word, {}, Dataset("none", "none", ())).load(device, dtype)
 
 
-def _measure(word: str, size_px: tuple[int, int], device: str, dtype: str, repeats: int) -> Cost:
+def _measure(
+    word: str, size_px: tuple[int, int], device: str, dtype: str, repeats: int
+) -> SizeCost:
     """Measure in this process."""
     import torch
 
@@ -135,7 +137,7 @@ def _measure(word: str, size_px: tuple[int, int], device: str, dtype: str, repea
     on_cuda = torch.cuda.max_memory_allocated() if device == "cuda" else None
     memory = peak_resident_bytes() - before if on_cuda is None else on_cuda
     networks = list(_networks(restorer))
-    return Cost(
+    return SizeCost(
         word,
         width,
         height,
@@ -169,7 +171,7 @@ def _multiply_adds(restorer: Restorer, image: np.ndarray) -> int | None:
     return operations // 2 or None
 
 
-def rows(costs: Sequence[Cost]) -> tuple[list[str], list[list[str]]]:
+def rows(costs: Sequence[SizeCost]) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of text, one per derainer and size."""
     threads = list(dict.fromkeys(t for cost in costs for t in cost.seconds))
     said = {t: "s, CUDA" if t == "cuda" else f"s, {t} thread{'s' * (t != '1')}" for t in threads}
@@ -202,7 +204,7 @@ def _seconds(runs: list[float] | None) -> str:
     return f"{statistics.median(runs):.3f} ({min(runs):.3f}–{max(runs):.3f})"
 
 
-def ratios(costs: Sequence[Cost]) -> list[str]:
+def ratios(costs: Sequence[SizeCost]) -> list[str]:
     """Lines that set two derainers' ratio here beside the papers'."""
     lines = []
     by_cell = {(c.derainer, c.width_px, c.height_px): c for c in costs}
@@ -252,6 +254,6 @@ def names(words: Sequence[str]) -> list[str]:
     return list(words) or [name for name, row in DERAINERS.items() if row.learned]
 
 
-def write_json(costs: Sequence[Cost], file: Path) -> None:
+def write_json(costs: Sequence[SizeCost], file: Path) -> None:
     """Every measurement, for programs."""
     file.write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.costs import Cost, ratios
+from harness.checks.costs import SizeCost, ratios
 from harness.cli.main import run_command_line
 
 
@@ -30,7 +30,7 @@ def test_counts_are_those_of_the_layers(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_ratios_stand_beside_the_papers() -> None:
     light, prenet = (
-        Cost(name, 640, 480, {"1": seconds}, 0, None, 0, None)
+        SizeCost(name, 640, 480, {"1": seconds}, 0, None, 0, None)
         for name, seconds in (("mspfn-light", [1.0, 3.0, 2.0]), ("prenet", [4.0]))
     )
     assert ratios([light, prenet]) == [
