@@ -15,6 +15,7 @@ import numpy as np
 
 from datasets import Dataset
 from derainers import DERAINERS
+from harness.machine.device import device_of
 from harness.plan.derainers import derainer_plan
 from harness.spec import UsageError, known
 
@@ -76,14 +77,15 @@ def measure(
     Args:
         words: Rows of the table (with random weights where they come without), or the user's own.
         sizes_px: (width, height) of the images.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``auto``.
         dtype: Number format of networks.
         repeats: Timed runs after one that warms up.
 
     Raises:
-        UsageError: For a word that stands for nothing.
+        UsageError: For a word that stands for nothing, or a GPU that is not there.
         DerainerError: For a derainer that cannot be built.
     """
+    device = device_of(device)
     for word in words:
         _load(word, device, dtype)  # a mistake is told before the first is measured
     context = multiprocessing.get_context("spawn")

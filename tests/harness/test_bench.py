@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.checks.costs import SizeCost, ratios
 from harness.cli.main import run_command_line
@@ -57,3 +58,13 @@ def test_bad_words_are_one_line(
     err = capsys.readouterr().err
     assert says in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["bench", "--derainer", "prn-r", "--device", "cuda"]) == 2
+    benched = capsys.readouterr().err
+    assert "--device cuda: torch sees no CUDA device here" in benched
+    assert benched.count("\n") == 1
+    assert run_command_line(["run", "--dataset", "demo", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err == benched
