@@ -1,4 +1,4 @@
-"""Which device computes, and how many images at a time."""
+"""Which device computes, in which number format, and how many images at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from harness.spec import RunSpec, UsageError
 
@@ -22,6 +23,13 @@ def device_of(word: str) -> str:
     if word == "cuda":
         raise UsageError("--device cuda: torch sees no CUDA device here: use --device cpu")
     return "cpu"
+
+
+def training_dtype(spec: RunSpec) -> Literal["fp32", "bf16"]:
+    """Number format in which a task network is trained; derainers can be in ``fp16`` too."""
+    if spec.dtype == "fp16":
+        raise UsageError("--dtype fp16: training is in fp32 or bf16")
+    return spec.dtype
 
 
 def worker_count(spec: RunSpec, device: str) -> int:

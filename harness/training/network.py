@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from datasets.sample import Dataset, DatasetError, Sample
 from harness.machine.about import machine
+from harness.machine.device import device_of, training_dtype
 from harness.plan import keys
 from harness.plan.data import open_splits
 from harness.spec import RunSpec, UsageError
@@ -59,13 +60,7 @@ def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
     if spec.dataset == "streetsim":  # its images are larger than what a short run looks at
         shape = {"crop_px": 256, "scale": (-0.55, 0.05), "epochs": 5, "warm_up_epochs": 0.3}
     shape |= {} if epochs is None else {"epochs": epochs}
-    return replace(Recipe(), dtype=_dtype(spec), **shape)
-
-
-def _dtype(spec: RunSpec) -> Literal["fp32", "bf16"]:
-    if spec.dtype == "fp16":
-        raise UsageError("--dtype fp16: training is in fp32 or bf16")
-    return spec.dtype
+    return replace(Recipe(), dtype=training_dtype(spec), **shape)
 
 
 def _yolo(
@@ -78,13 +73,13 @@ def _yolo(
 ) -> Any:
     from tasks.training.yolo import train
 
-    return train(samples, classes, recipe, folder, told, begin)
+    return train(samples, classes, recipe, folder, told, begin, device_of("auto"))
 
 
 def _yolo_recipe(spec: RunSpec, epochs: int | None) -> Any:
     from tasks.training.yolo import Recipe
 
-    return replace(Recipe(), epochs=epochs or Recipe.epochs, dtype=_dtype(spec))
+    return replace(Recipe(), epochs=epochs or Recipe.epochs, dtype=training_dtype(spec))
 
 
 NETWORKS = {

@@ -54,6 +54,7 @@ def train(
     folder: Path,
     report: Callable[[int, float], bool] = lambda *_: True,
     begin: Path | None = None,
+    device: str = "cpu",
 ) -> SegmentationModel:
     """Train, or continue from ``folder/ultralytics/weights/last.pt``, which every epoch writes.
 
@@ -65,6 +66,7 @@ def train(
         report: Told of every epoch (its number from 1, summed loss) once it is kept; False ends the
             training there.
         begin: Weights to begin with, of as many classes.
+        device: ``cpu`` or ``cuda``.
 
     Returns:
         The averaged network with ``names``, in single floats.
@@ -94,7 +96,7 @@ def train(
             "project": str(folder.resolve()),
             "name": "ultralytics",
             "exist_ok": True,
-            "device": "cuda" if torch.cuda.is_available() else "cpu",
+            "device": device,
             "pretrained": False,
             "val": False,
             "plots": False,
