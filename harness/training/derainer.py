@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.image import NDArrayByte, round_to_bytes
-from datasets.rain import Rain, digest, generator
-from datasets.sample import Sample
+from datasets.rain import Rain, digest
 from derainers import DERAINERS
 from derainers.shards import card_file
 from harness.machine.about import machine
@@ -23,11 +19,12 @@ from harness.plan import keys
 from harness.plan.data import data_name, open_splits
 from harness.plan.rains import rains_of
 from harness.spec import RunSpec, UsageError
-from harness.training.folder import begun_with, same_training, write_weights
+from harness.training.curve import ScoreCurve
+from harness.training.folder import begun_with, same_training, write_card, write_weights
 from harness.training.photographs import Photographs, choose, left_out, short_name
+from harness.training.validation import Validation
 
 if TYPE_CHECKING:
-    from derainers.training.loop import Row
     from derainers.training.recipes import Recipe
 
 MIXTURE = (
@@ -111,7 +108,7 @@ def train_derainer(
     before = begun_with(begin, begin and card_file(begin))
     run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
     same_training(out / "training.json", run)
-    curve = _Curve(out)
+    curve = ScoreCurve(out / "curve.csv")
     card = {
         "network": name,
         "arguments": {},
@@ -143,7 +140,7 @@ class _Training:
     name: str
     spec: RunSpec
     out: Path
-    curve: _Curve
+    curve: ScoreCurve
     rains: Mapping[str, Rain | None]
     photographs: Photographs
 
@@ -169,8 +166,8 @@ class _Training:
         )
         device = device_of(self.spec.device)
         workers = self.spec.workers or (8 if device == "cuda" else 1)
-        judge = _Judge(self.photographs.validation, self.rains, self.spec.seed)
-        rainy = judge.scores(lambda image, _: image / 255)
+        validation = Validation(self.photographs.validation, self.rains, self.spec.seed)
+        rainy = validation.scores(lambda image, _: image / 255)
         ended = _Ending(options.max_minutes)
 
         def stop(step: int) -> bool:
@@ -182,7 +179,7 @@ class _Training:
                 derainer,
                 crops,
                 self.out / "checkpoint.pt",
-                validate=lambda derainer: judge.scores(derainer.restore),
+                validate=lambda derainer: validation.scores(derainer.restore),
                 told=self.curve.add,
                 stop=stop,
                 means=Means(device, self.spec.dtype, workers, options.vgg),
@@ -204,41 +201,8 @@ class _Training:
             "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
             "sha256": keys.file_sha256(file),
         }
-        text = json.dumps(said, indent=1, ensure_ascii=False)
-        file.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+        write_card(card_file(file), said)
         return file
-
-
-class _Judge:
-    """PSNR and SSIM of a derainer on the validation's photographs, a rain in turn on each."""
-
-    def __init__(
-        self, samples: Sequence[Sample], rains: Mapping[str, Rain | None], seed: int
-    ) -> None:
-        self._pairs: list[tuple[str, NDArrayByte, NDArrayByte]] = []
-        falling = [rain for rain in rains.values() if rain is not None]
-        for number, sample in enumerate(samples):
-            clean = sample.image()
-            if falling:
-                rain = falling[number % len(falling)]
-                rng = generator(seed, rain, f"validation/{sample.id}")
-                rainy = rain.render(clean, rng, sample.depth_m()).image
-            else:
-                rainy = sample.given_rain()
-            self._pairs.append((sample.id, rainy, clean))
-
-    def scores(self, restore: Callable[[NDArrayByte, str], Any]) -> dict[str, float]:
-        """Means over the photographs, in the protocol ``matlab-y``."""
-        from tasks.quality.psnr import psnr_y_db
-        from tasks.quality.ssim import ssim_y
-
-        psnr, ssim = [], []
-        for name, rainy, clean in self._pairs:
-            restored = round_to_bytes(restore(rainy, name))
-            psnr.append(psnr_y_db(clean, restored))
-            ssim.append(ssim_y(clean, restored))
-        n = len(self._pairs)
-        return {"psnr_y_db": sum(psnr) / n, "ssim_y": sum(ssim) / n}
 
 
 class _Ending:
@@ -262,63 +226,6 @@ class _Ending:
 
     def _ask(self, *_: object) -> None:
         self._asked = True
-
-
-class _Curve:
-    """Rows of the training in a CSV file; steps that are done again replace what stood there."""
-
-    def __init__(self, out: Path) -> None:
-        self._file, self._picture = out / "curve.csv", out / "curve.png"
-        self._rows: dict[int, dict[str, Any]] = {}
-        if self._file.is_file():
-            with self._file.open(newline="") as lines:
-                for row in csv.DictReader(lines):
-                    self._rows[int(row["step"])] = {k: float(v) for k, v in row.items()}
-
-    def add(self, row: Row) -> None:
-        """Add a row and write the file."""
-        known = {k: v for k, v in asdict(row).items() if k != "scores"}
-        self._rows[row.step] = known | row.scores
-        with self._file.open("w", newline="") as lines:
-            writer = csv.DictWriter(lines, list(self._rows[row.step]))
-            writer.writeheader()
-            for number in sorted(self._rows):
-                rounded = {k: f"{v:.7g}" for k, v in self._rows[number].items()}
-                writer.writerow(rounded | {"step": number})
-
-    def draw(self, name: str, rainy: Mapping[str, float]) -> None:
-        """Loss and validation by step, as a picture."""
-        from reports.plots.figure import new_figure
-
-        rows = [self._rows[step] for step in sorted(self._rows)]
-        if not rows:
-            return
-        figure = new_figure(8, 3.2)
-        for axes, (key, label) in zip(
-            figure.subplots(1, 3),
-            (("loss", "loss"), ("psnr_y_db", "PSNR-Y [dB]"), ("ssim_y", "SSIM-Y")),
-            strict=True,
-        ):
-            axes.plot([r["step"] for r in rows], [r[key] for r in rows], color="#0072B2")
-            if key in rainy:
-                axes.axhline(rainy[key], color="#D55E00", linestyle="--", label="rainy input")
-                axes.legend(frameon=False, loc="lower right")
-            axes.set(xlabel="step", title=label)
-        figure.suptitle(f"{name}: training and validation")
-        figure.savefig(self._picture, dpi=110)
-
-    def best(self) -> dict[str, float] | None:
-        """The validation's scores in the row that was chosen."""
-        rows = [r for r in self._rows.values() if "psnr_y_db" in r]
-        if not rows:
-            return None
-        best = max(rows, key=lambda row: float(row["psnr_y_db"]))
-        return {key: best[key] for key in ("step", "psnr_y_db", "ssim_y")}
-
-    @property
-    def hours(self) -> float:
-        """Time of all rows."""
-        return sum(float(row["elapsed_s"]) for row in self._rows.values()) / 3600
 
 
 def _recipe(name: str, spec: RunSpec, options: Options) -> Recipe:

@@ -1,10 +1,8 @@
-"""The folder of a training: what is trained, its curve, weights and their card."""
+"""The folder of a training: what is trained, the weights and their card."""
 
 from __future__ import annotations
 
-import csv
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,39 +55,6 @@ def same_training(file: Path, run: Mapping[str, Any]) -> None:
         )
 
 
-class LossCurve:
-    """Loss by epoch in a CSV file; epochs that are done again replace what stood there."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._began = time.monotonic()
-        self._rows: dict[int, tuple[str, str]] = {}
-        if file.is_file():
-            with file.open(newline="") as lines:
-                for row in csv.DictReader(lines):
-                    self._rows[int(row["epoch"])] = row["loss"], row["elapsed_s"]
-
-    def add(self, epoch: int, loss: float) -> None:
-        """Add an epoch and write the file."""
-        now = time.monotonic()
-        self._rows[epoch] = f"{loss:.7f}", f"{now - self._began:.1f}"
-        self._began = now
-        with self._file.open("w", newline="") as lines:
-            writer = csv.writer(lines)
-            writer.writerow(["epoch", "loss", "elapsed_s"])
-            writer.writerows([number, *row] for number, row in sorted(self._rows.items()))
-
-    @property
-    def last(self) -> int:
-        """The last epoch that is done, from 1; 0 where none is."""
-        return max(self._rows, default=0)
-
-    @property
-    def hours(self) -> float:
-        """Time of all epochs."""
-        return sum(float(elapsed_s) for _, elapsed_s in self._rows.values()) / 3600
-
-
 def write_weights(file: Path, network: Any) -> None:
     """Write a network as half floats.
 
@@ -109,6 +74,6 @@ def write_weights(file: Path, network: Any) -> None:
 
 
 def write_card(file: Path, card: Mapping[str, Any]) -> None:
-    """Write the card of a weight file beside it."""
+    """Write the card of some weights; the file's name is the caller's choice."""
     text = json.dumps(card, indent=1, ensure_ascii=False)
-    file.with_name(file.name + ".json").write_text(text + "\n", encoding="utf-8")
+    file.write_text(text + "\n", encoding="utf-8")

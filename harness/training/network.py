@@ -17,7 +17,8 @@ from harness.machine.device import device_of, training_dtype
 from harness.plan import keys
 from harness.plan.data import open_splits
 from harness.spec import RunSpec, UsageError
-from harness.training.folder import LossCurve, begun_with, same_training, write_card, write_weights
+from harness.training.curve import LossCurve
+from harness.training.folder import begun_with, same_training, write_card, write_weights
 
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
@@ -123,7 +124,7 @@ def train_network(
     classes = dataset.classes if name == "refinenet" else dataset.categories
     _require_labels(name, dataset, recipe.batch)
     out.mkdir(parents=True, exist_ok=True)
-    before = begun_with(begin, begin and begin.with_name(begin.name + ".json"))
+    before = begun_with(begin, begin and _card_file(begin))
     run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
     run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
     same_training(out / "training.json", run)
@@ -156,9 +157,14 @@ def train_network(
         "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
         "sha256": keys.file_sha256(file),
     }
-    write_card(file, card)
-    write_card(file, card | {"validated_on": _validation(job, name, file, spec, out)})
+    write_card(_card_file(file), card)
+    write_card(_card_file(file), card | {"validated_on": _validation(job, name, file, spec, out)})
     return file
+
+
+def _card_file(file: Path) -> Path:
+    """Where the card of a task network's weights lies."""
+    return file.with_name(file.name + ".json")
 
 
 def _require_labels(name: str, dataset: Dataset, batch: int) -> None:

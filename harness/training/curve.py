@@ -1,0 +1,121 @@
+"""The curve of a training: its rows in a CSV file, by epoch or by step, and a picture of them."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from derainers.training.loop import Row
+
+DIGITS = ".7g"
+"""How a number is written where nothing else is said."""
+
+
+class _Curve:
+    """Numbered rows in a CSV file; what is done again replaces what stood there."""
+
+    def __init__(
+        self, file: Path, number: Literal["epoch", "step"], formats: Mapping[str, str]
+    ) -> None:
+        """Take up the rows of a training that was broken off.
+
+        Args:
+            file: The CSV file, which may not be there yet.
+            number: The column that numbers the rows.
+            formats: How a column is written, where not with `DIGITS`.
+        """
+        self._file, self._number, self._formats = file, number, formats
+        self._rows: dict[int, dict[str, float]] = {}
+        if file.is_file():
+            with file.open(newline="") as lines:
+                for row in csv.DictReader(lines):
+                    self._rows[int(row[number])] = {k: float(v) for k, v in row.items()}
+
+    def _put(self, number: int, values: Mapping[str, float]) -> None:
+        """Add a row and write the file."""
+        self._rows[number] = {self._number: number, **values}
+        with self._file.open("w", newline="") as lines:
+            writer = csv.DictWriter(lines, list(self._rows[number]))
+            writer.writeheader()
+            for each in sorted(self._rows):
+                told = {
+                    k: format(v, self._formats.get(k, DIGITS)) for k, v in self._rows[each].items()
+                }
+                writer.writerow(told | {self._number: each})
+
+    @property
+    def hours(self) -> float:
+        """Time of all rows."""
+        return sum(row["elapsed_s"] for row in self._rows.values()) / 3600
+
+
+class LossCurve(_Curve):
+    """Loss by epoch, of a task network in training."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, "epoch", {"loss": ".7f", "elapsed_s": ".1f"})
+        self._began = time.monotonic()
+
+    def add(self, epoch: int, loss: float) -> None:
+        """Add an epoch, which took the time since the one before, and write the file."""
+        now = time.monotonic()
+        self._put(epoch, {"loss": loss, "elapsed_s": now - self._began})
+        self._began = now
+
+    @property
+    def last(self) -> int:
+        """The last epoch that is done, from 1; 0 where none is."""
+        return max(self._rows, default=0)
+
+
+class ScoreCurve(_Curve):
+    """Loss and the validation's scores by step, of a derainer in training; with a picture."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, "step", {})
+
+    def add(self, row: Row) -> None:
+        """Add a row and write the file."""
+        self._put(
+            row.step,
+            {k: v for k, v in asdict(row).items() if k not in ("step", "scores")} | row.scores,
+        )
+
+    def draw(self, name: str, rainy: Mapping[str, float]) -> None:
+        """Loss and validation by step, as a picture beside the CSV file.
+
+        Args:
+            name: The derainer's.
+            rainy: The validation's scores of the rainy images, as lines to compare with.
+        """
+        from reports.plots.figure import new_figure
+
+        rows = [self._rows[step] for step in sorted(self._rows)]
+        if not rows:
+            return
+        figure = new_figure(8, 3.2)
+        for axes, (key, label) in zip(
+            figure.subplots(1, 3),
+            (("loss", "loss"), ("psnr_y_db", "PSNR-Y [dB]"), ("ssim_y", "SSIM-Y")),
+            strict=True,
+        ):
+            axes.plot([r["step"] for r in rows], [r[key] for r in rows], color="#0072B2")
+            if key in rainy:
+                axes.axhline(rainy[key], color="#D55E00", linestyle="--", label="rainy input")
+                axes.legend(frameon=False, loc="lower right")
+            axes.set(xlabel="step", title=label)
+        figure.suptitle(f"{name}: training and validation")
+        figure.savefig(self._file.with_suffix(".png"), dpi=110)
+
+    def best(self) -> dict[str, float] | None:
+        """The validation's scores in the row that was chosen."""
+        rows = [r for r in self._rows.values() if "psnr_y_db" in r]
+        if not rows:
+            return None
+        best = max(rows, key=lambda row: row["psnr_y_db"])
+        return {key: best[key] for key in ("step", "psnr_y_db", "ssim_y")}
