@@ -11,20 +11,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.rain import Rain, digest
+from datasets.sample import Dataset
 from derainers import DERAINERS
 from derainers.shards import card_file
-from harness.machine.about import machine
 from harness.machine.device import device_of
 from harness.plan import keys
 from harness.plan.data import data_name, open_splits
 from harness.plan.rains import rains_of
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import ScoreCurve
-from harness.training.folder import begun_with, same_training, write_card, write_weights
+from harness.training.folder import (
+    begun_with,
+    origin_of,
+    same_training,
+    write_card,
+    write_weights,
+)
 from harness.training.photographs import Photographs, choose, left_out, short_name
 from harness.training.validation import Validation
 
 if TYPE_CHECKING:
+    from derainers.training.data import Crops
+    from derainers.training.loop import Means
     from derainers.training.recipes import Recipe
 
 MIXTURE = (
@@ -78,59 +86,23 @@ def train_derainer(
             training.
         DerainerError: If the loss became NaN.
     """
-    recipe = _recipe(name, spec, options)
-    rains = _rains(spec)
-    digests = {word: rain and digest(rain) for word, rain in rains.items()}
+    recipe, rains = _recipe(name, spec, options), _rains(spec)
     if options.vgg is not None and not options.vgg.is_file():
         raise UsageError(f"--vgg {options.vgg}: no such file")
     if recipe.perceptual and options.vgg is None:
         say(f"{name} is trained without its perceptual term: --vgg FILE gives VGG16's weights")
     if spec.split is None and spec.dataset not in ("folder", "pairs"):
         spec = spec.model_copy(update={"split": "train"})
-    dataset = open_splits(spec)
-    if not dataset.has_clean:
-        raise UsageError(f"{dataset.name} {dataset.split}: no clean images to train on")
-    if not rains and any(sample.rainy_path is None for sample in dataset.samples):
-        raise UsageError(f"--rain given: data set {dataset.name} brings no rain of its own")
+    dataset = _dataset(spec, rains)
     photographs = choose(dataset, recipe, options.exclude)
     for line in left_out(photographs, options.exclude):
         say(line)
     out.mkdir(parents=True, exist_ok=True)
-    run = {
-        "network": name,
-        "dataset": [data_name(spec, dataset), dataset.split],
-        "rains": digests,
-        "photographs": keys.key("photographs", ids=[s.id for s in photographs.training]),
-        "recipe": asdict(recipe),
-        "dtype": spec.dtype,
-    }
     begin = options.begin
     before = begun_with(begin, begin and card_file(begin))
-    run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
-    same_training(out / "training.json", run)
-    curve = ScoreCurve(out / "curve.csv")
-    card = {
-        "network": name,
-        "arguments": {},
-        "trained_on": {
-            "datasets": [data_name(spec, dataset)],
-            "split": dataset.split,
-            "rain_families": sorted({rain.family for rain in rains.values() if rain}) or ["given"],
-            "rain_digests": digests,
-            "photographs": [s.id for s in photographs.training],
-            **before.get("trained_on", {}),
-        },
-        **{k: v for k, v in before.items() if k != "trained_on"},
-        "excluded": {
-            "also_in": [short_name(folder) for folder in options.exclude],
-            "photographs": list(photographs.excluded),
-        },
-        "recipe": {**asdict(recipe), "kind": options.recipe, "dtype": spec.dtype},
-        "data_terms": dataset.terms or "those of the photographs",
-    }
-    return _Training(name, spec, out, curve, rains, photographs).run(
-        recipe, options, card, lambda step, steps: progress(name, step, steps)
-    )
+    training = _Training(name, spec, options, recipe, rains, dataset, photographs, before)
+    same_training(out / "training.json", training.identity())
+    return training.run(out, lambda step, steps: progress(name, step, steps))
 
 
 @dataclass(frozen=True)
@@ -139,36 +111,37 @@ class _Training:
 
     name: str
     spec: RunSpec
-    out: Path
-    curve: ScoreCurve
+    options: Options
+    recipe: Recipe
     rains: Mapping[str, Rain | None]
+    dataset: Dataset
     photographs: Photographs
+    before: Mapping[str, Any]
+    """What the card says of the weights it begins with."""
 
-    def run(
-        self,
-        recipe: Recipe,
-        options: Options,
-        card: Mapping[str, Any],
-        progress: Callable[[int, int], None],
-    ) -> Path:
-        from derainers.training.data import Crops
-        from derainers.training.loop import Means, train
+    def identity(self) -> dict[str, Any]:
+        """What must not change where a training is gone on with."""
+        said = {
+            "network": self.name,
+            "dataset": [data_name(self.spec, self.dataset), self.dataset.split],
+            "rains": self._digests(),
+            "photographs": keys.key("photographs", ids=[s.id for s in self.photographs.training]),
+            "recipe": asdict(self.recipe),
+            "dtype": self.spec.dtype,
+        }
+        return said | ({"begun_with": self.before["begun_with"]["sha256"]} if self.before else {})
 
-        derainer: Any = DERAINERS[self.name].build(options.begin)
-        images = len(self.photographs.training)
-        per_epoch = recipe.steps_per_epoch or -(-images * recipe.crops_per_image // recipe.batch)
-        crops = Crops(
-            self.photographs.training,
-            tuple(self.rains.values()),
-            recipe,
-            per_epoch * recipe.epochs,
-            derainer.multiple_of,
-        )
-        device = device_of(self.spec.device)
-        workers = self.spec.workers or (8 if device == "cuda" else 1)
+    def run(self, out: Path, progress: Callable[[int, int], None]) -> Path:
+        """Train, and leave curve, weights and their card in the folder."""
+        from derainers.training.loop import train
+
+        derainer: Any = DERAINERS[self.name].build(self.options.begin)
+        crops = self._crops(derainer.multiple_of)
+        means = self._means()
         validation = Validation(self.photographs.validation, self.rains, self.spec.seed)
         rainy = validation.scores(lambda image, _: image / 255)
-        ended = _Ending(options.max_minutes)
+        curve = ScoreCurve(out / "curve.csv")
+        ended = _Ending(self.options.max_minutes)
 
         def stop(step: int) -> bool:
             progress(step, crops.steps)
@@ -178,31 +151,80 @@ class _Training:
             trained = train(
                 derainer,
                 crops,
-                self.out / "checkpoint.pt",
+                out / "checkpoint.pt",
                 validate=lambda derainer: validation.scores(derainer.restore),
-                told=self.curve.add,
+                told=curve.add,
                 stop=stop,
-                means=Means(device, self.spec.dtype, workers, options.vgg),
+                means=means,
             )
-        self.curve.draw(self.name, rainy)
-        file = self.out / f"{self.name}.safetensors"
+        curve.draw(self.name, rainy)
+        file = out / f"{self.name}.safetensors"
         write_weights(file, trained.network)
-        said = {
-            **card,
+        card = {
+            **self._card(),
             "steps_done": trained.steps,
             "steps": crops.steps,
             "validated_on": {
                 "photographs": [s.id for s in self.photographs.validation],
                 "rainy": rainy,
-                "restored": self.curve.best(),
+                "restored": curve.best(),
             },
-            "hours": round(self.curve.hours + trained.spent_s / 3600, 2),
-            "hardware": _hardware(device),
-            "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
-            "sha256": keys.file_sha256(file),
+            "hours": round(curve.hours + trained.spent_s / 3600, 2),
+            "hardware": _hardware(means.device),
+            **origin_of(file),
         }
-        write_card(card_file(file), said)
+        write_card(card_file(file), card)
         return file
+
+    def _crops(self, multiple_of: int) -> Crops:
+        """What the network sees, from the first step to the last."""
+        from derainers.training.data import Crops
+
+        recipe, photographs = self.recipe, self.photographs.training
+        per_epoch = recipe.steps_per_epoch or -(
+            -len(photographs) * recipe.crops_per_image // recipe.batch
+        )
+        steps = per_epoch * recipe.epochs
+        return Crops(photographs, tuple(self.rains.values()), recipe, steps, multiple_of)
+
+    def _means(self) -> Means:
+        """What is trained on, and with."""
+        from derainers.training.loop import Means
+
+        device = device_of(self.spec.device)
+        workers = self.spec.workers or (8 if device == "cuda" else 1)
+        return Means(device, self.spec.dtype, workers, self.options.vgg)
+
+    def _card(self) -> dict[str, Any]:
+        """What the card says that is known before the training."""
+        families = sorted({rain.family for rain in self.rains.values() if rain})
+        return {
+            "network": self.name,
+            "arguments": {},
+            "trained_on": {
+                "datasets": [data_name(self.spec, self.dataset)],
+                "split": self.dataset.split,
+                "rain_families": families or ["given"],
+                "rain_digests": self._digests(),
+                "photographs": [s.id for s in self.photographs.training],
+                **self.before.get("trained_on", {}),
+            },
+            **{k: v for k, v in self.before.items() if k != "trained_on"},
+            "excluded": {
+                "also_in": [short_name(folder) for folder in self.options.exclude],
+                "photographs": list(self.photographs.excluded),
+            },
+            "recipe": {
+                **asdict(self.recipe),
+                "kind": self.options.recipe,
+                "dtype": self.spec.dtype,
+            },
+            "data_terms": self.dataset.terms or "those of the photographs",
+        }
+
+    def _digests(self) -> dict[str, str | None]:
+        """The rains' digests by name; None for no rain."""
+        return {word: digest(rain) if rain else None for word, rain in self.rains.items()}
 
 
 class _Ending:
@@ -250,6 +272,16 @@ def _rains(spec: RunSpec) -> dict[str, Rain | None]:
     if not any(named.values()):
         raise UsageError("--rain none: name a rain beside it, or there is nothing to learn")
     return named
+
+
+def _dataset(spec: RunSpec, rains: Mapping[str, Rain | None]) -> Dataset:
+    """The photographs of a spec, which must be clean, or bring rain where none is made."""
+    dataset = open_splits(spec)
+    if not dataset.has_clean:
+        raise UsageError(f"{dataset.name} {dataset.split}: no clean images to train on")
+    if not rains and any(sample.rainy_path is None for sample in dataset.samples):
+        raise UsageError(f"--rain given: data set {dataset.name} brings no rain of its own")
+    return dataset
 
 
 def _hardware(device: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from derainers.shards import weights_sha256
+from harness.machine.about import machine
+from harness.plan import keys
 from harness.spec import UsageError
 
 
@@ -71,6 +73,14 @@ def write_weights(file: Path, network: Any) -> None:
     if not all(torch.isfinite(value.float()).all() for value in state.values()):
         raise UsageError("the training ended in weights that half floats cannot hold")
     save_file(state, file)
+
+
+def origin_of(file: Path) -> dict[str, Any]:
+    """What made a weight file, and its digest, for its card."""
+    return {
+        "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
+        "sha256": keys.file_sha256(file),
+    }
 
 
 def write_card(file: Path, card: Mapping[str, Any]) -> None:

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from datasets.sample import Dataset, DatasetError, Sample
-from harness.machine.about import machine
 from harness.machine.device import device_of, training_dtype
-from harness.plan import keys
 from harness.plan.data import open_splits
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import LossCurve
-from harness.training.folder import begun_with, same_training, write_card, write_weights
+from harness.training.folder import (
+    begun_with,
+    origin_of,
+    same_training,
+    write_card,
+    write_weights,
+)
 
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
@@ -154,8 +158,7 @@ def train_network(
         },
         **{k: v for k, v in before.items() if k != "trained_on"},
         "hours": round(curve.hours, 2),
-        "made_with": {k: v for k, v in machine(0).items() if k in ("versions", "system")},
-        "sha256": keys.file_sha256(file),
+        **origin_of(file),
     }
     write_card(_card_file(file), card)
     write_card(_card_file(file), card | {"validated_on": _validation(job, name, file, spec, out)})
