@@ -33,14 +33,21 @@ SPLITS = {"streetsim": "train:2400+train-720p:300"}
 
 @dataclass(frozen=True)
 class _Job:
-    """What one network needs of the harness."""
+    """All that there is to say of a network to train."""
 
-    task: tuple[str, ...]
-    """Tasks it serves: their labels are trained on, their scores stand in the card."""
+    models: Mapping[str, str]
+    """The tasks it serves, and under which name a model of `tasks.models` takes its weights."""
     scores: tuple[str, ...]
+    """Metrics of those tasks that stand in the card."""
+    labels: str
+    """What every image must have, in words."""
+    is_labelled: Callable[[Sample], bool]
+    classes: Callable[[Dataset], Mapping[int, str]]
+    """The names of what it tells apart, by the numbers in the labels."""
     train: Callable[[Sequence[Sample], Mapping[int, str], Any, Path, Told, Path | None], Any]
     """Function of (samples, classes by number, recipe, folder, told, weights to begin with)."""
     recipe: Callable[[RunSpec, int | None], Any]
+    """Function of (spec, epochs in place of its own)."""
 
 
 def _refinenet(
@@ -87,9 +94,30 @@ def _yolo_recipe(spec: RunSpec, epochs: int | None) -> Any:
     return replace(Recipe(), epochs=epochs or Recipe.epochs, dtype=training_dtype(spec))
 
 
+def _has_masks(sample: Sample) -> bool:
+    annotations = sample.annotations
+    return annotations is not None and len(annotations.masks) >= len(annotations.categories)
+
+
 NETWORKS = {
-    "refinenet": _Job(("semantic",), ("miou",), _refinenet, _refinenet_recipe),
-    "yolo": _Job(("detection", "instance"), ("ap50", "mask_ap50"), _yolo, _yolo_recipe),
+    "refinenet": _Job(
+        models={"semantic": "refinenet"},
+        scores=("miou",),
+        labels="label maps",
+        is_labelled=lambda sample: sample.label_map_path is not None,
+        classes=lambda dataset: dataset.classes,
+        train=_refinenet,
+        recipe=_refinenet_recipe,
+    ),
+    "yolo": _Job(
+        models={"detection": "yolo", "instance": "yolo-seg"},
+        scores=("ap50", "mask_ap50"),
+        labels="masks",
+        is_labelled=_has_masks,
+        classes=lambda dataset: dataset.categories,
+        train=_yolo,
+        recipe=_yolo_recipe,
+    ),
 }
 """Every task network that can be trained here, literally."""
 
@@ -124,9 +152,8 @@ def train_network(
     job = NETWORKS[name]
     recipe = job.recipe(spec, epochs)
     split = spec.split or SPLITS.get(spec.dataset or "", "train")
-    dataset = open_splits(spec.model_copy(update={"task": job.task, "split": split}))
-    classes = dataset.classes if name == "refinenet" else dataset.categories
-    _require_labels(name, dataset, recipe.batch)
+    dataset = open_splits(spec.model_copy(update={"task": tuple(job.models), "split": split}))
+    _require_labels(job, dataset, recipe.batch)
     out.mkdir(parents=True, exist_ok=True)
     before = begun_with(begin, begin and _card_file(begin))
     run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
@@ -140,28 +167,14 @@ def train_network(
         progress(name, epoch, recipe.epochs)
         return max_minutes is None or time.monotonic() - started < 60 * max_minutes
 
+    classes = job.classes(dataset)
     network = job.train(dataset.samples, classes, recipe, out, told, begin)
     file = out / f"{name}-{dataset.name}.safetensors"
     write_weights(file, network)
-    card = {
-        "network": name,
-        "classes": [classes[number] for number in sorted(classes)],
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "recipe": asdict(recipe),
-        "epochs_done": curve.last,
-        "trained_on": {
-            "dataset": dataset.name,
-            "split": split,
-            "images": len(dataset.samples),
-            "terms": dataset.terms,
-            **before.get("trained_on", {}),
-        },
-        **{k: v for k, v in before.items() if k != "trained_on"},
-        "hours": round(curve.hours, 2),
-        **origin_of(file),
-    }
-    write_card(_card_file(file), card)
-    write_card(_card_file(file), card | {"validated_on": _validation(job, name, file, spec, out)})
+    card = _card(run, dataset, classes, network, curve, before) | origin_of(file)
+    write_card(_card_file(file), card)  # without it the validation cannot take the weights
+    scores = _validation(job, file, spec, out / "validation")
+    write_card(_card_file(file), card | {"validated_on": scores})
     return file
 
 
@@ -170,42 +183,58 @@ def _card_file(file: Path) -> Path:
     return file.with_name(file.name + ".json")
 
 
-def _require_labels(name: str, dataset: Dataset, batch: int) -> None:
+def _card(
+    run: Mapping[str, Any],
+    dataset: Dataset,
+    classes: Mapping[int, str],
+    network: Any,
+    curve: LossCurve,
+    before: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the card says of a training that has ended, before its weights are judged."""
+    return {
+        "network": run["network"],
+        "classes": [classes[number] for number in sorted(classes)],
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "recipe": run["recipe"],
+        "epochs_done": curve.last,
+        "trained_on": {
+            "dataset": dataset.name,
+            "split": run["split"],
+            "images": len(dataset.samples),
+            "terms": dataset.terms,
+            **before.get("trained_on", {}),
+        },
+        **{k: v for k, v in before.items() if k != "trained_on"},
+        "hours": round(curve.hours, 2),
+    }
+
+
+def _require_labels(job: _Job, dataset: Dataset, batch: int) -> None:
     """Refuse a data set without the labels to train on, or with too few images."""
-    lacking = [
-        s
-        for s in dataset.samples
-        if (
-            s.label_map_path is None
-            if name == "refinenet"
-            else s.annotations is None or len(s.annotations.masks) < len(s.annotations.categories)
-        )
-    ]
-    if lacking or len(dataset.samples) < batch:
-        what = "label maps" if name == "refinenet" else "masks"
+    images = len(dataset.samples)
+    lacking = sum(not job.is_labelled(sample) for sample in dataset.samples)
+    if lacking or images < batch:
         raise UsageError(
-            f"{dataset.name} {dataset.split}: {len(dataset.samples)} images, {len(lacking)} of "
-            f"them without {what}; training needs {what} of all and at least {batch} images"
+            f"{dataset.name} {dataset.split}: {images} images, {lacking} of them without "
+            f"{job.labels}; training needs {job.labels} of all and at least {batch} images"
         )
 
 
-def _validation(
-    job: _Job, name: str, file: Path, spec: RunSpec, out: Path
-) -> dict[str, Any] | None:
+def _validation(job: _Job, file: Path, spec: RunSpec, workspace: Path) -> dict[str, Any] | None:
     """The network's scores on clean images of the ``val`` split; None where there is none."""
     from harness.runs.engine import run
 
-    families = {"semantic": "refinenet", "detection": "yolo", "instance": "yolo-seg"}
     judged = RunSpec(
         dataset=spec.dataset,
         data_root=spec.data_root,
         split="val",
         rain=("none",),
         derainer=("identity",),
-        task=job.task,
-        model={task: f"{families[task]}@{file}" for task in job.task},
+        task=tuple(job.models),
+        model={task: f"{model}@{file}" for task, model in job.models.items()},
         quality=("none",),
-        workspace=str(out / "validation"),
+        workspace=str(workspace),
     )
     try:
         results = run(judged)
