@@ -73,12 +73,7 @@ def train(
         TaskError: If ``begin`` is damaged or another network's.
     """
     torch.manual_seed(recipe.seed)
-    network = RefineNet(classes).to(memory_format=torch.channels_last)
-    if begin is not None:
-        state, own = read_state(begin), network.state_dict()
-        if len(state.get("classify.weight", ())) != classes:
-            state |= {k: v for k, v in own.items() if k.startswith("classify.")}
-        put(network, state, begin)
+    network = _begun(classes, begin)
     average = AveragedModel(
         network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True
     )
@@ -100,24 +95,42 @@ def train(
             torch.manual_seed(recipe.seed + epoch * steps + step)  # of the dropout
             chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
             x, truth = _batch([images[i] for i in chosen], (epoch, step), recipe)
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.dtype == "bf16"):
-                logits = network(x)
-            loss = torch.nn.functional.cross_entropy(
-                logits.float(), truth, weights, ignore_index=IGNORED
-            )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+            losses.append(_step(network, optimiser, x, truth, weights, recipe))
             average.update_parameters(network)
-            losses.append(loss.item())
-        state = {name: part.state_dict() for name, part in parts.items()}
-        temporary = checkpoint.with_suffix(".tmp")
-        torch.save({**state, "epoch": epoch + 1}, temporary)
-        temporary.replace(checkpoint)
+        _keep(parts, epoch + 1, checkpoint)
         if not report(epoch + 1, float(np.mean(losses))):
             break
     assert isinstance(average.module, RefineNet)
     return average.module.eval()
+
+
+def _begun(classes: int, begin: Path | None) -> RefineNet:
+    """A network at random, or with the weights of another, all but a last layer that differs."""
+    network = RefineNet(classes).to(memory_format=torch.channels_last)
+    if begin is not None:
+        state, own = read_state(begin), network.state_dict()
+        if len(state.get("classify.weight", ())) != classes:
+            state |= {k: v for k, v in own.items() if k.startswith("classify.")}
+        put(network, state, begin)
+    return network
+
+
+def _step(
+    network: RefineNet,
+    optimiser: torch.optim.Optimizer,
+    x: torch.Tensor,
+    truth: torch.Tensor,
+    weights: torch.Tensor,
+    recipe: Recipe,
+) -> float:
+    """One step of the optimiser; gives the loss."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.dtype == "bf16"):
+        logits = network(x)
+    loss = torch.nn.functional.cross_entropy(logits.float(), truth, weights, ignore_index=IGNORED)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss.item()
 
 
 def learning_rate(epoch: float, recipe: Recipe) -> float:
@@ -162,6 +175,14 @@ def _augmentation(recipe: Recipe) -> A.Compose:
             A.ColorJitter(0.4, 0.4, 0.4, 0.05, p=0.8),
         ]
     )
+
+
+def _keep(parts: dict[str, Any], epoch: int, checkpoint: Path) -> None:
+    """Write everything that continuing with an epoch needs; a kill leaves the old file or this."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    temporary = checkpoint.with_suffix(".tmp")
+    torch.save({**state, "epoch": epoch}, temporary)
+    temporary.replace(checkpoint)
 
 
 def _restored(parts: dict[str, Any], checkpoint: Path) -> int:
