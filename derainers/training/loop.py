@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
 
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 from derainers.training.data import Crops, Group, loader
-from derainers.training.losses import LOSSES, OF_STAGES, Judge, Perceptual
+from derainers.training.learner import Learner, Means, State
 from derainers.training.recipes import Plateau
-from derainers.training.replay import Replays
 
-PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 VALIDATED_AT_LEAST_EVERY_STEPS = 500
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a training runs on, and with."""
-
-    device: str = "cpu"
-    """``cpu``, or ``cuda`` for all there are."""
-    dtype: str = "fp32"
-    """A key of `PRECISIONS`."""
-    workers: int = 0
-    """Processes that make crops; 0 = none beside this one."""
-    vgg: Path | None = None
-    """VGG16's weights, for recipes with a perceptual term."""
+ON_CPU = Means()
+"""The processor alone, in single floats."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +37,6 @@ class Row:
     """Time since the last row; rates and shares are those of this process alone."""
     scores: dict[str, float]
     """Scores of the validation, by name."""
-
-
-@dataclass
-class _State:
-    """What goes on from one step to the next beside networks and optimisers; in the checkpoint."""
-
-    step: int = 0
-    losses: list[float] = field(default_factory=list)
-    """Losses of the steps since the last row."""
-    best: float = -math.inf
-    """Highest score of a validation so far."""
-    factor: float = 1.0
-    """What the learning rate is multiplied by, as `Plateau` has lowered it."""
-    since: int = 0
-    """Validations since the last rise."""
-    spent_s: float = 0.0
-    """Time since the last row in processes that ended before the next."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +61,7 @@ def train(
     validate: Callable[[Derainer], Mapping[str, float]],
     told: Callable[[Row], None] = lambda _: None,
     stop: Callable[[int], bool] = lambda _: False,
-    means: Means = Means(),
+    means: Means = ON_CPU,
 ) -> Trained:
     """Train a derainer, or go on from its checkpoint.
 
@@ -117,52 +81,76 @@ def train(
     Raises:
         DerainerError: If the loss becomes NaN or infinite; the last checkpoint stays as it is.
     """
-    run = _Run(derainer, crops, means)
-    state = run.restored(checkpoint) if checkpoint.is_file() else _State()
-    every = _validated_every(crops, run.steps_per_epoch)
-    began, waited, seen = time.monotonic(), 0.0, 0
-    source = iter(loader(crops, state.step, means.workers, *run.place))
+    learner = Learner(derainer, crops, means)
+    state = learner.restored(checkpoint) if checkpoint.is_file() else State()
+    every = _validated_every(crops, learner.steps_per_epoch)
+    stretch = _Stretch()
+    source = iter(loader(crops, state.step, means.workers, *learner.place))
     try:
         while state.step < crops.steps:
-            asked = time.monotonic()
-            groups = next(source)
-            waited += time.monotonic() - asked
-            loss = run.step(groups, state)
+            groups = stretch.waited_for(source)
+            loss = learner.step(groups, state)
             if not math.isfinite(loss):
                 raise DerainerError(
                     f"the loss became {loss} at step {state.step + 1}: the checkpoint of the last "
                     f"validation stays in {checkpoint.parent}; train in fp32, or from another seed"
                 )
             state.losses.append(loss)
-            seen += sum(len(rainy) for rainy, _ in groups) * run.place[1]
             state.step += 1
             is_last = state.step == crops.steps
             ends = stop(state.step)
             if state.step % every == 0 or is_last:
-                scores = dict(run.validated(validate, state))
-                elapsed_s = time.monotonic() - began
-                row = Row(
-                    step=state.step,
-                    epoch=state.step / run.steps_per_epoch,
-                    learning_rate=run.learning_rate,
-                    loss=sum(state.losses) / len(state.losses),
-                    images_per_s=seen / elapsed_s,
-                    waiting_share=waited / elapsed_s,
-                    elapsed_s=state.spent_s + elapsed_s,
-                    scores=scores,
-                )
+                scores = learner.validated(validate, state)
+                row = stretch.row(learner, state, scores)
                 state.losses, state.spent_s = [], 0.0
-                run.save(checkpoint, state)
+                learner.save(checkpoint, state)
                 told(row)
-                began, waited, seen = time.monotonic(), 0.0, 0
+                stretch = _Stretch()
             elif ends:
-                state.spent_s += time.monotonic() - began
-                run.save(checkpoint, state)
+                state.spent_s += stretch.elapsed_s
+                learner.save(checkpoint, state)
             if ends and not is_last:
                 break
     finally:
         del source  # its workers end with it, even where an error keeps this frame
-    return Trained(run.best(), state.step, state.step == crops.steps, state.best, state.spent_s)
+    is_done = state.step == crops.steps
+    return Trained(learner.best(), state.step, is_done, state.best, state.spent_s)
+
+
+class _Stretch:
+    """What is counted from one row of the curve to the next."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._waited_s = 0.0
+        self._images = 0
+
+    def waited_for(self, source: Iterator[list[Group]]) -> list[Group]:
+        """The crops of the next step."""
+        asked = time.monotonic()
+        groups = next(source)
+        self._waited_s += time.monotonic() - asked
+        self._images += sum(len(rainy) for rainy, _ in groups)
+        return groups
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time since the last row, in this process."""
+        return time.monotonic() - self._began
+
+    def row(self, learner: Learner, state: State, scores: Mapping[str, float]) -> Row:
+        """The row that ends the stretch."""
+        elapsed_s = self.elapsed_s
+        return Row(
+            step=state.step,
+            epoch=state.step / learner.steps_per_epoch,
+            learning_rate=learner.learning_rate,
+            loss=sum(state.losses) / len(state.losses),
+            images_per_s=self._images * learner.place[1] / elapsed_s,
+            waiting_share=self._waited_s / elapsed_s,
+            elapsed_s=state.spent_s + elapsed_s,
+            scores=dict(scores),
+        )
 
 
 def _validated_every(crops: Crops, steps_per_epoch: int) -> int:
@@ -171,222 +159,3 @@ def _validated_every(crops: Crops, steps_per_epoch: int) -> int:
         return steps_per_epoch
     epochs = max(1, round(VALIDATED_AT_LEAST_EVERY_STEPS / steps_per_epoch))
     return min(epochs * steps_per_epoch, VALIDATED_AT_LEAST_EVERY_STEPS)
-
-
-def average_of(decay: float) -> Callable[[Any, Any, Any], None]:
-    """An exponential average for `AveragedModel` that soon forgets the weights it began with.
-
-    Its decay after n steps is the smaller of ``decay`` and (1 + n) / (10 + n): with 0.999 from the
-    start, a seventh of what 2,000 steps give would be the random weights before the first.
-    """
-
-    def average(averaged: Any, current: Any, steps: Any) -> None:
-        n = int(steps)
-        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averaged, current, steps)
-
-    return average
-
-
-class _Run:
-    """Network, optimisers and average of one training."""
-
-    def __init__(self, derainer: Derainer, crops: Crops, means: Means) -> None:
-        self.recipe = recipe = crops.recipe
-        self.steps_per_epoch = max(1, crops.steps // recipe.epochs)
-        self.derainer = derainer
-        self.learning_rate = recipe.learning_rate
-        torch.manual_seed(recipe.seed)
-        self.fabric = Fabric(
-            accelerator=means.device,
-            devices="auto" if means.device == "cuda" else 1,
-            precision=PRECISIONS[means.dtype],
-        )
-        self.fabric.launch()
-        self.place = self.fabric.global_rank, self.fabric.world_size
-        torch.backends.cudnn.allow_tf32 = False  # SSIM's variances are differences of averages
-        network = self._learning(derainer.module.to(memory_format=torch.channels_last))
-        self.network, self.optimiser = self.fabric.setup(network, self._adam(network))
-        if recipe.loss in OF_STAGES:
-            self.network.mark_forward_method("stages")
-        self.average = AveragedModel(
-            network, multi_avg_fn=average_of(recipe.ema_decay or 0.0), use_buffers=True
-        )
-        self.judge: Any = None
-        if recipe.adversarial:
-            judge = Judge()
-            self.judge, self.judge_optimiser = self.fabric.setup(judge, self._adam(judge))
-            self.judge.mark_forward_method("error")
-        self.perceptual: Perceptual | None = None
-        if recipe.perceptual and means.vgg is not None:
-            self.perceptual = Perceptual(means.vgg).to(self.fabric.device)
-        self._replays = (
-            Replays(self._backward, list(self.network.parameters()))
-            if self._can_be_recorded(means)
-            else None
-        )
-        self._best: dict[str, Tensor] | None = None
-
-    def step(self, groups: Sequence[Group], state: _State) -> float:
-        """One step of the optimisers; gives the loss."""
-        self.learning_rate = self.recipe.rate(state.step, self.steps_per_epoch) * state.factor
-        for optimiser in self._optimisers():
-            for group in optimiser.param_groups:
-                group["lr"] = self.learning_rate
-        torch.manual_seed(self.recipe.seed + state.step)  # of dropout
-        count = sum(len(rainy) for rainy, _ in groups)
-        self.optimiser.zero_grad()
-        total = 0.0
-        shown: list[tuple[Tensor, Tensor, Tensor]] = []
-        for number, (rainy, clean) in enumerate(groups):
-            x, y = self._as_taken(rainy), self._as_taken(clean)
-            if self._replays is not None and len(groups) == 1:
-                total = self._replays(x, y).item()
-                break
-            more_follow = number < len(groups) - 1
-            with self.fabric.no_backward_sync(self.network, enabled=more_follow):
-                loss, restored = self._loss(x, y)
-                if self.judge is not None:
-                    loss = loss + self.recipe.adversarial * self.judge(restored, x)
-                if self.perceptual is not None:
-                    features = self.perceptual(self._as_seen(restored), self._as_seen(y))
-                    loss = loss + self.recipe.perceptual * features
-                loss = loss * (len(rainy) / count)
-                self.fabric.backward(loss)
-            total += loss.item()
-            shown.append((restored.detach(), y, x))
-        if not math.isfinite(total):
-            return total
-        if self.recipe.clip_norm is not None:
-            self.fabric.clip_gradients(self.network, self.optimiser, max_norm=self.recipe.clip_norm)
-        self.optimiser.step()
-        if self.judge is not None:
-            self.judge_optimiser.zero_grad()
-            for restored, y, x in shown:
-                self.fabric.backward(self.judge.error(restored, y, x) * (len(x) / count))
-            self.judge_optimiser.step()
-        if self.recipe.ema_decay is not None:
-            self.average.update_parameters(self.derainer.module)
-        return total
-
-    def _loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The recipe's loss of a batch, without judge and perceptual term, and what is restored."""
-        # Fabric sees to the format where the network itself is called, not one of its methods.
-        of_stages = self.recipe.loss in OF_STAGES
-        with self.fabric.autocast() if of_stages else contextlib.nullcontext():
-            return LOSSES[self.recipe.loss](self.network, x, y)
-
-    def _backward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Loss of a batch, its gradients added."""
-        loss, _ = self._loss(x, y)
-        self.fabric.backward(loss)
-        return loss.detach()
-
-    def _can_be_recorded(self, means: Means) -> bool:
-        """Whether a step is the same work on one GPU each time: see `Replays`."""
-        module = self.derainer.module
-        return (
-            self.fabric.device.type == "cuda"
-            and self.place[1] == 1
-            and means.dtype != "fp16"  # scales the loss as it goes
-            and self.recipe.patch_px is not None
-            and self.recipe.loss not in OF_STAGES  # HRRSR looks at its input on the CPU
-            and self.judge is None
-            and self.perceptual is None
-            and not any(m.training for m in module.modules() if isinstance(m, nn.Dropout2d))
-        )
-
-    def _adam(self, network: nn.Module) -> torch.optim.Adam:
-        is_cuda = self.fabric.device.type == "cuda"
-        rate, betas = self.recipe.learning_rate, self.recipe.betas
-        return torch.optim.Adam(network.parameters(), rate, betas, fused=is_cuda or None)
-
-    def validated(
-        self, validate: Callable[[Derainer], Mapping[str, float]], state: _State
-    ) -> Mapping[str, float]:
-        """Scores of the present weights, which are kept where they are the best so far."""
-        kept = self._kept()
-        with self._shown(kept):
-            scores = validate(self.derainer)
-        first = next(iter(scores.values()), math.nan)
-        decay = self.recipe.decay
-        if first > state.best or self._best is None:
-            state.best, state.since = max(first, state.best), 0
-            self._best = {name: value.detach().cpu().clone() for name, value in kept.items()}
-        else:
-            state.since += 1
-            if isinstance(decay, Plateau) and state.since > decay.patience:
-                state.factor = max(decay.floor, state.factor * decay.by)
-                state.since = 0
-        return scores
-
-    def best(self) -> nn.Module:
-        """The network with the weights that the validation chose; the present ones before any."""
-        module = self.derainer.module
-        module.load_state_dict(self._best if self._best is not None else self._kept())
-        return module.eval()
-
-    def save(self, file: Path, state: _State) -> None:
-        """Write the checkpoint; a kill leaves the old one or the new one."""
-        content = {name: part.state_dict() for name, part in self._parts().items()}
-        temporary = file.with_suffix(".tmp")
-        self.fabric.save(temporary, {**content, "best": self._best, "state": asdict(state)})
-        if self.fabric.global_rank == 0:
-            temporary.replace(file)
-        self.fabric.barrier()
-
-    def restored(self, file: Path) -> _State:
-        """Take everything back from a checkpoint."""
-        content = torch.load(file, map_location=self.fabric.device, weights_only=True)
-        for name, part in self._parts().items():
-            part.load_state_dict(content[name])
-        self._best = content["best"]
-        return _State(**content["state"])
-
-    def _parts(self) -> dict[str, Any]:
-        parts = {"network": self.network, "optimiser": self.optimiser, "average": self.average}
-        if self.judge is not None:
-            parts |= {"judge": self.judge, "judge optimiser": self.judge_optimiser}
-        return parts
-
-    def _optimisers(self) -> list[Any]:
-        return [self.optimiser, *([self.judge_optimiser] if self.judge is not None else [])]
-
-    def _kept(self) -> dict[str, Tensor]:
-        """The weights that would come out now."""
-        averaged = self.recipe.ema_decay is not None
-        module: nn.Module = self.average.module if averaged else self.derainer.module
-        return dict(module.state_dict())
-
-    @contextlib.contextmanager
-    def _shown(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
-        """The derainer with some weights, ready to restore; after it, as it was."""
-        module = self.derainer.module
-        mine = {name: value.detach().clone() for name, value in module.state_dict().items()}
-        module.load_state_dict(weights)
-        self.derainer.to(str(self.fabric.device))
-        try:
-            yield
-        finally:
-            module.load_state_dict(mine)
-            self._learning(module)
-
-    def _learning(self, module: nn.Module) -> nn.Module:
-        """A network as it is in training."""
-        module.train()
-        for part in module.modules():
-            if isinstance(part, nn.Dropout2d):
-                part.train(self.recipe.dropout)
-        return module
-
-    def _as_taken(self, images: Tensor) -> Tensor:
-        """Images in RGB and [0, 1] as the network takes them, on its device."""
-        black, white = self.derainer.range
-        x = images.to(self.fabric.device, non_blocking=True) * (white - black) + black
-        x = x.flip(1) if self.derainer.channels == "bgr" else x
-        return x.contiguous(memory_format=torch.channels_last)
-
-    def _as_seen(self, images: Tensor) -> Tensor:
-        """The network's images in RGB and [0, 1] again."""
-        black, white = self.derainer.range
-        x = (images - black) / (white - black)
-        return x.flip(1) if self.derainer.channels == "bgr" else x

@@ -32,7 +32,7 @@ from harness.training.validation import Validation
 
 if TYPE_CHECKING:
     from derainers.training.data import Crops
-    from derainers.training.loop import Means
+    from derainers.training.learner import Means
     from derainers.training.recipes import Recipe
 
 MIXTURE = (
@@ -189,7 +189,7 @@ class _Training:
 
     def _means(self) -> Means:
         """What is trained on, and with."""
-        from derainers.training.loop import Means
+        from derainers.training.learner import Means
 
         device = device_of(self.spec.device)
         workers = self.spec.workers or (8 if device == "cuda" else 1)

@@ -19,7 +19,8 @@ from datasets.rain import RAINS
 from derainers import DERAINERS, DerainerError
 from derainers.derainer import Derainer
 from derainers.training.data import Crops, loader
-from derainers.training.loop import Means, Row, Trained, average_of, train
+from derainers.training.learner import Means, average_of
+from derainers.training.loop import Row, Trained, train
 from derainers.training.losses import LOSSES, Judge, Perceptual, laplacian, ssim
 from derainers.training.recipes import PAPER, Loss, Plateau, Recipe, short
 from tasks.quality.psnr import psnr_y_db
