@@ -27,7 +27,7 @@ from tasks.quality import evidence
 Corner = tuple[int, int]
 """Left and top of a window."""
 COLOURS = ((230, 57, 70), (255, 200, 0))
-"""Of the windows: red and yellow."""
+"""The windows' frames: red and yellow."""
 SHARE = 5
 """How many windows side by side make the picture's width, and its height."""
 WIDTH_PX, GAP_PX, LINE_PX, CAPTION_PX = 516, 4, 3, 40

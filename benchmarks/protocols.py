@@ -51,7 +51,7 @@ class Row:
     metric: str
     name: str
     call: Callable[[NDArrayByte, NDArrayByte], float]
-    """Of (reference, restored)."""
+    """Function of (reference, restored)."""
     reduce: Callable[[Sequence[float]], float] = mean
 
 

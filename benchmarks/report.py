@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def seconds(words: list[str]) -> tuple[float, float]:
-    """Of a fresh process: on the clock, and of the processor."""
+    """Time that a fresh process takes: on the clock, and of the processor."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, *words], check=True, capture_output=True)
     clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -34,7 +34,7 @@ HEADINGS = {
     "instance": "mask AP",
     "semantic": "mIoU",
 }
-"""Of the columns of gains, by task."""
+"""Headings of the columns of gains, by task."""
 
 
 def kept(results: Results) -> dict[str, Any]:

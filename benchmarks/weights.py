@@ -36,7 +36,7 @@ PSNR = "psnr_y_db"
 FOOTING = "prenet"
 """The network of another paper that the five methods are set against on equal footing."""
 SIZE_PX = (481, 321)
-"""Of the photographs, for the timing."""
+"""Width and height of the photographs, for the timing."""
 PRINTED = {
     "granet": ("granet:1", "GraNet"),
     "granet-rain100l": ("granet:1", "GraNet"),

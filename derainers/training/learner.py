@@ -47,7 +47,7 @@ class State:
     best: float = -math.inf
     """Highest score of a validation so far."""
     factor: float = 1.0
-    """Of the learning rate, by `Plateau`."""
+    """What `Plateau` multiplies the learning rate by."""
     since: int = 0
     """Validations since the last rise."""
     spent_s: float = 0.0

@@ -36,7 +36,7 @@ class Row:
     elapsed_s: float
     """Time since the last row; rates and shares are those of this process alone."""
     scores: dict[str, float]
-    """Scores of the validation, by name."""
+    """What the validation gave."""
 
 
 @dataclass(frozen=True)

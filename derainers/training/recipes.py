@@ -116,7 +116,7 @@ class Recipe:
     steps_per_epoch: int | None = None
     """Steps of an epoch; None = as many as images, crops and batch give."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Adam's decay rates of the first and of the second moment."""
+    """Adam's decays of the gradient's mean and of its square's."""
     ema_decay: float | None = None
     """Moving average of the weights, which is then what comes out; None = the weights are."""
     clip_norm: float | None = None

@@ -54,7 +54,7 @@ class SizeCost:
     """Seconds of each timed run, by threads: ``1``, or all cores (their number); ``cuda``."""
     parameters: int
     multiply_adds: int | None
-    """Of convolutions, matrix products and attention; None where the code is not torch's."""
+    """Those of convolutions, matrix products and attention; None where the code is not torch's."""
     peak_memory_bytes: int
     """Largest resident memory over that before the derainer was built; on CUDA, allocated."""
     tiled_px: int | None

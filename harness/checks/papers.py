@@ -32,8 +32,8 @@ class Finding:
     measured: float | None = None
     """In the unit of print."""
     interval: tuple[float, float] | None = None
-    """Of measured − printed: one point where all images of the claim were measured, else the 95 %
-    percentile interval over resampled images."""
+    """What measured − printed can be: one point where all images of the claim were measured, else
+    the 95 % percentile interval over resampled images."""
     n: int | None = None
     reason: str | None = None
     """What is missing, or why it differs."""

@@ -32,7 +32,7 @@ class Source:
 
     url: str
     sha256: str
-    """Of the file itself, also where it comes inside an archive."""
+    """Digest of the file itself, also where it comes inside an archive."""
     file: str
     """Where it goes, below the folder of fetched files."""
     licence: str
