@@ -21,6 +21,7 @@ from datasets.image import to_tensor
 from datasets.rain import RAINS, generator
 from derainers import DERAINERS
 from derainers.derainer import Derainer
+from harness.machine.device import Placement
 from harness.machine.memory import keep_large_blocks
 from harness.plan.derainers import Loader, derainer_plan
 
@@ -42,9 +43,9 @@ def _loader(word: str, dataset: Dataset) -> tuple[str, Callable[..., Derainer]]:
         if plan is None:
             assert row is not None
             torch.manual_seed(0)
-            restorer = Loader(lambda *_: row.build(None), word)(device, dtype, tile_px)
+            restorer = Loader(lambda *_: row.build(None), word)(Placement(device, dtype, tile_px))
         else:
-            restorer = plan.load(device, dtype, tile_px)
+            restorer = plan.load(Placement(device, dtype, tile_px))
         assert isinstance(restorer, Derainer), f"{word} is no network"
         return restorer
 

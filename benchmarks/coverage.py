@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.rain import generator
+from harness.machine.device import Placement
 from harness.plan.plan import make_plan
 from harness.scores.replicates import resample_counts
 from harness.spec import RunSpec
@@ -91,7 +92,7 @@ def population(spec: RunSpec) -> tuple[list[Any], list[Any]]:
     task = plan.tasks[0].task
     task.load()
     restorer = next(c.derainer for c in plan.conditions if c.derainer.name == DERAINER)
-    median = restorer.load("cpu", "fp32", None)
+    median = restorer.load(Placement("cpu"))
     rain = next(iter(plan.rains.values()))
     found: tuple[list[Any], list[Any]] = [], []
     for sample in plan.dataset.samples:

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from datasets.image import NDArrayByte, encode_jpeg, encode_png, round_to_bytes
 from datasets.rain import generator, parse
+from harness.machine.device import Placement
 from harness.plan.data import open_dataset
 from harness.plan.derainers import derainer_plan
 from harness.spec import RunSpec
@@ -45,7 +46,7 @@ def main() -> None:
     dataset = open_dataset(RunSpec(dataset="streetsim", task=("none",)))
     ((_, rain),) = parse(a.rain)
     derainers = [
-        derainer_plan(word, {}, dataset).load("cpu", "fp32") for word in a.derainer.split(",")
+        derainer_plan(word, {}, dataset).load(Placement("cpu")) for word in a.derainer.split(",")
     ]
     names = ["rainy", *a.derainer.split(","), "clean"]
     rows = []

@@ -23,7 +23,7 @@ from variants import VARIANTS
 from derainers import WEIGHTS
 from derainers.card import read_card
 from harness.checks.paper_inputs import Given
-from harness.checks.papers import Finding, cell, regress, select
+from harness.checks.papers import JudgedClaim, cell, regress, select
 from harness.spec import RunSpec
 from reports.papers.claims import Claim
 from reports.tables.text import grid
@@ -35,7 +35,7 @@ KEPT = ("verdict", "measured", "n", "reason")
 
 
 @cache
-def findings(paper: str) -> list[Finding]:
+def findings(paper: str) -> list[JudgedClaim]:
     """A verdict on each number of a paper, from the repository alone."""
     kept = json.loads(MEASURED.read_text()) if MEASURED.is_file() else {}
     found = regress(select([paper]), Given({}, {}, RunSpec())).claims
@@ -95,7 +95,7 @@ def claims(paper: str) -> list[str]:
     return lines
 
 
-def _pivot(found: list[Finding]) -> list[str]:
+def _pivot(found: list[JudgedClaim]) -> list[str]:
     """A row for each metric of some images, a column for each method."""
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for f in found:
@@ -109,13 +109,13 @@ def _pivot(found: list[Finding]) -> list[str]:
     return grid(["images", "metric", *methods], rows)
 
 
-def _measured(f: Finding) -> str:
+def _measured(f: JudgedClaim) -> str:
     if f.measured is None:
         return ""
     return f"; {f.measured:.{f.claim.decimals}f} {f.verdict}" + (f" (n {f.n})" if f.n else "")
 
 
-def _said(found: list[Finding]) -> list[str]:
+def _said(found: list[JudgedClaim]) -> list[str]:
     """The protocols of the numbers, and the reasons of their verdicts."""
     lines = []
     for protocol in dict.fromkeys(f.claim.protocol for f in found):

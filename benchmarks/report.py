@@ -20,8 +20,11 @@ import numpy as np
 
 from harness.ledger.ledger import Ledger
 from harness.ledger.packed import pack
-from reports.results.record import Correlation, Record
-from reports.results.results import ByImage, Results, arrays_of
+from harness.plan.rows import with_rows
+from reports.results.provenance import Provenance
+from reports.results.record import Correlation, Cost, Record
+from reports.results.results import ByImage, Results
+from reports.results.written import arrays_of, to_json
 
 IMAGES = 5000
 RAINS = ("coco350", "photoshop-heavy", "rain100h")
@@ -41,7 +44,7 @@ def main() -> None:
         ledger = Ledger(Path(folder))
         made = study()
         now = datetime.now(UTC).isoformat()
-        ledger.save_run(made.run, now, made.to_json(), pack(arrays_of(made)), "[]")
+        ledger.save_run(made.run, now, to_json(made), pack(arrays_of(made)), "[]")
         ledger.close()
         report = ["-m", "harness", "report", folder, "--out", f"{folder}/out"]
         floor = ["-c", FLOOR, f"{folder}/ledger.sqlite"]
@@ -91,42 +94,35 @@ def study() -> Results:
                 unit,
             )
             records.append(one)
+            if metric == "ap_pooled":
+                values[one.cell.of("f1@c25-iou50")] = rng.random(IMAGES).astype(np.float32)
+                curves[one.cell] = np.linspace(1, 0, 101, dtype=np.float32)
             if "/" not in metric:
-                draws[one.cell()] = (value + 0.01 * rng.normal(size=2000)).astype(np.float32)
+                draws[one.cell] = (value + 0.01 * rng.normal(size=2000)).astype(np.float32)
             if task == "quality":
-                values[one.cell()] = (value + rng.normal(size=IMAGES)).astype(np.float32)
-        place = f"{rain}|{derainer}|detection"
-        values[f"{place}|f1@c25-iou50"] = rng.random(IMAGES).astype(np.float32)
-        curves[f"{place}|ap_pooled"] = np.linspace(1, 0, 101, dtype=np.float32)
+                values[one.cell] = (value + rng.normal(size=IMAGES)).astype(np.float32)
     ids = tuple(f"{i:012}" for i in range(IMAGES))
-    return Results(
-        run="0" * 64,
-        spec={"dataset": "coco", "split": "val2017", "seed": 0},
-        provenance={"groups": IMAGES},
-        cost=[
-            {
-                "rain": r,
-                "derainer": d,
-                "n": IMAGES,
-                "median_s_per_image": 0.1,
-                "workers": 2,
-                "device": "cpu",
-                "tiled": 0,
-                "smallest_tile_px": None,
-            }
-            for r, d in conditions
-        ],
-        errors=[],
-        records=records,
-        draws=draws,
-        by_image=ByImage(ids, ids, values),
-        curves=curves,
-        correlations=[
-            Correlation(r, d, "detection", "f1@c25-iou50", q, 0.3, (0.2, 0.4), IMAGES)
-            for r in RAINS
-            for d in (None, *DERAINERS)
-            for q in ("psnr_y_db", "ssim_y")
-        ],
+    return with_rows(
+        Results(
+            run="0" * 64,
+            spec={"dataset": "coco", "split": "val2017", "seed": 0},
+            provenance=Provenance(groups=IMAGES),
+            cost=[
+                Cost(condition, IMAGES, 0.1, 2, "cpu", tiled=0, smallest_tile_px=None)
+                for condition in dict.fromkeys(r.condition for r in records)
+            ],
+            errors=[],
+            records=records,
+            draws=draws,
+            by_image=ByImage(ids, ids, values),
+            curves=curves,
+            correlations=[
+                Correlation(r, d, "detection", "f1@c25-iou50", q, 0.3, (0.2, 0.4), IMAGES)
+                for r in RAINS
+                for d in (None, *DERAINERS)
+                for q in ("psnr_y_db", "ssim_y")
+            ],
+        )
     )
 
 

@@ -18,8 +18,9 @@ from datasets.draw import COLOURS, tint_classes
 from datasets.image import NDArrayByte, encode_jpeg, round_to_bytes
 from datasets.rain import RAINS, generator
 from datasets.sample import Sample
+from harness.machine.device import Placement
 from harness.plan.data import open_dataset
-from harness.plan.plan import derainer_plan
+from harness.plan.derainers import derainer_plan
 from harness.spec import RunSpec
 from reports.pages.contact_sheet import contact_sheet
 
@@ -34,7 +35,7 @@ def main() -> None:
     words.add_argument("--derainer", default="granet")
     a = words.parse_args()
     dataset = open_dataset(RunSpec(dataset="streetsim", task=("instance",)))
-    derainer = derainer_plan(a.derainer, {}, dataset).load("cpu", "fp32")
+    derainer = derainer_plan(a.derainer, {}, dataset).load(Placement("cpu"))
     rain = RAINS[RAIN]
     rows = []
     for sample in dataset.samples[:SCENES]:

@@ -16,11 +16,12 @@ from typing import Any
 
 from pages import DOCS, arguments, filled, run_suite
 
-from reports.results.conditions import rains
+from reports.results.conditions import floors
 from reports.results.effects import effects
-from reports.results.metrics import primary, title
 from reports.results.results import Results
-from reports.tables.text import change, grid, places, signed, span
+from reports.tables.text import change, grid, signed, span
+from tasks import quality
+from tasks.rows import TASKS
 
 SUITE, KEPT, PAGE = (DOCS / f"study.{ending}" for ending in ("yaml", "json", "md"))
 EFFECT = ("difference", "ci", "verdict", "recovery", "harm", "harm_ci")
@@ -39,18 +40,18 @@ HEADINGS = {
 
 def kept(results: Results) -> dict[str, Any]:
     """What the tables need of a run."""
-    tasks = [t for t in dict.fromkeys(r.task for r in results.records) if primary(results, t)]
-    metrics = {task: str(primary(results, task)) for task in tasks}
+    tasks = [t for t in dict.fromkeys(r.task for r in results.records) if results.primary(t)]
+    metrics = {task: str(results.primary(task)) for task in tasks}
     costs = []
-    for rain in rains(results):
+    for wet in floors(results):
         for task, metric in metrics.items():
-            clean, rainy = (results.value(r, "identity", task, metric) for r in ("none", rain))
+            clean, rainy = (results.at(c, task, metric) for c in (wet.clean, wet))
             if clean is None or rainy is None:
                 continue
             fall = results.compare(clean, rainy)
             costs.append(
                 {
-                    "rain": rain,
+                    "rain": wet.rain,
                     "task": task,
                     "metric": metric,
                     "unit": rainy.unit,
@@ -63,10 +64,10 @@ def kept(results: Results) -> dict[str, Any]:
             )
     gains = []
     for effect in effects(results):
-        record = results.value(effect.rain, effect.derainer, effect.task, effect.metric)
+        record = results.at(effect.condition, effect.task, effect.metric)
         assert record is not None
-        name = {k: getattr(effect, k) for k in ("rain", "task", "metric", "unit")}
-        name["derainer"] = effect.derainer.partition("@")[0]
+        name = {k: getattr(record, k) for k in ("rain", "task", "metric", "unit")}
+        name["derainer"] = record.method
         values = {"value": record.value, "seen": record.seen}
         gains.append(name | values | {k: getattr(effect, k) for k in EFFECT})
     return {
@@ -77,7 +78,7 @@ def kept(results: Results) -> dict[str, Any]:
         "gains": gains,
         "blind": [
             {
-                "derainer": record.derainer.partition("@")[0],
+                "derainer": record.method,
                 "metric": record.metric,
                 "value": record.value,
                 "change": None if found is None else [found.difference, found.ci],
@@ -100,7 +101,7 @@ def cost(runs: dict[str, Any]) -> list[str]:
         [
             name,
             row["rain"],
-            title(row["metric"]),
+            _title(row["task"], row["metric"]),
             _level(row["clean"], row["unit"]),
             _level(row["rainy"], row["unit"]),
             "" if row["difference"] is None else _change(row["difference"], row["ci"], row["unit"]),
@@ -206,16 +207,27 @@ def _single(runs: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(name, run) for name, run in runs.items() if name not in ALONE]
 
 
+def _title(task: str, metric: str) -> str:
+    """Heading of a metric; units stand behind it."""
+    rows = TASKS[task].metrics if task in TASKS else {metric: quality.metric_row(metric)}
+    return rows[metric].title + (" [dB]" if rows[metric].unit == "dB" else "")
+
+
+def _decimals(unit: str) -> int:
+    """Places after the point."""
+    return 2 if unit == "dB" else 3
+
+
 def _level(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:.{places(unit)}f}"
+    return "–" if value is None else f"{value:.{_decimals(unit)}f}"
 
 
 def _change(difference: float, ci: Sequence[float] | None, unit: str) -> str:
-    return signed(difference, unit) + _span(ci, unit)
+    return signed(difference, _decimals(unit)) + _span(ci, unit)
 
 
 def _span(ci: Sequence[float] | None, unit: str) -> str:
-    return "" if ci is None else " " + span((ci[0], ci[1]), unit)
+    return "" if ci is None else " " + span((ci[0], ci[1]), _decimals(unit))
 
 
 def tables(runs: dict[str, Any]) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ from harness.checks.papers import select
 from harness.training.derainer import MIXTURE
 from reports.plots.figure import Plot, legend_below, panels, style
 from reports.plots.scatter import draw_front
-from reports.results.conditions import rains
+from reports.results.conditions import floors
 from reports.results.intervals import interval
 from reports.results.results import Results
 from reports.tables.text import grid, signed, span
@@ -33,6 +33,8 @@ from reports.tables.text import grid, signed, span
 SUITE, KEPT, PAGE, PLOT = (DOCS / f"weights.{ending}" for ending in ("yaml", "json", "md", "svg"))
 OURS = tuple(name for name, row in DERAINERS.items() if row.weights is not None)
 PSNR = "psnr_y_db"
+DECIMALS = 2
+"""Places after the point of decibels."""
 FOOTING = "prenet"
 """The network of another paper that the five methods are set against on equal footing."""
 SIZE_PX = (481, 321)
@@ -53,20 +55,18 @@ Interval = tuple[float, float] | None
 def kept(photographs: Results, pairs: Results) -> dict[str, Any]:
     """What the tables need of the two runs."""
     derainers = ("median", *OURS)
+    rains = [rainy.rain for rainy in floors(photographs)]
     parts = {
         "seen": list(MIXTURE),
-        "unseen": [rain for rain in rains(photographs) if rain not in MIXTURE],
+        "unseen": [rain for rain in rains if rain not in MIXTURE],
     }
     return {
         "weights": {r.derainer: r.weights for r in photographs.records if r.weights},
         "n": max(r.n for r in photographs.records),
         "rains": parts,
-        "rainy": {r: _value(photographs, r, "identity", PSNR) for r in rains(photographs)},
+        "rainy": {r: _value(photographs, r, "identity", PSNR) for r in rains},
         "clean": {d: _value(photographs, "none", d, PSNR) for d in derainers},
-        "gains": {
-            d: {rain: _gain(photographs, [rain], d) for rain in rains(photographs)}
-            for d in derainers
-        },
+        "gains": {d: {rain: _gain(photographs, [rain], d) for rain in rains} for d in derainers},
         "means": {
             d: {part: _gain(photographs, of, d) for part, of in parts.items()} for d in derainers
         },
@@ -106,7 +106,7 @@ def _gain(
         assert floor.value is not None
         assert restored.value is not None
         gains.append(restored.value - floor.value)
-        draws.append(results.draws[restored.cell()] - results.draws[floor.cell()])
+        draws.append(results.draws[restored.cell] - results.draws[floor.cell])
     return float(np.mean(gains)), interval(np.mean(draws, 0))
 
 
@@ -194,13 +194,13 @@ def _printed(derainer: str, values: dict[str, float]) -> list[str]:
     return [
         f"{values[claim.metric]:.2f} ({claim.metric})",
         f"{claim.value} ({claim.split})",
-        signed(values[claim.metric] - claim.value, "dB"),
+        signed(values[claim.metric] - claim.value, DECIMALS),
     ]
 
 
 def _change(found: tuple[float, Interval]) -> str:
     mean, ci = found
-    return signed(mean, "dB") + ("" if ci is None else " " + span((ci[0], ci[1]), "dB"))
+    return signed(mean, DECIMALS) + ("" if ci is None else " " + span((ci[0], ci[1]), DECIMALS))
 
 
 def plot(now: dict[str, Any]) -> bytes:

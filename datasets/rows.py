@@ -9,6 +9,7 @@ from datasets.bdd100k import open_bdd100k
 from datasets.camvid import open_camvid
 from datasets.coco import open_coco
 from datasets.folder import open_folder
+from datasets.installed import Table
 from datasets.pairs import open_pairs
 from datasets.sample import Dataset
 from datasets.streetsim import open_streetsim
@@ -25,14 +26,31 @@ class DatasetRow:
     """Whether it takes ``masks`` too: True gives objects their masks."""
     takes_pair: bool = False
     """Whether it takes ``pair`` too: how rainy images and clean ones are found."""
+    brings_rain: bool = False
+    """Whether its own rain is what runs and trainings are about where none is named."""
+    is_rendered: bool = False
+    """Whether it is made in its folder where it is not there yet, by default in a cache."""
+    is_folder: bool = False
+    """Whether it is whatever lies in a folder: it has no split, and cards name the folder."""
+    training_split: str = "train"
+    """Part that task networks are trained on where none is named."""
 
 
-DATASETS: dict[str, DatasetRow] = {
-    "streetsim": DatasetRow(open_streetsim, has_masks=True),
-    "coco": DatasetRow(open_coco, has_masks=True),
-    "bdd100k": DatasetRow(open_bdd100k, has_masks=True),
-    "camvid": DatasetRow(open_camvid),
-    "folder": DatasetRow(open_folder),
-    "pairs": DatasetRow(open_pairs, takes_pair=True),
-}
-"""Every data set, literally."""
+DATASETS: Table[DatasetRow] = Table(
+    "datasets",
+    DatasetRow,
+    {
+        "streetsim": DatasetRow(
+            open_streetsim,
+            has_masks=True,
+            is_rendered=True,
+            training_split="train:2400+train-720p:300",
+        ),
+        "coco": DatasetRow(open_coco, has_masks=True),
+        "bdd100k": DatasetRow(open_bdd100k, has_masks=True),
+        "camvid": DatasetRow(open_camvid),
+        "folder": DatasetRow(open_folder, is_folder=True),
+        "pairs": DatasetRow(open_pairs, takes_pair=True, brings_rain=True, is_folder=True),
+    },
+)
+"""Every data set, literally, and those of installed packages."""

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets.installed import Table
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -30,6 +32,8 @@ class DerainerRow:
     """Whether it needs weights at all."""
     published: str | None = None
     """Where the authors publish weights that this code loads; None = nowhere."""
+    origin: str | None = None
+    """The installed package that adds the row, see `datasets.installed`; None = ours."""
     stand_in: str | None = None
     """The row that runs in its place as long as it has no weights."""
     stages: tuple[str, ...] = ()
@@ -109,64 +113,69 @@ PRENET = "https://github.com/csdwren/PReNet"
 RESCAN = "https://github.com/XiaLiPKU/RESCAN"
 NLEDN = "https://github.com/AlexHex7/NLEDN"
 
-DERAINERS: dict[str, DerainerRow] = {
-    "identity": DerainerRow(partial(_filter, name="identity"), version=1, learned=False),
-    "median": DerainerRow(partial(_filter, name="median"), version=1, learned=False),
-    "bilateral": DerainerRow(partial(_filter, name="bilateral"), version=1, learned=False),
-    "guided": DerainerRow(partial(_filter, name="guided"), version=1, learned=False),
-    "granet": DerainerRow(
-        _granet,
-        version=1,
-        weights=WEIGHTS / "granet.safetensors",
-        stages=("coarse", "mask"),
-    ),
-    "granet-rain100l": DerainerRow(
-        _granet,
-        version=1,
-        weights=WEIGHTS / "granet-rain100l.safetensors",
-        stages=("coarse", "mask"),
-    ),
-    "prenet": DerainerRow(
-        partial(_prenet, recurrent=True, shared=False),
-        version=1,
-        weights=WEIGHTS / "prenet.safetensors",
-        published=PRENET,
-    ),
-    "prenet-r": DerainerRow(
-        partial(_prenet, recurrent=True, shared=True), version=1, published=PRENET
-    ),
-    "prn": DerainerRow(
-        partial(_prenet, recurrent=False, shared=False), version=1, published=PRENET
-    ),
-    "prn-r": DerainerRow(
-        partial(_prenet, recurrent=False, shared=True), version=1, published=PRENET
-    ),
-    "rescan": DerainerRow(_rescan, version=1, published=RESCAN),
-    "nledn": DerainerRow(_nledn, version=1, published=NLEDN),
-    "mspfn": DerainerRow(partial(_mspfn, light=False), version=1, stand_in="mspfn-light"),
-    "mspfn-light": DerainerRow(
-        partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
-    ),
-    "mspfn-streetsim": DerainerRow(
-        partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-streetsim.safetensors"
-    ),
-    "dcsfn": DerainerRow(
-        partial(_dcsfn, width=20, blocks=16, scales=4), version=1, stand_in="dcsfn-light"
-    ),
-    "dcsfn-paper": DerainerRow(
-        partial(_dcsfn, width=32, blocks=16, scales=3), version=1, stand_in="dcsfn-light"
-    ),
-    "dcsfn-light": DerainerRow(
-        partial(_dcsfn, width=16, blocks=4, scales=3),
-        version=1,
-        weights=WEIGHTS / "dcsfn-light.safetensors",
-    ),
-    "mscg": DerainerRow(_mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
-    "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=2, stand_in="hrrsr-x1"),
-    "hrrsr-x1": DerainerRow(
-        partial(_hrrsr, scale=1),
-        version=2,
-        weights=WEIGHTS / "hrrsr-x1-00001-of-00002.safetensors",
-    ),
-}
-"""Every derainer, literally. A function imports its network only when it is called."""
+DERAINERS: Table[DerainerRow] = Table(
+    "derainers",
+    DerainerRow,
+    {
+        "identity": DerainerRow(partial(_filter, name="identity"), version=1, learned=False),
+        "median": DerainerRow(partial(_filter, name="median"), version=1, learned=False),
+        "bilateral": DerainerRow(partial(_filter, name="bilateral"), version=1, learned=False),
+        "guided": DerainerRow(partial(_filter, name="guided"), version=1, learned=False),
+        "granet": DerainerRow(
+            _granet,
+            version=1,
+            weights=WEIGHTS / "granet.safetensors",
+            stages=("coarse", "mask"),
+        ),
+        "granet-rain100l": DerainerRow(
+            _granet,
+            version=1,
+            weights=WEIGHTS / "granet-rain100l.safetensors",
+            stages=("coarse", "mask"),
+        ),
+        "prenet": DerainerRow(
+            partial(_prenet, recurrent=True, shared=False),
+            version=1,
+            weights=WEIGHTS / "prenet.safetensors",
+            published=PRENET,
+        ),
+        "prenet-r": DerainerRow(
+            partial(_prenet, recurrent=True, shared=True), version=1, published=PRENET
+        ),
+        "prn": DerainerRow(
+            partial(_prenet, recurrent=False, shared=False), version=1, published=PRENET
+        ),
+        "prn-r": DerainerRow(
+            partial(_prenet, recurrent=False, shared=True), version=1, published=PRENET
+        ),
+        "rescan": DerainerRow(_rescan, version=1, published=RESCAN),
+        "nledn": DerainerRow(_nledn, version=1, published=NLEDN),
+        "mspfn": DerainerRow(partial(_mspfn, light=False), version=1, stand_in="mspfn-light"),
+        "mspfn-light": DerainerRow(
+            partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
+        ),
+        "mspfn-streetsim": DerainerRow(
+            partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-streetsim.safetensors"
+        ),
+        "dcsfn": DerainerRow(
+            partial(_dcsfn, width=20, blocks=16, scales=4), version=1, stand_in="dcsfn-light"
+        ),
+        "dcsfn-paper": DerainerRow(
+            partial(_dcsfn, width=32, blocks=16, scales=3), version=1, stand_in="dcsfn-light"
+        ),
+        "dcsfn-light": DerainerRow(
+            partial(_dcsfn, width=16, blocks=4, scales=3),
+            version=1,
+            weights=WEIGHTS / "dcsfn-light.safetensors",
+        ),
+        "mscg": DerainerRow(_mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
+        "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=2, stand_in="hrrsr-x1"),
+        "hrrsr-x1": DerainerRow(
+            partial(_hrrsr, scale=1),
+            version=2,
+            weights=WEIGHTS / "hrrsr-x1-00001-of-00002.safetensors",
+        ),
+    },
+)
+"""Every derainer, literally, and those of installed packages. A function imports its network only
+when it is called."""

@@ -39,8 +39,8 @@ class RunSpec(BaseModel):
 
     dataset: str | None = Field(
         default=None,
-        description="data set: streetsim (the default without --data-root), coco, bdd100k, camvid, "
-        "folder, pairs",
+        description="data set, one of list datasets: streetsim (the default without --data-root), "
+        "coco, bdd100k and more",
     )
     data_root: str | None = Field(
         default=None,
@@ -75,7 +75,7 @@ class RunSpec(BaseModel):
     )
     task: Words = Field(
         default=("detection",),
-        description="tasks: detection, instance, semantic, or none for quality alone",
+        description="tasks: detection, instance, semantic (list tasks), or none for quality alone",
     )
     model: dict[str, str] = Field(
         default_factory=dict,

@@ -26,6 +26,7 @@ def write(results: Results, directory: str | Path, layout: str | None = None) ->
     from reports.pages.pictures import pictures
     from reports.pages.run import page, picture_name
     from reports.plots.plots import plots
+    from reports.results.written import draws_of, to_json
     from reports.tables.by_image import by_image_csv
     from reports.tables.csv import csv_text
     from reports.tables.latex import latex
@@ -34,11 +35,11 @@ def write(results: Results, directory: str | Path, layout: str | None = None) ->
 
     directory = Path(directory)
     buffer = io.BytesIO()
-    draws: dict[str, Any] = {name: results.draws[name] for name in sorted(results.draws)}
+    draws: dict[str, Any] = {**draws_of(results)}
     np.savez_compressed(buffer, **draws)
     drawn = plots(results)
     files = {
-        "results.json": results.to_json().encode(),
+        "results.json": to_json(results).encode(),
         "results.csv": csv_text(results, results.records).encode(),
         "results.md": markdown(results).encode(),
         "results.tex": latex(results).encode(),

@@ -12,12 +12,27 @@ from datasets.image import NDArrayByte
 from datasets.sample import Annotations, Sample
 from tasks.coco_ap import Detections, averages, match
 from tasks.network import Detector, NamedDetector, check_finite
-from tasks.operating_point import f1, operating_points, overlaps
+from tasks.operating_point import F1, f1, operating_points, overlaps
+from tasks.operating_point import METRICS as OPERATING_POINTS
 from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
-from tasks.task import FEWEST_IMAGES, Evidence, Score, TaskError
+from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
 
 VERSION = 2
 """Raised whenever the same prediction gives other evidence."""
+
+METRICS: dict[str, MetricRow] = {
+    "ap": MetricRow("AP"),
+    "ap50": MetricRow("AP50"),
+    "ap_pooled": MetricRow("AP pooled", is_judged=True),
+    "ap75": MetricRow("AP75", is_column=False),
+    "ap_small": MetricRow("AP").of("size", "small"),
+    "ap_medium": MetricRow("AP").of("size", "medium"),
+    "ap_large": MetricRow("AP").of("size", "large"),
+    "ar100": MetricRow("AR100", is_column=False),
+    F1: MetricRow("F1", caption="F1 at confidence 0.25 and IoU 0.5", is_column=False),
+    **OPERATING_POINTS,
+}
+"""Every number of the task but those of single classes."""
 
 
 class Detection:
@@ -55,6 +70,18 @@ class Detection:
 
     def colours(self, prediction: Detections) -> None:
         """Nothing: boxes are drawn as lines."""
+
+    def labelled(self, image: NDArrayByte, sample: Sample) -> None:
+        """Nothing: boxes are drawn as lines."""
+
+    def truth(self, sample: Sample) -> list[tuple[float, float, float, float, str]]:
+        """The labelled boxes."""
+        return self._detector.labelled(sample)
+
+    def rows(self) -> dict[str, MetricRow]:
+        """`METRICS`, and AP of each class."""
+        classes = self._detector.categories.values()
+        return METRICS | {f"ap/{name}": METRICS["ap"].of("class", name) for name in classes}
 
     def evidence(self, prediction: Detections, sample: Sample) -> Evidence:
         """Matches of one image; nothing for an image of a set without labels.
@@ -96,7 +123,7 @@ class Detection:
         """F1 at confidence 0.25 and IoU 0.5."""
         if not any(evidences):
             return {}
-        return {"f1@c25-iou50": np.array([f1(e) for e in evidences])}
+        return {F1: np.array([f1(e) for e in evidences])}
 
     def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """Precision by recall of one ranking over all classes."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.draw import drawn
 from datasets.image import NDArrayByte
 from datasets.masks import decode
 from datasets.sample import IGNORED, Annotations, Mask, Sample
@@ -16,12 +18,34 @@ from tasks import rle
 from tasks.coco_ap import Detections, Kind, averages, match
 from tasks.detection import checked, resampled_averages, score_of
 from tasks.network import CONFIDENCE, Detector, NamedDetector, check_finite
-from tasks.operating_point import f1
+from tasks.operating_point import F1, f1
 from tasks.resampled_ap import pooled, precision_curve, resampled
-from tasks.task import Evidence, Score, TaskError
+from tasks.task import Evidence, MetricRow, Score, TaskError
 
 VERSION = 1
 """Raised whenever the same prediction gives other evidence."""
+
+_BOX, _MASK = MetricRow("box AP", is_column=False), MetricRow("mask AP")
+METRICS: dict[str, MetricRow] = {
+    "mask_ap": _MASK,
+    "mask_ap50": MetricRow("mask AP50"),
+    "mask_ap_pooled": MetricRow("mask AP pooled", is_judged=True),
+    "box_ap": MetricRow("box AP"),
+    "mask_ap75": MetricRow("mask AP75", is_column=False),
+    "mask_ap_small": _MASK.of("size", "small"),
+    "mask_ap_medium": _MASK.of("size", "medium"),
+    "mask_ap_large": _MASK.of("size", "large"),
+    "mask_ar100": MetricRow("mask AR100", is_column=False),
+    "box_ap50": MetricRow("box AP50", is_column=False),
+    "box_ap_pooled": MetricRow("box AP pooled", is_column=False),
+    "box_ap75": MetricRow("box AP75", is_column=False),
+    "box_ap_small": MetricRow("box AP, small", is_column=False),
+    "box_ap_medium": MetricRow("box AP, medium", is_column=False),
+    "box_ap_large": MetricRow("box AP, large", is_column=False),
+    "box_ar100": MetricRow("box AR100", is_column=False),
+    F1: MetricRow("F1", caption="F1 at confidence 0.25 and IoU 0.5", is_column=False),
+}
+"""Every number of the task but those of single classes; by class tables show masks alone."""
 
 KINDS: dict[str, Kind] = {"box_": "bbox", "mask_": "segm"}
 """What is overlapped, by the beginning of the metrics' names."""
@@ -88,6 +112,25 @@ class Instance:
             painted[mask] = prediction.categories[i] % IGNORED
         return painted
 
+    def labelled(self, image: NDArrayByte, sample: Sample) -> NDArrayByte | None:
+        """The image with its labelled masks and boxes; None where there are no labels."""
+        if sample.annotations is None:
+            return None
+        return drawn(image, sample.annotations, self._detector.categories)
+
+    def truth(self, sample: Sample) -> list[tuple[float, float, float, float, str]]:
+        """The labelled boxes."""
+        return self._detector.labelled(sample)
+
+    def rows(self) -> dict[str, MetricRow]:
+        """`METRICS`, and AP of each class by masks and by boxes."""
+        classes = self._detector.categories.values()
+        return (
+            METRICS
+            | {f"mask_ap/{name}": _MASK.of("class", name) for name in classes}
+            | {f"box_ap/{name}": replace(_BOX, title=f"box AP, {name}") for name in classes}
+        )
+
     def evidence(self, prediction: Detections, sample: Sample) -> Evidence:
         """Matches of one image by boxes and by masks; nothing where the set has no labels.
 
@@ -137,7 +180,7 @@ class Instance:
         """F1 of the masks at confidence 0.25 and IoU 0.5."""
         if not any(evidences):
             return {}
-        return {"f1@c25-iou50": np.array([f1(e) for e in _of("mask_", evidences)])}
+        return {F1: np.array([f1(e) for e in _of("mask_", evidences)])}
 
     def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """Precision by recall of masks, one ranking over all classes."""

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from datasets.image import NDArrayByte
+from datasets.sample import Sample
 from tasks.coco_ap import Detections
 from tasks.task import TaskError
 
@@ -79,6 +80,17 @@ class NamedDetector:
             strict=True,
         )
         return [(*box, score, self.categories[category]) for box, score, category in rows]
+
+    def labelled(self, sample: Sample) -> list[tuple[float, float, float, float, str]]:
+        """Left, top, right, bottom in pixels and class of the labelled boxes."""
+        if sample.annotations is None:
+            return []
+        rows = zip(
+            sample.annotations.boxes_xyxy_px.tolist(),
+            sample.annotations.categories.tolist(),
+            strict=True,
+        )
+        return [(*box, self.categories[category]) for box, category in rows]
 
     def _translated(self, found: Detections) -> Detections:
         """From the detector's class numbers to the data set's category ids."""

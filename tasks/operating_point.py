@@ -25,12 +25,22 @@ from numpy.typing import NDArray
 
 from datasets.sample import Annotations
 from tasks.coco_ap import Detections
+from tasks.task import MetricRow
 
 CONFIDENCES = {"c25-iou50": 0.25, "mspfn-table6-conf06": 0.6}
 """Lowest confidence of the protocols that match as COCO does, at IoU 0.5."""
 TABLE6 = "mspfn-table6"
 TABLE6_CONFIDENCE = 0.05
 TABLE6_IOU = 0.6
+
+METRICS = {
+    f"{name}@{protocol}": MetricRow(f"{title} {protocol}", is_column=False)
+    for protocol in (*CONFIDENCES, TABLE6)
+    for name, title in (("precision", "precision"), ("recall", "recall"), ("mean_iou", "mean IoU"))
+}
+"""What `operating_points` gives."""
+F1 = "f1@c25-iou50"
+"""What `f1` gives of a single image."""
 
 
 def overlaps(detections: Detections, truth: Annotations) -> dict[str, NDArray[Any]]:

@@ -8,13 +8,23 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.draw import tint_classes
 from datasets.image import NDArrayByte
 from datasets.sample import IGNORED, Sample
 from tasks.confusion import confusion, ious, means
-from tasks.task import FEWEST_IMAGES, Evidence, Score, TaskError
+from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
 
 VERSION = 1
 """Raised whenever the same prediction gives other evidence."""
+
+
+METRICS: dict[str, MetricRow] = {
+    "miou": MetricRow("mIoU", caption="mean IoU", is_judged=True),
+    "mpa": MetricRow("mPA"),
+    "pixel_accuracy": MetricRow("pixel accuracy"),
+    "fwiou": MetricRow("frequency-weighted IoU", is_column=False),
+}
+"""Every number of the task but those of single classes."""
 
 
 class Segmenter(Protocol):
@@ -91,6 +101,24 @@ class Semantic:
     def colours(self, prediction: NDArrayByte) -> NDArrayByte:
         """The label map itself."""
         return prediction
+
+    def labelled(self, image: NDArrayByte, sample: Sample) -> NDArrayByte | None:
+        """The image with its labelled classes; None where there is no label map."""
+        if sample.label_map_path is None:
+            return None
+        picture = image.copy()
+        tint_classes(picture, sample.label_map())
+        return picture
+
+    def truth(self, sample: Sample) -> list[tuple[float, float, float, float, str]]:
+        """None: there are no boxes."""
+        return []
+
+    def rows(self) -> dict[str, MetricRow]:
+        """`METRICS`, and IoU of each class."""
+        return METRICS | {
+            f"iou/{name}": MetricRow("IoU").of("class", name) for name in self._classes.values()
+        }
 
     def evidence(self, prediction: NDArrayByte, sample: Sample) -> Evidence:
         """The confusion matrix of one image; nothing for an image without a label map.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from datasets.sample import Sample
 Evidence = Mapping[str, NDArray[Any]]
 """What one image contributes to the scores of a set: named arrays, a few kilobytes."""
 
+Unit = Literal["fraction", "dB", "score"]
+"""A ``fraction`` lies in [0, 1]; a ``score`` has a scale of its own."""
+
 FEWEST_IMAGES = 20
 """Images that a class must stand in to be resampled: with fewer an interval would mislead."""
 
@@ -24,20 +27,76 @@ class TaskError(ValueError):
 
 
 @dataclass(frozen=True)
+class MetricRow:
+    """One number of a task: all that a table must know to show it."""
+
+    title: str
+    """Heading, without the unit."""
+    unit: Unit = "fraction"
+    higher_is_better: bool = True
+    caption: str = ""
+    """What it computes, where the caption of its task does not say."""
+    is_column: bool = True
+    """Whether the main table shows it; ``results.csv`` has every number."""
+    is_judged: bool = False
+    """Whether ``regress OLD NEW`` judges it unasked."""
+    by: Literal["class", "size"] | None = None
+    """The table of classes and object sizes shows it, as the score of ``label`` alone."""
+    label: str = ""
+    """The class or size."""
+
+    def of(self, by: Literal["class", "size"], label: str) -> MetricRow:
+        """The same number of one class or object size alone."""
+        return replace(self, by=by, label=label, is_column=False, is_judged=False)
+
+
+@dataclass(frozen=True)
 class Score:
-    """One number over a set of images."""
+    """One number over a set of images, in the unit of its `MetricRow`."""
 
     value: float | None
     """None where nothing was measured; ``why`` then says so."""
-    unit: str = "fraction"
-    """``fraction`` (in [0, 1]), ``dB``, or ``score`` (a scale of its own)."""
     why: str | None = None
     """Reason of an absent value, or of images left out of the mean."""
     n_identical: int = 0
     """Images whose value is infinite because both pictures are the same; not in the mean."""
 
 
-class Task(Protocol):
+class Scorer(Protocol):
+    """What makes numbers of a set out of evidence of single images."""
+
+    def rows(self) -> dict[str, MetricRow]:
+        """Every number that `reduce` may give, by metric, in the order of tables."""
+        ...
+
+    def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
+        """Scores of a set; the order of the images does not matter."""
+        ...
+
+    def resample(
+        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Scores of sets drawn with replacement.
+
+        Args:
+            evidences: One per image, in the order that ``reduce`` gets.
+            counts: ``(B, n)``: how often draw b holds image i.
+
+        Returns:
+            ``(B,)`` values of each primary metric, NaN where a draw leaves it undefined.
+        """
+        ...
+
+    def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """One number per image, ``(n,)``, NaN where undefined: for pictures and correlations."""
+        ...
+
+    def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
+        """Precision at 101 recalls, IoU 0.5, by the pooled metric it belongs to; or nothing."""
+        ...
+
+
+class Task(Scorer, Protocol):
     """One vision task with its network and its scorer."""
 
     def load(self) -> None:
@@ -68,28 +127,10 @@ class Task(Protocol):
         """Compare one prediction with one image's labels."""
         ...
 
-    def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
-        """Scores of a set; the order of the images does not matter."""
+    def truth(self, sample: Sample) -> list[tuple[float, float, float, float, str]]:
+        """Left, top, right, bottom in pixels and class of the labelled boxes, for the page."""
         ...
 
-    def resample(
-        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
-    ) -> dict[str, NDArray[np.float64]]:
-        """Scores of sets drawn with replacement.
-
-        Args:
-            evidences: One per image, in the order that ``reduce`` gets.
-            counts: ``(B, n)``: how often draw b holds image i.
-
-        Returns:
-            ``(B,)`` values of each primary metric, NaN where a draw leaves it undefined.
-        """
-        ...
-
-    def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
-        """One number per image, ``(n,)``, NaN where undefined: for pictures and correlations."""
-        ...
-
-    def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
-        """Precision at 101 recalls, IoU 0.5, by the pooled metric it belongs to; or nothing."""
+    def labelled(self, image: NDArrayByte, sample: Sample) -> NDArrayByte | None:
+        """The image with what should have been coloured; None where lines or nothing is drawn."""
         ...

@@ -1,4 +1,4 @@
-"""The rooms, and who may import whom."""
+"""The rooms, the folders in them, and who may import whom."""
 
 from __future__ import annotations
 
@@ -14,17 +14,54 @@ ROOMS = ("harness", "datasets", "derainers", "tasks", "reports")
 MAY_IMPORT = {
     "harness": set(ROOMS),
     "datasets": set(),
-    "derainers": {"datasets.image", "datasets.rain", "datasets.duplicates"},
-    "tasks": {f"datasets.{name}" for name in ("sample", "image", "masks", "categories")},
+    "derainers": {f"datasets.{name}" for name in ("image", "installed", "rain", "duplicates")},
+    "tasks": {
+        f"datasets.{name}"
+        for name in ("sample", "image", "masks", "categories", "draw", "installed")
+    },
     "reports": {"datasets.image"},
 }
 """Modules of other rooms; rain and duplicates are for training alone."""
+FOLDERS = {
+    "harness": {
+        "": {"cli", "machine"},
+        "cli": {"checks", "ledger", "machine", "plan", "runs", "scores", "training"},
+        "checks": {"ledger", "machine", "plan", "runs"},
+        "training": {"machine", "plan", "runs"},
+        "runs": {"ledger", "machine", "plan", "scores", "work"},
+        "scores": {"ledger", "machine", "plan"},
+        "work": {"ledger", "machine", "plan"},
+        "ledger": {"plan"},
+        "plan": {"machine"},
+        "machine": set(),
+    },
+    "reports": {
+        "": {"pages", "plots", "results", "tables"},
+        "pages": {"plots", "results", "tables"},
+        "plots": {"results", "tables"},
+        "tables": {"results"},
+        "results": set(),
+        "papers": {"results"},
+    },
+}
+"""Folders of a room that a folder may import, beside itself and the files directly in the room;
+``""`` are those files, which hand names on by `__getattr__` or write everything."""
+MOST_FILES = 20
+"""Python modules side by side in a folder."""
 HEAVY = {"torch", "torchvision", "ultralytics", "matplotlib", "pycocotools", "pandas", "rich"}
 FILES = [f for room in ROOMS for f in sorted((ROOT / room).rglob("*.py"))]
 
 
-def imports(file: Path, module_level: bool = False) -> Iterator[str]:
-    """Full names that a file imports at run time."""
+def module_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(file): file for file in FILES}
+
+
+def imports(file: Path, module_level: bool = False, typing: bool = False) -> Iterator[str]:
+    """Full names that a file imports: at run time, or for types too."""
     tree = ast.parse(file.read_text())
     checking = {
         child
@@ -33,7 +70,7 @@ def imports(file: Path, module_level: bool = False) -> Iterator[str]:
         for child in ast.walk(node)
     }
     for node in tree.body if module_level else ast.walk(tree):
-        if node in checking:
+        if node in checking and not typing:
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -42,25 +79,103 @@ def imports(file: Path, module_level: bool = False) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def files_imported(file: Path) -> set[str]:
+    """Our modules that a file imports, for types too."""
+    found = set()
+    for name in imports(file, typing=True):
+        module = name if name in MODULES else name.rpartition(".")[0]
+        if module in MODULES:
+            found.add(module)
+    return found - {module_of(file)}
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
 def test_a_room_imports_only_what_it_may(file: Path) -> None:
     room = file.relative_to(ROOT).parts[0]
     allowed = MAY_IMPORT[room] | {room}
-    for name in imports(file):
+    for name in imports(file, typing=True):
         if name.split(".")[0] in ROOMS:
             assert any(name == a or name.startswith(a + ".") for a in allowed), name
+
+
+def folder_of(module: str) -> str:
+    """The folder of a module inside its room."""
+    parts = MODULES[module].relative_to(ROOT).parts
+    return parts[1] if len(parts) > 2 else ""
+
+
+@pytest.mark.parametrize("room", FOLDERS)
+def test_a_folder_imports_only_what_it_may(room: str) -> None:
+    wrong = [
+        f"{module} imports {other}"
+        for module, file in MODULES.items()
+        if module.split(".")[0] == room and file != ROOT / room / "__init__.py"
+        for other in files_imported(file)
+        if other.split(".")[0] == room
+        and folder_of(other) not in ("", folder_of(module))
+        and folder_of(other) not in FOLDERS[room][folder_of(module)]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("room", FOLDERS)
+def test_folders_stand_on_each_other_without_a_circle(room: str) -> None:
+    alive = dict(FOLDERS[room])
+    while leaves := {name for name, others in alive.items() if not others & alive.keys()}:
+        alive = {name: others for name, others in alive.items() if name not in leaves}
+    assert not alive
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and for types count: who reads one file needs the other."""
+    edges = {module: files_imported(file) for module, file in MODULES.items()}
+    alive = dict(edges)
+    while leaves := {m for m, others in alive.items() if not others & alive.keys()}:
+        alive = {m: others for m, others in alive.items() if m not in leaves}
+    circle = {m for m in alive if any(m in alive[other] for other in alive)}
+    assert not alive, f"files in circles, or between two: {sorted(circle)}"
+
+
+@pytest.mark.parametrize("room", ["harness", "reports"])
+def test_a_folder_holds_so_many_files_and_no_more(room: str) -> None:
+    folders = {file.parent for file in FILES if file.relative_to(ROOT).parts[0] == room}
+    full = {
+        str(folder.relative_to(ROOT)): len(list(folder.glob("*.py")))
+        for folder in folders
+        if len(list(folder.glob("*.py"))) > MOST_FILES
+    }
+    assert not full
+
+
+def test_an_init_only_hands_names_on() -> None:
+    allowed = ast.Import | ast.ImportFrom | ast.Expr | ast.Assign
+    for file in FILES:
+        if file.name == "__init__.py" and file != ROOT / "harness" / "__init__.py":
+            body = ast.parse(file.read_text()).body
+            assert all(isinstance(node, allowed) for node in body), file
+            names = [t.id for n in body if isinstance(n, ast.Assign) for t in n.targets]  # type: ignore[attr-defined]
+            assert set(names) <= {"__all__"}, file
 
 
 def test_rain_and_duplicates_serve_training_alone() -> None:
     for file in (ROOT / "derainers").rglob("*.py"):
         if "training" not in file.parts:
             used = {n.rsplit(".", 1)[0] for n in imports(file) if n.startswith("datasets")}
-            assert used <= {"datasets.image"}, file
+            assert used <= {"datasets.image", "datasets.installed"}, file
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if "harness" in f.parts], ids=lambda f: f.stem)
+@pytest.mark.parametrize("file", [f for f in FILES if "harness" in f.parts], ids=module_of)
 def test_harness_starts_without_heavy_packages(file: Path) -> None:
     assert not HEAVY & {name.split(".")[0] for name in imports(file, module_level=True)}
+
+
+def test_only_harness_writes_reports() -> None:
+    users = {file.relative_to(ROOT).parts[0] for file in FILES if _imports_room(file, "reports")}
+    assert users <= {"harness", "reports"}
+
+
+def _imports_room(file: Path, room: str) -> bool:
+    return any(name.split(".")[0] == room for name in imports(file, typing=True))
 
 
 def test_only_its_adapter_and_trainer_import_ultralytics() -> None:

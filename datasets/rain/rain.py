@@ -6,9 +6,11 @@ import functools
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -46,6 +48,7 @@ class RainyImage:
     """Whether the depth was the sample's or a made-up road scene's; None where none was used."""
 
 
+@runtime_checkable
 class Rain(Protocol):
     """One rain: how clean images become rainy ones."""
 
@@ -130,6 +133,16 @@ def digest(rain: Rain) -> str:
     """Name of a rain by its parameters alone: sha256 of their canonical JSON."""
     text = json.dumps(rain.parameters(), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def origin(rain: Rain) -> str | None:
+    """Class of a rain and digest of its file, where it is not of this package; None = ours."""
+    kind, home = type(rain), __name__.rpartition(".")[0]
+    if kind.__module__.startswith(f"{home}."):
+        return None
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    code = hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
+    return f"{kind.__module__}.{kind.__qualname__}, {code[:16]}"
 
 
 def generator(seed: int, rain: Rain, sample_id: str) -> np.random.Generator:

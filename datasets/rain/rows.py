@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datasets.installed import Table
 from datasets.rain import words
 from datasets.rain.additive import AdditiveRain, Strokes
 from datasets.rain.outdoor import OutdoorRain
@@ -11,64 +12,70 @@ from datasets.rain.rain import Rain
 from datasets.rain.random_rain import RandomRain
 from datasets.rain.varied import VariedRain
 
-RAINS: dict[str, Rain] = {
-    "photoshop-light": PhotoshopRain(
-        layers=(StreakLayer(length_px=18, width_px=1, coverage=0.18, full=0.002, opacity=0.45),),
-    ),
-    "photoshop-medium": PhotoshopRain(
-        layers=(
-            StreakLayer(length_px=20, width_px=1, coverage=0.35, full=0.005, opacity=0.5),
-            StreakLayer(length_px=36, width_px=2, coverage=0.08, full=0.005, opacity=0.7),
+RAINS: Table[Rain] = Table(
+    "rains",
+    Rain,
+    {
+        "photoshop-light": PhotoshopRain(
+            layers=(
+                StreakLayer(length_px=18, width_px=1, coverage=0.18, full=0.002, opacity=0.45),
+            ),
         ),
-    ),
-    "photoshop-heavy": PhotoshopRain(
-        layers=(
-            StreakLayer(length_px=24, width_px=1, coverage=0.55, full=0.01, opacity=0.55),
-            StreakLayer(length_px=48, width_px=2, coverage=0.20, full=0.02, opacity=0.85),
+        "photoshop-medium": PhotoshopRain(
+            layers=(
+                StreakLayer(length_px=20, width_px=1, coverage=0.35, full=0.005, opacity=0.5),
+                StreakLayer(length_px=36, width_px=2, coverage=0.08, full=0.005, opacity=0.7),
+            ),
         ),
-    ),
-    "rain100l": AdditiveRain(
-        strokes=(
-            Strokes(length_px=10, width_px=1, per_mpx=2600, brightness=0.55),
-            Strokes(length_px=20, width_px=2, per_mpx=1900, brightness=0.45),
-            Strokes(length_px=54, width_px=3, per_mpx=650, brightness=0.45),
+        "photoshop-heavy": PhotoshopRain(
+            layers=(
+                StreakLayer(length_px=24, width_px=1, coverage=0.55, full=0.01, opacity=0.55),
+                StreakLayer(length_px=48, width_px=2, coverage=0.20, full=0.02, opacity=0.85),
+            ),
         ),
-    ),
-    "rain100h": AdditiveRain(
-        strokes=(
-            Strokes(length_px=36, width_px=2, per_mpx=2300, brightness=0.5),
-            Strokes(length_px=94, width_px=3, per_mpx=620, brightness=0.75),
+        "rain100l": AdditiveRain(
+            strokes=(
+                Strokes(length_px=10, width_px=1, per_mpx=2600, brightness=0.55),
+                Strokes(length_px=20, width_px=2, per_mpx=1900, brightness=0.45),
+                Strokes(length_px=54, width_px=3, per_mpx=650, brightness=0.45),
+            ),
         ),
-        directions=5,
-        density_spread=0.3,
-        magnitude_spread=0.2,
-    ),
-    "outdoor-rain": OutdoorRain(),
-    "physical": PhysicalRain(),
-    "coco350": VariedRain(
-        layers=(
-            StreakLayer(length_px=22, width_px=1, coverage=0.24, full=0.005, opacity=0.46),
-            StreakLayer(length_px=44, width_px=2, coverage=0.11, full=0.01, opacity=0.8),
+        "rain100h": AdditiveRain(
+            strokes=(
+                Strokes(length_px=36, width_px=2, per_mpx=2300, brightness=0.5),
+                Strokes(length_px=94, width_px=3, per_mpx=620, brightness=0.75),
+            ),
+            directions=5,
+            density_spread=0.3,
+            magnitude_spread=0.2,
         ),
-        haze=0.312,
-    ),
-    "bdd350": VariedRain(
-        layers=(
-            StreakLayer(length_px=24, width_px=1, coverage=0.57, full=0.005, opacity=0.56),
-            StreakLayer(length_px=48, width_px=2, coverage=0.20, full=0.01, opacity=0.85),
+        "outdoor-rain": OutdoorRain(),
+        "physical": PhysicalRain(),
+        "coco350": VariedRain(
+            layers=(
+                StreakLayer(length_px=22, width_px=1, coverage=0.24, full=0.005, opacity=0.46),
+                StreakLayer(length_px=44, width_px=2, coverage=0.11, full=0.01, opacity=0.8),
+            ),
+            haze=0.312,
         ),
-        haze=0.23,
-    ),
-    "bdd150": VariedRain(
-        layers=(
-            StreakLayer(length_px=22, width_px=1, coverage=0.13, full=0.005, opacity=0.4),
-            StreakLayer(length_px=40, width_px=2, coverage=0.06, full=0.01, opacity=0.6),
+        "bdd350": VariedRain(
+            layers=(
+                StreakLayer(length_px=24, width_px=1, coverage=0.57, full=0.005, opacity=0.56),
+                StreakLayer(length_px=48, width_px=2, coverage=0.20, full=0.01, opacity=0.85),
+            ),
+            haze=0.23,
         ),
-        haze=0.195,
-    ),
-    "albumentations": RandomRain(),
-}
-"""Every named rain, literally."""
+        "bdd150": VariedRain(
+            layers=(
+                StreakLayer(length_px=22, width_px=1, coverage=0.13, full=0.005, opacity=0.4),
+                StreakLayer(length_px=40, width_px=2, coverage=0.06, full=0.01, opacity=0.6),
+            ),
+            haze=0.195,
+        ),
+        "albumentations": RandomRain(),
+    },
+)
+"""Every named rain, literally, and those of installed packages."""
 
 
 def parse(word: str) -> list[tuple[str, Rain]]:

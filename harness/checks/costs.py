@@ -15,7 +15,7 @@ import numpy as np
 
 from datasets import Dataset
 from derainers import DERAINERS
-from harness.machine.device import device_of
+from harness.machine.device import Placement, device_of
 from harness.plan.derainers import derainer_plan
 from harness.spec import UsageError, known
 
@@ -105,7 +105,7 @@ def _load(word: str, device: str, dtype: str) -> Restorer:
         return restorer.to(device, dtype) if isinstance(restorer, Derainer) else restorer
     if word.startswith("dir:"):
         raise UsageError(f"bench {word}: a folder of images has no cost: name a derainer")
-    return derainer_plan(word, {}, Dataset("none", "none", ())).load(device, dtype)
+    return derainer_plan(word, {}, Dataset("none", "none", ())).load(Placement(device, dtype))
 
 
 def _measure(

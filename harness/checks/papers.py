@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from datasets.sample import DatasetError
 from derainers.shards import weights_sha256
 from harness.checks.paper_inputs import Given, images_of, needed
+from harness.plan.rows import every_row
 from harness.spec import RunSpec, UsageError, known
-from reports.papers.claims import METRICS, Claim, OrdinalClaim, ordinal_claims
+from reports.papers.claims import Claim, OrdinalClaim, ordinal_claims
 from reports.papers.reading import read_claims
 from reports.results.intervals import interval
 from reports.results.record import Record
@@ -24,7 +25,7 @@ Verdict = Literal["reproduced", "differs", "inconclusive", "cannot-run"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class JudgedClaim:
     """What became of one claim."""
 
     claim: Claim
@@ -50,7 +51,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class OrdinalFinding:
+class JudgedOrder:
     """What became of the order of two methods."""
 
     claim: OrdinalClaim
@@ -62,11 +63,11 @@ class OrdinalFinding:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Judged:
     """All that was found."""
 
-    claims: list[Finding]
-    ordinal: list[OrdinalFinding]
+    claims: list[JudgedClaim]
+    ordinal: list[JudgedOrder]
 
     @property
     def alarms(self) -> list[str]:
@@ -84,7 +85,7 @@ def select(words: Sequence[str]) -> list[Claim]:
         UsageError: If there is none such.
         ClaimError: If a file of claims is damaged.
     """
-    everything = read_claims()
+    everything = read_claims(every_row())
     chosen: list[Claim] = []
     for word in words:
         paper, _, table = word.partition(":")
@@ -97,7 +98,7 @@ def select(words: Sequence[str]) -> list[Claim]:
     return chosen
 
 
-def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Findings:
+def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Judged:
     """Judge claims, running what they need as far as it is there.
 
     Args:
@@ -105,17 +106,17 @@ def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Findi
         held: Data, weights, and how to run.
         progress: Told (condition, images done, images).
     """
-    found: dict[Claim, Finding] = {}
+    found: dict[Claim, JudgedClaim] = {}
     wanted: dict[tuple[str, str], list[tuple[Claim, Path]]] = {}
     for claim in claims:
         if claim.cannot_run is not None:
-            found[claim] = Finding(claim, "cannot-run", reason=claim.cannot_run)
+            found[claim] = JudgedClaim(claim, "cannot-run", reason=claim.cannot_run)
         elif claim.metric == "parameters":
             found[claim] = _parameters(claim)
         else:
             file, missing = needed(claim, held)
             if file is None:
-                found[claim] = Finding(claim, "cannot-run", reason=missing)
+                found[claim] = JudgedClaim(claim, "cannot-run", reason=missing)
             else:
                 assert claim.dataset is not None
                 wanted.setdefault((claim.dataset, claim.split or ""), []).append((claim, file))
@@ -123,15 +124,15 @@ def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Findi
     for (dataset, _), needs in wanted.items():
         for claim, outcome in _run(needs, held.data[dataset], held.spec, progress).items():
             if isinstance(outcome, str):
-                found[claim] = Finding(claim, "cannot-run", reason=outcome)
+                found[claim] = JudgedClaim(claim, "cannot-run", reason=outcome)
                 continue
             results, record = measured[claim] = outcome
             found[claim] = _judged(claim, results, record)
     orders = [_order(o, measured) for o in ordinal_claims(claims)]
-    return Findings([found[claim] for claim in claims], orders)
+    return Judged([found[claim] for claim in claims], orders)
 
 
-def judge(claim: Claim, measured: float, n: int, ci: tuple[float, float] | None) -> Finding:
+def judge(claim: Claim, measured: float, n: int, ci: tuple[float, float] | None) -> JudgedClaim:
     """Whether a measured value is the printed one.
 
     Args:
@@ -145,17 +146,19 @@ def judge(claim: Claim, measured: float, n: int, ci: tuple[float, float] | None)
         ends = (value - claim.value, value - claim.value)
     elif ci is None:
         short = f"{n} of {images_of(claim)} images"
-        return Finding(claim, "inconclusive", value, None, n, f"{short}, too few for an interval")
+        return JudgedClaim(
+            claim, "inconclusive", value, None, n, f"{short}, too few for an interval"
+        )
     else:
         ends = (claim.printed(ci[0]) - claim.value, claim.printed(ci[1]) - claim.value)
     low, high = claim.tolerance
     spare = 1e-9 * max(1.0, abs(claim.value))
     if low - spare <= ends[0] and ends[1] <= high + spare:
-        return Finding(claim, "reproduced", value, ends, n)
+        return JudgedClaim(claim, "reproduced", value, ends, n)
     if ends[1] < low - spare or ends[0] > high + spare:
-        return Finding(claim, "differs", value, ends, n, claim.differs)
+        return JudgedClaim(claim, "differs", value, ends, n, claim.differs)
     reason = f"{n} of {images_of(claim)} images: the interval is wider than the tolerance"
-    return Finding(claim, "inconclusive", value, ends, n, reason)
+    return JudgedClaim(claim, "inconclusive", value, ends, n, reason)
 
 
 def cell(claim: Claim) -> str:
@@ -163,7 +166,7 @@ def cell(claim: Claim) -> str:
     return f"{claim.paper}:{claim.table} {claim.row} | {claim.column}"
 
 
-def _parameters(claim: Claim) -> Finding:
+def _parameters(claim: Claim) -> JudgedClaim:
     """Counts the values of the network that a claim is of."""
     import torch
 
@@ -177,12 +180,12 @@ def _parameters(claim: Claim) -> Finding:
         build, settings, left_out = VARIANTS[claim.method]
         with torch.device("meta"):  # sizes alone, no values
             network = build(**settings)
-    elif claim.derainer in DERAINERS:
+    elif claim.derainer is not None and claim.derainer in DERAINERS:
         built = DERAINERS[claim.derainer].build(None)
         assert isinstance(built, Derainer)
         network = built.module
     else:
-        return Finding(claim, "cannot-run", reason=f"{claim.method} is not built here")
+        return JudgedClaim(claim, "cannot-run", reason=f"{claim.method} is not built here")
     counts = (p.numel() for n, p in network.named_parameters() if n.split(".")[0] not in left_out)
     return judge(claim, sum(counts), 0, None)
 
@@ -230,26 +233,26 @@ def _run(
     return outcomes
 
 
-def _judged(claim: Claim, results: Results, record: Record) -> Finding:
+def _judged(claim: Claim, results: Results, record: Record) -> JudgedClaim:
     assert record.value is not None
     if not images_of(claim):
         reason = "the source does not say which images these are"
-        return Finding(claim, "cannot-run", claim.printed(record.value), None, record.n, reason)
-    drawn = results.draws.get(record.cell())
+        return JudgedClaim(claim, "cannot-run", claim.printed(record.value), None, record.n, reason)
+    drawn = results.draws.get(record.cell)
     ci = record.ci if drawn is None or record.ci is None else interval(drawn)
     return judge(claim, record.value, record.n, ci)
 
 
-def _order(claim: OrdinalClaim, measured: Mapping[Claim, tuple[Results, Record]]) -> OrdinalFinding:
+def _order(claim: OrdinalClaim, measured: Mapping[Claim, tuple[Results, Record]]) -> JudgedOrder:
     """Whether two methods stand in the printed order, beyond chance."""
     if claim.better not in measured or claim.worse not in measured:
-        return OrdinalFinding(claim, "cannot-run")
+        return JudgedOrder(claim, "cannot-run")
     results, better = measured[claim.better]
     _, worse = measured[claim.worse]
     paired = results.compare(worse, better)
     if paired is None or paired.ci is None:
-        return OrdinalFinding(claim, "inconclusive", paired.difference if paired else None)
-    sign = 1 if METRICS[claim.better.metric].better == "higher" else -1
+        return JudgedOrder(claim, "inconclusive", paired.difference if paired else None)
+    sign = 1 if claim.better.higher_is_better else -1
     low, high = sorted(sign * end for end in paired.ci)
     verdict: Verdict = "reproduced" if low > 0 else "differs" if high < 0 else "inconclusive"
-    return OrdinalFinding(claim, verdict, sign * paired.difference, (low, high))
+    return JudgedOrder(claim, verdict, sign * paired.difference, (low, high))

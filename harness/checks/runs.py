@@ -12,7 +12,6 @@ import numpy as np
 
 from harness.spec import UsageError
 from reports.results.intervals import FEWEST, interval
-from reports.results.metrics import LOWER_IS_BETTER, PRIMARY, base
 from reports.results.record import Record
 from reports.results.results import Results
 
@@ -20,8 +19,6 @@ Verdict = Literal["worse", "better", "equivalent", "inconclusive", "missing"]
 
 TOLERANCE = {"dB": 0.1, "fraction": 0.005, "score": 0.05}
 """Differences that do not matter, by unit, where none is given."""
-COMPARED = (*PRIMARY, "ssim_y")
-"""Metrics that are compared, in every protocol."""
 SAME = {
     "data_fingerprint": "images or labels",
     "rains": "the rains",
@@ -35,8 +32,11 @@ SAME = {
 class CellVerdict:
     """What became of one number."""
 
-    cell: str
-    """Rain, derainer, task and metric between bars; the derainer without its weights' digest."""
+    rain: str
+    derainer: str
+    """Without the digest of its weights, which may have changed."""
+    task: str
+    metric: str
     verdict: Verdict
     unit: str
     tolerance: float
@@ -46,6 +46,11 @@ class CellVerdict:
     """95 % percentile interval of new − old over the same resampled images."""
     needed: int | None = None
     """Images with which an inconclusive difference of this size would be decided."""
+
+    @property
+    def cell(self) -> str:
+        """The number in words."""
+        return "|".join((self.rain, self.derainer, self.task, self.metric))
 
     @property
     def difference(self) -> float | None:
@@ -71,16 +76,16 @@ def compare(
         UsageError: If the two are of other data, rain, task networks or metrics.
     """
     _require_same(old, new)
-    wanted = {r.metric for r in old.records if base(r.metric) in COMPARED} | set(guard)
+    wanted = {name for name, row in old.metrics.items() if row.is_judged} | set(guard)
     unknown = set(guard) - {r.metric for r in old.records}
     if unknown:
         raise UsageError(f"--guard {min(unknown)}: the old run has no such number")
-    theirs = {_cell(r): r for r in new.records}
+    theirs = {_place(r): r for r in new.records}
     found = []
     for record in old.records:
         if record.metric in wanted and record.value is not None:
             margin = (tolerances or {}).get(record.metric, TOLERANCE[record.unit])
-            found.append(_judged(old, new, record, theirs.get(_cell(record)), margin))
+            found.append(_judged(old, new, record, theirs.get(_place(record)), margin))
     return found
 
 
@@ -104,31 +109,31 @@ def judge(
 def _judged(
     old: Results, new: Results, before: Record, after: Record | None, margin: float
 ) -> CellVerdict:
-    cell, unit = _cell(before), before.unit
+    place, unit = _place(before), before.unit
     if after is None or after.value is None:
-        return CellVerdict(cell, "missing", unit, margin, before.value, None, None)
+        return CellVerdict(*place, "missing", unit, margin, before.value, None, None)
     assert before.value is not None
-    a, b = old.draws.get(before.cell()), new.draws.get(after.cell())
-    groups = old.provenance.get("groups", before.n)
+    a, b = old.draws.get(before.cell), new.draws.get(after.cell)
+    groups = old.groups(before.n)
     ci = None
     if a is not None and b is not None and a.shape == b.shape and groups >= FEWEST:
         ci = interval(b.astype(np.float64) - a)
-    sign = -1 if base(before.metric) in LOWER_IS_BETTER else 1
+    sign = 1 if old.metrics[before.metric].higher_is_better else -1
     signed = None if ci is None else (min(sign * e for e in ci), max(sign * e for e in ci))
     verdict, needed = judge(sign * (after.value - before.value), signed, margin, before.n)
-    return CellVerdict(cell, verdict, unit, margin, before.value, after.value, ci, needed)
+    return CellVerdict(*place, verdict, unit, margin, before.value, after.value, ci, needed)
 
 
-def _cell(record: Record) -> str:
-    """A number's name in both runs, whatever the weights."""
-    derainer = record.derainer.partition("@")[0]
-    return "|".join((record.rain, derainer, record.task, record.metric))
+def _place(record: Record) -> tuple[str, str, str, str]:
+    """Rain, derainer, task and metric: a number's place in both runs, whatever the weights."""
+    return record.rain, record.method, record.task, record.metric
 
 
 def _require_same(old: Results, new: Results) -> None:
     """Refuse runs whose numbers cannot be compared."""
     for name, what in SAME.items():
-        if name not in old.provenance or old.provenance[name] != new.provenance.get(name):
+        theirs, ours = getattr(old.provenance, name), getattr(new.provenance, name)
+        if theirs is None or theirs != ours:
             raise UsageError(f"the two runs differ in {what} ({name}): they cannot be compared")
     seeds = old.spec.get("seed"), new.spec.get("seed")
     if seeds[0] != seeds[1]:
@@ -138,6 +143,7 @@ def _require_same(old: Results, new: Results) -> None:
 def as_json(found: Sequence[CellVerdict]) -> str:
     """All verdicts as strict JSON."""
     rows: list[dict[str, Any]] = [
-        {**vars(v), "interval": None if v.interval is None else list(v.interval)} for v in found
+        {"cell": v.cell, **vars(v), "interval": None if v.interval is None else list(v.interval)}
+        for v in found
     ]
     return json.dumps(rows, indent=1, allow_nan=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import math
 import tempfile
 from collections.abc import Collection, Mapping
@@ -14,12 +13,15 @@ from typing import Any
 
 from harness.plan.foreign_specs import spec_again
 from harness.spec import UsageError
-from reports.results.results import Results
+from reports.results.results import QUALITY, Results
+from reports.results.written import parse
 from reports.tables.by_image import by_image_csv
+from reports.tables.csv import inert
+from tasks import rows as tasks
+from tasks.rows import TASKS
 
-BOUND = {"quality": 0.01, "detection": 0.05, "instance": 0.05, "semantic": 0.01}
-"""How far a number of one image may be off, as other hardware rounds otherwise: quality in dB or of
-a fraction, F1, mean IoU."""
+BOUND = {QUALITY: tasks.QUALITY.bound} | {name: row.scores.bound for name, row in TASKS.items()}
+"""How far a number of one image may be off, by task; quality in dB or of a fraction."""
 
 Row = Mapping[str, str]
 
@@ -68,10 +70,10 @@ def verify(
     """
     from harness.runs.engine import run
 
-    content, rows = _read(folder)
-    spec = spec_again(folder.name, content["spec"], changes, allowed)
+    theirs, rows = _read(folder)
+    spec = spec_again(folder.name, theirs.spec, changes, allowed)
     known = list(dict.fromkeys(row["image"] for row in rows))
-    order = sorted(known, key=lambda i: hashlib.sha256(f"{content['run']}|{i}".encode()).digest())
+    order = sorted(known, key=lambda i: hashlib.sha256(f"{theirs.run}|{i}".encode()).digest())
     chosen = set(order[: images or len(order)])
     with tempfile.TemporaryDirectory() as workspace:
         found = run(
@@ -81,18 +83,16 @@ def verify(
         )
     if found.errors:
         first = found.errors[0]
-        raise UsageError(f"{first['sample']} fails here ({first['stage']}): {first['message']}")
-    return _compared([row for row in rows if row["image"] in chosen], found)
+        raise UsageError(f"{first.sample} fails here ({first.stage}): {first.message}")
+    return _compared([row for row in rows if row["image"] in chosen], theirs, found)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
+def _read(folder: Path) -> tuple[Results, list[Row]]:
     """``results.json`` and the lines of ``images.csv``."""
     try:
-        content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        results = parse((folder / "results.json").read_text(encoding="utf-8"), {})
         with (folder / "images.csv").open(encoding="utf-8", newline="") as lines:
             rows: list[Row] = list(csv.DictReader(lines))
-        if not isinstance(content["spec"], dict) or not isinstance(content["run"], str):
-            raise TypeError
         if not all(r.get(k) for r in rows for k in ("image", "rain", "derainer", "pixels")):
             raise ValueError
         if any(None in r or None in r.values() for r in rows):
@@ -103,19 +103,21 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
         raise UsageError(f"{folder}: damaged results, or those of another version") from error
-    return content, rows
+    return results, rows
 
 
-def _compared(rows: list[Row], found: Results) -> list[Check]:
+def _compared(rows: list[Row], theirs: Results, found: Results) -> list[Check]:
     """What the folder's lines and the new numbers have to do with each other."""
-    names = {"image", "unit", "rain", "derainer", "pixels"}
+    methods, ours = _methods(theirs), _methods(found)
+    cells = [(cell.task, cell.metric) for cell in found.by_image.values]
+    bounds = {f"{task}/{metric}": BOUND[task] for task, metric in cells}
     again = {
-        (r["image"], r["rain"], r["derainer"].partition("@")[0]): r
+        (r["image"], r["rain"], ours.get(r["derainer"], r["derainer"])): r
         for r in csv.DictReader(by_image_csv(found).splitlines())
     }
     checks: dict[tuple[str, str], list[tuple[Row, Row]]] = {}
     for row in rows:
-        derainer = row["derainer"].partition("@")[0]
+        derainer = methods.get(row["derainer"], row["derainer"])
         new = again.get((row["image"], row["rain"], derainer))
         if new is None:
             raise UsageError(
@@ -124,12 +126,17 @@ def _compared(rows: list[Row], found: Results) -> list[Check]:
         checks.setdefault((row["rain"], row["derainer"]), []).append((row, new))
     made = []
     for (rain, derainer), pairs in checks.items():
-        metrics = [m for m in pairs[0][0] if m not in names and m in pairs[0][1]]
+        metrics = [m for m in bounds if m in pairs[0][0]]
         largest = {m: max(_off(old[m], new[m]) for old, new in pairs) for m in metrics}
-        beyond = tuple(m for m, v in largest.items() if not v <= BOUND[m.partition("/")[0]])
+        beyond = tuple(m for m, v in largest.items() if not v <= bounds[m])
         same = sum(old["pixels"] == new["pixels"] for old, new in pairs)
         made.append(Check(rain, derainer, len(pairs), same, largest, beyond))
     return made
+
+
+def _methods(results: Results) -> dict[str, str]:
+    """Each derainer without the digest of its weights, by its name in ``images.csv``."""
+    return {inert(r.condition.name): r.method for r in results.records}
 
 
 def _off(old: str, new: str) -> float:

@@ -45,11 +45,12 @@ def _list(arguments: argparse.Namespace) -> int:
         table(["family", "task", "licence", "runs here"], rows)
         return 0
     if arguments.table == "papers":
+        from harness.plan.rows import every_row
         from reports.papers.reading import read_tables
 
         tables = [
             {"paper": t.paper, "table": t.table, "cells": len(t.claims), "caption": t.caption}
-            for t in read_tables()
+            for t in read_tables(every_row())
         ]
         if arguments.json:
             line(json.dumps(tables, indent=1))
@@ -81,7 +82,7 @@ def _names(table: str) -> list[str]:
     if table == "tasks":
         from tasks import TASKS
 
-        return list(TASKS)
+        return [*TASKS, "none"]
     if table == "models":
         from tasks.models import MODELS
 

@@ -15,7 +15,7 @@ from harness.spec import UsageError, checked
 
 if TYPE_CHECKING:
     from harness.checks.junit import Case, Status
-    from harness.checks.papers import Finding, Findings
+    from harness.checks.papers import Judged, JudgedClaim
     from harness.checks.runs import CellVerdict
     from reports.papers.claims import Claim
 
@@ -108,10 +108,10 @@ def _papers(arguments: argparse.Namespace) -> int:
     return 1 if found.alarms else 0
 
 
-def _show_findings(found: Findings) -> None:
+def _show_findings(found: Judged) -> None:
     """A row per number; one per table and reason for what cannot be run."""
     rows = []
-    by_table: dict[tuple[str, str], list[Finding]] = {}
+    by_table: dict[tuple[str, str], list[JudgedClaim]] = {}
     for finding in found.claims:
         by_table.setdefault((finding.claim.paper, finding.claim.table), []).append(finding)
     for (paper, name), findings in by_table.items():
@@ -147,7 +147,7 @@ def _show_findings(found: Findings) -> None:
         line(f"{what}: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
 
 
-def _cases(found: Findings) -> list[Case]:
+def _cases(found: Judged) -> list[Case]:
     """Every claim, and every order that could be measured."""
     from harness.checks.junit import Case
     from harness.checks.papers import cell
@@ -184,8 +184,8 @@ def _folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
     if arguments.junit is not None:
         cases = [
             Case(
-                v.cell.rsplit("|", 1)[0].replace("|", "."),
-                v.cell.rsplit("|", 1)[1],
+                ".".join((v.rain, v.derainer, v.task)),
+                v.metric,
                 "failed" if v.verdict in bad else "passed",
                 f"{v.verdict}: {v.old} to {v.new}, interval of the difference {v.interval}",
             )
@@ -202,7 +202,7 @@ def _show_verdicts(found: Sequence[CellVerdict]) -> None:
     """A row per number of either folder."""
     rows = [
         [
-            v.cell.replace("|", " | "),
+            " | ".join((v.rain, v.derainer, v.task, v.metric)),
             *("–" if value is None else f"{value:.4f}" for value in (v.old, v.new)),
             "–" if v.difference is None else f"{v.difference:+.4f}",
             _span(v.interval, 4),
@@ -236,7 +236,7 @@ def _span(ends: tuple[float, float] | None, digits: int) -> str:
     return f"[{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]"
 
 
-def _as_json(findings: Findings) -> dict[str, Any]:
+def _as_json(findings: Judged) -> dict[str, Any]:
     """Everything as plain values."""
 
     def fields(claim: Claim) -> dict[str, Any]:

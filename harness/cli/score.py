@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.cli.flags import Verbs, add_field, fields_of
 from harness.cli.terminal import show
-from harness.spec import UsageError, checked
+from harness.spec import UsageError, checked, known
 
 
 def add(verbs: Verbs) -> None:
@@ -21,8 +21,9 @@ def add(verbs: Verbs) -> None:
         "of label maps by stem, "
         "with the data set they are of; no network is needed.",
     )
-    tasks = ("quality", "detection", "instance", "semantic")
-    parser.add_argument("--task", choices=tasks, default="quality")
+    parser.add_argument(
+        "--task", default="quality", metavar="NAME", help="quality, or a task (default: quality)"
+    )
     parser.add_argument("--restored", type=Path, metavar="DIR", help="quality: the images to judge")
     parser.add_argument("--reference", type=Path, metavar="DIR", help="quality: the clean images")
     parser.add_argument("--predictions", type=Path, metavar="PATH", help="a file or folder")
@@ -47,6 +48,9 @@ def _score(arguments: argparse.Namespace) -> int:
         )
     else:
         from harness.scores.predictions import score_predictions
+        from tasks.rows import TASKS
+
+        known(task, TASKS, "task", "quality")
 
         if arguments.predictions is None:
             raise UsageError(f"--task {task} needs --predictions, a file or folder")

@@ -61,7 +61,7 @@ def show(results: Results, out: str | Path | None) -> None:
     for answer in answers(results):
         console.print(Text(_inert(f"{answer.about}: {answer.headline}")))
     for error in results.errors:
-        failed = f"failed: {error['sample']} ({error['stage']}): {error['message']}"
+        failed = f"failed: {error.sample} ({error.stage}): {error.message}"
         console.print(Text(_inert(failed)))
     if out is not None:
         console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)

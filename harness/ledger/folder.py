@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.plan.rows import with_rows
 from harness.spec import UsageError
-from reports.results.results import Results, parse
+from reports.results.results import Results
+from reports.results.written import parse
 
 
 def load(folder: str | Path) -> Results:
@@ -28,7 +30,7 @@ def load(folder: str | Path) -> Results:
         text = (folder / "results.json").read_text(encoding="utf-8")
         with np.load(folder / "draws.npz", allow_pickle=False) as draws:
             arrays = {f"draws|{cell}": draws[cell] for cell in draws.files}
-        return parse(text, arrays, [])
+        return with_rows(parse(text, arrays))
     except OSError as error:
         raise UsageError(f"{folder}: no results: {error.strerror}: give an --out folder") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError) as error:

@@ -19,7 +19,7 @@ class Claims:
     """The claims of this process on a ledger's units."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Of this process, on one ledger; use from the ledger's thread."""
+        """Take the leases of this process on one ledger; use it from the ledger's thread."""
         self._ledger = ledger
         self._owner = owner_of(os.getpid())
 

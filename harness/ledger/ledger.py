@@ -163,7 +163,7 @@ class Ledger:
         return rows[0][1], rows[0][2], rows[0][3]
 
     def digests(self) -> list[str]:
-        """Of all finished runs, newest first."""
+        """The digests of all finished runs, newest first."""
         rows = self._db.execute("SELECT digest FROM runs ORDER BY finished DESC").fetchall()
         return [row[0] for row in rows]
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.ledger.ledger import opened
 from harness.ledger.packed import DamagedError, unpack
+from harness.plan.rows import with_rows
 from harness.spec import UsageError
+from reports.results.cell import Condition
+from reports.results.gallery import GalleryItem
+from reports.results.written import parse
 
 if TYPE_CHECKING:
     from reports.results.results import Results
@@ -38,16 +42,20 @@ def load_results(workspace: Path, digest: str | None) -> Results:
     Raises:
         UsageError: If the workspace holds no such run, or a damaged one.
     """
-    from reports.results.gallery import GalleryItem
-    from reports.results.results import parse
-
     ledger = opened(workspace)
     try:
         text, data, shown = ledger.load_run(digest)
-        keys = json.loads(shown)
-        rows = ledger.get("pictures", [about[-1] for about in keys])
-        gallery = [GalleryItem.of(about, rows[about[-1]]) for about in keys if about[-1] in rows]
-        return parse(text, unpack(data), gallery)
+        pictured = json.loads(shown)
+        rows = ledger.get("pictures", [about[-1] for about in pictured])
+
+        def gallery(known: Mapping[tuple[str, str], Condition]) -> list[GalleryItem]:
+            return [
+                GalleryItem.of(sample, why, known[rain, name], key, rows[key])
+                for sample, why, rain, name, key in pictured
+                if key in rows
+            ]
+
+        return with_rows(parse(text, unpack(data), gallery))
     except UsageError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:

@@ -5,10 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from harness.spec import RunSpec, UsageError
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how a run computes."""
+
+    device: str
+    """``cpu`` or ``cuda``."""
+    dtype: str = "fp32"
+    """Number format of derainers."""
+    tile_px: int | None = None
+    """Side of the tiles in which they derain; None = whole images."""
+    workers: int = 1
+    """Images at a time."""
+
+
+def placement(spec: RunSpec) -> Placement:
+    """What a spec's words for it mean on this machine.
+
+    Raises:
+        UsageError: If there is no such device.
+    """
+    device = device_of(spec.device)
+    return Placement(device, spec.dtype, spec.tile_px, worker_count(spec, device))
 
 
 def device_of(word: str) -> str:

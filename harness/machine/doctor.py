@@ -29,7 +29,7 @@ ROOM_GB = 5.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class Looked:
     """One thing that was looked at."""
 
     what: str
@@ -37,39 +37,39 @@ class Finding:
     detail: str
 
 
-def examine(workspace: Path) -> Iterator[Finding]:
-    """Look at everything, one finding at a time.
+def examine(workspace: Path) -> Iterator[Looked]:
+    """Look at everything, one thing at a time.
 
     Args:
         workspace: Where runs will be kept; it need not exist.
     """
-    yield Finding("Python", "there", platform.python_version())
+    yield Looked("Python", "there", platform.python_version())
     for name, version in about.versions(("torch", "torchvision", "ultralytics", "numpy")).items():
-        yield Finding(
+        yield Looked(
             name, "there" if version else "absent", version or "pip install derain-harness"
         )
     yield _cuda()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("processor", "there", f"{platform.machine()}, {cores} cores for this process")
+    yield Looked("processor", "there", f"{platform.machine()}, {cores} cores for this process")
     yield from _memory()
     yield _room(workspace)
     for name, use in OPTIONAL.items():
         has = importlib.util.find_spec(name) is not None
-        yield Finding(name, "there" if has else "absent", use.partition(":")[0] if has else use)
+        yield Looked(name, "there" if has else "absent", use.partition(":")[0] if has else use)
     yield from _weights()
 
 
-def _cuda() -> Finding:
+def _cuda() -> Looked:
     from harness.machine.device import device_of
 
     if device_of("auto") == "cpu":
-        return Finding("CUDA", "absent", "everything runs on the CPU")
+        return Looked("CUDA", "absent", "everything runs on the CPU")
     import torch
 
-    return Finding("CUDA", "there", torch.cuda.get_device_name(0))
+    return Looked("CUDA", "there", torch.cuda.get_device_name(0))
 
 
-def _memory() -> Iterator[Finding]:
+def _memory() -> Iterator[Looked]:
     """Physical memory, where the system says."""
     try:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -77,25 +77,23 @@ def _memory() -> Iterator[Finding]:
         return
     state: Literal["there", "short"] = "there" if whole >= 4 else "short"
     detail = f"{whole:.1f} GiB" + ("" if state == "there" else ": give --tile-px 512")
-    yield Finding("memory", state, detail)
+    yield Looked("memory", state, detail)
 
 
-def _room(workspace: Path) -> Finding:
+def _room(workspace: Path) -> Looked:
     """Room on the disk of the workspace."""
     folder = workspace.resolve()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
     if not os.access(folder, os.W_OK):
-        return Finding("workspace", "absent", f"{workspace} cannot be written: give --workspace")
+        return Looked("workspace", "absent", f"{workspace} cannot be written: give --workspace")
     if free < ROOM_GB:
-        return Finding(
-            "workspace", "short", f"{free:.1f} GB free: give --cache-gb, or another disk"
-        )
-    return Finding("workspace", "there", f"{free:.0f} GB free")
+        return Looked("workspace", "short", f"{free:.1f} GB free: give --cache-gb, or another disk")
+    return Looked("workspace", "there", f"{free:.0f} GB free")
 
 
-def _weights() -> Iterator[Finding]:
+def _weights() -> Iterator[Looked]:
     """Bundled derainers and task networks, and files that can be fetched."""
     from derainers import DERAINERS
     from tasks.models import BUNDLED, WEIGHTS
@@ -103,7 +101,7 @@ def _weights() -> Iterator[Finding]:
     for name, row in DERAINERS.items():
         if row.learned:
             has = row.weights is not None and row.weights.is_file()
-            yield Finding(
+            yield Looked(
                 f"derainer {name}",
                 "there" if has else "absent",
                 "with weights" if has else f"give some as {name}@FILE, or python -m harness train",
@@ -111,8 +109,8 @@ def _weights() -> Iterator[Finding]:
     for task, name in BUNDLED:
         has = (WEIGHTS / f"{name}.safetensors").is_file()
         remedy = f"python -m harness train {name.partition('-')[0]} makes it"
-        yield Finding(f"{task} {name}", "there" if has else "absent", "bundled" if has else remedy)
+        yield Looked(f"{task} {name}", "there" if has else "absent", "bundled" if has else remedy)
     for name, source in SOURCES.items():
         has = (FETCHED / source.file).is_file()
         detail = "fetched" if has else f"python -m harness fetch {name}"
-        yield Finding(name, "there" if has else "absent", detail)
+        yield Looked(name, "there" if has else "absent", detail)

@@ -8,9 +8,11 @@ from typing import Any
 
 from datasets import DATASETS, Dataset
 from datasets.pairs import with_rainy
+from datasets.rows import DatasetRow
 from datasets.where import select
 from harness.machine.environment import FETCHED
 from harness.spec import RunSpec, UsageError, known
+from tasks.rows import TASKS
 
 
 def open_dataset(spec: RunSpec) -> Dataset:
@@ -20,10 +22,10 @@ def open_dataset(spec: RunSpec) -> Dataset:
         UsageError: If it is not named, unknown, or its folder is absent.
         DatasetError: If it cannot be read.
     """
-    row = DATASETS[kind_of(spec)]
+    row = dataset_row(spec)
     root = root_of(spec)
     options: dict[str, Any] = {}
-    if row.has_masks and "instance" in spec.task:
+    if row.has_masks and any(TASKS[t].needs_masks for t in spec.task if t in TASKS):
         options["masks"] = True
     if row.takes_pair:
         options["pair"] = spec.pair
@@ -48,8 +50,8 @@ def root_of(spec: RunSpec) -> Path:
     Raises:
         UsageError: If it is not named, or absent.
     """
-    if spec.dataset == "streetsim":
-        return Path(spec.data_root) if spec.data_root else FETCHED / "streetsim"
+    if dataset_row(spec).is_rendered:
+        return Path(spec.data_root) if spec.data_root else FETCHED / kind_of(spec)
     if spec.data_root is None:
         raise UsageError(f"data set {spec.dataset} needs --data-root, the folder where it lies")
     root = Path(spec.data_root)
@@ -72,9 +74,14 @@ def kind_of(spec: RunSpec) -> str:
     return known(spec.dataset, DATASETS, "data set")
 
 
+def dataset_row(spec: RunSpec) -> DatasetRow:
+    """What its table says of the data set of a spec; see `kind_of`."""
+    return DATASETS[kind_of(spec)]
+
+
 def data_name(spec: RunSpec, dataset: Dataset) -> str:
     """The data set's name in cards of weights; of folders and pairs that of their folder."""
-    return root_of(spec).resolve().name if dataset.name in ("folder", "pairs") else dataset.name
+    return root_of(spec).resolve().name if dataset_row(spec).is_folder else dataset.name
 
 
 def open_splits(spec: RunSpec) -> Dataset:

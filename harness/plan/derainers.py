@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from derainers import DERAINERS
 from derainers.shards import shards, weights_sha256
 from derainers.training.recipes import PAPER
 from harness.machine import about
+from harness.machine.device import Placement
 from harness.machine.sources import SOURCES
 from harness.plan import keys, trained_on
 from harness.spec import UsageError, known
@@ -29,7 +29,7 @@ _FACTORY = re.compile(r"(?P<source>[^@]+):(?P<name>[A-Za-z_]\w*)(@(?P<weights>.+
 class DerainerPlan:
     """A derainer that can be loaded, and all that decides what it does."""
 
-    name: str
+    method: str
     """As in records: ``granet``, ``granet@1f2e3d4c``, ``mine``."""
     key: dict[str, Any]
     weights_sha256: str | None
@@ -50,17 +50,21 @@ class DerainerPlan:
     said: str | None = None
     """Which of our weights these are, and for what they stand in."""
 
+    @property
+    def name(self) -> str:
+        """As tables and files spell it, with its stage."""
+        return self.method if self.stage is None else f"{self.method}/{self.stage}"
+
 
 @dataclass(frozen=True)
 class Loader:
     """Makes a derainer on a device."""
 
-    build: Callable[[str, str], Restorer]
-    """Function of (device, dtype)."""
+    build: Callable[[Placement], Restorer]
     name: str
     may_enlarge: bool = False
 
-    def __call__(self, device: str, dtype: str, tile_px: int | None = None) -> Restorer:
+    def __call__(self, place: Placement) -> Restorer:
         """The derainer, placed.
 
         Raises:
@@ -70,15 +74,17 @@ class Loader:
         from derainers.chain import Chain
         from derainers.derainer import Derainer
 
-        restorer: Restorer = self.build(device, dtype)
+        restorer: Restorer = self.build(place)
         if isinstance(restorer, Derainer):
-            restorer = restorer.to(device, dtype)
+            restorer = restorer.to(place.device, place.dtype)
             if restorer.scale != 1 and not self.may_enlarge:
                 raise DerainerError(
                     f"derainer {self.name} enlarges images {restorer.scale} times: "
                     f"use it behind another, as half:A+{self.name}"
                 )
-        return restorer.in_tiles(tile_px) if isinstance(restorer, Chain | Derainer) else restorer
+        if isinstance(restorer, Chain | Derainer):
+            return restorer.in_tiles(place.tile_px)
+        return restorer
 
 
 def sources_of(word: str) -> list[str]:
@@ -116,19 +122,18 @@ def derainer_plan(word: str, own: Mapping[str, Any], dataset: Dataset) -> Derain
 def stage_plan(plan: DerainerPlan, stage: str) -> DerainerPlan:
     """An intermediate output of a derainer as one of its own: ``granet/coarse``."""
 
-    def build(device: str, dtype: str) -> Restorer:
+    def build(place: Placement) -> Restorer:
         from derainers.derainer import Derainer, stage_of
 
-        whole = plan.load.build(device, dtype)
+        whole = plan.load.build(place)
         assert isinstance(whole, Derainer)
         return stage_of(whole, stage)
 
-    name = f"{plan.name}/{stage}"
     return DerainerPlan(
-        name,
+        plan.method,
         {**plan.key, "stage": stage},
         plan.weights_sha256,
-        Loader(build, name),
+        Loader(build, f"{plan.method}/{stage}"),
         plan.rain_families,
         plan.images,
         stage=stage,
@@ -168,10 +173,10 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         said = f"{ours}; {said}" if said else ours
     trained = card.get("trained_on", {}) if file else {"rain_families": [], "datasets": []}
     return DerainerPlan(
-        name=f"{name}@{weights[:8]}" if given and weights else name,
-        key={"name": name, "version": row.version, "weights": weights},
+        method=f"{name}@{weights[:8]}" if given and weights else name,
+        key={"name": name, "version": row.version, "weights": weights, **keys.named(row.origin)},
         weights_sha256=weights,
-        load=Loader(lambda device, dtype: row.build(file), name),
+        load=Loader(lambda _: row.build(file), name),
         rain_families=trained_on.rain_families(trained),
         images=trained_on.images(trained),
         is_identity=name == "identity",
@@ -185,10 +190,10 @@ def _handed_over(name: str, value: Any) -> DerainerPlan:
     """A derainer handed over in Python."""
     from harness.plan.user_code import own_derainer
 
-    if "|" in name or name in DERAINERS:
-        raise UsageError(f"derainers: '{name}' is taken or holds '|': choose another name")
+    if name in DERAINERS or not name:
+        raise UsageError(f"derainers: '{name}' is taken, or no name: choose another")
     restorer, key, weights = own_derainer(name, value)
-    load = Loader(lambda device, dtype: restorer, name)
+    load = Loader(lambda _: restorer, name)
     return DerainerPlan(name, key, weights, load, None, None, is_foreign=True)
 
 
@@ -207,7 +212,7 @@ def _factory(source: str, name: str, given: str | None) -> DerainerPlan:
         f"{label}@{weights[:8]}" if weights else label,
         {**key, "code": code},
         weights or own_weights,
-        Loader(lambda device, dtype: restorer, label),
+        Loader(lambda _: restorer, label),
         None,
         None,
         is_foreign=True,
@@ -221,7 +226,7 @@ def _onnx(file: Path) -> DerainerPlan:
     _require(file, "ONNX file", "give the path of one")
     digests = [keys.file_sha256(part) for part in onnx_files(file)]
     key = {"onnx": digests, "versions": about.versions(("onnxruntime",))}
-    load = Loader(partial(onnx_derainer, file), file.stem)
+    load = Loader(lambda place: onnx_derainer(file, place.device, place.dtype), file.stem)
     name = f"{file.stem}@{digests[0][:8]}"
     return DerainerPlan(name, key, digests[0], load, None, None, is_foreign=True)
 
@@ -233,7 +238,7 @@ def _spandrel(file: Path) -> DerainerPlan:
     _require(file, "spandrel: weight file", "give one as spandrel:FILE")
     weights = keys.file_sha256(file)
     key = {"spandrel": weights, "versions": about.versions(("spandrel",))}
-    load = Loader(lambda device, dtype: spandrel_derainer(file), file.stem)
+    load = Loader(lambda _: spandrel_derainer(file), file.stem)
     return DerainerPlan(f"{file.stem}@{weights[:8]}", key, weights, load, None, None)
 
 
@@ -250,27 +255,29 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     pairs = paired(folder, names)
     contents = sorted([sample, keys.file_sha256(file)] for sample, file in pairs.items())
     name = f"dir:{folder.resolve().name}"
-    load = Loader(lambda device, dtype: Folder(pairs), name)
+    load = Loader(lambda _: Folder(pairs), name)
     return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=(folder,))
 
 
 def _chain(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
     """``A+B``, or ``half:A+B``."""
 
-    def build(device: str, dtype: str) -> Restorer:
+    def build(place: Placement) -> Restorer:
         from derainers.chain import Chain
 
         last = len(parts) - 1 if half else None
         loaders = [
             Loader(p.load.build, p.load.name, may_enlarge=i == last) for i, p in enumerate(parts)
         ]
-        return Chain([load(device, dtype) for load in loaders], half)
+        return Chain([load(replace(place, tile_px=None)) for load in loaders], half)
 
     name = ("half:" if half else "") + "+".join(p.name for p in parts)
     weights = [p.weights_sha256 for p in parts if p.weights_sha256]
+    # Version 2: tiles reach the networks of a chain in a chain too.
+    version = {"version": 2} if any("chain" in p.key for p in parts) else {}
     return DerainerPlan(
         name,
-        {"chain": [p.key for p in parts], "half": half},
+        {"chain": [p.key for p in parts], "half": half, **version},
         "+".join(weights) or None,
         Loader(build, name),
         _union([p.rain_families for p in parts]),

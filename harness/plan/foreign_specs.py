@@ -7,6 +7,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from datasets.rows import DATASETS
 from harness.plan import keys
 from harness.plan.derainers import sources_of
 from harness.plan.networks import source_of
@@ -50,7 +51,8 @@ def spec_again(
 
 def _require_no_place(name: str, fields: Mapping[str, Any]) -> None:
     """Refuse to write or connect where the file says; scenes are rendered into their data root."""
-    renders = fields.get("dataset") == "streetsim"
+    row = DATASETS.get(str(fields.get("dataset")))
+    renders = row is not None and row.is_rendered
     for key in (*TYPED, *(["data_root"] if renders else [])):
         default = RunSpec.model_fields[key].default
         if fields.get(key, default) != default:

@@ -46,6 +46,11 @@ class Pattern:
         return hashlib.sha256((text + self._end).encode()).hexdigest()
 
 
+def named(origin: str | None) -> dict[str, str]:
+    """What a row of an installed package adds to a key; rows of ours add nothing."""
+    return {} if origin is None else {"package": origin}
+
+
 def file_sha256(path: Path) -> str:
     """Digest of a file's bytes."""
     with path.open("rb") as file:

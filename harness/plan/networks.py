@@ -25,6 +25,7 @@ from tasks.models import (
     TRAINED_ON,
     WEIGHTS,
 )
+from tasks.rows import TASKS
 
 if TYPE_CHECKING:
     from tasks.task import Task
@@ -110,41 +111,16 @@ def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None = 
     Raises:
         UsageError: If the data set lacks the labels that the task compares with.
     """
-    from tasks.detection import Detection
-    from tasks.instance import Instance
-    from tasks.semantic import Semantic
-
-    labelled = [s for s in dataset.samples if s.labels is not None]
-    mapped = [s for s in dataset.samples if s.label_map_path is not None]
-    have = {"detection": labelled, "semantic": mapped}
-    have["instance"] = [
-        s
-        for s in labelled
-        if s.annotations is not None and (s.annotations.masks or not len(s.annotations.categories))
-    ]
-    if (labelled or mapped) and len(have[name]) < len(dataset.samples):
-        what = {"detection": "boxes", "instance": "masks", "semantic": "label maps"}[name]
+    row = TASKS[name]
+    samples = dataset.samples
+    has_some = any(each.has_labels(s) for each in TASKS.values() for s in samples)
+    lacking = sum(not row.has_labels(s) for s in samples)
+    if has_some and lacking:
         raise UsageError(
-            f"--task {name}: {dataset.name} {dataset.split} lacks {what} of "
-            f"{len(dataset.samples) - len(have[name])} of its {len(dataset.samples)} images: "
-            "name another task or data set"
+            f"--task {name}: {dataset.name} {dataset.split} lacks {row.labels} of {lacking} of its "
+            f"{len(samples)} images: name another task or data set"
         )
-    if name == "semantic":
-        return Semantic(dataset.classes, build)
-    if name == "instance":
-        return Instance(dataset.categories, build)
-    return Detection(dataset.categories, build)
-
-
-def evidence_version(name: str) -> int:
-    """The version of a task's evidence."""
-    from tasks import detection, instance, semantic
-
-    return {
-        "detection": detection.VERSION,
-        "instance": instance.VERSION,
-        "semantic": semantic.VERSION,
-    }[name]
+    return row.make(dataset, build)
 
 
 def task_plan(name: str, network: Network, dataset: Dataset, device: str) -> TaskPlan:
@@ -153,13 +129,13 @@ def task_plan(name: str, network: Network, dataset: Dataset, device: str) -> Tas
     Raises:
         UsageError: If the data set lacks the labels that the task compares with.
     """
-    classes = dataset.classes if name == "semantic" else dataset.categories
+    row = TASKS[name]
     return TaskPlan(
         name=name,
         model=network.name,
         model_sha256=network.sha256,
-        model_key={**network.key, "categories": {str(k): v for k, v in classes.items()}},
-        evidence_version=evidence_version(name),
+        model_key={**network.key, "categories": {str(k): v for k, v in row.names(dataset).items()}},
+        evidence_version=row.version,
         task=scoring_task(name, dataset, lambda: network.build(device)),
         trained_on=network.trained_on,
     )
@@ -167,12 +143,12 @@ def task_plan(name: str, network: Network, dataset: Dataset, device: str) -> Tas
 
 def _family(task: str, file: Path) -> str:
     """The family of a file that is named alone."""
-    families = OF_CONTENT[task]
+    families = OF_CONTENT.get(task, {})
     if file.suffix not in families:
         names = [name for name, row in MODELS.items() if row.task == task]
+        alone = f"a file alone is {' or '.join(families)}; else " if families else ""
         raise UsageError(
-            f"--model {task}={file.name}: a file alone is {' or '.join(families)}; "
-            f"else say what it is, NAME@FILE: {', '.join(names)}"
+            f"--model {task}={file.name}: {alone}say what it is, NAME@FILE: {', '.join(names)}"
         )
     return families[file.suffix]
 
@@ -198,11 +174,12 @@ def _of_family(task: str, family: str, file: Path) -> Network:
         "weights": sha256,
         "options": row.options,
         "versions": about.versions(row.packages),
+        **keys.named(row.origin),
     }
     card = file.with_name(file.name + ".json")
     if card.is_file():
         key["card"] = keys.file_sha256(card)
-    name = file.stem if family in OF_CONTENT[task].values() else f"{family}@{sha256[:8]}"
+    name = file.stem if family in OF_CONTENT.get(task, {}).values() else f"{family}@{sha256[:8]}"
     trained_on = _trained_on(sha256, card)
     return Network(name, sha256, key, lambda device: row.build(file, device), trained_on)
 

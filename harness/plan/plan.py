@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
 from datasets.rain import Rain, digest
-from harness.machine.device import device_of, worker_count
+from datasets.rain.rain import origin
+from harness.machine.device import Placement, placement
 from harness.plan import keys
-from harness.plan.data import kind_of, open_dataset
+from harness.plan.data import dataset_row, kind_of, open_dataset
 from harness.plan.derainers import DerainerPlan, derainer_plan, stage_plan
 from harness.plan.manifest import manifest_of
 from harness.plan.networks import TaskPlan, network_of, task_plan
 from harness.plan.rains import rains_of
 from harness.spec import RunSpec, UsageError, known
+from reports.results.cell import NO_RAIN, Condition, Data
 from tasks import TASKS, quality
 
 
 @dataclass(frozen=True)
-class Condition:
-    """One way the images look."""
+class ConditionPlan:
+    """One way the images will look."""
 
-    rain: str
-    """Name of a rain, or ``none``."""
+    place: Condition
     derainer: DerainerPlan
+
+    @property
+    def rain(self) -> str:
+        """Name of a rain, or ``none``."""
+        return self.place.rain
 
     @property
     def is_shown(self) -> bool:
         """Whether tasks see the image; intermediate outputs are judged by quality alone."""
-        return self.derainer.stage is None
+        return self.place.stage is None
 
 
 @dataclass(frozen=True)
@@ -40,34 +46,45 @@ class Plan:
     spec: RunSpec
     dataset: Dataset
     rains: dict[str, Rain]
-    conditions: tuple[Condition, ...]
+    conditions: tuple[ConditionPlan, ...]
     tasks: tuple[TaskPlan, ...]
     metrics: tuple[str, ...]
-    device: str
-    workers: int
+    placement: Placement
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.placement.device
+
+    @property
+    def workers(self) -> int:
+        """Images at a time."""
+        return self.placement.workers
 
 
-def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
+def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = None) -> Plan:
     """Resolve every word of a spec.
 
     Args:
         spec: The run.
         own: The caller's derainers by name: modules, `Derainer`s or anything with ``restore``.
+        placed: Where it was computed, of a run that is there; None: what the spec says, here.
 
     Raises:
         UsageError: For an unknown or impossible word, with the known ones and the remedy.
         DatasetError: If the data set cannot be read.
     """
-    device = device_of(spec.device)
+    placed = placed or placement(spec)
     kind_of(spec)
     if spec.save and spec.out is None:
         raise UsageError("--save predictions needs --out, the folder to write them below")
     if spec.address is not None and spec.engine != "ray":
         raise UsageError(f"--address {spec.address} is of --engine ray: give that too")
     for task in spec.task:
-        known(task, TASKS, "task")
+        known(task, TASKS, "task", "none")
     if spec.rain is None:
-        default = "given" if spec.dataset == "pairs" or spec.pair else "photoshop-heavy"
+        brings = dataset_row(spec).brings_rain or spec.pair
+        default = "given" if brings else "photoshop-heavy"
         spec = spec.model_copy(update={"rain": (default,)})
     named = dict(pair for word in spec.rain or () for pair in rains_of(word))
     rains = {name: rain for name, rain in named.items() if rain is not None}
@@ -76,7 +93,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
     except ValueError as error:
         raise UsageError(str(error)) from error
     for task in spec.model:
-        known(task, {t: None for t in TASKS if t != "none"}, "task in --model")
+        known(task, TASKS, "task in --model")
     networks = {t: network_of(t, spec) for t in dict.fromkeys(spec.task) if t != "none"}
     dataset = open_dataset(spec)
     if "given" in named and any(s.rainy_path is None for s in dataset.samples):
@@ -88,18 +105,16 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any]) -> Plan:
             "photographs of real rain have no clean image: give --rain given alone, or leave them "
             "out with --where"
         )
-    tasks = tuple(task_plan(t, network, dataset, device) for t, network in networks.items())
+    tasks = tuple(task_plan(t, network, dataset, placed.device) for t, network in networks.items())
     conditions = _conditions(spec, own, dataset, tuple(named))
     for condition in conditions:
         _require_its_rain(condition, rains, spec.seed)
-    return Plan(
-        spec, dataset, rains, conditions, tasks, metrics, device, worker_count(spec, device)
-    )
+    return Plan(spec, dataset, rains, conditions, tasks, metrics, placed)
 
 
 def _conditions(
     spec: RunSpec, own: Mapping[str, Any], dataset: Dataset, rains: tuple[str, ...]
-) -> tuple[Condition, ...]:
+) -> tuple[ConditionPlan, ...]:
     """The clean ceiling, the rainy floors, then every derainer under every rain."""
     identity = derainer_plan("identity", {}, dataset)
     derainers = [derainer_plan(word, own, dataset) for word in dict.fromkeys(spec.derainer)]
@@ -110,27 +125,47 @@ def _conditions(
     }
     derainers = list(alike.values())
     derainers = [d for d in derainers if not d.is_identity]
-    names = [d.name for d in derainers]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(f"--derainer: two are called {twice}: rename a file or folder")
     folder = next((d.name for d in derainers if d.folders), None)
     if folder is not None and len(rains) > 1:
         raise UsageError(f"--derainer {folder}: restored images are of one rain: name one --rain")
-    falling = [r for r in rains if r != "none"]
-    conditions = [Condition("none", identity)] if dataset.has_clean else []
-    conditions += [Condition(r, identity) for r in falling]
+
+    def under(rain: str, derainer: DerainerPlan) -> ConditionPlan:
+        data = Data(dataset.name, dataset.split)
+        name, stage = derainer.method, derainer.stage
+        return ConditionPlan(Condition(data, rain, spec.seed, name, stage), derainer)
+
+    falling = [r for r in rains if r != NO_RAIN]
+    conditions = [under(NO_RAIN, identity)] if dataset.has_clean else []
+    conditions += [under(r, identity) for r in falling]
     for derainer in derainers:
-        conditions += [Condition(r, derainer) for r in rains]
+        conditions += [under(r, derainer) for r in rains]
     for word in spec.intermediate:
         having = [d for d in derainers if word in d.stages]
         if not having:
             known(word, dict.fromkeys(s for d in derainers for s in d.stages), "--intermediate")
-        conditions += [Condition(r, stage_plan(d, word)) for d in having for r in falling]
+        conditions += [under(r, stage_plan(d, word)) for d in having for r in falling]
+    _require_names(conditions)
     return tuple(conditions)
 
 
-def _require_its_rain(condition: Condition, rains: Mapping[str, Rain], seed: int) -> None:
+def _require_names(conditions: Sequence[ConditionPlan]) -> None:
+    """Refuse two derainers, or stages of them, that tables would call by one name."""
+    names = [(c.rain, c.place.name) for c in conditions]
+    twice = next((name[1] for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--derainer: two are called {twice}: rename a file or folder")
+
+
+def _added(plan: Plan) -> dict[str, Any]:
+    """What rows of installed packages add to a run's name; a plan of our own adds nothing."""
+    origins = [origin(rain) for rain in plan.rains.values()]
+    origins += [quality.metric(metric).origin for metric in plan.metrics]
+    origins += [TASKS[task.name].origin for task in plan.tasks]
+    found = sorted({each for each in origins if each is not None})
+    return {"packages": found} if found else {}
+
+
+def _require_its_rain(condition: ConditionPlan, rains: Mapping[str, Rain], seed: int) -> None:
     """Refuse a folder of restored images that says it was made of another rain."""
     for folder in condition.derainer.folders:
         made = manifest_of(folder)
@@ -150,10 +185,11 @@ def run_digest(plan: Plan, fingerprint: str) -> str:
         data=fingerprint,
         dataset=[plan.dataset.name, plan.dataset.split],
         rains={name: digest(rain) for name, rain in plan.rains.items()},
+        **_added(plan),
         conditions=[[c.rain, c.derainer.name, c.derainer.key] for c in plan.conditions],
         tasks=[[t.name, t.model_key, t.evidence_version] for t in plan.tasks],
         metrics={m: quality.version(m) for m in plan.metrics},
         seed=plan.spec.seed,
-        dtype=plan.spec.dtype,
+        dtype=plan.placement.dtype,
         device=plan.device,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from harness.plan.data import data_name
 from harness.plan.networks import TaskPlan
-from harness.plan.plan import Condition, Plan
+from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.trained_on import holds
 
 
-def seen(plan: Plan, condition: Condition, task: TaskPlan | None) -> tuple[str, ...] | None:
+def seen(plan: Plan, condition: ConditionPlan, task: TaskPlan | None) -> tuple[str, ...] | None:
     """What of a cell was trained on; None where a part of the answer is unknown."""
     derainer, marks = condition.derainer, set()
     if derainer.rain_families is None or derainer.images is None:

@@ -9,12 +9,14 @@ from typing import Any, Generic, TypeVar
 
 import datasets.image as image_io
 from datasets.rain import digest
+from datasets.rain.rain import origin
 from datasets.sample import Half, Sample
 from harness.machine import about
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
-from harness.plan.plan import Condition, Plan
+from harness.plan.plan import ConditionPlan, Plan
 from tasks import quality
+from tasks.rows import TASKS
 
 T = TypeVar("T")
 
@@ -89,8 +91,8 @@ def _image_key(sample: Sample, file: Path, half: Half | None) -> str:
 class Keyring:
     """What names the units of one condition; what they share is put into words once."""
 
-    def __init__(self, plan: Plan, condition: Condition) -> None:
-        """Of a condition of a plan."""
+    def __init__(self, plan: Plan, condition: ConditionPlan) -> None:
+        """Name the units of a condition of a plan."""
         self.plan = plan
         self.condition = condition
         self._patterns: dict[tuple[str, ...], keys.Pattern] = {}
@@ -141,19 +143,21 @@ class UnitKeys:
                     "rain": digest(plan.rains[condition.rain]),
                     "seed": plan.spec.seed,
                     "versions": about.versions(("numpy", "opencv-python")),
+                    **keys.named(origin(plan.rains[condition.rain])),
                 },
                 image=rainy,
                 **_named(self.entry.depth),
             )
         if condition.derainer.is_identity:
             return key("identity", dict, image=rainy)
-        tiling = {} if plan.spec.tile_px is None else {"tile_px": plan.spec.tile_px}
+        tile_px = plan.placement.tile_px
+        tiling = {} if tile_px is None else {"tile_px": tile_px}
         return key(
             "restored",
             lambda: {
                 **tiling,
                 "derainer": condition.derainer.key,
-                "dtype": plan.spec.dtype,
+                "dtype": plan.placement.dtype,
                 "device": plan.device,
                 "versions": about.versions(("torch", "numpy", "opencv-python")),
             },
@@ -167,7 +171,11 @@ class UnitKeys:
     def _quality(self, metric: str) -> str:
         return self.ring.key(
             "quality",
-            lambda: {"metric": metric, "version": quality.version(metric)},
+            lambda: {
+                "metric": metric,
+                "version": quality.version(metric),
+                **keys.named(quality.metric(metric).origin),
+            },
             metric,
             restored=self.restored,
             reference=self.entry.image,
@@ -190,6 +198,7 @@ class UnitKeys:
                 "task": task.name,
                 "version": task.evidence_version,
                 "versions": about.versions(("pycocotools",)),
+                **keys.named(TASKS[task.name].origin),
             },
             task.name,
             prediction=self.prediction(task, shown),
@@ -206,7 +215,7 @@ class UnitKeys:
         return self.ring.key("seconds", dict, restored=self.restored)
 
 
-def cell(plan: Plan, condition: Condition) -> str:
+def cell(plan: Plan, condition: ConditionPlan) -> str:
     """Names the file that holds a cell's predictions."""
     return keys.key(
         "cell",

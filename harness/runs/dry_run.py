@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.ledger.ledger import Ledger
-from harness.plan.plan import Condition, Plan, make_plan
+from harness.plan.plan import ConditionPlan, Plan, make_plan
 from harness.plan.unit_keys import Entry, Keyring
 from harness.runs.engine import entries_of
 from harness.spec import RunSpec
@@ -19,7 +19,7 @@ from harness.work.todo import known_units
 MEASURED = 16
 """Images whose size is looked up for the estimate of bytes."""
 PNG_BYTES_PER_PIXEL = 1.8
-"""Of derained photographs, as the cache keeps them."""
+"""What a derained photograph takes in the cache."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[Ce
 
 def _cell(
     plan: Plan,
-    condition: Condition,
+    condition: ConditionPlan,
     entries: Sequence[Entry],
     done: set[str],
     seconds: float | None,
@@ -91,7 +91,7 @@ def _cell(
 
 
 def _seconds(
-    plan: Plan, condition: Condition, entries: Sequence[Entry], ledger: Ledger
+    plan: Plan, condition: ConditionPlan, entries: Sequence[Entry], ledger: Ledger
 ) -> float | None:
     """Median time of an image under this condition, where the ledger has one."""
     ring = Keyring(plan, condition)

@@ -30,8 +30,10 @@ from harness.work.doubts import check
 from harness.work.executors import Executor, Outcomes, Threads
 from harness.work.todo import Lacking
 from harness.work.unit import Finished
-from reports.results.record import Failure
-from reports.results.results import Results, arrays_of
+from reports.results.record import ImageError
+from reports.results.results import Results
+from reports.results.written import arrays_of, to_json
+from reports.write import write
 
 Progress = Callable[[str, int, int], None]
 """Called with (condition, images done, images in all)."""
@@ -93,16 +95,16 @@ def run(
     session = _Session(plan, ledger, claims, executor, progress or (lambda *_: None))
     try:
         entries, failures = entries_of(plan)
-        check(plan, ledger)
+        said = check(plan, ledger)
         _complete(session, entries, failures)
-        plan = replace(plan, workers=executor.workers)
-        results = reduced(plan, entries, failures, ledger, started)
+        plan = replace(plan, placement=replace(plan.placement, workers=executor.workers))
+        results = reduced(plan, entries, failures, ledger, started, said)
         if spec.images:
             tasks = tuple(task.name for task in plan.tasks)
-            chosen, failed = exemplary(results.by_image, tasks), len(failures)
+            chosen, failed = exemplary(results, tasks), len(failures)
             _complete(session, entries, failures, frozenset(chosen))
             if len(failures) > failed:
-                results = reduced(plan, entries, failures, ledger, started)
+                results = reduced(plan, entries, failures, ledger, started, said)
             results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
         before = _same_as(results, ledger)
         results = before or results
@@ -118,8 +120,6 @@ def run(
         ledger.close()
         cache.trim(spec.cache_gb)
     if spec.out is not None and not (before and _is_written(before, Path(spec.out))):
-        from reports.write import write
-
         write(results, spec.out)
     return results
 
@@ -133,21 +133,21 @@ def _executor(plan: Plan, cache: ImageCache) -> Executor:
     return Actors(plan, cache)
 
 
-def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, Failure]]:
+def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, ImageError]]:
     """Samples with the digests of their files; those that cannot be read are failures."""
     entries, failures = [], {}
     for sample in plan.dataset.samples:
         try:
             entries.append(Entry.of(sample))
         except OSError as error:
-            failures[sample.id] = Failure(sample.id, "read", message(error))
+            failures[sample.id] = ImageError(sample.id, "read", message(error))
     return entries, failures
 
 
 def _complete(
     session: _Session,
     entries: Sequence[Entry],
-    failures: dict[str, Failure],
+    failures: dict[str, ImageError],
     pictured: frozenset[str] = frozenset(),
 ) -> None:
     """Compute what the ledger lacks, condition by condition; images that fail go into ``failures``.
@@ -185,14 +185,14 @@ def _complete(
 
 def _commit(
     outcomes: Outcomes,
-    failures: dict[str, Failure],
+    failures: dict[str, ImageError],
     ledger: Ledger,
     predictions: Predictions,
     lacking: Lacking,
 ) -> None:
     """Write finished images and give up the claims in one transaction; note the others."""
     finished = [o for o in outcomes if isinstance(o, Finished)]
-    failures.update({o.sample: o for o in outcomes if isinstance(o, Failure)})
+    failures.update({o.sample: o for o in outcomes if isinstance(o, ImageError)})
     if rows := [row for o in finished for row in o.predictions]:
         predictions.put(rows)
     with ledger.transaction():
@@ -205,12 +205,13 @@ def _commit(
 
 def _same_as(results: Results, ledger: Ledger) -> Results | None:
     """The run as the ledger holds it, where only the time of day has changed since."""
-    if results.provenance["dirty"] or results.run not in ledger.digests():
+    if results.provenance.dirty or results.run not in ledger.digests():
         return None
     known = load_results(ledger.workspace, results.run)
-    clock = {name: known.provenance.get(name) for name in ("finished", "elapsed_s")}
-    now = replace(results, provenance=results.provenance | clock)
-    same = now.to_json() == known.to_json() and now.gallery == known.gallery
+    then = known.provenance
+    clock = replace(results.provenance, finished=then.finished, elapsed_s=then.elapsed_s)
+    now = replace(results, provenance=clock)
+    same = to_json(now) == to_json(known) and now.gallery == known.gallery
     return known if same else None
 
 
@@ -220,11 +221,13 @@ def _is_written(results: Results, out: Path) -> bool:
         text = (out / "results.json").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
-    return text == results.to_json() and all((out / name).is_file() for name in WRITTEN)
+    return text == to_json(results) and all((out / name).is_file() for name in WRITTEN)
 
 
 def _save(results: Results, ledger: Ledger) -> None:
     """Keep the run in the ledger, so that `report` can make its pages again."""
-    gallery = json.dumps([[g.sample, g.why, g.rain, g.derainer, g.key] for g in results.gallery])
+    gallery = json.dumps(
+        [[g.sample, g.why, g.condition.rain, g.condition.name, g.key] for g in results.gallery]
+    )
     finished = datetime.now(UTC).isoformat()
-    ledger.save_run(results.run, finished, results.to_json(), pack(arrays_of(results)), gallery)
+    ledger.save_run(results.run, finished, to_json(results), pack(arrays_of(results)), gallery)

@@ -13,13 +13,10 @@ from harness.ledger.ledger import Ledger
 from harness.ledger.packed import unpack
 from harness.ledger.predictions import Predictions
 from harness.plan.networks import TaskPlan
-from harness.plan.plan import Condition, Plan
+from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, cell
 from tasks.bdd_results import write_frames
-from tasks.files import write_detections, write_label_maps
-
-_FRAMES = {"detection": "detection-bdd100k.json", "instance": "instance/bdd100k.json"}
-"""Where BDD100K's own form of the predictions goes."""
+from tasks.rows import TASKS
 
 
 def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: Path) -> None:
@@ -38,19 +35,16 @@ def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: 
         store = Predictions(ledger.workspace, cell(plan, condition))
         with contextlib.closing(store):
             for task in plan.tasks:
-                found = _predictions(plan, condition, task, entries, ledger, store)
-                if task.name == "semantic":
-                    write_label_maps(folder, found)
-                    continue
-                rows = list(found)
-                write_detections(folder, rows, masks=task.name == "instance")
-                if plan.dataset.name == "bdd100k":
-                    write_frames(folder / _FRAMES[task.name], rows, plan.dataset.categories)
+                row = TASKS[task.name]
+                row.write(folder, _predictions(plan, condition, task, entries, ledger, store))
+                if plan.dataset.name == "bdd100k" and row.frames is not None:
+                    rows = _predictions(plan, condition, task, entries, ledger, store)
+                    write_frames(folder / row.frames, rows, plan.dataset.categories)
 
 
 def _predictions(
     plan: Plan,
-    condition: Condition,
+    condition: ConditionPlan,
     task: TaskPlan,
     entries: Sequence[Entry],
     ledger: Ledger,

@@ -15,14 +15,15 @@ from harness.ledger.ledger import Ledger
 from harness.ledger.runs import load_results
 from harness.machine import about
 from harness.machine.about import PACKAGES
+from harness.machine.device import Placement
 from harness.plan.foreign_specs import spec_again
 from harness.plan.plan import Plan, make_plan
 from harness.plan.unit_keys import Entry
 from harness.scores.gallery import exemplary, gallery
 from harness.scores.reduction import reduced
 from harness.spec import UsageError
+from harness.work.doubts import doubts
 from harness.work.todo import known_units
-from reports.results.record import Failure
 from reports.results.results import Results
 
 OF_A_PART = ("shard", "max_errors", "cache_gb", "data_root", "model", "derainer")
@@ -50,30 +51,31 @@ def union(
     parts = [load_results(workspace, None) for workspace in workspaces]
     _require_all(parts)
     first = parts[0]
-    theirs, ours = first.provenance["versions"], about.versions(PACKAGES)
+    theirs, ours = first.provenance.versions, about.versions(PACKAGES)
     if theirs != ours:
         raise UsageError(
             f"the parts were made with {_listed(theirs, ours)}, here is {_listed(ours, theirs)}: "
             "report where the same versions are installed"
         )
-    whole = {**first.spec, "shard": None, "device": "cpu"}
-    plan = make_plan(spec_again(str(workspaces[0]), whole, changes, allowed), {})
-    said = plan.spec.model_copy(update={"device": first.spec["device"]})
-    made_by = {name: first.provenance[name] for name in ("device", "workers")}
-    plan = replace(plan, spec=said, **made_by)
+    whole = {**first.spec, "shard": None}
+    spec, made_by = spec_again(str(workspaces[0]), whole, changes, allowed), first.provenance
+    placed = Placement(made_by.device or "", spec.dtype, spec.tile_px, made_by.workers or 1)
+    plan = make_plan(spec, {}, placed)
     entries, failures = entries_of(plan)
     for part in parts:
-        failures |= {error["sample"]: Failure(**error) for error in part.errors}
+        failures |= {error.sample: error for error in part.errors}
     alive = [entry for entry in entries if entry.sample.id not in failures]
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         gather(workspaces, folder)
         ledger = stack.enter_context(contextlib.closing(Ledger(folder)))
         _require_complete(plan, alive, ledger)
-        results = reduced(plan, entries, failures, ledger, started)
-        computed_on = {name: first.provenance.get(name) for name in ("accelerator", "processor")}
-        results = replace(results, provenance=results.provenance | computed_on)
-        chosen = exemplary(results.by_image, tuple(task.name for task in plan.tasks))
+        results = reduced(plan, entries, failures, ledger, started, doubts(plan, ledger))
+        computed_on = replace(
+            results.provenance, accelerator=made_by.accelerator, processor=made_by.processor
+        )
+        results = replace(results, provenance=computed_on)
+        chosen = exemplary(results, tuple(task.name for task in plan.tasks))
         return replace(results, gallery=gallery(plan, ledger, entries, chosen))
 
 

@@ -11,8 +11,7 @@ from harness.ledger.ledger import Ledger
 from harness.plan.plan import Plan
 from harness.plan.unit_keys import Entry, Keyring
 from reports.results.gallery import GalleryItem
-from reports.results.record import parts_of
-from reports.results.results import ByImage
+from reports.results.results import QUALITY, Results
 
 ENDS = 2
 """Images from either end."""
@@ -20,7 +19,7 @@ SOME = 4
 """Images that are shown where there is nothing to choose them by."""
 
 
-def exemplary(by_image: ByImage, tasks: tuple[str, ...]) -> dict[str, str]:
+def exemplary(results: Results, tasks: tuple[str, ...]) -> dict[str, str]:
     """Ids of the images to show, and why each of them, in words.
 
     An image's gain is its score after deraining less its rainy score, averaged over derainers and
@@ -28,11 +27,12 @@ def exemplary(by_image: ByImage, tasks: tuple[str, ...]) -> dict[str, str]:
     rainy less clean.
 
     Args:
-        by_image: Numbers of single images.
+        results: The run, with its numbers of single images.
         tasks: In the order of the run.
     """
-    for task in (*tasks, "quality"):
-        gains, what = _gains(by_image, task)
+    by_image = results.by_image
+    for task in (*tasks, QUALITY):
+        gains, what = _gains(results, task)
         defined = np.flatnonzero(np.isfinite(gains))
         if not defined.size:
             continue
@@ -47,23 +47,24 @@ def exemplary(by_image: ByImage, tasks: tuple[str, ...]) -> dict[str, str]:
     return dict.fromkeys(by_image.samples[:SOME], "one of the first")
 
 
-def _gains(by_image: ByImage, task: str) -> tuple[NDArray[np.float64], str]:
+def _gains(results: Results, task: str) -> tuple[NDArray[np.float64], str]:
     """Each image's gain, NaN where there is none, and what changes what."""
-    cells = {parts_of(cell): v for cell, v in by_image.values.items()}
-    metrics = [c[3] for c in cells if c[2] == task]
-    metric = next((m for m in metrics if task != "quality" or m.startswith("psnr_y_db")), "")
-    shown = {c[:2]: v for c, v in cells.items() if c[2:] == (task, metric)}
-    rainy = {rain: v for (rain, derainer), v in shown.items() if derainer == "identity"}
-    derained = [
-        values - rainy[rain]
-        for (rain, derainer), values in shown.items()
-        if rain != "none" and derainer != "identity" and "/" not in derainer and rain in rainy
-    ]
-    name = {"psnr_y_db": "PSNR-Y", "miou": "mIoU", "f1": "F1"}.get(metric.partition("@")[0], "")
+    metric = results.image_metric(task)
+    if metric is None:
+        return np.zeros(0), ""
+    row = results.metrics[metric]
+    sign = 1 if row.higher_is_better else -1
+    shown = {
+        cell.condition: sign * values
+        for cell, values in results.by_image.values.items()
+        if (cell.task, cell.metric) == (task, metric)
+    }
+    wet = {c: v for c, v in shown.items() if not c.is_dry}
+    derained = [v - shown[c.rainy] for c, v in wet.items() if c.is_restored and c.rainy in shown]
     if derained:
-        return _mean(derained), f"deraining changes {name}"
-    fallen = [v - rainy["none"] for r, v in rainy.items() if r != "none" and "none" in rainy]
-    return _mean(fallen), f"rain changes {name}"
+        return _mean(derained), f"deraining changes {row.title}"
+    fallen = [v - shown[c.clean] for c, v in wet.items() if c.is_input and c.clean in shown]
+    return _mean(fallen), f"rain changes {row.title}"
 
 
 def _mean(parts: list[NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -88,7 +89,8 @@ def gallery(
         units = [ring.of(found[sample]) for ring in rings]
         rows = ledger.get("pictures", [u.picture() for u in units])
         for u in units:
-            key, rain, derainer = u.picture(), u.ring.condition.rain, u.ring.condition.derainer.name
+            key = u.picture()
             if key in rows:
-                items.append(GalleryItem.of((sample, why, rain, derainer, key), rows[key]))
+                place = u.ring.condition.place
+                items.append(GalleryItem.of(sample, why, place, key, rows[key]))
     return items

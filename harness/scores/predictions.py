@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from harness.machine.about import machine
 from harness.plan import keys
 from harness.plan.data import open_dataset
-from harness.plan.networks import evidence_version, scoring_task
+from harness.plan.networks import scoring_task
 from harness.plan.unit_keys import Entry
-from harness.scores.elsewhere import by_image_of, records_of
-from harness.scores.replicates import resample_counts, sampling_units
+from harness.scores.elsewhere import Made, numbers
+from harness.scores.replicates import sampling_units
 from harness.spec import RunSpec, UsageError
+from reports.results.cell import Data
+from reports.results.provenance import Provenance
 from reports.results.results import Results
-from tasks.files import read_detections, read_label_maps
+from tasks.rows import TASKS
 
 
 def score_predictions(path: Path, spec: RunSpec) -> Results:
@@ -41,15 +39,11 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     if not path.exists():
         raise UsageError(f"--predictions {path}: no such file or folder")
     name = spec.task[0]
+    row = TASKS[name]
     whole = open_dataset(spec.model_copy(update={"limit": None}))
     dataset = whole.limited(spec.limit)
     task = scoring_task(name, dataset)
-    predictions: Mapping[str, Any]
-    if name == "semantic":
-        predictions = read_label_maps(path, dataset.samples, whole.samples)
-    else:
-        masks = name == "instance"
-        predictions = read_detections(path, whole.samples, whole.categories, masks)
+    predictions = row.read(path, dataset.samples, whole.samples, row.names(whole))
     samples = sorted(dataset.samples, key=lambda s: (len(s.id), s.id))
     with ThreadPoolExecutor(spec.workers) as pool:
         evidences = list(pool.map(lambda s: task.evidence(predictions[s.id], s), samples))
@@ -57,38 +51,27 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     fingerprint = keys.key("data", contents=contents)
     groups = [s.group for s in samples]
     units = sampling_units(groups)
-    counts = resample_counts(fingerprint, units)
-    made = f"dir:{path.resolve().name}"
-    records, draws = records_of(
-        task.reduce(evidences),
-        task.resample(evidences, counts),
-        units,
-        {"dataset": dataset.name, "split": dataset.split, "derainer": made, "task": name},
-    )
+    folder = path.resolve().name
+    data = Data(dataset.name, dataset.split)
+    made = Made(data, folder, name, [s.id for s in samples], units, fingerprint)
+    found = numbers(made, task, row.scores, evidences)
     files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
+    asked = {"rain": ["given"], "derainer": [f"dir:{folder}"], "quality": ["none"]}
     return Results(
         run=keys.key(
             "score",
             files={file.name: keys.file_sha256(file) for file in files},
             data=fingerprint,
-            task=[name, evidence_version(name)],
+            task=[name, row.version],
         ),
-        spec={**spec.public(), "rain": ["given"], "derainer": [made], "quality": ["none"]},
-        provenance=machine(time.monotonic() - started)
-        | {
-            "data_fingerprint": fingerprint,
-            "groups": len(set(units)),
-            "blocks": units != groups,
-        },
+        spec={**spec.public(), **asked},
+        provenance=Provenance(
+            **machine(time.monotonic() - started),
+            data_fingerprint=fingerprint,
+            groups=len(set(units)),
+            blocks=units != groups,
+        ),
         cost=[],
         errors=[],
-        records=sorted(records, key=lambda r: r.metric),
-        draws=draws,
-        by_image=by_image_of(
-            [s.id for s in samples], units, f"given|{made}|{name}", task.by_image(evidences)
-        ),
-        curves={
-            f"given|{made}|{name}|{metric}": curve.astype(np.float32)
-            for metric, curve in task.curves(evidences).items()
-        },
+        **vars(found),
     )

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datasets.rain import digest
 from harness.machine.about import accelerator, machine
 from harness.scores.replicates import VERSION as REPLICATES
+from reports.results.provenance import Provenance
 from tasks import quality
 
 if TYPE_CHECKING:
     from harness.plan.plan import Plan
 
 
-def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> dict[str, Any]:
+def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
     """Everything that depends on clock and host, and the digests that name the inputs."""
-    return machine(elapsed_s) | {
-        "device": plan.device,
-        "accelerator": accelerator(plan.device),
-        "workers": plan.workers,
-        "data_fingerprint": fingerprint,
-        "data_notes": list(plan.dataset.notes),
-        "weights": sorted({c.derainer.said for c in plan.conditions if c.derainer.said}),
-        "models": {t.name: t.model_sha256 for t in plan.tasks},
-        "rains": {name: digest(rain) for name, rain in plan.rains.items()},
-        "metric_versions": {
+    return Provenance(
+        **machine(elapsed_s),
+        device=plan.device,
+        accelerator=accelerator(plan.device),
+        workers=plan.workers,
+        data_fingerprint=fingerprint,
+        data_notes=tuple(plan.dataset.notes),
+        weights=tuple(sorted({c.derainer.said for c in plan.conditions if c.derainer.said})),
+        models={t.name: t.model_sha256 for t in plan.tasks},
+        rains={name: digest(rain) for name, rain in plan.rains.items()},
+        metric_versions={
             **{m: quality.version(m) for m in plan.metrics},
             **{t.name: t.evidence_version for t in plan.tasks},
             "resamples": REPLICATES,
         },
-        "protocols": quality.captions(plan.metrics),
-    }
+        protocols=quality.captions(plan.metrics),
+    )

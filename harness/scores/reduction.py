@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,32 +14,64 @@ from harness.ledger.ledger import Ledger
 from harness.ledger.packed import pack, unpack
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
-from harness.plan.plan import Condition, Plan, run_digest
+from harness.plan.plan import ConditionPlan, Plan, run_digest
+from harness.plan.rows import metric_rows, part_row, task_row
 from harness.plan.seen import seen
-from harness.plan.unit_keys import Entry, Keyring
+from harness.plan.unit_keys import Entry, Keyring, UnitKeys
+from harness.scores.parts import parts as parts_of
 from harness.scores.provenance import provenance
-from harness.scores.replicates import KEPT, VERSION, draws_for, resample_counts, sampling_units
-from harness.scores.slices import METRIC, slices
-from harness.work.doubts import doubts
+from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for, sampling_units
+from reports.results.cell import Cell, Condition
 from reports.results.correlations import correlations
 from reports.results.intervals import FEWEST, level_interval
-from reports.results.record import Failure, Record
-from reports.results.results import ByImage, Results
-from reports.results.robustness import robustness
+from reports.results.metrics import MetricRow, TaskRow
+from reports.results.record import Cost, ImageError, Record
+from reports.results.results import QUALITY, ByImage, Results
+from reports.results.robustness import with_robustness
 from tasks import quality
-from tasks.task import Evidence, Score
+from tasks import rows as tasks_of
+from tasks.rows import TASKS, ScoresRow
+from tasks.task import Evidence, Score, Scorer
 
-Counts = Callable[[], NDArray[np.int64]]
-"""How often each resampled set holds each image, drawn when first asked for."""
 NOTHING = Score(None)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What is scored of a condition: image quality, or a task."""
+
+    name: str
+    scorer: Scorer
+    row: ScoresRow
+    task: TaskPlan | None = None
+
+
+@dataclass
+class _Numbers:
+    """The numbers of some conditions."""
+
+    records: list[Record] = field(default_factory=list)
+    metrics: dict[str, MetricRow] = field(default_factory=dict)
+    draws: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
+    values: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
+    curves: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
+
+    def take(self, other: _Numbers) -> None:
+        """Add those of another condition or task."""
+        self.records += other.records
+        self.metrics |= other.metrics
+        self.draws |= other.draws
+        self.values |= other.values
+        self.curves |= other.curves
 
 
 def reduced(
     plan: Plan,
     entries: Sequence[Entry],
-    failures: Mapping[str, Failure],
+    failures: Mapping[str, ImageError],
     ledger: Ledger,
     started: float,
+    doubts: Sequence[str],
 ) -> Results:
     """The numbers of a run, from the evidence of all images that finished everywhere.
 
@@ -50,101 +81,141 @@ def reduced(
         failures: Those that failed somewhere, by id; they are left out of all cells.
         ledger: Holds the evidence of the others; keeps the replicates.
         started: When the run began, by the monotonic clock.
+        doubts: What looked wrong of derainers from elsewhere, in words.
     """
     # pycocotools breaks ties of score by the image's number, so that is the order here.
     entries = sorted(
         (e for e in entries if e.sample.id not in failures),
         key=lambda e: (len(e.sample.id), e.sample.id),
     )
-    fingerprint = keys.key("data", contents=sorted(e.content for e in entries))
-    drawn = sampling_units(groups := [e.sample.group for e in entries])
-    records: list[Record] = []
-    draws: dict[str, NDArray[np.float32]] = {}
-    curves: dict[str, NDArray[np.float32]] = {}
-    values: dict[str, NDArray[np.float32]] = {}
-    pixels: dict[str, tuple[str, ...]] = {}
-    cost: list[dict[str, Any]] = []
-    times = draws_for(len({c.derainer.name for c in plan.conditions}))
-    counts = functools.cache(lambda: resample_counts(fingerprint, drawn, times))
-    cuts = slices([e.sample for e in entries])
+    groups = [e.sample.group for e in entries]
+    sets = Resampling(
+        fingerprint=keys.key("data", contents=sorted(e.content for e in entries)),
+        units=sampling_units(groups),
+        times=draws_for(len({c.derainer.name for c in plan.conditions})),
+    )
+    parts = parts_of([e.sample for e in entries])
+    numbers = _Numbers()
+    pixels: dict[Condition, tuple[str, ...]] = {}
+    cost: list[Cost] = []
     for condition in plan.conditions:
         ring = Keyring(plan, condition)
         units = [ring.of(e) for e in entries]
         shown = ledger.get("images", [u.restored for u in units])
-        name = f"{condition.rain}|{condition.derainer.name}"
-        pixels[name] = tuple(shown[u.restored][:16] for u in units)
-        stages: list[tuple[TaskPlan | None, list[list[str]]]] = [
-            (None, [list(u.quality().values()) for u in units])
-        ]
-        if condition.is_shown:
-            stages += [(t, [[u.evidence(t, shown[u.restored])] for u in units]) for t in plan.tasks]
-        for task, wanted in stages:
-            evidences = _evidences(ledger, wanted)
-            key = {"evidence": [list(ks) for ks in wanted], "groups": drawn, "data": fingerprint}
-            key |= {"draws": times}
-            scores, samples = _scored(plan, task, evidences, counts, key, ledger)
-            for metric, score in scores.items():
-                record = _record(plan, condition, task, metric, score, drawn, samples)
-                records.append(record)
-                if metric in samples:
-                    draws[record.cell()] = samples[metric]
-            for name, places in cuts.items():
-                metric = METRIC[task.name if task else "quality"]
-                if scores.get(metric, NOTHING).value is None:
-                    continue
-                part, sample = _cut(plan, task, evidences, places, metric, counts, key, ledger)
-                of = [drawn[i] for i in places]
-                named = f"{metric}/{name}"
-                record = _record(plan, condition, task, named, part, of, {named: sample})
-                records.append(record)
-                if len(set(of)) >= FEWEST:
-                    draws[record.cell()] = sample
-            place = (condition.rain, condition.derainer.name, task.name if task else "quality")
-            alone, drawn_curves = _details(plan, task, evidences)
-            values |= {"|".join((*place, m)): v.astype(np.float32) for m, v in alone.items()}
-            curves |= {"|".join((*place, m)): v.astype(np.float32) for m, v in drawn_curves.items()}
-        seconds = sorted(ledger.get("timings", [u.timing() for u in units]).values())
-        tiles = ledger.get("tiles", [u.timing() for u in units]).values()
-        if seconds:
-            cost.append(
-                {
-                    "rain": condition.rain,
-                    "derainer": condition.derainer.name,
-                    "n": len(seconds),
-                    "median_s_per_image": float(np.median(seconds)),
-                    "workers": plan.workers,
-                    "device": plan.device,
-                    "tiled": len(tiles),
-                    "smallest_tile_px": min(tiles, default=None),
-                }
-            )
-    by_image = ByImage(tuple(e.sample.id for e in entries), tuple(drawn), values, pixels)
-    results = Results(
-        run=run_digest(plan, fingerprint),
+        pixels[condition.place] = tuple(shown[u.restored][:16] for u in units)
+        for scored in _scored(plan, condition):
+            wanted = [_evidence_keys(scored, u, shown) for u in units]
+            numbers.take(_numbers(plan, condition, scored, wanted, sets, parts, ledger))
+        cost += _cost(plan, condition, [u.timing() for u in units], ledger)
+    ids = tuple(e.sample.id for e in entries)
+    by_image = ByImage(ids, tuple(sets.units), numbers.values, pixels)
+    tasks = _tasks(plan)
+    found = Results(
+        run=run_digest(plan, sets.fingerprint),
         spec=plan.spec.public(),
-        provenance={
-            **provenance(plan, fingerprint, time.monotonic() - started),
-            "doubts": doubts(plan, ledger),
-            "groups": len(set(drawn)),
-            "blocks": drawn != groups,
-        },
+        provenance=replace(
+            provenance(plan, sets.fingerprint, time.monotonic() - started),
+            doubts=tuple(doubts),
+            groups=len(set(sets.units)),
+            blocks=sets.units != groups,
+        ),
         cost=cost,
-        errors=[
-            {"sample": f.sample, "stage": f.stage, "message": f.message}
-            for f in sorted(failures.values(), key=_order)
-        ],
-        records=sorted(records, key=_place),
-        draws=draws,
+        errors=sorted(failures.values(), key=lambda e: (e.sample, e.stage, e.message)),
+        records=sorted(numbers.records, key=_order),
+        draws=numbers.draws,
+        metrics=_ordered(numbers, tasks),
+        tasks=tasks,
         by_image=by_image,
-        curves=curves,
-        correlations=correlations(by_image, counts()) if values else [],
+        curves=numbers.curves,
+        correlations=correlations(by_image, tasks, sets.counts) if numbers.values else [],
     )
-    return replace(results, records=sorted([*records, *robustness(results)], key=_place))
+    whole = with_robustness(found)
+    return replace(whole, records=sorted(whole.records, key=_order))
 
 
-def _place(record: Record) -> tuple[str, ...]:
+def _scored(plan: Plan, condition: ConditionPlan) -> list[_Scored]:
+    """Image quality, and the tasks where they are shown the image."""
+    scorer = quality.Quality(plan.metrics, plan.dataset.has_clean)
+    found = [_Scored(QUALITY, scorer, tasks_of.QUALITY)]
+    if condition.is_shown:
+        found += [_Scored(t.name, t.task, TASKS[t.name].scores, t) for t in plan.tasks]
+    return found
+
+
+def _tasks(plan: Plan) -> dict[str, TaskRow]:
+    """The run's tasks in the order of tables."""
+    mine = {task.name for task in plan.tasks}
+    rows = {name: task_row(row.scores) for name, row in TASKS.items() if name in mine}
+    return rows | {QUALITY: task_row(tasks_of.QUALITY)}
+
+
+def _ordered(numbers: _Numbers, tasks: Mapping[str, TaskRow]) -> dict[str, MetricRow]:
+    """The rows of the metrics that the run holds, in the order of tables."""
+    held = {r.metric for r in numbers.records} | {cell.metric for cell in numbers.values}
+    of = {cell.metric: cell.task for cell in numbers.values}
+    of |= {r.metric: r.task for r in numbers.records}
+    places = list(tasks)
+    names = [name for name in numbers.metrics if name in held]
+    return {
+        name: numbers.metrics[name] for name in sorted(names, key=lambda m: places.index(of[m]))
+    }
+
+
+def _order(record: Record) -> tuple[str, ...]:
     """Where a number stands among the others."""
-    return record.task, record.metric, record.rain, record.derainer
+    return record.task, record.metric, record.rain, record.condition.name
+
+
+def _evidence_keys(scored: _Scored, unit: UnitKeys, shown: Mapping[str, str]) -> list[str]:
+    """Keys of what one image contributes."""
+    if scored.task is None:
+        return list(unit.quality().values())
+    return [unit.evidence(scored.task, shown[unit.restored])]
+
+
+def _numbers(
+    plan: Plan,
+    condition: ConditionPlan,
+    scored: _Scored,
+    wanted: Sequence[Sequence[str]],
+    sets: Resampling,
+    parts: Mapping[str, NDArray[np.int64]],
+    ledger: Ledger,
+) -> _Numbers:
+    """All numbers of one task under one condition."""
+    evidences = _evidences(ledger, wanted)
+    if not evidences:
+        return _Numbers()
+    network = None if scored.task is None else scored.task.model
+    place = Cell(condition.place, scored.name, network, "")
+    scores, drawn = scored.scorer.reduce(evidences), _draws(scored, evidences, wanted, sets, ledger)
+    rows = metric_rows(scored.row, scored.scorer.rows(), len(evidences))
+    if strange := scores.keys() - rows.keys():
+        raise ValueError(f"task {scored.name} has no row for its number {min(strange)}")
+    found = _Numbers(metrics=rows)
+    about = _About(plan, condition, scored.task)
+    for metric, score in scores.items():
+        sample = drawn.get(metric)
+        found.records.append(
+            about.record(place.of(metric), rows[metric], score, sets.units, sample)
+        )
+        if sample is not None:
+            found.draws[place.of(metric)] = sample
+    metric = scored.row.metric_of_parts
+    for label, places in parts.items() if scores.get(metric, NOTHING).value is not None else ():
+        score, sample = _part(scored, evidences, places, metric, wanted, sets, ledger)
+        name, units = f"{metric}/{label}", [sets.units[i] for i in places]
+        row = part_row(rows[metric], metric, label)
+        found.metrics[name] = row
+        found.records.append(about.record(place.of(name), row, score, units, sample))
+        if len(set(units)) >= FEWEST:
+            found.draws[place.of(name)] = sample
+    for kept, made in (
+        (found.values, scored.scorer.by_image(evidences)),
+        (found.curves, scored.scorer.curves(evidences)),
+    ):
+        kept |= {place.of(m): v.astype(np.float32) for m, v in made.items()}
+    return found
 
 
 def _evidences(ledger: Ledger, wanted: Sequence[Sequence[str]]) -> list[Evidence]:
@@ -159,62 +230,45 @@ def _evidences(ledger: Ledger, wanted: Sequence[Sequence[str]]) -> list[Evidence
     return merged
 
 
-def _scored(
-    plan: Plan,
-    task: TaskPlan | None,
+def _draws(
+    scored: _Scored,
     evidences: Sequence[Evidence],
-    counts: Counts,
-    key: Mapping[str, Any],
+    wanted: Sequence[Sequence[str]],
+    sets: Resampling,
     ledger: Ledger,
-) -> tuple[dict[str, Score], dict[str, NDArray[np.float32]]]:
-    """Scores of the set and the values on its resamples, which the ledger keeps."""
-    if not evidences:
-        return {}, {}
-    scores = task.task.reduce(evidences) if task else quality.reduce(evidences, plan.metrics)
-    if task is None and not plan.dataset.has_clean:
-        scores = {m: _without_clean(m, score) for m, score in scores.items()}
-    name = task.name if task else "quality"
+) -> dict[str, NDArray[np.float32]]:
+    """Each primary metric on the resampled sets, which the ledger keeps."""
 
     def drawn() -> dict[str, NDArray[np.float32]]:
-        values = _resampled(plan, task, evidences, counts())
+        values = scored.scorer.resample(evidences, sets.counts)
         return {metric: v.astype(np.float32) for metric, v in values.items()}
 
-    kept = keys.key("replicates", version=VERSION, kept=KEPT, task=name, **key)
-    return scores, _kept(ledger, kept, drawn)
+    named = {"version": VERSION, "kept": KEPT, "task": scored.name}
+    return _kept(ledger, keys.key("replicates", **named, **sets.key(wanted)), drawn)
 
 
-def _cut(
-    plan: Plan,
-    task: TaskPlan | None,
+def _part(
+    scored: _Scored,
     evidences: Sequence[Evidence],
     places: NDArray[np.int64],
     metric: str,
-    counts: Counts,
-    key: Mapping[str, Any],
+    wanted: Sequence[Sequence[str]],
+    sets: Resampling,
     ledger: Ledger,
 ) -> tuple[Score, NDArray[np.float32]]:
     """A metric of a part of the set, and its values on the resamples of the whole set."""
 
     def drawn() -> dict[str, NDArray[Any]]:
         once = np.ones((1, len(places)), np.int64)
-        both = np.concatenate([once, counts()[:, places]])
-        values = _resampled(plan, task, [evidences[i] for i in places], both)[metric]
+        both = np.concatenate([once, sets.counts[:, places]])
+        values = scored.scorer.resample([evidences[i] for i in places], both)[metric]
         return {"value": values[:1], "draws": values[1:].astype(np.float32)}
 
-    where = {"places": places.tolist(), "metric": metric}
-    kept = keys.key("slice", version=VERSION, **where, **key)
-    found = _kept(ledger, kept, drawn)
-    value, unit = float(found["value"][0]), "dB" if metric.endswith("_db") else "fraction"
-    missing = Score(None, unit, "nothing to count in these images")
-    return Score(value, unit) if np.isfinite(value) else missing, found["draws"]
-
-
-def _resampled(
-    plan: Plan, task: TaskPlan | None, evidences: Sequence[Evidence], counts: NDArray[np.int64]
-) -> dict[str, NDArray[np.float64]]:
-    if task is None:
-        return quality.resample(evidences, plan.metrics, counts)
-    return task.task.resample(evidences, counts)
+    named = {"version": VERSION, "places": places.tolist(), "metric": metric}
+    found = _kept(ledger, keys.key("slice", **named, **sets.key(wanted)), drawn)
+    value = float(found["value"][0])
+    missing = Score(None, "nothing to count in these images")
+    return Score(value) if np.isfinite(value) else missing, found["draws"]
 
 
 def _kept(
@@ -230,56 +284,63 @@ def _kept(
     return arrays
 
 
-def _without_clean(metric: str, score: Score) -> Score:
-    """A metric that compares, on photographs of real rain: not measured."""
-    if quality.metric(metric).reference:
-        return Score(None, score.unit, "real rain: there is no clean image")
-    return score
+@dataclass(frozen=True)
+class _About:
+    """What all numbers of a condition and task have in common."""
+
+    plan: Plan
+    condition: ConditionPlan
+    task: TaskPlan | None
+
+    def record(
+        self,
+        cell: Cell,
+        row: MetricRow,
+        score: Score,
+        units: Sequence[str],
+        sample: NDArray[np.float32] | None,
+    ) -> Record:
+        """One number with all that it belongs to."""
+        place, ci = cell.condition, None
+        if score.value is not None and sample is not None:
+            ci = level_interval(sample, score.value, len(set(units)))
+        return Record(
+            dataset=place.data.name,
+            split=place.data.split,
+            rain=place.rain,
+            derainer=place.derainer,
+            stage=place.stage,
+            weights=self.condition.derainer.weights_sha256,
+            task=cell.task,
+            model=cell.network,
+            metric=cell.metric,
+            value=score.value,
+            n=len(units),
+            ci=ci,
+            seen=seen(self.plan, self.condition, self.task),
+            seed=place.seed,
+            unit=row.unit,
+            why=score.why,
+            n_identical=score.n_identical,
+        )
 
 
-def _details(
-    plan: Plan, task: TaskPlan | None, evidences: Sequence[Evidence]
-) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """Numbers of single images and curves of the set, by metric."""
-    if not evidences:
-        return {}, {}
-    if task is None:
-        return quality.by_image(evidences, plan.metrics), {}
-    return task.task.by_image(evidences), task.task.curves(evidences)
-
-
-def _record(
-    plan: Plan,
-    condition: Condition,
-    task: TaskPlan | None,
-    metric: str,
-    score: Score,
-    groups: Sequence[str],
-    samples: Mapping[str, NDArray[np.float32]],
-) -> Record:
-    """One number with all that it belongs to."""
-    ci = None
-    if score.value is not None and metric in samples:
-        ci = level_interval(samples[metric], score.value, len(set(groups)))
-    return Record(
-        dataset=plan.dataset.name,
-        split=plan.dataset.split,
-        rain=condition.rain,
-        derainer=condition.derainer.name,
-        weights=condition.derainer.weights_sha256,
-        task=task.name if task else "quality",
-        model=task.model if task else None,
-        metric=metric,
-        value=score.value,
-        n=len(groups),
-        ci=ci,
-        seen=seen(plan, condition, task),
-        seed=plan.spec.seed,
-        unit=score.unit,
-        why=score.why,
-        n_identical=score.n_identical,
-    )
-
-
-def _order(failure: Failure) -> tuple[str, str, str]:
-    return failure.sample, failure.stage, failure.message
+def _cost(
+    plan: Plan, condition: ConditionPlan, timings: Sequence[str], ledger: Ledger
+) -> list[Cost]:
+    """What deraining took, where the ledger knows it."""
+    seconds = sorted(ledger.get("timings", timings).values())
+    tiles = ledger.get("tiles", timings).values()
+    if not seconds:
+        return []
+    return [
+        Cost(
+            condition=condition.place,
+            n=len(seconds),
+            median_s_per_image=float(np.median(seconds)),
+            workers=plan.workers,
+            device=plan.device,
+            tiled=len(tiles),
+            smallest_tile_px=min(tiles, default=None),
+        )
+    ]

@@ -6,6 +6,9 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,3 +78,29 @@ def resample_counts(
         drawn = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
         counts[b] = drawn[member]
     return counts
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Which images are reduced, and how they are drawn."""
+
+    fingerprint: str
+    """Digest of images and labels."""
+    units: list[str]
+    """What each image is drawn with."""
+    times: int
+    """Resampled sets."""
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """How often each resampled set holds each image, ``(B, n)``; drawn when first asked for."""
+        return resample_counts(self.fingerprint, self.units, self.times)
+
+    def key(self, wanted: Sequence[Sequence[str]]) -> dict[str, Any]:
+        """What names the values on these resampled sets, with the evidence they are made of."""
+        return {
+            "evidence": [list(keys_of_image) for keys_of_image in wanted],
+            "groups": self.units,
+            "data": self.fingerprint,
+            "draws": self.times,
+        }

@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from datasets.folder import by_stem
 from datasets.image import NDArrayByte, decode
 from harness.machine.about import machine
 from harness.machine.disk import message
 from harness.plan import keys
-from harness.scores.elsewhere import by_image_of, records_of
-from harness.scores.replicates import resample_counts
+from harness.scores.elsewhere import Made, numbers
 from harness.spec import UsageError
-from reports.results.record import Failure, Record
-from reports.results.results import Results
+from reports.results.cell import Data
+from reports.results.provenance import Provenance
+from reports.results.record import ImageError
+from reports.results.results import QUALITY, Results
 from tasks import quality
+from tasks import rows as tasks_of
 from tasks.task import Evidence
 
 
@@ -52,7 +51,7 @@ def score_quality(
     pairs = _pairs(restored, reference)
     with ThreadPoolExecutor(workers) as pool:
         outcomes = list(pool.map(lambda stem: _evidence(stem, *pairs[stem], metrics), pairs))
-    failures = [o for o in outcomes if isinstance(o, Failure)]
+    failures = [o for o in outcomes if isinstance(o, ImageError)]
     failed = {f.sample for f in failures}
     kept = {stem: pair for stem, pair in pairs.items() if stem not in failed}
     digests = {
@@ -61,10 +60,11 @@ def score_quality(
     }
     # Only the clean images: folders scored against the same ones are compared draw by draw.
     fingerprint = keys.key("data", contents=[[stem, d[1]] for stem, d in digests.items()])
-    where = _name(reference or restored), f"dir:{_name(restored)}"
-    evidences = [o for o in outcomes if not isinstance(o, Failure)]
-    records, draws = _records(evidences, metrics, fingerprint, list(kept), where)
-    values = quality.by_image(evidences, metrics)
+    folder = _name(restored)
+    data = Data("folder", _name(reference or restored))
+    made = Made(data, folder, QUALITY, list(kept), list(kept), fingerprint)
+    evidences = [o for o in outcomes if not isinstance(o, ImageError)]
+    found = numbers(made, quality.Quality(metrics), tasks_of.QUALITY, evidences)
     return Results(
         run=keys.key(
             "score",
@@ -73,21 +73,22 @@ def score_quality(
         ),
         spec={
             "dataset": "folder",
-            "split": where[0],
+            "split": data.split,
             "rain": ["given"],
-            "derainer": [where[1]],
+            "derainer": [f"dir:{folder}"],
             "task": ["quality"],
             "quality": list(words),
             "protocol": list(protocols),
             "seed": 0,
         },
-        provenance=machine(time.monotonic() - started)
-        | {"data_fingerprint": fingerprint, "protocols": quality.captions(metrics)},
+        provenance=Provenance(
+            **machine(time.monotonic() - started),
+            data_fingerprint=fingerprint,
+            protocols=quality.captions(metrics),
+        ),
         cost=[],
-        errors=[{"sample": f.sample, "stage": f.stage, "message": f.message} for f in failures],
-        records=sorted(records, key=lambda r: r.metric),
-        by_image=by_image_of(list(kept), list(kept), f"given|{where[1]}|quality", values),
-        draws=draws,
+        errors=failures,
+        **vars(found),
     )
 
 
@@ -127,13 +128,13 @@ def _pairs(restored: Path, reference: Path | None) -> dict[str, tuple[Path, Path
 
 def _evidence(
     stem: str, restored: Path, reference: Path | None, metrics: Sequence[str]
-) -> Evidence | Failure:
+) -> Evidence | ImageError:
     """What one pair gives; a damaged image is a failure, a wrong size the user's mistake."""
     try:
         judged = decode(restored.read_bytes(), restored.name)
         clean = decode(reference.read_bytes(), reference.name) if reference else None
     except (OSError, ValueError) as error:
-        return Failure(stem, "decode", message(error))
+        return ImageError(stem, "decode", message(error))
     if clean is not None and clean.shape != judged.shape:
         raise UsageError(
             f"{stem}: sizes differ: restored {_size(judged)}, reference {_size(clean)}"
@@ -148,23 +149,3 @@ def _size(image: NDArrayByte) -> str:
 def _name(folder: Path) -> str:
     """A folder's own name: no path of this machine leaves in a result."""
     return folder.resolve().name
-
-
-def _records(
-    evidences: Sequence[Evidence],
-    metrics: Sequence[str],
-    fingerprint: str,
-    stems: Sequence[str],
-    where: tuple[str, str],
-) -> tuple[list[Record], dict[str, NDArray[np.float32]]]:
-    """Numbers of the set, and their values on its resamples by cell."""
-    if not evidences:
-        return [], {}
-    counts = resample_counts(fingerprint, stems)
-    of = {"dataset": "folder", "split": where[0], "derainer": where[1], "task": "quality"}
-    return records_of(
-        quality.reduce(evidences, metrics),
-        quality.resample(evidences, metrics, counts),
-        stems,
-        of,
-    )

@@ -16,7 +16,7 @@ from derainers import DERAINERS
 from derainers.shards import card_file
 from harness.machine.device import device_of
 from harness.plan import keys
-from harness.plan.data import data_name, open_splits
+from harness.plan.data import data_name, dataset_row, open_splits
 from harness.plan.rains import rains_of
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import ScoreCurve
@@ -91,7 +91,7 @@ def train_derainer(
         raise UsageError(f"--vgg {options.vgg}: no such file")
     if recipe.perceptual and options.vgg is None:
         say(f"{name} is trained without its perceptual term: --vgg FILE gives VGG16's weights")
-    if spec.split is None and spec.dataset not in ("folder", "pairs"):
+    if spec.split is None and not dataset_row(spec).is_folder:
         spec = spec.model_copy(update={"split": "train"})
     dataset = _dataset(spec, rains)
     photographs = choose(dataset, recipe, options.exclude)
@@ -263,7 +263,7 @@ def _recipe(name: str, spec: RunSpec, options: Options) -> Recipe:
 
 def _rains(spec: RunSpec) -> dict[str, Rain | None]:
     """The rains by name, ``none`` among them; nothing where the set's own is trained on."""
-    words = spec.rain or (("given",) if spec.dataset == "pairs" else MIXTURE)
+    words = spec.rain or (("given",) if dataset_row(spec).brings_rain else MIXTURE)
     named = dict(pair for word in words for pair in rains_of(word))
     if named == {"given": None}:
         return {}

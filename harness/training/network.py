@@ -13,7 +13,7 @@ from typing import Any
 
 from datasets.sample import Dataset, DatasetError, Sample
 from harness.machine.device import device_of, training_dtype
-from harness.plan.data import open_splits
+from harness.plan.data import dataset_row, open_splits
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import LossCurve
 from harness.training.folder import (
@@ -26,9 +26,6 @@ from harness.training.folder import (
 
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
-
-SPLITS = {"streetsim": "train:2400+train-720p:300"}
-"""What is trained on where no split is named; ``train`` elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ def train_network(
     """
     job = NETWORKS[name]
     recipe = job.recipe(spec, epochs)
-    split = spec.split or SPLITS.get(spec.dataset or "", "train")
+    split = spec.split or dataset_row(spec).training_split
     dataset = open_splits(spec.model_copy(update={"task": tuple(job.models), "split": split}))
     _require_labels(job, dataset, recipe.batch)
     out.mkdir(parents=True, exist_ok=True)

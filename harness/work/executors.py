@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,14 +15,15 @@ from typing import Protocol
 from harness.ledger.images import ImageCache
 from harness.ledger.predictions import Predictions
 from harness.machine.device import one_thread_each
-from harness.plan.plan import Condition, Plan
+from harness.plan.networks import TaskPlan
+from harness.plan.plan import ConditionPlan, Plan
 from harness.work.todo import Chunk
 from harness.work.unit import Finished, Worker
-from reports.results.record import Failure
+from reports.results.record import ImageError
 
 Call = tuple[Chunk, dict[str, str], frozenset[str]]
 """What `harness.work.unit.Worker.run` is given."""
-Outcomes = list[Finished | Failure]
+Outcomes = list[Finished | ImageError]
 Work = Callable[[Iterator[Call]], Iterator[Outcomes]]
 """Computes calls; yields outcomes as they come, in any order, together what is there together."""
 
@@ -35,7 +37,7 @@ class Executor(Protocol):
         ...
 
     def work(
-        self, condition: Condition, predictions: Predictions, pictured: frozenset[str]
+        self, condition: ConditionPlan, predictions: Predictions, pictured: frozenset[str]
     ) -> Work:
         """Load what a condition needs.
 
@@ -51,14 +53,29 @@ class Executor(Protocol):
         ...
 
 
+class PerThread:
+    """A copy of the tasks for each thread: some networks keep state in a forward."""
+
+    def __init__(self, tasks: tuple[TaskPlan, ...]) -> None:
+        """Take the tasks, whose networks are loaded before a thread first asks."""
+        self._tasks, self._local = tasks, threading.local()
+
+    def __call__(self) -> tuple[TaskPlan, ...]:
+        """The calling thread's own."""
+        if not hasattr(self._local, "tasks"):
+            self._local.tasks = copy.deepcopy(self._tasks)
+        own: tuple[TaskPlan, ...] = self._local.tasks
+        return own
+
+
 class Threads:
     """Threads of this process, which share a derainer's weights; an `Executor`."""
 
     def __init__(self, plan: Plan, cache: ImageCache) -> None:
-        """Of one run."""
+        """Start the threads of one run."""
         self._plan, self._cache = plan, cache
         self._threads = ThreadPoolExecutor(plan.workers)
-        self._own = threading.local()
+        self._networks = PerThread(plan.tasks)
 
     @property
     def workers(self) -> int:
@@ -66,13 +83,14 @@ class Threads:
         return self._plan.workers
 
     def work(
-        self, condition: Condition, predictions: Predictions, pictured: frozenset[str]
+        self, condition: ConditionPlan, predictions: Predictions, pictured: frozenset[str]
     ) -> Work:
         """Load the derainer and the tasks' networks, once for all threads."""
         with one_thread_each(self._plan.device):
             for task in self._plan.tasks if condition.is_shown else ():
                 task.task.load()
-            worker = Worker(self._plan, condition, self._cache, predictions, pictured, self._own)
+            kept = self._cache, predictions
+            worker = Worker(self._plan, condition, *kept, pictured, self._networks)
         return partial(self._parallel, worker)
 
     def close(self) -> None:

@@ -1,182 +1,72 @@
-"""The images of one unit of work, each made when it is first asked for."""
+"""The picture of one image that is kept for the page, with what the tasks saw in it."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import logging
-import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 import datasets.image as image_io
 from datasets import draw
-from datasets.image import NDArrayByte, NDArrayFloat
-from datasets.rain import RainyImage, generator
-from harness.ledger.images import Images
-from harness.plan import keys
+from datasets.image import NDArrayByte
 from harness.plan.networks import TaskPlan
-from harness.plan.unit_keys import Entry, Keyring, once
-from tasks import quality
-from tasks.task import Evidence
+from harness.plan.plan import Plan
+from harness.work.scene import Scene
 
-_log = logging.getLogger(__name__)
 PICTURE_PX = 640
 """Longest side of a picture with coloured labels."""
+Box = tuple[float, float, float, float, float, str]
+"""Left, top, right, bottom in pixels, confidence and class."""
 
 
-class Pictures:
-    """The images of one unit, each made when it is first asked for."""
+@dataclass(frozen=True)
+class Seen:
+    """What task networks saw in one image."""
 
-    def __init__(self, ring: Keyring, entry: Entry, restorer: Any, cache: Images) -> None:
-        self.entry = entry
-        self.keys = ring.of(entry)
-        self.stage = "read"
-        self.shown: str | None = None
-        self.seconds: float | None = None
-        self.tiled_px: int | None = None
-        self._boxes: list[tuple[float, float, float, float, float, str]] = []
-        self._labels: dict[str, NDArrayByte] = {}
-        self._plan, self._condition = ring.plan, ring.condition
-        self._restorer, self._cache = restorer, cache
+    boxes: tuple[Box, ...] = ()
+    colours: Mapping[str, NDArrayByte] = field(default_factory=dict)
+    """Label of every pixel, by task."""
 
-    @once
-    def clean(self) -> NDArrayByte:
-        """The photograph."""
-        self.stage = "decode"
-        return self.entry.sample.image()
+    def also(self, task: TaskPlan, prediction: Any) -> Seen:
+        """With what one more task's network saw."""
+        boxes, colours = task.task.boxes(prediction), task.task.colours(prediction)
+        more = {} if colours is None else {task.name: colours}
+        return Seen(tuple(boxes) or self.boxes, {**self.colours, **more})
 
-    @once
-    def rainy(self) -> NDArrayByte:
-        """The photograph under the condition's rain."""
-        if self._condition.rain == "none":
-            return self.clean
-        if self._condition.rain == "given":
-            self.stage = "decode"
-            return self.entry.sample.given_rain()
-        clean, depth = self.clean, self.entry.sample.depth_m()
-        self.stage = "rain"
-        rain = self._plan.rains[self._condition.rain]
-        rng = generator(self._plan.spec.seed, rain, self.entry.sample.id)
-        rendered: RainyImage = rain.render(clean, rng, depth)
-        return rendered.image
 
-    @once
-    def reference(self) -> NDArrayByte:
-        """What the derainer should have made: the photograph; of a mask of rain, the rain."""
-        if self._condition.derainer.stage != "mask":
-            return self.clean
-        # Where the rain darkened, a mask that is stored as an image holds nothing.
-        return np.where(self.rainy > self.clean, self.rainy - self.clean, 0).astype(np.uint8)
+def picture(scene: Scene, image: NDArrayByte, seen: Seen) -> bytes:
+    """Picture, boxes and coloured labels for the page: a line of JSON, then the JPEG.
 
-    def judge(self, image: NDArrayByte | NDArrayFloat, metrics: list[str]) -> Evidence:
-        """Each metric of an image; NaN of those that need a clean image where there is none."""
-        if self.entry.sample.has_clean:
-            return quality.evidence(self.reference, image, metrics)
-        alone = [m for m in metrics if not quality.metric(m).reference]
-        absent = {m: np.array(np.nan) for m in metrics if m not in alone}
-        return {**quality.evidence(None, image, alone), **absent}
+    Args:
+        scene: The image before it was derained.
+        image: What the tasks were shown.
+        seen: What they saw.
+    """
+    plan, sample = scene.plan, scene.entry.sample
+    height, width = image.shape[:2]
+    labelled = {}
+    for name, labels in seen.colours.items():
+        coloured = image.copy()
+        draw.tint_classes(coloured, labels)
+        labelled[name] = _inline(coloured)
+    is_first = scene.condition == plan.conditions[0]
+    head = {
+        "width": width,
+        "height": height,
+        "boxes": seen.boxes,
+        "labelled": labelled,
+        "truth": next(filter(None, (task.task.truth(sample) for task in plan.tasks)), []),
+        "truths": _truths(plan, scene, image) if is_first else {},
+    }
+    return json.dumps(head).encode() + b"\n" + image_io.encode_jpeg(image, 90)
 
-    @once
-    def exact(self) -> NDArrayFloat:
-        """What the derainer returned, before it is rounded."""
-        from derainers.chain import restored
 
-        rainy = self.rainy
-        self.stage = "derain"
-        start = time.perf_counter()
-        made = restored(self._restorer, rainy, self.entry.sample.id)
-        image = np.asarray(made.image, np.float32)
-        self.seconds, self.tiled_px = time.perf_counter() - start, made.tile_px
-        if image.shape != rainy.shape:
-            raise ValueError(f"the derainer made {image.shape} of {rainy.shape}")
-        if not np.isfinite(image).all():
-            raise ValueError("the derainer returned non-finite values")
-        return image
-
-    @once
-    def restored(self) -> NDArrayByte:
-        """What the tasks are shown: derained and rounded to bytes, or what the cache has kept."""
-        if self._condition.derainer.is_identity:
-            return self.rainy
-        kept = self._cached()
-        if kept is not None:
-            return kept
-        image = image_io.round_to_bytes(self.exact)
-        if self.shown not in (None, keys.pixels_sha256(image)):
-            raise ValueError(
-                "derained again, the image is another than the ledger knows (other hardware?): "
-                "use a fresh --workspace"
-            )
-        self._cache.write(self.keys.restored, image_io.encode_png(image))
-        return image
-
-    def _cached(self) -> NDArrayByte | None:
-        """The image in the cache, unless its pixels are not those the ledger knows; says so."""
-        data = None if self.shown is None else self._cache.read(self.keys.restored)
-        if data is None:
-            return None
-        with contextlib.suppress(image_io.UnreadableImageError):
-            image = image_io.decode(data, "cached image")
-            if keys.pixels_sha256(image) == self.shown:
-                return image
-        place = (self.entry.sample.id, self._condition.rain, self._condition.derainer.name)
-        _log.warning("%s (%s, %s): the cached image is damaged and made again", *place)
-        return None
-
-    def draw(self, task: TaskPlan, prediction: Any) -> None:
-        """Keep what a task network saw, for the page."""
-        self._boxes = task.task.boxes(prediction) or self._boxes
-        labels = task.task.colours(prediction)
-        if labels is not None:
-            self._labels[task.name] = labels
-
-    def jpeg(self) -> bytes:
-        """Picture, boxes and coloured labels for the page: a line of JSON, then the JPEG."""
-        image = self.restored
-        self.stage = "picture"
-        height, width = image.shape[:2]
-        labelled = {}
-        for name, labels in self._labels.items():
-            picture = image.copy()
-            draw.tint_classes(picture, labels)
-            labelled[name] = _inline(picture)
-        names = self._plan.dataset.categories
-        labels_of = self.entry.sample.annotations if self._boxes_are_judged() else None
-        head = {
-            "width": width,
-            "height": height,
-            "boxes": self._boxes,
-            "labelled": labelled,
-            "truth": []
-            if labels_of is None
-            else [
-                [*map(float, box), names[int(category)]]
-                for box, category in zip(labels_of.boxes_xyxy_px, labels_of.categories, strict=True)
-            ],
-            "truths": {name: _inline(picture) for name, picture in self._truths(image).items()},
-        }
-        return json.dumps(head).encode() + b"\n" + image_io.encode_jpeg(image, 90)
-
-    def _boxes_are_judged(self) -> bool:
-        return any(task.name != "semantic" for task in self._plan.tasks)
-
-    def _truths(self, image: NDArrayByte) -> dict[str, NDArrayByte]:
-        """What the tasks that colour pixels should have found, on the first condition's image."""
-        if self._condition != self._plan.conditions[0]:
-            return {}
-        sample, tasks = self.entry.sample, {task.name for task in self._plan.tasks}
-        pictures = {}
-        if "instance" in tasks and sample.annotations is not None:
-            pictures["instance"] = draw.drawn(
-                image, sample.annotations, self._plan.dataset.categories
-            )
-        if "semantic" in tasks and sample.label_map_path is not None:
-            pictures["semantic"] = image.copy()
-            draw.tint_classes(pictures["semantic"], sample.label_map())
-        return pictures
+def _truths(plan: Plan, scene: Scene, image: NDArrayByte) -> dict[str, str]:
+    """What the tasks that colour pixels should have found."""
+    pictures = {t.name: t.task.labelled(image, scene.entry.sample) for t in plan.tasks}
+    return {name: _inline(shown) for name, shown in pictures.items() if shown is not None}
 
 
 def _inline(picture: NDArrayByte) -> str:

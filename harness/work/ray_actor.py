@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,7 +22,7 @@ class Unit:
     """A call of a worker, with what it would else look up in the workspace."""
 
     place: int
-    """Of the condition in the plan."""
+    """Where the condition stands in the plan."""
     entries: Sequence[Entry]
     shown: dict[str, str]
     have: frozenset[str]
@@ -98,12 +97,11 @@ class Actor:
         self._luggage = Luggage()
         self._loaded: tuple[int, frozenset[str]] | None = None
         self._worker: Worker | None = None
-        self._own = threading.local()
         self._said = _Said()
         logging.getLogger("harness").addHandler(self._said)
 
     def versions(self) -> dict[str, str | None]:
-        """Of the packages that decide results."""
+        """The versions of the packages that decide results."""
         return about.versions(PACKAGES)
 
     def run(self, unit: Unit) -> Answer:
@@ -126,7 +124,9 @@ class Actor:
         condition = plan.conditions[unit.place]
         for task in plan.tasks if condition.is_shown else ():
             task.task.load()
-        self._own.tasks = plan.tasks  # the only thread here needs no copy
         luggage = self._luggage
-        self._worker = Worker(plan, condition, luggage, luggage, unit.pictured, self._own)
+        # The only thread here needs no copy of the tasks' networks.
+        self._worker = Worker(
+            plan, condition, luggage, luggage, unit.pictured, networks=lambda: plan.tasks
+        )
         self._loaded = (unit.place, unit.pictured)

@@ -26,12 +26,12 @@ from harness.ledger.images import ImageCache
 from harness.ledger.predictions import Predictions
 from harness.machine import about
 from harness.machine.about import PACKAGES
-from harness.plan.plan import Condition, Plan
+from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring
 from harness.spec import UsageError
 from harness.work.executors import Call, Outcomes, Work
 from harness.work.ray_actor import Actor, Answer, Unit
-from reports.results.record import Failure
+from reports.results.record import ImageError
 
 _log = logging.getLogger(__name__)
 LOSSES = 3
@@ -55,7 +55,7 @@ class Actors:
     """Actors on a Ray cluster; a `harness.work.executors.Executor`."""
 
     def __init__(self, plan: Plan, cache: ImageCache) -> None:
-        """Of one run; Ray is started when there is something to compute.
+        """Serve one run; Ray is started when there is something to compute.
 
         Raises:
             UsageError: If Ray is not installed.
@@ -77,7 +77,7 @@ class Actors:
         return self._workers
 
     def work(
-        self, condition: Condition, predictions: Predictions, pictured: frozenset[str]
+        self, condition: ConditionPlan, predictions: Predictions, pictured: frozenset[str]
     ) -> Work:
         """Start Ray and the actors, if they are not yet there; they load models by themselves."""
         if self._session is None:
@@ -124,7 +124,7 @@ class Actors:
 
     def _spread(
         self,
-        condition: Condition,
+        condition: ConditionPlan,
         predictions: Predictions,
         pictured: frozenset[str],
         calls: Iterator[Call],
@@ -153,7 +153,7 @@ class Actors:
 
     def _unit(
         self,
-        condition: Condition,
+        condition: ConditionPlan,
         predictions: Predictions,
         pictured: frozenset[str],
         call: Call,
@@ -236,7 +236,7 @@ class Actors:
             _log.warning("a worker was lost: %s is computed again", ", ".join(names))
             lost.append(first)
             return None
-        return [Failure(name, "worker", f"{LOSSES} workers were lost with it") for name in names]
+        return [ImageError(name, "worker", f"{LOSSES} workers were lost with it") for name in names]
 
 
 def _with_labels(entry: Entry) -> Entry:

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from harness.ledger.leases import Claims
 from harness.ledger.ledger import Ledger
 from harness.ledger.predictions import Predictions
-from harness.plan.plan import Condition, Plan
+from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, cell
 
 Chunk = list[Entry]
 """Images that a task network sees in one batch."""
 CLAIMED_S = 0.1
-"""Of work that may be claimed beforehand, and so be waited for by another process."""
+"""So much work may be claimed beforehand, and so be waited for by another process."""
 
 
 class Lacking:
@@ -24,12 +24,12 @@ class Lacking:
     def __init__(
         self,
         plan: Plan,
-        condition: Condition,
+        condition: ConditionPlan,
         pictured: frozenset[str],
         ledger: Ledger,
         claims: Claims,
     ) -> None:
-        """Of a condition; of images in ``pictured`` the pictures for the page are wanted too."""
+        """Look after one condition; images in ``pictured`` need their pictures for the page too."""
         self.elsewhere: list[Chunk] = []
         """Chunks that another process had in work when `claimed` came to them."""
         self._plan, self._condition, self._pictured = plan, condition, pictured
@@ -92,7 +92,7 @@ class Lacking:
 
 def known_units(
     plan: Plan,
-    condition: Condition,
+    condition: ConditionPlan,
     entries: Sequence[Entry],
     pictured: frozenset[str],
     ledger: Ledger,
@@ -123,7 +123,7 @@ def known_units(
 
 def _saved(
     plan: Plan,
-    condition: Condition,
+    condition: ConditionPlan,
     units: Sequence[UnitKeys],
     shown: Mapping[str, str],
     ledger: Ledger,

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from datasets.image import encode_png
 from harness.ledger.images import Images
 from harness.ledger.packed import DamagedError, pack, unpack
 from harness.ledger.predictions import Kept
 from harness.machine.disk import message, storage_error
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
-from harness.plan.plan import Condition, Plan
-from harness.plan.unit_keys import Entry, Keyring
-from harness.work.pictures import Pictures
-from reports.results.record import Failure
+from harness.plan.plan import ConditionPlan, Plan
+from harness.plan.unit_keys import Entry, Keyring, UnitKeys
+from harness.work.pictures import Seen, picture
+from harness.work.restoration import Restoration, restoration
+from harness.work.scene import Scene, UnfinishedError, during
+from reports.results.record import ImageError
 from tasks import quality
+from tasks.task import Evidence
+
+if TYPE_CHECKING:
+    from derainers.derainer import Restorer
+
+Networks = Callable[[], tuple[TaskPlan, ...]]
+"""Gives the tasks with the networks that the calling thread may use."""
 
 
 @dataclass
@@ -35,32 +46,51 @@ class Finished:
     predictions: list[tuple[str, bytes]] = field(default_factory=list)
 
 
+@dataclass
+class _Unit:
+    """One image on its way through a call of `Worker.run`, which alone has it."""
+
+    keys: UnitKeys
+    scene: Scene
+    shown: str | None
+    """Digest of the image that tasks see, once it is known."""
+    finished: Finished
+    restored: Restoration | None = None
+    seen: Seen = field(default_factory=Seen)
+    error: ImageError | None = None
+
+    @property
+    def sample(self) -> str:
+        """Id of the image."""
+        return self.scene.entry.sample.id
+
+
 class Worker:
     """Computes units of one condition; used by several threads at once."""
 
     def __init__(
         self,
         plan: Plan,
-        condition: Condition,
+        condition: ConditionPlan,
         cache: Images,
         predictions: Kept,
         pictured: frozenset[str],
-        own: threading.local,
+        networks: Networks,
     ) -> None:
-        """Load the condition's derainer; task networks are copied once per thread, into ``own``."""
+        """Load the condition's derainer."""
         self._plan = plan
         self._condition = condition
         self._ring = Keyring(plan, condition)
         self._cache = cache
         self._predictions = predictions
         self._pictured = pictured
-        self._restorer = condition.derainer.load(plan.device, plan.spec.dtype, plan.spec.tile_px)
-        self._tasks = plan.tasks if condition.is_shown else ()
-        self._local, self._own = threading.local(), own
+        self._restorer = condition.derainer.load(plan.placement)
+        self._networks = networks
+        self._local = threading.local()
 
     def run(
         self, entries: Sequence[Entry], shown: dict[str, str], have: frozenset[str]
-    ) -> list[Finished | Failure]:
+    ) -> list[Finished | ImageError]:
         """Finish a few images.
 
         Args:
@@ -71,110 +101,142 @@ class Worker:
         Returns:
             One outcome per image, in order.
         """
-        restorer, tasks = self._tools()
-        pictures = [Pictures(self._ring, e, restorer, self._cache) for e in entries]
-        outcomes: list[Finished | Failure] = []
-        for picture in pictures:
-            try:
-                outcomes.append(self._image(picture, shown, have))
-            except Exception as error:
-                outcomes.append(_failure(picture, picture.stage, error))
-        for task in tasks:
-            self._task(task, pictures, outcomes, have)
-        for i, (picture, outcome) in enumerate(zip(pictures, outcomes, strict=True)):
-            if picture.entry.sample.id in self._pictured and isinstance(outcome, Finished):
-                try:
-                    outcome.pictures[picture.keys.picture()] = picture.jpeg()
-                except Exception as error:
-                    outcomes[i] = _failure(picture, picture.stage, error)
-        return outcomes
+        units = [self._unit(entry, shown) for entry in entries]
+        for unit in units:
+            with _noting(unit):
+                self._measure(unit, have)
+        for task in self._networks() if self._condition.is_shown else ():
+            self._task(task, units, have)
+        for unit in units:
+            if unit.error is None and unit.sample in self._pictured:
+                with _noting(unit):
+                    image = self._image(unit).image
+                    with during("picture"):
+                        made = picture(unit.scene, image, unit.seen)
+                    unit.finished.pictures[unit.keys.picture()] = made
+        return [unit.error or unit.finished for unit in units]
 
-    def _tools(self) -> tuple[Any, tuple[TaskPlan, ...]]:
-        """This thread's own networks: some keep state in a forward, as ultralytics its anchors."""
+    def _unit(self, entry: Entry, shown: dict[str, str]) -> _Unit:
+        unit_keys = self._ring.of(entry)
+        scene = Scene(self._plan, self._condition, entry)
+        known = shown.get(unit_keys.restored)
+        return _Unit(unit_keys, scene, known, Finished(entry.sample.id))
+
+    def _own_restorer(self) -> Restorer:
+        """This thread's own derainer: some networks keep state in a forward."""
         if not hasattr(self._local, "restorer"):
             from derainers.chain import per_thread
 
             self._local.restorer = per_thread(self._restorer)
-        if self._tasks and not hasattr(self._own, "tasks"):
-            self._own.tasks = copy.deepcopy(self._tasks)
-        return self._local.restorer, self._own.tasks if self._tasks else ()
+        own: Restorer = self._local.restorer
+        return own
 
-    def _image(self, picture: Pictures, shown: dict[str, str], have: frozenset[str]) -> Finished:
+    def _image(self, unit: _Unit, exact: bool = False) -> Restoration:
+        """The image that tasks are shown, made once; kept in the cache where it was derained.
+
+        Args:
+            unit: The image.
+            exact: Whether its values before rounding are needed too, which the cache has not.
+        """
+        if unit.restored is None:
+            key = unit.keys.restored
+            cached = None if exact or unit.shown is None else self._cache.read(key)
+            made = restoration(unit.scene, self._own_restorer(), unit.shown, cached)
+            if made.exact is not None:
+                self._cache.write(key, encode_png(made.image))
+            unit.restored = made
+        return unit.restored
+
+    def _measure(self, unit: _Unit, have: frozenset[str]) -> None:
         """Restore if needed and measure quality."""
-        finished = Finished(picture.entry.sample.id)
-        wanted = {m: k for m, k in picture.keys.quality().items() if k not in have}
-        picture.shown = shown.get(picture.keys.restored)
-        if picture.shown is None or wanted:
-            floats = not self._condition.derainer.is_identity and quality.needs_float(wanted)
-            exact = picture.exact if floats else None
-            image = picture.restored
-            if picture.shown is None:
-                picture.shown = keys.pixels_sha256(image)
-                finished.images[picture.keys.restored] = picture.shown
-            if picture.seconds is not None:
-                finished.timings[picture.keys.timing()] = picture.seconds
-            if picture.tiled_px is not None:
-                finished.tiles[picture.keys.timing()] = picture.tiled_px
-            picture.stage = "quality"
-            judged = image if exact is None else exact
-            values = picture.judge(judged, list(wanted))
-            finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
-        return finished
+        wanted = {m: k for m, k in unit.keys.quality().items() if k not in have}
+        if unit.shown is not None and not wanted:
+            return
+        made, finished = self._image(unit, quality.needs_float(wanted)), unit.finished
+        if unit.shown is None:
+            unit.shown = keys.pixels_sha256(made.image)
+            finished.images[unit.keys.restored] = unit.shown
+        if made.seconds is not None:
+            finished.timings[unit.keys.timing()] = made.seconds
+        if made.tile_px is not None:
+            finished.tiles[unit.keys.timing()] = made.tile_px
+        judged = made.judged if quality.needs_float(wanted) else made.image
+        values = _judged(unit.scene, judged, list(wanted))
+        finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
 
-    def _task(
-        self,
-        task: TaskPlan,
-        pictures: Sequence[Pictures],
-        outcomes: list[Finished | Failure],
-        have: frozenset[str],
-    ) -> None:
+    def _task(self, task: TaskPlan, units: Sequence[_Unit], have: frozenset[str]) -> None:
         """Predict where no prediction is kept, then compare with the labels."""
-        stored: dict[int, Any] = {}
-        missing: list[int] = []
-        for i, picture in enumerate(pictures):
-            if isinstance(outcomes[i], Failure) or picture.shown is None:
-                continue
-            needed = picture.entry.sample.id in self._pictured or bool(self._plan.spec.save)
-            if picture.keys.evidence(task, picture.shown) in have and not needed:
-                continue
-            data = self._predictions.get(picture.keys.prediction(task, picture.shown))
-            if data is not None:
-                with contextlib.suppress(DamagedError):
-                    stored[i] = task.task.unpack(unpack(data))
-            if i not in stored:
-                missing.append(i)
-        images = []
-        for i in missing.copy():
-            try:
-                images.append(pictures[i].restored)
-            except Exception as error:
-                missing.remove(i)
-                outcomes[i] = _failure(pictures[i], pictures[i].stage, error)
-        fresh: dict[int, Any] = {}
+        alive = [u for u in units if u.error is None and u.shown is not None]
+        wanted = [u for u in alive if self._is_wanted(task, u, have)]
+        found = [(unit, self._stored(task, unit)) for unit in wanted]
+        fresh = []
+        for unit in (u for u, prediction in found if prediction is None):
+            with _noting(unit):
+                fresh.append((unit, self._image(unit).image))
+        made: dict[str, Any] = {}
         try:
-            fresh = dict(zip(missing, task.task.predict(images) if images else [], strict=True))
+            predictions = task.task.predict([image for _, image in fresh]) if fresh else []
+            made = dict(zip((unit.sample for unit, _ in fresh), predictions, strict=True))
         except Exception as error:
-            for i in missing:
-                outcomes[i] = _failure(pictures[i], "predict", error)
-        for i, prediction in (stored | fresh).items():
-            picture, finished = pictures[i], outcomes[i]
-            assert isinstance(finished, Finished)
-            assert picture.shown is not None
-            try:
-                evidence = task.task.evidence(prediction, picture.entry.sample)
-            except Exception as error:
-                outcomes[i] = _failure(picture, "evidence", error)
-                continue
-            finished.evidence[picture.keys.evidence(task, picture.shown)] = pack(evidence)
-            if picture.entry.sample.id in self._pictured:
-                picture.draw(task, prediction)
-            if i in fresh:
-                key = picture.keys.prediction(task, picture.shown)
-                finished.predictions.append((key, pack(task.task.pack(prediction))))
+            for unit, _ in fresh:
+                unit.error = _image_error(unit, "predict", error)
+        for unit, kept in found:
+            prediction = made.get(unit.sample) if kept is None else kept
+            if unit.error is None and prediction is not None:
+                with _noting(unit), during("evidence"):
+                    self._compare(task, unit, prediction, is_new=kept is None)
+
+    def _is_wanted(self, task: TaskPlan, unit: _Unit, have: frozenset[str]) -> bool:
+        """Whether evidence is lacking, or the prediction itself is asked for."""
+        if unit.sample in self._pictured or self._plan.spec.save:
+            return True
+        return unit.shown is not None and unit.keys.evidence(task, unit.shown) not in have
+
+    def _stored(self, task: TaskPlan, unit: _Unit) -> Any:
+        """The prediction that is kept; None where there is none, or a damaged one."""
+        assert unit.shown is not None
+        data = self._predictions.get(unit.keys.prediction(task, unit.shown))
+        with contextlib.suppress(DamagedError):
+            return None if data is None else task.task.unpack(unpack(data))
+        return None
+
+    def _compare(self, task: TaskPlan, unit: _Unit, prediction: Any, is_new: bool) -> None:
+        """Note a prediction's evidence, and what is drawn of it."""
+        assert unit.shown is not None
+        evidence = task.task.evidence(prediction, unit.scene.entry.sample)
+        unit.finished.evidence[unit.keys.evidence(task, unit.shown)] = pack(evidence)
+        if unit.sample in self._pictured:
+            unit.seen = unit.seen.also(task, prediction)
+        if is_new:
+            key = unit.keys.prediction(task, unit.shown)
+            unit.finished.predictions.append((key, pack(task.task.pack(prediction))))
 
 
-def _failure(picture: Pictures, stage: str, error: Exception) -> Failure:
+def _judged(scene: Scene, image: Any, metrics: list[str]) -> Evidence:
+    """Each metric of an image; NaN of those that need a clean image where there is none."""
+    if scene.entry.sample.has_clean:
+        reference = scene.reference
+        with during("quality"):
+            return quality.evidence(reference, image, metrics)
+    alone = [m for m in metrics if not quality.metric(m).reference]
+    absent = {m: np.array(np.nan) for m in metrics if m not in alone}
+    with during("quality"):
+        return {**quality.evidence(None, image, alone), **absent}
+
+
+@contextlib.contextmanager
+def _noting(unit: _Unit) -> Iterator[None]:
+    """Note an error of the image's work, which then goes on with the other images."""
+    try:
+        yield
+    except UnfinishedError as error:
+        unit.error = _image_error(unit, error.stage, error.cause)
+    except Exception as error:
+        unit.error = _image_error(unit, "keep", error)
+
+
+def _image_error(unit: _Unit, stage: str, error: Exception) -> ImageError:
     """That an image could not be finished; an error of the disk is none of the image."""
     if storage_error(error) is not None:
         raise error
-    return Failure(picture.entry.sample.id, stage, message(error))
+    return ImageError(unit.sample, stage, message(error))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reports.results.results import Results
 
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0))
-"""Of boxes, by class: Okabe and Ito's, readable with colour-blind eyes."""
+"""The colours of boxes, by class: Okabe and Ito's, readable with colour-blind eyes."""
 SAMPLES = 2
 WIDTH_PX = 400
 BOXES = 100
@@ -29,16 +29,16 @@ def pictures(results: Results) -> NDArrayByte:
     Returns:
         ``uint8 (H, W, 3) RGB``: conditions across, each picture with its caption.
     """
-    columns = list(dict.fromkeys((g.rain, g.derainer) for g in results.gallery))
+    columns = list(dict.fromkeys(g.condition for g in results.gallery))
     samples = list(dict.fromkeys(g.sample for g in results.gallery))[:SAMPLES]
     tasks = list(dict.fromkeys(t for g in results.gallery for t in g.labelled))
     classes = sorted({box[5] for g in results.gallery for box in g.boxes})
-    found = {(g.sample, g.rain, g.derainer): g for g in results.gallery}
+    found = {(g.sample, g.condition): g for g in results.gallery}
     cells = []
     for sample in samples:
         for task in (None, *tasks):
             for column in columns:
-                item = found.get((sample, *column))
+                item = found.get((sample, column))
                 jpeg = None if item is None else item.labelled.get(task) if task else item.jpeg
                 if item is None or jpeg is None:
                     cells.append((np.full((1, WIDTH_PX, 3), 255, np.uint8), ""))
@@ -46,7 +46,7 @@ def pictures(results: Results) -> NDArrayByte:
                 picture = _scaled(decode(jpeg, sample), item)
                 if task is None:
                     picture = _boxed(picture, item, classes)
-                cells.append((picture, label(*column) + (f"\n{task}" if task else "")))
+                cells.append((picture, label(column) + (f"\n{task}" if task else "")))
     return contact_sheet(cells, len(columns))
 
 

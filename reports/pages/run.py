@@ -6,14 +6,15 @@ import base64
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reports.pages.template import rendered
 from reports.results.conditions import conditions
 from reports.results.effects import effects
-from reports.results.metrics import COLUMNS
 from reports.tables.answers import answers
 from reports.tables.markdown import parts
+from reports.tables.summary import about
 from reports.tables.text import label, plain, words
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ SIDES_PX = (640, 480, 360, 240, 160)
 """Longer sides that the page's pictures may have."""
 WIDE_INCHES = 6
 """Wider plots take the whole width of the page."""
-VIEWS = {"instance": "masks", "semantic": "classes"}
-"""What a task colours."""
 THUMBNAIL = 80
 """JPEG quality of the page's pictures."""
 MOST_BYTES = 10_000_000
@@ -40,7 +39,7 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
     return rendered(
         "report.html.j2",
         results=results,
-        about=_about(results),
+        about=about(results),
         answers=answers(results),
         parts=parts(results),
         facts=_facts(results),
@@ -61,50 +60,35 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
         has_boxes=any(p["boxes"] for p in pictures),
         has_truth=any(p["truth"] for p in pictures),
         views=list(dict.fromkeys(view for p in pictures for view, _ in p["views"])),
-        error_rows=[[e["sample"], e["stage"], e["message"]] for e in results.errors],
+        error_rows=[[e.sample, e.stage, e.message] for e in results.errors],
         cost_rows=[
             [
-                *words(c["rain"], c["derainer"]),
-                f"{c['median_s_per_image']:.4f}",
-                f"{c['n']:,}",
-                c["device"],
-                str(c["workers"]),
+                *words(cost.condition),
+                f"{cost.median_s_per_image:.4f}",
+                f"{cost.n:,}",
+                cost.device,
+                str(cost.workers),
             ]
-            for c in results.cost
-            if "/" not in c["derainer"]
+            for cost in results.cost
+            if cost.condition.stage is None
         ],
     )
-
-
-def _about(results: Results) -> str:
-    """Of what the page tells, in a line."""
-    first = next(iter(results.records), None)
-    if first is None:
-        return f"{results.spec['dataset']}, nothing was measured."
-    models = dict.fromkeys(
-        f"{r.task} by {r.model}" for r in results.records if r.model and r.task in COLUMNS
-    )
-    images = max(r.n for r in results.records)
-    said = [f"{first.dataset} {first.split}", f"{images:,} images", *models]
-    return ", ".join(said) + "."
 
 
 def _facts(results: Results) -> dict[str, str]:
     """What made the run; what says nothing is left out."""
     weights = {r.derainer: r.weights for r in results.records if r.weights}
-    facts = {**results.provenance, "derainers' weights": weights, **results.spec}
-    return {k: _words(v) for k, v in facts.items() if v not in (None, [], {}, "")}
+    facts = {**asdict(results.provenance), "derainers' weights": weights, **results.spec}
+    return {k: _words(v) for k, v in facts.items() if v not in (None, [], (), {}, "")}
 
 
 def _pictures(results: Results) -> list[dict[str, Any]]:
     """The gallery in the order of the tables, as large as the page's size allows."""
     order = {condition: i for i, condition in enumerate(conditions(results))}
-    gallery = sorted(
-        results.gallery, key=lambda item: order.get((item.rain, item.derainer), len(order))
-    )
+    gallery = sorted(results.gallery, key=lambda item: order.get(item.condition, len(order)))
     made: list[dict[str, Any]] = []
     for side_px in SIDES_PX:
-        made = [_picture(item, side_px) for item in gallery]
+        made = [_picture(results, item, side_px) for item in gallery]
         if sum(len(p["source"]) + sum(len(v) for _, v in p["views"]) for p in made) < MOST_BYTES:
             break
     return made
@@ -113,32 +97,35 @@ def _pictures(results: Results) -> list[dict[str, Any]]:
 def _sides(results: Results) -> list[str]:
     """Which pictures are set against each other first: rainy, and the best of the first task."""
     found = effects(results)
-    for task in COLUMNS:
+    for task in results.tasks:
         mine = [e for e in found if e.task == task]
         if mine:
-            best = max(mine, key=lambda e: e.difference)
-            return [label(best.rain, "identity"), label(best.rain, best.derainer)]
-    clean, rainy = [*(label(*c) for c in conditions(results)), "", ""][:2]
+            best = max(
+                mine, key=lambda e: e.difference if e.row.higher_is_better else -e.difference
+            )
+            return [label(best.condition.rainy), label(best.condition)]
+    clean, rainy = [*map(label, conditions(results)), "", ""][:2]
     return [rainy, clean]
 
 
 def picture_name(item: GalleryItem) -> str:
     """File name of a picture at full size."""
-    words = (item.sample, item.rain, item.derainer)
+    words = (item.sample, item.condition.rain, item.condition.name)
     name = "-".join(re.sub(r"[^\w.=]+", "-", plain(word)).strip("-")[:40] for word in words)
     return f"{name}-{item.key[:6]}.jpg"
 
 
-def _picture(item: GalleryItem, side_px: int) -> dict[str, Any]:
+def _picture(results: Results, item: GalleryItem, side_px: int) -> dict[str, Any]:
     """A picture of the gallery as the template takes it."""
-    named = [(f"{VIEWS.get(task, task)} found", data) for task, data in item.labelled.items()]
+    colours = {task: about.colours or task for task, about in results.tasks.items()}
+    named = [(f"{colours.get(task, task)} found", data) for task, data in item.labelled.items()]
     named += [
-        (f"{VIEWS.get(task, task)} labelled (clean)", data) for task, data in item.truths.items()
+        (f"{colours.get(task, task)} labelled (clean)", data) for task, data in item.truths.items()
     ]
     return {
         "file": f"pictures/{picture_name(item)}",
         "sample": item.sample,
-        "label": label(item.rain, item.derainer),
+        "label": label(item.condition),
         "width": item.width,
         "height": item.height,
         "font_px": max(item.width, item.height) / 40,

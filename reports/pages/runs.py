@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from reports.pages.template import rendered
 from reports.results.conditions import place
 from reports.results.effects import Effect, effects, holm, two_sided
 from reports.results.intervals import FEWEST, LEVEL, interval
-from reports.results.metrics import COLUMNS, primary, title
 from reports.tables.text import Table, cell, grid, marks, plain, signed, span, words, written
 
 if TYPE_CHECKING:
@@ -54,16 +54,17 @@ def board(runs: Sequence[Results]) -> Table:
     headings += ["95 % interval", "against rainy", "verdict", "images", "run"]
     marked: set[str] = set()
     rows: dict[tuple[Any, ...], tuple[Any, list[str]]] = {}
+    order = list(dict.fromkeys(task for run in runs for task in run.tasks))
     for run in runs:
-        judged = {(e.rain, e.derainer, e.task): e for e in effects(run)}
-        wanted = {task: primary(run, task) for task in COLUMNS}
+        judged = {(e.condition, e.task): e for e in effects(run)}
+        wanted = {task: run.primary(task) for task in run.tasks}
         for record in run.records:
-            if record.metric != wanted.get(record.task) or "/" in record.derainer:
+            if record.metric != wanted.get(record.task) or record.stage is not None:
                 continue
-            data = run.provenance.get("data_fingerprint")
-            key = (data, record.cell(), record.weights, record.model, record.seed)
-            effect = judged.get((record.rain, record.derainer, record.task))
-            rows.setdefault(key, (_rank(record), _row(run, record, effect, marked)))
+            data = run.provenance.data_fingerprint
+            key = (data, record.cell, record.weights)
+            effect = judged.get((record.condition, record.task))
+            rows.setdefault(key, (_rank(run, record, order), _row(run, record, effect, marked)))
     ranked = [row for _, row in sorted(rows.values(), key=lambda pair: pair[0])]
     notes = [
         "Of each task its primary metric, the best first within a data set, task and rain; against "
@@ -74,23 +75,25 @@ def board(runs: Sequence[Results]) -> Table:
     return headings, ranked, notes + marks(marked)
 
 
-def _rank(record: Record) -> tuple[Any, ...]:
+def _rank(run: Results, record: Record, tasks: Sequence[str]) -> tuple[Any, ...]:
     """Data set, task and rain, and within them the best score first."""
-    task = list(COLUMNS).index(record.task)
-    value = float("inf") if record.value is None else record.value
-    return record.dataset, record.split, task, place(record.rain), -value
+    sign = -1 if run.metrics[record.metric].higher_is_better else 1
+    value = -math.inf if record.value is None else sign * record.value
+    return record.dataset, record.split, tasks.index(record.task), place(record.rain), value
 
 
 def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) -> list[str]:
-    change = effect and f"{signed(effect.difference, effect.unit)} {span(effect.ci, effect.unit)}"
+    row = run.metrics[record.metric]
+    decimals = row.decimals
+    change = effect and f"{signed(effect.difference, decimals)} {span(effect.ci, decimals)}"
     return [
-        *words(record.rain, record.derainer),
+        *words(record.condition),
         plain(f"{record.dataset} {record.split}"),
         record.task,
         plain(record.model or "–"),
-        title(record.metric),
-        written(record, marked),
-        span(record.ci, record.unit, sign=False),
+        row.heading,
+        written(run, record, marked),
+        span(record.ci, decimals, sign=False),
         change or "–",
         (effect and effect.verdict) or "–",
         str(record.n),
@@ -100,7 +103,8 @@ def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) 
 
 def comparison(first: Results, second: Results) -> Table:
     """Each number that both runs hold, of the tasks' primary metrics: second − first."""
-    pairs = sorted(_common(first, second), key=lambda pair: _rank(pair[0])[:-1])
+    order = list(first.tasks)
+    pairs = sorted(_common(first, second), key=lambda pair: _rank(first, pair[0], order)[:-1])
     paired = _same_sets(first, second)
     drawn = [_drawn(first, second, a, b, paired) for a, b in pairs]
     raw = [None if d is None else two_sided(d) for d in drawn]
@@ -110,7 +114,7 @@ def comparison(first: Results, second: Results) -> Table:
     for (a, b), d, p in zip(pairs, drawn, raw, strict=True):
         assert a.value is not None
         assert b.value is not None
-        change = b.value - a.value
+        change, row = b.value - a.value, first.metrics[a.metric]
         verdict = "the same" if change == 0 else "–"
         if p is not None and change != 0:
             word = "higher" if change > 0 else "lower"
@@ -119,13 +123,13 @@ def comparison(first: Results, second: Results) -> Table:
             next(corrected)
         rows.append(
             [
-                *words(a.rain, a.derainer),
+                *words(a.condition),
                 a.task,
-                title(a.metric),
-                written(a, marked),
-                written(b, marked),
-                signed(change, a.unit),
-                span(None if d is None else interval(d), a.unit),
+                row.heading,
+                written(first, a, marked),
+                written(second, b, marked),
+                signed(change, row.decimals),
+                span(None if d is None else interval(d), row.decimals),
                 verdict,
             ]
         )
@@ -143,17 +147,17 @@ def differences(first: Results, second: Results) -> list[str]:
     """In words: what sets two runs apart beside their numbers."""
     said = []
     for name, a, b in (
-        ("The data", *(r.provenance.get("data_fingerprint") for r in (first, second))),
-        ("The commit", *(r.provenance.get("commit") for r in (first, second))),
-        ("The versions", *(r.provenance.get("versions") for r in (first, second))),
-        ("The task networks", *(r.provenance.get("models") for r in (first, second))),
+        ("The data", *(r.provenance.data_fingerprint for r in (first, second))),
+        ("The commit", *(r.provenance.commit for r in (first, second))),
+        ("The versions", *(r.provenance.versions for r in (first, second))),
+        ("The task networks", *(r.provenance.models for r in (first, second))),
     ):
         said.append(f"{name}: {'the same' if a == b else 'not the same'}.")
     for field in sorted({*first.spec, *second.spec}):
         a, b = first.spec.get(field), second.spec.get(field)
         if a != b:
             said.append(f"{field}: {_word(a)} in the first, {_word(b)} in the second.")
-    cells = [{r.cell() for r in run.records} for run in (first, second)]
+    cells = [{_place(r) for r in run.records} for run in (first, second)]
     alone = [len(cells[0] - cells[1]), len(cells[1] - cells[0])]
     if any(alone):
         said.append(f"{alone[0]} numbers stand in the first run alone, {alone[1]} in the second.")
@@ -167,20 +171,27 @@ def _word(value: Any) -> str:
 
 
 def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
-    theirs = {r.cell(): r for r in second.records}
-    wanted = {task: primary(first, task) for task in dict.fromkeys(r.task for r in first.records)}
-    pairs = [(r, theirs[r.cell()]) for r in first.records if r.cell() in theirs]
+    theirs = {_place(r): r for r in second.records}
+    wanted = {task: first.primary(task) for task in first.tasks}
+    pairs = [(r, theirs[_place(r)]) for r in first.records if _place(r) in theirs]
     return [
         (a, b)
         for a, b in pairs
-        if a.metric == wanted[a.task] and a.value is not None and b.value is not None
+        if a.metric == wanted.get(a.task) and a.value is not None and b.value is not None
     ]
+
+
+def _place(record: Record) -> tuple[str, str, str, str]:
+    """What a number is of, whatever the data, the seed and the network."""
+    return record.rain, record.condition.name, record.task, record.metric
 
 
 def _same_sets(first: Results, second: Results) -> bool:
     """Whether both were resampled alike: the same images in the same groups, as often."""
     a, b = first.provenance, second.provenance
-    alike = all(a.get(k) == b.get(k) for k in ("data_fingerprint", "groups", "blocks"))
+    alike = all(
+        getattr(a, name) == getattr(b, name) for name in ("data_fingerprint", "groups", "blocks")
+    )
     return alike and _times(first) == _times(second)
 
 
@@ -191,8 +202,8 @@ def _times(run: Results) -> int:
 
 def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:
     """Differences on resampled sets; None where they say nothing."""
-    ours, theirs = first.draws.get(a.cell()), second.draws.get(b.cell())
-    groups = min(r.provenance.get("groups", a.n) for r in (first, second))
+    ours, theirs = first.draws.get(a.cell), second.draws.get(b.cell)
+    groups = min(r.groups(a.n) for r in (first, second))
     if ours is None or theirs is None or groups < FEWEST:
         return None
     if not paired:

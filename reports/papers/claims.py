@@ -13,47 +13,48 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from reports.results.metrics import MetricRow
+
 
 class ClaimError(ValueError):
     """A file of claims that cannot be read; one line that names the file and the key."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """How a metric of the harness is judged against print."""
-
-    unit: str
-    better: Literal["higher", "lower"] | None
-    slack: float = 0.0
-    """Difference that is let pass between a print and a measurement, in the unit."""
-
-
-METRICS = {
-    "psnr_y_db": Metric("dB", "higher", 0.05),
-    "psnr_y_db@pil-y": Metric("dB", "higher", 0.05),
-    "psnr_y_db@prenet": Metric("dB", "higher", 0.05),
-    "psnr_rgb_db@dcsfn": Metric("dB", "higher", 0.05),
-    "psnr_rgb_db@hrrsr": Metric("dB", "higher", 0.05),
-    "ssim_y": Metric("fraction", "higher", 0.001),
-    "ssim_y@pil-y": Metric("fraction", "higher", 0.001),
-    "ssim_y@prenet": Metric("fraction", "higher", 0.001),
-    "ssim_rgb@dcsfn": Metric("fraction", "higher", 0.001),
-    "ssim_rgb@hrrsr": Metric("fraction", "higher", 0.001),
-    "fsim": Metric("fraction", "higher", 0.001),
-    "uqi": Metric("fraction", "higher", 0.001),
-    "niqe": Metric("score", "lower", 0.01),
-    "sseq": Metric("score", "lower", 0.1),
-    "precision@mspfn-table6": Metric("fraction", "higher", 0.005),
-    "recall@mspfn-table6": Metric("fraction", "higher", 0.005),
-    "mean_iou@mspfn-table6": Metric("fraction", "higher", 0.005),
-    "mpa": Metric("fraction", "higher", 0.005),
-    "miou": Metric("fraction", "higher", 0.005),
-    "elapsed_s": Metric("s", "lower"),
-    "parameters": Metric("count", None),
-    "images": Metric("count", None),
+SLACK = {
+    "psnr_y_db": 0.05,
+    "psnr_y_db@pil-y": 0.05,
+    "psnr_y_db@prenet": 0.05,
+    "psnr_rgb_db@dcsfn": 0.05,
+    "psnr_rgb_db@hrrsr": 0.05,
+    "ssim_y": 0.001,
+    "ssim_y@pil-y": 0.001,
+    "ssim_y@prenet": 0.001,
+    "ssim_rgb@dcsfn": 0.001,
+    "ssim_rgb@hrrsr": 0.001,
+    "fsim": 0.001,
+    "uqi": 0.001,
+    "niqe": 0.01,
+    "sseq": 0.1,
+    "precision@mspfn-table6": 0.005,
+    "recall@mspfn-table6": 0.005,
+    "mean_iou@mspfn-table6": 0.005,
+    "mpa": 0.005,
+    "miou": 0.005,
+    "elapsed_s": 0.0,
+    "parameters": 0.0,
+    "images": 0.0,
 }
-"""Every metric that a claim may name, with the slack of its claims where a file states no other."""
+"""Every metric that a claim may name, with the difference between print and measurement that is let
+pass where a file states no other, in the metric's unit."""
 
+OF_PRINT_ALONE = {
+    "elapsed_s": MetricRow("seconds", "s", 2, higher_is_better=False),
+    "parameters": MetricRow("parameters", "count", 0, higher_is_better=True),
+    "images": MetricRow("images", "count", 0, higher_is_better=True),
+}
+"""Those that are no metric of the harness."""
+UNRANKED = {"parameters", "images"}
+"""Metrics of which neither more nor less is better."""
 
 PRINTED = {"percent": ("fraction", 100.0), "million": ("count", 1e-6)}
 """Units of print: the harness's unit of the same metric, and how many of print are one of it."""
@@ -92,6 +93,8 @@ class Claim:
     """Width x height of the images, where it is printed."""
     trained_on: str | None = None
     """Training images, where the source says that they are the same for several methods."""
+    higher_is_better: bool = True
+    """Whether more of the metric is better."""
     rounding: Literal["rounded", "truncated"] = "rounded"
     note: str | None = None
     """What a reader must know of this number or of its label."""
@@ -131,7 +134,7 @@ def ordinal_claims(claims: Iterable[Claim]) -> list[OrdinalClaim]:
     """
     columns: dict[tuple[object, ...], list[Claim]] = {}
     for claim in claims:
-        if claim.trained_on is not None and METRICS[claim.metric].better is not None:
+        if claim.trained_on is not None and claim.metric not in UNRANKED:
             images = (claim.dataset, claim.split, claim.size_px, claim.trained_on)
             columns.setdefault((claim.paper, claim.table, claim.metric, *images), []).append(claim)
     found = []
@@ -139,7 +142,6 @@ def ordinal_claims(claims: Iterable[Claim]) -> list[OrdinalClaim]:
         for pair in itertools.combinations(column, 2):
             lower, higher = sorted(pair, key=lambda claim: claim.value)
             if lower.value < higher.value:
-                upwards = METRICS[lower.metric].better == "higher"
-                best_first = (higher, lower) if upwards else (lower, higher)
+                best_first = (higher, lower) if lower.higher_is_better else (lower, higher)
                 found.append(OrdinalClaim(*best_first))
     return found

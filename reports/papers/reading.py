@@ -11,7 +11,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from reports.papers.claims import METRICS, PRINTED, Claim, ClaimError, Table
+from reports.papers.claims import OF_PRINT_ALONE, PRINTED, SLACK, Claim, ClaimError, Table
+from reports.results.metrics import MetricRow
 
 FOLDER = Path(__file__).parent
 PAPERS = ("mscg", "mspfn", "granet", "dcsfn", "hrrsr", "baselines")
@@ -20,20 +21,30 @@ NOT_OF = {"images": {"method"}, "parameters": {"dataset", "split"}}
 """What the claims of some metrics are not of."""
 
 
-def read_tables(paper: str | None = None, folder: Path = FOLDER) -> list[Table]:
+Rows = Mapping[str, MetricRow]
+"""Unit and direction of the harness's metrics."""
+
+
+def read_tables(rows: Rows, paper: str | None = None, folder: Path = FOLDER) -> list[Table]:
     """The tables of a paper, or of all.
+
+    Args:
+        rows: The metrics that print is compared with.
+        paper: One of `PAPERS`; None = all.
+        folder: Where the files lie.
 
     Raises:
         ClaimError: An unknown paper, or a file that is not as this module says.
     """
     if paper is not None and paper not in PAPERS:
         raise ClaimError(f"unknown paper '{paper}': choose among {', '.join(PAPERS)}")
-    return [t for name in PAPERS if paper in (None, name) for t in _tables(name, folder)]
+    names = [name for name in PAPERS if paper in (None, name)]
+    return [table for name in names for table in _tables(rows, name, folder)]
 
 
-def read_claims(paper: str | None = None, folder: Path = FOLDER) -> list[Claim]:
+def read_claims(rows: Rows, paper: str | None = None, folder: Path = FOLDER) -> list[Claim]:
     """The claims of a paper, or of all, in the order of print; see `read_tables`."""
-    return [claim for table in read_tables(paper, folder) for claim in table.claims]
+    return [claim for table in read_tables(rows, paper, folder) for claim in table.claims]
 
 
 class _Strict(BaseModel):
@@ -62,8 +73,8 @@ class _Facts(_Strict):
     @field_validator("metric")
     @classmethod
     def _known(cls, metric: str | None) -> str | None:
-        if metric is not None and metric not in METRICS:
-            raise ValueError(f"unknown metric '{metric}': choose among {', '.join(METRICS)}")
+        if metric is not None and metric not in SLACK:
+            raise ValueError(f"unknown metric '{metric}': choose among {', '.join(SLACK)}")
         return metric
 
     @field_validator("slack")
@@ -79,7 +90,7 @@ class _Block(_Strict):
 
     table: str
     caption: str = ""
-    """Of the table; its further blocks have none."""
+    """The table's caption; its further blocks have none."""
     facts: _Facts = _Facts()
     slash: str | None = None
     """Labels of the values that a cell holds between slashes."""
@@ -111,14 +122,14 @@ class _Number:
     column: str
     """With the label of the place between slashes, if there are any."""
     labels: tuple[str, ...]
-    """Of the column, the row and the place, each as the legend has them."""
+    """The labels of column, row and place, each as the legend has them."""
     text: str
 
     def key(self) -> str:
         return f"{self.row} | {self.column}"
 
 
-def _tables(paper: str, folder: Path) -> list[Table]:
+def _tables(rows: Rows, paper: str, folder: Path) -> list[Table]:
     file = folder / f"{paper}.yaml"
     read = _file(file)
     claims: dict[str, list[Claim]] = {table: [] for table in read.counts}
@@ -131,7 +142,7 @@ def _tables(paper: str, folder: Path) -> list[Table]:
         if not captions.setdefault(block.table, block.caption):
             raise ClaimError(f"{where}: caption is missing")
         numbers = _numbers(where, block, {**read.legend, **block.legend})
-        claims[block.table] += _claims(paper, where, read, block, numbers)
+        claims[block.table] += _claims(rows, paper, where, read, block, numbers)
         idle -= {label for number in numbers for label in number.labels} - set(block.legend)
     for table, found in claims.items():
         if len(found) != read.counts[table]:
@@ -206,7 +217,7 @@ def _parts(label: str, legend: Mapping[str, _Facts]) -> list[str]:
 
 
 def _claims(
-    paper: str, where: str, file: _File, block: _Block, numbers: Iterable[_Number]
+    rows: Rows, paper: str, where: str, file: _File, block: _Block, numbers: Iterable[_Number]
 ) -> Iterator[Claim]:
     legend = {**file.legend, **block.legend}
     for number in numbers:
@@ -222,10 +233,10 @@ def _claims(
             of_labels = {getattr(each, fact) for each in said[2:]} - {None}
             if len(of_labels) > 1:
                 raise ClaimError(f"{where}: {key}: {fact} is {' and '.join(sorted(of_labels))}")
-        yield _claim(f"{where}: {key}", (paper, block.table, number), facts)
+        yield _claim(rows, f"{where}: {key}", (paper, block.table, number), facts)
 
 
-def _claim(where: str, place: tuple[str, str, _Number], facts: dict[str, Any]) -> Claim:
+def _claim(rows: Rows, where: str, place: tuple[str, str, _Number], facts: dict[str, Any]) -> Claim:
     paper, table, number = place
     if not re.fullmatch(r"\d+(\.\d+)?", number.text):
         raise ClaimError(f"{where}: expected a number, got '{number.text}'")
@@ -233,15 +244,16 @@ def _claim(where: str, place: tuple[str, str, _Number], facts: dict[str, Any]) -
     needed -= NOT_OF.get(facts.get("metric", ""), set())
     if lacking := needed - {fact for fact, said in facts.items() if said is not None}:
         raise ClaimError(f"{where}: {min(lacking)} is missing")
-    metric = METRICS[facts["metric"]]
+    name = facts["metric"]
+    metric = OF_PRINT_ALONE.get(name) or rows[name]
     unit = facts.pop("unit", None) or metric.unit
     needed_unit, factor = PRINTED.get(unit, (unit, 1.0))
     if needed_unit != metric.unit:
-        raise ClaimError(f"{where}: {facts['metric']} in {unit}, expected {metric.unit}")
+        raise ClaimError(f"{where}: {name} in {unit}, expected {metric.unit}")
     value, decimals = float(number.text), len(number.text.partition(".")[2])
     slack = facts.pop("slack", None)
     if slack is None:
-        slack = metric.slack * factor
+        slack = SLACK[name] * factor
     elif isinstance(slack, str):
         slack = value * float(slack.removesuffix(" %")) / 100
     last_digit = 10.0**-decimals
@@ -256,5 +268,6 @@ def _claim(where: str, place: tuple[str, str, _Number], facts: dict[str, Any]) -
         decimals,
         unit,
         tolerance=(0.0, last_digit) if truncated else (-margin, margin),
+        higher_is_better=metric.higher_is_better,
         **facts,
     )

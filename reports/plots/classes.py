@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.plots.figure import Plot, legend_below, panels, short, style
-from reports.results.conditions import conditions, rains
-from reports.tables.classes import BY_CLASS
+from reports.results.conditions import derainers, floors
 from reports.tables.csv import csv_text
 
 if TYPE_CHECKING:
@@ -19,18 +18,15 @@ MOST = 20
 
 def change(results: Results, task: str) -> Plot | None:
     """What each derainer changes of each class, a panel per rain."""
-    begin = BY_CLASS.get(task)
-    if begin is None:
-        return None
     pairs = [
         (record, floor.value)
         for record in results.records
         if record.task == task
-        and record.metric.startswith(begin)
-        and record.rain != "none"
-        and record.derainer != "identity"
+        and results.metrics[record.metric].by == "class"
+        and not record.condition.is_dry
+        and not record.condition.is_input
         and record.value is not None
-        and (floor := results.value(record.rain, "identity", task, record.metric)) is not None
+        and (floor := results.at(record.condition.rainy, task, record.metric)) is not None
         and floor.value is not None
     ]
     largest: dict[str, float] = {}
@@ -45,29 +41,28 @@ def change(results: Results, task: str) -> Plot | None:
 
 
 def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Record, float]]) -> Plot:
-    of = {r.rain for r, _ in pairs}
-    wet = [rain for rain in rains(results) if rain in of]
-    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
+    of = {r.condition.rainy for r, _ in pairs}
+    wet = [rainy for rainy in floors(results) if rainy in of]
+    order = derainers(results)
     figure, drawn = panels(len(wet), 4.6, 1.2 + 0.26 * len(names), sharey=True)
-    for panel, rain in zip(drawn, wet, strict=True):
-        for derainer in dict.fromkeys(r.derainer for r, _ in pairs):
+    for panel, rainy_input in zip(drawn, wet, strict=True):
+        for name in dict.fromkeys(r.condition.name for r, _ in pairs):
             places = [
                 (record.value - rainy, names.index(record.metric))
                 for record, rainy in pairs
-                if (record.rain, record.derainer) == (rain, derainer)
+                if (record.condition.rainy, record.condition.name) == (rainy_input, name)
                 and record.metric in names
                 and record.value is not None
             ]
-            look = style(derainers.index(derainer))
-            panel.plot(*zip(*places, strict=True), **look, ls="", label=short(derainer), ms=6)
+            look = style(order.index(name))
+            panel.plot(*zip(*places, strict=True), **look, ls="", label=short(name), ms=6)
         panel.axvline(0, color="black", lw=1)
-        panel.set_title(short(rain), fontsize=10)
+        panel.set_title(short(rainy_input.rain), fontsize=10)
         panel.set_xlabel("derained − rainy")
         panel.locator_params(axis="x", nbins=5)
         panel.grid(alpha=0.3)
     legend_below(figure)
-    begin = BY_CLASS[task]
-    shown = [short(name[len(begin) :]) for name in names]
+    shown = [short(results.metrics[name].label) for name in names]
     drawn[0].set_yticks(range(len(names)), shown)
     drawn[0].invert_yaxis()
     alt = f"Change of {len(names)} classes' score by deraining, {task}, the largest changes"

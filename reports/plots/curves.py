@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.plots.figure import Plot, legend_below, panels, short, style
-from reports.results.conditions import conditions, rains
-from reports.results.record import parts_of
+from reports.results.cell import Condition
+from reports.results.conditions import conditions, derainers, floors
 from reports.tables.csv import inert
-from reports.tables.text import label
+from reports.tables.text import condition_name, label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,44 +26,44 @@ EVERY = 20
 def curves(results: Results, task: str) -> Plot | None:
     """A panel per rain: clean, rainy and every derainer."""
     mine = {
-        parts_of(cell)[:2]: curve
+        cell.condition: curve
         for cell, curve in results.curves.items()
-        if parts_of(cell)[2] == task and np.isfinite(curve).all()
+        if cell.task == task and np.isfinite(curve).all()
     }
-    wet = [rain for rain in rains(results) if (rain, "identity") in mine]
+    wet = [rainy for rainy in floors(results) if rainy in mine]
     if not wet:
         return None
-    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
+    order = derainers(results)
     figure, drawn = panels(len(wet), 4.4, 3.8, sharey=True)
-    for panel, rain in zip(drawn, wet, strict=True):
-        shown = [("none", "identity"), *((rain, d) for d in derainers)]
+    for panel, rainy in zip(drawn, wet, strict=True):
+        shown = [rainy.clean, *(c for c in conditions(results) if c.rainy == rainy)]
         for place, condition in enumerate(c for c in shown if c in mine):
-            name = "rainy" if condition[1] == "identity" else short(condition[1])
-            is_clean = condition[0] == "none"
-            look = style(derainers.index(condition[1]))
+            is_clean = condition.is_dry
+            look = style(order.index(condition.name))
             panel.plot(
                 np.linspace(0, 1, len(mine[condition])),
                 mine[condition],
                 **({"color": "black", "ls": ":"} if is_clean else look),
                 ms=5,
                 markevery=(3 * place, EVERY),
-                label="clean" if is_clean else name,
+                label="clean" if is_clean else short(condition_name(condition)),
             )
-        panel.set_title(short(rain), fontsize=10)
+        panel.set_title(short(rainy.rain), fontsize=10)
         panel.set_xlabel("recall")
         panel.set_ylabel("precision")
         panel.grid(alpha=0.3)
     legend_below(figure)
-    what = "masks" if task == "instance" else "boxes"
-    alt = f"Precision by recall of {what}, IoU 0.5, one ranking over all classes"
+    alt = (
+        f"Precision by recall of {results.tasks[task].found}, IoU 0.5, one ranking over all classes"
+    )
     return Plot(f"precision-{task}", f"Precision by recall, {task}", figure, alt, _csv(mine))
 
 
-def _csv(mine: dict[tuple[str, str], NDArray[np.float32]]) -> str:
+def _csv(mine: dict[Condition, NDArray[np.float32]]) -> str:
     """The curves as columns."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["recall", *(inert(label(*condition)) for condition in mine)])
+    writer.writerow(["recall", *(inert(label(condition)) for condition in mine)])
     for i, values in enumerate(zip(*mine.values(), strict=True)):
         writer.writerow([f"{i / 100:.2f}", *(f"{v:.6g}" for v in values)])
     return buffer.getvalue()

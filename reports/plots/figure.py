@@ -23,7 +23,7 @@ ACROSS = 3
 LONGEST = 36
 """Letters of a name in a plot."""
 DPI = 110
-"""Of the PNG files."""
+"""Resolution of the PNG files."""
 
 
 @dataclass(frozen=True)

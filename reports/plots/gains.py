@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.plots.figure import Plot, panels, short, style
-from reports.results.conditions import conditions
-from reports.results.metrics import primary, title
-from reports.results.record import IMAGE_METRIC
+from reports.results.cell import Condition
+from reports.results.conditions import conditions, derainers
 from reports.tables.csv import inert
 
 if TYPE_CHECKING:
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
     from reports.results.results import Results
 
-FEWEST = 5
-"""Fewer images make no box."""
+FEWEST_FOR_A_BOX = 5
 
 
 def gains(results: Results, task: str) -> Plot | None:
@@ -28,29 +26,32 @@ def gains(results: Results, task: str) -> Plot | None:
 
     Boxes reach from the lower to the upper quartile, whiskers to the 5th and 95th percentile.
     """
-    metric = primary(results, "quality") if task == "quality" else IMAGE_METRIC.get(task)
-    values = results.by_image.values
-    found: dict[tuple[str, str], NDArray[np.float64]] = {}
-    for rain, derainer in conditions(results):
-        after = values.get(f"{rain}|{derainer}|{task}|{metric}")
-        before = values.get(f"{rain}|identity|{task}|{metric}")
-        if rain == "none" or derainer == "identity" or "/" in derainer:
+    metric = results.image_metric(task)
+    values = {
+        cell.condition: scores
+        for cell, scores in results.by_image.values.items()
+        if (cell.task, cell.metric) == (task, metric)
+    }
+    found: dict[Condition, NDArray[np.float64]] = {}
+    for condition in conditions(results):
+        if condition.is_dry or not condition.is_restored:
             continue
+        after, before = values.get(condition), values.get(condition.rainy)
         if after is None or before is None:
             continue
         with np.errstate(invalid="ignore"):
             gain = after.astype(np.float64) - before
         gain = gain[np.isfinite(gain)]
-        if len(gain) >= FEWEST:
-            found[rain, derainer] = gain
+        if len(gain) >= FEWEST_FOR_A_BOX:
+            found[condition] = gain
     if metric is None or not found:
         return None
-    rains = list(dict.fromkeys(rain for rain, _ in found))
-    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    most = max(sum(r == rain for r, _ in found) for rain in rains)
-    figure, drawn = panels(len(rains), 4.6, 1.3 + 0.45 * most, sharex=True)
-    for panel, rain in zip(drawn, rains, strict=True):
-        mine = {d: gain for (r, d), gain in found.items() if r == rain}
+    wet, order = list(dict.fromkeys(c.rainy for c in found)), derainers(results)
+    most = max(sum(c.rainy == rainy for c in found) for rainy in wet)
+    title = results.metrics[metric].heading
+    figure, drawn = panels(len(wet), 4.6, 1.3 + 0.45 * most, sharex=True)
+    for panel, rainy in zip(drawn, wet, strict=True):
+        mine = {c.name: gain for c, gain in found.items() if c.rainy == rainy}
         boxes = panel.boxplot(
             list(mine.values()),
             orientation="horizontal",
@@ -60,27 +61,27 @@ def gains(results: Results, task: str) -> Plot | None:
             medianprops={"color": "black"},
             widths=0.6,
         )
-        for derainer, box in zip(mine, boxes["boxes"], strict=True):
-            box.set(facecolor=style(derainers.index(derainer))["color"], alpha=0.7)
+        for name, box in zip(mine, boxes["boxes"], strict=True):
+            box.set(facecolor=style(order.index(name))["color"], alpha=0.7)
         panel.set_yticks(range(1, len(mine) + 1), list(map(short, mine)))
         panel.invert_yaxis()
         panel.axvline(0, color="black", lw=1)
-        panel.set_title(short(rain), fontsize=10)
-        panel.set_xlabel(f"{title(metric)}, derained − rainy, per image")
+        panel.set_title(short(rainy.rain), fontsize=10)
+        panel.set_xlabel(f"{title}, derained − rainy, per image")
         panel.grid(axis="x", alpha=0.3)
-    alt = f"Box plots of each image's change of {title(metric)} by deraining, by derainer"
+    alt = f"Box plots of each image's change of {title} by deraining, by derainer"
     return Plot(
         f"images-{task}", f"Change of single images, {task}", figure, alt, _csv(found, metric)
     )
 
 
-def _csv(found: dict[tuple[str, str], NDArray[np.float64]], metric: str) -> str:
+def _csv(found: dict[Condition, NDArray[np.float64]], metric: str) -> str:
     """The boxes as numbers."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     shares = (5, 25, 50, 75, 95)
     writer.writerow(["rain", "derainer", "metric", "n", *(f"p{s}" for s in shares)])
-    for (rain, derainer), gain in found.items():
+    for condition, gain in found.items():
         points = (f"{v:.6g}" for v in np.percentile(gain, shares))
-        writer.writerow([inert(rain), inert(derainer), metric, len(gain), *points])
+        writer.writerow([inert(condition.rain), inert(condition.name), metric, len(gain), *points])
     return buffer.getvalue()

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from reports.plots.figure import Plot
 from reports.plots.scores import scores
-from reports.results.conditions import conditions
-from reports.results.metrics import metrics, title
 from reports.results.sweeps import sweeps as sweeps_of
 from reports.tables.csv import csv_text
 from reports.tables.text import plain
@@ -24,10 +22,7 @@ def plots(results: Results) -> list[Plot]:
 
     with mpl.rc_context({"text.parse_math": False}):  # names are text, whatever they hold
         return [
-            plot
-            for task in dict.fromkeys(t for t, _ in metrics(results))
-            for plot in _of_task(results, task)
-            if plot is not None
+            plot for task in results.tasks for plot in _of_task(results, task) if plot is not None
         ]
 
 
@@ -35,21 +30,25 @@ def _of_task(results: Results, task: str) -> Iterator[Plot | None]:
     """What was regained, scores, sweeps, single images, curves, classes, one against another."""
     from reports.plots import classes, curves, gains, regained, scatter, sweeps
 
-    names = [m for t, m in metrics(results) if t == task]
+    names = [m for t, m in results.columns if t == task]
+    if not names:
+        return
     held = [r for r in results.records if r.task == task and r.metric in names]
-    titles = ", ".join(map(title, names))
+    titles = ", ".join(results.metrics[m].heading for m in names)
     yield regained.regained(results, task)
     figure = scores(results, task)
     if figure is not None:
-        alt = f"{titles} of {len(conditions(results))} conditions, the numbers of the table"
+        alt = f"{titles} of {len(results.conditions)} conditions, the numbers of the table"
         yield Plot(task, f"Scores, {task}", figure, alt, csv_text(results, held))
     for sweep in sweeps_of(results):
         figure = sweeps.draw(results, sweep, task)
         if figure is not None:
             name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}-{task}")
             by = f"by {plain(sweep.parameter)} of {plain(sweep.rain)}"
-            rains = {"none", *sweep.rains.values()}
-            numbers = csv_text(results, [r for r in held if r.rain in rains])
+            inputs = set(sweep.inputs.values())
+            numbers = csv_text(
+                results, [r for r in held if r.condition.is_dry or r.condition.rainy in inputs]
+            )
             yield Plot(name, f"Scores {by}, {task}", figure, f"{titles} {by}", numbers)
     yield gains.gains(results, task)
     yield curves.curves(results, task)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.plots.figure import Plot, legend_below, panels, short, style
-from reports.results.conditions import conditions
+from reports.results.cell import Condition
+from reports.results.conditions import derainers
 from reports.results.effects import Effect, effects
-from reports.results.metrics import title
 from reports.tables.csv import inert
 from reports.tables.text import signed
 
@@ -26,20 +26,21 @@ def regained(results: Results, task: str) -> Plot | None:
     found = [e for e in effects(results) if e.task == task]
     if not found:
         return None
-    rains = list(dict.fromkeys(e.rain for e in found))
-    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    rows = sorted({e.derainer for e in found}, key=derainers.index)
-    figure, drawn = panels(len(rains), 4.2, 1.4 + 0.36 * len(rows), sharex=True, sharey=True)
-    for panel, rain in zip(drawn, rains, strict=True):
-        for effect in (e for e in found if e.rain == rain):
-            y, look = rows.index(effect.derainer), style(derainers.index(effect.derainer))
+    wet, order = list(dict.fromkeys(e.condition.rainy for e in found)), derainers(results)
+    rows = sorted({e.condition.name for e in found}, key=order.index)
+    title = found[0].row.heading
+    figure, drawn = panels(len(wet), 4.2, 1.4 + 0.36 * len(rows), sharex=True, sharey=True)
+    for panel, rainy in zip(drawn, wet, strict=True):
+        for effect in (e for e in found if e.condition.rainy == rainy):
+            name = effect.condition.name
+            y, look = rows.index(name), style(order.index(name))
             if effect.ci is not None:
                 panel.plot(effect.ci, (y, y), color=look["color"], lw=2, alpha=0.6)
             is_shown = effect.verdict in ("better", "worse")
             face = look["color"] if is_shown else "white"
             panel.plot(effect.difference, y, **look, ms=7, markerfacecolor=face)
             panel.annotate(
-                signed(effect.difference, effect.unit),
+                signed(effect.difference, effect.row.decimals),
                 (effect.difference, y),
                 xytext=(0, 6),
                 textcoords="offset points",
@@ -47,29 +48,28 @@ def regained(results: Results, task: str) -> Plot | None:
                 fontsize=8,
             )
         panel.axvline(0, color="black", lw=1)
-        cost = _cost(results, found[0], rain)
+        cost = _cost(results, found[0], rainy)
         if cost is not None:
             panel.axvline(cost, color="black", lw=1, ls="--", label="all that the rain cost")
-        panel.set_title(short(rain), fontsize=10)
-        panel.set_xlabel(f"{title(found[0].metric)}, derained − rainy")
+        panel.set_title(short(rainy.rain), fontsize=10)
+        panel.set_xlabel(f"{title}, derained − rainy")
         panel.grid(axis="x", alpha=0.3)
         panel.margins(x=0.12)
     drawn[0].set_yticks(range(len(rows)), list(map(short, rows)))
     drawn[0].set_ylim(len(rows) - 0.5, -0.7)
     legend_below(figure)
     said = "; ".join(
-        f"{e.rain}, {e.derainer} {signed(e.difference, e.unit)}, {e.verdict or 'no verdict'}"
+        f"{e.condition.rain}, {e.condition.name} {signed(e.difference, e.row.decimals)}, "
+        f"{e.verdict or 'no verdict'}"
         for e in found
     )
-    alt = f"Change of {title(found[0].metric)} by each derainer, with 95 % intervals: {said}"
+    alt = f"Change of {title} by each derainer, with 95 % intervals: {said}"
     return Plot(f"change-{task}", f"Points regained, {task}", figure, alt, _csv(found))
 
 
-def _cost(results: Results, effect: Effect, rain: str) -> float | None:
+def _cost(results: Results, effect: Effect, rainy: Condition) -> float | None:
     """What the rain cost; None in decibels, where the clean image has no finite score."""
-    clean, floor = (
-        results.value(r, "identity", effect.task, effect.metric) for r in ("none", rain)
-    )
+    clean, floor = (results.at(c, effect.task, effect.metric) for c in (rainy.clean, rainy))
     if clean is None or floor is None or clean.value is None or floor.value is None:
         return None
     return clean.value - floor.value
@@ -81,6 +81,6 @@ def _csv(found: Sequence[Effect]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["rain", "derainer", "metric", "change", "low", "high", "verdict"])
     for e in found:
-        names = map(inert, (e.rain, e.derainer, e.metric))
+        names = map(inert, (e.condition.rain, e.condition.name, e.metric))
         writer.writerow([*names, e.difference, *(e.ci or (None, None)), e.verdict])
     return buffer.getvalue()

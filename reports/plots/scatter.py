@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reports.plots.figure import Plot, legend_below, panels, short, style
-from reports.results.conditions import conditions, rains
-from reports.results.metrics import primary, title
+from reports.results.cell import Condition
+from reports.results.conditions import derainers, floors
+from reports.results.results import QUALITY
 from reports.tables.csv import csv_text
-from reports.tables.text import plain
+from reports.tables.text import condition_name, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,71 +18,78 @@ if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
 
-Place = Callable[[str, str], "float | None"]
-"""Where a (rain, derainer) stands along the horizontal axis."""
+Place = Callable[[Condition], "float | None"]
+"""Where a condition stands along the horizontal axis."""
 
 
 def scatters(results: Results, task: str) -> list[Plot]:
     """The task's primary metric against seconds per image, and against PSNR."""
-    metric = primary(results, task)
+    metric = results.primary(task)
     if metric is None:
         return []
-    seconds = {(c["rain"], c["derainer"]): c["median_s_per_image"] for c in results.cost}
+    seconds = {cost.condition: cost.median_s_per_image for cost in results.cost}
+    psnr = results.primary(QUALITY) if task != QUALITY else None
 
-    def cost(rain: str, derainer: str) -> float | None:
-        return seconds.get((rain, derainer))
-
-    def quality(rain: str, derainer: str) -> float | None:
-        record = results.value(rain, derainer, "quality", psnr) if psnr else None
+    def quality(condition: Condition) -> float | None:
+        record = results.at(condition, QUALITY, psnr) if psnr else None
         return None if record is None else record.value
 
-    psnr = primary(results, "quality") if task != "quality" else None
-    name = title(metric)
-    found = [
-        _plot(results, task, metric, cost, "seconds per image", f"cost-{task}", f"{name} by cost"),
-        _plot(results, task, metric, quality, "PSNR-Y [dB]", f"psnr-{task}", f"{name} by PSNR-Y"),
-    ]
+    name = results.metrics[metric].heading
+    along = results.metrics[psnr] if psnr else None
+    made = _Axis(seconds.get, "seconds per image", is_time=True)
+    found = [_plot(results, task, metric, made, f"cost-{task}", f"{name} by cost")]
+    if along is not None:
+        made = _Axis(quality, along.heading)
+        found.append(_plot(results, task, metric, made, f"psnr-{task}", f"{name} by {along.title}"))
     return [plot for plot in found if plot is not None]
 
 
+class _Axis(NamedTuple):
+    """The horizontal axis."""
+
+    place: Place
+    label: str
+    is_time: bool = False
+
+
 def _plot(
-    results: Results, task: str, metric: str, place: Place, along: str, name: str, alt: str
+    results: Results, task: str, metric: str, along: _Axis, name: str, alt: str
 ) -> Plot | None:
     """A panel per rain, a mark per derainer; None where fewer than two could be placed."""
     rows = [
         (r, x)
         for r in results.records
         if (r.task, r.metric) == (task, metric)
-        and r.rain != "none"
-        and "/" not in r.derainer
+        and not r.condition.is_dry
+        and r.stage is None
         and r.value is not None
-        and (x := place(r.rain, r.derainer)) is not None
+        and (x := along.place(r.condition)) is not None
     ]
-    of = {r.rain for r, _ in rows}
-    wet = [rain for rain in rains(results) if rain in of]
+    of = {r.condition.rainy for r, _ in rows}
+    wet = [rainy for rainy in floors(results) if rainy in of]
     if len({r.derainer for r, _ in rows}) < 2:
         return None
-    rows.sort(key=lambda row: row[0].derainer != "identity")
+    rows.sort(key=lambda row: not row[0].condition.is_input)
     figure, drawn = panels(len(wet), 4.4, 3.6, sharey=True)
-    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    for panel, rain in zip(drawn, wet, strict=True):
-        mine = [(r, x) for r, x in rows if r.rain == rain]
+    order = derainers(results)
+    for panel, rainy in zip(drawn, wet, strict=True):
+        mine = [(r, x) for r, x in rows if r.condition.rainy == rainy]
         for record, x in mine:
-            _mark(panel, record, x, derainers.index(record.derainer))
-        if along.startswith("seconds"):
+            _mark(panel, record, x, order.index(record.condition.name))
+        if along.is_time:
             panel.set_xscale("log")
             panel.xaxis.set_major_formatter("{x:g}")
             panel.minorticks_off()
-            rainy = results.value(rain, "identity", task, metric)
+            floor = results.at(rainy, task, metric)
             points = [(x, r.value) for r, x in mine if r.value is not None]
-            draw_front(panel, points, None if rainy is None else rainy.value)
-        panel.set_title(short(rain), fontsize=10)
-        panel.set_xlabel(along)
-        panel.set_ylabel(title(metric))
+            draw_front(panel, points, None if floor is None else floor.value)
+        panel.set_title(short(rainy.rain), fontsize=10)
+        panel.set_xlabel(along.label)
+        panel.set_ylabel(results.metrics[metric].heading)
         panel.grid(alpha=0.3)
         panel.margins(x=0.15, y=0.15)
     legend_below(figure)
-    where = ", ".join(map(plain, wet))
+    where = ", ".join(plain(rainy.rain) for rainy in wet)
     said = f"{alt}, a mark per derainer, under {where}"
     return Plot(name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]))
 
@@ -110,5 +118,5 @@ def _mark(panel: Axes, record: Record, x: float, place: int) -> None:
     look = style(place)
     if record.ci is not None:
         panel.plot((x, x), record.ci, color=look["color"], lw=2, alpha=0.5)
-    name = "rainy" if record.derainer == "identity" else short(record.derainer)
+    name = short(condition_name(record.condition))
     panel.plot(x, record.value, **look, ls="", ms=7, label=name)

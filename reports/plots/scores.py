@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.plots.figure import panels, short, style
 from reports.results.conditions import conditions
-from reports.results.metrics import metrics, title
-from reports.tables.text import label, places
+from reports.tables.text import label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,41 +16,36 @@ if TYPE_CHECKING:
 
 def scores(results: Results, task: str) -> Figure | None:
     """A panel per metric of the task: one row per condition, intervals where they hold."""
-    names = [m for t, m in metrics(results) if t == task]
+    names = [m for t, m in results.columns if t == task]
     rows = [
         c
         for c in conditions(results)
-        if any(_value(results, c, task, m) is not None for m in names)
+        if any((r := results.at(c, task, m)) and r.value is not None for m in names)
     ]
     if not rows:
         return None
     figure, drawn = panels(len(names), 4.2, 0.9 + 0.36 * len(rows), sharey=True)
-    derainers = list(dict.fromkeys(d for _, d in rows))
+    order = list(dict.fromkeys(c.name for c in rows))
     for panel, metric in zip(drawn, names, strict=True):
-        for y, (rain, derainer) in enumerate(rows):
-            record = results.value(rain, derainer, task, metric)
+        for y, condition in enumerate(rows):
+            record = results.at(condition, task, metric)
             if record is None or record.value is None:
                 continue
-            look = style(derainers.index(derainer))
+            look = style(order.index(condition.name))
             if record.ci is not None:
                 panel.plot(record.ci, (y, y), color=look["color"], lw=2, alpha=0.6)
             panel.plot(record.value, y, **look, ms=7)
             panel.annotate(
-                f"{record.value:.{places(record.unit)}f}",
+                f"{record.value:.{results.metrics[metric].decimals}f}",
                 (record.value, y),
                 xytext=(0, 6),
                 textcoords="offset points",
                 ha="center",
                 fontsize=8,
             )
-        panel.set_xlabel(title(metric))
+        panel.set_xlabel(results.metrics[metric].heading)
         panel.grid(axis="x", alpha=0.3)
         panel.margins(x=0.15)
-    drawn[0].set_yticks(range(len(rows)), [short(label(*row)) for row in rows])
+    drawn[0].set_yticks(range(len(rows)), [short(label(row)) for row in rows])
     drawn[0].set_ylim(len(rows) - 0.5, -0.7)
     return figure
-
-
-def _value(results: Results, condition: tuple[str, str], task: str, metric: str) -> float | None:
-    record = results.value(*condition, task, metric)
-    return record.value if record is not None else None

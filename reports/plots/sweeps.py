@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reports.plots.figure import legend_below, panels, short, style
-from reports.results.conditions import conditions
-from reports.results.metrics import metrics, title
+from reports.results.cell import MASK
+from reports.results.conditions import conditions, derainers
 from reports.results.sweeps import Sweep
+from reports.tables.text import condition_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 def draw(results: Results, sweep: Sweep, task: str) -> Figure | None:
     """A panel per metric of the task: a line per derainer, the clean images dashed."""
-    names = [m for t, m in metrics(results) if t == task]
+    names = [m for t, m in results.columns if t == task]
     if not names:
         return None
     figure, drawn = panels(len(names), 4.4, 3.6)
@@ -29,22 +31,23 @@ def draw(results: Results, sweep: Sweep, task: str) -> Figure | None:
 
 
 def _panel(panel: Axes, results: Results, sweep: Sweep, task: str, metric: str) -> None:
-    values = list(sweep.rains)
-    derainers = list(dict.fromkeys(d for _, d in conditions(results)))
-    clean = results.value("none", "identity", task, metric)
+    values = list(sweep.inputs)
+    order = derainers(results)
+    ways = dict.fromkeys((c.derainer, c.stage) for c in conditions(results))
+    clean = results.at(sweep.inputs[values[0]].clean, task, metric)
     if clean is not None and clean.value is not None:
         panel.axhline(clean.value, color="black", ls="--", lw=1, label="clean")
-    for place, derainer in enumerate(derainers):
-        look, line = style(place), []
-        for value, rain in sweep.rains.items():
-            record = results.value(rain, derainer, task, metric)
+    for derainer, stage in ways:
+        of = [replace(c, derainer=derainer, stage=stage) for c in sweep.inputs.values()]
+        look, line = style(order.index(of[0].name)), []
+        for value, condition in zip(values, of, strict=True):
+            record = results.at(condition, task, metric)
             if record is not None and record.value is not None:
                 line.append((value, record.value, record.ci))
-        if not line or derainer.endswith("/mask"):
+        if not line or stage == MASK:
             continue
         places, scores, spans = zip(*line, strict=True)
-        name = "rainy" if derainer == "identity" else short(derainer)
-        panel.plot(places, scores, **look, ms=5, label=name)
+        panel.plot(places, scores, **look, ms=5, label=short(condition_name(of[0])))
         held = [(x, *ci) for x, ci in zip(places, spans, strict=True) if ci is not None]
         if held:
             x, low, high = zip(*held, strict=True)
@@ -54,5 +57,5 @@ def _panel(panel: Axes, results: Results, sweep: Sweep, task: str, metric: str) 
     panel.set_xticks(values, [f"{v:g}" for v in values])
     panel.minorticks_off()
     panel.set_xlabel(short(f"{sweep.rain}: {sweep.parameter}"))
-    panel.set_ylabel(title(metric))
+    panel.set_ylabel(results.metrics[metric].heading)
     panel.grid(alpha=0.3)

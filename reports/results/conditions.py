@@ -5,24 +5,31 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from reports.results.cell import NO_RAIN, Condition
+
 if TYPE_CHECKING:
     from reports.results.results import Results
 
 
-def conditions(results: Results) -> list[tuple[str, str]]:
-    """(rain, derainer) pairs: the clean ceiling, then each rain with its floor first."""
-    found = {(r.rain, r.derainer) for r in results.records}
-    return sorted(found, key=lambda c: (place(c[0]), c[1] != "identity", c[1]))
+def conditions(results: Results) -> list[Condition]:
+    """The clean ceiling, then each rain with its floor first."""
+    return sorted(results.conditions, key=lambda c: (place(c.rain), not c.is_input, c.name))
 
 
 def place(rain: str) -> tuple[bool, list[tuple[float, str]]]:
     """Where a rain stands among others: none first, then by name, numbers by their value."""
-    return rain != "none", _natural(rain)
+    return rain != NO_RAIN, _natural(rain)
 
 
-def rains(results: Results) -> list[str]:
-    """All rains, in the order of the tables."""
-    return list(dict.fromkeys(rain for rain, _ in conditions(results) if rain != "none"))
+def floors(results: Results) -> list[Condition]:
+    """The rainy input of every rain, in the order of the tables."""
+    rainy = (c.rainy for c in conditions(results) if not c.is_dry)
+    return list(dict.fromkeys(rainy))
+
+
+def derainers(results: Results) -> list[str]:
+    """The derainers and their stages by name, in the order of the tables: their places in plots."""
+    return list(dict.fromkeys(c.name for c in conditions(results)))
 
 
 def _natural(name: str) -> list[tuple[float, str]]:

@@ -6,43 +6,52 @@ they are: ranking every resample again would cost a sort each and moves the inte
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.results.intervals import FEWEST, interval
-from reports.results.record import IMAGE_METRIC, Correlation, parts_of
-from reports.results.results import ByImage
+from reports.results.metrics import TaskRow
+from reports.results.record import Correlation
+from reports.results.results import QUALITY, ByImage
 
-QUALITY = ("psnr_y_db", "ssim_y", "niqe")
-"""Metrics that are held against the tasks."""
+TELLING = ("psnr_y_db", "ssim_y", "niqe")
+"""Metrics of image quality that are held against the tasks."""
 FEWEST_CONDITIONS = 3
 """Derainers, the rainy input among them, that an image needs for a rank correlation."""
 
 
-def correlations(by_image: ByImage, counts: NDArray[np.int64]) -> list[Correlation]:
+def correlations(
+    by_image: ByImage, tasks: Mapping[str, TaskRow], counts: NDArray[np.int64]
+) -> list[Correlation]:
     """All correlations that a run's images allow.
 
     Args:
         by_image: Numbers of single images.
+        tasks: What each task's score of a single image is.
         counts: ``(B, n)``: how often each resampled set holds each image.
     """
-    cells = {parts_of(cell): v for cell, v in by_image.values.items()}
+    cells = {(c.condition, c.task, c.metric): v for c, v in by_image.values.items()}
     found = []
     groups = len(set(by_image.units))
-    for task, metric in IMAGE_METRIC.items():
-        scores = {c[:2]: v for c, v in cells.items() if c[2:] == (task, metric)}
-        for quality in QUALITY:
+    for task, about in tasks.items():
+        metric = about.image_metric
+        if metric is None:
+            continue
+        scores = {c: v for (c, *what), v in cells.items() if what == [task, metric]}
+        for quality in TELLING:
             pairs = {
-                c: (cells[*c, "quality", quality], v)
+                c: (cells[c, QUALITY, quality], v)
                 for c, v in scores.items()
-                if (*c, "quality", quality) in cells and c[0] != "none"
+                if (c, QUALITY, quality) in cells and not c.is_dry
             }
-            for rain in dict.fromkeys(rain for rain, _ in pairs):
-                of_rain = {c: pair for c, pair in pairs.items() if c[0] == rain}
+            for rain in dict.fromkeys(c.rain for c in pairs):
+                of_rain = {c: pair for c, pair in pairs.items() if c.rain == rain}
                 made: list[tuple[str | None, tuple[float, NDArray[np.float64], int] | None]] = [
                     (None, _within(list(of_rain.values()), counts))
                 ]
-                made += [(name, _across(*pair, counts)) for (_, name), pair in of_rain.items()]
+                made += [(c.name, _across(*pair, counts)) for c, pair in of_rain.items()]
                 found += [
                     Correlation(
                         rain=rain,

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.conditions import rains
+from reports.results.cell import Condition
+from reports.results.conditions import floors
 from reports.results.intervals import FEWEST, LEVEL, interval
-from reports.results.metrics import primary
-from reports.results.record import IMAGE_METRIC
+from reports.results.metrics import MetricRow
 
 if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
 
-SEEN = 2.8
+SHOWN = 2.8
 """A true difference of that many standard deviations is found in 80 % of studies at 5 %."""
 TARGETS = {"fraction": 0.01, "dB": 0.2}
 """Differences that a study should be able to show, by unit."""
@@ -36,13 +36,13 @@ CLEAR = 4.0
 class Effect:
     """One derainer on one rain and task, against the rainy input."""
 
-    rain: str
-    derainer: str
+    condition: Condition
     task: str
     metric: str
-    unit: str
+    row: MetricRow
+    """What tables must know of the metric."""
     difference: float
-    """Derained − rainy."""
+    """Derained − rainy, in the metric's unit."""
     ci: tuple[float, float] | None
     """95 % percentile interval of the difference."""
     p_value: float | None
@@ -60,22 +60,26 @@ class Effect:
     """Derained clean − clean, where clean images were derained."""
     harm_ci: tuple[float, float] | None
     lower: float | None
-    """Share of the images whose own score is below that of the rainy input."""
+    """Share of the images whose own score is worse than that of the rainy input."""
 
 
 def effects(results: Results) -> list[Effect]:
     """Every derainer's effect on every rain and task, families in the order of the tables."""
     found = []
-    for task in dict.fromkeys(r.task for r in results.records):
-        metric = primary(results, task)
+    for task in results.tasks:
+        metric = results.primary(task)
         if metric is None:
             continue
-        rows = [r for r in results.records if (r.task, r.metric) == (task, metric)]
-        for rain in rains(results):
-            floor = results.value(rain, "identity", task, metric)
+        held = [r for r in results.records if (r.task, r.metric) == (task, metric)]
+        for rainy in floors(results):
+            floor = results.at(rainy, task, metric)
             if floor is None or floor.value is None:
                 continue
-            family = [r for r in rows if r.rain == rain and r.value is not None and r.is_derained]
+            family = [
+                r
+                for r in held
+                if r.value is not None and r.condition.is_derained and r.condition.rainy == rainy
+            ]
             found += _family(results, floor, family)
     return found
 
@@ -87,33 +91,32 @@ def _family(results: Results, floor: Record, family: list[Record]) -> list[Effec
     if any(d is not None and 2 * len(family) >= LEVEL * (1 + len(d)) for d in drawn):
         raw = [None] * len(family)  # so many derainers need more resamples than there are
     corrected = iter(holm([p for p in raw if p is not None]))
-    made = []
+    row, made = results.metrics[floor.metric], []
     for record, d, p in zip(family, drawn, raw, strict=True):
         assert record.value is not None
         assert floor.value is not None
         difference = record.value - floor.value
         p_value = None if p is None else next(corrected)
         deviation = None if d is None else float(d.std(ddof=1))
-        ceiling = results.value("none", "identity", record.task, record.metric)
+        ceiling = results.at(record.condition.clean, record.task, record.metric)
         recovery, recovery_ci = _recovery(results, ceiling, floor, record)
-        broken = results.value("none", record.derainer, record.task, record.metric)
+        broken = results.at(record.condition.dry, record.task, record.metric)
         harm, harm_ci = _harm(results, ceiling, broken)
         target = TARGETS.get(record.unit)
         made.append(
             Effect(
-                rain=record.rain,
-                derainer=record.derainer,
+                condition=record.condition,
                 task=record.task,
                 metric=record.metric,
-                unit=record.unit,
+                row=row,
                 difference=difference,
                 ci=None if d is None else interval(d),
                 p_value=p_value,
-                verdict=None if p_value is None else _verdict(difference, p_value),
-                smallest=None if deviation is None else SEEN * deviation,
+                verdict=None if p_value is None else _verdict(difference, p_value, row),
+                smallest=None if deviation is None else SHOWN * deviation,
                 needed=None
                 if deviation is None or target is None
-                else math.ceil(record.n * (SEEN * deviation / target) ** 2),
+                else math.ceil(record.n * (SHOWN * deviation / target) ** 2),
                 recovery=recovery,
                 recovery_ci=recovery_ci,
                 harm=harm,
@@ -141,18 +144,18 @@ def holm(p_values: list[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def _verdict(difference: float, p_value: float) -> str:
+def _verdict(difference: float, p_value: float, row: MetricRow) -> str:
     if p_value >= LEVEL:
         return "no significant difference"
-    return "better" if difference > 0 else "worse"
+    return "better" if (difference > 0) == row.higher_is_better else "worse"
 
 
 def _paired(results: Results, first: Record | None, second: Record | None) -> Any:
     """Differences on the resampled sets, second − first; None where they say nothing."""
     if first is None or second is None:
         return None
-    a, b = results.draws.get(first.cell()), results.draws.get(second.cell())
-    if a is None or b is None or results.provenance.get("groups", first.n) < FEWEST:
+    a, b = results.draws.get(first.cell), results.draws.get(second.cell)
+    if a is None or b is None or results.groups(first.n) < FEWEST:
         return None
     both = b.astype(np.float64) - a
     defined = both[np.isfinite(both)]
@@ -172,7 +175,7 @@ def _recovery(
     if whole <= CLEAR * float(cost.std(ddof=1)):
         return None, None
     rainy, derained, clean = (
-        results.draws[r.cell()].astype(np.float64) for r in (floor, record, ceiling)
+        results.draws[r.cell].astype(np.float64) for r in (floor, record, ceiling)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = (derained - rainy) / (clean - rainy)
@@ -181,16 +184,15 @@ def _recovery(
 
 def _lower(results: Results, floor: Record, record: Record) -> float | None:
     """Share of the images whose own score fell below their rainy one; None where none have one."""
-    metric = IMAGE_METRIC.get(record.task, record.metric)
-    before, after = (
-        results.by_image.values.get("|".join((r.rain, r.derainer, r.task, metric)))
-        for r in (floor, record)
-    )
+    metric = results.image_metric(record.task) or record.metric
+    before, after = (results.by_image.values.get(r.cell.of(metric)) for r in (floor, record))
     if before is None or after is None:
         return None
     # An image that equals its reference counts: nothing is above it.
     both = ~np.isnan(before) & ~np.isnan(after)
-    return float((after < before)[both].mean()) if both.any() else None
+    row = results.metrics[metric]
+    worse = after < before if row.higher_is_better else after > before
+    return float(worse[both].mean()) if both.any() else None
 
 
 def _harm(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
+
+from reports.results.cell import Condition
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,7 @@ class GalleryItem:
     sample: str
     why: str
     """Why this image was chosen, in words."""
-    rain: str
-    derainer: str
+    condition: Condition
     jpeg: bytes
     """At full size."""
     width: int
@@ -33,16 +34,15 @@ class GalleryItem:
     truths: Mapping[str, bytes]
     """The picture with the labelled masks or classes coloured in; of one condition alone."""
     key: str
-    """Of the picture in the ledger."""
+    """Names the picture in the ledger."""
 
     @staticmethod
-    def of(about: Sequence[str], data: bytes) -> GalleryItem:
-        """From ``sample why rain derainer key`` and the ledger's row: a line of JSON, a JPEG.
+    def of(sample: str, why: str, condition: Condition, key: str, data: bytes) -> GalleryItem:
+        """A picture from the ledger's row, which is a line of JSON and a JPEG.
 
         Raises:
             ValueError, KeyError, TypeError: If they are not what a run wrote.
         """
-        sample, why, rain, derainer, key = about
         head, _, jpeg = data.partition(b"\n")
         seen = json.loads(head)
         labelled, truths = (
@@ -52,8 +52,7 @@ class GalleryItem:
         fields = {
             "sample": sample,
             "why": why,
-            "rain": rain,
-            "derainer": derainer,
+            "condition": condition,
             "jpeg": jpeg,
             "width": seen["width"],
             "height": seen["height"],

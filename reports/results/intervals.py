@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.05
-"""Of verdicts: at most so many families of derainers hold a wrong one."""
+"""At most so many families of derainers hold a wrong verdict."""
 FEWEST = 20
 """Fewer groups (images, or drives of them) give no interval: there is too little to resample."""
 

@@ -1,79 +1,54 @@
-"""What tables must know of a metric."""
+"""What tables must know of a run's tasks and metrics; it travels with the numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from reports.results.results import Results
-
-FEW_FOR_AP = 1000
-"""Below as many images, AP over many classes is biased when resampled; pooled AP is not."""
+from dataclasses import dataclass
+from typing import Literal
 
 
-def primary(results: Results, task: str) -> str | None:
-    """The metric on which a task's verdicts are given; None if the run does not hold it."""
-    have = [r.metric for r in results.records if r.task == task]
-    n = max((r.n for r in results.records), default=0)
-    name = {
-        "detection": "ap_pooled" if n < FEW_FOR_AP else "ap",
-        "instance": "mask_ap",
-        "semantic": "miou",
-        "quality": "psnr_y_db",
-    }.get(task)
-    return next((m for m in have if m.partition("@")[0] == name), None)
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of a run."""
+
+    title: str
+    """Heading, without the unit."""
+    unit: str
+    """``fraction`` (in [0, 1]), ``dB``, or ``score`` (a scale of its own)."""
+    decimals: int
+    """Places after the point in tables."""
+    higher_is_better: bool
+    caption: str = ""
+    """What it computes, where the caption of its task does not say."""
+    primary: bool = False
+    """Whether verdicts of its task are given on it; true of one metric of a task."""
+    is_column: bool = False
+    """Whether the main table shows it."""
+    is_judged: bool = False
+    """Whether ``regress OLD NEW`` judges it unasked."""
+    by: Literal["class", "size", "part"] | None = None
+    """Whether it is of one class, object size or part of the set alone, and of what kind."""
+    label: str = ""
+    """That class, size or part."""
+    of: str | None = None
+    """The metric of the whole set that a part's number belongs to."""
+
+    @property
+    def heading(self) -> str:
+        """Title and unit."""
+        return f"{self.title} [dB]" if self.unit == "dB" else self.title
 
 
-COLUMNS = {
-    "detection": ("ap", "ap50", "ap_pooled"),
-    "instance": ("mask_ap", "mask_ap50", "mask_ap_pooled", "box_ap"),
-    "semantic": ("miou", "mpa", "pixel_accuracy"),
-    "quality": ("psnr_y_db", "ssim_y", "fsimc", "uqi", "niqe", "sseq"),
-}
-"""Metrics of the summary, by task; other protocols of them, or what else there is, follow."""
-TITLES = {
-    "ap": "AP",
-    "ap50": "AP50",
-    "ap_pooled": "AP pooled",
-    "mask_ap": "mask AP",
-    "mask_ap50": "mask AP50",
-    "mask_ap_pooled": "mask AP pooled",
-    "box_ap": "box AP",
-    "miou": "mIoU",
-    "mpa": "mPA",
-    "pixel_accuracy": "pixel accuracy",
-    "f1": "F1",
-    "psnr_y_db": "PSNR-Y [dB]",
-    "psnr_rgb_db": "PSNR-RGB [dB]",
-    "ssim_y": "SSIM-Y",
-    "ssim_rgb": "SSIM-RGB",
-    "fsim": "FSIM",
-    "fsimc": "FSIMc",
-    "uqi": "UQI",
-    "niqe": "NIQE",
-    "sseq": "SSEQ",
-}
-LOWER_IS_BETTER = ("niqe", "sseq")
-PRIMARY = ("ap_pooled", "mask_ap_pooled", "miou", "psnr_y_db")
-"""Metrics whose paired difference to the rainy input is shown."""
+@dataclass(frozen=True)
+class TaskRow:
+    """One task of a run, or ``quality``."""
 
-
-def metrics(results: Results) -> list[tuple[str, str]]:
-    """(task, metric) of the summary that the run holds."""
-    have = list(dict.fromkeys((r.task, r.metric) for r in results.records))
-    held = set(have)
-    shown = [(t, m) for t, names in COLUMNS.items() for m in names if (t, m) in held]
-    alone = {t for t, _ in have} - {t for t, _ in shown}
-    others = [(t, m) for t, m in have if base(m) in TITLES and ("@" in m or t in alone)]
-    return shown + others
-
-
-def base(metric: str) -> str:
-    """A metric's name without its protocol."""
-    return metric.partition("@")[0]
-
-
-def title(metric: str) -> str:
-    """Heading of a metric."""
-    protocol = metric.partition("@")[2]
-    return TITLES[base(metric)] + (f" {protocol}" if protocol else "")
+    title: str
+    """Begins sentences: ``Detection``."""
+    caption: str
+    """How the columns of the main table are defined."""
+    image_metric: str | None = None
+    """The score of a single image; None: that of the primary metric."""
+    found: str = ""
+    """What is ranked by confidence: boxes, masks."""
+    colours: str | None = None
+    """What its predictions colour on the page: masks, classes."""

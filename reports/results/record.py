@@ -1,12 +1,11 @@
-"""One number with all that it belongs to, and the numbers of a run."""
+"""One number with all that it belongs to, and what stands beside the numbers of a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
 
-if TYPE_CHECKING:
-    pass
+from reports.results.cell import Cell, Condition, Data
 
 
 @dataclass(frozen=True)
@@ -17,15 +16,16 @@ class Record:
     split: str
     rain: str
     derainer: str
+    """Without its stage."""
     weights: str | None
-    """sha256 of the derainer's weight file; None without weights."""
+    """sha256 of the derainer's weight files, joined by ``+``; None without weights."""
     task: str
     """A task's name, or ``quality``."""
     model: str | None
     """The task network's name; None for quality."""
     metric: str
     value: float | None
-    """None where nothing was measured; ``why`` says so."""
+    """In ``unit``; None where nothing was measured, and ``why`` says so."""
     n: int
     """Images that the value covers."""
     ci: tuple[float, float] | None
@@ -34,31 +34,37 @@ class Record:
     """What of this cell was trained on: rain, images, task-images; None = unknown."""
     seed: int
     unit: str
+    """``fraction`` (in [0, 1]), ``dB``, or ``score`` (a scale of its own)."""
     why: str | None = None
     """Reason of an absent value, or of images left out of the mean."""
     n_identical: int = 0
     """Images left out of the mean because they equal their reference."""
+    stage: str | None = None
+    """Intermediate output of the derainer; None: the restored image."""
+
+    @cached_property
+    def condition(self) -> Condition:
+        """What the images looked like."""
+        data = Data(self.dataset, self.split)
+        return Condition(data, self.rain, self.seed, self.derainer, self.stage)
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The number's place."""
+        return Cell(self.condition, self.task, self.model, self.metric)
 
     @property
-    def is_derained(self) -> bool:
-        """Whether it is of a derainer's image; a mask of rain is judged against the rain."""
-        return self.derainer != "identity" and not self.derainer.endswith("/mask")
-
-    def cell(self) -> str:
-        """Name of the number within its run."""
-        return "|".join((self.rain, self.derainer, self.task, self.metric))
-
-
-def parts_of(cell: str) -> tuple[str, str, str, str]:
-    """Rain, derainer, task and metric of a `Record.cell`; a derainer's name may hold anything."""
-    rain, _, rest = cell.partition("|")
-    derainer, task, metric = rest.rsplit("|", 2)
-    return rain, derainer, task, metric
+    def method(self) -> str:
+        """The derainer's name without the digests of its weights, which `weights` holds."""
+        name = self.condition.name
+        for digest in (self.weights or "").split("+"):
+            name = name.replace(f"@{digest[:8]}", "") if digest else name
+        return name
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired difference, second minus first."""
+    """A paired difference, second minus first, in the unit of both."""
 
     difference: float
     ci: tuple[float, float] | None
@@ -75,7 +81,7 @@ class Correlation:
     mean over images."""
     task: str
     metric: str
-    """The task's score of one image, see `IMAGE_METRIC`."""
+    """The task's score of one image."""
     quality: str
     value: float
     ci: tuple[float, float] | None
@@ -84,14 +90,28 @@ class Correlation:
     """Images on which it rests."""
 
 
-IMAGE_METRIC = {"detection": "f1@c25-iou50", "instance": "f1@c25-iou50", "semantic": "miou"}
-"""What a task's score of a single image is."""
-
-
 @dataclass(frozen=True)
-class Failure:
-    """An image that could not be finished."""
+class ImageError:
+    """An image that could not be finished, and is left out of all cells."""
 
     sample: str
     stage: str
+    """Where it failed: read, decode, rain, derain, quality, predict, evidence, picture, keep."""
     message: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What deraining took under one condition."""
+
+    condition: Condition
+    n: int
+    """Images whose time is known."""
+    median_s_per_image: float
+    workers: int
+    """Images at a time."""
+    device: str
+    tiled: int
+    """Images that were derained in tiles."""
+    smallest_tile_px: int | None
+    """Side of the smallest tiles; None without."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -10,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
+from reports.results.cell import Cell, Condition
 from reports.results.gallery import GalleryItem
 from reports.results.intervals import FEWEST, interval
-from reports.results.record import Comparison, Correlation, Record
+from reports.results.metrics import MetricRow, TaskRow
+from reports.results.provenance import Provenance
+from reports.results.record import Comparison, Correlation, Cost, ImageError, Record
 
 if TYPE_CHECKING:
     import pandas as pd
+
+QUALITY = "quality"
+"""The name under which every run measures its images beside its tasks."""
 
 
 @dataclass(frozen=True)
@@ -28,30 +32,33 @@ class ByImage:
     """Ids of the n images."""
     units: tuple[str, ...] = ()
     """What each was resampled with: itself, its drive or scene, or a block of images."""
-    values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    """``(n,)`` by `Record.cell`: quality metrics and `IMAGE_METRIC`; infinite where an image equals
+    values: Mapping[Cell, NDArray[np.float32]] = field(default_factory=dict)
+    """``(n,)``: quality metrics and the tasks' scores of one image; infinite where an image equals
     its reference, NaN where undefined."""
-    pixels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The first 16 digits of the sha256 of the pixels shown, by rain and derainer with a bar
-    between."""
+    pixels: Mapping[Condition, tuple[str, ...]] = field(default_factory=dict)
+    """The first 16 digits of the sha256 of the pixels shown."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a run found."""
+    """What a run found; knows nothing of files."""
 
     run: str
+    """Digest of all that decides the records."""
     spec: dict[str, Any]
-    provenance: dict[str, Any]
-    """What depends on clock and host."""
-    cost: list[dict[str, Any]]
-    errors: list[dict[str, str]]
+    provenance: Provenance
+    cost: list[Cost]
+    errors: list[ImageError]
     records: list[Record]
-    draws: dict[str, NDArray[np.float32]] = field(repr=False)
-    """Values of each primary metric on the resampled sets, by `Record.cell`."""
+    draws: dict[Cell, NDArray[np.float32]] = field(repr=False)
+    """Values of each primary metric on the resampled sets, in the unit of the metric."""
+    metrics: dict[str, MetricRow] = field(repr=False, default_factory=dict)
+    """What tables must know of each metric, in their order."""
+    tasks: dict[str, TaskRow] = field(repr=False, default_factory=dict)
+    """What tables must know of each task, in their order, `QUALITY` last."""
     gallery: list[GalleryItem] = field(repr=False, default_factory=list)
     by_image: ByImage = field(repr=False, default_factory=ByImage)
-    curves: dict[str, NDArray[np.float32]] = field(repr=False, default_factory=dict)
+    curves: dict[Cell, NDArray[np.float32]] = field(repr=False, default_factory=dict)
     """Precision at 101 recalls from 0 to 1, IoU 0.5, by cell of the pooled AP it belongs to."""
     correlations: list[Correlation] = field(repr=False, default_factory=list)
 
@@ -62,13 +69,60 @@ class Results:
 
         return pd.DataFrame([asdict(r) for r in self.records])
 
-    def value(self, rain: str, derainer: str, task: str, metric: str) -> Record | None:
-        """One record, None if the run does not hold it."""
-        return self._by_cell.get("|".join((rain, derainer, task, metric)))
+    def value(
+        self, rain: str, derainer: str, task: str, metric: str, stage: str | None = None
+    ) -> Record | None:
+        """One record by its words, None if the run does not hold it."""
+        for condition in self.conditions:
+            if (condition.rain, condition.derainer, condition.stage) == (rain, derainer, stage):
+                return self.at(condition, task, metric)
+        return None
+
+    def at(self, condition: Condition, task: str, metric: str) -> Record | None:
+        """One record by its place, None if the run does not hold it."""
+        return self._by_place.get((condition, task, metric))
 
     @cached_property
-    def _by_cell(self) -> dict[str, Record]:
-        return {r.cell(): r for r in reversed(self.records)}
+    def conditions(self) -> list[Condition]:
+        """Every condition that a record is of, in the order of the records."""
+        return list(dict.fromkeys(record.condition for record in self.records))
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[Condition, str, str], Record]:
+        return {(r.condition, r.task, r.metric): r for r in reversed(self.records)}
+
+    @cached_property
+    def held(self) -> dict[str, list[str]]:
+        """The metrics that the run has records of, by task, both in the order of tables."""
+        order = {metric: place for place, metric in enumerate(self.metrics)}
+        found: dict[str, dict[str, None]] = {task: {} for task in self.tasks}
+        for record in self.records:
+            if record.task in found:
+                found[record.task][record.metric] = None
+        return {task: sorted(names, key=order.__getitem__) for task, names in found.items()}
+
+    @cached_property
+    def columns(self) -> list[tuple[str, str]]:
+        """(task, metric) of the main table: those meant for it, or what else a task has."""
+        shown = []
+        for task, names in self.held.items():
+            whole = [name for name in names if self.metrics[name].by is None]
+            meant = [name for name in whole if self.metrics[name].is_column]
+            shown += [(task, name) for name in meant or whole]
+        return shown
+
+    def primary(self, task: str) -> str | None:
+        """The metric on which a task's verdicts are given; None if the run does not hold it."""
+        return next((m for m in self.held.get(task, ()) if self.metrics[m].primary), None)
+
+    def image_metric(self, task: str) -> str | None:
+        """What a task's score of a single image is; None if the run does not hold one."""
+        row = self.tasks.get(task)
+        return (row and row.image_metric) or self.primary(task)
+
+    def groups(self, images: int) -> int:
+        """Units that were resampled, of so many images."""
+        return images if self.provenance.groups is None else self.provenance.groups
 
     def compare(self, first: Record, second: Record) -> Comparison | None:
         """Paired difference of two records of one run; None where a value is missing.
@@ -78,87 +132,7 @@ class Results:
         if first.value is None or second.value is None:
             return None
         difference = second.value - first.value
-        a, b = self.draws.get(first.cell()), self.draws.get(second.cell())
-        groups = self.provenance.get("groups", first.n)
-        if a is None or b is None or groups < FEWEST:
+        a, b = self.draws.get(first.cell), self.draws.get(second.cell)
+        if a is None or b is None or self.groups(first.n) < FEWEST:
             return Comparison(difference, None)
         return Comparison(difference, interval(b - a))
-
-    def to_json(self) -> str:
-        """``results.json``: one record a line, strict JSON."""
-        head = {k: getattr(self, k) for k in ("run", "spec", "provenance", "cost", "errors")}
-        head["correlations"] = [asdict(c) for c in self.correlations]
-        lines = [json.dumps(_plain(r), allow_nan=False) for r in self.records]
-        text = json.dumps(head, indent=1, allow_nan=False)
-        return text[: text.rindex("\n}")] + ',\n "records": [\n' + ",\n".join(lines) + "\n]}\n"
-
-
-class _Written(BaseModel):
-    """What ``to_json`` writes, field by field."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-    run: str
-    spec: dict[str, Any]
-    provenance: dict[str, Any]
-    cost: list[dict[str, Any]]
-    errors: list[dict[str, str]]
-    records: list[Record]
-    correlations: list[Correlation] = []
-
-
-def parse(text: str, arrays: Mapping[str, NDArray[Any]], gallery: list[GalleryItem]) -> Results:
-    """Results from ``to_json``'s text and `arrays_of`'s arrays.
-
-    Raises:
-        ValueError: If the text is not what ``to_json`` writes.
-    """
-    written = _Written.model_validate_json(text)
-    json.dumps([written.spec, written.provenance, written.cost], allow_nan=False)
-    if any(error.keys() != {"sample", "stage", "message"} for error in written.errors):
-        raise ValueError("errors have sample, stage and message")
-    kinds: dict[str, dict[str, NDArray[Any]]] = {}
-    for name, array in arrays.items():
-        kind, _, cell = name.partition("|")
-        kinds.setdefault(kind, {})[cell] = array
-    samples, units = (tuple(map(str, arrays.get(name, ()))) for name in ("samples", "units"))
-    return Results(
-        run=written.run,
-        spec=written.spec,
-        provenance=written.provenance,
-        cost=written.cost,
-        errors=written.errors,
-        records=written.records,
-        draws=kinds.get("draws", {}),
-        gallery=gallery,
-        by_image=ByImage(
-            samples,
-            units,
-            kinds.get("images", {}),
-            {name: tuple(map(str, array)) for name, array in kinds.get("pixels", {}).items()},
-        ),
-        curves=kinds.get("curves", {}),
-        correlations=written.correlations,
-    )
-
-
-def arrays_of(results: Results) -> dict[str, NDArray[Any]]:
-    """All arrays of a run under one name each, to be kept beside its JSON."""
-    return {
-        "samples": np.array(results.by_image.samples, np.str_),
-        "units": np.array(results.by_image.units, np.str_),
-        **{f"draws|{cell}": array for cell, array in results.draws.items()},
-        **{f"images|{cell}": array for cell, array in results.by_image.values.items()},
-        **{f"pixels|{name}": np.array(d, np.str_) for name, d in results.by_image.pixels.items()},
-        **{f"curves|{cell}": array for cell, array in results.curves.items()},
-    }
-
-
-def _plain(record: Record) -> dict[str, Any]:
-    """A record as JSON; what is at its usual value and says nothing is left out."""
-    fields = asdict(record)
-    if record.why is None:
-        del fields["why"]
-    if not record.n_identical:
-        del fields["n_identical"]
-    return fields

@@ -4,35 +4,61 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reports.results.cell import NO_RAIN
 from reports.results.effects import Effect, effects
+from reports.results.metrics import MetricRow
 from reports.results.record import Record
 from reports.results.results import Results
 
+TASK = "robustness"
 
-def robustness(results: Results) -> list[Record]:
-    """Derived from each task's primary metric, for every derainer.
 
-    Returns:
-        ``recovery/<metric>``: share of what the rain cost that came back, never of decibels;
-        ``harm/<metric>``, of rain ``none``: derained clean − clean; ``worse/<metric>``: share of
-        the images whose own score deraining lowered.
+def with_robustness(results: Results) -> Results:
+    """The results with what follows from each task's primary metric, for every derainer.
+
+    Their names: ``recovery/<metric>`` is the share of what the rain cost that came back, never of
+    decibels; ``harm/<metric>``, of the rain ``none``, is derained clean − clean; ``worse/<metric>``
+    is the share of the images whose own score deraining made worse.
     """
-    found = {r.cell(): r for effect in effects(results) for r in _derived(results, effect)}
-    return list(found.values())
+    found: dict[object, Record] = {}
+    rows: dict[str, MetricRow] = {}
+    for effect in effects(results):
+        for record, row in _derived(results, effect):
+            found[record.cell] = record
+            rows[record.metric] = row
+    records = [*results.records, *found.values()]
+    return replace(results, records=records, metrics=results.metrics | rows)
 
 
-def _derived(results: Results, effect: Effect) -> list[Record]:
-    record = results.value(effect.rain, effect.derainer, effect.task, effect.metric)
+def _derived(results: Results, effect: Effect) -> list[tuple[Record, MetricRow]]:
+    record = results.at(effect.condition, effect.task, effect.metric)
     assert record is not None
-    share = replace(record, task="robustness", unit="fraction", ci=None, why=None, n_identical=0)
-    made = []
-    if effect.unit == "fraction":
+    share = replace(record, task=TASK, unit="fraction", ci=None, why=None, n_identical=0)
+    made: dict[str, Record] = {}
+    if effect.row.unit == "fraction":
         why = None if effect.recovery is not None else "what the rain cost is not clear"
-        recovery = replace(share, value=effect.recovery, ci=effect.recovery_ci, why=why)
-        made.append(replace(recovery, metric=f"recovery/{effect.metric}"))
+        made["recovery"] = replace(share, value=effect.recovery, ci=effect.recovery_ci, why=why)
     if effect.harm is not None:
-        harm = replace(share, value=effect.harm, ci=effect.harm_ci, unit=effect.unit)
-        made.append(replace(harm, metric=f"harm/{effect.metric}", rain="none"))
+        unit = effect.row.unit
+        harm = replace(share, value=effect.harm, ci=effect.harm_ci, unit=unit, rain=NO_RAIN)
+        made["harm"] = harm
     if effect.lower is not None:
-        made.append(replace(share, metric=f"worse/{effect.metric}", value=effect.lower))
-    return made
+        made["worse"] = replace(share, value=effect.lower)
+    return [
+        (replace(number, metric=f"{kind}/{effect.metric}"), row_of(kind, effect.row))
+        for kind, number in made.items()
+    ]
+
+
+def row_of(kind: str, about: MetricRow) -> MetricRow:
+    """What tables must know of a number of this task.
+
+    Args:
+        kind: ``recovery``, ``harm`` or ``worse``.
+        about: The metric that it is derived from.
+    """
+    if kind == "harm":
+        title = f"change of clean images, {about.title}"
+        return MetricRow(title, about.unit, about.decimals, about.higher_is_better)
+    what = {"recovery": "share of the rain's cost", "worse": "images made worse"}[kind]
+    return MetricRow(f"{what}, {about.title}", "fraction", 3, kind == "recovery")

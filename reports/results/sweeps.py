@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from reports.results.cell import Condition
+from reports.results.conditions import floors
+
 if TYPE_CHECKING:
     from reports.results.results import Results
 
-FEWEST = 3
+FEWEST_VALUES = 3
 """Fewer values of a parameter are no sweep."""
 _SETTING = re.compile(r"([a-z]\w*)=([^:]+)")
 
@@ -19,22 +22,22 @@ class Sweep(NamedTuple):
     rain: str
     """Their common name, without that parameter."""
     parameter: str
-    rains: dict[float, str]
-    """Full name by the parameter's value, from small to large."""
+    inputs: dict[float, Condition]
+    """The rainy input by the parameter's value, from small to large."""
 
 
 def sweeps(results: Results) -> list[Sweep]:
     """Every parameter that takes at least `FEWEST` values while the others stay."""
-    found: dict[tuple[str, str], dict[float, str]] = {}
-    for rain in dict.fromkeys(record.rain for record in results.records):
-        for match in _SETTING.finditer(rain):
-            common = rain.replace(":" + match[0], "", 1)
+    found: dict[tuple[str, str], dict[float, Condition]] = {}
+    for rainy in floors(results):
+        for match in _SETTING.finditer(rainy.rain):
+            common = rainy.rain.replace(":" + match[0], "", 1)
             try:
-                found.setdefault((common, match[1]), {})[float(match[2])] = rain
+                found.setdefault((common, match[1]), {})[float(match[2])] = rainy
             except ValueError:
                 continue
     return [
-        Sweep(common, parameter, dict(sorted(rains.items())))
-        for (common, parameter), rains in found.items()
-        if len(rains) >= FEWEST
+        Sweep(common, parameter, dict(sorted(inputs.items(), key=lambda item: item[0])))
+        for (common, parameter), inputs in found.items()
+        if len(inputs) >= FEWEST_VALUES
     ]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.results.conditions import rains
+from reports.results.conditions import floors
 from reports.results.effects import TARGETS, Effect, effects
-from reports.results.metrics import COLUMNS, primary, title
-from reports.tables.text import places, plain, signed, span
+from reports.results.metrics import MetricRow
+from reports.tables.text import plain, signed, span
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -37,18 +37,17 @@ def answers(results: Results) -> list[Answer]:
     """An answer for each task and rain, tasks first and image quality last."""
     found = []
     family = effects(results)
-    for task in COLUMNS:
-        metric = primary(results, task)
-        for rain in rains(results):
-            floor = metric and results.value(rain, "identity", task, metric)
+    for task, about in results.tasks.items():
+        metric = results.primary(task)
+        for rainy in floors(results):
+            floor = metric and results.at(rainy, task, metric)
             if not floor or floor.value is None:
                 continue
-            mine = [e for e in family if (e.task, e.rain) == (task, rain)]
-            mine.sort(key=lambda e: -e.difference)
-            subject = {"quality": "Image quality"}.get(task, task.capitalize())
+            mine = [e for e in family if (e.task, e.condition.rainy) == (task, rainy)]
+            mine.sort(key=lambda e: -e.difference if e.row.higher_is_better else e.difference)
             found.append(
                 Answer(
-                    plain(f"{subject} under {rain}"),
+                    plain(f"{about.title} under {rainy.rain}"),
                     _headline(mine),
                     _rain(results, floor),
                     [_derainer(results, floor, e) for e in mine],
@@ -64,13 +63,13 @@ def _headline(family: Sequence[Effect]) -> str:
     if all(e.verdict is None for e in family):
         return "Too little was measured for a verdict."
     better, worse = (
-        [plain(e.derainer) for e in family if e.verdict == verdict]
+        [plain(e.condition.name) for e in family if e.verdict == verdict]
         for verdict in ("better", "worse")
     )
     if not better and not worse:
         return "No significant difference."
-    if any(e.unit == "dB" for e in family):
-        name = title(family[0].metric).replace(" [dB]", "")
+    if any(e.row.unit == "dB" for e in family):
+        name = family[0].row.title
         up, down = f"raise{{}} {name}", "lower{} it" if better else f"lower{{}} {name}"
     else:
         up, down = "help{}", "make{} it worse"
@@ -92,58 +91,61 @@ def _names(names: Sequence[str]) -> str:
 def _rain(results: Results, floor: Record) -> str:
     """What the rain does to the score, and whether that is more than chance."""
     assert floor.value is not None
-    name, clean = _metric(floor), results.value("none", "identity", floor.task, floor.metric)
-    rainy = _amount(floor.value, floor.unit)
+    row = results.metrics[floor.metric]
+    name, clean = row.title, results.at(floor.condition.clean, floor.task, floor.metric)
+    rainy = _amount(floor.value, row)
     found = None if clean is None else results.compare(clean, floor)
     if clean is None or clean.value is None or found is None:
         return f"{name} is {rainy} on rainy images."
-    both = f"{rainy} on rainy images, {_amount(clean.value, clean.unit)} on clean ones"
+    both = f"{rainy} on rainy images, {_amount(clean.value, row)} on clean ones"
     if found.ci is None:
         return f"{name} is {both}."
-    if found.ci[1] < 0:
-        return f"The rain lowers {name}: {both}."
-    return f"The rain costs no {name} for certain: {both}, difference {span(found.ci, floor.unit)}."
+    if found.ci[1] < 0 or (not row.higher_is_better and found.ci[0] > 0):
+        return f"The rain {'lowers' if row.higher_is_better else 'raises'} {name}: {both}."
+    difference = span(found.ci, row.decimals)
+    return f"The rain costs no {name} for certain: {both}, difference {difference}."
 
 
 def _derainer(results: Results, floor: Record, effect: Effect) -> str:
     """What one derainer does, what that costs, and how far it can be believed."""
     assert floor.value is not None
-    unit = effect.unit
-    record = results.value(effect.rain, effect.derainer, effect.task, effect.metric)
+    row = effect.row
+    record = results.at(effect.condition, effect.task, effect.metric)
     trained = [words for key, words in TRAINED.items() if record and key in (record.seen or ())]
     about = f" (trained on {' and '.join(trained)})" if trained else ""
-    said = [f"{plain(effect.derainer)}{about}: "]
-    said.append(f"{_amount(floor.value + effect.difference, unit)}, {_change(effect)}")
+    said = [f"{plain(effect.condition.name)}{about}: "]
+    said.append(f"{_amount(floor.value + effect.difference, row)}, {_change(effect)}")
     if effect.verdict == "better" and effect.recovery is not None:
         said.append(f"; that is {100 * effect.recovery:.0f} % of what the rain cost")
     if effect.verdict == "no significant difference" and effect.smallest is not None:
-        said.append(f"; a change of {_amount(effect.smallest, unit)} would have shown")
+        said.append(f"; a change of {_amount(effect.smallest, row)} would have shown")
         if effect.needed is not None:
-            said.append(f", with {effect.needed:,} images one of {_amount(TARGETS[unit], unit)}")
+            said.append(f", with {effect.needed:,} images one of {_amount(TARGETS[row.unit], row)}")
     if effect.harm is not None:
-        said.append(f"; on clean images {signed(effect.harm, unit)}{_unit(unit)}")
+        said.append(f"; on clean images {signed(effect.harm, row.decimals)}{_unit(row)}")
     return "".join(said) + "." + _cost(results, effect)
 
 
 def _change(effect: Effect) -> str:
     """A difference in words, with its interval."""
-    word = "better" if effect.difference > 0 else "worse"
-    amount = f"{_amount(abs(effect.difference), effect.unit)} {word} than the rainy input"
+    row = effect.row
+    word = "better" if (effect.difference > 0) == row.higher_is_better else "worse"
+    amount = f"{_amount(abs(effect.difference), row)} {word} than the rainy input"
     if effect.ci is None:
         return f"{amount} (no interval)"
-    low, high = (signed(v, effect.unit) for v in effect.ci)
+    low, high = (signed(v, row.decimals) for v in effect.ci)
     shown = f"95 % interval {low} to {high}"
     if effect.verdict in ("better", "worse"):
         return f"{amount} ({shown})"
     said = effect.verdict or "no verdict on a difference"
-    return f"{said} to the rainy input ({signed(effect.difference, effect.unit)}, {shown})"
+    return f"{said} to the rainy input ({signed(effect.difference, row.decimals)}, {shown})"
 
 
 def _cost(results: Results, effect: Effect) -> str:
     """Seconds an image, in a sentence of its own."""
-    for row in results.cost:
-        if (row["rain"], row["derainer"]) == (effect.rain, effect.derainer):
-            return f" It takes {seconds(row['median_s_per_image'])} an image."
+    for cost in results.cost:
+        if cost.condition == effect.condition:
+            return f" It takes {seconds(cost.median_s_per_image)} an image."
     return ""
 
 
@@ -152,13 +154,9 @@ def seconds(value: float) -> str:
     return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
-def _metric(record: Record) -> str:
-    return title(record.metric).replace(" [dB]", "")
+def _amount(value: float, row: MetricRow) -> str:
+    return f"{value:.{row.decimals}f}{_unit(row)}"
 
 
-def _amount(value: float, unit: str) -> str:
-    return f"{value:.{places(unit)}f}{_unit(unit)}"
-
-
-def _unit(unit: str) -> str:
-    return " dB" if unit == "dB" else ""
+def _unit(row: MetricRow) -> str:
+    return " dB" if row.unit == "dB" else ""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.results.conditions import conditions
-from reports.results.record import parts_of
 from reports.tables.csv import inert
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ def by_image_csv(results: Results) -> str:
     ``pixels`` is the beginning of the sha256 of what was shown, `ByImage.pixels`.
     """
     values = results.by_image.values
-    columns = list(dict.fromkeys(parts_of(cell)[2:] for cell in values))
+    by_place = {(c.condition, c.task, c.metric): v for c, v in values.items()}
+    columns = list(dict.fromkeys((cell.task, cell.metric) for cell in values))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [f"{task}/{metric}" for task, metric in columns]
@@ -31,11 +31,11 @@ def by_image_csv(results: Results) -> str:
     ids = [inert(sample) for sample in results.by_image.samples]
     units = [inert(unit.replace("\0", " block ")) for unit in results.by_image.units]
     absent = np.full(len(ids), np.nan, np.float32)
-    for rain, derainer in conditions(results):
-        found = [values.get("|".join((rain, derainer, *c)), absent) for c in columns]
+    for condition in conditions(results):
+        found = [by_place.get((condition, *c), absent) for c in columns]
         texts = [["" if isnan(v) else f"{v:.6g}" for v in column.tolist()] for column in found]
-        where = inert(rain), inert(derainer)
-        shown = results.by_image.pixels.get(f"{rain}|{derainer}", ("",) * len(ids))
+        where = inert(condition.rain), inert(condition.name)
+        shown = results.by_image.pixels.get(condition, ("",) * len(ids))
         writer.writerows(
             [sample, unit, *where, *row]
             for sample, unit, *row in zip(ids, units, shown, *texts, strict=True)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.results.conditions import conditions
 from reports.results.effects import Effect, effects
-from reports.results.metrics import PRIMARY, base, metrics, title
-from reports.tables.text import Table, marks, places, plain, signed, span, words, written_change
+from reports.tables.text import Table, marks, plain, signed, span, words, written_change
 
 if TYPE_CHECKING:
     from reports.results.results import Results
@@ -21,9 +20,9 @@ def verdicts(results: Results) -> Table:
     found = effects(results)
     marked: set[str] = set()
     columns: dict[str, list[str]] = {
-        "rain": [plain(e.rain) for e in found],
-        "derainer": [plain(e.derainer) for e in found],
-        "metric": [title(e.metric) for e in found],
+        "rain": [plain(e.condition.rain) for e in found],
+        "derainer": [plain(e.condition.name) for e in found],
+        "metric": [e.row.heading for e in found],
         "change": [_change(results, e, marked) for e in found],
         "verdict": [e.verdict or "–" for e in found],
         "could be shown": ["–" if e.smallest is None else _size(e.smallest, e) for e in found],
@@ -33,7 +32,9 @@ def verdicts(results: Results) -> Table:
         columns["of rain's cost"] = [_share(e) for e in found]
     if any(e.harm is not None for e in found):
         columns["clean images"] = [
-            "–" if e.harm is None else f"{signed(e.harm, e.unit)} {span(e.harm_ci, e.unit)}"
+            "–"
+            if e.harm is None
+            else f"{signed(e.harm, e.row.decimals)} {span(e.harm_ci, e.row.decimals)}"
             for e in found
         ]
     if any(e.lower is not None for e in found):
@@ -55,21 +56,25 @@ def verdicts(results: Results) -> Table:
     if "clean images" in columns:
         lines.append("Clean images: derained clean − clean; below 0 the derainer does harm.")
     if "images below rainy" in columns:
+        scores = [results.metrics[str(results.image_metric(e.task))] for e in found]
+        names = dict.fromkeys(
+            row.caption if ":" not in row.caption else row.title for row in scores
+        )
         lines.append(
-            "Images below rainy: share of the images whose own score (F1 at confidence 0.25 and "
-            "IoU 0.5, mean IoU, or PSNR-Y) deraining lowered."
+            f"Images below rainy: share of the images whose own score ({', '.join(names)}) "
+            "deraining made worse."
         )
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return list(columns), rows, lines + marks(marked)
 
 
 def _change(results: Results, effect: Effect, marked: set[str]) -> str:
-    record = results.value(effect.rain, effect.derainer, effect.task, effect.metric)
+    record = results.at(effect.condition, effect.task, effect.metric)
     return written_change(results, record, marked)
 
 
 def _size(value: float, effect: Effect) -> str:
-    return f"{value:.{places(effect.unit)}f}"
+    return f"{value:.{effect.row.decimals}f}"
 
 
 def _share(effect: Effect) -> str:
@@ -83,18 +88,19 @@ def _share(effect: Effect) -> str:
 
 def others(results: Results) -> Table:
     """Changes of the summary's other metrics, with intervals and without verdicts."""
-    shown = [(t, m) for t, m in metrics(results) if base(m) not in PRIMARY]
+    shown = [(t, m) for t, m in results.columns if not results.metrics[m].primary]
     marked: set[str] = set()
     rows = []
-    for rain, derainer in conditions(results):
-        if derainer == "identity" or derainer.endswith("/mask"):
+    for condition in conditions(results):
+        if not condition.is_derained:
             continue
-        records = [results.value(rain, derainer, *m) for m in shown]
+        records = [results.at(condition, *m) for m in shown]
         cells = [written_change(results, record, marked) or "–" for record in records]
         if set(cells) - {"–"}:
-            rows.append([*words(rain, derainer), *cells])
+            rows.append([*words(condition), *cells])
     lines = [
         "Derained − rainy, in the first rows derained clean − clean; 95 % percentile intervals of "
         "the paired differences, and no verdicts: those are given on one metric of each task."
     ]
-    return ["rain", "derainer", *(title(m) for _, m in shown)], rows, lines + marks(marked)
+    titles = (results.metrics[m].heading for _, m in shown)
+    return ["rain", "derainer", *titles], rows, lines + marks(marked)

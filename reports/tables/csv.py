@@ -20,7 +20,7 @@ def csv_text(results: Results, records: Sequence[Record]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     names = ["dataset", "split", "rain", "derainer", "weights", "task", "model", "metric", "value"]
     names += ["n", "ci_low", "ci_high", "change", "change_low", "change_high"]
-    names += ["seen", "seed", "unit", "why", "n_identical"]
+    names += ["seen", "seed", "unit", "why", "n_identical", "stage"]
     writer.writerow(names)
     for record in records:
         found = change(results, record)
@@ -29,6 +29,7 @@ def csv_text(results: Results, records: Sequence[Record]) -> str:
             **dict(zip(("change_low", "change_high"), (found and found.ci) or (), strict=False)),
             "change": found and found.difference,
             "seen": _seen(record),
+            "derainer": record.condition.name,
         }
         writer.writerow([inert(more.get(n, getattr(record, n, None))) for n in names])
     return buffer.getvalue()

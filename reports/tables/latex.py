@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reports.results.cell import Condition
 from reports.results.conditions import conditions
-from reports.results.metrics import LOWER_IS_BETTER, base, metrics, title
+from reports.results.metrics import MetricRow
 from reports.tables.summary import notes
 from reports.tables.text import plain, words, written
 
@@ -33,42 +34,47 @@ SIGNS = {
 
 def latex(results: Results) -> str:
     """The summary: a block of rows per rain, ranks among its derainers and the rainy input."""
-    shown = metrics(results)
+    shown = results.columns
     marked: set[str] = set()
     rows: list[list[str] | None] = []
     before: str | None = None
-    for rain, derainer in conditions(results):
-        if before is not None and rain != before:
+    for condition in conditions(results):
+        if before is not None and condition.rain != before:
             rows.append(None)
-        before = rain
-        cells = list(map(escaped, words(rain, derainer)))
+        before = condition.rain
+        cells = list(map(escaped, words(condition)))
         for task, metric in shown:
-            record = results.value(rain, derainer, task, metric)
-            text = escaped(written(record, marked))
-            cells.append(ranked(text, record, _rivals(results, rain, task, metric)))
+            record = results.at(condition, task, metric)
+            text = escaped(written(results, record, marked))
+            rivals = _rivals(results, condition, task, metric)
+            cells.append(ranked(text, record, rivals, results.metrics[metric]))
         rows.append(cells)
     best = "Bold: the best of a rain and metric; underlined: the second; † and ? rows count."
     caption = " ".join([*notes(results, marked), best])
-    return tabular(["rain", "derainer", *(escaped(title(m)) for _, m in shown)], rows, caption)
+    return tabular(
+        ["rain", "derainer", *(escaped(results.metrics[m].heading) for _, m in shown)],
+        rows,
+        caption,
+    )
 
 
-def _rivals(results: Results, rain: str, task: str, metric: str) -> list[Record]:
+def _rivals(results: Results, condition: Condition, task: str, metric: str) -> list[Record]:
     """Records of one rain, among which the best is marked; none where nothing competes."""
-    if rain == "none":
+    if condition.is_dry:
         return []
-    rows = [r for r in results.records if (r.rain, r.task, r.metric) == (rain, task, metric)]
-    return [r for r in rows if "/" not in r.derainer]
+    rows = [r for r in results.records if (r.task, r.metric) == (task, metric)]
+    return [r for r in rows if r.stage is None and r.condition.rainy == condition.rainy]
 
 
-def ranked(text: str, record: Record | None, rivals: Sequence[Record]) -> str:
+def ranked(text: str, record: Record | None, rivals: Sequence[Record], row: MetricRow) -> str:
     """A cell's text, bold where no rival's value is better, underlined where one value is."""
     if record is None or record.value is None or record not in rivals:
         return text
-    lower = base(record.metric) in LOWER_IS_BETTER
     values = {r.value for r in rivals if r.value is not None}
     if len(values) < 2:
         return text
-    better = sum(v < record.value if lower else v > record.value for v in values)
+    own, up = record.value, row.higher_is_better
+    better = sum(v > own if up else v < own for v in values)
     mark = {0: "textbf", 1: "underline"}.get(better)
     return text if mark is None else rf"\{mark}{{{text}}}"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.tables import changes, classes, predictors, sweeps
-from reports.tables import parts_of_set as slices
+from reports.tables import changes, classes, parts_of_set, predictors, sweeps
 from reports.tables.answers import answers
 from reports.tables.summary import summary
 from reports.tables.text import cell, grid
@@ -40,7 +39,12 @@ def parts(results: Results) -> list[Part]:
             "Rank correlation of image quality with the task's score",
             *predictors.table(results),
         ),
-        Part("parts", "By part of the set", "Changes by part of the set", *slices.table(results)),
+        Part(
+            "parts",
+            "By part of the set",
+            "Changes by part of the set",
+            *parts_of_set.table(results),
+        ),
         Part("classes", "By class and size", "Scores by class and size", *classes.table(results)),
     ]
     return [part for part in found if part.rows]

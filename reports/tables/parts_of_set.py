@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.results.metrics import PRIMARY, title
 from reports.tables.text import Table, change, marks, plain, signed, span, written
 
 if TYPE_CHECKING:
@@ -24,24 +23,22 @@ def table(results: Results) -> Table:
     marked: set[str] = set()
     rows = []
     for record in results.records:
-        metric, _, part = record.metric.partition("/")
-        is_part = "=" in part and metric in PRIMARY
-        if not is_part or record.rain == "none" or not record.is_derained:
+        row, condition = results.metrics[record.metric], record.condition
+        if row.by != "part" or condition.is_dry or not condition.is_derained:
             continue
         where = record.task, record.metric
-        clean = results.value("none", "identity", *where)
-        floor = results.value(record.rain, "identity", *where)
+        clean, floor = (results.at(c, *where) for c in (condition.clean, condition.rainy))
         found = change(results, record)
         rows.append(
             [
-                plain(part),
-                plain(record.rain),
-                plain(record.derainer),
-                title(metric),
+                plain(row.label),
+                plain(condition.rain),
+                plain(condition.name),
+                row.heading,
                 f"{record.n:,}",
-                *(written(r, marked) for r in (clean, floor, record)),
-                "–" if found is None else signed(found.difference, record.unit),
-                "–" if found is None else span(found.ci, record.unit),
+                *(written(results, r, marked) for r in (clean, floor, record)),
+                "–" if found is None else signed(found.difference, row.decimals),
+                "–" if found is None else span(found.ci, row.decimals),
             ]
         )
     return headings, rows, [*NOTES, *marks(marked)]

@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.conditions import conditions, rains
+from reports.results.cell import IDENTITY
+from reports.results.conditions import conditions, floors
+from reports.results.correlations import TELLING
 from reports.results.intervals import FEWEST, interval
-from reports.results.metrics import base, primary, title
-from reports.results.record import IMAGE_METRIC
+from reports.results.results import QUALITY
 from reports.tables.text import Table, plain, span
 
 if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
 
-QUALITY = ("psnr_y_db", "ssim_y", "niqe")
-"""Metrics that are held against the tasks."""
 FEWEST_MEANS = 8
 """Fewer derainers are a plain scatter: so few points carry no number."""
 NOTES = [
     "Spearman's rank correlation. Within an image: across the rainy input and the derainers, then "
-    "the mean over images; across images: of one derainer. The task's score of one image is F1 at "
-    "confidence 0.25 and IoU 0.5, or mean IoU. 95 % percentile intervals over resampled images. Of "
-    "NIQE less is better, so there a negative correlation is what one hopes for.",
+    "the mean over images; across images: of one derainer. The task's score of one image: "
+    "{scores}. 95 % percentile intervals over resampled images.{lower}",
 ]
 
 
@@ -37,45 +35,57 @@ def table(results: Results) -> Table:
         [
             plain(c.rain),
             "within an image" if c.derainer is None else f"across images, {_name(c.derainer)}",
-            *_cells(c.task, c.quality, c.value, c.ci, c.n),
+            *_cells(results, c.task, c.quality, c.value, c.ci, c.n),
         ]
         for c in results.correlations
     ]
-    return headings, rows + _means(results), NOTES
+    return headings, rows + _means(results), _notes(results)
+
+
+def _notes(results: Results) -> list[str]:
+    """What a reader must know of the correlations that the run holds."""
+    found = results.correlations
+    scores = dict.fromkeys(results.metrics[c.metric].caption for c in found)
+    titles = dict.fromkeys(
+        results.metrics[c.quality].title
+        for c in found
+        if not results.metrics[c.quality].higher_is_better
+    )
+    lower = f" Less is better of {', '.join(titles)}, so there one hopes for a negative one."
+    said = {"scores": ", or ".join(scores), "lower": lower if titles else ""}
+    return [note.format(**said) for note in NOTES]
 
 
 def _name(derainer: str) -> str:
-    return "rainy" if derainer == "identity" else plain(derainer)
+    return "rainy" if derainer == IDENTITY else plain(derainer)
 
 
 def _cells(
-    task: str, quality: str, value: float, ci: tuple[float, float] | None, n: int
+    results: Results, task: str, quality: str, value: float, ci: tuple[float, float] | None, n: int
 ) -> list[str]:
-    return [task, title(quality).replace(" [dB]", ""), f"{value:+.2f}", span(ci, "dB"), f"{n:,}"]
+    return [task, results.metrics[quality].title, f"{value:+.2f}", span(ci, 2), f"{n:,}"]
 
 
 def _means(results: Results) -> list[list[str]]:
     """Rows of the derainers' means: of each quality metric and the tasks' primary metrics."""
-    held = dict.fromkeys(r.metric for r in results.records if r.task == "quality")
     rows = []
-    for rain in rains(results):
-        derainers = [d for r, d in conditions(results) if r == rain and "/" not in d]
-        for task in IMAGE_METRIC:
-            metric = primary(results, task)
-            for quality in (m for m in held if metric and base(m) in QUALITY):
+    for rainy in floors(results):
+        restored = [c for c in conditions(results) if c.is_restored and c.rainy == rainy]
+        for task in (t for t in results.tasks if t != QUALITY):
+            metric = results.primary(task)
+            for quality in (m for m in results.held.get(QUALITY, ()) if metric and m in TELLING):
                 pairs = [
                     (x, y)
-                    for d in derainers
-                    if d != "identity"
-                    and (x := results.value(rain, d, "quality", quality))
-                    and (y := results.value(rain, d, task, str(metric)))
+                    for c in restored
+                    if (x := results.at(c, QUALITY, quality))
+                    and (y := results.at(c, task, str(metric)))
                     and x.value is not None
                     and y.value is not None
                 ]
                 if len(pairs) >= FEWEST_MEANS:
                     value, ci = _correlated(results, pairs)
-                    where = [plain(rain), f"across the means of {len(pairs)} derainers"]
-                    rows.append([*where, *_cells(task, quality, value, ci, pairs[0][0].n)])
+                    where = [plain(rainy.rain), f"across the means of {len(pairs)} derainers"]
+                    rows.append([*where, *_cells(results, task, quality, value, ci, pairs[0][0].n)])
     return rows
 
 
@@ -85,9 +95,8 @@ def _correlated(
     """Correlation of two numbers of each derainer, and its interval over resampled images."""
     sides = [list(side) for side in zip(*pairs, strict=True)]
     value = _spearman(*(np.array([[r.value for r in side]]) for side in sides))
-    drawn = [[results.draws.get(r.cell()) for r in side] for side in sides]
-    groups = results.provenance.get("groups", pairs[0][0].n)
-    if groups < FEWEST or any(d is None for side in drawn for d in side):
+    drawn = [[results.draws.get(r.cell) for r in side] for side in sides]
+    if results.groups(pairs[0][0].n) < FEWEST or any(d is None for side in drawn for d in side):
         return float(value[0]), None
     return float(value[0]), interval(_spearman(*(np.stack(side, -1) for side in drawn)))  # type: ignore[arg-type]
 

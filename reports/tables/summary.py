@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from reports.results.cell import MASK
 from reports.results.conditions import conditions
 from reports.results.intervals import FEWEST
-from reports.results.metrics import PRIMARY, base, metrics, title
 from reports.tables.text import Table, label, marks, plain, words, written, written_change
 
 if TYPE_CHECKING:
     from reports.results.results import Results
 
-CAPTIONS = {
-    "detection": "AP: pycocotools, boxes; AP pooled: one ranking over all classes. Precision, "
-    "recall and mean IoU at stated confidences: results.csv.",
-    "instance": "Mask AP and box AP: pycocotools, by masks and by boxes; pooled: one ranking over "
-    "all classes.",
-    "semantic": "mIoU: intersection over union, mean over classes; mPA: share of a class's pixels "
-    "that are found, mean over classes; both from the pixels of all images together. By class: "
-    "results.csv.",
-}
-"""What a reader must know of a task's columns."""
-
 
 def summary(results: Results) -> Table:
     """Headings, rows and notes of the summary."""
-    shown = metrics(results)
+    shown = results.columns
     headings = ["rain", "derainer"]
     for _, metric in shown:
-        headings.append(title(metric))
-        if base(metric) in PRIMARY:
+        headings.append(results.metrics[metric].heading)
+        if results.metrics[metric].primary:
             headings.append("against rainy")
     marked: set[str] = set()
     rows = []
-    for rain, derainer in conditions(results):
-        row = words(rain, derainer)
+    for condition in conditions(results):
+        row = words(condition)
         for task, metric in shown:
-            record = results.value(rain, derainer, task, metric)
-            row.append(written(record, marked))
-            if base(metric) in PRIMARY:
-                row.append("" if rain == "none" else written_change(results, record))
+            record = results.at(condition, task, metric)
+            row.append(written(results, record, marked))
+            if results.metrics[metric].primary:
+                row.append("" if condition.is_dry else written_change(results, record))
         rows.append(row)
     return headings, rows, notes(results, marked)
+
+
+def about(results: Results) -> str:
+    """What was measured, in a sentence: the data, the number of images, the task networks."""
+    first = next(iter(results.records), None)
+    if first is None:
+        return plain(f"{results.spec['dataset']}, nothing was measured.")
+    models = dict.fromkeys(
+        f"{r.task} by {r.model}" for r in results.records if r.model and r.task in results.tasks
+    )
+    images = max(r.n for r in results.records)
+    said = [f"{first.dataset} {first.split}", f"n = {images:,} images", *models]
+    return plain(", ".join(said) + ".")
 
 
 def notes(results: Results, marked: set[str]) -> list[str]:
@@ -51,12 +52,12 @@ def notes(results: Results, marked: set[str]) -> list[str]:
 
     Args:
         results: The run.
-        marked: What the table's marks stand for, of `tables.written`.
+        marked: What the table's marks stand for, which `text.written` gathers.
     """
     n = max((r.n for r in results.records), default=0)
     draws = len(next(iter(results.draws.values()), ()))
     lines = [
-        f"n = {n:,} images. Against rainy: paired difference to the rainy input, 95 % percentile "
+        f"{about(results)} Against rainy: paired difference to the rainy input, 95 % percentile "
         f"interval over {draws:,} resamples of the images; intervals of single values: "
         "results.csv.",
         *_protocols(results),
@@ -64,45 +65,40 @@ def notes(results: Results, marked: set[str]) -> list[str]:
         *_biased(results),
         *marks(marked),
     ]
-    lines += [plain(f"Data: {text}") for text in results.provenance.get("data_notes", ())]
-    lines += [plain(f"Weights: {text}.") for text in results.provenance.get("weights", ())]
-    lines += [plain(f"Doubt: {text}") for text in results.provenance.get("doubts", ())]
+    lines += [plain(f"Data: {text}") for text in results.provenance.data_notes]
+    lines += [plain(f"Weights: {text}.") for text in results.provenance.weights]
+    lines += [plain(f"Doubt: {text}") for text in results.provenance.doubts]
     lines += [
         plain(
-            f"{row['derainer']}: {row['tiled']} images were derained in tiles of down to "
-            f"{row['smallest_tile_px']} px, an approximation for networks that see the whole image."
+            f"{cost.condition.name}: {cost.tiled} images were derained in tiles of down to "
+            f"{cost.smallest_tile_px} px, an approximation for networks that see the whole image."
         )
-        for row in results.cost
-        if row.get("tiled")
+        for cost in results.cost
+        if cost.tiled
     ]
     return lines + _left_out(results)
 
 
 def _protocols(results: Results) -> list[str]:
     """How the metrics of the columns are defined."""
-    shown, lines = metrics(results), []
-    if any(t == "quality" for t, _ in shown):
-        captions = results.provenance.get("protocols", {})
-        used = dict.fromkeys(_caption(m, captions) for t, m in shown if t == "quality")
-        said = "; ".join(f"{p}: {captions[p]}" for p in used if p in captions)
-        lines.append(f"Image quality per image, then the mean. {said}.")
-    if any(r.derainer.endswith("/mask") for r in results.records):
+    lines = []
+    if any(c.stage == MASK for c in results.conditions):
         lines.append("…/mask: the derainer's mask against the rain itself, input − truth.")
-    return lines + [said for task, said in CAPTIONS.items() if any(t == task for t, _ in shown)]
-
-
-def _caption(metric: str, captions: Mapping[str, str]) -> str:
-    """What a metric's caption stands under: itself, or its protocol."""
-    return metric if metric in captions else metric.partition("@")[2] or "matlab-y"
+    for task, about in results.tasks.items():
+        mine = [results.metrics[m] for t, m in results.columns if t == task]
+        said = "; ".join(dict.fromkeys(row.caption for row in mine if row.caption))
+        if mine:
+            lines.append(f"{about.caption} {said}." if said else about.caption)
+    return lines
 
 
 def _sampling(results: Results, n: int) -> list[str]:
     """What counts as independent where that is not each image, and whether it is enough."""
-    groups = results.provenance.get("groups", n)
+    groups = results.groups(n)
     few = f", fewer than {FEWEST}: no intervals" if groups < FEWEST else ""
     if 0 < n < FEWEST:
         return [f"Fewer than {FEWEST} images: no intervals."]
-    if results.provenance.get("blocks"):
+    if results.provenance.blocks:
         return [
             f"The images are of fewer than {FEWEST} drives or scenes: blocks of 30 consecutive "
             f"images of one were resampled; these are {groups}{few}."
@@ -116,16 +112,16 @@ def _sampling(results: Results, n: int) -> list[str]:
 
 
 def _biased(results: Results) -> list[str]:
-    """Of which columns single values have no interval though their differences have one."""
-    columns = set(metrics(results))
+    """Columns whose single values have no interval though their differences have one."""
+    columns = set(results.columns)
     shown = [
-        title(r.metric)
+        results.metrics[r.metric].heading
         for r in results.records
         if (r.task, r.metric) in columns
         and r.value is not None
         and r.ci is None
-        and r.cell() in results.draws
-        and results.provenance.get("groups", r.n) >= FEWEST
+        and r.cell in results.draws
+        and results.groups(r.n) >= FEWEST
     ]
     if not shown:
         return []
@@ -138,14 +134,14 @@ def _biased(results: Results) -> list[str]:
 
 def _left_out(results: Results) -> list[str]:
     """Images that are missing from a mean, or from everything."""
-    shown = metrics(results)
+    shown = results.columns
     found: dict[str, list[str]] = {}
     for r in results.records:
-        is_told = r.why and not r.n_identical and (r.task, r.metric) in shown
-        if is_told and r.task in {"quality", "semantic"}:
-            found.setdefault(f"{title(r.metric)}: {r.why}", []).append(label(r.rain, r.derainer))
+        if r.why and not r.n_identical and (r.task, r.metric) in shown:
+            said = f"{results.metrics[r.metric].heading}: {r.why}"
+            found.setdefault(said, []).append(label(r.condition))
     lines = [plain(f"{what} ({', '.join(where)}).") for what, where in found.items()]
     if results.errors:
-        failed = len({error["sample"] for error in results.errors})
+        failed = len({error.sample for error in results.errors})
         lines.append(f"Left out of all cells because they failed: {failed} of the images.")
     return lines

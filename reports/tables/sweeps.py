@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from reports.results.intervals import FEWEST as FEWEST_GROUPS
-from reports.results.intervals import interval
-from reports.results.metrics import metrics, primary, title
+from reports.results.cell import MASK, Condition
+from reports.results.intervals import FEWEST, interval
 from reports.results.sweeps import sweeps
-from reports.tables.text import Table, mark, marks, places, plain, signed, span
+from reports.tables.text import Table, condition_name, mark, marks, plain, signed, span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,34 +24,37 @@ def table(results: Results) -> Table:
     headings = ["sweep", "derainer", "metric", "mPC", "95 % interval", "rPC", "against rainy"]
     marked: set[str] = set()
     rows = []
+    names = dict.fromkeys((c.derainer, c.stage) for c in results.conditions)
     for sweep in sweeps(results):
-        rains = list(sweep.rains.values())
-        values = ", ".join(f"{value:g}" for value in sweep.rains)
+        inputs = list(sweep.inputs.values())
+        values = ", ".join(f"{value:g}" for value in sweep.inputs)
         name = plain(f"{sweep.rain}: {sweep.parameter} {values}")
-        for task in dict.fromkeys(t for t, _ in metrics(results)):
-            metric = primary(results, task)
+        for task in results.tasks:
+            metric = results.primary(task)
             if metric is None:
                 continue
-            clean = results.value("none", "identity", task, metric)
-            floor = _mean(results, rains, "identity", task, metric)
-            for derainer in dict.fromkeys(r.derainer for r in results.records if r.rain in rains):
-                mean = _mean(results, rains, derainer, task, metric)
-                if mean is None or floor is None or derainer.endswith("/mask"):
+            clean = results.at(inputs[0].clean, task, metric)
+            floor = _mean(results, inputs, task, metric)
+            row = results.metrics[metric]
+            for derainer, stage in names:
+                of = [replace(c, derainer=derainer, stage=stage) for c in inputs]
+                mean = _mean(results, of, task, metric)
+                if mean is None or floor is None or stage == MASK:
                     continue
-                whole = clean.value if clean is not None and mean.unit == "fraction" else None
+                whole = clean.value if clean is not None and row.unit == "fraction" else None
                 gained = None
                 if mean.draws is not None and floor.draws is not None:
                     gained = interval(mean.draws - floor.draws)
-                against = f"{signed(mean.value - floor.value, mean.unit)} {span(gained, mean.unit)}"
+                change = signed(mean.value - floor.value, row.decimals)
                 rows.append(
                     [
                         name,
-                        "rainy" if derainer == "identity" else plain(derainer),
-                        title(metric),
-                        f"{mean.value:.{places(mean.unit)}f}" + mean.mark(marked),
-                        span(mean.ci, mean.unit, sign=False),
+                        condition_name(of[0]),
+                        row.heading,
+                        f"{mean.value:.{row.decimals}f}" + mean.mark(marked),
+                        span(mean.ci, row.decimals, sign=False),
                         f"{100 * mean.value / whole:.0f} %" if whole else "–",
-                        "" if derainer == "identity" else against,
+                        "" if of[0].is_input else f"{change} {span(gained, row.decimals)}",
                     ]
                 )
     notes = [
@@ -66,7 +69,6 @@ class _Mean(NamedTuple):
     """A metric's mean over the rains of a sweep."""
 
     value: float
-    unit: str
     draws: NDArray[np.float64] | None
     """On the resampled sets; None where there are too few images."""
     ci: tuple[float, float] | None
@@ -79,18 +81,16 @@ class _Mean(NamedTuple):
         return next((sign for sign in "†?" if sign in found), "")
 
 
-def _mean(
-    results: Results, rains: list[str], derainer: str, task: str, metric: str
-) -> _Mean | None:
+def _mean(results: Results, of: list[Condition], task: str, metric: str) -> _Mean | None:
     """None where a rain of the sweep has no value."""
-    found = [results.value(rain, derainer, task, metric) for rain in rains]
+    found = [results.at(condition, task, metric) for condition in of]
     held = [r for r in found if r is not None and r.value is not None]
-    if len(held) < len(rains):
+    if len(held) < len(of):
         return None
-    drawn = [results.draws.get(r.cell()) for r in held]
-    enough = results.provenance.get("groups", held[0].n) >= FEWEST_GROUPS
+    drawn = [results.draws.get(r.cell) for r in held]
+    enough = results.groups(held[0].n) >= FEWEST
     kept = [d.astype(np.float64) for d in drawn if d is not None]
     draws = np.mean(kept, axis=0) if enough and len(kept) == len(held) else None
     levels = all(r.ci is not None for r in held)
     ci = interval(draws) if draws is not None and levels else None
-    return _Mean(float(np.mean([r.value for r in held])), held[0].unit, draws, ci, held)
+    return _Mean(float(np.mean([r.value for r in held])), draws, ci, held)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.results.conditions import conditions, rains
+from reports.results.cell import Condition
+from reports.results.conditions import conditions, floors
 from reports.tables.latex import escaped, ranked, tabular
 from reports.tables.summary import notes
 from reports.tables.text import cell, grid, mark, plain, written
@@ -44,11 +45,11 @@ def table6(results: Results, kind: str) -> str:
     """
     marked: set[str] = set()
     parts = []
-    for rain in rains(results):
-        methods = [d for r, d in conditions(results) if r == rain and "/" not in d]
-        names = ["Rain input" if d == "identity" else plain(d) for d in methods]
-        rows = _rows(results, rain, methods, marked, bold=kind == "tex")
-        caption = f"Rain {rain}. " + " ".join(notes(results, marked))
+    for rainy in floors(results):
+        methods = [c for c in conditions(results) if c.rainy == rainy and c.stage is None]
+        names = ["Rain input" if c.is_input else plain(c.name) for c in methods]
+        rows = _rows(results, methods, marked, bold=kind == "tex")
+        caption = f"Rain {rainy.rain}. " + " ".join(notes(results, marked))
         if kind == "tex":
             headings = ["", "", *map(escaped, names)]
             parts.append(tabular(headings, [["", *row] for row in rows], caption))
@@ -58,13 +59,13 @@ def table6(results: Results, kind: str) -> str:
 
 
 def _rows(
-    results: Results, rain: str, methods: list[str], marked: set[str], *, bold: bool
+    results: Results, methods: list[Condition], marked: set[str], *, bold: bool
 ) -> list[list[str]]:
     """Title rows and rows of values, of the blocks that the run holds."""
     rows = []
     for name, wanted in BLOCKS.items():
         held = [
-            (heading, [results.value(rain, d, task, metric) for d in methods])
+            (heading, [results.at(c, task, metric) for c in methods])
             for task, metric, heading in wanted
         ]
         held = [(heading, records) for heading, records in held if any(records)]
@@ -76,25 +77,24 @@ def _rows(
             about += f"; algorithm: {first.model}"
         rows.append([escaped(about) if bold else about, *("" for _ in methods)])
         for heading, records in held:
-            texts = [_percent(r, heading, marked) for r in records]
+            texts = [_percent(results, r, heading, marked) for r in records]
             if bold:
                 rivals = [r for r in records if r is not None]
+                about_metric = results.metrics[rivals[0].metric]
                 texts = [
-                    ranked(escaped(text), record, rivals)
+                    ranked(escaped(text), record, rivals, about_metric)
                     for text, record in zip(texts, records, strict=True)
                 ]
             rows.append([escaped(heading) if bold else heading, *texts])
         if name == "Deraining":
-            seconds = {
-                c["derainer"]: c["median_s_per_image"] for c in results.cost if c["rain"] == rain
-            }
-            times = [f"{seconds[d]:.2f}" if d in seconds else "–" for d in methods]
+            seconds = {cost.condition: cost.median_s_per_image for cost in results.cost}
+            times = [f"{seconds[c]:.2f}" if c in seconds else "–" for c in methods]
             rows.append(["Median time (s)", *(map(escaped, times) if bold else times)])
     return rows
 
 
-def _percent(record: Record | None, heading: str, marked: set[str]) -> str:
+def _percent(results: Results, record: Record | None, heading: str, marked: set[str]) -> str:
     """A value as that table prints it."""
     if record is None or record.value is None or "%" not in heading:
-        return written(record, marked)
+        return written(results, record, marked)
     return f"{100 * record.value:.2f}{mark(record, marked)}"

@@ -6,6 +6,8 @@ import html
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from reports.results.cell import Condition
+
 if TYPE_CHECKING:
     from reports.results.record import Comparison, Record
     from reports.results.results import Results
@@ -14,7 +16,7 @@ Table = tuple[list[str], list[list[str]], list[str]]
 """Headings, rows and notes."""
 
 
-SEEN = {
+MARKS = {
     "rain": "the derainer was trained on this kind of rain",
     "images": "the derainer was trained on this data set",
     "task-images": "the task network was trained on these images",
@@ -30,45 +32,46 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def label(rain: str, derainer: str) -> str:
+def label(condition: Condition) -> str:
     """A condition in words."""
-    if rain == "none":
-        return "clean" if derainer == "identity" else plain(f"clean · {derainer}")
-    return plain(f"{rain} · {'rainy' if derainer == 'identity' else derainer}")
+    if condition.is_dry:
+        return "clean" if condition.is_input else plain(f"clean · {condition.name}")
+    return plain(f"{condition.rain} · {condition_name(condition)}")
 
 
-def words(rain: str, derainer: str) -> list[str]:
+def words(condition: Condition) -> list[str]:
     """A condition in two cells."""
-    if rain == "none":
-        return ["clean", "–" if derainer == "identity" else plain(derainer)]
-    return [plain(rain), "rainy" if derainer == "identity" else plain(derainer)]
+    if condition.is_dry:
+        return ["clean", "–" if condition.is_input else plain(condition.name)]
+    return [plain(condition.rain), condition_name(condition)]
 
 
-def signed(value: float, unit: str) -> str:
+def condition_name(condition: Condition) -> str:
+    """The derainer of a rainy condition, and its stage."""
+    return "rainy" if condition.is_input else plain(condition.name)
+
+
+def signed(value: float, decimals: int) -> str:
     """A difference with its sign."""
-    return f"{value:+.{places(unit)}f}"
+    return f"{value:+.{decimals}f}"
 
 
-def span(ci: tuple[float, float] | None, unit: str, *, sign: bool = True) -> str:
-    """An interval, of a difference or of a value."""
+def span(ci: tuple[float, float] | None, decimals: int, *, sign: bool = True) -> str:
+    """An interval around a difference or a value."""
     if ci is None:
         return "–"
-    low, high = (f"{v:{'+' if sign else ''}.{places(unit)}f}" for v in ci)
+    low, high = (f"{v:{'+' if sign else ''}.{decimals}f}" for v in ci)
     return f"[{low}, {high}]"
 
 
-def places(unit: str) -> int:
-    """Decimal places of a unit's numbers."""
-    return 2 if unit == "dB" else 3
-
-
-def written(record: Record | None, marked: set[str]) -> str:
+def written(results: Results, record: Record | None, marked: set[str]) -> str:
     """A value with its mark of contamination."""
     if record is None:
         return "–"
     if record.value is None:
         return "identical" if record.n_identical else "–"
-    return f"{record.value:.{places(record.unit)}f}{mark(record, marked)}"
+    decimals = results.metrics[record.metric].decimals
+    return f"{record.value:.{decimals}f}{mark(record, marked)}"
 
 
 def mark(record: Record, marked: set[str]) -> str:
@@ -84,29 +87,30 @@ def mark(record: Record, marked: set[str]) -> str:
 
 def marks(marked: Collection[str]) -> list[str]:
     """What the marks of a table's values stand for."""
-    said = [f"† {SEEN[m]}." for m in SEEN if m in marked]
+    said = [f"† {MARKS[m]}." for m in MARKS if m in marked]
     unknown = ["? whether the weights were trained on this is not known."]
     return said + (unknown if "unknown" in marked else [])
 
 
 def change(results: Results, record: Record) -> Comparison | None:
     """A derainer's paired difference to the same images without deraining, if there is one."""
-    if not record.is_derained:
+    if not record.condition.is_derained:
         return None
-    floor = results.value(record.rain, "identity", record.task, record.metric)
+    floor = results.at(record.condition.rainy, record.task, record.metric)
     return None if floor is None else results.compare(floor, record)
 
 
 def written_change(results: Results, record: Record | None, marked: set[str] | None = None) -> str:
     """`change` with its interval, and its mark where one is asked for."""
-    if record is None or not record.is_derained:
+    if record is None or not record.condition.is_derained:
         return ""
     found = change(results, record)
     if found is None:
         return "–"
-    interval = "" if found.ci is None else f" {span(found.ci, record.unit)}"
+    decimals = results.metrics[record.metric].decimals
+    interval = "" if found.ci is None else f" {span(found.ci, decimals)}"
     shown = "" if marked is None else mark(record, marked)
-    return signed(found.difference, record.unit) + shown + interval
+    return signed(found.difference, decimals) + shown + interval
 
 
 def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from datasets.installed import Table
 from tasks.models.options import (
     IMAGENET,
     RCNN_OPTIONS,
@@ -30,11 +31,13 @@ class ModelRow:
     packages: tuple[str, ...]
     """Packages whose versions decide the predictions."""
     licence: str
-    """Of the package that runs it; weights have terms of their own."""
+    """Licence of the package that runs it; weights have terms of their own."""
     needs: str = "torch"
     """Module that must be importable."""
     remedy: str = ""
     """How to get it."""
+    origin: str | None = None
+    """The installed package that adds the row, see `datasets.installed`; None = ours."""
 
     def lacking(self) -> str | None:
         """Why it cannot run here, with the remedy; None if it can."""
@@ -116,40 +119,44 @@ def _yolo(task: str) -> ModelRow:
     return ModelRow(task, build, ULTRALYTICS_OPTIONS, _ULTRALYTICS, "AGPL-3.0", needs="ultralytics")
 
 
-MODELS: dict[str, ModelRow] = {
-    "ultralytics": _yolo("detection"),
-    "ultralytics-seg": _yolo("instance"),
-    "ultralytics-sem": _yolo("semantic"),
-    "yolo": _yolo("detection"),
-    "yolo-seg": _yolo("instance"),
-    "fasterrcnn_resnet50_fpn": _rcnn("fasterrcnn_resnet50_fpn"),
-    "fasterrcnn_resnet50_fpn_v2": _rcnn("fasterrcnn_resnet50_fpn_v2"),
-    "retinanet_resnet50_fpn": _retinanet("retinanet_resnet50_fpn"),
-    "retinanet_resnet50_fpn_v2": _retinanet("retinanet_resnet50_fpn_v2"),
-    "maskrcnn_resnet50_fpn": _rcnn("maskrcnn_resnet50_fpn", "instance"),
-    "maskrcnn_resnet50_fpn_v2": _rcnn("maskrcnn_resnet50_fpn_v2", "instance"),
-    "deeplabv3_resnet50": _fcn("deeplabv3_resnet50"),
-    "deeplabv3_resnet101": _fcn("deeplabv3_resnet101"),
-    "deeplabv3_mobilenet_v3_large": _fcn("deeplabv3_mobilenet_v3_large"),
-    "refinenet": ModelRow("semantic", _refinenet, {}, ("torch",), "Apache-2.0"),
-    "onnx": ModelRow(
-        task="semantic",
-        build=_onnx,
-        options={},
-        packages=("onnxruntime",),
-        licence="MIT",
-        needs="onnxruntime",
-        remedy="pip install 'derain-harness[onnx]'",
-    ),
-    "faster_rcnn_R_50_FPN_3x": _zoo("COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml", "detection"),
-    "mask_rcnn_R_50_FPN_3x": _zoo(
-        "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml", "instance"
-    ),
-    "mask_rcnn_R_101_FPN_3x": _zoo(
-        "COCO-InstanceSegmentation/mask_rcnn_R_101_FPN_3x.yaml", "instance"
-    ),
-}
-"""Every family of task networks, literally."""
+MODELS: Table[ModelRow] = Table(
+    "models",
+    ModelRow,
+    {
+        "ultralytics": _yolo("detection"),
+        "ultralytics-seg": _yolo("instance"),
+        "ultralytics-sem": _yolo("semantic"),
+        "yolo": _yolo("detection"),
+        "yolo-seg": _yolo("instance"),
+        "fasterrcnn_resnet50_fpn": _rcnn("fasterrcnn_resnet50_fpn"),
+        "fasterrcnn_resnet50_fpn_v2": _rcnn("fasterrcnn_resnet50_fpn_v2"),
+        "retinanet_resnet50_fpn": _retinanet("retinanet_resnet50_fpn"),
+        "retinanet_resnet50_fpn_v2": _retinanet("retinanet_resnet50_fpn_v2"),
+        "maskrcnn_resnet50_fpn": _rcnn("maskrcnn_resnet50_fpn", "instance"),
+        "maskrcnn_resnet50_fpn_v2": _rcnn("maskrcnn_resnet50_fpn_v2", "instance"),
+        "deeplabv3_resnet50": _fcn("deeplabv3_resnet50"),
+        "deeplabv3_resnet101": _fcn("deeplabv3_resnet101"),
+        "deeplabv3_mobilenet_v3_large": _fcn("deeplabv3_mobilenet_v3_large"),
+        "refinenet": ModelRow("semantic", _refinenet, {}, ("torch",), "Apache-2.0"),
+        "onnx": ModelRow(
+            task="semantic",
+            build=_onnx,
+            options={},
+            packages=("onnxruntime",),
+            licence="MIT",
+            needs="onnxruntime",
+            remedy="pip install 'derain-harness[onnx]'",
+        ),
+        "faster_rcnn_R_50_FPN_3x": _zoo("COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml", "detection"),
+        "mask_rcnn_R_50_FPN_3x": _zoo(
+            "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml", "instance"
+        ),
+        "mask_rcnn_R_101_FPN_3x": _zoo(
+            "COCO-InstanceSegmentation/mask_rcnn_R_101_FPN_3x.yaml", "instance"
+        ),
+    },
+)
+"""Every family of task networks, literally, and those of installed packages."""
 
 DEFAULTS = {"detection": "yolov8n", "instance": "yolov8n-seg"}
 """The network of a task where none is named."""

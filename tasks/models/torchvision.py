@@ -29,7 +29,7 @@ CLASSIFIERS = (
 )
 """The layer whose size says how many classes there are: of R-CNNs, RetinaNets and segmenters."""
 ANCHORS = 9
-"""Of RetinaNet, at each place: its last layer has as many times its classes."""
+"""Boxes that RetinaNet has at each place: its last layer has as many times its classes."""
 
 
 class TorchvisionDetector:

@@ -33,7 +33,7 @@ from tasks.quality.halve import halve_bytes
 from tasks.quality.luma import gray
 
 MODEL_SHA256 = "69c1472fbabb10714ecea21cebbf84c08580cacb4bb9858a8a231aabf124561e"
-"""Of ``model.mat`` in the release."""
+"""Digest of ``model.mat`` in the release."""
 SIDE_PX = 8
 SIZES = 3
 _NOTHING = 1e-8

@@ -11,6 +11,7 @@ from datasets.image import NDArrayByte, round_to_bytes
 from derainers import DERAINERS, DerainerError
 from derainers.chain import Chain, restored
 from derainers.derainer import Derainer, Filter
+from harness.machine.device import Placement
 from harness.plan.derainers import Loader
 
 
@@ -57,4 +58,4 @@ def test_a_super_resolution_network_takes_the_place_of_bicubic() -> None:
 def test_an_enlarging_network_alone_is_refused() -> None:
     double = Derainer(nn.Upsample(scale_factor=2), scale=2)
     with pytest.raises(DerainerError, match="enlarges images 2 times: use it behind another"):
-        Loader(lambda device, dtype: double, "double")("cpu", "fp32")
+        Loader(lambda _: double, "double")(Placement("cpu"))

@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from harness.plan.rows import metric_rows, task_row
 from harness.scores.gallery import exemplary
+from reports.results.cell import Cell, Condition, Data
 from reports.results.correlations import correlations
-from reports.results.results import ByImage
+from reports.results.provenance import Provenance
+from reports.results.record import Record
+from reports.results.results import QUALITY, ByImage, Results
+from tasks import quality
+from tasks.rows import QUALITY as OF_IMAGES
+from tasks.rows import TASKS
 
 IDS = tuple(f"{i:02}" for i in range(40))
+
+
+PSNR, F1 = "psnr_y_db", "f1@c25-iou50"
+ROWS = {"detection": task_row(TASKS["detection"].scores), QUALITY: task_row(OF_IMAGES)}
+
+
+def place(derainer: str, metric: str, rain: str = "heavy") -> Cell:
+    """Where a number of this test stands."""
+    condition = Condition(Data("coco", "val"), rain, 0, derainer)
+    return Cell(condition, QUALITY if metric == PSNR else "detection", None, metric)
+
+
+def study(by_image: ByImage) -> Results:
+    """A run with numbers of single images."""
+    records = [
+        Record(
+            dataset="coco",
+            split="val",
+            rain=cell.condition.rain,
+            derainer=cell.condition.derainer,
+            weights=None,
+            task=cell.task,
+            model=None,
+            metric=cell.metric,
+            value=float(values.mean()),
+            n=len(values),
+            ci=None,
+            seen=(),
+            seed=0,
+            unit="dB" if cell.metric == PSNR else "fraction",
+        )
+        for cell, values in by_image.values.items()
+        if np.isfinite(values).all()
+    ]
+    detection = TASKS["detection"]
+    metrics = metric_rows(detection.scores, detection.metrics, len(IDS))
+    metrics |= metric_rows(OF_IMAGES, {PSNR: quality.metric_row(PSNR)}, len(IDS))
+    return Results(
+        "f" * 64, {}, Provenance(), [], [], records, {}, metrics, ROWS, by_image=by_image
+    )
 
 
 def numbers(noise: float) -> ByImage:
@@ -22,8 +68,8 @@ def numbers(noise: float) -> ByImage:
     for k, derainer in enumerate(("identity", "median", "granet")):
         psnr = 20 + 3 * k + rng.random(40)
         score = psnr / 40 + noise * rng.normal(size=40)
-        values[f"heavy|{derainer}|quality|psnr_y_db"] = psnr.astype(np.float32)
-        values[f"heavy|{derainer}|detection|f1@c25-iou50"] = score.astype(np.float32)
+        values[place(derainer, PSNR)] = psnr.astype(np.float32)
+        values[place(derainer, F1)] = score.astype(np.float32)
     return ByImage(IDS, IDS, values)
 
 
@@ -31,7 +77,7 @@ COUNTS = np.random.default_rng(1).multinomial(40, [1 / 40] * 40, 500)
 
 
 def test_a_score_that_follows_quality_is_told_by_it() -> None:
-    found = {c.derainer: c for c in correlations(numbers(0), COUNTS)}
+    found = {c.derainer: c for c in correlations(numbers(0), ROWS, COUNTS)}
     assert list(found) == [None, "identity", "median", "granet"]
     assert all(c.value == pytest.approx(1) and c.n == 40 for c in found.values())
     assert all(c.ci == pytest.approx((1, 1)) for c in found.values())
@@ -39,10 +85,10 @@ def test_a_score_that_follows_quality_is_told_by_it() -> None:
 
 def test_ranks_are_correlated_as_scipy_does() -> None:
     known = numbers(0.05)
-    for c in correlations(known, COUNTS):
+    for c in correlations(known, ROWS, COUNTS):
         if c.derainer is not None:
-            x = known.values[f"heavy|{c.derainer}|quality|psnr_y_db"]
-            y = known.values[f"heavy|{c.derainer}|detection|f1@c25-iou50"]
+            x = known.values[place(c.derainer, PSNR)]
+            y = known.values[place(c.derainer, F1)]
             assert c.value == pytest.approx(spearmanr(x, y).statistic, abs=1e-9)
             assert c.ci is not None
             assert c.ci[0] < c.value < c.ci[1]
@@ -52,8 +98,8 @@ def test_ranks_are_correlated_as_scipy_does() -> None:
                 for pairs in zip(
                     *(
                         zip(
-                            known.values[f"heavy|{d}|quality|psnr_y_db"],
-                            known.values[f"heavy|{d}|detection|f1@c25-iou50"],
+                            known.values[place(d, PSNR)],
+                            known.values[place(d, F1)],
                             strict=True,
                         )
                         for d in ("identity", "median", "granet")
@@ -66,28 +112,28 @@ def test_ranks_are_correlated_as_scipy_does() -> None:
 
 def test_undefined_and_constant_numbers_are_left_out() -> None:
     known = numbers(0.05)
-    constant: dict[str, Any] = dict(known.values)
-    constant["heavy|median|detection|f1@c25-iou50"] = np.full(40, 0.5, np.float32)
-    constant["heavy|granet|detection|f1@c25-iou50"] = np.where(
+    constant = dict(known.values)
+    constant[place("median", F1)] = np.full(40, 0.5, np.float32)
+    constant[place("granet", F1)] = np.where(
         np.arange(40) < 30, np.float32(np.nan), np.float32(0.5)
     )
-    found = {c.derainer: c for c in correlations(ByImage(IDS, IDS, constant), COUNTS)}
+    found = {c.derainer: c for c in correlations(ByImage(IDS, IDS, constant), ROWS, COUNTS)}
     assert set(found) == {None, "identity"}
     assert found[None].n == 10
     few = ByImage(IDS, ("drive",) * 40, known.values)
-    assert all(c.ci is None for c in correlations(few, COUNTS))
-    assert correlations(ByImage(), COUNTS) == []
+    assert all(c.ci is None for c in correlations(few, ROWS, COUNTS))
+    assert correlations(ByImage(), ROWS, COUNTS) == []
 
 
 def test_best_median_and_worst_are_shown() -> None:
-    gains = np.arange(40, dtype=np.float32)[::-1] / 100
+    gains: NDArray[np.float32] = np.arange(40, dtype=np.float32)[::-1] / np.float32(100)
     rainy = np.full(40, 0.3, np.float32)
-    cells: dict[str, Any] = {
-        "none|identity|detection|f1@c25-iou50": rainy,
-        "heavy|identity|detection|f1@c25-iou50": rainy,
-        "heavy|granet|detection|f1@c25-iou50": rainy + gains,
+    cells = {
+        place("identity", F1, "none"): rainy,
+        place("identity", F1): rainy,
+        place("granet", F1): rainy + gains,
     }
-    chosen = exemplary(ByImage(IDS, IDS, cells), ("detection",))
+    chosen = exemplary(study(ByImage(IDS, IDS, cells)), ("detection",))
     assert list(chosen) == ["00", "01", "20", "38", "39"]
     assert chosen["00"] == "among the best, deraining changes F1 by +0.39"
     assert chosen["20"].startswith("the median")
@@ -95,16 +141,14 @@ def test_best_median_and_worst_are_shown() -> None:
 
 
 def test_without_a_score_quality_chooses_and_without_that_the_first_are_shown() -> None:
-    psnr: dict[str, Any] = {
-        f"heavy|{d}|quality|psnr_y_db": np.arange(40, dtype=np.float32) * k
+    psnr = {
+        place(d, PSNR): np.arange(40, dtype=np.float32) * k
         for k, d in enumerate(("identity", "granet"), 1)
     }
-    nothing: dict[str, Any] = {
-        "heavy|granet|detection|f1@c25-iou50": np.full(40, np.nan, np.float32)
-    }
-    chosen = exemplary(ByImage(IDS, IDS, psnr | nothing), ("detection",))
+    nothing = {place("granet", F1): np.full(40, np.nan, np.float32)}
+    chosen = exemplary(study(ByImage(IDS, IDS, psnr | nothing)), ("detection",))
     assert next(iter(chosen)) == "39"
     assert "PSNR-Y" in chosen["39"]
-    assert list(exemplary(ByImage(IDS, IDS, nothing), ("detection",))) == list(IDS[:4])
+    assert list(exemplary(study(ByImage(IDS, IDS, nothing)), ("detection",))) == list(IDS[:4])
     two = ByImage(IDS[:2], IDS[:2], {k: v[:2] for k, v in psnr.items()})
-    assert len(exemplary(two, ())) == 1
+    assert len(exemplary(study(two), ())) == 1

@@ -11,6 +11,7 @@ import pytest
 from command import ROOT
 
 from harness import RunSpec, run
+from reports.results.written import to_json
 
 SIZES_KIB = (96, 240, 420)
 """Too little for the ledger, for the images, for their evidence."""
@@ -68,5 +69,5 @@ def test_a_disk_that_fills_up_loses_nothing(coco_root: Path, tmp_path: Path) -> 
         images=False,
         workspace=str(tmp_path / "roomy"),
     )
-    text, whole = (out / "results.json").read_text(), run(spec).to_json()
+    text, whole = (out / "results.json").read_text(), to_json(run(spec))
     assert text[text.index(' "errors"') :] == whole[whole.index(' "errors"') :]

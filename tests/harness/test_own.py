@@ -15,6 +15,7 @@ from torch import nn
 from derainers.derainer import Derainer
 from harness import Results, RunSpec, run
 from harness.cli.main import run_command_line
+from harness.machine.device import Placement
 from harness.plan.keys import canonical
 from harness.plan.user_code import own_derainer
 from harness.spec import UsageError
@@ -173,7 +174,7 @@ def test_what_cannot_be_used_is_one_line(
 )
 def test_a_slip_is_named_and_stays_named(folder: Path, name: str, says: str | None) -> None:
     for _ in range(2):  # the second run computes nothing
-        doubts = evaluated(folder, f"{folder}/mine.py:{name}").provenance["doubts"]
+        doubts = evaluated(folder, f"{folder}/mine.py:{name}").provenance.doubts
         assert len(doubts) == (says is not None)
         assert all(str(says) in doubt for doubt in doubts)
 
@@ -188,7 +189,7 @@ def test_a_folder_holds_what_was_restored_elsewhere(folder: Path) -> None:
 def test_a_restored_image_of_another_size_fails_alone(folder: Path) -> None:
     cv2.imwrite(str(folder / "done" / "p1.png"), np.zeros((5, 7, 3), np.uint8))
     results = evaluated(folder, "dir:" + str(folder / "done"))
-    assert [e["message"] for e in results.errors] == [
+    assert [e.message for e in results.errors] == [
         "p1.png is 7x5, the rainy image 41x33: save restored images at full size"
     ]
 
@@ -225,17 +226,32 @@ def test_chains_and_intermediate_outputs_are_rows(folder: Path) -> None:
     results = evaluated(
         folder, "median+bilateral", "half:median", "granet", intermediate=("coarse", "mask")
     )
-    names = {r.derainer for r in results.records}
+    names = {r.condition.name for r in results.records}
     assert names >= {"median+bilateral", "half:median", "granet/coarse", "granet/mask"}
+    stages = {(r.derainer, r.stage) for r in results.records}
+    assert stages >= {("granet", None), ("granet", "coarse"), ("granet", "mask")}
     with pytest.raises(UsageError, match="known are coarse, mask"):
         evaluated(folder, "granet", intermediate=("fine",))
+
+
+def test_a_name_of_ones_own_may_not_be_that_of_a_stage(folder: Path) -> None:
+    spec = RunSpec(
+        dataset="folder",
+        data_root=str(folder / "photos"),
+        derainer=("granet",),
+        intermediate=("coarse",),
+        task=("none",),
+        workspace=str(folder / "workspace"),
+    )
+    with pytest.raises(UsageError, match="two are called granet/coarse"):
+        run(spec, derainers={"granet/coarse": nn.Identity()})
 
 
 def test_a_mask_is_judged_against_the_rain(folder: Path) -> None:
     """(I − M) − Y = (I − Y) − M: mask and coarse image are equally far off, up to clipping."""
     results = evaluated(folder, "granet", intermediate=("coarse", "mask"), quality=("psnr_rgb_db",))
     coarse, mask = (
-        results.value("photoshop-heavy", f"granet/{name}", "quality", "psnr_rgb_db")
+        results.value("photoshop-heavy", "granet", "quality", "psnr_rgb_db", stage=name)
         for name in ("coarse", "mask")
     )
     assert coarse is not None
@@ -358,7 +374,7 @@ def test_tiles_are_asked_of_every_network_of_a_chain(word: str, folder: Path) ->
     from harness.plan.derainers import derainer_plan
 
     dataset = open_folder(folder / "photos", None)
-    chain = derainer_plan(word, {}, dataset).load("cpu", "fp32", 192)
+    chain = derainer_plan(word, {}, dataset).load(Placement("cpu", tile_px=192))
     assert isinstance(chain, Chain)
     assert chain.measured(np.zeros((8, 480, 3), np.uint8), "a").tile_px == 192
 

@@ -20,7 +20,9 @@ from datasets.image import NDArrayByte, NDArrayFloat
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.spec import UsageError
+from reports.results.record import ImageError
 from reports.results.results import Results
+from reports.results.written import to_json
 
 OWN = """
 from torch import nn
@@ -78,7 +80,7 @@ def addresses_of(processes: list[psutil.Process]) -> set[str]:
 
 
 def text_of(results: Results) -> str:
-    text = results.to_json()
+    text = to_json(results)
     return text[text.index(' "errors"') :]
 
 
@@ -130,9 +132,7 @@ def test_an_image_that_kills_workers_is_an_error_of_that_image(
 ) -> None:
     there = spec.model_copy(update={"engine": "ray", "derainer": (), "task": ("none",)})
     found = run(there, derainers={"deadly": Deadly()})
-    assert found.errors == [
-        {"sample": "5", "stage": "worker", "message": "3 workers were lost with it"}
-    ]
+    assert found.errors == [ImageError("5", "worker", "3 workers were lost with it")]
     assert {r.n for r in found.records} == {7}
     # The unit before it is computed again too, where its answer was lost with the worker.
     said = [record.getMessage() for record in caplog.records]

@@ -47,7 +47,7 @@ def test_real_rain_has_no_clean_row_and_no_full_reference(
             assert record.value is None
             assert record.n_identical == 0
             assert record.why == "real rain: there is no clean image"
-    assert "weather=rainy: 1 of 6 images" in results.provenance["data_notes"]
+    assert "weather=rainy: 1 of 6 images" in results.provenance.data_notes
     write(results, tmp_path / "out")
     assert "Data: weather=rainy: 1 of 6 images" in (tmp_path / "out" / "report.html").read_text()
 
@@ -58,7 +58,7 @@ def test_clean_conditions_leave_bad_weather_out_and_say_so(
     quick = spec(bdd100k_root, tmp_path, (), rain=("none",), derainer=("identity",))
     results = run(quick.model_copy(update={"quality": ("psnr_y_db",)}))
     assert {r.n for r in results.records} == {3}
-    notes = results.provenance["data_notes"]
+    notes = results.provenance.data_notes
     assert "left out as unclean by weather: 1 rainy, 1 snowy, 1 foggy" in notes
 
 

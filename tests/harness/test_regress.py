@@ -28,9 +28,11 @@ from harness.cli.main import run_command_line
 from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
 from reports.papers.reading import FOLDER, read_claims
+from reports.results.provenance import Provenance
 from reports.results.record import Record
 from reports.results.results import Results
 from reports.write import write
+from tests.reports.made import rowed
 
 PRENET = "baselines:prenet"
 
@@ -190,7 +192,7 @@ def drawn(n: int) -> np.ndarray[Any, Any]:
 def study(
     values: dict[str, np.ndarray[Any, Any]], seed: int = 0, provenance: dict[str, Any] | None = None
 ) -> Results:
-    """A run whose PSNR of single images is given, by derainer."""
+    """A run whose PSNR of single images is given, by derainer, its weights' digest behind an @."""
     n = len(next(iter(values.values())))
     counts = drawn(n)
     records, draws = [], {}
@@ -200,7 +202,7 @@ def study(
             split="val",
             rain="heavy",
             derainer=derainer,
-            weights=None,
+            weights=derainer.partition("@")[2].ljust(64, "0") if "@" in derainer else None,
             task="quality",
             model=None,
             metric="psnr_y_db",
@@ -212,18 +214,17 @@ def study(
             unit="dB",
         )
         records.append(one)
-        draws[one.cell()] = (counts @ psnr / counts.sum(1)).astype(np.float32)
-    known = {
-        "data_fingerprint": "f",
-        "rains": {"heavy": "r"},
-        "models": {},
-        "metric_versions": {"psnr_y_db": 1},
-        "groups": n,
-    }
-    known |= provenance or {}
-    return Results(
-        "0" * 64, {"dataset": "coco", "split": "val", "seed": seed}, known, [], [], records, draws
+        draws[one.cell] = (counts @ psnr / counts.sum(1)).astype(np.float32)
+    known = Provenance(
+        data_fingerprint="f",
+        rains={"heavy": "r"},
+        models={},
+        metric_versions={"psnr_y_db": 1},
+        groups=n,
     )
+    known = replace(known, **(provenance or {}))
+    spec = {"dataset": "coco", "split": "val", "seed": seed}
+    return rowed(Results("0" * 64, spec, known, [], [], records, draws))
 
 
 RNG = np.random.default_rng(0)
@@ -248,8 +249,8 @@ def test_reruns_rarely_alarm_and_a_worse_derainer_does() -> None:
         found = regress_runs.compare(old, study(again))
         alarms += any(v.verdict == "worse" for v in found)
     assert alarms <= 10
-    worse = {"identity": PSNR["identity"], "mine@5678": PSNR["mine@1234abcd"] - 0.5}
-    worse["mine@5678"] = worse["mine@5678"] + rng.normal(0, 0.6, 100)
+    worse = {"identity": PSNR["identity"], "mine@5678abcd": PSNR["mine@1234abcd"] - 0.5}
+    worse["mine@5678abcd"] = worse["mine@5678abcd"] + rng.normal(0, 0.6, 100)
     found = regress_runs.compare(old, study(worse))
     assert [v.verdict for v in found] == ["equivalent", "worse"]
 
@@ -301,7 +302,7 @@ def test_folders_are_judged_on_the_command_line(
     assert ElementTree.parse(junit).getroot().get("failures") == "1"
     assert run_command_line(["regress", old, new, "--tolerance", "psnr_y_db=1"]) == 0
     assert run_command_line(["regress", old, str(tmp_path / "less")]) == 1
-    assert "missing: heavy|mine" in capsys.readouterr().err
+    assert "missing: heavy|mine|" in capsys.readouterr().err
     assert run_command_line(["regress", old, new, "--tolerance", "psnr_y_db=x"]) == 2
     (tmp_path / "new" / "draws.npz").write_bytes(b"PK")
     assert run_command_line(["regress", old, new]) == 2

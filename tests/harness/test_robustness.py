@@ -13,21 +13,29 @@ from datasets.image import NDArrayByte
 from harness import RunSpec, run
 from harness.scores.replicates import DRAWS, draws_for
 from reports.results.record import Record
-from reports.results.results import ByImage
-from reports.results.robustness import robustness
+from reports.results.results import ByImage, Results
+from reports.results.robustness import with_robustness
 from tests.reports.test_effects import CELLS, study
+
+
+def robustness(results: Results) -> list[Record]:
+    """What is derived of a run."""
+    derived = with_robustness(results)
+    records = derived.records[len(results.records) :]
+    assert derived.records == [*results.records, *records]
+    return records
 
 
 def found() -> dict[str, Record]:
     """What is derived of the good derainer, by metric."""
     known = study(CELLS)
     values = {
-        f"heavy|{name}|detection|f1@c25-iou50": np.array(scores, np.float32)
-        for name, scores in (("identity", [0.1, 0.2, 0.3, 0.4]), ("good", [0.2, 0.1, 0.4, 0.5]))
+        known.records[place].cell.of("f1@c25-iou50"): np.array(scores, np.float32)
+        for place, scores in ((2, [0.1, 0.2, 0.3, 0.4]), (3, [0.2, 0.1, 0.4, 0.5]))
     }
     derived = robustness(replace(known, by_image=ByImage(values=values)))
     assert {r.task for r in derived} == {"robustness"}
-    assert len({r.cell() for r in derived}) == len(derived)
+    assert len({r.cell for r in derived}) == len(derived)
     return {r.metric: r for r in derived if r.derainer == "good"}
 
 

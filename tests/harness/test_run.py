@@ -20,7 +20,9 @@ from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.ledger.runs import load_results
 from harness.spec import UsageError
+from reports.results.record import ImageError
 from reports.results.results import Results
+from reports.results.written import to_json
 
 
 def text_of_records(out: Path) -> str:
@@ -30,7 +32,7 @@ def text_of_records(out: Path) -> str:
 
 def text_of(results: Results) -> str:
     """The same of results that are written to no file."""
-    return without_head(results.to_json())
+    return without_head(to_json(results))
 
 
 def without_head(text: str) -> str:
@@ -72,7 +74,12 @@ def test_every_condition_has_every_metric(unbroken: Path) -> None:
     assert clean["n_identical"] == 8
     assert records[("photoshop-heavy", "identity", "psnr_y_db")]["value"] < 25
     known = {"run", "spec", "provenance", "cost", "errors", "correlations", "records"}
-    assert set(results) == known
+    assert set(results) == known | {"tasks", "metrics"}
+    assert list(results["tasks"]) == ["detection", "quality"]
+    shown = [name for name, row in results["metrics"].items() if row.get("is_column")]
+    assert shown == ["ap", "ap50", "ap_pooled", "psnr_y_db", "ssim_y"]
+    verdicts = [name for name, row in results["metrics"].items() if row.get("primary")]
+    assert verdicts == ["ap_pooled", "psnr_y_db"]
     for name in ("results.csv", "results.md", "images.csv", "report.html", "draws.npz"):
         assert (unbroken / "out" / name).stat().st_size > 0
     # Two best, the median and two worst of eight images, under three conditions.
@@ -123,7 +130,8 @@ def test_the_second_run_computes_nothing(
 
     before = text_of_records(unbroken / "out")
     monkeypatch.setattr("harness.work.unit.Worker.__init__", never)
-    monkeypatch.setattr("harness.scores.reduction._resampled", never)
+    monkeypatch.setattr("tasks.detection.Detection.resample", never)
+    monkeypatch.setattr("tasks.quality.Quality.resample", never)
     assert text_of(again(spec, unbroken)) == before
 
 
@@ -151,7 +159,7 @@ def test_images_and_predictions_may_vanish_or_break(
     results = again(spec, tmp_path / "copy", quality=("psnr_y_db", "uqi"))
     kept, had = (
         [r for r in json.loads(text)["records"] if r["task"] == "detection"]
-        for text in (results.to_json(), (unbroken / "out" / "results.json").read_text())
+        for text in (to_json(results), (unbroken / "out" / "results.json").read_text())
     )
     assert kept == had
     assert {f: f.read_bytes() for f in images} == images
@@ -174,7 +182,7 @@ def test_a_truncated_photograph_is_an_error_of_that_image(
         told = "failed: 7 (decode): 000000000007.jpg: the JPEG ends early"
         assert told in capsys.readouterr().out
         results = load_results(tmp_path / "runs", None)
-        assert [e["sample"] for e in results.errors] == ["7"]
+        assert [e.sample for e in results.errors] == ["7"]
         assert {r.n for r in results.records} == {7}
         assert text_of(results) == text_of_records(out)
     assert "the JPEG ends early" in (out / "report.html").read_text()
@@ -198,9 +206,7 @@ def test_derainers_of_the_caller(spec: RunSpec, tmp_path: Path) -> None:
     results = run(spec, derainers=own)
     assert {r.derainer for r in results.records} == {"identity", "median", *own}
     assert {r.n for r in results.records} == {7}
-    assert results.errors == [
-        {"sample": "2", "stage": "derain", "message": "RuntimeError: out of luck"}
-    ]
+    assert results.errors == [ImageError("2", "derain", "RuntimeError: out of luck")]
     assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
     assert module.training
     assert results.value("photoshop-heavy", "mine", "quality", "psnr_y_db") is not None
@@ -223,9 +229,9 @@ def test_a_changed_module_is_another_derainer(spec: RunSpec, tmp_path: Path) -> 
     assert values[0] != values[1]
 
 
-@pytest.mark.parametrize("name", ["median", "a|b"])
+@pytest.mark.parametrize("name", ["median", ""])
 def test_names_of_the_callers_derainers_are_their_own(name: str, spec: RunSpec) -> None:
-    with pytest.raises(UsageError, match="choose another name"):
+    with pytest.raises(UsageError, match="is taken, or no name: choose another"):
         run(spec, derainers={name: torch.nn.Identity()})
 
 
@@ -361,7 +367,7 @@ def test_truncation_sees_what_rounding_hides(spec: RunSpec, tmp_path: Path) -> N
     exact = results.value("none", "above", "quality", "psnr_rgb_db@dcsfn")
     assert exact is not None
     assert exact.value == pytest.approx(20 * math.log10(255 / 0.6), abs=0.1)
-    assert set(results.provenance["protocols"]) == {"matlab-y", "pil-y", "dcsfn"}
+    assert set(results.provenance.protocols) == {"matlab-y", "pil-y", "dcsfn"}
 
 
 class Above:
@@ -393,3 +399,18 @@ def test_unchanged_files_are_not_written_again(
     monkeypatch.setattr("harness.machine.about._git", lambda *words: " M harness/runs/engine.py")
     assert "report.html" in written()
     assert "report.html" in written()  # nobody knows what changed in the code
+
+
+def test_any_other_name_of_a_derainer_goes_through_a_run(spec: RunSpec, tmp_path: Path) -> None:
+    names = ("lab/mask", "a|b", "back\\slash|", "ünï 雨", " spaced  name ")
+    quick = spec.model_copy(
+        update={"workspace": str(tmp_path), "task": ("none",), "derainer": (), "limit": 2}
+    )
+    found = run(quick, derainers={name: torch.nn.Conv2d(3, 3, 1) for name in names})
+    assert {(r.derainer, r.stage) for r in found.records} == {
+        (name, None) for name in ("identity", *names)
+    }
+    kept = load_results(tmp_path, None)
+    assert kept.records == found.records
+    assert kept.draws.keys() == found.draws.keys()
+    assert kept.by_image.values.keys() == found.by_image.values.keys()

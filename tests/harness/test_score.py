@@ -85,7 +85,7 @@ def test_two_folders_against_one_reference_are_compared_in_pairs(
     first, second = score_quality(restored, clean), score_quality(other, clean)
 
     def fingerprint(results: Results) -> str:
-        return str(results.provenance["data_fingerprint"])
+        return str(results.provenance.data_fingerprint)
 
     assert fingerprint(first) == fingerprint(second)
     assert first.run != second.run

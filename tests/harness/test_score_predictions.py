@@ -60,9 +60,9 @@ def labelled(coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         classes = {0: "ground", **plain.categories}
         return Dataset("miniature", "all", samples, plain.categories, classes)
 
-    monkeypatch.setitem(
-        datasets.DATASETS, "miniature", datasets.DatasetRow(open_miniature, has_masks=True)
-    )
+    row = datasets.DatasetRow(open_miniature, has_masks=True)
+    for table in ("datasets.DATASETS", "harness.plan.data.DATASETS"):
+        monkeypatch.setattr(table, {**datasets.DATASETS, "miniature": row})
     return "miniature"
 
 
@@ -189,7 +189,8 @@ def test_bdd100ks_frames_are_written_and_score_the_same(
     def open_renamed(root: Path, split: str | None) -> Dataset:
         return replace(datasets.coco.open_coco(root, split), name="bdd100k")
 
-    monkeypatch.setitem(datasets.DATASETS, "bdd100k", datasets.DatasetRow(open_renamed))
+    row = datasets.DatasetRow(open_renamed)
+    monkeypatch.setattr("harness.plan.data.DATASETS", {**datasets.DATASETS, "bdd100k": row})
     spec = RunSpec(
         dataset="bdd100k",
         data_root=str(coco_root),

@@ -11,6 +11,7 @@ from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.runs.dry_run import survey
 from harness.spec import UsageError, checked
+from reports.results.written import to_json
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_a_report_of_all_parts_is_the_wholes(
     broken.write_bytes(broken.read_bytes()[:900])
     spec = spec.model_copy(update={"data_root": str(root)})
     whole = run(spec)
-    assert [e["sample"] for e in whole.errors] == ["7"]
+    assert [e.sample for e in whole.errors] == ["7"]
     parts = [tmp_path / f"part-{i}" for i in range(3)]
     for i, part in enumerate(parts):
         run(spec.model_copy(update={"shard": f"{i}/3", "workspace": str(part)}))
@@ -62,7 +63,7 @@ def test_a_report_of_all_parts_is_the_wholes(
     where = ["--data-root", str(root), "--model", f"detection={spec.model['detection']}"]
     out = ["--out", str(tmp_path / "out")]
     assert run_command_line(["report", *map(str, parts), *where, *out]) == 0
-    text, text_of_whole = (tmp_path / "out" / "results.json").read_text(), whole.to_json()
+    text, text_of_whole = (tmp_path / "out" / "results.json").read_text(), to_json(whole)
     begins = ' "errors"'
     assert text[text.index(begins) :] == text_of_whole[text_of_whole.index(begins) :]
     assert {part: (part / "ledger.sqlite").read_bytes() for part in parts} == before

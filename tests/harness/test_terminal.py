@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.terminal import progress_bars, say, show, table
+from tests.reports.made import rowed
 from tests.reports.test_reports import HOSTILE, results
 
 STEERING = ("\x1b", "\u202e", "\x07")
@@ -18,7 +19,7 @@ def test_a_run_of_hostile_names_is_shown_as_text(capsys: pytest.CaptureFixture[s
     known = results(f"[red]{HOSTILE}\x07")
     why = f"left out: {HOSTILE}"
     quality = replace(known.records[2], task="quality", metric="ssim_y", why=why)
-    show(replace(known, records=[*known.records, quality]), Path("out"))
+    show(rowed(known, records=[*known.records, quality]), Path("out"))
     shown = capsys.readouterr().out
     assert not any(sign in shown for sign in STEERING)
     # Markup of rich is no markup here, and a newline begins no line of its own.

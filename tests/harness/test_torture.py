@@ -24,6 +24,7 @@ from harness.plan.plan import make_plan
 from harness.plan.unit_keys import Keyring
 from harness.runs.engine import entries_of
 from reports.results.results import Results
+from reports.results.written import to_json
 
 WORKERS = 2
 IN_WORK = 2 * WORKERS
@@ -134,7 +135,7 @@ def test_kills_lose_nothing(
 
 def text_of(results: Results) -> str:
     """``errors`` and ``records`` as they are written."""
-    text = results.to_json()
+    text = to_json(results)
     return text[text.index(' "errors"') :]
 
 

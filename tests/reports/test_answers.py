@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from reports.tables.answers import answers, seconds
+from tests.reports.made import cost, rowed
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import results
 
@@ -47,8 +48,8 @@ def test_many_names_are_counted() -> None:
 
 
 def test_each_derainer_has_its_sentence_the_best_first() -> None:
-    cost = [{"rain": "heavy", "derainer": "good", "median_s_per_image": 0.0123}]
-    good, idle, bad = answers(replace(study(CELLS), cost=cost))[0].derainers
+    took = [cost("heavy", "good", 0.0123)]
+    good, idle, bad = answers(replace(study(CELLS), cost=took))[0].derainers
     assert good.startswith("good: 0.450, 0.150 better than the rainy input (95 % interval +0.1")
     assert "; that is 50 % of what the rain cost; on clean images -0.020. It takes 12.3 ms" in good
     assert idle.startswith("idle: 0.301, no significant difference to the rainy input (+0.001, ")
@@ -66,7 +67,7 @@ def test_training_on_the_rain_is_told() -> None:
 def test_decibels_are_quality_and_come_last() -> None:
     task, quality = study(CELLS), study(CELLS, metric="psnr_y_db", unit="dB")
     records = [*quality.records, *task.records]
-    found = answers(replace(task, records=records, draws=quality.draws | task.draws))
+    found = answers(rowed(task, records=records, draws=quality.draws | task.draws))
     assert [a.about for a in found] == ["Detection under heavy", "Image quality under heavy"]
     assert found[1].headline == "Yes: good raises PSNR-Y; bad lowers it."
     assert found[1].derainers[0].startswith("good: 0.45 dB, 0.15 dB better than the rainy input")
@@ -74,7 +75,7 @@ def test_decibels_are_quality_and_come_last() -> None:
 
 def test_an_unclear_change_has_no_verdict() -> None:
     wide = results()
-    cell = wide.records[2].cell()
+    cell = wide.records[2].cell
     wide.draws[cell] = np.random.default_rng(1).normal(0.3, 0.5, 2000).astype(np.float32)
     assert "no significant difference to the rainy input" in answers(wide)[0].derainers[0]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reports.pages.runs import board, comparison, differences
 from reports.results.results import Results
+from tests.reports.made import rowed
 from tests.reports.test_reports import record, results
 
 
@@ -22,7 +23,7 @@ def shifted(by: float) -> Results:
     records = [
         replace(r, value=r.value + by) if r.derainer == "b" and r.value else r for r in run.records
     ]
-    draws = {k: v + by if "|b|" in k else v for k, v in run.draws.items()}
+    draws = {k: v + by if k.condition.name == "b" else v for k, v in run.draws.items()}
     return replace(run, records=records, draws=draws)
 
 
@@ -39,7 +40,7 @@ def test_the_best_stands_first_within_its_rain() -> None:
     scores = (("identity", 0.2), ("b", 0.1), ("c", 0.3))
     records = [record(d, v, rain=rain) for rain in rates for d, v in scores]
     records.append(record("identity", 0.5, rain="none"))
-    _, rows, notes = board([replace(results(), records=records)])
+    _, rows, notes = board([rowed(results(), records=records)])
     assert [row[:2] for row in rows[:4]] == [
         ["clean", "–"],
         ["physical:rate_mm_h=5", "c"],
@@ -67,7 +68,8 @@ def test_a_shift_of_every_resample_is_significant() -> None:
 
 
 def test_runs_of_other_images_are_not_paired() -> None:
-    elsewhere = replace(shifted(0.0), provenance={**results().provenance, "data_fingerprint": "x"})
+    made = replace(results().provenance, data_fingerprint="x")
+    elsewhere = replace(shifted(0.0), provenance=made)
     _, _, notes = comparison(results(), elsewhere)
     assert "independent sets" in notes[0]
     assert "The data: not the same." in differences(results(), elsewhere)
@@ -86,7 +88,7 @@ def test_words_that_differ_are_told() -> None:
 
 
 def test_draws_of_few_images_say_nothing() -> None:
-    few = replace(shifted(0.05), provenance={**results().provenance, "groups": 5})
+    few = replace(shifted(0.05), provenance=replace(results().provenance, groups=5))
     assert {row[-1] for row in comparison(replace(few, run="a"), few)[1]} == {"the same"}
     assert all(np.isfinite(d).all() for d in few.draws.values())
     assert {row[-2] for row in comparison(results(), few)[1]} == {"–"}

@@ -13,8 +13,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from harness import RunSpec, run
+from harness.plan.rows import task_row
 from reports.pages.run import page as made
 from reports.plots.plots import plots
+from reports.results.record import ImageError
+from tasks.rows import TASKS
+from tests.reports.made import cost
 from tests.reports.test_reports import results
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -36,19 +40,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cost = [
-        {
-            "rain": "photoshop-heavy",
-            "derainer": d,
-            "median_s_per_image": 0.5,
-            "n": 100,
-            "device": "cpu",
-            "workers": 2,
-        }
-        for d in ("identity", "b")
-    ]
-    errors = [{"sample": "a", "stage": "decode", "message": "damaged"}]
-    run = replace(results(), cost=cost, errors=errors)
+    took = [cost("photoshop-heavy", d, 0.5) for d in ("identity", "b")]
+    run = replace(results(), cost=took, errors=[ImageError("a", "decode", "damaged")])
+    coloured = {"semantic": task_row(TASKS["semantic"].scores)}
+    run = replace(run, tasks={**run.tasks, **coloured})
     folder = tmp_path_factory.mktemp("page")
     (folder / "report.html").write_text(made(run, plots(run)), encoding="utf-8")
     return folder / "report.html"

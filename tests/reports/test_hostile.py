@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from reports.pages.runs import write_board, write_comparison
-from reports.results.record import Correlation, Record
+from reports.results.provenance import Provenance
+from reports.results.record import Correlation, Cost, Record
 from reports.results.results import ByImage, Results
 from reports.write import write
+from tests.reports.made import rowed
 from tests.reports.test_reports import HOSTILE, results
 
 NAME = f"{HOSTILE}\u2066\u200f\x07\r\t"
@@ -25,52 +27,50 @@ STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f\x9b\u200e\u200f\u202a-\u202e\u206
 def hostile() -> Results:
     """A run in which everything that comes from outside is hostile."""
     known = results(NAME)
-    rain = NAME.replace("|", "")  # a bar ends the name of a rain
 
     def bad(record: Record) -> Record:
-        rains = record.rain if record.rain == "none" else rain
+        rains = record.rain if record.rain == "none" else NAME
         named = replace(record, rain=rains, dataset=NAME, split=NAME, model=NAME)
-        named = replace(named, derainer=record.derainer.replace("/", ""))  # no stage of another
         return replace(named, why=NAME if named.value is None else None)
 
     records = [bad(r) for r in known.records]
+    of = {old.condition: new.condition for old, new in zip(known.records, records, strict=True)}
     for metric in (f"ap/{NAME}", f"ap/b{NAME}", f"ap_pooled/weather={NAME}"):
         records += [replace(r, metric=metric) for r in records[:3]]
     records += [
         replace(r, task="semantic", metric="miou", why=f"left out: {NAME}") for r in records[:3]
     ]
     noise = np.random.default_rng(0).normal(0, 0.01, 2000)
-    draws = {r.cell(): (r.value + noise).astype(np.float32) for r in records if r.value is not None}
+    draws = {r.cell: (r.value + noise).astype(np.float32) for r in records if r.value is not None}
     values = {
-        f"{r.rain}|{r.derainer}|detection|f1@c25-iou50": np.linspace(0, 1, 6, dtype=np.float32)
-        for r in records[:3]
+        r.cell.of("f1@c25-iou50"): np.linspace(0, 1, 6, dtype=np.float32) for r in records[:3]
     }
-    return replace(
+    return rowed(
         known,
         spec={**known.spec, "dataset": NAME, "where": [NAME], "model": {"detection": NAME}},
-        provenance={"versions": {NAME: NAME}, "doubts": [NAME], "data_notes": [NAME], NAME: NAME},
+        provenance=Provenance(
+            versions={NAME: NAME},
+            doubts=(NAME,),
+            data_notes=(NAME,),
+            weights=(NAME,),
+            python=NAME,
+            system=NAME,
+            processor=NAME,
+            accelerator=NAME,
+            models={NAME: NAME},
+            rains={NAME: NAME},
+            protocols={NAME: NAME},
+        ),
         records=records,
         draws=draws,
-        gallery=[replace(g, why=NAME, rain=rain) for g in known.gallery],
+        gallery=[replace(g, why=NAME, condition=of[g.condition]) for g in known.gallery],
         by_image=ByImage(known.by_image.samples, known.by_image.units, values),
-        curves={
-            f"{r.rain}|{r.derainer}|detection|ap_pooled": np.ones(101, np.float32)
-            for r in records[:3]
-        },
+        curves={r.cell: np.ones(101, np.float32) for r in records[:3]},
         cost=[
-            {
-                "rain": rain,
-                "derainer": d,
-                "median_s_per_image": 0.5,
-                "n": 5,
-                "device": NAME,
-                "workers": 1,
-                "tiled": 3,
-                "smallest_tile_px": 64,
-            }
-            for d in ("identity", NAME.replace("/", ""))
+            Cost(records[place].condition, 5, 0.5, 1, NAME, tiled=3, smallest_tile_px=64)
+            for place in (1, 2)
         ],
-        correlations=[Correlation(rain, NAME, "detection", "f1@c25-iou50", "ssim_y", 0.5, None, 5)],
+        correlations=[Correlation(NAME, NAME, "detection", "f1@c25-iou50", "ssim_y", 0.5, None, 5)],
     )
 
 

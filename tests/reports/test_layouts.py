@@ -11,6 +11,7 @@ from reports.results.record import Record
 from reports.results.results import Results
 from reports.tables.latex import escaped, latex
 from reports.tables.table6 import table6
+from tests.reports.made import cost, rowed
 from tests.reports.test_reports import HOSTILE, record, results
 
 
@@ -25,8 +26,8 @@ def scored(
 
 
 def run(*records: list[Record]) -> Results:
-    cost = [{"rain": "photoshop-heavy", "derainer": "b", "median_s_per_image": 0.456}]
-    return replace(results(), records=[r for rows in records for r in rows], cost=cost)
+    took = [cost("photoshop-heavy", "b", 0.456)]
+    return rowed(results(), records=[r for rows in records for r in rows], cost=took)
 
 
 QUALITY = scored("quality", "psnr_y_db", {"identity": 17.0, "b": 25.0, "c": 21.0}, "dB")

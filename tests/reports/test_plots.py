@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from reports.plots.figure import Plot, panels, style
 from reports.plots.plots import plots
 from reports.results.results import Results
+from tests.reports.made import cost, rowed
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import HOSTILE, record, results
 
@@ -61,7 +62,7 @@ def test_sweeps_have_bands() -> None:
         replace(record("identity", 0.4 - 0.1 * i, rain=rain), ci=(0.3 - 0.1 * i, 0.5 - 0.1 * i))
         for i, rain in enumerate(rains)
     ]
-    plot = drawn(replace(results(), records=records), "physical-rate_mm_h-detection")
+    plot = drawn(rowed(results(), records=records), "physical-rate_mm_h-detection")
     (band,) = plot.figure.axes[0].collections
     corners = np.asarray(band.get_paths()[0].vertices, np.float64)
     assert (corners[:, 0].min(), corners[:, 0].max()) == (1, 100)
@@ -73,11 +74,11 @@ def test_costs_have_their_front() -> None:
         ("heavy", name): value for name, value in zip("abcd", (0.4, 0.35, 0.5, 0.2), strict=True)
     }
     run = study({("heavy", "identity"): 0.3, **cells})
-    cost = [
-        {"rain": "heavy", "derainer": name, "median_s_per_image": seconds}
+    costs = [
+        cost("heavy", name, seconds)
         for name, seconds in zip("abcd", (0.01, 0.1, 1.0, 2.0), strict=True)
     ]
-    panel = drawn(replace(run, cost=cost), "cost-detection").figure.axes[0]
+    panel = drawn(replace(run, cost=costs), "cost-detection").figure.axes[0]
     (front,) = [line for line in panel.lines if line.get_label() == "best for its cost"]
     assert points(front) == [(0.01, 0.4), (1.0, 0.5), (2.0, 0.5)]
 

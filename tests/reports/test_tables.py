@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reports.results.provenance import Provenance
 from reports.results.results import Results
 from reports.tables import predictors
 from reports.tables.changes import others
@@ -16,6 +17,7 @@ from reports.tables.csv import csv_text
 from reports.tables.markdown import parts
 from reports.tables.summary import summary
 from reports.tables.sweeps import table as sweep_table
+from tests.reports.made import rowed
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import record, results
 
@@ -24,8 +26,8 @@ def with_ap() -> Results:
     """A study with AP beside its primary metric."""
     known = study(CELLS)
     more = [replace(r, metric="ap") for r in known.records]
-    draws = {r.cell(): known.draws[k.cell()] for r, k in zip(more, known.records, strict=True)}
-    return replace(known, records=[*known.records, *more], draws=known.draws | draws)
+    draws = {r.cell: known.draws[k.cell] for r, k in zip(more, known.records, strict=True)}
+    return rowed(known, records=[*known.records, *more], draws=known.draws | draws)
 
 
 def test_other_metrics_have_intervals_and_no_verdict() -> None:
@@ -59,7 +61,7 @@ def test_every_mark_is_explained_below_its_table() -> None:
         records += [record("identity", 0.3, rain=rain), record("b", 0.4, rain=rain)]
     records += [replace(r, metric="ap_pooled/time=night") for r in records]
     records += [replace(r, metric=m) for r in records[:7] for m in ("ap/car", "ap")]
-    found = parts(replace(results(), records=records))
+    found = parts(rowed(results(), records=records))
     marked = [p for p in found if any("†" in cell for row in p.rows for cell in row)]
     assert {p.anchor for p in marked} == {"numbers", "real", "others", "sweep", "parts", "classes"}
     for part in marked:
@@ -70,14 +72,15 @@ def test_every_mark_is_explained_below_its_table() -> None:
 def test_a_sweep_of_unknown_training_says_so() -> None:
     rains = [f"physical:rate_mm_h={rate}" for rate in (1, 25, 100)]
     records = [replace(record("identity", 0.3, rain=rain), seen=None) for rain in rains]
-    _, rows, notes = sweep_table(replace(results(), records=records))
+    _, rows, notes = sweep_table(rowed(results(), records=records))
     assert rows[0][3] == "0.300?"
     assert notes[-1] == "? whether the weights were trained on this is not known."
 
 
 def test_what_counts_as_independent_is_told() -> None:
-    def notes(**provenance: object) -> str:
-        return " ".join(summary(replace(results(), provenance=provenance))[2])
+    def notes(groups: int, blocks: bool = False) -> str:
+        made = Provenance(groups=groups, blocks=blocks)
+        return " ".join(summary(replace(results(), provenance=made))[2])
 
     assert "groups" not in notes(groups=100)
     assert "of 50 groups (drives, scenes), which alone are independent" in notes(groups=50)
@@ -116,7 +119,7 @@ def means(number: int, groups: int = 100) -> list[list[str]]:
     floor = {("heavy", "identity"): 0.1}
     task = study(floor | scores, groups=groups)
     quality = study(floor | decibels, metric="psnr_y_db", unit="dB", groups=groups)
-    both = replace(
+    both = rowed(
         task,
         records=[*task.records, *quality.records],
         draws=task.draws | quality.draws,

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torchvision import models
 from tasks.instance import Instance
 from tasks.models import MODELS, OF_CONTENT
 from tasks.models.segmenter import own_segmenter
+from tasks.models.torchvision import TorchvisionDetector
 from tasks.models.weights import class_names, put, read_state
 from tasks.task import TaskError
 
@@ -45,17 +45,14 @@ def torchvision_file(folder: Path, name: str, **options: Any) -> Path:
         pytest.param("maskrcnn_resnet50_fpn_v2", marks=pytest.mark.slow),
     ],
 )
-def test_torchvision_detectors_give_what_torchvision_gives(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_torchvision_detectors_give_what_torchvision_gives(name: str, tmp_path: Path) -> None:
     file = torchvision_file(tmp_path, name)
-    row = replace(MODELS[name], options={**MODELS[name].options, "min_size": 200})  # for speed
-    monkeypatch.setitem(MODELS, name, row)
-    detector = row.build(file, "cpu")
+    options = {**MODELS[name].options, "min_size": 200}  # for speed
+    detector = TorchvisionDetector(name, options, file, "cpu")
     assert detector.names == NAMES
     found = detector.detect([PHOTO])[0]
     plain = models.get_model(
-        name, weights=None, weights_backbone=None, num_classes=3, **row.options
+        name, weights=None, weights_backbone=None, num_classes=3, **options
     ).eval()
     plain.load_state_dict(torch.load(file, weights_only=True))
     with torch.inference_mode():
@@ -64,7 +61,7 @@ def test_torchvision_detectors_give_what_torchvision_gives(
     assert np.array_equal(found.boxes_xyxy_px, theirs["boxes"].numpy())
     assert np.array_equal(found.scores, theirs["scores"].numpy())
     assert np.array_equal(found.categories, theirs["labels"].numpy())
-    if row.task == "instance":
+    if MODELS[name].task == "instance":
         assert len(found.masks) == len(found.scores)
         assert {(m.height_px, m.width_px) for m in found.masks} == {PHOTO.shape[:2]}
         task = Instance({5: "car", 9: "person"}, lambda: detector)

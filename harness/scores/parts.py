@@ -9,18 +9,11 @@ from numpy.typing import NDArray
 
 from datasets.sample import Sample
 
-METRIC = {
-    "detection": "ap_pooled",
-    "instance": "mask_ap_pooled",
-    "semantic": "miou",
-    "quality": "psnr_y_db",
-}
-"""What a part is scored by, by task."""
 MOST = 10
 """An attribute with more values than that is no way to cut a set up."""
 
 
-def slices(samples: Sequence[Sample]) -> dict[str, NDArray[np.int64]]:
+def parts(samples: Sequence[Sample]) -> dict[str, NDArray[np.int64]]:
     """Places of the images of each part, by ``attribute=value``.
 
     An attribute counts that has two to `MOST` values; images that lack it are in none of its parts.

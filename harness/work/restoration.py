@@ -1,0 +1,97 @@
+"""What deraining one image gave: the image, and what that took."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import datasets.image as image_io
+from datasets.image import NDArrayByte, NDArrayFloat
+from harness.plan import keys
+from harness.work.scene import Scene, during
+
+if TYPE_CHECKING:
+    from derainers.derainer import Restorer
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """An image as the tasks are shown it."""
+
+    image: NDArrayByte
+    """``uint8 (H, W, 3) RGB``, rounded as a saved file would be."""
+    exact: NDArrayFloat | None = None
+    """Before it was rounded; None where nothing was derained."""
+    seconds: float | None = None
+    """What deraining took; None where nothing was derained."""
+    tile_px: int | None = None
+    """Side of the smallest tiles that it was derained in; None = whole."""
+
+    @property
+    def judged(self) -> NDArrayByte | NDArrayFloat:
+        """What metrics are shown, which round or cut in their own way."""
+        return self.image if self.exact is None else self.exact
+
+
+def restoration(
+    scene: Scene, restorer: Restorer, known: str | None, cached: bytes | None
+) -> Restoration:
+    """Take an image from the cache, or derain it.
+
+    Args:
+        scene: The image.
+        restorer: The condition's derainer.
+        known: Digest of the image's pixels, where the ledger knows it.
+        cached: The file in the cache, where there is one that may be used.
+
+    Raises:
+        UnfinishedError: If the image cannot be made, or is another than the ledger knows.
+    """
+    if scene.condition.derainer.is_identity:
+        return Restoration(scene.rainy)
+    if known is not None and cached is not None:
+        image = _sound(scene, known, cached)
+        if image is not None:
+            return Restoration(image)
+    made = _derained(scene, restorer)
+    with during("derain"):
+        if known not in (None, keys.pixels_sha256(made.image)):
+            raise ValueError(
+                "derained again, the image is another than the ledger knows (other hardware?): "
+                "use a fresh --workspace"
+            )
+    return made
+
+
+def _derained(scene: Scene, restorer: Restorer) -> Restoration:
+    from derainers.chain import restored
+
+    rainy = scene.rainy
+    with during("derain"):
+        start = time.perf_counter()
+        made = restored(restorer, rainy, scene.entry.sample.id)
+        exact = np.asarray(made.image, np.float32)
+        seconds = time.perf_counter() - start
+        if exact.shape != rainy.shape:
+            raise ValueError(f"the derainer made {exact.shape} of {rainy.shape}")
+        if not np.isfinite(exact).all():
+            raise ValueError("the derainer returned non-finite values")
+        return Restoration(image_io.round_to_bytes(exact), exact, seconds, made.tile_px)
+
+
+def _sound(scene: Scene, known: str, cached: bytes) -> NDArrayByte | None:
+    """The image in the cache, unless its pixels are not those the ledger knows; says so."""
+    with contextlib.suppress(image_io.UnreadableImageError):
+        image = image_io.decode(cached, "cached image")
+        if keys.pixels_sha256(image) == known:
+            return image
+    place = (scene.entry.sample.id, scene.condition.rain, scene.condition.derainer.name)
+    _log.warning("%s (%s, %s): the cached image is damaged and made again", *place)
+    return None

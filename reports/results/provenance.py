@@ -1,0 +1,50 @@
+"""What made a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All that depends on clock and host, and the digests that name the inputs."""
+
+    finished: str | None = None
+    """Time of day, ISO 8601, UTC."""
+    elapsed_s: float | None = None
+    commit: str | None = None
+    """Commit of the checkout; None outside of one."""
+    dirty: bool | None = None
+    """Whether the checkout held changes."""
+    python: str | None = None
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+    """Versions of packages; None where one is not installed."""
+    system: str | None = None
+    processor: str | None = None
+    device: str | None = None
+    """``cpu`` or ``cuda``."""
+    accelerator: str | None = None
+    """Model of the graphics card; None without one."""
+    workers: int | None = None
+    """Images at a time."""
+    data_fingerprint: str | None = None
+    """Digest of images and labels."""
+    data_notes: tuple[str, ...] = ()
+    """What a reader must know of the data set."""
+    weights: tuple[str, ...] = ()
+    """Which weights ran, and for what they stand in, in words."""
+    models: Mapping[str, str] | None = None
+    """sha256 of the task networks by task; None where they are not known."""
+    rains: Mapping[str, str] | None = None
+    """Digests of the rains by name; None where they are not known."""
+    metric_versions: Mapping[str, int] | None = None
+    """Versions of metrics, evidence and resamples; None where they are not known."""
+    protocols: Mapping[str, str] = field(default_factory=dict)
+    """What the protocols of image quality are, by protocol or metric."""
+    doubts: tuple[str, ...] = ()
+    """Slips that derainers from elsewhere may hold, in words."""
+    groups: int | None = None
+    """Units that were resampled: images, drives, scenes or blocks; None: each image."""
+    blocks: bool = False
+    """Whether the units are blocks of consecutive images."""
