@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datasets.image import NDArrayByte
+from datasets.streetsim import paint
 from datasets.streetsim.camera import Points
 from datasets.streetsim.canvas import Colour, packed, three
 from datasets.streetsim.noise import SIDE, Chance, fractal, grain
@@ -129,30 +130,30 @@ def paint_front(
         sill = base - int(0.85 * per_m) if style.material != "glass" else base - int(0.2 * per_m)
         if style.has_ledges:
             thick = max(1, int(0.14 * per_m))
-            _band(front, base - thick, base, style.trim)
-            _shade(front, base, base + thick, 200)
+            paint.band(front, base - thick, base, style.trim)
+            paint.shade(front, base, base + thick, 200)
         for bay in range(bays):
             left = int((margin + bay * style.bay_m + (style.bay_m - style.window_m[0]) / 2) * per_m)
             if floor == 0 and bay == bays // 2:
                 _door(front, left, rows, per_m, style, chance)
                 continue
             picture = chance.one(bright if style.lit and chance.happens(style.lit) else dark)
-            _paste(front, picture, sill - tall, left)
+            paint.paste(front, picture, sill - tall, left)
             if style.material != "glass":
                 edge = max(1, per_m // 12)
                 reach = max(1, per_m // 10)
-                _paste_colour(
+                paint.paste_colour(
                     front, sill, sill + edge, left - reach, left + wide + reach, style.trim
                 )
-                _darken(front, sill + edge, sill + 2 * edge, left, left + wide, 190)
+                paint.darken(front, sill + edge, sill + 2 * edge, left, left + wide, 190)
     if style.has_shops:
         _shops(front, length_m, per_m, style, chance)
     if shown_m >= style.height_m:
         cornice = max(1, int(0.35 * per_m))
-        _band(front, 0, cornice, style.trim)
-        _shade(front, cornice, cornice + max(1, cornice // 2), 170)
+        paint.band(front, 0, cornice, style.trim)
+        paint.shade(front, cornice, cornice + max(1, cornice // 2), 170)
     dirt = max(1, int(0.7 * per_m))
-    _shade(front, rows - dirt, rows, 215)
+    paint.shade(front, rows - dirt, rows, 215)
     return front
 
 
@@ -235,10 +236,10 @@ def _door(
     wide, tall = int(1.1 * per_m), int(2.2 * per_m)
     colour = chance.near(chance.one(((92, 54, 38), (48, 70, 62), (66, 68, 78), (120, 40, 38))), 12)
     edge = max(1, per_m // 10)
-    _paste_colour(front, rows - tall - edge, rows, left - edge, left + wide + edge, style.trim)
-    _paste_colour(front, rows - tall, rows, left, left + wide, colour)
+    paint.paste_colour(front, rows - tall - edge, rows, left - edge, left + wide + edge, style.trim)
+    paint.paste_colour(front, rows - tall, rows, left, left + wide, colour)
     light = max(1, tall // 5)
-    _paste_colour(
+    paint.paste_colour(
         front,
         rows - tall + edge,
         rows - tall + light,
@@ -285,13 +286,13 @@ def _shops(front: NDArrayByte, length_m: float, per_m: int, style: Style, chance
 
 def _sign(front: NDArrayByte, shop: _Shop, colour: Colour, per_m: int, chance: Chance) -> None:
     """A board with strokes for letters."""
-    _paste_colour(front, shop.sign, shop.glass, shop.left, shop.right, colour)
+    paint.paste_colour(front, shop.sign, shop.glass, shop.left, shop.right, colour)
     ink = (238, 234, 226) if sum(colour) < 380 else (50, 46, 44)
     stroke, x = max(1, per_m // 8), shop.left + per_m // 2
     while x < shop.right - per_m // 2 and x < shop.left + 4 * per_m:
         tall = chance.whole(2, 4)
         middle = (shop.sign + shop.glass) // 2
-        _paste_colour(front, middle - tall * stroke // 2, middle + stroke, x, x + stroke, ink)
+        paint.paste_colour(front, middle - tall * stroke // 2, middle + stroke, x, x + stroke, ink)
         x += stroke * chance.whole(2, 3)
 
 
@@ -300,13 +301,13 @@ def _shop_window(front: NDArrayByte, shop: _Shop, per_m: int, style: Style, chan
     left, right, top = shop.left, shop.right, shop.glass + per_m // 8
     glow = 255 if style.lit > 0 and chance.happens(0.65) else 0
     pane = (246, 222, 176) if glow else chance.near((62, 68, 74), 14)
-    _paste_colour(front, top, shop.sill, left, right, pane, glow)
+    paint.paste_colour(front, top, shop.sill, left, right, pane, glow)
     if glow:
         fade = (shop.sill - shop.glass) // 4
         for step in range(1, 4):
-            _shade_area(front, shop.glass + step * fade, shop.sill, left, right, 226)
+            paint.shade_area(front, shop.glass + step * fade, shop.sill, left, right, 226)
     else:
-        _shade_area(front, top, shop.glass + per_m, left, right, 170)
+        paint.shade_area(front, top, shop.glass + per_m, left, right, 170)
 
 
 def _goods(front: NDArrayByte, shop: _Shop, per_m: int, chance: Chance) -> None:
@@ -315,7 +316,7 @@ def _goods(front: NDArrayByte, shop: _Shop, per_m: int, chance: Chance) -> None:
         x, wide = chance.whole(shop.left, shop.right), max(1, chance.whole(per_m // 3, per_m))
         tall = chance.whole(per_m // 2, max(per_m // 2, int(1.5 * per_m)))
         tone = chance.near((120, 100, 90), 50)
-        _paste_colour(front, shop.sill - tall, shop.sill, x, min(x + wide, shop.right), tone)
+        paint.paste_colour(front, shop.sill - tall, shop.sill, x, min(x + wide, shop.right), tone)
 
 
 def _bars_and_door(
@@ -324,10 +325,10 @@ def _bars_and_door(
     """Bars between the panes, and a glass door somewhere among them."""
     rows, bar = front.shape[0], max(1, per_m // 12)
     for x in range(shop.left, shop.right + 1, max(1, int(1.6 * per_m))):
-        _paste_colour(front, shop.glass, shop.sill, x, x + bar, style.frame)
+        paint.paste_colour(front, shop.glass, shop.sill, x, x + bar, style.frame)
     door = chance.whole(shop.left, max(shop.left, shop.right - per_m))
-    _paste_colour(front, shop.glass + per_m // 3, rows, door, door + per_m, (48, 46, 46))
-    _paste_colour(
+    paint.paste_colour(front, shop.glass + per_m // 3, rows, door, door + per_m, (48, 46, 46))
+    paint.paste_colour(
         front,
         shop.glass + per_m // 2,
         rows - per_m // 4,
@@ -343,45 +344,8 @@ def _awning(front: NDArrayByte, shop: _Shop, colour: Colour, per_m: int) -> None
     low = shop.glass + deep
     for x in range(shop.left, shop.right, stripe):
         tone = colour if (x - shop.left) // stripe % 2 else (222, 218, 208)
-        _paste_colour(front, shop.glass, low, x, min(x + stripe, shop.right), tone)
-    _shade_area(front, low, low + deep, shop.left, shop.right, 130)
-
-
-def _paste(front: NDArrayByte, picture: NDArrayByte, top: int, left: int) -> None:
-    """Lay a picture over the front, cut where it does not fit."""
-    rows, columns = front.shape[:2]
-    y0, x0 = max(0, top), max(0, left)
-    y1, x1 = min(rows, top + picture.shape[0]), min(columns, left + picture.shape[1])
-    if y1 > y0 and x1 > x0:
-        front[y0:y1, x0:x1] = picture[y0 - top : y1 - top, x0 - left : x1 - left]
-
-
-def _paste_colour(
-    front: NDArrayByte, top: int, bottom: int, left: int, right: int, colour: Colour, glow: int = 0
-) -> None:
-    if bottom > top and right > left and bottom > 0 and right > 0:
-        front[max(0, top) : bottom, max(0, left) : right] = (*colour, glow)
-
-
-def _darken(front: NDArrayByte, top: int, bottom: int, left: int, right: int, level: int) -> None:
-    if bottom > top and right > left and bottom > 0 and right > 0:
-        _shade_area(front, top, bottom, left, right, level)
-
-
-def _band(front: NDArrayByte, top: int, bottom: int, colour: Colour) -> None:
-    _paste_colour(front, top, bottom, 0, front.shape[1], colour)
-
-
-def _shade(front: NDArrayByte, top: int, bottom: int, level: int) -> None:
-    """Darken rows to level/256."""
-    _shade_area(front, top, bottom, 0, front.shape[1], level)
-
-
-def _shade_area(
-    front: NDArrayByte, top: int, bottom: int, left: int, right: int, level: int
-) -> None:
-    area = front[max(0, top) : max(0, bottom), max(0, left) : max(0, right), :3]
-    area[:] = ((area.astype(np.uint16) * level) >> 8).astype(np.uint8)
+        paint.paste_colour(front, shop.glass, low, x, min(x + stripe, shop.right), tone)
+    paint.shade_area(front, low, low + deep, shop.left, shop.right, 130)
 
 
 def lighted(picture: NDArrayByte, brightness: Points) -> NDArrayByte:
