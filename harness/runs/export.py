@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,12 @@ def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: 
         ledger: Where their digests stand.
         out: The folder of the run's results.
     """
-    for condition in plan.conditions:
-        if not condition.is_shown:
-            continue
-        folder = out / "predictions" / _name(condition.rain) / _name(condition.derainer.name)
+    shown = [condition for condition in plan.conditions if condition.is_shown]
+    rains, derainers = (
+        folder_names(names) for names in ([c.rain for c in shown], [c.derainer.name for c in shown])
+    )
+    for condition in shown:
+        folder = out / "predictions" / rains[condition.rain] / derainers[condition.derainer.name]
         store = Predictions(ledger.workspace, cell(plan, condition))
         with contextlib.closing(store):
             for task in plan.tasks:
@@ -60,6 +64,17 @@ def _predictions(
         yield unit.entry.sample, task.task.unpack(unpack(data))
 
 
-def _name(word: str) -> str:
-    """A word as the name of a folder."""
-    return re.sub(r"[^\w.@=+-]", "_", word)
+def folder_names(words: Iterable[str]) -> dict[str, str]:
+    """Words as names of folders, each its own.
+
+    Letters, digits and a few signs stay; where two words would share a folder, or nothing of a word
+    stays, the beginning of its sha256 tells it apart.
+    """
+    plain = {word: re.sub(r"[^\w.@=+-]", "_", word) for word in words}
+    shared = Counter(name.casefold() for name in plain.values())
+    return {
+        word: name
+        if shared[name.casefold()] == 1 and name.strip("._")
+        else f"{name.strip('.')}-{hashlib.sha256(word.encode()).hexdigest()[:8]}"
+        for word, name in plain.items()
+    }

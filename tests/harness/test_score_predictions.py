@@ -22,6 +22,7 @@ from datasets.image import decode, encode_indices
 from datasets.sample import Annotations, Dataset, Sample
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
+from harness.runs.export import folder_names
 from harness.scores.predictions import score_predictions
 from harness.spec import UsageError
 from reports.results.results import Results
@@ -396,3 +397,14 @@ def test_a_data_set_without_the_labels_is_told(coco_root: Path, tmp_path: Path) 
 def test_what_a_task_needs_is_told(task: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["score", "--task", task]) == 2
     assert "needs --" in capsys.readouterr().err
+
+
+def test_every_name_has_a_folder_of_its_own() -> None:
+    names = ("lab/net", "lab_net", "LAB_NET", "granet", "..", "", "雨", "physical:rate_mm_h=1")
+    folders = folder_names(names)
+    assert len({folder.casefold() for folder in folders.values()}) == len(names)
+    assert folders["granet"] == "granet"
+    assert folders["雨"] == "雨"
+    assert folders["physical:rate_mm_h=1"] == "physical_rate_mm_h=1"
+    assert not {".", "..", ""} & set(folders.values())
+    assert all("/" not in folder for folder in folders.values())
