@@ -29,13 +29,8 @@ EFFECT = ("difference", "ci", "verdict", "recovery", "harm", "harm_ci")
 
 ALONE = {"coco-rates": "rates", "real-rain": "real"}
 """Runs that have a table of their own, and it."""
-HEADINGS = {
-    "quality": "PSNR-Y [dB]",
-    "detection": "AP pooled",
-    "instance": "mask AP",
-    "semantic": "mIoU",
-}
-"""Headings of the columns of gains, by task."""
+TASKS_SHOWN = ("quality", "detection", "instance", "semantic")
+"""The columns of gains."""
 
 
 def kept(results: Results) -> dict[str, Any]:
@@ -132,9 +127,10 @@ def _gains(runs: dict[str, Any], is_seen: bool) -> list[str]:
                 text += "" if row["recovery"] is None else f", {row['recovery']:.0%}"
                 key = (name, row["rain"], row["derainer"] + "?" * (row["seen"] is None))
                 rows.setdefault(key, {})[row["task"]] = text
+    headings = _headings(runs)
     return grid(
-        ["images", "rain", "derainer", *HEADINGS.values()],
-        [[*key, *(row.get(task, "") for task in HEADINGS)] for key, row in rows.items()],
+        ["images", "rain", "derainer", *headings.values()],
+        [[*key, *(row.get(task, "") for task in headings)] for key, row in rows.items()],
     )
 
 
@@ -146,7 +142,7 @@ def harm(runs: dict[str, Any]) -> list[str]:
             if row["harm"] is not None:
                 text = _change(row["harm"], row["harm_ci"], row["unit"])
                 rows.setdefault((name, row["derainer"]), {})[row["task"]] = text
-    tasks = {task: heading for task, heading in HEADINGS.items() if task != "quality"}
+    tasks = {task: heading for task, heading in _headings(runs).items() if task != "quality"}
     return grid(
         ["images", "derainer", *tasks.values()],
         [[*key, *(row.get(task, "") for task in tasks)] for key, row in rows.items()],
@@ -205,6 +201,12 @@ def rates(runs: dict[str, Any]) -> list[str]:
 def _single(runs: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The runs that are compared with each other."""
     return [(name, run) for name, run in runs.items() if name not in ALONE]
+
+
+def _headings(runs: dict[str, Any]) -> dict[str, str]:
+    """Heading of each task's column of gains: the metric that its runs were judged on."""
+    metrics = {row["task"]: row["metric"] for run in runs.values() for row in run["gains"]}
+    return {task: _title(task, metrics[task]) for task in TASKS_SHOWN if task in metrics}
 
 
 def _title(task: str, metric: str) -> str:
