@@ -38,8 +38,8 @@ RUNS = {
         *("--derainer", "granet,median", "--intermediate", "coarse,mask"),
     ),
 }
-CLOCK = {"finished", "elapsed_s", "commit", "dirty", "median_s_per_image"}
-"""Fields that differ between two runs of one commit."""
+CLOCK = {"finished", "elapsed_s", "commit", "dirty", "median_s_per_image", "files"}
+"""Fields that differ between two runs of one commit; ``files`` holds digests of pages with them."""
 KEYS = ("images", "evidence", "replicates", "timings", "tiles", "doubts", "pictures")
 CONTENTS = ("images", "evidence", "replicates", "pictures")
 """Tables of the ledger whose rows do not depend on the clock."""

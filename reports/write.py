@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from reports.results.results import Results
 
 
-def write(results: Results, directory: str | Path, layout: str | None = None) -> None:
-    """Write everything that a run is looked at by.
+def write(
+    results: Results, directory: str | Path, layout: str | None = None, staged: Path | None = None
+) -> None:
+    """Write everything that a run is looked at by; the folder is then whole, see `reports.folder`.
 
     Args:
         results: The run.
@@ -19,10 +21,12 @@ def write(results: Results, directory: str | Path, layout: str | None = None) ->
             ``results.tex``, ``images.csv``, ``report.html``, ``draws.npz``, ``plots/`` and, where
             pictures were kept, ``pictures/``.
         layout: ``table6`` for ``table6.md`` and ``table6.tex`` too, as MSPFN's Table 6 is laid out.
+        staged: The folder's `reports.folder.staging` with more files of the run; None: none more.
     """
     import numpy as np
 
     from datasets.image import encode_jpeg
+    from reports.folder import put, staging
     from reports.pages.pictures import pictures
     from reports.pages.run import page, picture_name
     from reports.plots.plots import plots
@@ -39,7 +43,6 @@ def write(results: Results, directory: str | Path, layout: str | None = None) ->
     np.savez_compressed(buffer, **draws)
     drawn = plots(results)
     files = {
-        "results.json": to_json(results).encode(),
         "results.csv": csv_text(results, results.records).encode(),
         "results.md": markdown(results).encode(),
         "results.tex": latex(results).encode(),
@@ -54,9 +57,8 @@ def write(results: Results, directory: str | Path, layout: str | None = None) ->
     if results.gallery:
         files["plots/pictures.jpg"] = encode_jpeg(pictures(results), 88)
         files |= {f"pictures/{picture_name(item)}": item.jpeg for item in results.gallery}
-    for folder in {(directory / name).parent for name in files}:
-        folder.mkdir(parents=True, exist_ok=True)
+    staged = staged or staging(directory)
     for name, data in files.items():
-        temporary = directory / f"{name}.tmp"
-        temporary.write_bytes(data)
-        temporary.replace(directory / name)
+        (staged / name).parent.mkdir(parents=True, exist_ok=True)
+        (staged / name).write_bytes(data)
+    put(directory, lambda digests: to_json(results, digests))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 import tempfile
 from collections.abc import Collection, Mapping
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.ledger.folder import read
 from harness.plan.foreign_specs import spec_again
 from harness.spec import UsageError
+from reports.folder import RESULTS
 from reports.results.results import QUALITY, Results
 from reports.results.written import parse
 from reports.tables.by_image import by_image_csv
@@ -89,18 +92,14 @@ def verify(
 
 def _read(folder: Path) -> tuple[Results, list[Row]]:
     """``results.json`` and the lines of ``images.csv``."""
+    held = read(folder, ("images.csv",))
     try:
-        results = parse((folder / "results.json").read_text(encoding="utf-8"), {})
-        with (folder / "images.csv").open(encoding="utf-8", newline="") as lines:
-            rows: list[Row] = list(csv.DictReader(lines))
+        results = parse(held[RESULTS].decode(), {})
+        rows: list[Row] = list(csv.DictReader(io.StringIO(held["images.csv"].decode(), newline="")))
         if not all(r.get(k) for r in rows for k in ("image", "rain", "derainer", "pixels")):
             raise ValueError
         if any(None in r or None in r.values() for r in rows):
             raise ValueError
-    except OSError as error:
-        raise UsageError(
-            f"{folder}: no {Path(error.filename or '').name}: give a run's --out folder"
-        ) from error
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
         raise UsageError(f"{folder}: damaged results, or those of another version") from error
     return results, rows

@@ -2,38 +2,132 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from harness.plan.rows import with_rows
 from harness.spec import UsageError
+from reports.folder import RESULTS, listed, named
+from reports.results.intervals import interval
 from reports.results.results import Results
-from reports.results.written import parse
+from reports.results.written import parse, to_json
+
+AGAIN = "run again to make the folder whole"
+CLOSE = 1e-4
+"""How far the ends of an interval may be from those of its draws, of the larger of 1 and the end:
+draws are kept as single floats."""
 
 
 def load(folder: str | Path) -> Results:
     """The numbers of a run from the folder that ``run --out`` or `harness.report` wrote.
 
     Args:
-        folder: Holds ``results.json`` and ``draws.npz``.
+        folder: Holds ``results.json`` and all files that it names.
 
     Returns:
         Records, in the units that they name, and the draws of each; without pictures, curves and
         the numbers of single images, which a workspace keeps.
 
     Raises:
-        UsageError: If the files are not there or damaged.
+        UsageError: If the files are not there, damaged, or not of one run.
     """
     folder = Path(folder)
+    held = read(folder, ("draws.npz",))
     try:
-        text = (folder / "results.json").read_text(encoding="utf-8")
-        with np.load(folder / "draws.npz", allow_pickle=False) as draws:
+        with np.load(io.BytesIO(held["draws.npz"]), allow_pickle=False) as draws:
             arrays = {f"draws|{cell}": draws[cell] for cell in draws.files}
-        return with_rows(parse(text, arrays))
-    except OSError as error:
-        raise UsageError(f"{folder}: no results: {error.strerror}: give an --out folder") from error
+        results = with_rows(parse(held[RESULTS].decode(), arrays))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError) as error:
-        raise UsageError(f"{folder}: damaged results: run again to make them") from error
+        raise UsageError(f"{folder}: damaged results: {AGAIN}") from error
     except Exception as error:  # zipfile.BadZipFile and zlib.error share no base
-        raise UsageError(f"{folder}: damaged draws.npz: run again to make it") from error
+        raise UsageError(f"{folder}: damaged draws.npz: {AGAIN}") from error
+    _require_draws_of(results, folder)
+    return results
+
+
+def read(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
+    """The bytes of ``results.json`` and other files, of a folder that is whole.
+
+    Every file that ``results.json`` names must be there and hold what it held when they were
+    written; a folder of version 0.1, whose ``results.json`` names none, is taken as it is.
+
+    Args:
+        folder: The ``--out`` folder of a run.
+        wanted: The other files to give.
+
+    Raises:
+        UsageError: Naming the first file that is missing or another.
+    """
+    held = {RESULTS: _bytes(folder, RESULTS)}
+    try:
+        files = named(held[RESULTS])
+    except ValueError as error:
+        raise UsageError(f"{folder}: damaged results: {RESULTS} is no run's: {AGAIN}") from error
+    for name in wanted if files is None else files:
+        data = _bytes(folder, name)
+        if files is not None and hashlib.sha256(data).hexdigest() != files[name]:
+            raise UsageError(
+                f"{folder}: damaged results: {name} is not the file that {RESULTS} names, of "
+                f"another run or changed since: {AGAIN}"
+            )
+        if name in wanted:
+            held[name] = data
+    lacking = next((name for name in wanted if name not in held), None)
+    if lacking is not None:
+        raise UsageError(f"{folder}: damaged results: {RESULTS} names no {lacking}: {AGAIN}")
+    return held
+
+
+def holds(folder: Path, results: Results, predictions: bool = False) -> bool:
+    """Whether a folder is whole and of these results.
+
+    Args:
+        folder: An ``--out`` folder, or what may become one.
+        results: With all that `reports.write` writes of them.
+        predictions: Whether predictions must be among its files.
+    """
+    try:
+        text = read(folder, ())[RESULTS]
+    except UsageError:
+        return False
+    files = named(text)
+    if files is None or (predictions and not any(n.startswith("predictions/") for n in files)):
+        return False
+    return text == to_json(results, files).encode()
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    """A file of a results folder."""
+    try:
+        return (folder / name).read_bytes()
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "no such name"
+        if name == RESULTS and not (folder / RESULTS).exists() and listed(folder):
+            raise UsageError(f"{folder}: half-written, no {RESULTS} yet: {AGAIN}") from error
+        if name == RESULTS:
+            raise UsageError(f"{folder}: no {name}: {said}: give a run's --out folder") from error
+        raise UsageError(f"{folder}: damaged results: no {name}: {said}: {AGAIN}") from error
+
+
+def _require_draws_of(results: Results, folder: Path) -> None:
+    """Refuse draws that are not those of the records: of other cells, other sets or other values.
+
+    Raises:
+        UsageError: Naming the first cell whose draws do not fit.
+    """
+    records = {record.cell: record for record in results.records}
+    times = {draws.shape for draws in results.draws.values()}
+    for cell, draws in results.draws.items():
+        record, fits = records.get(cell), len(times) == 1 and draws.ndim == 1
+        if record is not None and record.ci is not None and fits:
+            found = interval(draws)
+            fits = found is not None and np.allclose(found, record.ci, CLOSE, CLOSE)
+        if record is None or not fits:
+            name = f"{cell.condition.rain}, {cell.condition.name}: {cell.metric}"
+            raise UsageError(
+                f"{folder}: damaged results: draws.npz does not fit {RESULTS} ({name}): {AGAIN}"
+            )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.ledger.folder import holds
 from harness.ledger.images import ImageCache
 from harness.ledger.leases import Claims
 from harness.ledger.ledger import STORED, Ledger
@@ -30,6 +31,7 @@ from harness.work.doubts import check
 from harness.work.executors import Executor, Outcomes, Threads
 from harness.work.todo import Lacking
 from harness.work.unit import Finished
+from reports.folder import staging
 from reports.results.record import ImageError
 from reports.results.results import Results
 from reports.results.written import arrays_of, to_json
@@ -40,8 +42,6 @@ Progress = Callable[[str, int, int], None]
 
 POLL_S = 0.2
 """Between looks at what another process has in work."""
-WRITTEN = ("results.csv", "results.md", "results.tex", "images.csv", "draws.npz", "report.html")
-"""Files of ``--out`` that show whether all are there."""
 CHUNK_ON_CUDA = 16
 """Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
 
@@ -110,17 +110,21 @@ def run(
         results = before or results
         if before is None:
             _save(results, ledger)
-        if spec.out is not None and spec.save:
+        out = None if spec.out is None else Path(spec.out)
+        if out is not None and before is not None and holds(out, before, bool(spec.save)):
+            out = None
+        staged = None if out is None else staging(out)
+        if staged is not None and spec.save:
             kept = [e for e in entries if e.sample.id not in failures]
-            save_predictions(plan, kept, ledger, Path(spec.out))
+            save_predictions(plan, kept, ledger, staged)
     finally:
         executor.close()
         with contextlib.suppress(sqlite3.Error):  # on a full disk claims end with the process
             claims.release_all()
         ledger.close()
         cache.trim(spec.cache_gb)
-    if spec.out is not None and not (before and _is_written(before, Path(spec.out))):
-        write(results, spec.out)
+    if out is not None:
+        write(results, out, staged=staged)
     return results
 
 
@@ -213,15 +217,6 @@ def _same_as(results: Results, ledger: Ledger) -> Results | None:
     now = replace(results, provenance=clock)
     same = to_json(now) == to_json(known) and now.gallery == known.gallery
     return known if same else None
-
-
-def _is_written(results: Results, out: Path) -> bool:
-    """Whether a folder holds what `reports.write` made of these results."""
-    try:
-        text = (out / "results.json").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return False
-    return text == to_json(results) and all((out / name).is_file() for name in WRITTEN)
 
 
 def _save(results: Results, ledger: Ledger) -> None:

@@ -22,13 +22,13 @@ from tasks.rows import TASKS
 
 
 def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: Path) -> None:
-    """Write ``predictions/<rain>/<derainer>/`` below ``out``, for every task.
+    """Write ``predictions/<rain>/<derainer>/`` below a folder, for every task.
 
     Args:
         plan: The run, all of whose predictions are kept.
         entries: The images that finished everywhere.
         ledger: Where their digests stand.
-        out: The folder of the run's results.
+        out: What is staged for the folder of the run's results.
     """
     shown = [condition for condition in plan.conditions if condition.is_shown]
     rains, derainers = (

@@ -23,13 +23,20 @@ ESCAPES = {"\\": "\\\\", "|": "\\|", "\0": "\\0"}
 """What stands in names that hold a bar, and what no name of a file may hold."""
 
 
-def to_json(results: Results) -> str:
-    """``results.json``: one record a line, strict JSON."""
+def to_json(results: Results, files: Mapping[str, str] | None = None) -> str:
+    """``results.json``: one record a line, strict JSON.
+
+    Args:
+        results: The run.
+        files: The sha256 of every other file of its folder, by name; None in a ledger.
+    """
+    named = {} if files is None else {"files": dict(sorted(files.items()))}
     head = {
         "run": results.run,
         "spec": results.spec,
         "provenance": asdict(results.provenance),
         "cost": [_cost(cost) for cost in results.cost],
+        **named,
         "errors": [asdict(error) for error in results.errors],
         "correlations": [asdict(c) for c in results.correlations],
         "tasks": {name: asdict(row) for name, row in results.tasks.items()},
@@ -70,6 +77,8 @@ class _Written(BaseModel):
     correlations: list[Correlation] = []
     tasks: dict[str, TaskRow] = {}
     metrics: dict[str, MetricRow] = {}
+    files: dict[str, str] | None = None
+    """Read where the folder is, see `reports.folder.named`."""
 
 
 def parse(

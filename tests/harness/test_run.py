@@ -74,7 +74,7 @@ def test_every_condition_has_every_metric(unbroken: Path) -> None:
     assert clean["n_identical"] == 8
     assert records[("photoshop-heavy", "identity", "psnr_y_db")]["value"] < 25
     known = {"run", "spec", "provenance", "cost", "errors", "correlations", "records"}
-    assert set(results) == known | {"tasks", "metrics"}
+    assert set(results) == known | {"tasks", "metrics", "files"}
     assert list(results["tasks"]) == ["detection", "quality"]
     shown = [name for name, row in results["metrics"].items() if row.get("is_column")]
     assert shown == ["ap", "ap50", "ap_pooled", "psnr_y_db", "ssim_y"]

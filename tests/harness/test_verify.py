@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from signed import sign
 
 from harness import RunSpec, run
 from harness.checks.verify import verify
@@ -63,6 +64,9 @@ def test_invented_numbers_are_noticed(
             cells[place] = f"{float(cells[place]) + 0.5:.6g}"
             lines[i] = ",".join(cells)
     (folder / "images.csv").write_text("\n".join([head, *lines]) + "\n")
+    with pytest.raises(UsageError, match=r"images\.csv is not the file that results\.json names"):
+        verify(folder, {"data_root": str(coco_root)})
+    sign(folder)
     words = ["verify", str(folder), "--data-root", str(coco_root), "--images", "2"]
     assert run_command_line(words) == 1
     assert "quality/psnr_y_db" in "".join(capsys.readouterr().out.split())
@@ -107,6 +111,7 @@ def test_damaged_folders_are_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         verify(folder, {"data_root": "nowhere"})
     (folder / "images.csv").write_text("image,rain\n1,2\n")
+    sign(folder)
     with pytest.raises(UsageError, match="damaged results"):
         verify(folder, {})
     (folder / "images.csv").unlink()

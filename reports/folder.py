@@ -1,0 +1,138 @@
+"""A results folder is whole or absent: ``results.json`` comes last and names all other files.
+
+The marker file lists what was put into the folder, so that files of an earlier run can be removed
+even after a kill, and no others are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from datasets.marked import LINE, MARKER, mark
+
+RESULTS = "results.json"
+STAGED = f"{MARKER}.tmp"
+"""Folder of the files that are not in their places yet."""
+
+
+def staging(directory: Path) -> Path:
+    """Make an empty folder for files that `put` will move into their places below ``directory``."""
+    staged = directory / STAGED
+    directory.mkdir(parents=True, exist_ok=True)
+    mark(directory)
+    if staged.exists():
+        shutil.rmtree(staged)
+    staged.mkdir()
+    return staged
+
+
+def put(directory: Path, text: Callable[[Mapping[str, str]], str]) -> None:
+    """Move all that was staged into its place, and ``results.json`` last.
+
+    A kill at any point leaves the folder as it was, or without ``results.json``, or whole. What
+    earlier calls put there and this one does not is removed, unless it was changed since.
+
+    Args:
+        directory: Its `staging` holds the files.
+        text: Makes ``results.json`` of the sha256 of every other file, by name.
+    """
+    staged = directory / STAGED
+    names = sorted(f.relative_to(staged).as_posix() for f in staged.rglob("*") if f.is_file())
+    files = {name: sha256(staged / name) for name in names}
+    (staged / RESULTS).write_text(text(files), encoding="utf-8")
+    before = _of_earlier(directory)
+    _list(directory, before | set(files.items()))
+    (directory / RESULTS).unlink(missing_ok=True)
+    for name in names:
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (staged / name).replace(directory / name)
+    for name in sorted({name for name, _ in before} - files.keys(), reverse=True):
+        (directory / name).unlink()
+        _remove_empty(directory, (directory / name).parent)
+    (staged / RESULTS).replace(directory / RESULTS)
+    shutil.rmtree(staged)
+
+
+def named(results: bytes) -> dict[str, str] | None:
+    """The sha256 of each other file of a folder, by name, as its ``results.json`` holds them.
+
+    Returns:
+        None where it holds none, as those of version 0.1.
+
+    Raises:
+        ValueError: If it is no such text.
+    """
+    try:
+        files = json.loads(results).get("files")
+    except (AttributeError, RecursionError) as error:
+        raise ValueError("no results") from error
+    if files is None:
+        return None
+    if not isinstance(files, dict) or not all(
+        _is_below(name) and isinstance(digest, str) for name, digest in files.items()
+    ):
+        raise ValueError("files: expected names below the folder")
+    return files
+
+
+def listed(directory: Path) -> list[tuple[str, str]]:
+    """Name and sha256 of what was put into a folder, by its marker; names below it alone."""
+    try:
+        text = (directory / MARKER).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return []
+    lines = (line.partition("  ") for line in text.split("\n")[1:])
+    pairs = [(name, digest) for digest, _, name in lines]
+    return [(name, digest) for name, digest in pairs if _is_below(name)]
+
+
+def sha256(file: Path) -> str:
+    """Digest of a file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _of_earlier(directory: Path) -> set[tuple[str, str]]:
+    """Name and digest of the files that earlier calls put there, and that are still the same."""
+    known = set(listed(directory))
+    with contextlib.suppress(OSError, ValueError):
+        known |= set((named((directory / RESULTS).read_bytes()) or {}).items())
+    return {(name, digest) for name, digest in known if _held(directory, name) == digest}
+
+
+def _held(directory: Path, name: str) -> str | None:
+    """Digest of a file below a folder; None where there is none, or a link leads out of it."""
+    file = directory / name
+    try:
+        inside = file.resolve().is_relative_to(directory.resolve())
+        return sha256(file) if inside and file.is_file() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def _list(directory: Path, files: Iterable[tuple[str, str]]) -> None:
+    """Mark a folder with what it holds, or will hold, of ours."""
+    lines = [LINE, *(f"{digest}  {name}" for name, digest in sorted(files) if "\n" not in name)]
+    temporary = directory / STAGED / MARKER
+    text = "\n".join(lines) + "\n"
+    temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+    temporary.replace(directory / MARKER)
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name is one of a file in the folder or below it, other than ours alone."""
+    path = PurePosixPath(name)
+    strange = path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name
+    return bool(path.parts) and not strange and name not in (MARKER, RESULTS)
+
+
+def _remove_empty(directory: Path, folder: Path) -> None:
+    """Remove a folder below another, and those between, as far as they are empty."""
+    while folder != directory and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
