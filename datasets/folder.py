@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasets.fields import Problems
+from datasets.marked import MARKER, is_marked
 from datasets.sample import Dataset, DatasetError, Sample
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
@@ -15,12 +16,14 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 def open_folder(root: Path, split: str | None, problems: Problems | None = None) -> Dataset:
     """Open every image below ``root``, or below ``root/split``, named by its path there.
 
-    Nothing is wrong with single entries of a plain folder: ``problems`` stays as it is.
+    Results and workspaces there are left out. Nothing is wrong with single entries of a plain
+    folder: ``problems`` stays as it is.
 
     Raises:
-        DatasetError: If the folder holds no image.
+        DatasetError: If the folder holds no image, or is one that the harness wrote.
     """
     folder = root / split if split else root
+    require_data(folder)
     samples = []
     for file in sorted(_images(folder)):
         name = file.relative_to(folder).as_posix()
@@ -30,13 +33,29 @@ def open_folder(root: Path, split: str | None, problems: Problems | None = None)
     return Dataset("folder", split or "all", samples)
 
 
+def require_data(folder: Path) -> None:
+    """Refuse a folder that the harness wrote.
+
+    Raises:
+        DatasetError: In one line.
+    """
+    if is_marked(folder):
+        raise DatasetError(
+            f"{folder}: the harness wrote into this folder, so it is no data: name another, or "
+            f"move its results away and remove {MARKER}"
+        )
+
+
 def _images(folder: Path) -> Iterator[Path]:
-    """Image files of a folder and all below it, through links too, each folder once."""
+    """Image files of a folder and all below it, through links too, each folder once.
+
+    What the harness wrote is left out.
+    """
     seen: set[Path] = set()
     # Path.rglob passes linked folders by without a word.
     for here, below, names in os.walk(folder, followlinks=True):
         real = Path(here).resolve()
-        if real in seen:
+        if real in seen or MARKER in names:
             below.clear()
             continue
         seen.add(real)
@@ -48,8 +67,9 @@ def by_stem(folder: Path) -> dict[str, Path]:
     """Image files by stem, sorted.
 
     Raises:
-        DatasetError: If there is none, or two have one stem.
+        DatasetError: If there is none, two have one stem, or the harness wrote the folder.
     """
+    require_data(folder)
     files: dict[str, Path] = {}
     for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES):
         if file.stem in files:

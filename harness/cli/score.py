@@ -42,6 +42,9 @@ def _score(arguments: argparse.Namespace) -> int:
 
         if arguments.restored is None:
             raise UsageError("--task quality needs --restored, the folder of images to judge")
+        judged = [folder for folder in (arguments.restored, arguments.reference) if folder]
+        if out is not None and out.resolve() in [folder.resolve() for folder in judged]:
+            raise UsageError(f"--out {out} holds images to judge: name another folder")
         spec = checked(**fields)
         results = score_quality(
             arguments.restored, arguments.reference, spec.quality, spec.protocol, spec.workers
@@ -54,7 +57,8 @@ def _score(arguments: argparse.Namespace) -> int:
 
         if arguments.predictions is None:
             raise UsageError(f"--task {task} needs --predictions, a file or folder")
-        results = score_predictions(arguments.predictions, checked(**fields, task=(task,)))
+        spec = checked(**fields, task=(task,), out=None if out is None else str(out))
+        results = score_predictions(arguments.predictions, spec)
     if out is not None:
         from reports.write import write
 

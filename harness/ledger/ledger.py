@@ -10,13 +10,11 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from datasets.marked import mark
 from harness.ledger.database import open_shared
 from harness.spec import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 SCHEMA = 2
 """Raised whenever older ledgers cannot be read."""
@@ -55,6 +53,7 @@ class Ledger:
                 self._db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
             else:
                 workspace.mkdir(parents=True, exist_ok=True)
+                mark(workspace)
                 self._db = open_shared(file)
             # A ledger from elsewhere shall not run functions of its own schema.
             self._db.execute("PRAGMA trusted_schema=OFF")

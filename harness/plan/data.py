@@ -19,7 +19,8 @@ def open_dataset(spec: RunSpec) -> Dataset:
     """The data set of a spec, cut to its limit.
 
     Raises:
-        UsageError: If it is not named, unknown, or its folder is absent.
+        UsageError: If it is not named, unknown, its folder is absent, or the spec would write among
+            its images.
         DatasetError: If it cannot be read.
     """
     row = dataset_row(spec)
@@ -32,6 +33,7 @@ def open_dataset(spec: RunSpec) -> Dataset:
     dataset = row.open(root, spec.split, **options)
     if spec.pair and not row.takes_pair:
         dataset = with_rainy(dataset, root / spec.pair)
+    _require_apart(spec, root, dataset)
     dataset = select(dataset, spec.where).limited(spec.limit)
     if spec.shard is None:
         return dataset
@@ -42,6 +44,21 @@ def open_dataset(spec: RunSpec) -> Dataset:
             "parts, numbered from 0"
         )
     return dataset.shard(number, count)
+
+
+def _require_apart(spec: RunSpec, root: Path, dataset: Dataset) -> None:
+    """Refuse to write into a folder of the data: it would be marked, and its images be no data."""
+    named = (path.parent for s in dataset.samples for path in (s.path, s.rainy_path) if path)
+    folders = {folder.resolve() for folder in set(named)}
+    root = root.resolve()
+    for word, given in (("out", spec.out), ("workspace", spec.workspace)):
+        place = Path(given or ".").resolve()
+        is_above = place != root and root.is_relative_to(place)
+        if given and not is_above and any(folder.is_relative_to(place) for folder in folders):
+            raise UsageError(
+                f"--{word} {given} holds images of the data set: name another folder, beside "
+                "them or inside --data-root"
+            )
 
 
 def root_of(spec: RunSpec) -> Path:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from datasets.folder import open_folder
+from datasets.folder import by_stem, open_folder
+from datasets.marked import mark
 from datasets.sample import DatasetError
 
 
@@ -27,3 +28,18 @@ def test_images_are_found_in_folders_and_through_links(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no image there"):
         open_folder(tmp_path, None)
+
+
+def test_what_the_harness_wrote_is_no_data(tmp_path: Path) -> None:
+    for name in ("a.png", "out/plots/b.png", "derain-runs/images/c.png", "out-of-them/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    mark(tmp_path / "out")
+    mark(tmp_path / "derain-runs")
+    assert [s.id for s in open_folder(tmp_path, None).samples] == ["a.png", "out-of-them/d.png"]
+    for split in ("out", "derain-runs"):
+        with pytest.raises(DatasetError, match="the harness wrote into this folder"):
+            open_folder(tmp_path, split)
+    mark(tmp_path)
+    with pytest.raises(DatasetError, match=r"name another, or move its results away"):
+        by_stem(tmp_path)

@@ -13,6 +13,8 @@ import pytest
 from signed import sign
 
 import reports.plots.plots
+from datasets.marked import mark
+from derainers.folder import paired
 from harness import RunSpec, load, run
 from harness.checks.verify import verify
 from harness.cli.main import run_command_line
@@ -247,3 +249,58 @@ def test_names_that_lead_out_of_the_folder_are_refused(folder: Path, name: str) 
         load(folder)
     with pytest.raises(UsageError, match="damaged results"):
         verify(folder, {})
+
+
+def photographs(coco_root: Path, home: Path) -> Path:
+    """Three photographs in folders, without labels."""
+    for number, file in enumerate(sorted((coco_root / "images" / "val2017").iterdir())[:3]):
+        place = home / "photos" / ("deep" if number else ".") / file.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place)
+    return home / "photos"
+
+
+@pytest.mark.usefixtures("_two_plots")
+def test_a_run_in_the_folder_of_its_photographs_is_no_data(
+    coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photographs(coco_root, tmp_path))
+    spec = RunSpec(dataset="folder", data_root=".", derainer=("median",), task=("none",), out="out")
+    first = run(spec)
+    assert {r.n for r in first.records if r.task == "quality"} == {3}
+    assert len([f for f in Path().rglob("*") if f.suffix in (".png", ".jpg")]) > 10
+    again = run(spec)
+    assert again.run == first.run
+    assert again.records == first.records
+
+
+@pytest.mark.parametrize("word", ["out", "workspace"])
+def test_a_folder_of_photographs_is_not_written_into(
+    coco_root: Path, tmp_path: Path, word: str
+) -> None:
+    root = photographs(coco_root, tmp_path)
+    spec = RunSpec(
+        dataset="folder",
+        data_root=str(root),
+        derainer=("median",),
+        task=("none",),
+        workspace=str(tmp_path / "w"),
+    )
+    before = sorted(tmp_path.rglob("*"))
+    for place in (root, root / "deep", root / "deep" / ".." / "."):
+        with pytest.raises(UsageError, match=f"--{word} .* holds images of the data set: name an"):
+            run(spec.model_copy(update={word: str(place)}))
+    words = ["score", "--restored", str(root), "--quality", "niqe", "--out", str(root)]
+    assert run_command_line(words) == 2
+    assert sorted(tmp_path.rglob("*")) == before
+    run(spec.model_copy(update={"workspace": str(tmp_path), "images": False}))
+    assert run(spec).records
+
+
+def test_results_below_restored_images_are_not_taken_for_them(tmp_path: Path) -> None:
+    for name in ("a.png", "out/plots/a.jpg", "out/b.png", "more/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    mark(tmp_path / "out")
+    found = paired(tmp_path, {"1": Path("a.png"), "2": Path("b.png")})
+    assert found == {"1": tmp_path / "a.png", "2": tmp_path / "more" / "b.png"}
