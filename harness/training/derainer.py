@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets.marked import mark
 from datasets.rain import Rain, digest
 from datasets.sample import Dataset
 from derainers import DERAINERS
@@ -93,11 +94,12 @@ def train_derainer(
         say(f"{name} is trained without its perceptual term: --vgg FILE gives VGG16's weights")
     if spec.split is None and not dataset_row(spec).is_folder:
         spec = spec.model_copy(update={"split": "train"})
-    dataset = _dataset(spec, rains)
+    dataset = _dataset(spec.model_copy(update={"out": str(out)}), rains)
     photographs = choose(dataset, recipe, options.exclude)
     for line in left_out(photographs, options.exclude):
         say(line)
     out.mkdir(parents=True, exist_ok=True)
+    mark(out)
     begin = options.begin
     before = begun_with(begin, begin and card_file(begin))
     training = _Training(name, spec, options, recipe, rains, dataset, photographs, before)

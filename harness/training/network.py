@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from datasets.marked import mark
 from datasets.sample import Dataset, DatasetError, Sample
 from harness.machine.device import device_of, training_dtype
 from harness.plan.data import dataset_row, open_splits
@@ -149,9 +150,11 @@ def train_network(
     job = NETWORKS[name]
     recipe = job.recipe(spec, epochs)
     split = spec.split or dataset_row(spec).training_split
-    dataset = open_splits(spec.model_copy(update={"task": tuple(job.models), "split": split}))
+    asked = {"task": tuple(job.models), "split": split, "out": str(out)}
+    dataset = open_splits(spec.model_copy(update=asked))
     _require_labels(job, dataset, recipe.batch)
     out.mkdir(parents=True, exist_ok=True)
+    mark(out)
     before = begun_with(begin, begin and _card_file(begin))
     run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
     run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
