@@ -112,6 +112,8 @@ class Sample:
 
     depth_path: Path | None = None
     """File with the distance of every pixel, as `datasets.image.decode_depth` reads it."""
+    digests: Mapping[Path, str] = field(default_factory=dict)
+    """The sha256 that a file must have whenever it is read; of those absent any will do."""
 
     @cached_property
     def annotations(self) -> Annotations | None:
@@ -127,8 +129,16 @@ class Sample:
 
         Raises:
             OSError: If the file has gone since the set was opened.
+            DatasetError: If it has changed since it was named.
         """
-        return self.path.read_bytes()
+        return self._bytes(self.path)
+
+    def _bytes(self, file: Path) -> bytes:
+        """A file's bytes, which must be those in `digests`."""
+        data = file.read_bytes()
+        if file in self.digests and hashlib.sha256(data).hexdigest() != self.digests[file]:
+            raise DatasetError(f"{file.name} changed under the run: run again while nothing writes")
+        return data
 
     def image(self) -> NDArrayByte:
         """Decode the clean file to ``uint8 (H, W, 3) RGB``.
@@ -152,7 +162,7 @@ class Sample:
         """
         if self.label_map_path is None:
             raise DatasetError(f"image {self.id} has no label map")
-        return self.decode_label_map(self.label_map_path.read_bytes(), self.label_map_path.name)
+        return self.decode_label_map(self._bytes(self.label_map_path), self.label_map_path.name)
 
     def depth_m(self) -> NDArrayFloat | None:
         """Distance of every pixel along the view, ``float32 (H, W)``; None where there is none.
@@ -162,7 +172,7 @@ class Sample:
         """
         if self.depth_path is None:
             return None
-        return decode_depth(self.depth_path.read_bytes(), self.depth_path.name)
+        return decode_depth(self._bytes(self.depth_path), self.depth_path.name)
 
     def given_rain(self) -> NDArrayByte:
         """Decode the rainy file that the set brings.
@@ -174,7 +184,7 @@ class Sample:
         if self.rainy_path is None:
             raise DatasetError(f"image {self.id} brings no rain of its own")
         name = self.rainy_path.name
-        return half_of(decode(self.rainy_path.read_bytes(), name), self.rainy_half, name)
+        return half_of(decode(self._bytes(self.rainy_path), name), self.rainy_half, name)
 
 
 def half_of(image: NDArrayByte, half: Half | None, name: str) -> NDArrayByte:

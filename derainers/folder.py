@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,19 +18,24 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 class Folder:
     """A folder of restored images, one for each sample."""
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        """Remember which file belongs to which sample."""
-        self._files = dict(files)
+    def __init__(self, files: Mapping[str, Path], digests: Mapping[str, str]) -> None:
+        """Remember which file belongs to which sample, and the sha256 that it must have."""
+        self._files, self._digests = dict(files), dict(digests)
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """The file's image as it is; see `derainers.derainer.Restorer`.
 
         Raises:
-            DerainerError: If its size is not the rainy image's.
+            DerainerError: If its size is not the rainy image's, or it was changed.
             UnreadableImageError: If it cannot be decoded.
         """
         file = self._files[sample_id]
-        restored = decode(file.read_bytes(), file.name)
+        data = file.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self._digests[sample_id]:
+            raise DerainerError(
+                f"{file.name} changed under the run: run again while nothing writes"
+            )
+        restored = decode(data, file.name)
         if restored.shape != image.shape:
             (have_h, have_w), (want_h, want_w) = restored.shape[:2], image.shape[:2]
             raise DerainerError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 _NAME = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})")
@@ -36,6 +37,11 @@ def weights_sha256(file: Path) -> str:
     for part in shards(file):
         with part.open("rb") as content:
             digests.append(hashlib.file_digest(content, "sha256").hexdigest())
+    return combined(digests)
+
+
+def combined(digests: Sequence[str]) -> str:
+    """The digest of weights by those of their `shards`, as `weights_sha256`."""
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from derainers import DERAINERS
-from derainers.shards import shards, weights_sha256
+from derainers.shards import combined, shards
 from derainers.training.recipes import PAPER
 from harness.machine import about
 from harness.machine.device import Placement
@@ -63,18 +63,22 @@ class Loader:
     build: Callable[[Placement], Restorer]
     name: str
     may_enlarge: bool = False
+    files: Mapping[Path, str] = field(default_factory=dict)
+    """What is read while it is built: the sha256 that each file must have then."""
 
     def __call__(self, place: Placement) -> Restorer:
         """The derainer, placed.
 
         Raises:
             DerainerError: If it cannot be built, or enlarges where the size must stay.
+            UsageError: If a file was changed since it was named.
         """
         from derainers import DerainerError
         from derainers.chain import Chain
         from derainers.derainer import Derainer
 
         restorer: Restorer = self.build(place)
+        keys.require_same(self.files)
         if isinstance(restorer, Derainer):
             restorer = restorer.to(place.device, place.dtype)
             if restorer.scale != 1 and not self.may_enlarge:
@@ -133,7 +137,7 @@ def stage_plan(plan: DerainerPlan, stage: str) -> DerainerPlan:
         plan.method,
         {**plan.key, "stage": stage},
         plan.weights_sha256,
-        Loader(build, f"{plan.method}/{stage}"),
+        replace(plan.load, build=build, name=f"{plan.method}/{stage}"),
         plan.rain_families,
         plan.images,
         stage=stage,
@@ -162,7 +166,8 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     if file is not None:
         for shard in shards(file):
             _require(shard, f"derainer {name}: weight file", f"give one as {name}@FILE")
-    weights = weights_sha256(file) if file else None
+    digests = {shard: keys.file_sha256(shard) for shard in shards(file)} if file else {}
+    weights = combined(list(digests.values())) if file else None
     card: dict[str, Any] = {}
     if file is not None:
         from derainers.card import read_card
@@ -176,7 +181,7 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         method=f"{name}@{weights[:8]}" if given and weights else name,
         key={"name": name, "version": row.version, "weights": weights, **keys.named(row.origin)},
         weights_sha256=weights,
-        load=Loader(lambda _: row.build(file), name),
+        load=Loader(lambda _: row.build(file), name, files=digests),
         rain_families=trained_on.rain_families(trained),
         images=trained_on.images(trained),
         is_identity=name == "identity",
@@ -224,9 +229,12 @@ def _onnx(file: Path) -> DerainerPlan:
     from derainers.external import onnx_derainer, onnx_files
 
     _require(file, "ONNX file", "give the path of one")
-    digests = [keys.file_sha256(part) for part in onnx_files(file)]
+    files = {part: keys.file_sha256(part) for part in onnx_files(file)}
+    digests = list(files.values())
     key = {"onnx": digests, "versions": about.versions(("onnxruntime",))}
-    load = Loader(lambda place: onnx_derainer(file, place.device, place.dtype), file.stem)
+    load = Loader(
+        lambda place: onnx_derainer(file, place.device, place.dtype), file.stem, files=files
+    )
     name = f"{file.stem}@{digests[0][:8]}"
     return DerainerPlan(name, key, digests[0], load, None, None, is_foreign=True)
 
@@ -238,7 +246,7 @@ def _spandrel(file: Path) -> DerainerPlan:
     _require(file, "spandrel: weight file", "give one as spandrel:FILE")
     weights = keys.file_sha256(file)
     key = {"spandrel": weights, "versions": about.versions(("spandrel",))}
-    load = Loader(lambda _: spandrel_derainer(file), file.stem)
+    load = Loader(lambda _: spandrel_derainer(file), file.stem, files={file: weights})
     return DerainerPlan(f"{file.stem}@{weights[:8]}", key, weights, load, None, None)
 
 
@@ -253,9 +261,10 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
         for i, path in shown.items()
     }
     pairs = paired(folder, names)
-    contents = sorted([sample, keys.file_sha256(file)] for sample, file in pairs.items())
+    digests = {sample: keys.file_sha256(file) for sample, file in pairs.items()}
+    contents = sorted([sample, digest] for sample, digest in digests.items())
     name = f"dir:{folder.resolve().name}"
-    load = Loader(lambda _: Folder(pairs), name)
+    load = Loader(lambda _: Folder(pairs, digests), name)
     return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=(folder,))
 
 
@@ -266,9 +275,7 @@ def _chain(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
         from derainers.chain import Chain
 
         last = len(parts) - 1 if half else None
-        loaders = [
-            Loader(p.load.build, p.load.name, may_enlarge=i == last) for i, p in enumerate(parts)
-        ]
+        loaders = [replace(p.load, may_enlarge=i == last) for i, p in enumerate(parts)]
         return Chain([load(replace(place, tile_px=None)) for load in loaders], half)
 
     name = ("half:" if half else "") + "+".join(p.name for p in parts)

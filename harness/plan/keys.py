@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.spec import UsageError
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -55,6 +57,17 @@ def file_sha256(path: Path) -> str:
     """Digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_same(files: Mapping[Path, str]) -> None:
+    """Refuse files that are no longer what they were when they were named.
+
+    Raises:
+        UsageError: Naming the first.
+    """
+    for file, digest in files.items():
+        if file_sha256(file) != digest:
+            raise UsageError(f"{file.name} changed under the run: run again while nothing writes")
 
 
 def pixels_sha256(image: NDArray[np.uint8]) -> str:

@@ -176,12 +176,19 @@ def _of_family(task: str, family: str, file: Path) -> Network:
         "versions": about.versions(row.packages),
         **keys.named(row.origin),
     }
+    files = {file: sha256}
     card = file.with_name(file.name + ".json")
     if card.is_file():
-        key["card"] = keys.file_sha256(card)
+        key["card"] = files[card] = keys.file_sha256(card)
     name = file.stem if family in OF_CONTENT.get(task, {}).values() else f"{family}@{sha256[:8]}"
     trained_on = _trained_on(sha256, card)
-    return Network(name, sha256, key, lambda device: row.build(file, device), trained_on)
+
+    def build(device: str) -> Any:
+        network = row.build(file, device)
+        keys.require_same(files)
+        return network
+
+    return Network(name, sha256, key, build, trained_on)
 
 
 def _trained_on(sha256: str, card: Path) -> frozenset[str] | None:

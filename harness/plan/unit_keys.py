@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import datasets.image as image_io
@@ -43,6 +42,7 @@ class Entry:
     """A sample and the digest of what it holds."""
 
     sample: Sample
+    """Gives files with these contents alone, see `Sample.digests`."""
     content: str
     """Key of id, image file and labels."""
     image: str
@@ -55,21 +55,25 @@ class Entry:
 
     @staticmethod
     def of(sample: Sample) -> Entry:
-        """Read the image file once to name its content.
+        """Read the sample's files once to name their contents; they must then stay what they are.
 
         Raises:
-            OSError: If it cannot be read.
+            OSError: If one cannot be read.
         """
-        image = _image_key(sample, sample.path, sample.clean_half)
+        files = (sample.path, sample.rainy_path, sample.label_map_path, sample.depth_path)
+        digests = {file: keys.file_sha256(file) for file in dict.fromkeys(files) if file}
+        image = _image_key(sample, digests[sample.path], sample.clean_half)
         rainy = None
         if sample.rainy_path is not None:
-            rainy = _image_key(sample, sample.rainy_path, sample.rainy_half)
-        labels = sample.annotations.sha256() if sample.annotations else None
+            rainy = _image_key(sample, digests[sample.rainy_path], sample.rainy_half)
+        objects = sample.annotations
+        labels = objects.sha256() if objects else None
         if sample.label_map_path is not None:
-            labels = keys.key("labels", objects=labels, map=keys.file_sha256(sample.label_map_path))
-        depth = None if sample.depth_path is None else keys.file_sha256(sample.depth_path)
+            labels = keys.key("labels", objects=labels, map=digests[sample.label_map_path])
+        depth = None if sample.depth_path is None else digests[sample.depth_path]
         content = keys.key("content", image=image, labels=labels, rainy=rainy, **_named(depth))
-        return Entry(sample, content, image, labels, rainy, depth)
+        named = replace(sample, labels=objects, digests=digests)
+        return Entry(named, content, image, labels, rainy, depth)
 
 
 def _named(depth: str | None) -> dict[str, str]:
@@ -77,13 +81,13 @@ def _named(depth: str | None) -> dict[str, str]:
     return {} if depth is None else {"depth": depth}
 
 
-def _image_key(sample: Sample, file: Path, half: Half | None) -> str:
+def _image_key(sample: Sample, sha256: str, half: Half | None) -> str:
     return keys.key(
         "image",
         **({} if half is None else {"half": half}),
         version=image_io.VERSION,
         id=sample.id,
-        bytes=keys.file_sha256(file),
+        bytes=sha256,
         versions=about.versions(("opencv-python",)),
     )
 

@@ -43,11 +43,16 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     whole = open_dataset(spec.model_copy(update={"limit": None}))
     dataset = whole.limited(spec.limit)
     task = scoring_task(name, dataset)
+    files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
+    digests = {file: keys.file_sha256(file) for file in files}
     predictions = row.read(path, dataset.samples, whole.samples, row.names(whole))
+    keys.require_same(digests)
     samples = sorted(dataset.samples, key=lambda s: (len(s.id), s.id))
     with ThreadPoolExecutor(spec.workers) as pool:
+        entries = list(pool.map(Entry.of, samples))
+        samples = [entry.sample for entry in entries]
         evidences = list(pool.map(lambda s: task.evidence(predictions[s.id], s), samples))
-        contents = sorted(entry.content for entry in pool.map(Entry.of, samples))
+    contents = sorted(entry.content for entry in entries)
     fingerprint = keys.key("data", contents=contents)
     groups = [s.group for s in samples]
     units = sampling_units(groups)
@@ -55,12 +60,11 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     data = Data(dataset.name, dataset.split)
     made = Made(data, folder, name, [s.id for s in samples], units, fingerprint)
     found = numbers(made, task, row.scores, evidences)
-    files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
     asked = {"rain": ["given"], "derainer": [f"dir:{folder}"], "quality": ["none"]}
     return Results(
         run=keys.key(
             "score",
-            files={file.name: keys.file_sha256(file) for file in files},
+            files={file.name: digest for file, digest in digests.items()},
             data=fingerprint,
             task=[name, row.version],
         ),

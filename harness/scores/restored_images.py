@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.folder import by_stem
@@ -52,18 +54,14 @@ def score_quality(
     with ThreadPoolExecutor(workers) as pool:
         outcomes = list(pool.map(lambda stem: _evidence(stem, *pairs[stem], metrics), pairs))
     failures = [o for o in outcomes if isinstance(o, ImageError)]
-    failed = {f.sample for f in failures}
-    kept = {stem: pair for stem, pair in pairs.items() if stem not in failed}
-    digests = {
-        stem: [keys.file_sha256(file) if file else None for file in pair]
-        for stem, pair in kept.items()
-    }
+    judged = [o for o in outcomes if not isinstance(o, ImageError)]
+    digests = {pair.stem: pair.sha256 for pair in judged}
     # Only the clean images: folders scored against the same ones are compared draw by draw.
     fingerprint = keys.key("data", contents=[[stem, d[1]] for stem, d in digests.items()])
     folder = _name(restored)
     data = Data("folder", _name(reference or restored))
-    made = Made(data, folder, QUALITY, list(kept), list(kept), fingerprint)
-    evidences = [o for o in outcomes if not isinstance(o, ImageError)]
+    made = Made(data, folder, QUALITY, list(digests), list(digests), fingerprint)
+    evidences = [pair.evidence for pair in judged]
     found = numbers(made, quality.Quality(metrics), tasks_of.QUALITY, evidences)
     return Results(
         run=keys.key(
@@ -126,20 +124,35 @@ def _pairs(restored: Path, reference: Path | None) -> dict[str, tuple[Path, Path
     return {stem: (file, clean[stem]) for stem, file in found.items()}
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """What one pair gave."""
+
+    stem: str
+    sha256: list[str | None]
+    """Of the restored and of the clean file, None where there is none."""
+    evidence: Evidence
+
+
 def _evidence(
     stem: str, restored: Path, reference: Path | None, metrics: Sequence[str]
-) -> Evidence | ImageError:
+) -> _Judged | ImageError:
     """What one pair gives; a damaged image is a failure, a wrong size the user's mistake."""
     try:
-        judged = decode(restored.read_bytes(), restored.name)
-        clean = decode(reference.read_bytes(), reference.name) if reference else None
+        data = [restored.read_bytes(), reference.read_bytes() if reference else None]
+        digests = [hashlib.sha256(d).hexdigest() if d is not None else None for d in data]
+        judged, clean = (
+            decode(d, file.name) if d is not None and file else None
+            for d, file in zip(data, (restored, reference), strict=True)
+        )
     except (OSError, ValueError) as error:
         return ImageError(stem, "decode", message(error))
+    assert judged is not None
     if clean is not None and clean.shape != judged.shape:
         raise UsageError(
             f"{stem}: sizes differ: restored {_size(judged)}, reference {_size(clean)}"
         )
-    return quality.evidence(clean, judged, metrics)
+    return _Judged(stem, digests, quality.evidence(clean, judged, metrics))
 
 
 def _size(image: NDArrayByte) -> str:
