@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from harness.cli.flags import Verbs, add_field, allow_code
 from harness.cli.mistakes import is_users
 from harness.cli.terminal import line, progress_bars, say, show, table
-from harness.spec import RunSpec
+from harness.spec import RunSpec, UsageError
 
 if TYPE_CHECKING:
     from harness.runs.dry_run import CellSurvey
+    from reports.results.results import Results
 
 
 def add(verbs: Verbs) -> None:
@@ -46,18 +47,26 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="say what is there, what would be computed, and stop"
     )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="compute all anew, in a workspace that is then removed, and compare with what "
+        "--workspace held; the exit status is 1 where something differs",
+    )
     parser.set_defaults(action=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from harness.cli.suites import specs_of
 
+    if arguments.dry_run and arguments.fresh:
+        raise UsageError("--dry-run and --fresh: give one of the two")
     worst = 0
     for place, spec in specs_of(arguments).items():
         if place:
             print(place)
         try:
-            status = _run_one(spec, arguments.dry_run)
+            status = _run_one(spec, arguments.dry_run, arguments.fresh)
         except ValueError as error:
             if not place or not is_users(error):
                 raise
@@ -67,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return worst
 
 
-def _run_one(spec: RunSpec, is_dry: bool) -> int:
+def _run_one(spec: RunSpec, is_dry: bool, is_fresh: bool) -> int:
     from harness.machine.memory import keep_large_blocks
     from harness.runs.dry_run import survey
     from harness.runs.engine import run
@@ -75,9 +84,35 @@ def _run_one(spec: RunSpec, is_dry: bool) -> int:
     if is_dry:
         return _show_survey(survey(spec))
     keep_large_blocks()
+    if is_fresh:
+        return _audited(spec)
     with progress_bars() as progress:
         results = run(spec, progress=progress)
     show(results, spec.out)
+    return _status(spec, results)
+
+
+def _audited(spec: RunSpec) -> int:
+    """Compute a run anew and compare; 1 where the ledger held something else."""
+    from harness.checks.fresh import audit
+
+    with progress_bars() as progress:
+        found = audit(spec, progress=progress)
+    show(found.results, spec.out)
+    if found.difference is not None:
+        say(f"differs: {found.difference}")
+        return 1
+    new = f"; {found.new:,} more it did not hold" if found.new else ""
+    unheld = "".join(f"; nothing of {condition}" for condition in found.unheld)
+    line(
+        f"computed anew: {found.images:,} images and {found.values:,} measurements are what the "
+        f"ledger held{new}{unheld}"
+    )
+    return _status(spec, found.results)
+
+
+def _status(spec: RunSpec, results: Results) -> int:
+    """The exit status: 1 where more images failed than may."""
     failed, scored = len(results.errors), max((r.n for r in results.records), default=0)
     share = failed + scored if spec.max_errors < 1 else 1
     return 1 if failed > spec.max_errors * share else 0

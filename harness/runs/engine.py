@@ -80,8 +80,7 @@ def run(
         UsageError, DatasetError, DerainerError, TaskError: The user's mistakes, one line each.
     """
     own = dict(derainers or {})
-    words = tuple(spec.derainer) + tuple(name for name in own if name not in spec.derainer)
-    spec = spec.model_copy(update={"derainer": words})
+    spec = with_own(spec, own)
     started = time.monotonic()
     plan = make_plan(spec, own)
     if only is not None:
@@ -126,6 +125,12 @@ def run(
     if out is not None:
         write(results, out, staged=staged)
     return results
+
+
+def with_own(spec: RunSpec, own: Mapping[str, Any]) -> RunSpec:
+    """A spec with the caller's derainers among its own."""
+    words = tuple(spec.derainer) + tuple(name for name in own if name not in spec.derainer)
+    return spec.model_copy(update={"derainer": words})
 
 
 def _executor(plan: Plan, cache: ImageCache) -> Executor:
