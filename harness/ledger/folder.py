@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from harness.plan.rows import with_rows
 from harness.spec import UsageError
-from reports.folder import RESULTS, listed, named
+from reports.folder import RESULTS, listed, named, sha256
 from reports.results.intervals import interval
 from reports.results.results import Results
 from reports.results.written import parse, to_json
 
+T = TypeVar("T")
 AGAIN = "run again to make the folder whole"
 CLOSE = 1e-4
 """How far the ends of an interval may be from those of its draws, of the larger of 1 and the end:
@@ -62,20 +64,22 @@ def read(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
     Raises:
         UsageError: Naming the first file that is missing or another.
     """
-    held = {RESULTS: _bytes(folder, RESULTS)}
+    held = {RESULTS: _of(folder, RESULTS, Path.read_bytes)}
     try:
         files = named(held[RESULTS])
     except ValueError as error:
         raise UsageError(f"{folder}: damaged results: {RESULTS} is no run's: {AGAIN}") from error
     for name in wanted if files is None else files:
-        data = _bytes(folder, name)
-        if files is not None and hashlib.sha256(data).hexdigest() != files[name]:
+        if name in wanted:
+            held[name] = _of(folder, name, Path.read_bytes)
+            digest = hashlib.sha256(held[name]).hexdigest()
+        else:
+            digest = _of(folder, name, sha256)
+        if files is not None and digest != files[name]:
             raise UsageError(
                 f"{folder}: damaged results: {name} is not the file that {RESULTS} names, of "
                 f"another run or changed since: {AGAIN}"
             )
-        if name in wanted:
-            held[name] = data
     lacking = next((name for name in wanted if name not in held), None)
     if lacking is not None:
         raise UsageError(f"{folder}: damaged results: {RESULTS} names no {lacking}: {AGAIN}")
@@ -100,10 +104,10 @@ def holds(folder: Path, results: Results, predictions: bool = False) -> bool:
     return text == to_json(results, files).encode()
 
 
-def _bytes(folder: Path, name: str) -> bytes:
-    """A file of a results folder."""
+def _of(folder: Path, name: str, read_from: Callable[[Path], T]) -> T:
+    """What is read from a file of a results folder."""
     try:
-        return (folder / name).read_bytes()
+        return read_from(folder / name)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or "no such name"
         if name == RESULTS and not (folder / RESULTS).exists() and listed(folder):

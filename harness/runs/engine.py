@@ -109,21 +109,16 @@ def run(
         results = before or results
         if before is None:
             _save(results, ledger)
-        out = None if spec.out is None else Path(spec.out)
-        if out is not None and before is not None and holds(out, before, bool(spec.save)):
-            out = None
-        staged = None if out is None else staging(out)
-        if staged is not None and spec.save:
-            kept = [e for e in entries if e.sample.id not in failures]
-            save_predictions(plan, kept, ledger, staged)
+        kept = [e for e in entries if e.sample.id not in failures]
+        staged = _staged(plan, kept, ledger, before)
     finally:
         executor.close()
         with contextlib.suppress(sqlite3.Error):  # on a full disk claims end with the process
             claims.release_all()
         ledger.close()
         cache.trim(spec.cache_gb)
-    if out is not None:
-        write(results, out, staged=staged)
+    if spec.out is not None and staged is not None:
+        write(results, spec.out, staged=staged)
     return results
 
 
@@ -222,6 +217,28 @@ def _same_as(results: Results, ledger: Ledger) -> Results | None:
     now = replace(results, provenance=clock)
     same = to_json(now) == to_json(known) and now.gallery == known.gallery
     return known if same else None
+
+
+def _staged(
+    plan: Plan, entries: Sequence[Entry], ledger: Ledger, before: Results | None
+) -> Path | None:
+    """The files of ``--out`` that only the ledger has, staged; None where nothing is to write.
+
+    Args:
+        plan: The run.
+        entries: The images that finished everywhere.
+        ledger: Where their predictions stand.
+        before: The run as the ledger held it, where it is still the same.
+    """
+    if plan.spec.out is None:
+        return None
+    out, saves = Path(plan.spec.out), bool(plan.spec.save)
+    if before is not None and holds(out, before, saves):
+        return None
+    staged = staging(out)
+    if saves:
+        save_predictions(plan, entries, ledger, staged)
+    return staged
 
 
 def _save(results: Results, ledger: Ledger) -> None:
