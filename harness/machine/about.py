@@ -13,18 +13,45 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+OPENCV = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+"""Distributions of one package, cv2; where several are installed, the last one lies there."""
+
+
+def version(package: str) -> str | None:
+    """Version of a package; None if absent.
+
+    It is that of the distribution, read without importing it, but for OpenCV: whatever its
+    distributions say, it is the one that is loaded.
+    """
+    return _opencv() if package in OPENCV else _installed(package)
+
 
 @cache
-def version(package: str) -> str | None:
-    """Installed version of a package, read without importing it; None if absent."""
+def _installed(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
+def _opencv() -> str | None:
+    """Version of the cv2 that images are read with, with its build where it tells that."""
+    try:
+        import cv2
+    except ImportError:
+        return None
+    loaded: str = cv2.__version__
+    build = str(getattr(getattr(cv2, "version", None), "opencv_version", ""))
+    return build if build.startswith(loaded) else loaded
+
+
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
-    """Installed versions, for a key."""
+    """Versions of packages, for a key."""
     return {package: version(package) for package in sorted(packages)}
 
 

@@ -16,6 +16,7 @@ from harness.plan.derainers import DerainerPlan, derainer_plan, stage_plan
 from harness.plan.manifest import manifest_of
 from harness.plan.networks import TaskPlan, network_of, task_plan
 from harness.plan.rains import rains_of
+from harness.plan.stages import made_by
 from harness.spec import RunSpec, UsageError, known
 from reports.results.cell import NO_RAIN, Condition, Data
 from tasks import TASKS, quality
@@ -192,4 +193,19 @@ def run_digest(plan: Plan, fingerprint: str) -> str:
         seed=plan.spec.seed,
         dtype=plan.placement.dtype,
         device=plan.device,
+        tile_px=plan.placement.tile_px,
+        made_by={stage: made_by(stage) for stage in _stages(plan)},
     )
+
+
+def _stages(plan: Plan) -> list[str]:
+    """The stages whose keys a run holds."""
+    some = {
+        "identity": any(c.derainer.is_identity for c in plan.conditions),
+        "rainy": bool(plan.rains),
+        "restored": not all(c.derainer.is_identity for c in plan.conditions),
+        "quality": bool(plan.metrics),
+        "prediction": bool(plan.tasks),
+        "evidence": bool(plan.tasks),
+    }
+    return [*(stage for stage, is_used in some.items() if is_used), "replicates", "scores"]

@@ -14,6 +14,7 @@ from harness.machine import about
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
+from harness.plan.stages import made_by
 from tasks import quality
 from tasks.rows import TASKS
 
@@ -146,14 +147,14 @@ class UnitKeys:
                 lambda: {
                     "rain": digest(plan.rains[condition.rain]),
                     "seed": plan.spec.seed,
-                    "versions": about.versions(("numpy", "opencv-python")),
+                    **made_by("rainy"),
                     **keys.named(origin(plan.rains[condition.rain])),
                 },
                 image=rainy,
                 **_named(self.entry.depth),
             )
         if condition.derainer.is_identity:
-            return key("identity", dict, image=rainy)
+            return key("identity", lambda: made_by("identity"), image=rainy)
         tile_px = plan.placement.tile_px
         tiling = {} if tile_px is None else {"tile_px": tile_px}
         return key(
@@ -163,7 +164,7 @@ class UnitKeys:
                 "derainer": condition.derainer.key,
                 "dtype": plan.placement.dtype,
                 "device": plan.device,
-                "versions": about.versions(("torch", "numpy", "opencv-python")),
+                **made_by("restored"),
             },
             image=rainy,
         )
@@ -178,6 +179,7 @@ class UnitKeys:
             lambda: {
                 "metric": metric,
                 "version": quality.version(metric),
+                **made_by("quality"),
                 **keys.named(quality.metric(metric).origin),
             },
             metric,
@@ -189,7 +191,11 @@ class UnitKeys:
         """Key of a prediction on the image with this digest."""
         return self.ring.key(
             "prediction",
-            lambda: {"model": task.model_key, "device": self.ring.plan.device},
+            lambda: {
+                "model": task.model_key,
+                "device": self.ring.plan.device,
+                **made_by("prediction"),
+            },
             task.name,
             shown=shown,
         )
@@ -201,7 +207,7 @@ class UnitKeys:
             lambda: {
                 "task": task.name,
                 "version": task.evidence_version,
-                "versions": about.versions(("pycocotools",)),
+                **made_by("evidence"),
                 **keys.named(TASKS[task.name].origin),
             },
             task.name,
@@ -210,9 +216,19 @@ class UnitKeys:
         )
 
     def picture(self) -> str:
-        """Key of the picture kept for the page."""
-        models = [task.model_key for task in self.ring.plan.tasks]
-        return self.ring.key("picture-3", lambda: {"tasks": models}, restored=self.restored)
+        """Key of the picture kept for the page, with the labels that are drawn on it."""
+        plan = self.ring.plan
+        return self.ring.key(
+            "picture-4",
+            lambda: {
+                "tasks": [[task.name, task.model_key] for task in plan.tasks],
+                # What should have been found is coloured in the first condition's picture alone.
+                "is_first": self.ring.condition == plan.conditions[0],
+                **made_by("picture"),
+            },
+            restored=self.restored,
+            labels=self.entry.labels,
+        )
 
     def timing(self) -> str:
         """Key of the derainer's seconds."""

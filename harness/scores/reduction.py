@@ -17,6 +17,7 @@ from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan, run_digest
 from harness.plan.rows import metric_rows, part_row, task_row
 from harness.plan.seen import seen
+from harness.plan.stages import made_by
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys
 from harness.scores.parts import parts as parts_of
 from harness.scores.provenance import provenance
@@ -243,7 +244,7 @@ def _draws(
         values = scored.scorer.resample(evidences, sets.counts)
         return {metric: v.astype(np.float32) for metric, v in values.items()}
 
-    named = {"version": VERSION, "kept": KEPT, "task": scored.name}
+    named = {"version": VERSION, "kept": KEPT, "task": scored.name, **made_by("replicates")}
     return _kept(ledger, keys.key("replicates", **named, **sets.key(wanted)), drawn)
 
 
@@ -265,6 +266,7 @@ def _part(
         return {"value": values[:1], "draws": values[1:].astype(np.float32)}
 
     named = {"version": VERSION, "places": places.tolist(), "metric": metric}
+    named |= made_by("replicates")
     found = _kept(ledger, keys.key("slice", **named, **sets.key(wanted)), drawn)
     value = float(found["value"][0])
     missing = Score(None, "nothing to count in these images")

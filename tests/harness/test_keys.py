@@ -1,8 +1,32 @@
-"""Keys name contents, however they are made."""
+"""Keys name contents, however they are made, and what makes them."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from datasets.sample import Annotations
+from harness import RunSpec
+from harness.machine import about, code
 from harness.plan import keys
+from harness.plan.plan import Plan, make_plan, run_digest
+from harness.plan.stages import STAGES, made_by
+from harness.plan.unit_keys import Entry, Keyring
+from tests.test_architecture import MODULES, files_imported
+
+ROOMS = ("harness", "datasets", "derainers", "tasks", "reports")
 
 
 def test_a_pattern_gives_the_keys_that_key_gives() -> None:
@@ -12,3 +36,241 @@ def test_a_pattern_gives_the_keys_that_key_gives() -> None:
         expected = keys.key("evidence", prediction=prediction, labels=labels, **fixed)
         assert pattern.key(prediction=prediction, labels=labels) == expected
     assert keys.Pattern("identity", ["image"]).key(image="a") == keys.key("identity", image="a")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photographs")
+    image = np.random.default_rng(0).integers(0, 255, (32, 40, 3), np.uint8)
+    cv2.imwrite(str(folder / "a.png"), image)
+    return folder
+
+
+def planned(photographs: Path, **words: Any) -> Plan:
+    asked = {"rain": ("none", "photoshop-heavy"), "derainer": ("median",), **words}
+    spec = {"dataset": "folder", "data_root": str(photographs), "task": ("none",), "device": "cpu"}
+    return make_plan(RunSpec(**spec, **asked), {})
+
+
+TASK: Any = SimpleNamespace(name="detection", model_key={"weights": "w"}, evidence_version=2)
+
+
+def named(photographs: Path) -> dict[str, str]:
+    """The key of everything that is kept of one image, and of its run."""
+    plan = planned(photographs)
+    entry = Entry.of(plan.dataset.samples[0])
+    found = {"replicates": keys.canonical(made_by("replicates")), "data": entry.content}
+    for condition in plan.conditions:
+        unit = Keyring(plan, condition).of(entry)
+        place = f"{condition.rain} {condition.derainer.name}"
+        found[f"restored {place}"] = unit.restored
+        found[f"picture {place}"] = unit.picture()
+        found |= {f"{metric} {place}": key for metric, key in unit.quality().items()}
+    found["prediction"] = Keyring(plan, plan.conditions[0]).of(entry).prediction(TASK, "pixels")
+    found["evidence"] = Keyring(plan, plan.conditions[0]).of(entry).evidence(TASK, "pixels")
+    return found | {"run": run_digest(plan, entry.content)}
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Iterator[Path]:
+    """A copy of our sources; weights are not among them."""
+    for room in ROOMS:
+        shutil.copytree(
+            code.ROOT / room,
+            tmp_path / room,
+            ignore=shutil.ignore_patterns("__pycache__", "weights"),
+        )
+    code._place_sha256.cache_clear()
+    yield tmp_path
+    code._place_sha256.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("source", "changed", "kept"),
+    [
+        ("datasets/image.py", ["restored none identity", "psnr_y_db none median"], ["data"]),
+        (
+            "datasets/rain/streaks.py",
+            ["restored photoshop-heavy identity", "psnr_y_db photoshop-heavy median"],
+            ["restored none median", "prediction", "evidence", "replicates", "data"],
+        ),
+        (
+            "derainers/networks/granet.py",
+            ["restored none median", "restored photoshop-heavy median"],
+            ["restored none identity", "restored photoshop-heavy identity", "prediction"],
+        ),
+        (
+            "tasks/quality/psnr.py",
+            ["psnr_y_db none identity", "replicates"],
+            ["restored none median", "prediction", "evidence"],
+        ),
+        (
+            "tasks/quality/niqe_pristine.npz",
+            ["psnr_y_db none identity"],
+            ["restored none median", "evidence"],
+        ),
+        ("tasks/models/options.py", ["prediction", "evidence"], ["psnr_y_db none identity"]),
+        ("tasks/networks/yolo_street.py", ["prediction"], ["replicates"]),
+        ("tasks/coco_ap.py", ["evidence", "replicates"], ["prediction", "psnr_y_db none median"]),
+        ("datasets/camvid.py", ["evidence"], ["prediction", "restored none median", "data"]),
+        ("harness/scores/replicates.py", ["replicates"], ["evidence", "psnr_y_db none median"]),
+        ("harness/work/scene.py", ["restored photoshop-heavy identity"], ["prediction"]),
+        ("harness/work/pictures.py", ["picture none median"], ["restored none median", "evidence"]),
+        ("harness/work/restoration.py", ["restored none median"], ["restored none identity"]),
+        ("reports/results/robustness.py", [], ["replicates", "evidence"]),
+    ],
+)
+def test_a_changed_source_changes_the_keys_of_its_stages_alone(
+    source: str,
+    changed: list[str],
+    kept: list[str],
+    photographs: Path,
+    copied: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = named(photographs)
+    monkeypatch.setattr(code, "ROOT", copied)
+    code._place_sha256.cache_clear()
+    assert named(photographs) == before  # a copy elsewhere, as a wheel is, names the same
+    with (copied / source).open("ab") as file:
+        file.write(b"\n# another\n")
+    code._place_sha256.cache_clear()
+    after = named(photographs)
+    assert {name for name in changed if after[name] == before[name]} == set()
+    assert {name for name in kept if after[name] != before[name]} == set()
+    # The run is of no task, and a picture is none of its numbers.
+    apart = ("tasks/models", "tasks/networks", "harness/work/pictures")
+    assert (after["run"] == before["run"]) == source.startswith(apart)
+
+
+@pytest.mark.parametrize(
+    "source", ["derainers/training/loop.py", "reports/plots/figure.py", "harness/cli/main.py"]
+)
+def test_a_source_that_decides_no_number_changes_no_key(
+    source: str, photographs: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = named(photographs)
+    monkeypatch.setattr(code, "ROOT", copied)
+    with (copied / source).open("ab") as file:
+        file.write(b"\n# another\n")
+    code._place_sha256.cache_clear()
+    assert named(photographs) == before
+
+
+def test_a_checkout_that_is_edited_names_its_stages_by_what_it_runs(copied: Path) -> None:
+    ask = (
+        "import json, sys\n"
+        "from harness.plan.stages import STAGES, made_by\n"
+        "print(json.dumps({s: made_by(s)['code'] for s in STAGES}))\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+
+    def told() -> dict[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", ask],
+            cwd=copied,
+            env=os.environ | {"PYTHONPATH": str(copied)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found: dict[str, str] = json.loads(done.stdout)
+        return found
+
+    before = told()
+    assert before == {stage: made_by(stage)["code"] for stage in STAGES}
+    with (copied / "derainers" / "chain.py").open("a") as file:
+        file.write("\n# another\n")
+    after = told()
+    assert {stage for stage in STAGES if after[stage] != before[stage]} == {"restored"}
+
+
+NOT_DECIDING = {"datasets.installed"}
+"""Finds rows of installed packages, whose keys hold the package."""
+
+
+@pytest.mark.parametrize(
+    ("stage", "starts"),
+    [
+        ("identity", ["datasets.sample"]),
+        ("rainy", ["datasets.rain.rows"]),
+        ("restored", ["derainers.rows", "derainers.chain", "derainers.external"]),
+        ("quality", ["tasks.quality"]),
+        ("evidence", ["tasks.detection", "tasks.instance", "tasks.semantic"]),
+        ("replicates", ["tasks.detection", "tasks.instance", "tasks.semantic", "tasks.quality"]),
+        ("picture", ["datasets.draw", "tasks.semantic"]),
+    ],
+)
+def test_a_stage_names_every_source_that_it_runs(stage: str, starts: list[str]) -> None:
+    wanted, found = list(starts), set[str]()
+    while wanted:
+        module = wanted.pop()
+        if module not in found:
+            found.add(module)
+            wanted += files_imported(MODULES[module]) - NOT_DECIDING
+    places = {code.ROOT / place for place in STAGES[stage].code}
+    lacking = {m for m in found if not {MODULES[m], MODULES[m].parent} & places}
+    assert not lacking
+
+
+def test_whatever_decides_a_run_names_it(photographs: Path) -> None:
+    plan = planned(photographs)
+    digest = run_digest(plan, "data")
+    for changed in (
+        replace(plan, placement=replace(plan.placement, tile_px=64)),
+        replace(plan, placement=replace(plan.placement, dtype="bf16")),
+        planned(photographs, seed=1),
+        planned(photographs, derainer=("bilateral",)),
+        planned(photographs, quality=("psnr",)),
+        planned(photographs, rain=("photoshop-light",)),
+    ):
+        assert run_digest(changed, "data") != digest
+    assert run_digest(planned(photographs, workers=7), "data") == digest
+    assert run_digest(plan, "other") != digest
+
+
+@pytest.mark.parametrize("package", ["numpy", "opencv-python", "torch", "scipy"])
+def test_the_versions_of_its_keys_name_a_run(
+    package: str, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, version = named(photographs)["run"], about.version
+    monkeypatch.setattr(about, "version", lambda p: "0" if p == package else version(p))
+    assert named(photographs)["run"] != before
+
+
+def test_the_opencv_that_is_loaded_decides(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = named(photographs)
+    assert str(about.version("opencv-python")).startswith(cv2.__version__)
+    # A distribution says what was installed once; the last one unpacked lies there.
+    for name in about.OPENCV:
+        folder = tmp_path / f"{name.replace('-', '_')}-3.0.0.1.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 3.0.0.1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    about._installed.cache_clear()
+    assert named(photographs) == before
+    about._installed.cache_clear()
+    monkeypatch.setattr(cv2, "__version__", "4.0.0")
+    assert about.version("opencv-python-headless") == "4.0.0"
+    after = named(photographs)
+    assert after["restored photoshop-heavy identity"] != before["restored photoshop-heavy identity"]
+    assert after["run"] != before["run"]
+
+
+def test_a_picture_belongs_to_the_labels_drawn_on_it(photographs: Path) -> None:
+    plan = planned(photographs)
+    entry = Entry.of(plan.dataset.samples[0])
+    label = Annotations(
+        np.array([[1.0, 2, 3, 4]]), np.array([1]), np.array([4.0]), np.array([False])
+    )
+    labelled = Entry.of(replace(plan.dataset.samples[0], labels=label))
+    first, second = (Keyring(plan, condition) for condition in plan.conditions[:2])
+    assert first.of(entry).restored == first.of(labelled).restored
+    assert first.of(entry).picture() != first.of(labelled).picture()
+    # Coloured labels stand in the picture of the first condition alone.
+    alone = Keyring(planned(photographs, rain=("photoshop-heavy",)), second.condition)
+    assert alone.of(entry).restored == second.of(entry).restored
+    moved = Keyring(replace(plan, conditions=plan.conditions[1:]), second.condition)
+    assert moved.of(entry).picture() != second.of(entry).picture()

@@ -1,0 +1,62 @@
+"""What each stage of the work is made by: sources of ours, and packages of others."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from harness.machine import about
+from harness.machine.code import code_of
+
+
+class Stage(NamedTuple):
+    """What decides a stage's output beside its input and its arguments."""
+
+    code: tuple[str, ...]
+    """Files, and folders of which the files directly inside count."""
+    packages: tuple[str, ...] = ()
+
+
+_PIXELS = ("datasets/image.py", "datasets/sample.py")
+"""What reads an image, and rounds one."""
+_TASKS = ("tasks", "datasets")
+"""What reads labels, and scores."""
+
+STAGES = {
+    "identity": Stage(_PIXELS),
+    "rainy": Stage(
+        (*_PIXELS, "datasets/rain", "harness/work/scene.py"), ("numpy", "opencv-python")
+    ),
+    "restored": Stage(
+        (*_PIXELS, "derainers", "derainers/networks", "harness/work/restoration.py"),
+        ("torch", "numpy", "opencv-python"),
+    ),
+    "quality": Stage(
+        (*_PIXELS, "tasks/quality", "tasks/task.py", "harness/work/scene.py"),
+        ("numpy", "opencv-python", "scipy", "pillow"),
+    ),
+    "prediction": Stage(
+        (
+            *("tasks/models", "tasks/networks", "tasks/network.py"),
+            *("tasks/detection.py", "tasks/instance.py", "tasks/semantic.py"),
+        )
+    ),
+    "evidence": Stage(_TASKS, ("numpy", "pycocotools")),
+    "replicates": Stage(
+        (*_TASKS, "tasks/quality", "harness/scores/replicates.py", "harness/scores/reduction.py"),
+        ("numpy",),
+    ),
+    "picture": Stage(
+        (*_TASKS, "harness/work/pictures.py"),
+        ("numpy", "opencv-python"),
+    ),
+    "scores": Stage((*_TASKS, "tasks/quality", "harness/scores", "reports/results"), ("numpy",)),
+}
+"""By stage. A change of one of these files gives new work of that stage and of all that follow
+it. The digests of images and labels, by which runs know that they are of one data set, hold
+none of these; packages of task networks and of derainers from elsewhere stand in their own keys."""
+
+
+def made_by(stage: str) -> dict[str, Any]:
+    """What the keys of a stage hold of the code and the packages that make its output."""
+    made = STAGES[stage]
+    return {"code": code_of(made.code), "versions": about.versions(made.packages)}
