@@ -16,6 +16,8 @@ from reports.results.record import Record
 from reports.results.results import Results
 
 Verdict = Literal["worse", "better", "equivalent", "inconclusive", "missing"]
+Outcome = Literal["passed", "failed", "undecided"]
+Required = Literal["equivalent", "not-worse"]
 
 TOLERANCE = {"dB": 0.1, "fraction": 0.005, "score": 0.05}
 """Differences that do not matter, by unit, where none is given."""
@@ -26,6 +28,10 @@ SAME = {
     "metric_versions": "how scores are computed",
 }
 """What both runs must share, by its name in the provenance."""
+MAY_BE_UNKNOWN = {"rains", "models"}
+"""What nobody knows of restored images and predictions that were made elsewhere."""
+ELSEWHERE = "dir:"
+"""Begins the name of a folder of what was made elsewhere, which `score` calls the derainer."""
 
 
 @dataclass(frozen=True)
@@ -73,27 +79,37 @@ def compare(
         guard: More metrics to compare, such as ``ap/person`` or ``ap_pooled/weather=rainy``.
 
     Raises:
-        UsageError: If the two are of other data, rain, task networks or metrics.
+        UsageError: If the two are of other data, rain, task networks or metrics, or hold nothing
+            to judge.
     """
     _require_same(old, new)
     wanted = {name for name, row in old.metrics.items() if row.is_judged} | set(guard)
     unknown = set(guard) - {r.metric for r in old.records}
     if unknown:
         raise UsageError(f"--guard {min(unknown)}: the old run has no such number")
-    theirs = {_place(r): r for r in new.records}
+    called = _called(old, new)
+    theirs = {_place(r, called): r for r in new.records}
     found = []
     for record in old.records:
         if record.metric in wanted and record.value is not None:
             margin = (tolerances or {}).get(record.metric, TOLERANCE[record.unit])
             found.append(_judged(old, new, record, theirs.get(_place(record)), margin))
+    if not found:
+        raise UsageError("the old run has no number that is judged: name some with --guard")
     return found
 
 
 def judge(
     difference: float, ci: tuple[float, float] | None, margin: float, n: int
 ) -> tuple[Verdict, int | None]:
-    """Verdict on a difference of which more is better, and the images that would decide it."""
+    """Verdict on a difference of which more is better, and the images that would decide it.
+
+    Without an interval the difference alone is judged: beyond the margin it counts, and within it
+    only no difference at all is known to be none.
+    """
     if ci is None:
+        if abs(difference) > margin:
+            return ("worse" if difference < 0 else "better"), None
         return ("equivalent" if difference == 0 else "inconclusive"), None
     low, high = ci
     if high < -margin:
@@ -104,6 +120,28 @@ def judge(
         return "equivalent", None
     room, half = abs(abs(difference) - margin), (high - low) / 2
     return "inconclusive", math.ceil(n * (half / room) ** 2) if room else None
+
+
+def counted(verdict: Verdict, required: Required | None = None) -> Outcome:
+    """What a verdict is to a test.
+
+    Args:
+        verdict: The verdict.
+        required: With ``equivalent`` an inconclusive number fails, with ``not-worse`` it passes.
+    """
+    if verdict in ("worse", "missing"):
+        return "failed"
+    if verdict != "inconclusive":
+        return "passed"
+    if required is None:
+        return "undecided"
+    return "failed" if required == "equivalent" else "passed"
+
+
+def outcome(found: Sequence[CellVerdict], required: Required | None = None) -> Outcome:
+    """What all verdicts together are: failed where one failed, else undecided where one is."""
+    seen = {counted(v.verdict, required) for v in found}
+    return "failed" if "failed" in seen else "undecided" if "undecided" in seen else "passed"
 
 
 def _judged(
@@ -124,16 +162,31 @@ def _judged(
     return CellVerdict(*place, verdict, unit, margin, before.value, after.value, ci, needed)
 
 
-def _place(record: Record) -> tuple[str, str, str, str]:
+def _called(old: Results, new: Results) -> dict[str, str]:
+    """How the old run calls a derainer of the new one, where the two have other names for it.
+
+    A folder of `score` holds one thing that was made elsewhere, and is called after it.
+    """
+    before, after = ({r.method for r in run.records} for run in (old, new))
+    alone = len(before) == len(after) == 1
+    if alone and all(name.startswith(ELSEWHERE) for name in before | after):
+        return {after.pop(): before.pop()}
+    return {}
+
+
+def _place(record: Record, called: Mapping[str, str] | None = None) -> tuple[str, str, str, str]:
     """Rain, derainer, task and metric: a number's place in both runs, whatever the weights."""
-    return record.rain, record.method, record.task, record.metric
+    method = (called or {}).get(record.method, record.method)
+    return record.rain, method, record.task, record.metric
 
 
 def _require_same(old: Results, new: Results) -> None:
-    """Refuse runs whose numbers cannot be compared."""
+    """Refuse runs whose numbers cannot be compared: what one of them knows both must share."""
     for name, what in SAME.items():
         theirs, ours = getattr(old.provenance, name), getattr(new.provenance, name)
-        if theirs is None or theirs != ours:
+        if theirs is None and ours is None and name not in MAY_BE_UNKNOWN:
+            raise UsageError(f"the two runs do not say {what} ({name}): make them again to compare")
+        if theirs != ours:
             raise UsageError(f"the two runs differ in {what} ({name}): they cannot be compared")
     seeds = old.spec.get("seed"), new.spec.get("seed")
     if seeds[0] != seeds[1]:

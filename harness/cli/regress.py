@@ -16,7 +16,7 @@ from harness.spec import UsageError, checked
 if TYPE_CHECKING:
     from harness.checks.junit import Case, Status
     from harness.checks.papers import Judged, JudgedClaim
-    from harness.checks.runs import CellVerdict
+    from harness.checks.runs import CellVerdict, Outcome, Required, Verdict
     from reports.papers.claims import Claim
 
 STATUS: dict[str, Status] = {
@@ -26,6 +26,8 @@ STATUS: dict[str, Status] = {
     "cannot-run": "skipped",
 }
 """What the verdict on an order is to a test report."""
+EXIT: dict[Outcome, int] = {"passed": 0, "failed": 1, "undecided": 3}
+"""The exit status of a comparison of folders; 2 is a mistake of the user."""
 
 
 def add(verbs: Verbs) -> None:
@@ -35,7 +37,8 @@ def add(verbs: Verbs) -> None:
         help="measured against what papers print, or one results folder against another",
         description="papers, PAPER or PAPER:TABLE judges printed numbers, running what they need; "
         "two results folders, old and new, judge the new one. The exit status is 1 where a printed "
-        "number differs without a known reason, or a number got worse.",
+        "number differs without a known reason, or a number got worse or is missing, and 3 where "
+        "none did but some are inconclusive (see --require).",
     )
     parser.add_argument("what", nargs="+", metavar="WHAT", help="papers, PAPER[:TABLE], or OLD NEW")
     parser.add_argument("--json", action="store_true", help="print every verdict as JSON")
@@ -70,8 +73,10 @@ def add(verbs: Verbs) -> None:
     )
     folders.add_argument(
         "--require",
-        choices=("equivalent",),
-        help="equivalent: exit 1 on inconclusive numbers too",
+        choices=("equivalent", "not-worse"),
+        help="a comparison has passed (exit 0: each number equivalent or better), has failed (1: "
+        "one is worse or missing) or is undecided (3: none is, but one is inconclusive); with "
+        "equivalent, inconclusive numbers fail (1), with not-worse they do not matter (0)",
     )
     parser.set_defaults(action=_regress)
 
@@ -170,32 +175,45 @@ def _cases(found: Judged) -> list[Case]:
 
 
 def _folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
-    """One results folder against another; 1 where a number got worse or is missing."""
+    """One results folder against another; see `EXIT`."""
     from harness.checks import runs
     from harness.checks.junit import Case, write_junit
     from harness.ledger.folder import load
 
     found = runs.compare(load(old), load(new), _tolerances(arguments.tolerance), arguments.guard)
+    required: Required | None = arguments.require
     if arguments.json:
         line(runs.as_json(found))
     else:
         _show_verdicts(found)
-    bad = ["worse", "missing"] + (["inconclusive"] if arguments.require else [])
     if arguments.junit is not None:
         cases = [
             Case(
                 ".".join((v.rain, v.derainer, v.task)),
                 v.metric,
-                "failed" if v.verdict in bad else "passed",
+                _status(v.verdict, required),
                 f"{v.verdict}: {v.old} to {v.new}, interval of the difference {v.interval}",
             )
             for v in found
         ]
         write_junit(arguments.junit, f"{old.name} to {new.name}", cases)
     for v in found:
-        if v.verdict in bad:
+        if v.verdict in ("worse", "missing", "inconclusive"):
             say(f"{v.verdict}: {v.cell}")
-    return 1 if any(v.verdict in bad for v in found) else 0
+    reached = runs.outcome(found, required)
+    number = sum(v.verdict == "inconclusive" for v in found)
+    if number:
+        say(f"{reached}: {number} of {len(found)} numbers are inconclusive (see --require)")
+    return EXIT[reached]
+
+
+def _status(verdict: Verdict, required: Required | None) -> Status:
+    """What a verdict is to a test report: what is inconclusive never has passed."""
+    from harness.checks.runs import counted
+
+    if counted(verdict, required) == "failed":
+        return "failed"
+    return "skipped" if verdict == "inconclusive" else "passed"
 
 
 def _show_verdicts(found: Sequence[CellVerdict]) -> None:

@@ -11,8 +11,8 @@ from harness.plan import keys
 from harness.plan.data import open_dataset
 from harness.plan.networks import scoring_task
 from harness.plan.unit_keys import Entry
+from harness.scores import replicates
 from harness.scores.elsewhere import Made, numbers
-from harness.scores.replicates import sampling_units
 from harness.spec import RunSpec, UsageError
 from reports.results.cell import Data
 from reports.results.provenance import Provenance
@@ -55,7 +55,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     contents = sorted(entry.content for entry in entries)
     fingerprint = keys.key("data", contents=contents)
     groups = [s.group for s in samples]
-    units = sampling_units(groups)
+    units = replicates.sampling_units(groups)
     folder = path.resolve().name
     data = Data(dataset.name, dataset.split)
     made = Made(data, folder, name, [s.id for s in samples], units, fingerprint)
@@ -72,6 +72,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         provenance=Provenance(
             **machine(time.monotonic() - started),
             data_fingerprint=fingerprint,
+            metric_versions={name: row.version, "resamples": replicates.VERSION},
             groups=len(set(units)),
             blocks=units != groups,
         ),

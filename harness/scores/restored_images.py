@@ -14,6 +14,7 @@ from datasets.image import NDArrayByte, decode
 from harness.machine.about import machine
 from harness.machine.disk import message
 from harness.plan import keys
+from harness.scores import replicates
 from harness.scores.elsewhere import Made, numbers
 from harness.spec import UsageError
 from reports.results.cell import Data
@@ -82,6 +83,11 @@ def score_quality(
         provenance=Provenance(
             **machine(time.monotonic() - started),
             data_fingerprint=fingerprint,
+            models={},
+            metric_versions={
+                **{m: quality.version(m) for m in metrics},
+                "resamples": replicates.VERSION,
+            },
             protocols=quality.captions(metrics),
         ),
         cost=[],

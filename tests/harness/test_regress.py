@@ -263,7 +263,12 @@ def test_reruns_rarely_alarm_and_a_worse_derainer_does() -> None:
         (0.0, (-0.05, 0.05), "equivalent", None),
         (-0.2, (-0.4, 0.0), "inconclusive", 400),
         (0.05, None, "inconclusive", None),
+        (-0.05, None, "inconclusive", None),
         (0.0, None, "equivalent", None),
+        # Too few images for an interval: a difference beyond the tolerance counts none the less.
+        (-13.0, None, "worse", None),
+        (-0.11, None, "worse", None),
+        (13.0, None, "better", None),
     ],
 )
 def test_verdicts(
@@ -278,9 +283,17 @@ def test_other_data_rain_networks_or_metrics_are_refused() -> None:
         ({"rains": {}}, "differ in the rains"),
         ({"models": {"detection": "y"}}, "differ in the task networks"),
         ({"metric_versions": {}}, "differ in how scores are computed"),
+        # What one of the two alone knows may be another.
+        ({"rains": None}, "differ in the rains"),
+        ({"models": None}, "differ in the task networks"),
+        ({"metric_versions": None}, "differ in how scores are computed"),
     ):
         with pytest.raises(UsageError, match=said):
             regress_runs.compare(study(PSNR), study(PSNR, provenance=changed))
+    for unknown in ("data_fingerprint", "metric_versions"):
+        runs = [study(PSNR, provenance={unknown: None}) for _ in range(2)]
+        with pytest.raises(UsageError, match="do not say"):
+            regress_runs.compare(*runs)
     with pytest.raises(UsageError, match="seeds 0 and 1"):
         regress_runs.compare(study(PSNR), study(PSNR, seed=1))
     with pytest.raises(UsageError, match="--guard ap/person: the old run has no such number"):
@@ -307,3 +320,134 @@ def test_folders_are_judged_on_the_command_line(
     (tmp_path / "new" / "draws.npz").write_bytes(b"PK")
     assert run_command_line(["regress", old, new]) == 2
     assert "damaged" in capsys.readouterr().err
+
+
+def without_interval(n: int, by: float) -> tuple[Results, Results]:
+    """A run of few images, and one whose derainer is better by so much."""
+    old = {"identity": PSNR["identity"][:n], "mine": PSNR["mine@1234abcd"][:n]}
+    return study(old), study({**old, "mine": old["mine"] + by})
+
+
+@pytest.mark.parametrize("n", [4, 8])
+def test_few_images_hide_no_broken_derainer(n: int) -> None:
+    found = regress_runs.compare(*without_interval(n, -13))
+    assert [(v.verdict, v.interval) for v in found] == [("equivalent", None), ("worse", None)]
+    assert regress_runs.outcome(found) == "failed"
+
+
+def test_of_a_metric_of_which_less_is_better_more_is_worse() -> None:
+    old, new = without_interval(8, 2)
+    less = {"psnr_y_db": replace(old.metrics["psnr_y_db"], higher_is_better=False)}
+    found = regress_runs.compare(replace(old, metrics=less), replace(new, metrics=less))
+    assert [v.verdict for v in found] == ["equivalent", "worse"]
+
+
+@pytest.mark.parametrize(
+    ("by", "require", "status", "counts"),
+    [
+        (-13, None, 1, ("1", "0")),
+        (-13, "not-worse", 1, ("1", "0")),
+        (-0.05, None, 3, ("0", "1")),
+        (0.05, None, 3, ("0", "1")),
+        (0.05, "equivalent", 1, ("1", "0")),
+        (0.05, "not-worse", 0, ("0", "1")),
+        (0, None, 0, ("0", "0")),
+        (0, "equivalent", 0, ("0", "0")),
+        (2, None, 0, ("0", "0")),
+    ],
+)
+def test_what_is_inconclusive_has_not_passed(
+    by: float,
+    require: str | None,
+    status: int,
+    counts: tuple[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = []
+    for name, run in zip(("old", "new"), without_interval(8, by), strict=True):
+        write(run, tmp_path / name)
+        words.append(str(tmp_path / name))
+    junit = tmp_path / "junit.xml"
+    asked = [] if require is None else ["--require", require]
+    assert run_command_line(["regress", *words, "--junit", str(junit), *asked]) == status
+    suite = ElementTree.parse(junit).getroot()
+    assert (suite.get("failures"), suite.get("skipped"), suite.get("tests")) == (*counts, "2")
+    said = "inconclusive: heavy|mine|quality|psnr_y_db" in capsys.readouterr().err
+    assert said == (abs(by) == 0.05)
+
+
+def test_nothing_to_judge_is_no_pass() -> None:
+    run = study(PSNR)
+    rows = {name: replace(row, is_judged=False) for name, row in run.metrics.items()}
+    with pytest.raises(UsageError, match="no number that is judged: name some with --guard"):
+        regress_runs.compare(replace(run, metrics=rows), run)
+    guarded = regress_runs.compare(replace(run, metrics=rows), run, guard=["psnr_y_db"])
+    assert {v.verdict for v in guarded} == {"equivalent"}
+
+
+@pytest.fixture
+def restored(tmp_path: Path) -> dict[str, Path]:
+    """Clean images, two folders of restored ones and a broken one."""
+    rng = np.random.default_rng(2)
+    found = {name: tmp_path / name for name in ("clean", "first", "second", "broken")}
+    for folder in found.values():
+        folder.mkdir()
+    for i in range(5):
+        clean = rng.integers(40, 200, (24, 32, 3), np.uint8)
+        for folder, by in zip(found.values(), (0, 8, 8, 60), strict=True):
+            noise = rng.integers(0, by + 1, clean.shape, np.uint8)
+            cv2.imwrite(str(folder / f"{i}.png"), clean + noise * (folder.name != "clean"))
+    return found
+
+
+def test_folders_of_score_compare_as_those_of_run_do(
+    restored: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outs = {}
+    for name in ("first", "second", "broken"):
+        outs[name] = str(tmp_path / f"scored-{name}")
+        words = ["--restored", str(restored[name]), "--reference", str(restored["clean"])]
+        assert run_command_line(["score", "--task", "quality", *words, "--out", outs[name]]) == 0
+    alone = str(tmp_path / "alone")
+    words = ["--restored", str(restored["first"]), "--quality", "niqe", "--out", alone]
+    assert run_command_line(["score", "--task", "quality", *words]) == 0
+    capsys.readouterr()
+    assert run_command_line(["regress", outs["first"], outs["first"]]) == 0
+    assert "equivalent" in capsys.readouterr().out
+    # The folders' names stand for the derainer, and are matched whatever they are.
+    assert run_command_line(["regress", outs["first"], outs["second"]]) in (0, 3)
+    assert "missing" not in capsys.readouterr().out
+    assert run_command_line(["regress", outs["first"], outs["broken"]]) == 1
+    assert "worse: given|dir:first|quality|psnr_y_db" in capsys.readouterr().err
+    assert run_command_line(["regress", outs["first"], alone]) == 2
+    assert "differ in images or labels" in capsys.readouterr().err
+
+
+def test_scored_predictions_compare_with_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "coco"
+    (root / "images" / "val").mkdir(parents=True)
+    (root / "annotations").mkdir()
+    images, labels, found = [], [], []
+    for i in range(4):
+        cv2.imwrite(str(root / "images" / "val" / f"{i}.png"), np.full((40, 40, 3), 99, np.uint8))
+        images.append({"id": i, "file_name": f"{i}.png", "width": 40, "height": 40})
+        box = {"image_id": i, "category_id": 1, "bbox": [5, 5, 20, 20]}
+        labels.append({**box, "id": i + 1, "area": 400, "iscrowd": 0})
+        found.append({**box, "score": 0.9})
+    named = {"images": images, "annotations": labels, "categories": [{"id": 1, "name": "cat"}]}
+    (root / "annotations" / "instances_val.json").write_text(json.dumps(named))
+    outs = {}
+    for name, rows in (("all", found), ("few", found[:1])):
+        file, outs[name] = tmp_path / f"{name}.json", str(tmp_path / name)
+        file.write_text(json.dumps(rows))
+        words = ["--dataset", "coco", "--data-root", str(root), "--split", "val"]
+        words += ["--predictions", str(file), "--out", outs[name]]
+        assert run_command_line(["score", "--task", "detection", *words]) == 0
+    capsys.readouterr()
+    assert run_command_line(["regress", outs["all"], outs["all"]]) == 0
+    assert "equivalent" in capsys.readouterr().out
+    assert run_command_line(["regress", outs["all"], outs["few"]]) == 1
+    assert "worse: given|dir:all.json|detection|ap_pooled" in capsys.readouterr().err
