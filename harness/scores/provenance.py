@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from datasets.rain import digest
 from harness.machine.about import accelerator, machine
+from harness.plan import keys
+from harness.plan.stages import made_by
 from harness.scores.replicates import VERSION as REPLICATES
 from reports.results.provenance import Provenance
 from tasks import quality
 
 if TYPE_CHECKING:
+    from harness.plan.derainers import DerainerPlan
     from harness.plan.plan import Plan
 
 
@@ -24,6 +27,7 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
         data_fingerprint=fingerprint,
         data_notes=tuple(plan.dataset.notes),
         weights=tuple(sorted({c.derainer.said for c in plan.conditions if c.derainer.said})),
+        code={c.derainer.name: _code(c.derainer) for c in plan.conditions},
         models={t.name: t.model_sha256 for t in plan.tasks},
         rains={name: digest(rain) for name, rain in plan.rains.items()},
         metric_versions={
@@ -33,3 +37,9 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
         },
         protocols=quality.captions(plan.metrics),
     )
+
+
+def _code(derainer: DerainerPlan) -> str:
+    """Digest of all that decides what a derainer does: what it is, and what we do to run it."""
+    stage = "identity" if derainer.is_identity else "restored"
+    return keys.key("derainer", key=derainer.key, code=made_by(stage)["code"])

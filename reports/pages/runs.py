@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     from reports.results.results import Results
 
 
+TELLING = ("code", "weights", "seed", "finished")
+"""Columns of the leaderboard that stand there where rows of one place differ in them."""
+
+
 def write_board(runs: Sequence[Results], directory: Path) -> None:
-    """Write ``board.html`` and ``board.md``: every condition of every run, newest first."""
-    said = [f"{len(runs)} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
+    """Write ``board.html`` and ``board.md``: every condition of every run."""
+    number = len({_name(run) for run in runs})
+    said = [f"{number} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
     _write(board(runs), "Leaderboard", said, directory / "board")
 
 
@@ -45,15 +50,15 @@ def _write(table: Table, heading: str, said: list[str], file: Path) -> None:
 
 
 def board(runs: Sequence[Results]) -> Table:
-    """Each task's primary metric of every condition.
+    """Each task's primary metric of every condition of every run.
 
     Args:
-        runs: Newest first; of a number that stands in several, the newest is shown.
+        runs: Newest first; one that lies in several workspaces is shown once.
     """
-    headings = ["rain", "derainer", "data set", "task", "network", "metric", "value"]
-    headings += ["95 % interval", "against rainy", "verdict", "images", "run"]
+    place = ["rain", "derainer", "data set", "task", "network", "metric"]
+    values = ["value", "95 % interval", "against rainy", "verdict", "images"]
     marked: set[str] = set()
-    rows: dict[tuple[Any, ...], tuple[Any, list[str]]] = {}
+    rows: dict[tuple[Any, ...], tuple[Any, _Row]] = {}
     order = list(dict.fromkeys(task for run in runs for task in run.tasks))
     for run in runs:
         judged = {(e.condition, e.task): e for e in effects(run)}
@@ -61,18 +66,43 @@ def board(runs: Sequence[Results]) -> Table:
         for record in run.records:
             if record.metric != wanted.get(record.task) or record.stage is not None:
                 continue
-            data = run.provenance.data_fingerprint
-            key = (data, record.cell, record.weights)
             effect = judged.get((record.condition, record.task))
-            rows.setdefault(key, (_rank(run, record, order), _row(run, record, effect, marked)))
+            row = _row(run, record, effect, marked)
+            rows.setdefault((*_name(run), record.cell), (_rank(run, record, order), row))
     ranked = [row for _, row in sorted(rows.values(), key=lambda pair: pair[0])]
+    shown = _differing(ranked)
     notes = [
         "Of each task its primary metric, the best first within a data set, task and rain; against "
         "rainy: paired difference to the rainy input of the same run; verdict: significant at 5 % "
         "for all derainers of that run's rain and task (Holm). Values of different data sets or "
-        "numbers of images do not compare."
+        "numbers of images do not compare. Every run has rows of its own."
     ]
-    return headings, ranked, notes + marks(marked)
+    if "code" in shown:
+        notes.append("code: digest of all that decides what a derainer does.")
+    cells = [[*r.place, *r.values, *(r.telling[name] for name in shown), r.run] for r in ranked]
+    return [*place, *values, *shown, "run"], cells, notes + marks(marked)
+
+
+class _Row(NamedTuple):
+    """A row of the leaderboard."""
+
+    place: tuple[str, ...]
+    values: tuple[str, ...]
+    telling: Mapping[str, str]
+    run: str
+
+
+def _name(run: Results) -> tuple[str, str | None]:
+    """What a run is told from others by; made again elsewhere, it may have other numbers."""
+    return run.run, run.provenance.finished
+
+
+def _differing(rows: Sequence[_Row]) -> list[str]:
+    """The columns of `TELLING` in which rows of one place differ."""
+    groups: dict[tuple[str, ...], list[Mapping[str, str]]] = {}
+    for row in rows:
+        groups.setdefault(row.place, []).append(row.telling)
+    return [n for n in TELLING if any(len({t[n] for t in group}) > 1 for group in groups.values())]
 
 
 def _rank(run: Results, record: Record, tasks: Sequence[str]) -> tuple[Any, ...]:
@@ -82,23 +112,36 @@ def _rank(run: Results, record: Record, tasks: Sequence[str]) -> tuple[Any, ...]
     return record.dataset, record.split, tasks.index(record.task), place(record.rain), value
 
 
-def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) -> list[str]:
-    row = run.metrics[record.metric]
+def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) -> _Row:
+    row, made = run.metrics[record.metric], run.provenance
     decimals = row.decimals
     change = effect and f"{signed(effect.difference, decimals)} {span(effect.ci, decimals)}"
-    return [
-        *words(record.condition),
-        plain(f"{record.dataset} {record.split}"),
-        record.task,
-        plain(record.model or "–"),
-        row.heading,
-        written(run, record, marked),
-        span(record.ci, decimals, sign=False),
-        change or "–",
-        (effect and effect.verdict) or "–",
-        str(record.n),
-        run.run[:12],
-    ]
+    code = (made.code or {}).get(record.condition.name)
+    weights = "+".join(digest[:8] for digest in (record.weights or "").split("+"))
+    finished = (made.finished or "").replace("T", " ").removesuffix("+00:00")
+    return _Row(
+        place=(
+            *words(record.condition),
+            plain(f"{record.dataset} {record.split}"),
+            record.task,
+            plain(record.model or "–"),
+            row.heading,
+        ),
+        values=(
+            written(run, record, marked),
+            span(record.ci, decimals, sign=False),
+            change or "–",
+            (effect and effect.verdict) or "–",
+            str(record.n),
+        ),
+        telling={
+            "code": plain(code or "")[:8] or "–",
+            "weights": plain(weights) or "–",
+            "seed": str(record.seed),
+            "finished": plain(finished) or "–",
+        },
+        run=run.run[:12],
+    )
 
 
 def comparison(first: Results, second: Results) -> Table:
@@ -153,6 +196,9 @@ def differences(first: Results, second: Results) -> list[str]:
         ("The task networks", *(r.provenance.models for r in (first, second))),
     ):
         said.append(f"{name}: {'the same' if a == b else 'not the same'}.")
+    ours, theirs = first.provenance.code or {}, second.provenance.code or {}
+    for name in sorted(n for n in ours.keys() & theirs.keys() if ours[n] != theirs[n]):
+        said.append(f"Code or weights of {name}: not the same.")
     for field in sorted({*first.spec, *second.spec}):
         a, b = first.spec.get(field), second.spec.get(field)
         if a != b:

@@ -34,6 +34,9 @@ class Provenance:
     """What a reader must know of the data set."""
     weights: tuple[str, ...] = ()
     """Which weights ran, and for what they stand in, in words."""
+    code: Mapping[str, str] | None = None
+    """Digests of all that decides what a derainer does, its code and its weights, by its name with
+    its stage; None where they are not known."""
     models: Mapping[str, str] | None = None
     """sha256 of the task networks by task; None where they are not known."""
     rains: Mapping[str, str] | None = None

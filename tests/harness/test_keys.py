@@ -47,9 +47,15 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def planned(photographs: Path, **words: Any) -> Plan:
-    asked = {"rain": ("none", "photoshop-heavy"), "derainer": ("median",), **words}
-    spec = {"dataset": "folder", "data_root": str(photographs), "task": ("none",), "device": "cpu"}
-    return make_plan(RunSpec(**spec, **asked), {})
+    asked: dict[str, Any] = {
+        "dataset": "folder",
+        "data_root": str(photographs),
+        "task": ("none",),
+        "device": "cpu",
+        "rain": ("none", "photoshop-heavy"),
+        "derainer": ("median",),
+    }
+    return make_plan(RunSpec(**(asked | words)), {})
 
 
 TASK: Any = SimpleNamespace(name="detection", model_key={"weights": "w"}, evidence_version=2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from reports.pages.runs import board, comparison, differences
+from reports.pages.runs import board, comparison, differences, write_board
 from reports.results.results import Results
 from tests.reports.made import rowed
 from tests.reports.test_reports import record, results
@@ -27,12 +31,67 @@ def shifted(by: float) -> Results:
     return replace(run, records=records, draws=draws)
 
 
-def test_the_newest_of_the_same_number_is_shown() -> None:
+def test_every_run_has_rows_of_its_own() -> None:
     headings, rows, _ = board([other(), results()])
     assert {len(row) for row in rows} == {len(headings)}
-    assert {row[-1] for row in rows} == {"e" * 12}
-    seeded = replace(results(), records=[replace(r, seed=7) for r in results().records])
-    assert {row[-1] for row in board([other(), seeded])[1]} == {"e" * 12, "f" * 12}
+    assert [row[-1] for row in rows].count("e" * 12) == len(rows) / 2
+    assert {row[-1] for row in rows} == {"e" * 12, "f" * 12}
+    assert headings[-2:] == ["images", "run"]  # they differ in nothing else
+    # The same run in two workspaces is one; made again, it is another.
+    assert len(board([results(), results()])[1]) == len(rows) / 2
+    again = made(results(), finished="2031-01-02T03:04:05+00:00")
+    headings, rows, _ = board([again, results()])
+    assert {row[headings.index("finished")] for row in rows} > {"2031-01-02 03:04:05"}
+
+
+def made(run: Results, **changes: object) -> Results:
+    """The run with another provenance."""
+    return replace(run, provenance=replace(run.provenance, **changes))  # type: ignore[arg-type]
+
+
+def test_runs_of_other_code_weights_or_seeds_can_be_told_apart() -> None:
+    cases: list[tuple[str, list[dict[str, Any]], list[str] | None]] = [
+        ("code", [{"code": {"b": sign * 64}} for sign in "12"], ["1" * 8, "2" * 8]),
+        ("finished", [{"finished": f"2031-01-0{d}T00:00:00+00:00"} for d in (1, 2)], None),
+    ]
+    for name, changes, told in cases:
+        runs = [made(run, **c) for run, c in zip((results(), other()), changes, strict=True)]
+        headings, rows, notes = board(runs)
+        assert len(rows) == 2 * len(board([results()])[1])
+        mine = [row[headings.index(name)] for row in rows if row[1] == "b"]
+        assert mine == (told or ["2031-01-01 00:00:00", "2031-01-02 00:00:00"])
+        assert any(note.startswith("code: digest") for note in notes) == (name == "code")
+    for name, change in (
+        ("weights", {"weights": "ab" * 32 + "+" + "c" * 64}),
+        ("seed", {"seed": 7}),
+    ):
+        changed = replace(other(), records=[replace(r, **change) for r in other().records])
+        headings, rows, _ = board([results(), changed])
+        assert len(rows) == 2 * len(board([results()])[1])
+        seen = {row[headings.index(name)] for row in rows if row[1] == "b"}
+        assert seen == ({"–", "abababab+cccccccc"} if name == "weights" else {"0", "7"})
+
+
+def test_the_page_holds_what_the_markdown_holds(tmp_path: Path) -> None:
+    write_board([made(results(), code={"b": "1" * 64}), made(other(), code={})], tmp_path)
+    page = (tmp_path / "board.html").read_text(encoding="utf-8")
+    lines = (tmp_path / "board.md").read_text(encoding="utf-8").splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    found = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", r) for r in re.findall("<tr>.*?</tr>", page)]
+    # Both escape in their own way; none of these cells holds a sign that they escape alike.
+    cells = [[html.unescape(cell) for cell in row] for row in found]
+    written = [[unescaped(cell) for cell in line.strip("| ").split(" | ")] for line in table]
+    assert cells == [written[0], *written[2:]]
+    assert "code" in cells[0]
+    for line in lines:
+        if line and not line.startswith("|"):
+            assert unescaped(line) in html.unescape(page)
+    assert lines[0].startswith("2 runs")
+
+
+def unescaped(text: str) -> str:
+    """Markdown's text without its escapes."""
+    return html.unescape(re.sub(r"\\(.)", r"\1", text))
 
 
 def test_the_best_stands_first_within_its_rain() -> None:
@@ -80,6 +139,13 @@ def test_runs_resampled_another_number_of_times_are_not_paired() -> None:
     _, rows, notes = comparison(results(), replace(shifted(0.05), draws=more))
     assert "independent sets" in notes[0]
     assert {row[1]: row[-2] for row in rows}["b"].startswith("[+0.0")
+
+
+def test_other_code_of_a_derainer_is_told() -> None:
+    first, second = (made(results(), code={"b": sign * 64, "c": "3" * 64}) for sign in "12")
+    told = differences(first, second)
+    assert "Code or weights of b: not the same." in told
+    assert not [line for line in told if line.startswith("Code or weights of c")]
 
 
 def test_words_that_differ_are_told() -> None:
