@@ -41,7 +41,7 @@ RUNS = {
 }
 CLOCK = {"finished", "elapsed_s", "commit", "dirty", "median_s_per_image", "files"}
 """Fields that differ between two runs of one commit; ``files`` holds digests of pages with them."""
-CODE = {"run", "code"}
+CODE = {"run", "code", "sources"}
 """Fields that name the sources."""
 KEYS = ("images", "evidence", "replicates", "timings", "tiles", "doubts", "pictures")
 CONTENTS = ("images", "evidence", "replicates", "pictures")

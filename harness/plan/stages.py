@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from harness.machine import about
+from harness.machine.about import PACKAGES
 from harness.machine.code import code_of
 
 
@@ -60,3 +61,9 @@ def made_by(stage: str) -> dict[str, Any]:
     """What the keys of a stage hold of the code and the packages that make its output."""
     made = STAGES[stage]
     return {"code": code_of(made.code), "versions": about.versions(made.packages)}
+
+
+def installed() -> dict[str, str | None]:
+    """What computes here: versions of the packages that decide results, and our own sources."""
+    places = {place for stage in STAGES.values() for place in stage.code}
+    return {**about.versions(PACKAGES), "sources": code_of(places)[:12]}

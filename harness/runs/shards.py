@@ -13,11 +13,10 @@ from typing import Any
 from harness.ledger.gather import gather
 from harness.ledger.ledger import Ledger
 from harness.ledger.runs import load_results
-from harness.machine import about
-from harness.machine.about import PACKAGES
 from harness.machine.device import Placement
 from harness.plan.foreign_specs import spec_again
 from harness.plan.plan import Plan, make_plan
+from harness.plan.stages import installed
 from harness.plan.unit_keys import Entry
 from harness.scores.gallery import exemplary, gallery
 from harness.scores.reduction import reduced
@@ -51,7 +50,7 @@ def union(
     parts = [load_results(workspace, None) for workspace in workspaces]
     _require_all(parts)
     first = parts[0]
-    theirs, ours = first.provenance.versions, about.versions(PACKAGES)
+    theirs, ours = first.provenance.versions, installed()
     if theirs != ours:
         raise UsageError(
             f"the parts were made with {_listed(theirs, ours)}, here is {_listed(ours, theirs)}: "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from datasets.rain import digest
 from harness.machine.about import accelerator, machine
 from harness.plan import keys
-from harness.plan.stages import made_by
+from harness.plan.stages import installed, made_by
 from harness.scores.replicates import VERSION as REPLICATES
 from reports.results.provenance import Provenance
 from tasks import quality
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
     """Everything that depends on clock and host, and the digests that name the inputs."""
     return Provenance(
-        **machine(elapsed_s),
+        **machine(elapsed_s) | {"versions": installed()},
         device=plan.device,
         accelerator=accelerator(plan.device),
         workers=plan.workers,

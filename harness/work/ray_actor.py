@@ -8,10 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.machine import about
-from harness.machine.about import PACKAGES
 from harness.machine.device import one_thread_each
 from harness.plan.plan import Plan
+from harness.plan.stages import installed
 from harness.plan.unit_keys import Entry
 from harness.work.executors import Outcomes
 from harness.work.unit import Worker
@@ -101,8 +100,8 @@ class Actor:
         logging.getLogger("harness").addHandler(self._said)
 
     def versions(self) -> dict[str, str | None]:
-        """The versions of the packages that decide results."""
-        return about.versions(PACKAGES)
+        """The versions of the packages that decide results, and our own sources."""
+        return installed()
 
     def run(self, unit: Unit) -> Answer:
         """Compute a unit; models stay loaded until one of another condition comes."""

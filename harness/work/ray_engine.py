@@ -25,8 +25,8 @@ from typing import Any
 from harness.ledger.images import ImageCache
 from harness.ledger.predictions import Predictions
 from harness.machine import about
-from harness.machine.about import PACKAGES
 from harness.plan.plan import ConditionPlan, Plan
+from harness.plan.stages import installed
 from harness.plan.unit_keys import Entry, Keyring
 from harness.spec import UsageError
 from harness.work.executors import Call, Outcomes, Work
@@ -198,7 +198,7 @@ class Actors:
                 raise UsageError(said) from error
             self._hire()
             return
-        ours = about.versions(PACKAGES)
+        ours = installed()
         if theirs != ours:
             differ = ", ".join(f"{p} {theirs.get(p)}" for p in ours if theirs.get(p) != ours[p])
             here = ", ".join(f"{p} {ours[p]}" for p in ours if theirs.get(p) != ours[p])

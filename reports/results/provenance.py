@@ -19,7 +19,7 @@ class Provenance:
     """Whether the checkout held changes."""
     python: str | None = None
     versions: Mapping[str, str | None] = field(default_factory=dict)
-    """Versions of packages; None where one is not installed."""
+    """Versions of packages, None where one is not installed, and a digest of our own sources."""
     system: str | None = None
     processor: str | None = None
     device: str | None = None

@@ -106,6 +106,24 @@ def test_parts_that_ask_to_run_code_are_refused(
     assert run_command_line([*words, "--allow-code", "own.py:own"]) == 0
 
 
+def test_parts_made_by_other_sources_are_refused(
+    spec: RunSpec,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = spec.model_copy(update={"task": ("none",), "model": {}})
+    parts = [str(tmp_path / f"part-{i}") for i in range(2)]
+    for i, part in enumerate(parts):
+        run(spec.model_copy(update={"shard": f"{i}/2", "workspace": part}))
+    words = ["report", *parts, "--data-root", str(spec.data_root), "--out", str(tmp_path / "out")]
+    assert run_command_line(words) == 0
+    monkeypatch.setattr("harness.plan.stages.code_of", lambda places: "another")
+    capsys.readouterr()
+    assert run_command_line(words) == 2
+    assert "here is sources another: report where the same" in capsys.readouterr().err
+
+
 def test_wrong_parts_are_one_line(
     spec: RunSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
