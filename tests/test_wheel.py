@@ -12,6 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from harness.plan.stages import STAGES, made_by
+
 ROOT = Path(__file__).parent.parent
 RAIN = "photoshop-heavy"
 SOURCES = ("harness", "datasets", "derainers", "tasks", "reports")
@@ -72,6 +74,16 @@ def test_every_file_of_a_package_is_in_the_wheel(installed: Path) -> None:
     lacking = {name for name in wanted if not (installed / name).is_file()}
     assert len(wanted) > 150
     assert not lacking
+
+
+def test_a_wheel_names_its_sources_as_the_checkout_does(installed: Path, tmp_path: Path) -> None:
+    ask = (
+        "import sys; from harness.plan.stages import STAGES, made_by\n"
+        "print([made_by(stage)['code'] for stage in STAGES]); sys.exit('torch' in sys.modules)"
+    )
+    told = command(installed, tmp_path, "-c", ask)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.strip() == str([made_by(stage)["code"] for stage in STAGES])
 
 
 @pytest.mark.slow

@@ -329,10 +329,14 @@ def without_interval(n: int, by: float) -> tuple[Results, Results]:
 
 
 @pytest.mark.parametrize("n", [4, 8])
-def test_few_images_hide_no_broken_derainer(n: int) -> None:
-    found = regress_runs.compare(*without_interval(n, -13))
+def test_few_images_hide_no_broken_derainer(n: int, tmp_path: Path) -> None:
+    old, new = without_interval(n, -13)
+    found = regress_runs.compare(old, new)
     assert [(v.verdict, v.interval) for v in found] == [("equivalent", None), ("worse", None)]
     assert regress_runs.outcome(found) == "failed"
+    write(old, tmp_path / "old")
+    write(new, tmp_path / "new")
+    assert run_command_line(["regress", str(tmp_path / "old"), str(tmp_path / "new")]) == 1
 
 
 def test_of_a_metric_of_which_less_is_better_more_is_worse() -> None:
