@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,14 +133,25 @@ def onnx_files(file: Path) -> list[Path]:
     except Exception as error:
         raise DerainerError(f"{file.name}: not an ONNX file, or damaged") from error
     names = {
-        entry.value
-        for tensor in model.graph.initializer
+        str(entry.value)
+        for tensor in _tensors(model)
         for entry in tensor.external_data
         if entry.key == "location"
     }
     if any(Path(name).name != name for name in names):
         raise DerainerError(f"{file.name}: its weights lie elsewhere: put them beside the model")
     return [file, *(file.parent / name for name in sorted(names))]
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every tensor of an ONNX model wherever it hides: in nodes, branches, loops and functions."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for part in [value] if hasattr(value, "ListFields") else value:
+            if field.message_type.name == "TensorProto":
+                yield part
+            yield from _tensors(part)
 
 
 def spandrel_derainer(file: Path) -> Derainer:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.ledger.ledger import STORED, Ledger, opened
+from harness.ledger.probes import require_alike
 from harness.spec import UsageError
 
 
@@ -21,7 +22,8 @@ def gather(workspaces: Sequence[Path], into: Path) -> int:
         The number of rows that were new.
 
     Raises:
-        UsageError: If a workspace holds no ledger, or is the one to add to.
+        UsageError: If a workspace holds no ledger, or is the one to add to, or a user's own code
+            gave other images in one than in another.
     """
     if into.resolve() in [workspace.resolve() for workspace in workspaces]:
         raise UsageError(f"--workspace {into}: it is one of those to gather from")
@@ -30,8 +32,10 @@ def gather(workspaces: Sequence[Path], into: Path) -> int:
         ledger = stack.enter_context(contextlib.closing(Ledger(into)))
         new = 0
         for source in sources:
-            for table in (*STORED, "doubts"):
+            for table in filter(source.holds, (*STORED, "doubts", "probes")):
                 for rows in source.rows(table):
+                    if table == "probes":
+                        require_alike(rows, ledger.get(table, rows))
                     new += len(rows.keys() - ledger.has(table, rows))
                     with ledger.transaction():
                         ledger.put(table, rows)

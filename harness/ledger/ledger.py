@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS replicates (key TEXT PRIMARY KEY, data BLOB NOT NULL)
 CREATE TABLE IF NOT EXISTS timings (key TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tiles (key TEXT PRIMARY KEY, side_px INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS doubts (key TEXT PRIMARY KEY, said TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS probes (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pictures (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (
@@ -110,6 +111,11 @@ class Ledger:
             rows = self._db.execute(f"SELECT key FROM {table} WHERE key IN ({marks})", part)
             found.update(row[0] for row in rows)
         return found
+
+    def holds(self, table: str) -> bool:
+        """Whether there is such a table; ledgers of older versions that are only read lack some."""
+        asked = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return self._db.execute(asked, (table,)).fetchone() is not None
 
     def rows(self, table: str, at_once: int = 1000) -> Iterator[dict[str, Any]]:
         """All rows of a table by key, in parts."""

@@ -20,6 +20,8 @@ from harness.spec import UsageError, known
 
 if TYPE_CHECKING:
     from derainers.derainer import Restorer
+    from harness.plan.own_code import Identity
+    from harness.plan.user_code import Brought
 
 FORMS = "FILE.py:FACTORY, MODULE:FACTORY, FILE.onnx, spandrel:FILE, dir:FOLDER, half:A, A+B"
 _FACTORY = re.compile(r"(?P<source>[^@]+):(?P<name>[A-Za-z_]\w*)(@(?P<weights>.+))?")
@@ -49,6 +51,18 @@ class DerainerPlan:
     """Intermediate output that this is; None = the restored image."""
     said: str | None = None
     """Which of our weights these are, and for what they stand in."""
+    is_own: bool = False
+    """Whether the user brought the network, so that it is tried before work starts."""
+    identity: Identity | None = None
+    """What names a user's code, which is complete once it was called."""
+    draws: bool = False
+    """Whether it draws from the random generators of the process."""
+    is_stateful: bool = False
+    """Whether its answer depends on the image before, so that each needs a fresh copy."""
+    parts: tuple[DerainerPlan, ...] = ()
+    """The derainers of a chain."""
+    half_size: bool = False
+    """Whether a chain starts at half size."""
 
     @property
     def name(self) -> str:
@@ -144,6 +158,13 @@ def stage_plan(plan: DerainerPlan, stage: str) -> DerainerPlan:
     )
 
 
+def with_trials(plan: DerainerPlan, each: Callable[[DerainerPlan], DerainerPlan]) -> DerainerPlan:
+    """A derainer with what a trial of each network that the user brought made of that."""
+    if plan.parts and plan.is_own:
+        return _chain([with_trials(part, each) for part in plan.parts], plan.half_size)
+    return each(plan) if plan.is_own else plan
+
+
 def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
     """``NAME`` or ``NAME@WEIGHTS`` of the table."""
     name, _, given = word.partition("@")
@@ -197,9 +218,22 @@ def _handed_over(name: str, value: Any) -> DerainerPlan:
 
     if name in DERAINERS or not name:
         raise UsageError(f"derainers: '{name}' is taken, or no name: choose another")
-    restorer, key, weights = own_derainer(name, value)
-    load = Loader(lambda _: restorer, name)
-    return DerainerPlan(name, key, weights, load, None, None, is_foreign=True)
+    return _brought(name, own_derainer(name, value), None)
+
+
+def _brought(name: str, brought: Brought, weights: str | None) -> DerainerPlan:
+    """A user's derainer, from Python or a factory."""
+    return DerainerPlan(
+        name,
+        {"own": brought.identity.key()},
+        weights or brought.weights,
+        Loader(lambda _: brought.fresh(), name),
+        None,
+        None,
+        is_foreign=True,
+        is_own=True,
+        identity=brought.identity,
+    )
 
 
 def _factory(source: str, name: str, given: str | None) -> DerainerPlan:
@@ -209,19 +243,11 @@ def _factory(source: str, name: str, given: str | None) -> DerainerPlan:
     file = Path(given) if given else None
     if file is not None:
         _require(file, f"derainer {name}: weight file", f"give one as {source}:{name}@FILE")
-    value, code = built_by(source, name, file)
+    built = built_by(source, name, file)
     weights = keys.file_sha256(file) if file else None
     label = f"{Path(source).stem if source.endswith('.py') else source}:{name}"
-    restorer, key, own_weights = own_derainer(label, value)
-    return DerainerPlan(
-        f"{label}@{weights[:8]}" if weights else label,
-        {**key, "code": code},
-        weights or own_weights,
-        Loader(lambda _: restorer, label),
-        None,
-        None,
-        is_foreign=True,
-    )
+    brought = own_derainer(label, built.value, built.module, built.files)
+    return _brought(f"{label}@{weights[:8]}" if weights else label, brought, weights)
 
 
 def _onnx(file: Path) -> DerainerPlan:
@@ -236,7 +262,7 @@ def _onnx(file: Path) -> DerainerPlan:
         lambda place: onnx_derainer(file, place.device, place.dtype), file.stem, files=files
     )
     name = f"{file.stem}@{digests[0][:8]}"
-    return DerainerPlan(name, key, digests[0], load, None, None, is_foreign=True)
+    return DerainerPlan(name, key, digests[0], load, None, None, is_foreign=True, is_own=True)
 
 
 def _spandrel(file: Path) -> DerainerPlan:
@@ -247,7 +273,8 @@ def _spandrel(file: Path) -> DerainerPlan:
     weights = keys.file_sha256(file)
     key = {"spandrel": weights, "versions": about.versions(("spandrel",))}
     load = Loader(lambda _: spandrel_derainer(file), file.stem, files={file: weights})
-    return DerainerPlan(f"{file.stem}@{weights[:8]}", key, weights, load, None, None)
+    name = f"{file.stem}@{weights[:8]}"
+    return DerainerPlan(name, key, weights, load, None, None, is_own=True)
 
 
 def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
@@ -290,6 +317,11 @@ def _chain(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
         _union([p.rain_families for p in parts]),
         _union([p.images for p in parts]),
         folders=tuple(folder for p in parts for folder in p.folders),
+        is_own=any(p.is_own for p in parts),
+        draws=any(p.draws for p in parts),
+        is_stateful=any(p.is_stateful for p in parts),
+        parts=tuple(parts),
+        half_size=half,
     )
 
 

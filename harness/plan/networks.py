@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from tasks.models import (
 from tasks.rows import TASKS
 
 if TYPE_CHECKING:
+    from harness.plan.own_code import Identity
     from tasks.task import Task
 
 
@@ -44,6 +46,15 @@ class TaskPlan:
     task: Task
     trained_on: frozenset[str] | None
     """Images that the network was trained on, see `trained_on.images`; None = unknown."""
+    identity: Identity | None = None
+    """What names a user's code, which is complete once it was called."""
+    draws: bool = False
+    """Whether it draws from the random generators of the process."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a user's function made the network, so that it is tried before work starts."""
+        return self.identity is not None
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class Network:
     """Loads it on a device."""
     trained_on: frozenset[str] | None = None
     """Images, where they are known."""
+    identity: Identity | None = None
+    """What names a user's code."""
 
 
 def network_of(task: str, spec: RunSpec) -> Network:
@@ -138,6 +151,7 @@ def task_plan(name: str, network: Network, dataset: Dataset, device: str) -> Tas
         evidence_version=row.version,
         task=scoring_task(name, dataset, lambda: network.build(device)),
         trained_on=network.trained_on,
+        identity=network.identity,
     )
 
 
@@ -205,19 +219,22 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
     """A network that a user's function makes."""
     if task != "semantic":
         raise UsageError(f"--model {task}={word}: factories are for semantic networks alone")
+    from harness.plan.own_code import named
     from harness.plan.user_code import built_by
     from tasks.models.segmenter import own_segmenter
 
     source, _, factory = word.rpartition(":")
-    # Called now, once: its code's digest is part of what names the predictions.
-    module, code = built_by(source, factory, weights)
-    sha256 = keys.file_sha256(weights) if weights else code
-    key = {"own": code, "weights": sha256, "versions": about.versions(("torch",))}
+    # Called now, once: what it made is what names the predictions.
+    built = built_by(source, factory, weights)
+    identity = named(f"--model {task}={word}", built.value, built.module, built.files)
+    sha256 = keys.file_sha256(weights) if weights else identity.values
+    own = {"own": identity.key(), "weights": sha256}
     return Network(
         name=f"{Path(source).stem}:{factory}",
         sha256=sha256,
-        key=key,
-        build=lambda device: own_segmenter(module, word, device),
+        key={**own, "versions": about.versions(("torch",))},
+        build=lambda device: own_segmenter(copy.deepcopy(built.value), word, device),
+        identity=identity,
     )
 
 

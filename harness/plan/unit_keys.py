@@ -161,6 +161,7 @@ class UnitKeys:
             "restored",
             lambda: {
                 **tiling,
+                **({"seed": plan.spec.seed} if condition.derainer.draws else {}),
                 "derainer": condition.derainer.key,
                 "dtype": plan.placement.dtype,
                 "device": plan.device,

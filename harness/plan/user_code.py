@@ -6,12 +6,16 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from harness.machine.generators import seeded
+from harness.plan.own_code import Identity, named
+from harness.plan.own_networks import tensor_sha256
+from harness.plan.recorder import OwnLoader, forget_changed, recording
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
@@ -23,22 +27,51 @@ OWN = "own_"
 """Begins the names of modules made of a user's files."""
 
 
-def own_derainer(name: str, value: Any) -> tuple[Restorer, dict[str, Any], str | None]:
+@dataclass(frozen=True)
+class Built:
+    """What a user's factory returned."""
+
+    value: Any
+    module: ModuleType
+    """Where the factory stands."""
+    files: list[str]
+    """What it read."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A derainer of the user's, as it was before its first call."""
+
+    restorer: Restorer
+    identity: Identity
+    weights: str | None
+    """Digest of its weights and buffers; None of what is no network."""
+
+    def fresh(self) -> Restorer:
+        """A copy of a network; what is none is used as it is."""
+        from derainers.chain import per_thread
+
+        return per_thread(self.restorer)
+
+
+def own_derainer(
+    name: str, value: Any, root: ModuleType | None = None, files: Sequence[str] = ()
+) -> Brought:
     """A module, a `Derainer` or an object with ``restore`` as something the engine can run.
 
-    A module is copied, so that the caller's stays as it is. Its key holds its weights, the source
-    of its classes and its attributes; where one of these cannot be named for certain, results are
-    computed again rather than taken from an earlier run. An object with ``restore`` is always
-    computed again, unless it has an attribute ``digest`` (text) that names all it depends on.
+    A module is copied, so that the caller's stays as it is. Its name is that of all it holds and
+    runs; where one of these cannot be named, results are computed anew, and the run says so. An
+    object with ``restore`` may have an attribute ``digest`` (text) that stands for all of it.
 
-    Returns:
-        The derainer, its key, and the digest of its weights (None without weights).
+    Args:
+        name: What to call it.
+        value: The derainer.
+        root: The module whose function made it, if one did.
+        files: What that function read.
 
     Raises:
         UsageError: If it is none of the three.
     """
-    import copy
-
     import torch
 
     from derainers.derainer import Derainer
@@ -46,52 +79,56 @@ def own_derainer(name: str, value: Any) -> tuple[Restorer, dict[str, Any], str |
     if isinstance(value, torch.nn.Module):
         value = Derainer(value)
     if isinstance(value, Derainer):
-        weights = _weights_sha256(value.module)
-        key = {"own": _module_sha256(value.module), "convention": value.convention()}
-        return copy.deepcopy(value), {**key, "weights": weights}, weights
+        # Named before anything is called: some networks keep state in a forward.
+        identity = named(name, value, root, files)
+        weights = _weights_sha256(value.module, identity.tensors)
+        identity.tensors.clear()
+        return Brought(value, identity, weights)
     if not callable(getattr(value, "restore", None)):
         raise UsageError(
             f"derainer {name}: expected a torch.nn.Module, a Derainer or an object with "
             f"restore(image, sample_id), got {type(value).__name__}"
         )
     digest = getattr(value, "digest", None)
-    if not isinstance(digest, str):
-        digest = uuid.uuid4().hex
-    return value, {"own": digest}, None
+    identity = named(name, digest if isinstance(digest, str) else value, root, files)
+    return Brought(value, identity, None)
 
 
-def built_by(source: str, name: str, weights: Path | None) -> tuple[Any, str]:
+def built_by(source: str, name: str, weights: Path | None) -> Built:
     """Call a factory that the user names on the command line.
 
     The factory gets the weight file (or None) if its first parameter is called ``weights`` or has
     no default; else it is called with nothing and the weights are loaded into what it returns.
+    What it draws at random is the same each time.
 
     Args:
         source: ``path/to/file.py`` or the name of a module.
         name: Function or class in it.
         weights: Weight file, or None.
 
-    Returns:
-        What the factory returned, and the sha256 of the file that defines it.
-
     Raises:
         UsageError: If it cannot be imported, has no such name, or raises.
         DerainerError: If the weights do not fit.
     """
-    module = _imported(source)
-    factory = getattr(module, name, None)
-    if not callable(factory):
-        names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        raise UsageError(f"{source} has no function {name}: it has {', '.join(names) or 'none'}")
-    try:
-        takes = _takes_weights(factory)
-        value = factory(weights) if takes else factory()
-    except Exception as error:
-        raise UsageError(f"{source}:{name} raised {type(error).__name__}: {error}") from error
+    import torch  # noqa: F401 - before anything is noted: its own files are none of the user's
+
+    forget_changed()
+    with recording() as files, seeded("build"):
+        module = _imported(source)
+        factory = getattr(module, name, None)
+        if not callable(factory):
+            names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+            raise UsageError(
+                f"{source} has no function {name}: it has {', '.join(names) or 'none'}"
+            )
+        try:
+            takes = _takes_weights(factory)
+            value = factory(weights) if takes else factory()
+        except Exception as error:
+            raise UsageError(f"{source}:{name} raised {type(error).__name__}: {error}") from error
     if weights is not None and not takes:
         _load(value, weights, f"{source}:{name}")
-    file = inspect.getsourcefile(module)
-    return value, hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
+    return Built(value, module, files)
 
 
 def modules_of_files() -> list[ModuleType]:
@@ -133,7 +170,8 @@ def _imported(source: str) -> ModuleType:
         # The file's neighbours may be imported by it, but never instead of ours.
         if str(file.parent) not in sys.path:
             sys.path.append(str(file.parent))
-        spec = importlib.util.spec_from_file_location(f"{OWN}{file.stem}", file)
+        name = f"{OWN}{file.stem}"
+        spec = importlib.util.spec_from_file_location(name, file, loader=OwnLoader(name, str(file)))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -146,42 +184,9 @@ def _imported(source: str) -> ModuleType:
         raise UsageError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def _weights_sha256(module: nn.Module) -> str:
-    """Digest of a module's weights and buffers."""
+def _weights_sha256(module: nn.Module, known: Mapping[int, str]) -> str:
+    """Digest of a module's weights and buffers, of which some digests may be known."""
     h = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        h.update(f"{name} {_tensor_sha256(value)}\n".encode())
+    for name, value in sorted(module.state_dict(keep_vars=True).items()):
+        h.update(f"{name} {known.get(id(value)) or tensor_sha256(value)}\n".encode())
     return h.hexdigest()
-
-
-def _module_sha256(module: nn.Module) -> str:
-    """Digest of the classes, their source and the attributes of a module and all inside it."""
-    import torch
-
-    lines, classes = [], set()
-    for name, part in module.named_modules():
-        classes.add(type(part))
-        for attribute, value in sorted(vars(part).items()):
-            if attribute.startswith("_") or attribute == "training":
-                continue
-            # What has no telling repr has an address in it, and so is never taken for another's.
-            is_tensor = isinstance(value, torch.Tensor)
-            lines.append(
-                f"{name}.{attribute}={_tensor_sha256(value) if is_tensor else repr(value)}"
-            )
-        lines.append(f"{name}: {type(part).__module__}.{type(part).__qualname__}")
-    for kind in sorted(classes, key=lambda c: f"{c.__module__}.{c.__qualname__}"):
-        try:
-            lines.append(inspect.getsource(kind))
-        except (OSError, TypeError):
-            lines.append(repr(kind) + uuid.uuid4().hex)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _tensor_sha256(value: Any) -> str:
-    """Digest of a tensor's type, shape and bytes."""
-    import torch
-
-    plain = value.detach().cpu().contiguous()
-    data = plain.reshape(-1).view(torch.uint8).numpy().tobytes()
-    return hashlib.sha256(f"{plain.dtype} {tuple(plain.shape)}".encode() + data).hexdigest()

@@ -15,6 +15,7 @@ from harness.plan.unit_keys import Entry, Keyring
 from harness.runs.engine import entries_of
 from harness.spec import RunSpec
 from harness.work.todo import known_units
+from harness.work.trial import tried
 
 MEASURED = 16
 """Images whose size is looked up for the estimate of bytes."""
@@ -39,7 +40,7 @@ class CellSurvey:
 
 
 def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[CellSurvey]:
-    """Look, without computing, loading a network or writing anything.
+    """Look, without writing, loading a network or computing; a user's own code alone is tried.
 
     Raises:
         UsageError, DatasetError, DerainerError, TaskError: As `harness.runs.engine.run`.
@@ -52,6 +53,7 @@ def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[Ce
         return [_cell(plan, c, entries, set(), None, pixels) for c in plan.conditions]
     ledger = Ledger(workspace, read_only=True)
     try:
+        plan = tried(plan, ledger, keep=False)
         times = {
             c.derainer.name: _seconds(plan, c, entries, ledger) for c in reversed(plan.conditions)
         }

@@ -30,6 +30,7 @@ from harness.spec import RunSpec
 from harness.work.doubts import check
 from harness.work.executors import Executor, Outcomes, Threads
 from harness.work.todo import Lacking
+from harness.work.trial import tried
 from harness.work.unit import Finished
 from reports.folder import staging
 from reports.results.record import ImageError
@@ -87,6 +88,11 @@ def run(
         samples = [s for s in plan.dataset.samples if s.id in only]
         plan = replace(plan, dataset=replace(plan.dataset, samples=samples))
     ledger = Ledger(Path(spec.workspace))
+    try:
+        plan = tried(plan, ledger)
+    except BaseException:
+        ledger.close()
+        raise
     claims = Claims(ledger)
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)

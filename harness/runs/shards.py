@@ -23,6 +23,7 @@ from harness.scores.reduction import reduced
 from harness.spec import UsageError
 from harness.work.doubts import doubts
 from harness.work.todo import known_units
+from harness.work.trial import tried
 from reports.results.results import Results
 
 OF_A_PART = ("shard", "max_errors", "cache_gb", "data_root", "model", "derainer")
@@ -68,6 +69,7 @@ def union(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         gather(workspaces, folder)
         ledger = stack.enter_context(contextlib.closing(Ledger(folder)))
+        plan = tried(plan, ledger, keep=False)
         _require_complete(plan, alive, ledger)
         results = reduced(plan, entries, failures, ledger, started, doubts(plan, ledger))
         computed_on = replace(

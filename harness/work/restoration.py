@@ -12,6 +12,7 @@ import numpy as np
 
 import datasets.image as image_io
 from datasets.image import NDArrayByte, NDArrayFloat
+from harness.machine.generators import without_chance
 from harness.plan import keys
 from harness.work.scene import Scene, during
 
@@ -73,17 +74,25 @@ def restoration(
 def _derained(scene: Scene, restorer: Restorer) -> Restoration:
     from derainers.chain import restored
 
-    rainy = scene.rainy
-    with during("derain"):
+    rainy, sample, derainer = scene.rainy, scene.entry.sample, scene.condition.derainer
+
+    def make() -> tuple[NDArrayFloat, int | None, float]:
         start = time.perf_counter()
-        made = restored(restorer, rainy, scene.entry.sample.id)
+        made = restored(restorer, rainy, sample.id)
         exact = np.asarray(made.image, np.float32)
-        seconds = time.perf_counter() - start
+        return exact, made.tile_px, time.perf_counter() - start
+
+    with during("derain"):
+        if derainer.is_own:
+            seed = scene.plan.spec.seed if derainer.draws else 0  # as its key says
+            exact, tile_px, seconds = without_chance(make, derainer.draws, seed, sample.id)
+        else:
+            exact, tile_px, seconds = make()
         if exact.shape != rainy.shape:
             raise ValueError(f"the derainer made {exact.shape} of {rainy.shape}")
         if not np.isfinite(exact).all():
             raise ValueError("the derainer returned non-finite values")
-        return Restoration(image_io.round_to_bytes(exact), exact, seconds, made.tile_px)
+        return Restoration(image_io.round_to_bytes(exact), exact, seconds, tile_px)
 
 
 def _sound(scene: Scene, known: str, cached: bytes) -> NDArrayByte | None:

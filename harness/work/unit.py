@@ -6,15 +6,17 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from datasets.image import encode_png
+from datasets.image import NDArrayByte, encode_png
 from harness.ledger.images import Images
 from harness.ledger.packed import DamagedError, pack, unpack
 from harness.ledger.predictions import Kept
 from harness.machine.disk import message, storage_error
+from harness.machine.generators import without_chance
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
@@ -123,7 +125,11 @@ class Worker:
         return _Unit(unit_keys, scene, known, Finished(entry.sample.id))
 
     def _own_restorer(self) -> Restorer:
-        """This thread's own derainer: some networks keep state in a forward."""
+        """This thread's own derainer: some networks keep state in a forward, some beyond it."""
+        if self._condition.derainer.is_stateful:
+            from derainers.chain import per_thread
+
+            return per_thread(self._restorer)
         if not hasattr(self._local, "restorer"):
             from derainers.chain import per_thread
 
@@ -175,7 +181,7 @@ class Worker:
                 fresh.append((unit, self._image(unit).image))
         made: dict[str, Any] = {}
         try:
-            predictions = task.task.predict([image for _, image in fresh]) if fresh else []
+            predictions = _predicted(task, [image for _, image in fresh])
             made = dict(zip((unit.sample for unit, _ in fresh), predictions, strict=True))
         except Exception as error:
             for unit, _ in fresh:
@@ -210,6 +216,17 @@ class Worker:
         if is_new:
             key = unit.keys.prediction(task, unit.shown)
             unit.finished.predictions.append((key, pack(task.task.pack(prediction))))
+
+
+def _predicted(task: TaskPlan, images: list[NDArrayByte]) -> list[Any]:
+    """A task's predictions; what a user brought draws the same for an image in any order."""
+    if not images or not task.is_own:
+        return task.task.predict(images) if images else []
+    found = []
+    for image in images:
+        predict = partial(task.task.predict, [image])
+        found += without_chance(predict, task.draws, keys.pixels_sha256(image))
+    return found
 
 
 def _judged(scene: Scene, image: Any, metrics: list[str]) -> Evidence:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,8 @@ class OnnxSegmenter:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
             onnx.checker.check_model(str(file))  # also refuses weights outside of its folder
-            graph = onnx.load(str(file), load_external_data=False).graph
-            apart = any(t.data_location == t.EXTERNAL for t in graph.initializer)
+            model = onnx.load(str(file), load_external_data=False)
+            apart = any(t.data_location == t.EXTERNAL for t in _tensors(model))
             self._session = onnxruntime.InferenceSession(
                 file, options, providers=["CPUExecutionProvider"]
             )
@@ -115,6 +115,17 @@ class OnnxSegmenter:
             scores = self._session.run(None, {self._input: to_tensor([image]).numpy()})[0]
             found.append(labels(torch.from_numpy(scores), image.shape[:2], len(self.names)))
         return found
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every tensor of an ONNX model wherever it hides: in nodes, branches, loops and functions."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for part in [value] if hasattr(value, "ListFields") else value:
+            if field.message_type.name == "TensorProto":
+                yield part
+            yield from _tensors(part)
 
 
 def own_segmenter(module: Any, name: str, device: str) -> ModuleSegmenter:

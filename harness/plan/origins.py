@@ -1,0 +1,112 @@
+"""Whether a module is the user's own, Python's, ours, or of an installed package; and which."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from functools import cache, lru_cache
+from pathlib import Path
+
+ROOMS = ("datasets", "derainers", "harness", "reports", "tasks")
+_ROOT = os.path.realpath(Path(__file__).parents[2])
+_STDLIB = tuple(
+    {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
+)
+_SITES = ("site-packages", "dist-packages")
+
+
+def is_own_module(name: str, file: str | None) -> bool:
+    """Whether a module lies in no installed package, is not Python's and none of ours.
+
+    A module without a file (a notebook's, or one made by ``exec``) is the user's too, unless its
+    name is one of Python's.
+    """
+    if file:
+        return is_own_file(file)
+    top = name.partition(".")[0]
+    return top not in sys.stdlib_module_names and top not in sys.builtin_module_names
+
+
+@lru_cache(maxsize=65536)
+def is_own_file(file: str) -> bool:
+    """Whether a file lies in no installed package, not in Python's library, and is none of ours.
+
+    Packages installed as editable, and folders named in ``.pth`` files, are own ones.
+    """
+    if file.startswith("<"):
+        return not file.startswith("<frozen")
+    full = os.path.realpath(file)
+    if any(full.startswith(os.path.join(_ROOT, room) + os.sep) for room in ROOMS):
+        return False
+    site = _site_of(full)
+    if site is not None:
+        return top_of(full[len(site) + 1 :]) not in _distributions(site)
+    return not full.startswith(_STDLIB)
+
+
+def is_data(file: str) -> bool:
+    """Whether a file that was read is data a user can change, not a part of the system."""
+    system = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/")
+    return is_own_file(file) and not file.startswith(system) and os.path.isfile(file)
+
+
+def package_versions(top: str) -> list[str]:
+    """Name and version of the installed packages that a top-level module belongs to."""
+    return sorted({said for site in _sites() for said in _distributions(site).get(top, ())})
+
+
+def top_of(relative: str) -> str:
+    """The top-level module of a path below a folder of packages."""
+    return relative.split(os.sep, 1)[0].split(".", 1)[0]
+
+
+def _site_of(full: str) -> str | None:
+    """The folder of installed packages that a file lies in; the innermost one."""
+    found = [site for site in _sites() if full.startswith(site + os.sep)]
+    return max(found, key=len, default=None)
+
+
+def _sites() -> tuple[str, ...]:
+    return _sites_of(tuple(sys.path))
+
+
+@lru_cache(maxsize=32)
+def _sites_of(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Folders on Python's path that hold installed packages."""
+    return tuple({full for path in paths if _holds_packages(full := os.path.realpath(path))})
+
+
+@cache
+def _holds_packages(folder: str) -> bool:
+    if os.path.basename(folder) in _SITES:
+        return os.path.isdir(folder)
+    try:
+        return any(name.endswith(".dist-info") for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+@cache
+def _distributions(site: str) -> dict[str, list[str]]:
+    """What each top-level module in a folder of installed packages was installed by."""
+    found: dict[str, list[str]] = {}
+    for entry in sorted(Path(site).glob("*.*-info")):
+        name, _, version = entry.name.removesuffix(entry.suffix).partition("-")
+        for top in _tops(entry):
+            found.setdefault(top, []).append(f"{name} {version.split('-py', 1)[0]}")
+    return found
+
+
+def _tops(entry: Path) -> set[str]:
+    """Top-level modules of an installed package, by what its installer wrote down."""
+    for listed in ("top_level.txt", "RECORD"):
+        try:
+            data = (entry / listed).read_bytes()
+        except OSError:
+            continue
+        # Lists of files are long: a file's folder is cut off before anything is decoded.
+        lines = {line.split(b"/", 1)[0] for line in data.splitlines()}
+        tops = {line.split(b",", 1)[0].split(b".", 1)[0] for line in lines}
+        return {top.decode(errors="replace").strip() for top in tops} - {""}
+    return set()

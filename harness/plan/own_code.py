@@ -1,0 +1,187 @@
+"""What a user brought, by its contents: its modules, its values, and the files it read."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import logging
+import sys
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness.plan import keys, origins, recorder
+from harness.plan.own_walk import Walk
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A module by its name, file and package, imported or not."""
+
+    name: str
+    file: str | None
+    package: str
+    path: tuple[str, ...] = ()
+    """Folders of a package."""
+
+    @staticmethod
+    def of(name: str, module: ModuleType) -> Place:
+        """Where an imported module came from."""
+        file = getattr(module, "__file__", None)
+        package = getattr(module, "__package__", None) or ""
+        return Place(name, file, package, tuple(getattr(module, "__path__", ())))
+
+
+@dataclass
+class Identity:
+    """What names something that a user brought; complete once it was called."""
+
+    values: str
+    """Digest of the object."""
+    cannot: tuple[str, ...]
+    """What in it could not be named."""
+    roots: tuple[Place, ...]
+    """The modules that made it, and those whose code it holds."""
+    files: list[str] = field(default_factory=list)
+    """Files that building and calling it read."""
+    tensors: dict[int, str] = field(default_factory=dict)
+    """Digests of the tensors in it, by their ids."""
+    nonce: str = ""
+    """What makes the key new each time, where something could not be named."""
+
+    def key(self) -> dict[str, Any]:
+        """All that decides what it does: no path, the same on every machine."""
+        modules, packages, at_import = _closure(self.roots)
+        files = [f for f in dict.fromkeys(at_import + self.files) if origins.is_data(f)]
+        said: dict[str, Any] = {
+            "values": self.values,
+            "modules": modules,
+            "packages": packages,
+            "files": [[Path(file).name, keys.file_sha256(Path(file))] for file in files],
+        }
+        return {**said, "new": self.nonce} if self.nonce else said
+
+
+def named(
+    name: str, value: Any, root: ModuleType | None = None, files: Iterable[str] = ()
+) -> Identity:
+    """Name an object before it is first called.
+
+    Args:
+        name: What to call it.
+        value: A network, a `Derainer` or any other object.
+        root: The module whose function made it, if one did.
+        files: What that function read.
+    """
+    walk = Walk()
+    try:
+        values, cannot = walk.digest(value).hex(), tuple(walk.cannot)
+    except RecursionError:
+        values, cannot = "", ("something nested too deeply",)
+    if cannot:
+        more = f" and {len(cannot) - 1} more" if len(cannot) > 1 else ""
+        _log.warning("%s: computed anew each time: cannot name %s%s", name, cannot[0], more)
+    roots = [] if root is None else [Place.of(root.__name__, root)]
+    roots += [Place.of(module.__name__, module) for module in walk.modules.values()]
+    nonce = uuid.uuid4().hex if cannot else ""
+    return Identity(values, cannot, tuple(dict.fromkeys(roots)), list(files), walk.tensors, nonce)
+
+
+def _closure(roots: Sequence[Place]) -> tuple[list[list[str]], dict[str, list[str]], list[str]]:
+    """Own modules that some import, directly or not.
+
+    Returns:
+        Names and digests of the modules, the installed packages that they import with their
+        versions, and the files that they read while they were imported.
+    """
+    modules, packages, files = set(), {}, []
+    todo, seen = list(roots), set(roots)
+    while todo:
+        place = todo.pop(0)
+        if not origins.is_own_module(place.name, place.file):
+            top = place.name.partition(".")[0]
+            if versions := _versions(top):
+                packages[top] = versions
+            continue
+        if place.file is None or not Path(place.file).is_file():
+            continue
+        data = Path(place.file).read_bytes()
+        digest = recorder.run_sha256(place.name, place.file) or hashlib.sha256(data).hexdigest()
+        modules.add((place.name, digest))
+        files += [(place.name, file) for file in recorder.opened_by.get(place.name, [])]
+        names = set(_imports(data, place.package) if place.file.endswith(".py") else ())
+        for name in sorted(names | recorder.imported_by.get(place.name, set())):
+            found = _found(name)
+            if found is not None and found not in seen:
+                seen.add(found)
+                todo.append(found)
+    read = [file for _, file in sorted(files, key=lambda pair: pair[0])]
+    return sorted(map(list, modules)), packages, read
+
+
+def _versions(top: str) -> list[str]:
+    """Versions of what a module was installed by; none of Python's modules and of ours."""
+    if top in sys.stdlib_module_names or top in origins.ROOMS:
+        return []
+    return origins.package_versions(top)
+
+
+def _found(name: str) -> Place | None:
+    """A module by its name, as an import would find it, without importing it."""
+    module = sys.modules.get(name)
+    if module is not None:
+        return Place.of(name, module)
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return None
+    parent, _, _ = name.rpartition(".")
+    path: list[str] | None = None
+    if parent:
+        above = _found(parent)
+        if above is None or not above.path or not origins.is_own_module(parent, above.file):
+            return None
+        path = list(above.path)
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec = find(name, path) if find is not None else None
+        if spec is not None:
+            folders = tuple(spec.submodule_search_locations or ())
+            file = spec.origin if spec.has_location else None
+            return Place(name, file, name if folders else parent, folders)
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _imports(source: bytes, package: str) -> tuple[str, ...]:
+    """Full names of all that a source imports, inside functions too, with the packages around it."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple({part for name in _names(tree, package) for part in _with_parents(name)})
+
+
+def _names(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                try:
+                    base = importlib.util.resolve_name("." * node.level + base, package)
+                except ImportError:
+                    continue
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    yield from (".".join(parts[: i + 1]) for i in range(len(parts)))

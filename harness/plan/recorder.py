@@ -1,0 +1,173 @@
+"""What a user's code imports and opens while it is built and called, told by Python itself."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+from harness.plan.origins import is_own_file, is_own_module
+
+imported_by: dict[str, set[str]] = {}
+"""What own modules imported while they ran, however they named it."""
+opened_by: dict[str, list[str]] = {}
+"""Files that own modules read while they were imported, which happens once in a process."""
+_loaded: dict[str, tuple[ModuleType, str, str]] = {}
+"""Own modules that were imported here, with their files and the digests of what was run."""
+_local = threading.local()
+_installed = False
+
+
+class OwnLoader(SourceFileLoader):
+    """Runs the bytes that stand in the file now, never those of an older compiled file."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The module's code, compiled from its source."""
+        data = self.get_data(self.path)
+        self._digest = hashlib.sha256(data).hexdigest()
+        code: CodeType = self.source_to_code(data, self.path)
+        return code
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module, and note which bytes were run."""
+        opened_by.pop(module.__name__, None)
+        super().exec_module(module)
+        _loaded[module.__name__] = module, self.path, self._digest
+
+
+class _Finder:
+    """Stands before Python's finders while own code is built."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of an own module with a source; None leaves it to the others."""
+        if not hasattr(_local, "files"):
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is _Finder else finder.find_spec(name, path, target)
+            if spec is not None:
+                plain = type(spec.loader) is SourceFileLoader
+                if plain and spec.origin and is_own_file(spec.origin):
+                    spec.loader = OwnLoader(name, spec.origin)
+                return spec
+        return None
+
+
+def run_sha256(name: str, file: str) -> str | None:
+    """Digest of the bytes that were run as a module; None where it was imported before."""
+    module, path, digest = _loaded.get(name, (None, None, None))
+    return digest if module is not None and path == file else None
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[list[str]]:
+    """Note what this thread imports and opens; gives the files that calls read, in order."""
+    global _installed
+    if not _installed:
+        sys.addaudithook(_hook)
+        _installed = True
+    outer: list[str] | None = getattr(_local, "files", None)
+    files: list[str] = []
+    _local.files = files
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+    try:
+        yield files
+    finally:
+        del _local.files
+        if outer is not None:
+            _local.files = outer
+            outer += files
+
+
+def forget_changed() -> None:
+    """Forget the own modules that were imported, once a file of one has changed: run them anew."""
+    if all(_on_disk(file) == digest for _, file, digest in _loaded.values()):
+        return
+    for name, (module, _, _) in _loaded.items():
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+    _loaded.clear()
+    opened_by.clear()
+    imported_by.clear()
+    importlib.invalidate_caches()
+
+
+def _on_disk(file: str) -> str | None:
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    """Python calls this on every event of the process, so it answers all others at once."""
+    if event not in ("open", "import") or not hasattr(_local, "files"):
+        return
+    if getattr(_local, "busy", False):
+        return
+    _local.busy = True
+    try:
+        (_note_open if event == "open" else _note_import)(args)
+    finally:
+        _local.busy = False
+
+
+def _note_import(args: tuple[Any, ...]) -> None:
+    """Note an import under the own module that asked for it, through whatever library."""
+    for frame in _frames():
+        if _is_own(frame):
+            name = frame.f_globals.get("__name__", "")
+            imported_by.setdefault(name, set()).add(str(args[0]))
+            return
+
+
+def _note_open(args: tuple[Any, ...]) -> None:
+    """Note a file that own code reads, itself or by calling a library."""
+    path, mode, flags = args
+    writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
+    if not isinstance(path, str | bytes | os.PathLike) or writes or set(str(mode)) & set("wax+"):
+        return
+    full = os.path.abspath(os.fsdecode(path))
+    found = False
+    for place, frame in enumerate(_frames()):
+        name = frame.f_globals.get("__name__", "")
+        at_import = frame.f_code.co_name == "<module>"
+        if place == 0 and (name.startswith("importlib._") or name in ("linecache", "tokenize")):
+            return
+        if name.startswith(("torch._inductor.", "torch._dynamo.", "triton.")):
+            return  # what a compiler keeps of earlier runs
+        found = found or _is_own(frame)
+        if at_import and not found:  # a library reads its own while it is imported
+            return
+        if at_import and _is_own(frame):
+            opened_by.setdefault(name, []).append(full)
+            return
+    if found:
+        _local.files.append(full)
+
+
+def _is_own(frame: FrameType) -> bool:
+    return is_own_module(frame.f_globals.get("__name__", ""), frame.f_globals.get("__file__"))
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames that led to an event, innermost first, up to the harness that called own code."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name != __name__:
+            if name.startswith("harness."):
+                return
+            yield frame
+        frame = frame.f_back

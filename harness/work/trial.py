@@ -1,0 +1,248 @@
+"""A trial of what a user brought: two small images through it, and the first once more.
+
+It tells whether a network draws random numbers, keeps something from one image to the next, or
+gives another answer than it gave under the same name: an environment variable shows here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from datasets.image import NDArrayByte, round_to_bytes
+from harness.ledger.ledger import Ledger
+from harness.ledger.packed import pack, unpack
+from harness.ledger.probes import alike
+from harness.machine.device import one_thread_each
+from harness.machine.generators import drew, seeded, states
+from harness.plan import keys, recorder
+from harness.plan.derainers import DerainerPlan, with_trials
+from harness.plan.networks import TaskPlan
+from harness.plan.plan import Plan
+from harness.spec import UsageError
+
+if TYPE_CHECKING:
+    from derainers.derainer import Restorer
+
+_log = logging.getLogger(__name__)
+
+SIZES_PX = {"odd": (65, 97), "even": (64, 96)}
+"""Height and width of the images."""
+NOISE = {"fp32": 1e-5, "bf16": 1 / 255, "fp16": 1 / 255}
+"""By what an answer to one image may differ from the next, of white, and still be the same."""
+REMEDY = (
+    "keep its state in what a factory FILE.py:FACTORY returns, so that each image gets a fresh "
+    "copy, and draw random numbers from the generators of torch, NumPy or Python alone"
+)
+Answers = dict[str, np.ndarray[Any, Any]]
+"""What was given for an image, by name: floats, or labels, or the name of an error."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a trial showed."""
+
+    answers: bytes
+    """Packed; of images the rounded ones."""
+    draws: bool
+    is_stateful: bool
+
+
+def tried(plan: Plan, ledger: Ledger, keep: bool = True) -> Plan:
+    """A plan whose own code is named for good: with what calling it showed.
+
+    Args:
+        plan: Any; what is not the user's stays as it is.
+        ledger: Knows what the same code gave earlier.
+        keep: Whether the ledger may be written.
+
+    Raises:
+        UsageError: If an answer depends on the image before it, whatever one does about it.
+        TaskError, DerainerError: If a network cannot be loaded.
+    """
+    made: dict[int, DerainerPlan] = {}
+    for derainer in (c.derainer for c in plan.conditions):
+        if derainer.is_own and id(derainer) not in made:
+            made[id(derainer)] = with_trials(
+                derainer, lambda part: _derainer(part, plan, ledger, keep)
+            )
+    tasks = [_task(task, plan, ledger, keep) if task.is_own else task for task in plan.tasks]
+    if not made and tuple(tasks) == plan.tasks:
+        return plan
+    conditions = [
+        replace(c, derainer=made.get(id(c.derainer), c.derainer)) for c in plan.conditions
+    ]
+    return replace(plan, conditions=tuple(conditions), tasks=tuple(tasks))
+
+
+def images() -> dict[str, NDArrayByte]:
+    """The small images by name: coarse squares and fine noise, the same bytes everywhere."""
+    made = {}
+    for name, (height, width) in SIZES_PX.items():
+        rng = np.random.Generator(np.random.PCG64(24))
+        coarse = rng.integers(0, 224, (-(-height // 8), -(-width // 8), 3), np.uint8)
+        squares = np.kron(coarse, np.ones((8, 8, 1), np.uint8))[:height, :width]
+        made[name] = squares + rng.integers(0, 32, (height, width, 3), np.uint8)
+    return made
+
+
+def _derainer(derainer: DerainerPlan, plan: Plan, ledger: Ledger, keep: bool) -> DerainerPlan:
+    """A derainer that was tried."""
+    place = replace(plan.placement, tile_px=None)
+    loader = replace(derainer.load, may_enlarge=True)
+
+    def answered(restorer: Restorer, image: NDArrayByte) -> Answers:
+        from derainers.chain import restored
+
+        try:
+            return {"image": np.asarray(restored(restorer, image, "trial").image, np.float32)}
+        except Exception as error:
+            return {"error": np.frombuffer(type(error).__name__.encode(), np.uint8)}
+
+    trial = None
+    with one_thread_each(plan.device):
+        if _is_here(plan):
+            noise = NOISE[plan.placement.dtype]
+            trial = _trial(lambda: loader(place), answered, derainer, noise)
+    key = derainer.key
+    if derainer.identity is not None:
+        key = {"own": derainer.identity.key()}
+    said = {"device": plan.device, "dtype": plan.placement.dtype}
+    lasting = derainer.identity is None or not derainer.identity.nonce
+    trial, added = _settled(derainer.name, {**said, "of": key}, trial, ledger, keep and lasting)
+    return replace(derainer, key={**key, **added}, draws=trial.draws, is_stateful=trial.is_stateful)
+
+
+def _task(task: TaskPlan, plan: Plan, ledger: Ledger, keep: bool) -> TaskPlan:
+    """A task whose network was tried."""
+    assert task.identity is not None
+
+    def answered(network: Any, image: NDArrayByte) -> Answers:
+        packed = network.pack(network.predict([image])[0])
+        return {f"labels_{name}": np.asarray(array) for name, array in packed.items()}
+
+    def loaded() -> Any:
+        task.task.load()
+        return task.task
+
+    trial = None
+    if _is_here(plan):
+        with one_thread_each(plan.device):
+            trial = _trial(loaded, answered, task, 0.0)
+    key = {**task.model_key, "own": task.identity.key()}
+    lasting = not task.identity.nonce
+    named = {"device": plan.device, "of": key}
+    trial, added = _settled(task.model, named, trial, ledger, keep and lasting)
+    return replace(task, model_key={**key, **added}, draws=trial.draws)
+
+
+def _is_here(plan: Plan) -> bool:
+    """Whether this machine has the device; reports of runs elsewhere may have none."""
+    if plan.device == "cpu":
+        return True
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _trial(
+    load: Callable[[], Any],
+    answered: Callable[[Any, NDArrayByte], Answers],
+    of: DerainerPlan | TaskPlan,
+    noise: float,
+) -> Trial:
+    """Two images, then the first again; where that differs, once more by a fresh copy.
+
+    Raises:
+        UsageError: If the fresh copy gives neither.
+    """
+    shown, draws = images(), False
+    network = load()
+
+    def answer(name: str, by: Any) -> Answers:
+        nonlocal draws
+        with seeded("trial", name):
+            before = states()
+            given = answered(by, shown[name])
+            draws = drew(before) or draws
+        return given
+
+    with recorder.recording() as files:
+        odd, even, again = answer("odd", network), answer("even", network), answer("odd", network)
+        is_stateful = not _same([odd], [again], noise)
+        if is_stateful:
+            fresh = [] if isinstance(of, TaskPlan) else [answer("odd", load())]
+            if not _same([odd], fresh, noise):
+                name = of.model if isinstance(of, TaskPlan) else of.name
+                raise UsageError(
+                    f"{name}: its answer to an image depends on those before: {REMEDY}"
+                )
+    if of.identity is not None:
+        of.identity.files += files
+    packed = {}
+    for place, given in (("odd", odd), ("even", even)):
+        for name, array in given.items():
+            packed[f"{name}_{place}"] = round_to_bytes(array) if name == "image" else array
+    flags = np.array([draws, is_stateful])
+    return Trial(pack({**packed, "flags": flags}), draws, is_stateful)
+
+
+def _same(some: Sequence[Answers], others: Sequence[Answers], noise: float) -> bool:
+    """Whether answers are the same but for noise."""
+    if len(some) != len(others):
+        return False
+    for one, two in zip(some, others, strict=True):
+        if one.keys() != two.keys() or any(one[k].shape != two[k].shape for k in one):
+            return False
+        if any(not np.allclose(one[k], two[k], rtol=0, atol=noise) for k in one):
+            return False
+    return True
+
+
+def _settled(
+    name: str, of: dict[str, Any], trial: Trial | None, ledger: Ledger, keep: bool
+) -> tuple[Trial, dict[str, str]]:
+    """A trial, and what it adds to a key: nothing where the ledger knows these answers or none.
+
+    Without a trial the first that is known stands for it.
+    """
+    place = 0
+    while True:
+        key = keys.key("probe", place=place, **of)
+        known = ledger.get("probes", [key]) if ledger.holds("probes") else {}
+        if not known and trial is not None and keep:
+            with ledger.transaction():
+                ledger.put("probes", {key: trial.answers})
+            known = ledger.get("probes", [key])
+            if place:
+                _log.warning(
+                    "%s: computed anew under a new key: with the same code and weights it answers "
+                    "two small images otherwise than before (an environment variable, a file, "
+                    "other hardware?)",
+                    name,
+                )
+        if not known:
+            trial = trial or Trial(b"", draws=False, is_stateful=False)
+            return trial, _added(place, trial.answers)
+        kept = known[key]
+        if trial is None:
+            draws, is_stateful = unpack(kept)["flags"].tolist()
+            return Trial(kept, draws, is_stateful), {}
+        if alike(kept, trial.answers):
+            return trial, _added(place, kept)
+        place += 1
+
+
+def _added(place: int, answers: bytes) -> dict[str, str]:
+    """What a probe that was not the first of its name adds to a key."""
+    if not place:
+        return {}
+    h = hashlib.sha256()
+    for name, array in sorted(unpack(answers).items()):
+        h.update(f"{name} {array.dtype} {array.shape}\n".encode() + array.tobytes())
+    return {"probe": h.hexdigest()}
