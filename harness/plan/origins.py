@@ -37,7 +37,7 @@ def is_own_file(file: str) -> bool:
     if file.startswith("<"):
         return not file.startswith("<frozen")
     full = os.path.realpath(file)
-    if any(full.startswith(os.path.join(_ROOT, room) + os.sep) for room in ROOMS):
+    if full.startswith(tuple(f"{_ROOT}{os.sep}{room}{os.sep}" for room in ROOMS)):
         return False
     site = _site_of(full)
     if site is not None:
@@ -48,7 +48,7 @@ def is_own_file(file: str) -> bool:
 def is_data(file: str) -> bool:
     """Whether a file that was read is data a user can change, not a part of the system."""
     system = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/")
-    return is_own_file(file) and not file.startswith(system) and os.path.isfile(file)
+    return is_own_file(file) and not file.startswith(system) and Path(file).is_file()
 
 
 def package_versions(top: str) -> list[str]:
@@ -79,10 +79,10 @@ def _sites_of(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _holds_packages(folder: str) -> bool:
-    if os.path.basename(folder) in _SITES:
-        return os.path.isdir(folder)
+    if Path(folder).name in _SITES:
+        return Path(folder).is_dir()
     try:
-        return any(name.endswith(".dist-info") for name in os.listdir(folder))
+        return any(entry.suffix == ".dist-info" for entry in Path(folder).iterdir())
     except OSError:
         return False
 

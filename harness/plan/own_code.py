@@ -159,7 +159,7 @@ def _found(name: str) -> Place | None:
 
 @lru_cache(maxsize=4096)
 def _imports(source: bytes, package: str) -> tuple[str, ...]:
-    """Full names of all that a source imports, inside functions too, with the packages around it."""
+    """Full names of all that a source imports, in functions too, with the packages around it."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):

@@ -13,11 +13,26 @@ from pathlib import Path
 from typing import Any, Protocol
 
 _MACHINERY = frozenset(
-    """training _parameters _buffers _modules _non_persistent_buffers_set _backward_hooks
-    _backward_pre_hooks _is_full_backward_hook _state_dict_hooks _state_dict_pre_hooks
-    _load_state_dict_pre_hooks _load_state_dict_post_hooks _compiled_call_impl
-    _forward_hooks_with_kwargs _forward_hooks_always_called _forward_pre_hooks_with_kwargs
-    _forward_hooks _forward_pre_hooks""".split()
+    [
+        "training",
+        "_parameters",
+        "_buffers",
+        "_modules",
+        "_non_persistent_buffers_set",
+        "_backward_hooks",
+        "_backward_pre_hooks",
+        "_is_full_backward_hook",
+        "_state_dict_hooks",
+        "_state_dict_pre_hooks",
+        "_load_state_dict_pre_hooks",
+        "_load_state_dict_post_hooks",
+        "_compiled_call_impl",
+        "_forward_hooks_with_kwargs",
+        "_forward_hooks_always_called",
+        "_forward_pre_hooks_with_kwargs",
+        "_forward_hooks",
+        "_forward_pre_hooks",
+    ]
 )
 """Attributes of every ``nn.Module``: looked at by themselves, or of no weight in a forward."""
 _MANGLED = re.compile(rb"\.___torch_mangle_\d+")
@@ -88,7 +103,7 @@ def _tensor(walk: Walk, torch: Any, value: Any) -> bytes:
     plain = value.detach()
     if plain.layout is not torch.strided:
         plain = plain.coalesce() if plain.layout is torch.sparse_coo else plain
-        parts = "indices values crow_indices col_indices".split()
+        parts = ["indices", "values", "crow_indices", "col_indices"]
         found = [getattr(plain, part)() for part in parts if _gives(plain, part)]
         return hashed("sparse", repr(plain.shape), *map(walk.digest, found))
     if plain.is_quantized:

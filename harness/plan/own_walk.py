@@ -23,9 +23,24 @@ from harness.plan.origins import is_own_module
 from harness.plan.own_networks import hashed, of_libraries
 
 _OF_CLASSES = frozenset(
-    """__dict__ __weakref__ __doc__ __module__ __annotations__ __abstractmethods__ _abc_impl
-    __firstlineno__ __static_attributes__ __dataclass_fields__ __dataclass_params__
-    __orig_bases__ __parameters__ __qualname__ __slots__ __match_args__""".split()
+    [
+        "__dict__",
+        "__weakref__",
+        "__doc__",
+        "__module__",
+        "__annotations__",
+        "__abstractmethods__",
+        "_abc_impl",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__orig_bases__",
+        "__parameters__",
+        "__qualname__",
+        "__slots__",
+        "__match_args__",
+    ]
 )
 """Attributes of a class that say nothing about what it does, beside its code."""
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.local)
@@ -184,7 +199,7 @@ class Walk:
         return True
 
     def _class(self, value: type) -> bytes:
-        """The name of a class of a library; of an own one all that its body holds, and its bases."""
+        """The name of a class of a library; of an own one its bases and all that its body holds."""
         label = hashed("class", value.__module__, value.__qualname__)
         module = sys.modules.get(value.__module__)
         space = vars(module) if module is not None else {"__name__": value.__module__}
@@ -200,7 +215,7 @@ class Walk:
         parts = [hashed("object"), self.digest(kind)]
         slots = [s for c in kind.__mro__ for s in _slots(c) if hasattr(value, s)]
         held = {**{s: getattr(value, s) for s in slots}, **getattr(value, "__dict__", {})}
-        if held or hasattr(value, "__dict__") and kind.__module__ != "builtins":
+        if held or (hasattr(value, "__dict__") and kind.__module__ != "builtins"):
             return hashed(*parts, self.pairs({k: held[k] for k in sorted(held, key=str)}))
         made = value.__reduce_ex__(4)
         if isinstance(made, str):
@@ -245,6 +260,15 @@ def _module(walk: Walk, value: types.ModuleType) -> bytes:
     return hashed("module", value.__name__)
 
 
+def _path(walk: Walk, value: PurePath) -> bytes:
+    """A path; below the folder of own code only what stands below it, as on any machine."""
+    for module in walk.modules.values():
+        folder = PurePath(module.__file__ or "").parent
+        if module.__file__ and value.is_relative_to(folder):
+            return hashed("path here", value.relative_to(folder).as_posix())
+    return hashed("path", str(value))
+
+
 def _parts(*names: str) -> Callable[[Walk, Any], bytes]:
     """Names a value by some of its attributes."""
     return lambda walk, value: hashed(
@@ -281,7 +305,7 @@ _NAMERS: tuple[tuple[Any, Callable[[Walk, Any], bytes]], ...] = (
     (weakref.ref, lambda w, v: hashed("reference", w.digest(v()))),
     (logging.Logger, lambda w, v: hashed("logger", v.name)),
     (re.Pattern, lambda w, v: hashed("pattern", v.pattern, v.flags)),
-    (PurePath, lambda w, v: hashed("path", str(v))),
+    (PurePath, _path),
     ((range, slice), lambda w, v: hashed(repr(v))),
     ((bytearray, memoryview), lambda w, v: hashed(type(v).__name__, bytes(v))),
     (np.ndarray, Walk._array),

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -23,7 +24,6 @@ opened_by: dict[str, list[str]] = {}
 _loaded: dict[str, tuple[ModuleType, str, str]] = {}
 """Own modules that were imported here, with their files and the digests of what was run."""
 _local = threading.local()
-_installed = False
 
 
 class OwnLoader(SourceFileLoader):
@@ -72,15 +72,12 @@ def run_sha256(name: str, file: str) -> str | None:
 @contextlib.contextmanager
 def recording() -> Iterator[list[str]]:
     """Note what this thread imports and opens; gives the files that calls read, in order."""
-    global _installed
-    if not _installed:
-        sys.addaudithook(_hook)
-        _installed = True
+    _listen()
     outer: list[str] | None = getattr(_local, "files", None)
     files: list[str] = []
     _local.files = files
     if _Finder not in sys.meta_path:
-        sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder)
     try:
         yield files
     finally:
@@ -88,6 +85,12 @@ def recording() -> Iterator[list[str]]:
         if outer is not None:
             _local.files = outer
             outer += files
+
+
+@cache
+def _listen() -> None:
+    """Ask Python to tell of its events; it cannot be asked to stop."""
+    sys.addaudithook(_hook)
 
 
 def forget_changed() -> None:
@@ -138,7 +141,7 @@ def _note_open(args: tuple[Any, ...]) -> None:
     writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
     if not isinstance(path, str | bytes | os.PathLike) or writes or set(str(mode)) & set("wax+"):
         return
-    full = os.path.abspath(os.fsdecode(path))
+    full = str(Path(os.fsdecode(path)).absolute())
     found = False
     for place, frame in enumerate(_frames()):
         name = frame.f_globals.get("__name__", "")

@@ -392,10 +392,12 @@ class Scale(nn.Module):
 
 def test_what_is_not_a_weight_names_a_derainer_too() -> None:
     def key(value: object) -> str:
-        return canonical(own_derainer("mine", value)[1])
+        return canonical(own_derainer("mine", value).identity.key())
 
     assert key(Scale(0.5)) == key(Scale(0.5)) != key(Scale(0.6))
     assert key(Derainer(Scale(0.5), range=(-1, 1))) != key(Derainer(Scale(0.5)))
     assert key(nn.Sequential(Scale(1))) != key(nn.Sequential(Scale(1), Scale(1)))
-    things = [SimpleNamespace(restore=lambda image, _: image) for _ in range(2)]
-    assert key(things[0]) != key(things[1])  # an object without a digest is computed again
+    things = [SimpleNamespace(restore=lambda image, _: image, of=range(i)) for i in (1, 1, 2)]
+    assert key(things[0]) == key(things[1]) != key(things[2])
+    things = [SimpleNamespace(restore=print, digest="a", of=i) for i in range(2)]
+    assert key(things[0]) == key(things[1])  # a digest stands for all of it
