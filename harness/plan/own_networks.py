@@ -56,12 +56,11 @@ class Walk(Protocol):
 
 def hashed(*parts: Any) -> bytes:
     """A digest of parts, each kept apart from the next."""
-    made = hashlib.sha256()
+    found = []
     for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-        made.update(b"%d:" % len(data))
-        made.update(data)
-    return made.digest()
+        data = part if type(part) is bytes else str(part).encode("utf-8", "surrogatepass")
+        found += [b"%d:" % len(data), data]
+    return hashlib.sha256(b"".join(found)).digest()
 
 
 def tensor_sha256(value: Any) -> str:
@@ -80,6 +79,8 @@ def of_libraries(walk: Walk, value: Any) -> bytes | None:
     if torch is not None:
         if isinstance(value, torch.Tensor):
             return _tensor(walk, torch, value)
+        if isinstance(value, torch.nn.Module) and not isinstance(value, torch.jit.ScriptModule):
+            return _network(walk, torch, value)
         if isinstance(value, torch.dtype | torch.device | torch.layout | torch.memory_format):
             return hashed("torch", repr(value))
         if isinstance(value, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
@@ -88,8 +89,6 @@ def of_libraries(walk: Walk, value: Any) -> bytes | None:
             return hashed("generator", walk.digest(value.get_state()))
         if isinstance(value, torch.jit.ScriptModule | torch.jit.ScriptFunction):
             return _scripted(torch, value)
-        if isinstance(value, torch.nn.Module):
-            return _network(walk, torch, value)
     if type(value).__module__.startswith("onnxruntime.") and hasattr(value, "_model_path"):
         return _session(value)
     return None
@@ -155,10 +154,11 @@ def _network(walk: Walk, torch: Any, value: Any) -> bytes:
         return hashed("guards")
     parts = [kind]
     for group in ("_parameters", "_buffers", "_modules"):
-        parts += [hashed(group), walk.pairs(held.get(group, {}))]
+        if inside := held.get(group):
+            parts += [group.encode(), walk.pairs(inside)]
     for group in ("_forward_hooks", "_forward_pre_hooks"):
-        hooks = list(held.get(group, {}).values())
-        parts += [hashed(group), *(walk.digest(hook, "hook") for hook in hooks)]
+        if hooks := held.get(group):
+            parts += [group.encode(), *(walk.digest(hook, "hook") for hook in hooks.values())]
     rest = {k: held[k] for k in sorted(held) if k not in machinery}
     return hashed("network", *parts, walk.pairs(rest))
 

@@ -14,6 +14,7 @@ import types
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -48,6 +49,10 @@ _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.local)
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
 
 
+SHORT = 64
+"""Bytes up to which a plain value stands for itself."""
+
+
 class Walk:
     """Names values by their contents; each object once."""
 
@@ -72,7 +77,8 @@ class Walk:
             place: Where it stands in what holds it, for `cannot`.
         """
         if type(value) in _PLAIN:
-            return hashed(type(value).__name__, repr(value))
+            plain = f"{type(value).__name__} {value!r}".encode("utf-8", "surrogatepass")
+            return plain if len(plain) < SHORT else hashed(plain)
         known = self._known.get(id(value))
         if known is not None:
             return known
@@ -103,18 +109,18 @@ class Walk:
 
     def _of(self, value: Any) -> bytes:
         """The digest of what is no plain value."""
-        for kinds, name in _NAMERS:
-            if isinstance(value, kinds):
-                return name(self, value)
+        name = _namer(type(value))
+        if name is not None:
+            return name(self, value)
         heavy = of_libraries(self, value)
         return self._object(value) if heavy is None else heavy
 
     def pairs(self, held: Mapping[Any, Any]) -> bytes:
         """Keys and values in their order, which may matter."""
-        return hashed(
-            "pairs",
-            *(hashed(self.digest(k), self.digest(v, str(k))) for k, v in list(held.items())),
-        )
+        parts = []
+        for key, value in list(held.items()):
+            parts += [self.digest(key), self.digest(value, str(key))]
+        return hashed("pairs", *parts)
 
     def _items(self, value: Iterable[Any]) -> bytes:
         items = [self.digest(item, f"[{i}]") for i, item in enumerate(list(value))]
@@ -223,6 +229,12 @@ class Walk:
         items = [self.digest(each, "state") for each in made[:3]]
         items += [self._items(list(each)) for each in made[3:5] if each is not None]
         return hashed(*parts, *items)
+
+
+@lru_cache(maxsize=4096)
+def _namer(kind: type) -> Callable[[Walk, Any], bytes] | None:
+    """What names values of a type of Python's or NumPy's."""
+    return next((name for kinds, name in _NAMERS if issubclass(kind, kinds)), None)
 
 
 def _names(code: types.CodeType) -> set[str]:
