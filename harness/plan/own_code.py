@@ -56,6 +56,12 @@ class Identity:
     nonce: str = ""
     """What makes the key new each time, where something could not be named."""
 
+    def renew(self, name: str, cannot: str) -> None:
+        """Be computed anew each time, and say why."""
+        if not self.nonce:
+            self.nonce = uuid.uuid4().hex
+            _log.warning("%s: computed anew each time: cannot name %s", name, cannot)
+
     def key(self) -> dict[str, Any]:
         """All that decides what it does: no path, the same on every machine."""
         modules, packages, at_import = _closure(self.roots)
@@ -85,13 +91,13 @@ def named(
         values, cannot = walk.digest(value).hex(), tuple(walk.cannot)
     except RecursionError:
         values, cannot = "", ("something nested too deeply",)
-    if cannot:
-        more = f" and {len(cannot) - 1} more" if len(cannot) > 1 else ""
-        _log.warning("%s: computed anew each time: cannot name %s%s", name, cannot[0], more)
     roots = [] if root is None else [Place.of(root.__name__, root)]
     roots += [Place.of(module.__name__, module) for module in walk.modules.values()]
-    nonce = uuid.uuid4().hex if cannot else ""
-    return Identity(values, cannot, tuple(dict.fromkeys(roots)), list(files), walk.tensors, nonce)
+    identity = Identity(values, cannot, tuple(dict.fromkeys(roots)), list(files), walk.tensors)
+    if cannot:
+        more = f" and {len(cannot) - 1} more" if len(cannot) > 1 else ""
+        identity.renew(name, cannot[0] + more)
+    return identity
 
 
 def _closure(roots: Sequence[Place]) -> tuple[list[list[str]], dict[str, list[str]], list[str]]:

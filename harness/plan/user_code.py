@@ -72,6 +72,8 @@ def own_derainer(
     Raises:
         UsageError: If it is none of the three.
     """
+    import copy
+
     import torch
 
     from derainers.derainer import Derainer
@@ -90,7 +92,14 @@ def own_derainer(
             f"restore(image, sample_id), got {type(value).__name__}"
         )
     digest = getattr(value, "digest", None)
-    identity = named(name, digest if isinstance(digest, str) else value, root, files)
+    if isinstance(digest, str):
+        return Brought(value, named(name, digest, root, files), None)
+    identity = named(name, value, root, files)
+    try:
+        copy.deepcopy(value)
+    except Exception:
+        # What cannot be tried may depend on anything.
+        identity.renew(name, "what cannot be copied")
     return Brought(value, identity, None)
 
 

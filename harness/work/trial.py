@@ -6,6 +6,8 @@ gives another answer than it gave under the same name: an environment variable s
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
@@ -41,6 +43,10 @@ REMEDY = (
 )
 Answers = dict[str, np.ndarray[Any, Any]]
 """What was given for an image, by name: floats, or labels, or the name of an error."""
+
+
+class UncopiedError(Exception):
+    """Something that cannot be tried, since it cannot be copied."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,8 @@ def _derainer(derainer: DerainerPlan, plan: Plan, ledger: Ledger, keep: bool) ->
     with one_thread_each(plan.device):
         if _is_here(plan):
             noise = NOISE[plan.placement.dtype]
-            trial = _trial(lambda: loader(place), answered, derainer, noise)
+            with contextlib.suppress(UncopiedError):
+                trial = _trial(lambda: _apart(loader(place)), answered, derainer, noise)
     key = derainer.key
     if derainer.identity is not None:
         key = {"own": derainer.identity.key()}
@@ -116,6 +123,22 @@ def _derainer(derainer: DerainerPlan, plan: Plan, ledger: Ledger, keep: bool) ->
     lasting = derainer.identity is None or not derainer.identity.nonce
     trial, added = _settled(derainer.name, {**said, "of": key}, trial, ledger, keep and lasting)
     return replace(derainer, key={**key, **added}, draws=trial.draws, is_stateful=trial.is_stateful)
+
+
+def _apart(restorer: Restorer) -> Restorer:
+    """A copy that may be called without a trace in the caller's.
+
+    Raises:
+        UncopiedError: If there can be none: what holds a lock or a connection is not called.
+    """
+    from derainers.derainer import Derainer
+
+    if isinstance(restorer, Derainer):
+        return restorer  # a copy as it is loaded
+    try:
+        return copy.deepcopy(restorer)
+    except Exception as error:
+        raise UncopiedError from error
 
 
 def _task(task: TaskPlan, plan: Plan, ledger: Ledger, keep: bool) -> TaskPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -127,9 +128,7 @@ class Worker:
     def _own_restorer(self) -> Restorer:
         """This thread's own derainer: some networks keep state in a forward, some beyond it."""
         if self._condition.derainer.is_stateful:
-            from derainers.chain import per_thread
-
-            return per_thread(self._restorer)
+            return copy.deepcopy(self._restorer)
         if not hasattr(self._local, "restorer"):
             from derainers.chain import per_thread
 
