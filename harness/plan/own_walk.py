@@ -109,7 +109,8 @@ class Walk:
 
     def _of(self, value: Any) -> bytes:
         """The digest of what is no plain value."""
-        name = _namer(type(value))
+        kind: Any = type(value)
+        name = _namer(kind)
         if name is not None:
             return name(self, value)
         heavy = of_libraries(self, value)
