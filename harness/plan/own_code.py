@@ -123,8 +123,12 @@ def _closure(roots: Sequence[Place]) -> tuple[list[list[str]], dict[str, list[st
         modules.add((place.name, digest))
         files += [(place.name, file) for file in recorder.opened_by.get(place.name, [])]
         names = set(_imports(data, place.package) if place.file.endswith(".py") else ())
-        for name in sorted(names | recorder.imported_by.get(place.name, set())):
+        # What a library imports when it is first called depends on what ran before.
+        asked = recorder.imported_by.get(place.name, set()) - names
+        for name in sorted(names | asked):
             found = _found(name)
+            if name in asked and found and not origins.is_own_module(name, found.file):
+                continue
             if found is not None and found not in seen:
                 seen.add(found)
                 todo.append(found)
