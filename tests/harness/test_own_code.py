@@ -25,7 +25,9 @@ from torch.nn import functional
 
 from derainers.derainer import Derainer
 from harness import RunSpec, run
+from harness.ledger.gather import gather
 from harness.ledger.ledger import Ledger
+from harness.machine.generators import drew, states, without_chance
 from harness.plan import recorder
 from harness.plan.keys import canonical
 from harness.plan.networks import network_of
@@ -668,3 +670,29 @@ def test_a_lambda_resumes(folder: Path, name: str) -> None:
     word = f"{folder}/three.py:{name}"
     number(folder, word)
     assert [cell.todo for cell in survey(spec_of(folder, word))] == [0, 0, 0]
+
+
+def test_workspaces_where_own_code_gave_other_images_are_not_put_together(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = f"{folder}/mine.py:build"
+    number(folder, word, workspace=str(folder / "one"))
+    number(folder, word, workspace=str(folder / "same"))
+    monkeypatch.setenv("OWN_LEVEL", "0.5")
+    number(folder, word, workspace=str(folder / "other"))
+    assert gather([folder / "one", folder / "same"], folder / "both")
+    with pytest.raises(UsageError, match="gave other images in one workspace than in another"):
+        gather([folder / "one", folder / "other"], folder / "all")
+
+
+def test_what_draws_runs_again_alone_and_leaves_no_trace() -> None:
+    def make() -> tuple[float, float, float]:
+        chance = np.random.rand()  # noqa: NPY002
+        return random.random(), float(chance), float(torch.rand(()))
+
+    assert without_chance(make, False, 3, "a") == without_chance(make, True, 3, "a")
+    assert without_chance(make, True, 3, "a") != without_chance(make, True, 3, "b")
+    before = states()
+    without_chance(make, True, 3, "a")
+    assert not drew(before)
+    assert without_chance(lambda: 1, False, 3, "a") == 1
