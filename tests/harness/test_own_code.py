@@ -696,3 +696,45 @@ def test_what_draws_runs_again_alone_and_leaves_no_trace() -> None:
     without_chance(make, True, 3, "a")
     assert not drew(before)
     assert without_chance(lambda: 1, False, 3, "a") == 1
+
+
+SEGMENTERS = """
+import torch
+from torch import nn
+
+
+class Plain(nn.Module):
+    names = ["sky", "road"]
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, x):
+        return torch.cat([x[:, :1], 1 - x[:, :1] + torch.rand_like(x[:, :1]) * 0.5], 1)
+
+
+class Counting(Plain):
+    def forward(self, x):
+        self.seen += 1
+        return super().forward(x) * (1 if self.seen > 2 else -1)
+"""
+
+
+def test_a_segmenter_is_tried_too(folder: Path) -> None:
+    (folder / "seg.py").write_text(SEGMENTERS)
+    options = {"task": ("semantic",), "rain": ("none",)}
+    model = {"semantic": f"{folder}/seg.py:Plain"}
+    found = set()
+    for i in range(2):
+        spec = spec_of(folder, "median", model=model, workspace=str(folder / str(i)), **options)
+        ledger = Ledger(folder / str(i))
+        plan = tried(make_plan(spec, {}), ledger)
+        ledger.close()
+        assert plan.tasks[0].draws
+        found.add(canonical(plan.tasks[0].model_key))
+        assert not run(spec).errors
+    assert len(found) == 1
+    model = {"semantic": f"{folder}/seg.py:Counting"}
+    with pytest.raises(UsageError, match="depends on those before"):
+        run(spec_of(folder, "median", model=model, **options))
