@@ -31,7 +31,8 @@ def summary(results: Results) -> Table:
             if results.metrics[metric].primary:
                 row.append("" if condition.is_dry else written_change(results, record))
         rows.append(row)
-    return headings, rows, notes(results, marked)
+    doubts = [plain(f"Doubt: {text}") for text in results.provenance.doubts]
+    return headings, rows, notes(results, marked) + doubts
 
 
 def about(results: Results) -> str:
@@ -48,7 +49,7 @@ def about(results: Results) -> str:
 
 
 def notes(results: Results, marked: set[str]) -> list[str]:
-    """What stands below the summary.
+    """What stands below the summary and in a paper's caption; doubts are for the user alone.
 
     Args:
         results: The run.
@@ -67,7 +68,6 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     ]
     lines += [plain(f"Data: {text}") for text in results.provenance.data_notes]
     lines += [plain(f"Weights: {text}.") for text in results.provenance.weights]
-    lines += [plain(f"Doubt: {text}") for text in results.provenance.doubts]
     lines += [
         plain(
             f"{cost.condition.name}: {cost.tiled} images were derained in tiles of down to "
