@@ -43,8 +43,11 @@ class DerainerPlan:
     is_identity: bool = False
     folders: tuple[Path, ...] = ()
     """Folders of restored images, which are of one rain alone."""
-    is_foreign: bool = False
-    """Whether network or weights came from elsewhere, so that a slip is possible."""
+    wrapped: str | None = None
+    """What makes its `Derainer` in a file of the user's, where network or weights came from
+    elsewhere, so that a slip is possible; None = ours."""
+    parts: tuple[DerainerPlan, ...] = ()
+    """Derainers that a chain is made of."""
     stages: tuple[str, ...] = ()
     """Intermediate outputs that it can be asked for."""
     stage: str | None = None
@@ -59,8 +62,6 @@ class DerainerPlan:
     """Whether it draws from the random generators of the process."""
     is_stateful: bool = False
     """Whether its answer depends on the image before, so that each needs a fresh copy."""
-    parts: tuple[DerainerPlan, ...] = ()
-    """The derainers of a chain."""
     half_size: bool = False
     """Whether a chain starts at half size."""
 
@@ -206,7 +207,7 @@ def _row(word: str, own: Mapping[str, Any]) -> DerainerPlan:
         rain_families=trained_on.rain_families(trained),
         images=trained_on.images(trained),
         is_identity=name == "identity",
-        is_foreign=bool(given),
+        wrapped=f"DERAINERS['{name}'].build(weights)" if given else None,
         stages=row.stages,
         said=said,
     )
@@ -230,7 +231,7 @@ def _brought(name: str, brought: Brought, weights: str | None) -> DerainerPlan:
         Loader(lambda _: brought.fresh(), name),
         None,
         None,
-        is_foreign=True,
+        wrapped="Derainer(network)",
         is_own=True,
         identity=brought.identity,
     )
@@ -262,7 +263,8 @@ def _onnx(file: Path) -> DerainerPlan:
         lambda place: onnx_derainer(file, place.device, place.dtype), file.stem, files=files
     )
     name = f"{file.stem}@{digests[0][:8]}"
-    return DerainerPlan(name, key, digests[0], load, None, None, is_foreign=True, is_own=True)
+    wrapped = "onnx_derainer(weights, 'cpu', 'fp32')"
+    return DerainerPlan(name, key, digests[0], load, None, None, wrapped=wrapped, is_own=True)
 
 
 def _spandrel(file: Path) -> DerainerPlan:
@@ -273,8 +275,8 @@ def _spandrel(file: Path) -> DerainerPlan:
     weights = keys.file_sha256(file)
     key = {"spandrel": weights, "versions": about.versions(("spandrel",))}
     load = Loader(lambda _: spandrel_derainer(file), file.stem, files={file: weights})
-    name = f"{file.stem}@{weights[:8]}"
-    return DerainerPlan(name, key, weights, load, None, None, is_own=True)
+    name, wrapped = f"{file.stem}@{weights[:8]}", "spandrel_derainer(weights)"
+    return DerainerPlan(name, key, weights, load, None, None, wrapped=wrapped, is_own=True)
 
 
 def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:

@@ -1,8 +1,11 @@
-"""A first look at every derainer that came from elsewhere, kept in the ledger."""
+"""Whether networks from elsewhere are fed rightly: measured once, kept in the ledger."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any
 
 from harness.ledger.ledger import Ledger
 from harness.machine.device import one_thread_each
@@ -10,15 +13,18 @@ from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
 from harness.plan.plan import Plan
 
+VERSION = 2
+"""Raised whenever the same network would be judged otherwise."""
+
 
 def check(plan: Plan, ledger: Ledger) -> list[str]:
-    """Send a clean photograph through each derainer that is not ours, once in a workspace.
+    """Judge each network that is not ours on images of known rain, once in a workspace.
 
     Returns:
         What looked wrong, in words.
 
     Raises:
-        DerainerError: If one fails on it.
+        DerainerError: If one fails on them.
     """
     wanted = _keys(plan)
     said = ledger.has("doubts", wanted)
@@ -27,27 +33,63 @@ def check(plan: Plan, ledger: Ledger) -> list[str]:
             continue
         from derainers.derainer import Derainer
         from derainers.plausible import doubt
+        from harness.work.known_rain import known_rain
 
-        restorer = derainer.load(replace(plan.placement, tile_px=None))
+        # Which part of a chain enlarges is the chain's affair.
+        load = replace(derainer.load, may_enlarge=True)
+        restorer = load(replace(plan.placement, tile_px=None))
         if isinstance(restorer, Derainer):
             with one_thread_each(plan.device):
-                text = doubt(restorer, derainer.name)
+                found = doubt(restorer, derainer.name, known_rain())
             with ledger.transaction():
-                ledger.put("doubts", {key: text or ""})
+                ledger.put("doubts", {key: json.dumps(asdict(found)) if found else ""})
     return doubts(plan, ledger)
 
 
 def doubts(plan: Plan, ledger: Ledger) -> list[str]:
-    """What looked wrong."""
-    return [text for text in ledger.get("doubts", _keys(plan)).values() if text]
+    """What looked wrong, in words that whoever wrote the word can act on."""
+    wanted = _keys(plan)
+    found = ledger.get("doubts", wanted)
+    return [_said(wanted[key], json.loads(text)) for key, text in found.items() if text]
+
+
+def _said(derainer: DerainerPlan, found: dict[str, Any]) -> str:
+    """What was measured, and what to write."""
+    channels, black, white = found["better"]
+    own = f"channels={channels!r}, range=({black:g}, {white:g})"
+    text = (
+        f"derainer {derainer.name} restores images of known rain at {found['declared_db']:.1f} dB, "
+        f"with {own} at {found['better_db']:.1f} dB (rainy: {found['rainy_db']:.1f} dB). "
+        "If that is how it was trained, "
+    )
+    if derainer.wrapped == "Derainer(network)":
+        return f"{text}wrap it: Derainer(network, {own})."
+    return (
+        f"{text}the word has no place for it: in a file mine.py, let build(weights) set "
+        f"d = {derainer.wrapped}; d.channels, d.range = {channels!r}, ({black:g}, {white:g}); "
+        "return d, and name mine.py:build@FILE."
+    )
 
 
 def _keys(plan: Plan) -> dict[str, DerainerPlan]:
-    """The derainers under the keys of what was thought of them."""
+    """The networks under the keys of what was found about them."""
     return {
         keys.key(
-            "doubt", derainer=c.derainer.key, device=plan.device, dtype=plan.placement.dtype
-        ): c.derainer
-        for c in plan.conditions
-        if c.derainer.is_foreign
+            "doubt",
+            version=VERSION,
+            derainer=network.key,
+            device=plan.device,
+            dtype=plan.placement.dtype,
+        ): network
+        for condition in plan.conditions
+        for network in _networks(condition.derainer)
+        if network.wrapped is not None
     }
+
+
+def _networks(derainer: DerainerPlan) -> Iterator[DerainerPlan]:
+    """A derainer, or those that a chain is made of."""
+    if not derainer.parts:
+        yield derainer
+    for part in derainer.parts:
+        yield from _networks(part)

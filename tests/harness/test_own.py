@@ -47,14 +47,6 @@ class Pair(nn.Module):
     def forward(self, x):
         return x, x
 
-class Flip(nn.Module):
-    def forward(self, x):
-        return x.flip(1)
-
-class Bytes(nn.Module):
-    def forward(self, x):
-        return x.clamp(20, 255)
-
 def raises():
     raise RuntimeError("no luck")
 
@@ -167,16 +159,6 @@ def test_what_cannot_be_used_is_one_line(
     assert says in err
     assert err.count("\n") == 1
     assert not out
-
-
-@pytest.mark.parametrize(
-    ("name", "says"), [("Flip", "is its output BGR?"), ("Bytes", "range=(0, 255)"), ("Near", None)]
-)
-def test_a_slip_is_named_and_stays_named(folder: Path, name: str, says: str | None) -> None:
-    for _ in range(2):  # the second run computes nothing
-        doubts = evaluated(folder, f"{folder}/mine.py:{name}").provenance.doubts
-        assert len(doubts) == (says is not None)
-        assert all(str(says) in doubt for doubt in doubts)
 
 
 def test_a_folder_holds_what_was_restored_elsewhere(folder: Path) -> None:

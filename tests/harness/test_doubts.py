@@ -1,0 +1,102 @@
+"""Doubts about a user's networks: for every word, in words that can be acted on, kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from derainers import DERAINERS
+from harness import Results, RunSpec, run
+from reports.tables.latex import latex
+from reports.tables.markdown import markdown
+from reports.tables.summary import summary
+
+ROOT = Path(__file__).parents[2]
+WEIGHTS = DERAINERS["mspfn-light"].weights
+CODE = """
+from derainers import DERAINERS
+from derainers.derainer import Derainer
+
+def plain(weights):
+    return DERAINERS["mspfn-light"].build(weights).module
+
+def right(weights):
+    network = DERAINERS["mspfn-light"].build(weights).module
+    return Derainer(network, channels="bgr", range=(-1, 1), multiple_of=8)
+
+def wrapped(weights):
+    d = DERAINERS["mspfn-light"].build(weights); d.channels, d.range = "bgr", (0, 255)
+    return d
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(CODE)
+    (tmp_path / "photos").mkdir()
+    levels = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "photos" / "p.png"), levels)
+    return tmp_path
+
+
+def evaluated(folder: Path, *words: str) -> Results:
+    return run(
+        RunSpec(
+            dataset="folder",
+            data_root=str(folder / "photos"),
+            task=("none",),
+            quality=("psnr_y_db",),
+            derainer=words,
+            workspace=str(folder / "runs"),
+            images=False,
+        )
+    )
+
+
+def test_a_slip_in_a_file_is_named_and_stays_named(folder: Path) -> None:
+    wrong, right = (f"{folder}/mine.py:{name}@{WEIGHTS}" for name in ("wrapped", "right"))
+    for _ in range(2):  # the second run computes nothing
+        (doubt,) = evaluated(folder, wrong, right).provenance.doubts
+        assert "derainer mine:wrapped@" in doubt
+        assert "wrap it: Derainer(network, channels='bgr', range=(-1, 1))" in doubt
+
+
+def test_a_network_in_a_chain_is_judged_alone(folder: Path) -> None:
+    word = f"{folder}/mine.py:wrapped@{WEIGHTS}"
+    (doubt,) = evaluated(folder, f"median+{word}", f"half:{word}").provenance.doubts
+    assert "derainer mine:wrapped@" in doubt
+
+
+def test_weights_for_our_own_networks_are_judged_and_ours_are_not(folder: Path) -> None:
+    results = evaluated(folder, f"mspfn-light@{WEIGHTS}", "mspfn-light", "median")
+    assert not results.provenance.doubts
+
+
+def test_a_doubt_stands_on_the_page_and_not_in_a_caption(folder: Path) -> None:
+    results = evaluated(folder, f"{folder}/mine.py:wrapped@{WEIGHTS}")
+    assert any(note.startswith("Doubt: derainer mine") for note in summary(results)[2])
+    assert "Doubt: derainer mine" in markdown(results)
+    assert "Doubt" not in latex(results)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_vrgnet_through_a_file(folder: Path, data: Path) -> None:
+    word = f"{ROOT}/benchmarks/published.py:{{}}@{data}/weights/vrgnet/rain100l.pt"
+    (folder / "wrong.py").write_text(
+        f"import sys; sys.path.append({str(ROOT / 'benchmarks')!r})\n"
+        "from published import VRGNet, vrgnet\n"
+        "from derainers.derainer import Derainer\n"
+        "def bytes(weights):\n"
+        "    return Derainer(vrgnet(weights).module, range=(0, 255))\n"
+        "def signed(weights):\n"
+        "    return Derainer(vrgnet(weights).module, range=(-1, 1))\n"
+    )
+    assert not evaluated(folder, word.format("vrgnet")).provenance.doubts
+    for name in ("bytes", "signed"):
+        wrong = word.format(name).replace(f"{ROOT}/benchmarks/published", f"{folder}/wrong")
+        (doubt,) = evaluated(folder, wrong).provenance.doubts
+        assert "channels='rgb', range=(0, 1)" in doubt
