@@ -130,9 +130,9 @@ def derainer_plan(word: str, own: Mapping[str, Any], dataset: Dataset) -> Derain
         return _folder(Path(word.removeprefix("dir:")), dataset)
     if word.startswith("spandrel:"):
         return _spandrel(Path(word.removeprefix("spandrel:")))
-    if word.endswith(".onnx"):
-        return _onnx(Path(word))
     factory = _FACTORY.fullmatch(word)
+    if word.endswith(".onnx") and (factory is None or Path(word).is_file()):
+        return _onnx(Path(word))
     if factory is not None:
         return _factory(factory["source"], factory["name"], factory["weights"])
     return _row(word, own)
@@ -247,8 +247,17 @@ def _factory(source: str, name: str, given: str | None) -> DerainerPlan:
     built = built_by(source, name, file)
     weights = keys.file_sha256(file) if file else None
     label = f"{Path(source).stem if source.endswith('.py') else source}:{name}"
-    brought = own_derainer(label, built.value, built.module, built.files)
+    # What a library reads by itself, as an ONNX session does, is not seen being read.
+    given_files = [str(part.resolve()) for part in _parts_of(file)] if file else []
+    brought = own_derainer(label, built.value, built.module, built.files + given_files)
     return _brought(f"{label}@{weights[:8]}" if weights else label, brought, weights)
+
+
+def _parts_of(file: Path) -> list[Path]:
+    """A weight file and those beside it that belong to it."""
+    from derainers.external import onnx_files
+
+    return onnx_files(file) if file.suffix == ".onnx" else shards(file)
 
 
 def _onnx(file: Path) -> DerainerPlan:

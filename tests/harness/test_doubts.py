@@ -82,6 +82,41 @@ def test_a_doubt_stands_on_the_page_and_not_in_a_caption(folder: Path) -> None:
     assert "Doubt" not in latex(results)
 
 
+def bright_streaks_off(file: Path, least: float) -> Path:
+    """An ONNX network of bytes: a horizontal opening, whose darkest level is ``least``."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    make, shape = onnx.helper.make_node, [1, 3, "h", "w"]
+    wide = {"kernel_shape": [1, 9], "pads": [0, 4, 0, 4]}
+    nodes = [
+        make("Neg", ["x"], ["a"]),
+        make("MaxPool", ["a"], ["b"], **wide),
+        make("Neg", ["b"], ["c"]),
+        make("MaxPool", ["c"], ["d"], **wide),
+        make("Clip", ["d", "least"], ["y"]),
+    ]
+    x, y = (onnx.helper.make_tensor_value_info(n, 1, shape) for n in "xy")
+    level = onnx.helper.make_tensor("least", onnx.TensorProto.FLOAT, [], [least])
+    graph = onnx.helper.make_graph(nodes, "g", [x], [y], [level])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), str(file))
+    return file
+
+
+def test_an_onnx_file_is_told_how_to_be_wrapped_and_that_works(folder: Path) -> None:
+    file = bright_streaks_off(folder / "bytes.onnx", 2.0)
+    (doubt,) = evaluated(folder, str(file)).provenance.doubts
+    assert "range=(0, 255)" in doubt
+    said = doubt.split("let build(weights) set ")[1].split(", and name")[0]
+    imports = "from derainers.external import onnx_derainer"
+    (folder / "wrap.py").write_text(f"{imports}\ndef build(weights): {said}\n")
+    word = f"{folder}/wrap.py:build@{file}"
+    before = evaluated(folder, word)
+    assert not before.provenance.doubts
+    bright_streaks_off(file, 200.0)  # another network in the same file is another derainer
+    assert {r.value for r in evaluated(folder, word).records} != {r.value for r in before.records}
+
+
 @pytest.mark.data
 @pytest.mark.slow
 def test_vrgnet_through_a_file(folder: Path, data: Path) -> None:
