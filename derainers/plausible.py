@@ -99,20 +99,34 @@ def judged(
     restored_db: Mapping[Convention, Sequence[float]],
     declared: Convention,
 ) -> Finding | None:
-    """What the PSNR of each image says, or None where it says nothing."""
+    """What the PSNR of each image says, or None where it says nothing.
+
+    A second slip is named beside a first one only where it has to be, by the same measure.
+    """
+    best = _better(rainy_db, restored_db, declared)
+    if best is None:
+        return None
+    best = _better(rainy_db, restored_db, best) or best
+    return Finding(best, _mean(restored_db[best]), _mean(restored_db[declared]), _mean(rainy_db))
+
+
+def _better(
+    rainy_db: Sequence[float],
+    restored_db: Mapping[Convention, Sequence[float]],
+    declared: Convention,
+) -> Convention | None:
+    """The best of the conventions that differ in one thing and are clearly better."""
     rainy, own = _mean(rainy_db), restored_db[declared]
     better = {}
     for other, values in restored_db.items():
         gains = [value - mine for value, mine in zip(values, own, strict=True)]
         least = MARGIN_DB
-        if other.channels != declared.channels and other[1:] == declared[1:]:
+        if other.channels != declared.channels:
             least = max(least, SURE * _standard_error(gains))
-        if _mean(gains) >= least and _mean(values) >= rainy + REMOVES_DB:
+        is_better = _mean(gains) >= least and _mean(values) >= rainy + REMOVES_DB
+        if is_better and _slips(other, declared) == 1:
             better[other] = _mean(values)
-    if not better:
-        return None
-    best = max(better, key=better.__getitem__)
-    return Finding(best, better[best], _mean(own), rainy)
+    return max(better, key=better.__getitem__, default=None)
 
 
 def _slips(one: Convention, other: Convention) -> int:
