@@ -118,11 +118,14 @@ class Recurrence(nn.Module):
 
     def _one(self, x: Tensor, side: str, axis: int, backwards: bool) -> Tensor:
         step = self.get_submodule(f"{side}_weight")
+        assert isinstance(step, nn.Conv2d)
+        assert step.bias is not None
+        weight, bias = step.weight.view(-1, 1, 1), step.bias.view(-1, 1, 1)
         lines = list(x.split(1, axis))
         if backwards:
             lines.reverse()
         for i in range(1, len(lines)):
-            lines[i] = F.relu(step(lines[i - 1]) + lines[i])
+            lines[i] = F.relu(weight * lines[i - 1] + bias + lines[i])
         if backwards:
             lines.reverse()
         return torch.cat(lines, axis)
