@@ -101,8 +101,9 @@ def test_a_quick_bundled_network_tells_its_range() -> None:
 def test_bundled_networks_are_fed_rightly(name: str) -> None:
     derainer = bundled(name)
     assert doubt(derainer, name, known_rain()) is None
-    wrong = (-1.0, 1.0) if derainer.range == (0.0, 1.0) else (0.0, 1.0)
-    assert doubt(fed(derainer, derainer.channels, *wrong), name, known_rain()) is not None
+    found = doubt(fed(derainer, derainer.channels, 0.0, 255.0), name, known_rain())
+    assert found is not None
+    assert found.better == Convention(derainer.channels, *derainer.range)
 
 
 @pytest.mark.data
