@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.ledger.ledger import Ledger
 from harness.machine.device import one_thread_each
+from harness.machine.generators import seeded
 from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
 from harness.plan.plan import Plan
@@ -39,7 +40,7 @@ def check(plan: Plan, ledger: Ledger) -> list[str]:
         load = replace(derainer.load, may_enlarge=True)
         restorer = load(replace(plan.placement, tile_px=None))
         if isinstance(restorer, Derainer):
-            with one_thread_each(plan.device):
+            with one_thread_each(plan.device), seeded("doubt"):
                 found = doubt(restorer, derainer.name, known_rain())
             with ledger.transaction():
                 ledger.put("doubts", {key: json.dumps(asdict(found)) if found else ""})

@@ -32,7 +32,8 @@ class Meddler:
     other: bytes
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
-        self.victim.write_bytes(self.other)
+        if sample_id != "trial":
+            self.victim.write_bytes(self.other)
         return image.astype(np.float32) / np.float32(255)
 
 
