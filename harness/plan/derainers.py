@@ -244,12 +244,17 @@ def _factory(source: str, name: str, given: str | None) -> DerainerPlan:
     file = Path(given) if given else None
     if file is not None:
         _require(file, f"derainer {name}: weight file", f"give one as {source}:{name}@FILE")
+    parts = _parts_of(file) if file else []
+    for part in parts:
+        _require(part, f"derainer {name}: weight file", "put it beside the others")
+    digests = {part: keys.file_sha256(part) for part in parts}
+    weights = combined(list(digests.values())) if digests else None
     built = built_by(source, name, file)
-    weights = keys.file_sha256(file) if file else None
+    keys.require_same(digests)
     label = f"{Path(source).stem if source.endswith('.py') else source}:{name}"
     # What a library reads by itself, as an ONNX session does, is not seen being read.
-    given_files = [str(part.resolve()) for part in _parts_of(file)] if file else []
-    brought = own_derainer(label, built.value, built.module, built.files + given_files)
+    files = [*built.files, *(str(part.resolve()) for part in parts)]
+    brought = own_derainer(label, built.value, built.module, files)
     return _brought(f"{label}@{weights[:8]}" if weights else label, brought, weights)
 
 

@@ -123,6 +123,21 @@ def test_weights_that_change_before_they_are_loaded_are_refused(form: str, tmp_p
     assert derainer_plan(form.format(f"granet@{file}"), {}, dataset).key != plan.key
 
 
+def test_weights_that_change_while_a_factory_reads_them_are_refused(tmp_path: Path) -> None:
+    weights = tmp_path / "gain.txt"
+    weights.write_text("0.5")
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "def build(weights):\n"
+        "    network = nn.Identity()\n"
+        "    network.gain = float(weights.read_text())\n"
+        "    weights.write_text('0.25')\n"
+        "    return network\n"
+    )
+    with pytest.raises(UsageError, match=r"gain\.txt changed under the run"):
+        derainer_plan(f"{tmp_path}/mine.py:build@{weights}", {}, pair_in(tmp_path))
+
+
 def test_restored_images_that_change_are_refused(tmp_path: Path) -> None:
     dataset = pair_in(tmp_path)
     made = tmp_path / "made"
