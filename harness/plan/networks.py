@@ -224,10 +224,12 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
     from tasks.models.segmenter import own_segmenter
 
     source, _, factory = word.rpartition(":")
+    given = {weights: keys.file_sha256(weights)} if weights else {}
     # Called now, once: what it made is what names the predictions.
     built = built_by(source, factory, weights)
+    keys.require_same(given)
     identity = named(f"--model {task}={word}", built.value, built.module, built.files)
-    sha256 = keys.file_sha256(weights) if weights else identity.values
+    sha256 = given[weights] if weights else identity.values
     own = {"own": identity.key(), "weights": sha256}
     return Network(
         name=f"{Path(source).stem}:{factory}",
