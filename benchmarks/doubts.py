@@ -14,7 +14,7 @@ Direct networks make the image anew; residual ones add to their input.
 
 What was measured is kept in a file, so that a stopped run goes on:
 
-    python benchmarks/doubts.py --data shared/data --seeds 8 --keep doubts.jsonl
+    python benchmarks/doubts.py --data DATA --seeds 8 --keep doubts.jsonl
 """
 
 from __future__ import annotations
