@@ -38,6 +38,8 @@ _MACHINERY = frozenset(
 _MANGLED = re.compile(rb"\.___torch_mangle_\d+")
 """Numbers in the names of scripted classes, which count the classes of a process."""
 _BLOCK = re.compile(rb"^(?=class |def )", re.MULTILINE)
+_FINAL = re.compile(rb"^  \w+ : Final\[.*\n?", re.MULTILINE)
+"""Constants of a scripted class, which stand in another order in each process."""
 
 
 class Walk(Protocol):
@@ -131,7 +133,8 @@ def _scripted(torch: Any, value: Any) -> bytes:
             body = archive.read(name)
             if inner.startswith("code/"):
                 # Each class that has a number stands in a file of its own.
-                parts += [hashed(part) for part in _BLOCK.split(_MANGLED.sub(b"", body))]
+                blocks = _BLOCK.split(_MANGLED.sub(b"", body))
+                parts += [hashed(_FINAL.sub(b"", b), *sorted(_FINAL.findall(b))) for b in blocks]
             elif inner.endswith(".pkl"):
                 parts.append(hashed(inner, _MANGLED.sub(b"", body)))
             else:

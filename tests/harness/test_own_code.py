@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import operator
+import os
 import random
 import shutil
 import subprocess
@@ -409,7 +410,9 @@ NETWORKS: dict[str, Callable[[float], Any]] = {
     "a part": lambda v: nn.Sequential(Plain(), nn.LeakyReLU(v)),
     "the output of a derainer": lambda v: Derainer(Plain(), output=_closed(v)),
     "the range of a derainer": lambda v: Derainer(Plain(), range=(0.0, v)),
-    "a scripted network": lambda v: torch.jit.script(nn.Sequential(nn.LeakyReLU(v))),
+    "a scripted network": lambda v: torch.jit.script(
+        nn.Sequential(_weighted(v), nn.LeakyReLU(v), nn.MaxPool2d(3, 1, 1))
+    ),
     "a traced network": lambda v: torch.jit.trace(_weighted(v).eval(), torch.rand(1, 3, 8, 8)),
     "a compiled network": lambda v: torch.compile(_weighted(v)),
     "a graph": lambda v: torch.fx.symbolic_trace(_weighted(v)),
@@ -424,6 +427,24 @@ def test_a_change_in_an_object_is_another_derainer(what: str) -> None:
     assert not one.cannot
     assert one.key() == again.key()
     assert one.key() != other.key()
+
+
+def test_an_object_is_the_same_in_another_process() -> None:
+    script = (
+        "import test_own_code as t\n"
+        "for what, make in t.NETWORKS.items():\n"
+        "    print(what, t.canonical(t.named(what, make(1.0)).key()))\n"
+    )
+    found = []
+    for seed in ("1", "2"):  # of the order of Python's sets
+        here = {"PYTHONPATH": str(Path(__file__).parent), "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-W", "ignore", "-c", script]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, **here}
+        )
+        found.append(done.stdout.splitlines())
+    assert len(found[0]) >= len(NETWORKS)
+    assert found[0] == found[1]
 
 
 def test_what_cannot_be_named_is_computed_anew(
