@@ -46,7 +46,9 @@ _OF_CLASSES = frozenset(
 """Attributes of a class that say nothing about what it does, beside its code."""
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.local)
 """What holds nothing that a result depends on."""
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
+_PLAIN = frozenset(
+    [bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented)]
+)
 
 
 SHORT = 64
@@ -76,8 +78,9 @@ class Walk:
             value: Anything.
             place: Where it stands in what holds it, for `cannot`.
         """
-        if type(value) in _PLAIN:
-            plain = f"{type(value).__name__} {value!r}".encode("utf-8", "surrogatepass")
+        kind = type(value)
+        if kind in _PLAIN or (kind is tuple and _PLAIN.issuperset(map(type, value))):
+            plain = f"{kind.__name__} {value!r}".encode("utf-8", "surrogatepass")
             return plain if len(plain) < SHORT else hashed(plain)
         known = self._known.get(id(value))
         if known is not None:
