@@ -180,7 +180,7 @@ class Worker:
                 fresh.append((unit, self._image(unit).image))
         made: dict[str, Any] = {}
         try:
-            predictions = _predicted(task, [image for _, image in fresh])
+            predictions = _predicted(task, [(str(u.shown), image) for u, image in fresh])
             made = dict(zip((unit.sample for unit, _ in fresh), predictions, strict=True))
         except Exception as error:
             for unit, _ in fresh:
@@ -217,14 +217,16 @@ class Worker:
             unit.finished.predictions.append((key, pack(task.task.pack(prediction))))
 
 
-def _predicted(task: TaskPlan, images: list[NDArrayByte]) -> list[Any]:
-    """A task's predictions; what a user brought draws the same for an image in any order."""
+def _predicted(task: TaskPlan, images: Sequence[tuple[str, NDArrayByte]]) -> list[Any]:
+    """A task's predictions for images behind their digests.
+
+    What a user brought draws the same for an image in any order.
+    """
     if not images or not task.is_own:
-        return task.task.predict(images) if images else []
+        return task.task.predict([image for _, image in images]) if images else []
     found = []
-    for image in images:
-        predict = partial(task.task.predict, [image])
-        found += without_chance(predict, task.draws, keys.pixels_sha256(image))
+    for digest, image in images:
+        found += without_chance(partial(task.task.predict, [image]), task.draws, digest)
     return found
 
 
