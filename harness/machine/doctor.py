@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.machine import about
+from harness.machine.device import cores
 from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
 
@@ -49,8 +50,7 @@ def examine(workspace: Path) -> Iterator[Looked]:
             name, "there" if version else "absent", version or "pip install derain-harness"
         )
     yield _cuda()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Looked("processor", "there", f"{platform.machine()}, {cores} cores for this process")
+    yield Looked("processor", "there", f"{platform.machine()}, {cores()} cores for this process")
     yield from _memory()
     yield _room(workspace)
     for name, use in OPTIONAL.items():

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.plan import keys, origins, recorder
+from harness.plan.own_networks import large_sha256
 from harness.plan.own_walk import Walk
 
 _log = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ def named(
         files: What that function read.
     """
     walk = Walk()
+    hashed = large_sha256(value)  # kept as long as the walk: no other tensor may get their ids
+    walk.tensors.update((id(tensor), digest) for tensor, digest in hashed)
     try:
         values, cannot = walk.digest(value).hex(), tuple(walk.cannot)
     except RecursionError:

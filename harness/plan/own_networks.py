@@ -9,9 +9,14 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.machine.device import cores
+
+LARGE = 1 << 18
+"""Bytes from which a tensor is hashed on a thread of its own."""
 _MACHINERY = frozenset(
     [
         "training",
@@ -75,6 +80,24 @@ def tensor_sha256(value: Any) -> str:
     return made.hexdigest()
 
 
+def large_sha256(value: Any) -> list[tuple[Any, str]]:
+    """The large tensors of a network, or of a derainer's, and their digests, made on all cores."""
+    torch: Any = sys.modules.get("torch")
+    network = getattr(value, "module", value)
+    if torch is None or not isinstance(network, torch.nn.Module):
+        return []
+    held = [t for t in (*network.parameters(), *network.buffers()) if _is_large(torch, t)]
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(zip(held, pool.map(tensor_sha256, held), strict=True))
+
+
+def _is_large(torch: Any, value: Any) -> bool:
+    """Whether a thread for it is worth its while, and its bytes are all that it is."""
+    plain = not isinstance(value, torch.nn.parameter.UninitializedTensorMixin)
+    plain = plain and value.layout is torch.strided and not value.is_quantized
+    return plain and value.numel() * value.element_size() >= LARGE
+
+
 def of_libraries(walk: Walk, value: Any) -> bytes | None:
     """What torch and onnxruntime bring, where they were imported; None = neither does."""
     torch: Any = sys.modules.get("torch")
@@ -110,7 +133,8 @@ def _tensor(walk: Walk, torch: Any, value: Any) -> bytes:
     if plain.is_quantized:
         scales = plain.q_scale(), plain.q_zero_point()
         return hashed("quantised", repr(scales), walk.digest(plain.int_repr()))
-    walk.tensors[id(value)] = made = tensor_sha256(plain)
+    made = walk.tensors.get(id(value)) or tensor_sha256(plain)
+    walk.tensors[id(value)] = made
     return hashed("tensor", made, extra)
 
 
