@@ -1,6 +1,7 @@
 """Rendered scenes as a data set of files: made once, then read like any other.
 
-Below the root lies ``v<VERSION>``, a COCO tree with label maps and depth beside the images::
+Below the root lies ``v<VERSION>-<digest of these sources>``, a COCO tree with label maps and depth
+beside the images::
 
     annotations/instances_<split>.json    images/<split>/000012.png
     labels/<split>/000012.png             depth/<split>/000012.png
@@ -12,13 +13,14 @@ under another name and renamed, and always to the same bytes, so that processes 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -90,7 +92,7 @@ def open_streetsim(
         OSError: If a file cannot be written.
     """
     chosen = split_of(split)
-    tree = root / f"v{VERSION}"
+    tree = root / tree_name()
     file = tree / "annotations" / f"instances_{chosen.folder}.json"
     if not file.is_file():
         _render_all(tree, chosen, file)
@@ -108,6 +110,15 @@ def open_streetsim(
         export_labels=partial(_export, opened, files, tree),
         notes=("streetsim: rendered scenes, not photographs",),
     )
+
+
+@cache
+def tree_name() -> str:
+    """Folder of what these sources render: others have one of their own, and never each other's."""
+    h = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        h.update(f"{file.name} ".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return f"v{VERSION}-{h.hexdigest()[:8]}"
 
 
 def _with_files(tree: Path, split: Split, sample: Sample, said: Mapping[str, str]) -> Sample:

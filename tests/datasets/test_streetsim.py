@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -158,7 +159,7 @@ def test_the_files_hold_what_was_rendered(tmp_path: Path) -> None:
     assert dataset.classes == dict(enumerate(CLASSES))
     for i, sample in enumerate(dataset.samples):
         one = scene(i, "demo")
-        assert sample.path == tmp_path / f"v{VERSION}/images/demo/{i:06d}.png"
+        assert sample.path == tmp_path / f"{files.tree_name()}/images/demo/{i:06d}.png"
         assert np.array_equal(sample.image(), one.image)
         assert np.array_equal(sample.label_map(), one.label_map)
         assert sample.annotations is not None
@@ -195,6 +196,21 @@ def test_a_rendering_that_was_broken_off_goes_on(
     before = len(rendered)
     DATASETS["streetsim"].open(tmp_path, "demo")
     assert len(rendered) == before
+
+
+def test_other_sources_render_into_a_folder_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = files.tree_name()
+    sources = shutil.copytree(Path(files.__file__).parent, tmp_path / "streetsim")
+    monkeypatch.setattr(files, "__file__", str(sources / "files.py"))
+    files.tree_name.cache_clear()
+    assert files.tree_name() == ours
+    with (sources / "ground.py").open("a") as file:
+        file.write("\n# other\n")
+    files.tree_name.cache_clear()
+    assert files.tree_name() != ours
+    files.tree_name.cache_clear()
 
 
 @pytest.mark.usefixtures("few")

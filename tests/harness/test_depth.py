@@ -10,7 +10,7 @@ import pytest
 
 from datasets.image import decode, encode_depth
 from datasets.rain import PhysicalRain, generator
-from datasets.streetsim import VERSION, files
+from datasets.streetsim import files
 from harness.plan import keys
 from harness.plan.data import open_dataset, root_of
 from harness.plan.unit_keys import Entry
@@ -30,7 +30,7 @@ def test_a_copy_is_rained_on_at_its_true_distances(spec: RunSpec, tmp_path: Path
     dataset, rain = open_dataset(spec), PhysicalRain(rate_mm_h=100)
     synthesize(dataset, root_of(spec), Recipe("physical", rain), tmp_path / "copy")
     for sample in dataset.samples:
-        file = tmp_path / "copy" / f"v{VERSION}" / "images" / "demo" / sample.path.name
+        file = tmp_path / "copy" / files.tree_name() / "images" / "demo" / sample.path.name
         made = [
             rain.render(sample.image(), generator(0, rain, sample.id), depth).image
             for depth in (sample.depth_m(), None)
