@@ -14,11 +14,10 @@ import pytest
 from harness import load
 from harness.plan.rows import with_rows
 from reports.results.provenance import Provenance
-from reports.results.record import Record
 from reports.results.results import Results
 from reports.results.written import draws_of, parse, to_json
 from reports.tables.summary import summary
-from tests.reports.made import cost
+from tests.reports.made import cost, record
 
 NAMES = {
     "detection": (
@@ -43,21 +42,15 @@ CONDITIONS = (
 def known(images: int = 100) -> Results:
     """A run of every task, without rows."""
     records = [
-        Record(
-            dataset="coco",
-            split="val",
+        record(
             rain=rain,
             derainer=derainer,
             stage=stage,
-            weights=None,
             task=task,
             model=None if task == "quality" else f"{task}.pt",
             metric=metric,
             value=0.5,
             n=images,
-            ci=None,
-            seen=(),
-            seed=0,
             unit="dB" if "_db" in metric else "score" if metric == "niqe" else "fraction",
         )
         for task, metrics in NAMES.items()

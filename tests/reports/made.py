@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.plan.rows import metric_rows, with_rows
 from reports.results.cell import Condition, Data
-from reports.results.record import Cost
+from reports.results.record import Cost, Record
 from reports.results.results import Results
 from tasks import quality
 from tasks.rows import QUALITY as OF_IMAGES
@@ -27,3 +27,9 @@ def cost(rain: str, derainer: str, seconds: float, **changes: Any) -> Cost:
     """What deraining took."""
     made = Cost(Condition(COCO, rain, 0, derainer), 100, seconds, 2, "cpu", 0, None)
     return replace(made, **changes)
+
+
+def record(**given: Any) -> Record:
+    """A number of `COCO`, of the first seed, before its interval is known."""
+    plain = {"dataset": COCO.name, "split": COCO.split, "stage": None, "weights": None}
+    return Record(**{**plain, "model": None, "ci": None, "seen": (), "seed": 0, **given})

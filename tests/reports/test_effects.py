@@ -12,7 +12,6 @@ from reports.pages.runs import board
 from reports.plots.plots import plots
 from reports.results.effects import effects, holm, two_sided
 from reports.results.provenance import Provenance
-from reports.results.record import Record
 from reports.results.results import ByImage, Results
 from reports.results.robustness import with_robustness
 from reports.tables.answers import answers
@@ -21,7 +20,7 @@ from reports.tables.summary import summary
 from tasks import quality
 from tasks.rows import QUALITY as OF_IMAGES
 from tasks.rows import TASKS
-from tests.reports.made import cost, rowed
+from tests.reports.made import cost, record, rowed
 
 
 def study(
@@ -38,21 +37,14 @@ def study(
     task = "quality" if unit == "dB" else "detection"
     for (rain, name), value in values.items():
         derainer, stage = ("granet", "mask") if name == "granet/mask" else (name, None)
-        one = Record(
-            dataset="coco",
-            split="val",
+        one = record(
             rain=rain,
             derainer=derainer,
             stage=stage,
-            weights=None,
             task=task,
-            model=None,
             metric=metric,
             value=value,
             n=groups,
-            ci=None,
-            seen=(),
-            seed=0,
             unit=unit,
         )
         records.append(one)

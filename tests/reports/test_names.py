@@ -18,7 +18,6 @@ from reports.pages.runs import board
 from reports.plots.plots import plots
 from reports.results.effects import effects
 from reports.results.provenance import Provenance
-from reports.results.record import Record
 from reports.results.results import ByImage, Results
 from reports.results.written import arrays_of, draws_of, parse, to_json
 from reports.tables import classes
@@ -29,7 +28,7 @@ from reports.tables.markdown import markdown
 from reports.tables.summary import summary
 from reports.tables.table6 import table6
 from reports.tables.text import cell, plain
-from tests.reports.made import cost, rowed
+from tests.reports.made import cost, record, rowed
 
 NAMES = ("lab/net", "lab/mask", "a|b", "back\\slash|", "ünï 雨", " spaced  name ")
 CLASS = "car/van|truck"
@@ -52,21 +51,15 @@ def run_of(*conditions: tuple[str, str | None]) -> Results:
         [*places, *(("heavy", *condition) for condition in conditions)]
     ):
         for (task, metric), value in METRICS.items():
-            one = Record(
-                dataset="coco",
-                split="val",
+            one = record(
                 rain=rain,
                 derainer=derainer,
                 stage=stage,
-                weights=None,
                 task=task,
                 model=None if task == "quality" else "yolov8n",
                 metric=metric,
                 value=value * (1 + place / 20),
                 n=100,
-                ci=None,
-                seen=(),
-                seed=0,
                 unit="dB" if task == "quality" else "fraction",
             )
             records.append(one)
