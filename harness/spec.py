@@ -29,6 +29,13 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _networks(value: Any) -> Any:
+    """Words of networks by task."""
+    return (
+        {task: _tuple(words) for task, words in value.items()} if isinstance(value, dict) else value
+    )
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(min_length=1)]
 
 
@@ -77,10 +84,10 @@ class RunSpec(BaseModel):
         default=("detection",),
         description="tasks: detection, instance, semantic (list tasks), or none for quality alone",
     )
-    model: dict[str, str] = Field(
+    model: Annotated[dict[str, Words], BeforeValidator(_networks)] = Field(
         default_factory=dict,
         description="network of a task: TASK=FILE, TASK=NAME@FILE with a name of list models, or "
-        "for semantic FILE.py:FACTORY[@WEIGHTS]",
+        "for semantic FILE.py:FACTORY[@WEIGHTS]; repeated for several networks of a task",
     )
     model_dir: str | None = Field(
         default=None, description="folder in which networks are found by name"
@@ -165,7 +172,9 @@ class RunSpec(BaseModel):
             words["data_root"] = _last(self.data_root)
         if self.pair is not None and Path(self.pair).is_absolute():
             words["pair"] = _last(self.pair)
-        words["model"] = {task: _bare(word) for task, word in self.model.items()}
+        words["model"] = {
+            task: _one_or_all(map(_bare, named)) for task, named in self.model.items()
+        }
         words["derainer"] = [_bare(word) for word in self.derainer]
         return words
 
@@ -176,6 +185,12 @@ _FOLDERS = re.compile(r"(?<![^:@+])[^:@+]*[/\\](?=[^/\\])")
 
 def _bare(word: str) -> str:
     return _FOLDERS.sub("", word.rstrip("/\\"))
+
+
+def _one_or_all(words: Iterable[str]) -> str | list[str]:
+    """One word as itself, as version 0.1 wrote it."""
+    found = list(words)
+    return found[0] if len(found) == 1 else found
 
 
 def _last(path: str) -> str:

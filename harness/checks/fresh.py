@@ -130,7 +130,10 @@ def _held_of(
             continue
         wanted = {f"{QUALITY} {metric}": key for metric, key in unit.quality().items()}
         tasks = plan.tasks if condition.is_shown else ()
-        wanted |= {f"evidence of {task.name}": unit.evidence(task, digest) for task in tasks}
+        wanted |= {
+            f"evidence of {task.name} by {task.model}": unit.evidence(task, digest)
+            for task in tasks
+        }
         here = (unit.entry.sample.id, condition.rain, condition.derainer.name)
         found[_Place(*here, IMAGE)] = digest
         keys |= {_Place(*here, what): key for what, key in wanted.items()}

@@ -52,11 +52,19 @@ class CellVerdict:
     """95 % percentile interval of new − old over the same resampled images."""
     needed: int | None = None
     """Images with which an inconclusive difference of this size would be decided."""
+    network: str | None = None
+    """The task network's name where the task has several."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The number's place."""
+        network = () if self.network is None else (self.network,)
+        return self.rain, self.derainer, self.task, *network, self.metric
 
     @property
     def cell(self) -> str:
-        """The number in words."""
-        return "|".join((self.rain, self.derainer, self.task, self.metric))
+        """The number's place on a line."""
+        return "|".join(self.words)
 
     @property
     def difference(self) -> float | None:
@@ -88,12 +96,12 @@ def compare(
     if unknown:
         raise UsageError(f"--guard {min(unknown)}: the old run has no such number")
     called = _called(old, new)
-    theirs = {_place(r, called): r for r in new.records}
+    theirs = {_place(new, r, called): r for r in new.records}
     found = []
     for record in old.records:
         if record.metric in wanted and record.value is not None:
             margin = (tolerances or {}).get(record.metric, TOLERANCE[record.unit])
-            found.append(_judged(old, new, record, theirs.get(_place(record)), margin))
+            found.append(_judged(old, new, record, theirs.get(_place(old, record)), margin))
     if not found:
         raise UsageError("the old run has no number that is judged: name some with --guard")
     return found
@@ -147,9 +155,13 @@ def outcome(found: Sequence[CellVerdict], required: Required | None = None) -> O
 def _judged(
     old: Results, new: Results, before: Record, after: Record | None, margin: float
 ) -> CellVerdict:
-    place, unit = _place(before), before.unit
+    rain, derainer, task, metric, network = _place(old, before)
+    place = rain, derainer, task, metric
+    unit = before.unit
     if after is None or after.value is None:
-        return CellVerdict(*place, "missing", unit, margin, before.value, None, None)
+        return CellVerdict(
+            *place, "missing", unit, margin, before.value, None, None, network=network
+        )
     assert before.value is not None
     a, b = old.draws.get(before.cell), new.draws.get(after.cell)
     groups = old.groups(before.n)
@@ -159,7 +171,9 @@ def _judged(
     sign = 1 if old.metrics[before.metric].higher_is_better else -1
     signed = None if ci is None else (min(sign * e for e in ci), max(sign * e for e in ci))
     verdict, needed = judge(sign * (after.value - before.value), signed, margin, before.n)
-    return CellVerdict(*place, verdict, unit, margin, before.value, after.value, ci, needed)
+    return CellVerdict(
+        *place, verdict, unit, margin, before.value, after.value, ci, needed, network
+    )
 
 
 def _called(old: Results, new: Results) -> dict[str, str]:
@@ -174,10 +188,15 @@ def _called(old: Results, new: Results) -> dict[str, str]:
     return {}
 
 
-def _place(record: Record, called: Mapping[str, str] | None = None) -> tuple[str, str, str, str]:
-    """Rain, derainer, task and metric: a number's place in both runs, whatever the weights."""
+def _place(
+    of: Results, record: Record, called: Mapping[str, str] | None = None
+) -> tuple[str, str, str, str, str | None]:
+    """A number's place in both runs, whatever the weights: rain, derainer, task, metric, network.
+
+    The network is left out where the run has no other for the task: its file may be renamed.
+    """
     method = (called or {}).get(record.method, record.method)
-    return record.rain, method, record.task, record.metric
+    return record.rain, method, record.task, record.metric, of.network_of(record)
 
 
 def _require_same(old: Results, new: Results) -> None:

@@ -18,7 +18,7 @@ from harness.spec import UsageError
 from reports.folder import RESULTS
 from reports.results.results import QUALITY, Results
 from reports.results.written import parse
-from reports.tables.by_image import by_image_csv
+from reports.tables.by_image import by_image_csv, column
 from reports.tables.csv import inert
 from tasks import rows as tasks
 from tasks.rows import TASKS
@@ -108,8 +108,8 @@ def _read(folder: Path) -> tuple[Results, list[Row]]:
 def _compared(rows: list[Row], theirs: Results, found: Results) -> list[Check]:
     """What the folder's lines and the new numbers have to do with each other."""
     methods, ours = _methods(theirs), _methods(found)
-    cells = [(cell.task, cell.metric) for cell in found.by_image.values]
-    bounds = {f"{task}/{metric}": BOUND[task] for task, metric in cells}
+    cells = [(cell.judge, cell.metric) for cell in found.by_image.values]
+    bounds = {column(found, judge, metric): BOUND[judge.task] for judge, metric in cells}
     again = {
         (r["image"], r["rain"], ours.get(r["derainer"], r["derainer"])): r
         for r in csv.DictReader(by_image_csv(found).splitlines())

@@ -69,7 +69,10 @@ def fields_of(arguments: argparse.Namespace, without: Collection[str] = ()) -> d
         wrong = next((task for task, _, file in pairs if not file), None)
         if wrong is not None:
             raise UsageError(f"--model {wrong}: expected TASK=FILE, e.g. detection=yolov8n.pt")
-        fields["model"] = {task: file for task, _, file in pairs}
+        networks: dict[str, list[str]] = {}
+        for task, _, word in pairs:
+            networks.setdefault(task, []).append(word)
+        fields["model"] = {task: tuple(dict.fromkeys(words)) for task, words in networks.items()}
     return fields
 
 

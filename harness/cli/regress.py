@@ -189,7 +189,7 @@ def _folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
     if arguments.junit is not None:
         cases = [
             Case(
-                ".".join((v.rain, v.derainer, v.task)),
+                ".".join(v.words[:-1]),
                 v.metric,
                 _status(v.verdict, required),
                 f"{v.verdict}: {v.old} to {v.new}, interval of the difference {v.interval}",
@@ -220,7 +220,7 @@ def _show_verdicts(found: Sequence[CellVerdict]) -> None:
     """A row per number of either folder."""
     rows = [
         [
-            " | ".join((v.rain, v.derainer, v.task, v.metric)),
+            " | ".join(v.words),
             *("–" if value is None else f"{value:.4f}" for value in (v.old, v.new)),
             "–" if v.difference is None else f"{v.difference:+.4f}",
             _span(v.interval, 4),

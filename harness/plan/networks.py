@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,8 +75,32 @@ class Network:
     """What names a user's code."""
 
 
-def network_of(task: str, spec: RunSpec) -> Network:
-    """The network of a task.
+def networks_of(task: str, spec: RunSpec) -> list[Network]:
+    """The networks of a task, each under a name of its own.
+
+    Raises:
+        UsageError: As `network_of`, and where two words mean one network.
+    """
+    default = OF_DATASET.get((spec.dataset or "", task), DEFAULTS.get(task, ""))
+    words = spec.model.get(task, (default,))
+    found = [network_of(task, word, spec) for word in words]
+    names = Counter(network.name for network in found)
+    # Trainings leave files of one name in many folders: best.pt.
+    found = [
+        network
+        if names[network.name] == 1
+        else replace(network, name=f"{network.name}@{network.sha256[:8]}")
+        for network in found
+    ]
+    names = Counter(network.name for network in found)
+    twice = next((name for name in names if names[name] > 1), None)
+    if twice is not None:
+        raise UsageError(f"--model {task}: {twice} is named twice: leave one out")
+    return found
+
+
+def network_of(task: str, word: str, spec: RunSpec) -> Network:
+    """The network that a word names for a task.
 
     Words are a bundled network's name, a file (its suffix tells the family), ``NAME@FILE`` with a
     family's name, the name of an ultralytics checkpoint in ``--model-dir``, or
@@ -84,8 +109,6 @@ def network_of(task: str, spec: RunSpec) -> Network:
     Raises:
         UsageError: If there is none such, or it cannot run here.
     """
-    default = OF_DATASET.get((spec.dataset or "", task), DEFAULTS.get(task, ""))
-    word = spec.model.get(task, default)
     if not word:
         raise UsageError(f"--task {task} needs a network: give --model {task}=FILE or NAME@FILE")
     if (task, word) in BUNDLED:

@@ -14,7 +14,7 @@ from harness.plan import keys
 from harness.plan.data import dataset_row, kind_of, open_dataset
 from harness.plan.derainers import DerainerPlan, derainer_plan, stage_plan
 from harness.plan.manifest import manifest_of
-from harness.plan.networks import TaskPlan, network_of, task_plan
+from harness.plan.networks import TaskPlan, networks_of, task_plan
 from harness.plan.rains import rains_of
 from harness.plan.stages import made_by
 from harness.spec import RunSpec, UsageError, known
@@ -49,6 +49,7 @@ class Plan:
     rains: dict[str, Rain]
     conditions: tuple[ConditionPlan, ...]
     tasks: tuple[TaskPlan, ...]
+    """One for each network of a task, those of one task beside each other."""
     metrics: tuple[str, ...]
     placement: Placement
 
@@ -95,7 +96,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
         raise UsageError(str(error)) from error
     for task in spec.model:
         known(task, TASKS, "task in --model")
-    networks = {t: network_of(t, spec) for t in dict.fromkeys(spec.task) if t != "none"}
+    asked = [t for t in dict.fromkeys(spec.task) if t != "none"]
+    networks = [(t, network) for t in asked for network in networks_of(t, spec)]
     dataset = open_dataset(spec)
     if "given" in named and any(s.rainy_path is None for s in dataset.samples):
         choose = ", choose them with --where" if dataset.unclean else ""
@@ -106,7 +108,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
             "photographs of real rain have no clean image: give --rain given alone, or leave them "
             "out with --where"
         )
-    tasks = tuple(task_plan(t, network, dataset, placed.device) for t, network in networks.items())
+    tasks = tuple(task_plan(t, network, dataset, placed.device) for t, network in networks)
     conditions = _conditions(spec, own, dataset, tuple(named))
     for condition in conditions:
         _require_its_rain(condition, rains, spec.seed)

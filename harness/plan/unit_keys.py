@@ -110,7 +110,7 @@ class Keyring:
         self,
         stage: str,
         fixed: Callable[[], dict[str, Any]],
-        about: str = "",
+        *of: str,
         **varying: str | None,
     ) -> str:
         """As `keys.key`.
@@ -118,10 +118,10 @@ class Keyring:
         Args:
             stage: The stage.
             fixed: Makes the parts that are the same for all units.
-            about: Tells those of one stage apart: a metric, a task.
+            of: Tells those of one stage apart: a metric, a task and its network.
             varying: The other parts.
         """
-        name = (stage, about, *varying)
+        name = (stage, *of, "", *varying)
         if name not in self._patterns:
             self._patterns[name] = keys.Pattern(stage, varying, **fixed())
         return self._patterns[name].key(**varying)
@@ -198,6 +198,7 @@ class UnitKeys:
                 **made_by("prediction"),
             },
             task.name,
+            task.model,
             shown=shown,
         )
 
@@ -212,6 +213,7 @@ class UnitKeys:
                 **keys.named(TASKS[task.name].origin),
             },
             task.name,
+            task.model,
             prediction=self.prediction(task, shown),
             labels=self.entry.labels,
         )

@@ -105,8 +105,7 @@ def run(
         plan = replace(plan, placement=replace(plan.placement, workers=executor.workers))
         results = reduced(plan, entries, failures, ledger, started, said)
         if spec.images:
-            tasks = tuple(task.name for task in plan.tasks)
-            chosen, failed = exemplary(results, tasks), len(failures)
+            chosen, failed = exemplary(results), len(failures)
             _complete(session, entries, failures, frozenset(chosen))
             if len(failures) > failed:
                 results = reduced(plan, entries, failures, ledger, started, said)

@@ -35,15 +35,21 @@ def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: 
         folder_names(names) for names in ([c.rain for c in shown], [c.derainer.name for c in shown])
     )
     for condition in shown:
-        folder = out / "predictions" / rains[condition.rain] / derainers[condition.derainer.name]
+        place = out / "predictions" / rains[condition.rain] / derainers[condition.derainer.name]
         store = Predictions(ledger.workspace, cell(plan, condition))
         with contextlib.closing(store):
             for task in plan.tasks:
-                row = TASKS[task.name]
+                row, folder = TASKS[task.name], _folder(plan, task, place)
                 row.write(folder, _predictions(plan, condition, task, entries, ledger, store))
                 if plan.dataset.name == "bdd100k" and row.frames is not None:
                     rows = _predictions(plan, condition, task, entries, ledger, store)
                     write_frames(folder / row.frames, rows, plan.dataset.categories)
+
+
+def _folder(plan: Plan, task: TaskPlan, place: Path) -> Path:
+    """Where a task's files go: into a folder of the network's where it has several."""
+    names = [other.model for other in plan.tasks if other.name == task.name]
+    return place / folder_names(names)[task.model] if len(names) > 1 else place
 
 
 def _predictions(

@@ -76,7 +76,7 @@ def union(
             results.provenance, accelerator=made_by.accelerator, processor=made_by.processor
         )
         results = replace(results, provenance=computed_on)
-        chosen = exemplary(results, tuple(task.name for task in plan.tasks))
+        chosen = exemplary(results)
         return replace(results, gallery=gallery(plan, ledger, entries, chosen))
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from harness.ledger.ledger import Ledger
 from harness.plan.plan import Plan
 from harness.plan.unit_keys import Entry, Keyring
+from reports.results.cell import Judge
 from reports.results.gallery import GalleryItem
-from reports.results.results import QUALITY, Results
+from reports.results.results import Results
 
 ENDS = 2
 """Images from either end."""
@@ -19,7 +20,7 @@ SOME = 4
 """Images that are shown where there is nothing to choose them by."""
 
 
-def exemplary(results: Results, tasks: tuple[str, ...]) -> dict[str, str]:
+def exemplary(results: Results) -> dict[str, str]:
     """Ids of the images to show, and why each of them, in words.
 
     An image's gain is its score after deraining less its rainy score, averaged over derainers and
@@ -28,11 +29,10 @@ def exemplary(results: Results, tasks: tuple[str, ...]) -> dict[str, str]:
 
     Args:
         results: The run, with its numbers of single images.
-        tasks: In the order of the run.
     """
     by_image = results.by_image
-    for task in (*tasks, QUALITY):
-        gains, what = _gains(results, task)
+    for judge in results.judges:
+        gains, what = _gains(results, judge)
         defined = np.flatnonzero(np.isfinite(gains))
         if not defined.size:
             continue
@@ -47,9 +47,9 @@ def exemplary(results: Results, tasks: tuple[str, ...]) -> dict[str, str]:
     return dict.fromkeys(by_image.samples[:SOME], "one of the first")
 
 
-def _gains(results: Results, task: str) -> tuple[NDArray[np.float64], str]:
+def _gains(results: Results, judge: Judge) -> tuple[NDArray[np.float64], str]:
     """Each image's gain, NaN where there is none, and what changes what."""
-    metric = results.image_metric(task)
+    metric = results.image_metric(judge.task)
     if metric is None:
         return np.zeros(0), ""
     row = results.metrics[metric]
@@ -57,7 +57,7 @@ def _gains(results: Results, task: str) -> tuple[NDArray[np.float64], str]:
     shown = {
         cell.condition: sign * values
         for cell, values in results.by_image.values.items()
-        if (cell.task, cell.metric) == (task, metric)
+        if (cell.judge, cell.metric) == (judge, metric)
     }
     wet = {c: v for c, v in shown.items() if not c.is_dry}
     derained = [v - shown[c.rainy] for c, v in wet.items() if c.is_restored and c.rainy in shown]

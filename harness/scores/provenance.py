@@ -28,7 +28,10 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
         data_notes=tuple(plan.dataset.notes),
         weights=tuple(sorted({c.derainer.said for c in plan.conditions if c.derainer.said})),
         code={c.derainer.name: _code(c.derainer) for c in plan.conditions},
-        models={t.name: t.model_sha256 for t in plan.tasks},
+        models={
+            task.name: "+".join(sorted(t.model_sha256 for t in plan.tasks if t.name == task.name))
+            for task in plan.tasks
+        },
         rains={name: digest(rain) for name, rain in plan.rains.items()},
         metric_versions={
             **{m: quality.version(m) for m in plan.metrics},

@@ -232,7 +232,7 @@ def _validation(job: _Job, file: Path, spec: RunSpec, workspace: Path) -> dict[s
         rain=("none",),
         derainer=("identity",),
         task=tuple(job.models),
-        model={task: f"{model}@{file}" for task, model in job.models.items()},
+        model={task: (f"{model}@{file}",) for task, model in job.models.items()},
         quality=("none",),
         workspace=str(workspace),
     )

@@ -23,17 +23,21 @@ Box = tuple[float, float, float, float, float, str]
 
 @dataclass(frozen=True)
 class Seen:
-    """What task networks saw in one image."""
+    """What task networks saw in one image: of each task the first."""
 
+    tasks: frozenset[str] = frozenset()
     boxes: tuple[Box, ...] = ()
     colours: Mapping[str, NDArrayByte] = field(default_factory=dict)
     """Label of every pixel, by task."""
 
     def also(self, task: TaskPlan, prediction: Any) -> Seen:
         """With what one more task's network saw."""
+        if task.name in self.tasks:
+            return self
         boxes, colours = task.task.boxes(prediction), task.task.colours(prediction)
         more = {} if colours is None else {task.name: colours}
-        return Seen(tuple(boxes) or self.boxes, {**self.colours, **more})
+        seen = self.tasks | {task.name}
+        return Seen(seen, tuple(boxes) or self.boxes, {**self.colours, **more})
 
 
 def picture(scene: Scene, image: NDArrayByte, seen: Seen) -> bytes:

@@ -57,6 +57,7 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
         ],
         gallery=[(s, why, [p for p in pictures if p["sample"] == s]) for s, why in samples.items()],
         sides=_sides(results),
+        drawn=_drawn(results),
         has_boxes=any(p["boxes"] for p in pictures),
         has_truth=any(p["truth"] for p in pictures),
         views=list(dict.fromkeys(view for p in pictures for view, _ in p["views"])),
@@ -94,11 +95,19 @@ def _pictures(results: Results) -> list[dict[str, Any]]:
     return made
 
 
+def _drawn(results: Results) -> list[str]:
+    """The networks whose findings the pictures show, where some task has others too."""
+    if len(results.lines) == 1:
+        return []
+    first = {judge.task: judge for judge in reversed(results.judges)}
+    return [plain(judge.network) for judge in first.values() if judge.network is not None]
+
+
 def _sides(results: Results) -> list[str]:
     """Which pictures are set against each other first: rainy, and the best of the first task."""
     found = effects(results)
-    for task in results.tasks:
-        mine = [e for e in found if e.task == task]
+    for judge in results.judges:
+        mine = [e for e in found if e.judge == judge]
         if mine:
             best = max(
                 mine, key=lambda e: e.difference if e.row.higher_is_better else -e.difference
@@ -149,7 +158,9 @@ def command(spec: Mapping[str, Any]) -> str:
     for field, value in spec.items():
         flag = "--" + field.replace("_", "-")
         if field == "model":
-            words += [w for task, file in value.items() for w in (flag, f"{task}={file}")]
+            for task, files in value.items():
+                named = [files] if isinstance(files, str) else files
+                words += [w for file in named for w in (flag, f"{task}={file}")]
         elif isinstance(value, list | tuple):
             words += [flag, ",".join(map(str, value))] if value else []
         elif isinstance(value, bool):

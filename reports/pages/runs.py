@@ -61,12 +61,12 @@ def board(runs: Sequence[Results]) -> Table:
     rows: dict[tuple[Any, ...], tuple[Any, _Row]] = {}
     order = list(dict.fromkeys(task for run in runs for task in run.tasks))
     for run in runs:
-        judged = {(e.condition, e.task): e for e in effects(run)}
+        judged = {(e.condition, e.judge): e for e in effects(run)}
         wanted = {task: run.primary(task) for task in run.tasks}
         for record in run.records:
             if record.metric != wanted.get(record.task) or record.stage is not None:
                 continue
-            effect = judged.get((record.condition, record.task))
+            effect = judged.get((record.condition, record.judge))
             row = _row(run, record, effect, marked)
             rows.setdefault((*_name(run), record.cell), (_rank(run, record, order), row))
     ranked = [row for _, row in sorted(rows.values(), key=lambda pair: pair[0])]
@@ -167,7 +167,7 @@ def comparison(first: Results, second: Results) -> Table:
         rows.append(
             [
                 *words(a.condition),
-                a.task,
+                plain(first.called(a.judge)),
                 row.heading,
                 written(first, a, marked),
                 written(second, b, marked),
@@ -203,7 +203,7 @@ def differences(first: Results, second: Results) -> list[str]:
         a, b = first.spec.get(field), second.spec.get(field)
         if a != b:
             said.append(f"{field}: {_word(a)} in the first, {_word(b)} in the second.")
-    cells = [{_place(r) for r in run.records} for run in (first, second)]
+    cells = [{_place(run, r) for r in run.records} for run in (first, second)]
     alone = [len(cells[0] - cells[1]), len(cells[1] - cells[0])]
     if any(alone):
         said.append(f"{alone[0]} numbers stand in the first run alone, {alone[1]} in the second.")
@@ -217,9 +217,10 @@ def _word(value: Any) -> str:
 
 
 def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
-    theirs = {_place(r): r for r in second.records}
+    theirs = {_place(second, r): r for r in second.records}
     wanted = {task: first.primary(task) for task in first.tasks}
-    pairs = [(r, theirs[_place(r)]) for r in first.records if _place(r) in theirs]
+    ours = [(r, _place(first, r)) for r in first.records]
+    pairs = [(r, theirs[place]) for r, place in ours if place in theirs]
     return [
         (a, b)
         for a, b in pairs
@@ -227,9 +228,10 @@ def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
     ]
 
 
-def _place(record: Record) -> tuple[str, str, str, str]:
-    """What a number is of, whatever the data, the seed and the network."""
-    return record.rain, record.condition.name, record.task, record.metric
+def _place(of: Results, record: Record) -> tuple[str, str, str, str, str | None]:
+    """What a number is of, whatever the data, the seed and, where it has no rival, the network."""
+    network = of.network_of(record)
+    return record.rain, record.condition.name, record.task, record.metric, network
 
 
 def _same_sets(first: Results, second: Results) -> bool:

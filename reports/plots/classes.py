@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.plots.figure import Plot, legend_below, panels, short, style
+from reports.results.cell import Judge
 from reports.results.conditions import derainers, floors
 from reports.tables.csv import csv_text
+from reports.tables.text import plain
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -16,17 +18,17 @@ MOST = 20
 """Classes in a plot: those that change most."""
 
 
-def change(results: Results, task: str) -> Plot | None:
+def change(results: Results, judge: Judge) -> Plot | None:
     """What each derainer changes of each class, a panel per rain."""
     pairs = [
         (record, floor.value)
         for record in results.records
-        if record.task == task
+        if record.judge == judge
         and results.metrics[record.metric].by == "class"
         and not record.condition.is_dry
         and not record.condition.is_input
         and record.value is not None
-        and (floor := results.at(record.condition.rainy, task, record.metric)) is not None
+        and (floor := results.at(record.condition.rainy, judge, record.metric)) is not None
         and floor.value is not None
     ]
     largest: dict[str, float] = {}
@@ -37,10 +39,12 @@ def change(results: Results, task: str) -> Plot | None:
     names = sorted(sorted(largest, key=lambda m: (-largest[m], m))[:MOST])
     if len(names) < 2:
         return None
-    return _draw(results, task, names, pairs)
+    return _draw(results, judge, names, pairs)
 
 
-def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Record, float]]) -> Plot:
+def _draw(
+    results: Results, judge: Judge, names: list[str], pairs: list[tuple[Record, float]]
+) -> Plot:
     of = {r.condition.rainy for r, _ in pairs}
     wet = [rainy for rainy in floors(results) if rainy in of]
     order = derainers(results)
@@ -65,8 +69,13 @@ def _draw(results: Results, task: str, names: list[str], pairs: list[tuple[Recor
     shown = [short(results.metrics[name].label) for name in names]
     drawn[0].set_yticks(range(len(names)), shown)
     drawn[0].invert_yaxis()
+    task = plain(results.called(judge))
     alt = f"Change of {len(names)} classes' score by deraining, {task}, the largest changes"
-    records = [r for r in results.records if r.task == task and r.metric in names]
+    records = [r for r in results.records if r.judge == judge and r.metric in names]
     return Plot(
-        f"classes-{task}", f"Change by class, {task}", figure, alt, csv_text(results, records)
+        f"classes-{results.slug(judge)}",
+        f"Change by class, {task}",
+        figure,
+        alt,
+        csv_text(results, records),
     )

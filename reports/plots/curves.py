@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.plots.figure import Plot, legend_below, panels, short, style
-from reports.results.cell import Condition
+from reports.results.cell import Condition, Judge
 from reports.results.conditions import conditions, derainers, floors
 from reports.tables.csv import inert
-from reports.tables.text import condition_name, label
+from reports.tables.text import condition_name, label, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,12 +23,12 @@ EVERY = 20
 """Points between the marks of a line, which tell lines apart in print."""
 
 
-def curves(results: Results, task: str) -> Plot | None:
+def curves(results: Results, judge: Judge) -> Plot | None:
     """A panel per rain: clean, rainy and every derainer."""
     mine = {
         cell.condition: curve
         for cell, curve in results.curves.items()
-        if cell.task == task and np.isfinite(curve).all()
+        if cell.judge == judge and np.isfinite(curve).all()
     }
     wet = [rainy for rainy in floors(results) if rainy in mine]
     if not wet:
@@ -53,10 +53,10 @@ def curves(results: Results, task: str) -> Plot | None:
         panel.set_ylabel("precision")
         panel.grid(alpha=0.3)
     legend_below(figure)
-    alt = (
-        f"Precision by recall of {results.tasks[task].found}, IoU 0.5, one ranking over all classes"
-    )
-    return Plot(f"precision-{task}", f"Precision by recall, {task}", figure, alt, _csv(mine))
+    found = results.tasks[judge.task].found
+    alt = f"Precision by recall of {found}, IoU 0.5, one ranking over all classes"
+    heading = f"Precision by recall, {plain(results.called(judge))}"
+    return Plot(f"precision-{results.slug(judge)}", heading, figure, alt, _csv(mine))
 
 
 def _csv(mine: dict[Condition, NDArray[np.float32]]) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.plots.figure import Plot, panels, short, style
-from reports.results.cell import Condition
+from reports.results.cell import Condition, Judge
 from reports.results.conditions import conditions, derainers
 from reports.tables.csv import inert
+from reports.tables.text import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
 FEWEST_FOR_A_BOX = 5
 
 
-def gains(results: Results, task: str) -> Plot | None:
+def gains(results: Results, judge: Judge) -> Plot | None:
     """Derained − rainy of every image: a panel per rain, a box per derainer.
 
     Boxes reach from the lower to the upper quartile, whiskers to the 5th and 95th percentile.
     """
-    metric = results.image_metric(task)
+    metric = results.image_metric(judge.task)
     values = {
         cell.condition: scores
         for cell, scores in results.by_image.values.items()
-        if (cell.task, cell.metric) == (task, metric)
+        if (cell.judge, cell.metric) == (judge, metric)
     }
     found: dict[Condition, NDArray[np.float64]] = {}
     for condition in conditions(results):
@@ -69,9 +70,14 @@ def gains(results: Results, task: str) -> Plot | None:
         panel.set_title(short(rainy.rain), fontsize=10)
         panel.set_xlabel(f"{title}, derained − rainy, per image")
         panel.grid(axis="x", alpha=0.3)
+    task = plain(results.called(judge))
     alt = f"Box plots of each image's change of {title} by deraining, by derainer"
     return Plot(
-        f"images-{task}", f"Change of single images, {task}", figure, alt, _csv(found, metric)
+        f"images-{results.slug(judge)}",
+        f"Change of single images, {task}",
+        figure,
+        alt,
+        _csv(found, metric),
     )
 
 

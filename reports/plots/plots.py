@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reports.plots.figure import Plot
 from reports.plots.scores import scores
+from reports.results.cell import Judge
 from reports.results.sweeps import sweeps as sweeps_of
 from reports.tables.csv import csv_text
 from reports.tables.text import plain
@@ -22,35 +23,37 @@ def plots(results: Results) -> list[Plot]:
 
     with mpl.rc_context({"text.parse_math": False}):  # names are text, whatever they hold
         return [
-            plot for task in results.tasks for plot in _of_task(results, task) if plot is not None
+            plot for judge in results.judges for plot in _of(results, judge) if plot is not None
         ]
 
 
-def _of_task(results: Results, task: str) -> Iterator[Plot | None]:
+def _of(results: Results, judge: Judge) -> Iterator[Plot | None]:
     """What was regained, scores, sweeps, single images, curves, classes, one against another."""
     from reports.plots import classes, curves, gains, regained, scatter, sweeps
 
-    names = [m for t, m in results.columns if t == task]
+    names = [m for t, m in results.columns if t == judge.task]
     if not names:
         return
-    held = [r for r in results.records if r.task == task and r.metric in names]
+    held = [r for r in results.records if r.judge == judge and r.metric in names]
     titles = ", ".join(results.metrics[m].heading for m in names)
-    yield regained.regained(results, task)
-    figure = scores(results, task)
+    task = plain(results.called(judge))
+    yield regained.regained(results, judge)
+    figure = scores(results, judge)
     if figure is not None:
         alt = f"{titles} of {len(results.conditions)} conditions, the numbers of the table"
-        yield Plot(task, f"Scores, {task}", figure, alt, csv_text(results, held))
+        yield Plot(results.slug(judge), f"Scores, {task}", figure, alt, csv_text(results, held))
     for sweep in sweeps_of(results):
-        figure = sweeps.draw(results, sweep, task)
+        figure = sweeps.draw(results, sweep, judge)
         if figure is not None:
-            name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}-{task}")
+            name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}")
+            name = f"{name}-{results.slug(judge)}"
             by = f"by {plain(sweep.parameter)} of {plain(sweep.rain)}"
             inputs = set(sweep.inputs.values())
             numbers = csv_text(
                 results, [r for r in held if r.condition.is_dry or r.condition.rainy in inputs]
             )
             yield Plot(name, f"Scores {by}, {task}", figure, f"{titles} {by}", numbers)
-    yield gains.gains(results, task)
-    yield curves.curves(results, task)
-    yield classes.change(results, task)
-    yield from scatter.scatters(results, task)
+    yield gains.gains(results, judge)
+    yield curves.curves(results, judge)
+    yield classes.change(results, judge)
+    yield from scatter.scatters(results, judge)

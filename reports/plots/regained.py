@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.plots.figure import Plot, legend_below, panels, short, style
-from reports.results.cell import Condition
+from reports.results.cell import Condition, Judge
 from reports.results.conditions import derainers
 from reports.results.effects import Effect, effects
 from reports.tables.csv import inert
-from reports.tables.text import signed
+from reports.tables.text import plain, signed
 
 if TYPE_CHECKING:
     from reports.results.results import Results
 
 
-def regained(results: Results, task: str) -> Plot | None:
+def regained(results: Results, judge: Judge) -> Plot | None:
     """A panel per rain, a row per derainer; a hollow mark where no difference was shown.
 
     The dashed line is all that the rain cost: a derainer that reaches it gives the clean score.
     """
-    found = [e for e in effects(results) if e.task == task]
+    found = [e for e in effects(results) if e.judge == judge]
     if not found:
         return None
     wet, order = list(dict.fromkeys(e.condition.rainy for e in found)), derainers(results)
@@ -64,12 +64,15 @@ def regained(results: Results, task: str) -> Plot | None:
         for e in found
     )
     alt = f"Change of {title} by each derainer, with 95 % intervals: {said}"
-    return Plot(f"change-{task}", f"Points regained, {task}", figure, alt, _csv(found))
+    task = plain(results.called(judge))
+    return Plot(
+        f"change-{results.slug(judge)}", f"Points regained, {task}", figure, alt, _csv(found)
+    )
 
 
 def _cost(results: Results, effect: Effect, rainy: Condition) -> float | None:
     """What the rain cost; None in decibels, where the clean image has no finite score."""
-    clean, floor = (results.at(c, effect.task, effect.metric) for c in (rainy.clean, rainy))
+    clean, floor = (results.at(c, effect.judge, effect.metric) for c in (rainy.clean, rainy))
     if clean is None or floor is None or clean.value is None or floor.value is None:
         return None
     return clean.value - floor.value

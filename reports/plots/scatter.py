@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from reports.plots.figure import Plot, legend_below, panels, short, style
-from reports.results.cell import Condition
+from reports.results.cell import Condition, Judge
 from reports.results.conditions import derainers, floors
 from reports.results.results import QUALITY
 from reports.tables.csv import csv_text
@@ -22,25 +22,27 @@ Place = Callable[[Condition], "float | None"]
 """Where a condition stands along the horizontal axis."""
 
 
-def scatters(results: Results, task: str) -> list[Plot]:
+def scatters(results: Results, judge: Judge) -> list[Plot]:
     """The task's primary metric against seconds per image, and against PSNR."""
-    metric = results.primary(task)
+    metric = results.primary(judge.task)
     if metric is None:
         return []
     seconds = {cost.condition: cost.median_s_per_image for cost in results.cost}
-    psnr = results.primary(QUALITY) if task != QUALITY else None
+    psnr = results.primary(QUALITY) if judge.task != QUALITY else None
 
     def quality(condition: Condition) -> float | None:
-        record = results.at(condition, QUALITY, psnr) if psnr else None
+        record = results.at(condition, Judge(QUALITY), psnr) if psnr else None
         return None if record is None else record.value
 
     name = results.metrics[metric].heading
     along = results.metrics[psnr] if psnr else None
     made = _Axis(seconds.get, "seconds per image", is_time=True)
-    found = [_plot(results, task, metric, made, f"cost-{task}", f"{name} by cost")]
+    slug = results.slug(judge)
+    found = [_plot(results, judge, metric, made, f"cost-{slug}", f"{name} by cost")]
     if along is not None:
         made = _Axis(quality, along.heading)
-        found.append(_plot(results, task, metric, made, f"psnr-{task}", f"{name} by {along.title}"))
+        alt = f"{name} by {along.title}"
+        found.append(_plot(results, judge, metric, made, f"psnr-{slug}", alt))
     return [plot for plot in found if plot is not None]
 
 
@@ -53,13 +55,13 @@ class _Axis(NamedTuple):
 
 
 def _plot(
-    results: Results, task: str, metric: str, along: _Axis, name: str, alt: str
+    results: Results, judge: Judge, metric: str, along: _Axis, name: str, alt: str
 ) -> Plot | None:
     """A panel per rain, a mark per derainer; None where fewer than two could be placed."""
     rows = [
         (r, x)
         for r in results.records
-        if (r.task, r.metric) == (task, metric)
+        if (r.judge, r.metric) == (judge, metric)
         and not r.condition.is_dry
         and r.stage is None
         and r.value is not None
@@ -80,7 +82,7 @@ def _plot(
             panel.set_xscale("log")
             panel.xaxis.set_major_formatter("{x:g}")
             panel.minorticks_off()
-            floor = results.at(rainy, task, metric)
+            floor = results.at(rainy, judge, metric)
             points = [(x, r.value) for r, x in mine if r.value is not None]
             draw_front(panel, points, None if floor is None else floor.value)
         panel.set_title(short(rainy.rain), fontsize=10)
@@ -91,6 +93,7 @@ def _plot(
     legend_below(figure)
     where = ", ".join(plain(rainy.rain) for rainy in wet)
     said = f"{alt}, a mark per derainer, under {where}"
+    task = plain(results.called(judge))
     return Plot(name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]))
 
 

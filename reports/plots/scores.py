@@ -11,16 +11,17 @@ from reports.tables.text import label
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from reports.results.cell import Judge
     from reports.results.results import Results
 
 
-def scores(results: Results, task: str) -> Figure | None:
+def scores(results: Results, judge: Judge) -> Figure | None:
     """A panel per metric of the task: one row per condition, intervals where they hold."""
-    names = [m for t, m in results.columns if t == task]
+    names = [m for t, m in results.columns if t == judge.task]
     rows = [
         c
         for c in conditions(results)
-        if any((r := results.at(c, task, m)) and r.value is not None for m in names)
+        if any((r := results.at(c, judge, m)) and r.value is not None for m in names)
     ]
     if not rows:
         return None
@@ -28,7 +29,7 @@ def scores(results: Results, task: str) -> Figure | None:
     order = list(dict.fromkeys(c.name for c in rows))
     for panel, metric in zip(drawn, names, strict=True):
         for y, condition in enumerate(rows):
-            record = results.at(condition, task, metric)
+            record = results.at(condition, judge, metric)
             if record is None or record.value is None:
                 continue
             look = style(order.index(condition.name))

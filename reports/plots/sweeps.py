@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reports.plots.figure import legend_below, panels, short, style
-from reports.results.cell import MASK
+from reports.results.cell import MASK, Judge
 from reports.results.conditions import conditions, derainers
 from reports.results.sweeps import Sweep
 from reports.tables.text import condition_name
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     from reports.results.results import Results
 
 
-def draw(results: Results, sweep: Sweep, task: str) -> Figure | None:
+def draw(results: Results, sweep: Sweep, judge: Judge) -> Figure | None:
     """A panel per metric of the task: a line per derainer, the clean images dashed."""
-    names = [m for t, m in results.columns if t == task]
+    names = [m for t, m in results.columns if t == judge.task]
     if not names:
         return None
     figure, drawn = panels(len(names), 4.4, 3.6)
     for panel, metric in zip(drawn, names, strict=True):
-        _panel(panel, results, sweep, task, metric)
+        _panel(panel, results, sweep, judge, metric)
     legend_below(figure)
     return figure
 
 
-def _panel(panel: Axes, results: Results, sweep: Sweep, task: str, metric: str) -> None:
+def _panel(panel: Axes, results: Results, sweep: Sweep, judge: Judge, metric: str) -> None:
     values = list(sweep.inputs)
     order = derainers(results)
     ways = dict.fromkeys((c.derainer, c.stage) for c in conditions(results))
-    clean = results.at(sweep.inputs[values[0]].clean, task, metric)
+    clean = results.at(sweep.inputs[values[0]].clean, judge, metric)
     if clean is not None and clean.value is not None:
         panel.axhline(clean.value, color="black", ls="--", lw=1, label="clean")
     for derainer, stage in ways:
         of = [replace(c, derainer=derainer, stage=stage) for c in sweep.inputs.values()]
         look, line = style(order.index(of[0].name)), []
         for value, condition in zip(values, of, strict=True):
-            record = results.at(condition, task, metric)
+            record = results.at(condition, judge, metric)
             if record is not None and record.value is not None:
                 line.append((value, record.value, record.ci))
         if not line or stage == MASK:

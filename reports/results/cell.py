@@ -75,6 +75,15 @@ class Condition:
         return replace(self, rain=NO_RAIN)
 
 
+class Judge(NamedTuple):
+    """What scores images: a task with one of its networks, or image quality."""
+
+    task: str
+    """A task's name, or ``quality``."""
+    network: str | None = None
+    """The task network's name; None for quality."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """The place of one number."""
@@ -86,6 +95,11 @@ class Cell:
     """The task network's name; None for quality."""
     metric: str
     """With its protocol."""
+
+    @property
+    def judge(self) -> Judge:
+        """The task and its network."""
+        return Judge(self.task, self.network)
 
     def of(self, metric: str) -> Cell:
         """The place of another metric of the same condition, task and network."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.results.cell import Judge
 from reports.results.intervals import FEWEST, interval
 from reports.results.metrics import TaskRow
 from reports.results.record import Correlation
@@ -32,19 +33,21 @@ def correlations(
         tasks: What each task's score of a single image is.
         counts: ``(B, n)``: how often each resampled set holds each image.
     """
-    cells = {(c.condition, c.task, c.metric): v for c, v in by_image.values.items()}
+    cells = {(c.condition, c.judge, c.metric): v for c, v in by_image.values.items()}
+    quality_of = Judge(QUALITY)
     found = []
     groups = len(set(by_image.units))
-    for task, about in tasks.items():
-        metric = about.image_metric
+    judges = dict.fromkeys(judge for _, judge, _ in cells)
+    for judge in (j for task in tasks for j in judges if j.task == task):
+        metric = tasks[judge.task].image_metric
         if metric is None:
             continue
-        scores = {c: v for (c, *what), v in cells.items() if what == [task, metric]}
+        scores = {c: v for (c, *what), v in cells.items() if what == [judge, metric]}
         for quality in TELLING:
             pairs = {
-                c: (cells[c, QUALITY, quality], v)
+                c: (cells[c, quality_of, quality], v)
                 for c, v in scores.items()
-                if (c, QUALITY, quality) in cells and not c.is_dry
+                if (c, quality_of, quality) in cells and not c.is_dry
             }
             for rain in dict.fromkeys(c.rain for c in pairs):
                 of_rain = {c: pair for c, pair in pairs.items() if c.rain == rain}
@@ -56,7 +59,8 @@ def correlations(
                     Correlation(
                         rain=rain,
                         derainer=derainer,
-                        task=task,
+                        task=judge.task,
+                        network=judge.network,
                         metric=metric,
                         quality=quality,
                         value=result[0],

@@ -1,9 +1,9 @@
 """What each derainer changes against the rainy input, and whether that is more than chance.
 
 Differences are paired: both conditions were reduced on the same resampled sets, so their replicates
-are subtracted. A family is the derainers of one rain and task, on the task's primary metric;
-within it p-values are corrected by Holm ("A simple sequentially rejective multiple test procedure",
-Scandinavian Journal of Statistics 1979). Other metrics have intervals and no verdict.
+are subtracted. A family is the derainers of one rain and task network, on the task's primary
+metric; within it p-values are corrected by Holm ("A simple sequentially rejective multiple test
+procedure", Scandinavian Journal of Statistics 1979). Other metrics have intervals and no verdict.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.cell import Condition
+from reports.results.cell import Condition, Judge
 from reports.results.conditions import floors
 from reports.results.intervals import FEWEST, LEVEL, interval
 from reports.results.metrics import MetricRow
@@ -34,10 +34,10 @@ CLEAR = 4.0
 
 @dataclass(frozen=True)
 class Effect:
-    """One derainer on one rain and task, against the rainy input."""
+    """One derainer on one rain and task network, against the rainy input."""
 
     condition: Condition
-    task: str
+    judge: Judge
     metric: str
     row: MetricRow
     """What tables must know of the metric."""
@@ -66,13 +66,13 @@ class Effect:
 def effects(results: Results) -> list[Effect]:
     """Every derainer's effect on every rain and task, families in the order of the tables."""
     found = []
-    for task in results.tasks:
-        metric = results.primary(task)
+    for judge in results.judges:
+        metric = results.primary(judge.task)
         if metric is None:
             continue
-        held = [r for r in results.records if (r.task, r.metric) == (task, metric)]
+        held = [r for r in results.records if (r.judge, r.metric) == (judge, metric)]
         for rainy in floors(results):
-            floor = results.at(rainy, task, metric)
+            floor = results.at(rainy, judge, metric)
             if floor is None or floor.value is None:
                 continue
             family = [
@@ -85,7 +85,7 @@ def effects(results: Results) -> list[Effect]:
 
 
 def _family(results: Results, floor: Record, family: list[Record]) -> list[Effect]:
-    """Effects of the derainers of one rain and task."""
+    """Effects of the derainers of one rain and task network."""
     drawn = [_paired(results, floor, record) for record in family]
     raw = [None if d is None else two_sided(d) for d in drawn]
     if any(d is not None and 2 * len(family) >= LEVEL * (1 + len(d)) for d in drawn):
@@ -98,15 +98,15 @@ def _family(results: Results, floor: Record, family: list[Record]) -> list[Effec
         difference = record.value - floor.value
         p_value = None if p is None else next(corrected)
         deviation = None if d is None else float(d.std(ddof=1))
-        ceiling = results.at(record.condition.clean, record.task, record.metric)
+        ceiling = results.at(record.condition.clean, record.judge, record.metric)
         recovery, recovery_ci = _recovery(results, ceiling, floor, record)
-        broken = results.at(record.condition.dry, record.task, record.metric)
+        broken = results.at(record.condition.dry, record.judge, record.metric)
         harm, harm_ci = _harm(results, ceiling, broken)
         target = TARGETS.get(record.unit)
         made.append(
             Effect(
                 condition=record.condition,
-                task=record.task,
+                judge=record.judge,
                 metric=record.metric,
                 row=row,
                 difference=difference,

@@ -38,7 +38,7 @@ class Provenance:
     """Digests of all that decides what a derainer does, its code and its weights, by its name with
     its stage; None where they are not known."""
     models: Mapping[str, str] | None = None
-    """sha256 of the task networks by task; None where they are not known."""
+    """sha256 of the task networks by task, several joined by ``+``; None where not known."""
     rains: Mapping[str, str] | None = None
     """Digests of the rains by name; None where they are not known."""
     metric_versions: Mapping[str, int] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from reports.results.cell import Cell, Condition, Data
+from reports.results.cell import Cell, Condition, Data, Judge
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Record:
         """The number's place."""
         return Cell(self.condition, self.task, self.model, self.metric)
 
+    @cached_property
+    def judge(self) -> Judge:
+        """The task and its network."""
+        return Judge(self.task, self.model)
+
     @property
     def method(self) -> str:
         """The derainer's name without the digests of its weights, which `weights` holds."""
@@ -88,6 +93,13 @@ class Correlation:
     """95 % percentile interval over resampled images."""
     n: int
     """Images on which it rests."""
+    network: str | None = None
+    """The task network's name; None in what version 0.1 wrote."""
+
+    @property
+    def judge(self) -> Judge:
+        """The task and its network."""
+        return Judge(self.task, self.network)
 
 
 @dataclass(frozen=True)

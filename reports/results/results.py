@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.cell import Cell, Condition
+from reports.results.cell import Cell, Condition, Judge
 from reports.results.gallery import GalleryItem
 from reports.results.intervals import FEWEST, interval
 from reports.results.metrics import MetricRow, TaskRow
@@ -70,17 +71,77 @@ class Results:
         return pd.DataFrame([asdict(r) for r in self.records])
 
     def value(
-        self, rain: str, derainer: str, task: str, metric: str, stage: str | None = None
+        self,
+        rain: str,
+        derainer: str,
+        task: str,
+        metric: str,
+        stage: str | None = None,
+        network: str | None = None,
     ) -> Record | None:
-        """One record by its words, None if the run does not hold it."""
-        for condition in self.conditions:
-            if (condition.rain, condition.derainer, condition.stage) == (rain, derainer, stage):
-                return self.at(condition, task, metric)
+        """One record by its words, None if the run does not hold it.
+
+        Of a task with several networks it is the first one's unless another is named.
+        """
+        wanted = rain, derainer, stage, task, metric
+        for r in self.records:
+            place = r.rain, r.derainer, r.stage, r.task, r.metric
+            if place == wanted and network in (None, r.model):
+                return r
         return None
 
-    def at(self, condition: Condition, task: str, metric: str) -> Record | None:
+    def at(self, condition: Condition, judge: Judge, metric: str) -> Record | None:
         """One record by its place, None if the run does not hold it."""
-        return self._by_place.get((condition, task, metric))
+        return self._by_place.get((condition, judge, metric))
+
+    @cached_property
+    def judges(self) -> list[Judge]:
+        """The networks of every task, tasks in their order; image quality stands as one of them."""
+        found = dict.fromkeys(record.judge for record in self.records)
+        found |= dict.fromkeys(cell.judge for cell in self.by_image.values)
+        return [judge for task in self.tasks for judge in found if judge.task == task]
+
+    @cached_property
+    def lines(self) -> list[tuple[str | None, dict[str, Judge]]]:
+        """The rows of a condition in tables: a network's name, and who judges there, by task.
+
+        Where no task has two networks there is one row for all, without a name; else one for each
+        network, and image quality stands in the first.
+        """
+        by_task = {judge.task: judge for judge in self.judges}
+        if len(by_task) == len(self.judges):
+            return [(None, by_task)]
+        rows = [(j.network, {j.task: j}) for j in self.judges if j.task != QUALITY]
+        rows[0][1].update((j.task, j) for j in self.judges if j.task == QUALITY)
+        return rows
+
+    def network_of(self, record: Record) -> str | None:
+        """The network that a number is told by from those of others; None where it has no rival."""
+        return record.model if len(self._networks[record.task, record.metric]) > 1 else None
+
+    @cached_property
+    def _networks(self) -> dict[tuple[str, str], set[str | None]]:
+        """The networks by task and metric."""
+        found: dict[tuple[str, str], set[str | None]] = {}
+        for r in self.records:
+            found.setdefault((r.task, r.metric), set()).add(r.model)
+        return found
+
+    def called(self, judge: Judge) -> str:
+        """A task by its name, and by its network's where it has several."""
+        return self._with_network(judge.task, judge)
+
+    def slug(self, judge: Judge) -> str:
+        """The same, as a part of a file's name."""
+        return re.sub(r"[^\w.=-]+", "-", self.called(judge))
+
+    def titled(self, judge: Judge) -> str:
+        """The same, to begin a sentence with."""
+        return self._with_network(self.tasks[judge.task].title, judge)
+
+    def _with_network(self, task: str, judge: Judge) -> str:
+        alone = sum(other.task == judge.task for other in self.judges) < 2
+        return task if alone or judge.network is None else f"{task} by {judge.network}"
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -88,8 +149,8 @@ class Results:
         return list(dict.fromkeys(record.condition for record in self.records))
 
     @cached_property
-    def _by_place(self) -> dict[tuple[Condition, str, str], Record]:
-        return {(r.condition, r.task, r.metric): r for r in reversed(self.records)}
+    def _by_place(self) -> dict[tuple[Condition, Judge, str], Record]:
+        return {(r.condition, r.judge, r.metric): r for r in reversed(self.records)}
 
     @cached_property
     def held(self) -> dict[str, list[str]]:

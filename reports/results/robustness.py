@@ -31,7 +31,7 @@ def with_robustness(results: Results) -> Results:
 
 
 def _derived(results: Results, effect: Effect) -> list[tuple[Record, MetricRow]]:
-    record = results.at(effect.condition, effect.task, effect.metric)
+    record = results.at(effect.condition, effect.judge, effect.metric)
     assert record is not None
     share = replace(record, task=TASK, unit="fraction", ci=None, why=None, n_identical=0)
     made: dict[str, Record] = {}

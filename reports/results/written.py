@@ -119,8 +119,10 @@ def parse(
         if kind == "pixels":
             pixels[condition(*parts)] = tuple(map(str, array))
         elif kind in kinds:
-            rain, derainer, task, metric = parts
-            kinds[kind][Cell(condition(rain, derainer), task, models.get(task), metric)] = array
+            rain, derainer, task, *network, metric = parts
+            # Version 0.1 did not write the network: each task had one.
+            model = network[0] if network else models.get(task)
+            kinds[kind][Cell(condition(rain, derainer), task, model, metric)] = array
     samples, units = (tuple(map(str, arrays.get(name, ()))) for name in ("samples", "units"))
     return Results(
         run=written.run,
@@ -166,8 +168,9 @@ def draws_of(results: Results) -> dict[str, NDArray[np.float32]]:
 
 
 def spelled(cell: Cell) -> str:
-    """Rain, derainer, task and metric of a cell with bars between: its name within a run."""
-    return _joined((cell.condition.rain, cell.condition.name, cell.task, cell.metric))
+    """Rain, derainer, task, network and metric of a cell with bars between: its name in a run."""
+    network = () if cell.network is None else (cell.network,)
+    return _joined((cell.condition.rain, cell.condition.name, cell.task, *network, cell.metric))
 
 
 def _joined(parts: Iterable[str]) -> str:

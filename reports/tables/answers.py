@@ -34,20 +34,20 @@ class Answer:
 
 
 def answers(results: Results) -> list[Answer]:
-    """An answer for each task and rain, tasks first and image quality last."""
+    """An answer for each task network and rain, tasks first and image quality last."""
     found = []
     family = effects(results)
-    for task, about in results.tasks.items():
-        metric = results.primary(task)
+    for judge in results.judges:
+        metric = results.primary(judge.task)
         for rainy in floors(results):
-            floor = metric and results.at(rainy, task, metric)
+            floor = metric and results.at(rainy, judge, metric)
             if not floor or floor.value is None:
                 continue
-            mine = [e for e in family if (e.task, e.condition.rainy) == (task, rainy)]
+            mine = [e for e in family if (e.judge, e.condition.rainy) == (judge, rainy)]
             mine.sort(key=lambda e: -e.difference if e.row.higher_is_better else e.difference)
             found.append(
                 Answer(
-                    plain(f"{about.title} under {rainy.rain}"),
+                    plain(f"{results.titled(judge)} under {rainy.rain}"),
                     _headline(mine),
                     _rain(results, floor),
                     [_derainer(results, floor, e) for e in mine],
@@ -92,7 +92,7 @@ def _rain(results: Results, floor: Record) -> str:
     """What the rain does to the score, and whether that is more than chance."""
     assert floor.value is not None
     row = results.metrics[floor.metric]
-    name, clean = row.title, results.at(floor.condition.clean, floor.task, floor.metric)
+    name, clean = row.title, results.at(floor.condition.clean, floor.judge, floor.metric)
     rainy = _amount(floor.value, row)
     found = None if clean is None else results.compare(clean, floor)
     if clean is None or clean.value is None or found is None:
@@ -110,7 +110,7 @@ def _derainer(results: Results, floor: Record, effect: Effect) -> str:
     """What one derainer does, what that costs, and how far it can be believed."""
     assert floor.value is not None
     row = effect.row
-    record = results.at(effect.condition, effect.task, effect.metric)
+    record = results.at(effect.condition, effect.judge, effect.metric)
     trained = [words for key, words in TRAINED.items() if record and key in (record.seen or ())]
     about = f" (trained on {' and '.join(trained)})" if trained else ""
     said = [f"{plain(effect.condition.name)}{about}: "]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from reports.results.conditions import conditions
@@ -19,9 +20,11 @@ def verdicts(results: Results) -> Table:
     """
     found = effects(results)
     marked: set[str] = set()
+    several = len(results.lines) > 1
     columns: dict[str, list[str]] = {
         "rain": [plain(e.condition.rain) for e in found],
         "derainer": [plain(e.condition.name) for e in found],
+        **({"network": [plain(e.judge.network or "–") for e in found]} if several else {}),
         "metric": [e.row.heading for e in found],
         "change": [_change(results, e, marked) for e in found],
         "verdict": [e.verdict or "–" for e in found],
@@ -43,9 +46,9 @@ def verdicts(results: Results) -> Table:
         ]
     lines = [
         "Change: derained − rainy, paired, with its 95 % interval; verdict: significant at 5 % for "
-        "all derainers of a rain and task together (Holm), on the task's primary metric. Could be "
-        "shown: the smallest true difference that this many images show in 80 % of studies; images "
-        "needed: to show 0.01, or 0.2 dB, that well."
+        "all derainers of a rain and task network together (Holm), on the task's primary metric. "
+        "Could be shown: the smallest true difference that this many images show in 80 % of "
+        "studies; images needed: to show 0.01, or 0.2 dB, that well."
     ]
     if any(e.ci is not None and e.verdict is None for e in found):
         lines.append("No verdict (–): too few resamples for so many derainers.")
@@ -56,7 +59,7 @@ def verdicts(results: Results) -> Table:
     if "clean images" in columns:
         lines.append("Clean images: derained clean − clean; below 0 the derainer does harm.")
     if "images below rainy" in columns:
-        scores = [results.metrics[str(results.image_metric(e.task))] for e in found]
+        scores = [results.metrics[str(results.image_metric(e.judge.task))] for e in found]
         names = dict.fromkeys(
             row.caption if ":" not in row.caption else row.title for row in scores
         )
@@ -69,7 +72,7 @@ def verdicts(results: Results) -> Table:
 
 
 def _change(results: Results, effect: Effect, marked: set[str]) -> str:
-    record = results.at(effect.condition, effect.task, effect.metric)
+    record = results.at(effect.condition, effect.judge, effect.metric)
     return written_change(results, record, marked)
 
 
@@ -91,16 +94,25 @@ def others(results: Results) -> Table:
     shown = [(t, m) for t, m in results.columns if not results.metrics[m].primary]
     marked: set[str] = set()
     rows = []
-    for condition in conditions(results):
+    several = len(results.lines) > 1
+    for condition, (network, judges) in itertools.product(conditions(results), results.lines):
         if not condition.is_derained:
             continue
-        records = [results.at(condition, *m) for m in shown]
+        records = [
+            results.at(condition, judges[task], metric) if task in judges else None
+            for task, metric in shown
+        ]
         cells = [written_change(results, record, marked) or "–" for record in records]
         if set(cells) - {"–"}:
-            rows.append([*words(condition), *cells])
+            named = [plain(network or "")] if several else []
+            rows.append([*words(condition), *named, *cells])
     lines = [
         "Derained − rainy, in the first rows derained clean − clean; 95 % percentile intervals of "
         "the paired differences, and no verdicts: those are given on one metric of each task."
     ]
     titles = (results.metrics[m].heading for _, m in shown)
-    return ["rain", "derainer", *titles], rows, lines + marks(marked)
+    return (
+        ["rain", "derainer", *(["network"] if several else []), *titles],
+        rows,
+        lines + marks(marked),
+    )

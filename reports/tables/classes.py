@@ -16,14 +16,14 @@ def table(results: Results) -> Table:
     shown = [c for c in conditions(results) if c.stage is None]
     marked: set[str] = set()
     rows = []
-    for task, names in results.held.items():
-        for metric in names:
+    for judge in results.judges:
+        for metric in results.held[judge.task]:
             row = results.metrics[metric]
-            found = [results.at(c, task, metric) for c in shown]
+            found = [results.at(c, judge, metric) for c in shown]
             some = any(r is not None and r.value is not None for r in found)
             if row.by in ("class", "size") and some:
                 cells = (written(results, r, marked) for r in found)
-                rows.append([task, plain(row.label), *cells])
+                rows.append([plain(results.called(judge)), plain(row.label), *cells])
     notes = [
         "AP of boxes, AP of masks and IoU of pixels; small, medium and large: objects below 32², "
         "to 96² and above, in pixels. Classes without an object are left out.",

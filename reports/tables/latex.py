@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reports.results.cell import Condition
+from reports.results.cell import Condition, Judge
 from reports.results.conditions import conditions
 from reports.results.metrics import MetricRow
 from reports.tables.summary import notes
@@ -38,31 +39,37 @@ def latex(results: Results) -> str:
     marked: set[str] = set()
     rows: list[list[str] | None] = []
     before: str | None = None
-    for condition in conditions(results):
+    several = len(results.lines) > 1
+    for condition, (network, judges) in itertools.product(conditions(results), results.lines):
         if before is not None and condition.rain != before:
             rows.append(None)
         before = condition.rain
-        cells = list(map(escaped, words(condition)))
+        cells = [*map(escaped, words(condition)), *([escaped(network or "")] if several else [])]
         for task, metric in shown:
-            record = results.at(condition, task, metric)
+            judge = judges.get(task)
+            if judge is None:
+                cells.append("")
+                continue
+            record = results.at(condition, judge, metric)
             text = escaped(written(results, record, marked))
-            rivals = _rivals(results, condition, task, metric)
+            rivals = _rivals(results, condition, judge, metric)
             cells.append(ranked(text, record, rivals, results.metrics[metric]))
         rows.append(cells)
     best = "Bold: the best of a rain and metric; underlined: the second; † and ? rows count."
     caption = " ".join([*notes(results, marked), best])
+    titles = (escaped(results.metrics[m].heading) for _, m in shown)
     return tabular(
-        ["rain", "derainer", *(escaped(results.metrics[m].heading) for _, m in shown)],
+        ["rain", "derainer", *(["network"] if several else []), *titles],
         rows,
         caption,
     )
 
 
-def _rivals(results: Results, condition: Condition, task: str, metric: str) -> list[Record]:
+def _rivals(results: Results, condition: Condition, judge: Judge, metric: str) -> list[Record]:
     """Records of one rain, among which the best is marked; none where nothing competes."""
     if condition.is_dry:
         return []
-    rows = [r for r in results.records if (r.task, r.metric) == (task, metric)]
+    rows = [r for r in results.records if (r.judge, r.metric) == (judge, metric)]
     return [r for r in rows if r.stage is None and r.condition.rainy == condition.rainy]
 
 

@@ -18,7 +18,7 @@ NOTES = [
 
 def table(results: Results) -> Table:
     """Headings, rows and notes: a row per part, rain and derainer."""
-    headings = ["part", "rain", "derainer", "metric", "images"]
+    headings = ["part", "rain", "derainer", "task", "metric", "images"]
     headings += ["clean", "rainy", "derained", "change", "95 % interval"]
     marked: set[str] = set()
     rows = []
@@ -26,7 +26,7 @@ def table(results: Results) -> Table:
         row, condition = results.metrics[record.metric], record.condition
         if row.by != "part" or condition.is_dry or not condition.is_derained:
             continue
-        where = record.task, record.metric
+        where = record.judge, record.metric
         clean, floor = (results.at(c, *where) for c in (condition.clean, condition.rainy))
         found = change(results, record)
         rows.append(
@@ -34,6 +34,7 @@ def table(results: Results) -> Table:
                 plain(row.label),
                 plain(condition.rain),
                 plain(condition.name),
+                plain(results.called(record.judge)),
                 row.heading,
                 f"{record.n:,}",
                 *(written(results, r, marked) for r in (clean, floor, record)),

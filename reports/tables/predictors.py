@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.cell import IDENTITY
+from reports.results.cell import IDENTITY, Judge
 from reports.results.conditions import conditions, floors
 from reports.results.correlations import TELLING
 from reports.results.intervals import FEWEST, interval
@@ -16,7 +16,7 @@ from reports.results.results import QUALITY
 from reports.tables.text import Table, plain, span
 
 if TYPE_CHECKING:
-    from reports.results.record import Record
+    from reports.results.record import Correlation, Record
     from reports.results.results import Results
 
 FEWEST_MEANS = 8
@@ -35,7 +35,7 @@ def table(results: Results) -> Table:
         [
             plain(c.rain),
             "within an image" if c.derainer is None else f"across images, {_name(c.derainer)}",
-            *_cells(results, c.task, c.quality, c.value, c.ci, c.n),
+            *_cells(results, _judge(results, c), c.quality, c.value, c.ci, c.n),
         ]
         for c in results.correlations
     ]
@@ -56,13 +56,25 @@ def _notes(results: Results) -> list[str]:
     return [note.format(**said) for note in NOTES]
 
 
+def _judge(results: Results, found: Correlation) -> Judge:
+    """Who gave the task's score; version 0.1 wrote no network, and had one for each task."""
+    alone = [judge for judge in results.judges if judge.task == found.task]
+    return alone[0] if found.network is None and alone else found.judge
+
+
 def _name(derainer: str) -> str:
     return "rainy" if derainer == IDENTITY else plain(derainer)
 
 
 def _cells(
-    results: Results, task: str, quality: str, value: float, ci: tuple[float, float] | None, n: int
+    results: Results,
+    judge: Judge,
+    quality: str,
+    value: float,
+    ci: tuple[float, float] | None,
+    n: int,
 ) -> list[str]:
+    task = plain(results.called(judge))
     return [task, results.metrics[quality].title, f"{value:+.2f}", span(ci, 2), f"{n:,}"]
 
 
@@ -71,21 +83,23 @@ def _means(results: Results) -> list[list[str]]:
     rows = []
     for rainy in floors(results):
         restored = [c for c in conditions(results) if c.is_restored and c.rainy == rainy]
-        for task in (t for t in results.tasks if t != QUALITY):
-            metric = results.primary(task)
+        for judge in (j for j in results.judges if j.task != QUALITY):
+            metric = results.primary(judge.task)
             for quality in (m for m in results.held.get(QUALITY, ()) if metric and m in TELLING):
                 pairs = [
                     (x, y)
                     for c in restored
-                    if (x := results.at(c, QUALITY, quality))
-                    and (y := results.at(c, task, str(metric)))
+                    if (x := results.at(c, Judge(QUALITY), quality))
+                    and (y := results.at(c, judge, str(metric)))
                     and x.value is not None
                     and y.value is not None
                 ]
                 if len(pairs) >= FEWEST_MEANS:
                     value, ci = _correlated(results, pairs)
                     where = [plain(rainy.rain), f"across the means of {len(pairs)} derainers"]
-                    rows.append([*where, *_cells(results, task, quality, value, ci, pairs[0][0].n)])
+                    rows.append(
+                        [*where, *_cells(results, judge, quality, value, ci, pairs[0][0].n)]
+                    )
     return rows
 
 

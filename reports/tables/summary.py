@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from reports.results.cell import MASK
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
 def summary(results: Results) -> Table:
     """Headings, rows and notes of the summary."""
     shown = results.columns
-    headings = ["rain", "derainer"]
+    several = len(results.lines) > 1
+    headings = ["rain", "derainer", *(["network"] if several else [])]
     for _, metric in shown:
         headings.append(results.metrics[metric].heading)
         if results.metrics[metric].primary:
             headings.append("against rainy")
     marked: set[str] = set()
     rows = []
-    for condition in conditions(results):
-        row = words(condition)
+    for condition, (network, judges) in itertools.product(conditions(results), results.lines):
+        row = [*words(condition), *([plain(network or "")] if several else [])]
         for task, metric in shown:
-            record = results.at(condition, task, metric)
-            row.append(written(results, record, marked))
+            judge = judges.get(task)
+            record = judge and results.at(condition, judge, metric)
+            row.append("" if judge is None else written(results, record, marked))
             if results.metrics[metric].primary:
                 row.append("" if condition.is_dry else written_change(results, record))
         rows.append(row)

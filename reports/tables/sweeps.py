@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from reports.results.cell import MASK, Condition
+from reports.results.cell import MASK, Condition, Judge
 from reports.results.intervals import FEWEST, interval
 from reports.results.sweeps import sweeps
 from reports.tables.text import Table, condition_name, mark, marks, plain, signed, span
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
 def table(results: Results) -> Table:
     """Means over each sweep on the tasks' primary metrics: headings, rows and notes."""
-    headings = ["sweep", "derainer", "metric", "mPC", "95 % interval", "rPC", "against rainy"]
+    headings = [
+        "sweep",
+        "derainer",
+        "task",
+        "metric",
+        "mPC",
+        "95 % interval",
+        "rPC",
+        "against rainy",
+    ]
     marked: set[str] = set()
     rows = []
     names = dict.fromkeys((c.derainer, c.stage) for c in results.conditions)
@@ -29,16 +38,16 @@ def table(results: Results) -> Table:
         inputs = list(sweep.inputs.values())
         values = ", ".join(f"{value:g}" for value in sweep.inputs)
         name = plain(f"{sweep.rain}: {sweep.parameter} {values}")
-        for task in results.tasks:
-            metric = results.primary(task)
+        for judge in results.judges:
+            metric = results.primary(judge.task)
             if metric is None:
                 continue
-            clean = results.at(inputs[0].clean, task, metric)
-            floor = _mean(results, inputs, task, metric)
+            clean = results.at(inputs[0].clean, judge, metric)
+            floor = _mean(results, inputs, judge, metric)
             row = results.metrics[metric]
             for derainer, stage in names:
                 of = [replace(c, derainer=derainer, stage=stage) for c in inputs]
-                mean = _mean(results, of, task, metric)
+                mean = _mean(results, of, judge, metric)
                 if mean is None or floor is None or stage == MASK:
                     continue
                 whole = clean.value if clean is not None and row.unit == "fraction" else None
@@ -50,6 +59,7 @@ def table(results: Results) -> Table:
                     [
                         name,
                         condition_name(of[0]),
+                        plain(results.called(judge)),
                         row.heading,
                         f"{mean.value:.{row.decimals}f}" + mean.mark(marked),
                         span(mean.ci, row.decimals, sign=False),
@@ -81,9 +91,9 @@ class _Mean(NamedTuple):
         return next((sign for sign in "†?" if sign in found), "")
 
 
-def _mean(results: Results, of: list[Condition], task: str, metric: str) -> _Mean | None:
+def _mean(results: Results, of: list[Condition], judge: Judge, metric: str) -> _Mean | None:
     """None where a rain of the sweep has no value."""
-    found = [results.at(condition, task, metric) for condition in of]
+    found = [results.at(condition, judge, metric) for condition in of]
     held = [r for r in found if r is not None and r.value is not None]
     if len(held) < len(of):
         return None

@@ -63,10 +63,12 @@ def _rows(
 ) -> list[list[str]]:
     """Title rows and rows of values, of the blocks that the run holds."""
     rows = []
-    for name, wanted in BLOCKS.items():
+    blocks = [(name, judge, held) for name, held in BLOCKS.items() for judge in results.judges]
+    for name, judge, wanted in blocks:
         held = [
-            (heading, [results.at(c, task, metric) for c in methods])
+            (heading, [results.at(c, judge, metric) for c in methods])
             for task, metric, heading in wanted
+            if task == judge.task
         ]
         held = [(heading, records) for heading, records in held if any(records)]
         if not held:

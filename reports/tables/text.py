@@ -96,7 +96,7 @@ def change(results: Results, record: Record) -> Comparison | None:
     """A derainer's paired difference to the same images without deraining, if there is one."""
     if not record.condition.is_derained:
         return None
-    floor = results.at(record.condition.rainy, record.task, record.metric)
+    floor = results.at(record.condition.rainy, record.judge, record.metric)
     return None if floor is None else results.compare(floor, record)
 
 

@@ -133,7 +133,7 @@ def test_best_median_and_worst_are_shown() -> None:
         place("identity", F1): rainy,
         place("granet", F1): rainy + gains,
     }
-    chosen = exemplary(study(ByImage(IDS, IDS, cells)), ("detection",))
+    chosen = exemplary(study(ByImage(IDS, IDS, cells)))
     assert list(chosen) == ["00", "01", "20", "38", "39"]
     assert chosen["00"] == "among the best, deraining changes F1 by +0.39"
     assert chosen["20"].startswith("the median")
@@ -146,9 +146,9 @@ def test_without_a_score_quality_chooses_and_without_that_the_first_are_shown() 
         for k, d in enumerate(("identity", "granet"), 1)
     }
     nothing = {place("granet", F1): np.full(40, np.nan, np.float32)}
-    chosen = exemplary(study(ByImage(IDS, IDS, psnr | nothing)), ("detection",))
+    chosen = exemplary(study(ByImage(IDS, IDS, psnr | nothing)))
     assert next(iter(chosen)) == "39"
     assert "PSNR-Y" in chosen["39"]
-    assert list(exemplary(study(ByImage(IDS, IDS, nothing)), ("detection",))) == list(IDS[:4])
+    assert list(exemplary(study(ByImage(IDS, IDS, nothing)))) == list(IDS[:4])
     two = ByImage(IDS[:2], IDS[:2], {k: v[:2] for k, v in psnr.items()})
-    assert len(exemplary(study(two), ())) == 1
+    assert len(exemplary(study(two))) == 1

@@ -159,7 +159,7 @@ def test_a_task_network_that_changes_is_refused(
         dataset="coco",
         data_root=str(coco_root),
         derainer=("median",),
-        model={"detection": str(file)},
+        model={"detection": (str(file),)},
         workspace=str(tmp_path / "w"),
     )
     (task,) = make_plan(spec, {}).tasks

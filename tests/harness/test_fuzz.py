@@ -204,7 +204,7 @@ def template(
         dataset="coco",
         data_root=str(root / "coco"),
         derainer=("median",),
-        model={"detection": str(root / "net.pt")},
+        model={"detection": (str(root / "net.pt"),)},
         limit=3,
         workspace=str(root / "w"),
         out=str(root / "results"),

@@ -58,7 +58,9 @@ def planned(photographs: Path, **words: Any) -> Plan:
     return make_plan(RunSpec(**(asked | words)), {})
 
 
-TASK: Any = SimpleNamespace(name="detection", model_key={"weights": "w"}, evidence_version=2)
+TASK: Any = SimpleNamespace(
+    name="detection", model="net", model_key={"weights": "w"}, evidence_version=2
+)
 
 
 def named(photographs: Path) -> dict[str, str]:

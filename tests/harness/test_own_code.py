@@ -114,11 +114,12 @@ def test_a_segmenter_is_named_the_same_way(folder: Path) -> None:
         "        return super().forward(x) * blocks.strength()\n"
         "def build():\n    return Net(3, 2, 1)\n"
     )
-    spec = spec_of(folder, "median", model={"semantic": f"{folder}/classes.py:build"})
-    before = network_of("semantic", spec).key
-    assert network_of("semantic", spec).key == before
+    word = f"{folder}/classes.py:build"
+    spec = spec_of(folder, "median")
+    before = network_of("semantic", word, spec).key
+    assert network_of("semantic", word, spec).key == before
     change(folder, "a helper")
-    assert network_of("semantic", spec).key != before
+    assert network_of("semantic", word, spec).key != before
 
 
 LAMBDA = """

@@ -54,7 +54,7 @@ def spec(coco_root: Path, detector_file: Path, tmp_path: Path) -> RunSpec:
         dataset="coco",
         data_root=str(coco_root),
         derainer=("median", f"{tmp_path}/own.py:darker"),
-        model={"detection": str(detector_file)},
+        model={"detection": (str(detector_file),)},
         workspace=str(tmp_path / "local"),
         workers=2,
     )

@@ -19,7 +19,7 @@ def test_yolov8n_on_coco128_has_its_known_ap(data: Path, tmp_path: Path) -> None
         split="train2017",
         rain="photoshop-heavy",  # type: ignore[arg-type]
         derainer=("identity",),
-        model={"detection": str(data / "weights" / "yolov8n.pt")},
+        model={"detection": (str(data / "weights" / "yolov8n.pt"),)},
         workspace=str(tmp_path),
     )
     results = run(spec)

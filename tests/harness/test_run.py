@@ -45,7 +45,7 @@ def spec(coco_root: Path, detector_file: Path) -> RunSpec:
         dataset="coco",
         data_root=str(coco_root),
         derainer=("median",),
-        model={"detection": str(detector_file)},
+        model={"detection": (str(detector_file),)},
     )
 
 
@@ -101,11 +101,12 @@ def test_no_path_of_this_machine_leaves(unbroken: Path, coco_root: Path) -> None
 def test_draws_belong_to_records(unbroken: Path) -> None:
     results = json.loads((unbroken / "out" / "results.json").read_text())
     cells = {
-        "|".join((r["rain"], r["derainer"], r["task"], r["metric"])) for r in results["records"]
+        "|".join(r[k] for k in ("rain", "derainer", "task", "model", "metric") if r[k])
+        for r in results["records"]
     }
     with np.load(unbroken / "out" / "draws.npz") as draws:
         assert set(draws.files) <= cells
-        assert draws["photoshop-heavy|median|detection|ap_pooled"].shape == (2000,)
+        assert draws["photoshop-heavy|median|detection|tiny|ap_pooled"].shape == (2000,)
 
 
 @pytest.mark.parametrize("changes", [{"workers": 2}, {"limit": 8}])

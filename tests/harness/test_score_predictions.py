@@ -85,7 +85,7 @@ class Shades(torch.nn.Module):
 
 
 @pytest.fixture
-def models(detector_file: Path, tmp_path: Path) -> dict[str, str]:
+def models(detector_file: Path, tmp_path: Path) -> dict[str, tuple[str, ...]]:
     """A network per task: two untrained ones and a user's function."""
     import torch
     from ultralytics.nn.tasks import SegmentationModel
@@ -98,9 +98,9 @@ def models(detector_file: Path, tmp_path: Path) -> dict[str, str]:
     torch.save({"model": model, "train_args": {}}, tmp_path / "tiny-seg.pt")
     (tmp_path / "mine.py").write_text(FACTORY)
     return {
-        "detection": str(detector_file),
-        "instance": str(tmp_path / "tiny-seg.pt"),
-        "semantic": f"{tmp_path / 'mine.py'}:Shades",
+        "detection": (str(detector_file),),
+        "instance": (str(tmp_path / "tiny-seg.pt"),),
+        "semantic": (f"{tmp_path / 'mine.py'}:Shades",),
     }
 
 
@@ -118,7 +118,7 @@ PLACES = {"detection": "detection.json", "instance": "instance", "semantic": "se
 
 @pytest.mark.slow
 def test_a_runs_predictions_score_the_same_again(
-    labelled: str, models: dict[str, str], coco_root: Path, tmp_path: Path
+    labelled: str, models: dict[str, tuple[str, ...]], coco_root: Path, tmp_path: Path
 ) -> None:
     spec = RunSpec(
         dataset=labelled,
@@ -165,7 +165,7 @@ def test_saved_predictions_score_in_pycocotools_alone(
             dataset="coco",
             data_root=str(coco_root),
             derainer=("identity",),
-            model={"detection": str(detector_file)},
+            model={"detection": (str(detector_file),)},
             quality=("none",),
             workspace=str(tmp_path / "runs"),
             out=str(tmp_path),
@@ -196,7 +196,7 @@ def test_bdd100ks_frames_are_written_and_score_the_same(
         dataset="bdd100k",
         data_root=str(coco_root),
         derainer=("identity",),
-        model={"detection": str(detector_file)},
+        model={"detection": (str(detector_file),)},
         quality=("none",),
         workspace=str(tmp_path / "runs"),
         out=str(tmp_path),
@@ -215,7 +215,7 @@ def test_save_needs_a_folder(coco_root: Path, detector_file: Path) -> None:
             RunSpec(
                 dataset="coco",
                 data_root=str(coco_root),
-                model={"detection": str(detector_file)},
+                model={"detection": (str(detector_file),)},
                 save=("predictions",),
             )
         )

@@ -20,7 +20,7 @@ def spec(coco_root: Path, detector_file: Path, tmp_path: Path) -> RunSpec:
         dataset="coco",
         data_root=str(coco_root),
         derainer=("median",),
-        model={"detection": str(detector_file)},
+        model={"detection": (str(detector_file),)},
         workspace=str(tmp_path / "whole"),
     )
 
@@ -60,7 +60,7 @@ def test_a_report_of_all_parts_is_the_wholes(
     for i, part in enumerate(parts):
         run(spec.model_copy(update={"shard": f"{i}/3", "workspace": str(part)}))
     before = {part: (part / "ledger.sqlite").read_bytes() for part in parts}
-    where = ["--data-root", str(root), "--model", f"detection={spec.model['detection']}"]
+    where = ["--data-root", str(root), "--model", f"detection={spec.model['detection'][0]}"]
     out = ["--out", str(tmp_path / "out")]
     assert run_command_line(["report", *map(str, parts), *where, *out]) == 0
     text, text_of_whole = (tmp_path / "out" / "results.json").read_text(), to_json(whole)

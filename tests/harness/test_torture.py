@@ -88,7 +88,10 @@ def test_kills_lose_nothing(
 ) -> None:
     root, workspace, log = coco_of(images), tmp_path / "w", tmp_path / "log"
     log.touch()
-    networks = {"detection": str(detector_file), "instance": str(segmenter_file)}
+    networks: dict[str, tuple[str, ...]] = {
+        "detection": (str(detector_file),),
+        "instance": (str(segmenter_file),),
+    }
     spec = RunSpec(
         dataset="coco",
         data_root=str(root),
@@ -101,7 +104,9 @@ def test_kills_lose_nothing(
     unbroken = run(spec)
     command = ["run", "--dataset", "coco", "--data-root", str(root), "--workspace", str(workspace)]
     command += ["--derainer", "median,guided", "--task", "detection,instance"]
-    command += [word for pair in networks.items() for word in ("--model", "=".join(pair))]
+    command += [
+        word for task, (file,) in networks.items() for word in ("--model", f"{task}={file}")
+    ]
     command += ["--workers", str(WORKERS)]
     before = functools.partial(noted, log)
 

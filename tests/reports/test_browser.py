@@ -166,7 +166,7 @@ def test_the_page_of_a_real_run(browser: Browser, data: Path, tmp_path: Path) ->
         split="train2017",
         rain=("photoshop-heavy",),
         derainer=("median",),
-        model={"detection": str(data / "weights" / "yolov8n.pt")},
+        model={"detection": (str(data / "weights" / "yolov8n.pt"),)},
         limit=20,
         workspace=str(tmp_path / "runs"),
         out=str(tmp_path / "out"),

@@ -138,7 +138,7 @@ def test_a_stage_is_no_part_of_its_derainers_name() -> None:
 
 def test_every_name_competes(run: Results) -> None:
     """Whatever it is called, a derainer has a verdict, a rank and its place in every plot."""
-    judged = {e.condition.derainer: e.verdict for e in effects(run) if e.task == "detection"}
+    judged = {e.condition.derainer: e.verdict for e in effects(run) if e.judge.task == "detection"}
     assert judged == dict.fromkeys(NAMES, "better")
     changes = {
         row["derainer"]: row["change"]

@@ -304,10 +304,10 @@ def test_every_table_of_the_run_stands_on_page_and_in_markdown() -> None:
     found = {part.anchor: part for part in parts(swept)}
     assert list(found) == ["numbers", "real", "sweep", "tells", "classes"]
     rainy, derained = found["sweep"].rows
-    assert rainy[1:4] == ["rainy", "AP pooled", "0.300"]
-    assert rainy[5] == "60 %"
-    assert derained[3] == "0.450†"
-    assert derained[6] == "+0.150 [+0.150, +0.150]"
+    assert rainy[1:5] == ["rainy", "detection", "AP pooled", "0.300"]
+    assert rainy[6] == "60 %"
+    assert derained[4] == "0.450†"
+    assert derained[7] == "+0.150 [+0.150, +0.150]"
     assert found["tells"].rows[0][3:] == ["SSIM-Y", "+0.50", "[+0.40, +0.60]", "5"]
     assert [row[:3] for row in found["classes"].rows] == [
         ["detection", "person", "0.250"],

@@ -73,7 +73,7 @@ def test_a_sweep_of_unknown_training_says_so() -> None:
     rains = [f"physical:rate_mm_h={rate}" for rate in (1, 25, 100)]
     records = [replace(record("identity", 0.3, rain=rain), seen=None) for rain in rains]
     _, rows, notes = sweep_table(rowed(results(), records=records))
-    assert rows[0][3] == "0.300?"
+    assert rows[0][4] == "0.300?"
     assert notes[-1] == "? whether the weights were trained on this is not known."
 
 
