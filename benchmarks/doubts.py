@@ -15,25 +15,35 @@ Direct networks make the image anew; residual ones add to their input.
 What was measured is kept in a file, so that a stopped run goes on:
 
     python benchmarks/doubts.py --data DATA --seeds 8 --keep doubts.jsonl
+
+Would more images tell the order of channels? With --photographs the networks restore six cuts of
+each of these and 100 of Rain100L, in both orders, and what the exchanged one costs is printed:
+
+    python benchmarks/doubts.py --data DATA --photographs FOLDER --keep channels.jsonl
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import cv2
+import numpy as np
 import published
 import torch
 
 from datasets.image import NDArrayByte, decode, to_tensor
+from datasets.rain import RAINS
 from derainers import DERAINERS
 from derainers.derainer import Derainer
 from derainers.plausible import CONVENTIONS, Convention, judged, measured, psnr_db
-from harness.work.known_rain import known_rain
+from harness.work.known_rain import SIDE_PX, known_rain
 
 PUBLISHED = (
     *(("prenet", f"prenet-rain100{s}/PReNet6.pth") for s in "lh"),
@@ -51,6 +61,8 @@ PUBLISHED = (
 DIRECT = ("granet", "granet-rain100l", "hrrsr-x1", "spanet", "umrl")
 REAL = "real"
 """Stands for a seed where the images are Rain100L's."""
+CUTS = 6
+"""Of each photograph."""
 COSTS_DB = 0.1
 """What costs less is no slip."""
 SLIPS = ("BGR", "−1..1", "0..255")
@@ -71,10 +83,9 @@ def networks(data: Path) -> dict[str, Callable[[], Derainer]]:
     return found
 
 
-def real_pairs(data: Path) -> list[tuple[NDArrayByte, NDArrayByte]]:
-    """Eight cuts of 80 px of Rain100L, rainy and clean."""
+def real_pairs(data: Path, count: int = 8) -> list[tuple[NDArrayByte, NDArrayByte]]:
+    """So many cuts of 80 px of Rain100L, rainy and clean."""
     files = sorted((data / "rain100l" / "input").iterdir())
-    count = 8
     cuts = [
         [
             decode(file.read_bytes(), file.name)[120:200, 180:260].copy()
@@ -108,6 +119,56 @@ def measure(data: Path, seeds: list[str], keep: Path) -> Rows:
 def _kept(keep: Path) -> Rows:
     lines = keep.read_text().splitlines() if keep.exists() else []
     return {(row[0], row[1]): tuple(row[2:]) for row in map(json.loads, lines)}  # type: ignore[misc]
+
+
+def photographed(folder: Path) -> list[tuple[NDArrayByte, NDArrayByte]]:
+    """Six cuts of each photograph at half its size, under rain like Rain100L's and without."""
+    pairs = []
+    for number, file in enumerate(sorted(folder.iterdir())):
+        whole = decode(file.read_bytes(), file.name)
+        size = whole.shape[1] // 2, whole.shape[0] // 2
+        half = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+        rng = np.random.default_rng(number)
+        rows, columns = (side // SIDE_PX for side in half.shape[:2])
+        for place in rng.permutation(rows * columns)[:CUTS]:
+            top, left = (SIDE_PX * int(i) for i in divmod(place, columns))
+            clean = np.ascontiguousarray(half[top : top + SIDE_PX, left : left + SIDE_PX])
+            pairs.append((RAINS["rain100l"].render(clean, rng).image, clean))
+    return pairs
+
+
+def channels(data: Path, folder: Path, keep: Path) -> None:
+    """What exchanged channels cost each network: on photographs and on Rain100L, mean ± error."""
+    known = [json.loads(line) for line in keep.read_text().splitlines()] if keep.exists() else []
+    rows: dict[str, list[list[float]]] = dict(known)
+    cuts = photographed(folder)
+    sets = [cuts, [(clean, clean) for _, clean in cuts], real_pairs(data, 100)]
+    for name, build in networks(data).items():
+        if name in rows:
+            continue
+        derainer = build().to("cpu")
+        right = Convention(derainer.channels, *derainer.range)
+        wrong = next(slip for _, slip in declared(right))
+        rows[name] = []
+        for pairs in sets:
+            found = measured(derainer, pairs, (right, wrong))
+            rows[name].append([a - b for a, b in zip(found[right], found[wrong], strict=True)])
+        with keep.open("a") as file:
+            file.write(json.dumps([name, rows[name]]) + "\n")
+    titles = (f"{len(cuts)} cuts, rainy", "the same, clean", "100 cuts of Rain100L")
+    print(f"| network | {' | '.join(titles)} |\n| --- | --- | --- | --- |")
+    for name, costs in rows.items():
+        cells = [f"{statistics.mean(c):+.2f} ± {_error(c):.2f}" for c in costs]
+        print(f"| {name} | {' | '.join(cells)} |")
+    for title, costs in zip(titles, zip(*rows.values(), strict=True), strict=True):
+        told = [statistics.mean(c) / _error(c) for c in costs if _error(c)]
+        more, less = (sum(sign * t >= 2 for t in told) for sign in (1, -1))
+        print(f"{title}: of {len(rows)} networks {more} lose by two errors or more, {less} gain")
+
+
+def _error(values: list[float]) -> float:
+    """The standard error of a mean."""
+    return statistics.stdev(values) / math.sqrt(len(values))
 
 
 def declared(right: Convention) -> Iterator[tuple[str, Convention]]:
@@ -151,9 +212,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--keep", type=Path, required=True, help="file of what was measured")
+    parser.add_argument("--photographs", type=Path, help="what exchanged channels cost on these")
     parser.add_argument("--told", action="store_true", help="list false alarms and missed slips")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.photographs is not None:
+        channels(options.data, options.photographs, options.keep)
+        return
     seeds = [REAL, *map(str, range(options.first, options.first + options.seeds))]
     rows = measure(options.data, seeds, options.keep)
     counts, told = counted(rows, seeds)
