@@ -6,6 +6,8 @@ Between rooms an image is ``uint8 (H, W, 3) RGB``; inside networks it is ``float
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -23,6 +25,16 @@ UNREADABLE = (OSError, SyntaxError, ValueError, ImportError)
 looks for a package that reads other formats."""
 VERSION = 1
 """Raised whenever the same file decodes to other pixels."""
+
+
+ORIENTATION = 0x0112
+"""EXIF's tag for how a picture is to be turned; from `ON_ITS_SIDE` on, width becomes height."""
+ON_ITS_SIDE = 5
+_JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+"""In compressed data 255 is followed by 0, or by the number of a restart."""
+_START, _END, _SCAN, _ALONE = 0xD8, 0xD9, 0xDA, 0x01
+_BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
+"""Segments that may follow compressed data: tables, the next scan, comments, applications."""
 
 
 class UnreadableImageError(ValueError):
@@ -44,7 +56,7 @@ def decode(data: bytes, name: str) -> NDArrayByte:
         UnreadableImageError: If the bytes are no image, the image ends early, or it has more pixels
             than ``OPENCV_IO_MAX_IMAGE_PIXELS`` allowed when OpenCV was first imported.
     """
-    if data[:2] == b"\xff\xd8" and data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) < 0:
+    if data[:2] == b"\xff\xd8" and not _has_jpeg_end(data):
         # libjpeg fills a truncated picture with grey and calls it a success.
         raise UnreadableImageError(f"{name}: the JPEG ends early; copy or download the file again")
     try:
@@ -56,6 +68,49 @@ def decode(data: bytes, name: str) -> NDArrayByte:
             f"{name}: not an image, or damaged; copy or download the file again"
         )
     return np.ascontiguousarray(bgr[:, :, ::-1])
+
+
+def _has_jpeg_end(data: bytes) -> bool:
+    """Whether a JPEG's own end is reached; what stands behind it, a film say, does not count.
+
+    Reference:
+        ITU-T T.81, annex B: segments tell their length, compressed data end at the next marker.
+    """
+    at, in_scan = 2, False
+    while found := _JPEG_MARKER.search(data, at):
+        marker, at = found[1][0], found.end()
+        if marker == _END:
+            return True
+        if in_scan and marker not in _BETWEEN_SCANS:
+            return False
+        if marker not in (_START, _ALONE):
+            at += max(int.from_bytes(data[at : at + 2]), 2)
+        in_scan = in_scan or marker == _SCAN
+    return False
+
+
+def is_turned(file: Path) -> bool:
+    """Whether a picture says that it is to be turned or mirrored when it is shown."""
+    return _header(file)[1] != 1
+
+
+def size_px(file: Path) -> tuple[int, int] | None:
+    """Height and width of a picture turned upright, by its header; None where it tells none."""
+    size, orientation = _header(file)
+    return size[::-1] if size and orientation >= ON_ITS_SIDE else size
+
+
+def _header(file: Path) -> tuple[tuple[int, int] | None, int]:
+    """Height and width as stored, and EXIF's orientation."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            orientation = picture.getexif().get(ORIENTATION, 1)
+            size = picture.height, picture.width
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return None, 1  # Decoding tells what is wrong.
+    return size, orientation if orientation in range(1, 9) else 1
 
 
 def decode_indices(data: bytes, name: str) -> NDArrayByte:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from datasets.image import (
     encode_indices,
     encode_png,
     from_tensor,
+    is_turned,
     round_to_bytes,
     shrink,
+    size_px,
     to_tensor,
 )
 
@@ -78,6 +81,51 @@ def test_trailing_bytes_and_thumbnails_do_not_hide_the_end() -> None:
     assert decode(data + bytes(9999), "a.jpg").shape == (64, 64, 3)
     with pytest.raises(UnreadableImageError, match="ends early"):
         decode(data[:-500], "a.jpg")
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+BEHIND = {
+    "film": b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 40 + b"\xff\xda\x00\x01abc",
+    "scan's sign": b"\xff\xda" * 9,
+    "second picture": jpeg(Image.new("RGB", (80, 80), "red")),
+    "half a picture": jpeg(Image.fromarray(NOISE))[:900],
+    "zeros": bytes(5000),
+}
+"""What phones, cameras and editors put behind a picture's end."""
+
+
+@pytest.mark.parametrize("more", BEHIND.values(), ids=BEHIND)
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "restarts", "PNG"])
+def test_what_goes_on_behind_the_picture_is_no_damage(kind: str, more: bytes) -> None:
+    options: dict[str, Any] = {
+        "baseline": {},
+        "progressive": {"progressive": True},
+        "restarts": {"restart_marker_rows": 1},
+    }.get(kind, {})
+    data = jpeg(Image.fromarray(NOISE), **options) if kind != "PNG" else encode_png(NOISE)
+    assert np.array_equal(decode(data + more, "a"), decode(data, "a"))
+    for cut in (0.3, 0.6, 0.95):
+        with pytest.raises(UnreadableImageError, match=r"ends early|damaged"):
+            decode(data[: int(len(data) * cut)], "a")
+
+
+def test_a_cut_jpeg_with_something_behind_it_ends_early() -> None:
+    data = jpeg(Image.fromarray(NOISE))
+    for more in (bytes(5000), b"\xff\x4f\xff\x51" + BEHIND["film"] + b"\xff\xd9"):
+        with pytest.raises(UnreadableImageError, match="the JPEG ends early"):
+            decode(data[: len(data) // 2] + more, "a.jpg")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_header_tells_the_upright_size(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = tmp_path / "a.jpg"
+    file.write_bytes(jpeg(Image.new("RGB", (8, 6)), exif=exif))
+    assert size_px(file) == decode(file.read_bytes(), "a").shape[:2]
+    assert is_turned(file) == (orientation != 1)
+    file.write_bytes(b"no picture")
+    assert size_px(file) is None
 
 
 def test_tensor_and_back_gives_the_same_bytes() -> None:
