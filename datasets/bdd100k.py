@@ -23,6 +23,7 @@ from datasets.image import NDArrayByte
 from datasets.instance_png import read_bitmask, read_colormap
 from datasets.label_files import copy_files
 from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
+from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 
 OBJECTS = (
     "pedestrian",
@@ -39,6 +40,10 @@ OBJECTS = (
 """Categories 1 to 10 of boxes; the first eight are those of instances."""
 INSTANCES = 8
 _Add = Callable[[Sample], Sample]
+BOX_FILES = ("det_20/det_{}.json", "bdd100k_labels_images_{}.json")
+"""The labels of 2020, and those of 2018, which they mended."""
+NO_BOXES = ("lane", "drivable area")
+FRAME_PX = (HEIGHT_PX, WIDTH_PX)
 UNCLEAN = {"weather": ("rainy", "snowy", "foggy")}
 """Frames that show bad weather are no clean condition."""
 
@@ -51,7 +56,8 @@ def open_bdd100k(
     Args:
         root: Folder with ``images/`` and ``labels/``.
         split: Folder below ``images/``. ``100k/<part>`` has boxes,
-            ``labels/det_20/det_<part>.json``. ``10k/<part>`` has instances, the first of
+            ``labels/det_20/det_<part>.json`` or, where that is absent, the file of 2018,
+            ``labels/bdd100k_labels_images_<part>.json``. ``10k/<part>`` has instances, the first of
             ``labels/ins_seg/{bitmasks,rles,polygons,colormaps}`` that is there, and label maps, the
             first of ``labels/sem_seg/{masks,colormaps,rles}``. None takes the only one there is.
         masks: Whether instances carry their masks.
@@ -77,7 +83,9 @@ def open_bdd100k(
         found = _boxes(root, part, folder, problems)
     else:
         found = _segments(root, part, folder, masks, problems)
-    notes = [f"labels from {source}" for source in found.sources] or ["no labels there"]
+    expected = BOX_FILES[0].format(part) if kind == "100k" else "ins_seg or sem_seg"
+    lacking = f"no labels there: labels/{expected} is absent"
+    notes = [f"labels from {source}" for source in found.sources] or [lacking]
     unknown = sum("weather" not in s.attributes for s in found.samples)
     if unknown:
         notes.append(
@@ -138,9 +146,11 @@ def _sample(path: Path, attributes: Mapping[str, str]) -> Sample:
 
 def _boxes(root: Path, part: str, folder: Path, problems: Problems | None) -> _Found:
     """The 100k frames that the detection labels list, or all where there are none."""
-    file = root / "labels" / "det_20" / f"det_{part}.json"
+    file, old = (root / "labels" / name.format(part) for name in BOX_FILES)
     if not file.is_file():
-        return _Found([_sample(path, {}) for path in by_stem(folder).values()])
+        if not old.is_file():
+            return _Found([_sample(path, {}) for path in by_stem(folder).values()])
+        file = old
     frames = scalabel.read_frames(file, problems)
     if not frames:
         raise DatasetError(f"{file}: no frame there")
@@ -152,10 +162,22 @@ def _boxes(root: Path, part: str, folder: Path, problems: Problems | None) -> _F
         with fields.told(problems):
             if not path.is_file():
                 raise DatasetError(f"{where} is not in {folder}: add the image or remove its entry")
-            labels = Annotations.of(scalabel.boxes(frame, known, where, problems))
-            samples.append(replace(_sample(path, scalabel.attributes(frame)), labels=labels))
+            objects = _with_boxes(frame, where) if file == old else frame
+            labels = Annotations.of(scalabel.boxes(objects, known, where, problems))
+            sample = _sample(path, scalabel.attributes(frame))
+            samples.append(replace(sample, labels=labels, size_px=FRAME_PX))
     source = file.relative_to(root).as_posix()
     return _Found(samples, len(OBJECTS), sources=[source], frames={file: frames})
+
+
+def _with_boxes(frame: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A frame of 2018 without its lanes and drivable areas, which are no boxes."""
+    found = [
+        label
+        for label in scalabel.labels(frame, where)
+        if not (isinstance(label, dict) and label.get("category") in NO_BOXES)
+    ]
+    return {**frame, "labels": found}
 
 
 def _segments(
@@ -175,6 +197,8 @@ def _segments(
     if instances is not None:
         add = instances if problems is None else _at_once(instances)
         samples = _each(add, samples, problems)
+    if found.sources:
+        samples = [replace(sample, size_px=FRAME_PX) for sample in samples]
     return replace(
         found,
         samples=samples,

@@ -108,6 +108,11 @@ CamVid's are grouped as in MathWorks' example of semantic segmentation, which pr
 """
 
 
+def spelling(name: str) -> str:
+    """A class's name without capitals, spaces and signs: ``Traffic_Light`` as ``trafficlight``."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum()) or name
+
+
 def translate(source: str, target: str) -> dict[str, str]:
     """Class of the target for each class of the source that has one.
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.categories import SETS, spelling
 from datasets.duplicates import alike, hashes_of_views
 from datasets.folder import SUFFIXES, open_folder
-from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError
+from datasets.image import NDArrayByte, UnreadableImageError, is_turned
+from datasets.labels import all_crowd, empty_masks, misfit, named_twice, twins
 from datasets.rows import DATASETS, DatasetRow
-from datasets.sample import Dataset, DatasetError, Sample
+from datasets.sample import IGNORED, Dataset, DatasetError, Sample
 
-EXIF_ORIENTATION = 0x0112
 SLACK_PX = 1
 """Labels may reach this far beyond the image: tools round corners in different ways."""
 
@@ -68,8 +69,9 @@ def check(
         DatasetError: If there is no such set at all, so that nothing can be looked at.
     """
     dataset, findings = _opened(DATASETS[name], root, split, pair)
+    findings += _classes(dataset)
     findings += _strays(dataset.samples)
-    looks = _look_at(dataset.samples)
+    looks = _look_at(dataset.samples, dataset.classes)
     findings += [finding for look in looks for finding in look.findings]
     findings += _alike_within(dataset.samples, looks)
     if against is not None:
@@ -92,20 +94,20 @@ def _opened(
     return dataset, [Finding(True, "label", text) for text in problems]
 
 
-def _look_at(samples: Sequence[Sample]) -> list[_Look]:
+def _look_at(samples: Sequence[Sample], classes: Mapping[int, str]) -> list[_Look]:
     """Decode the files of every sample."""
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(_look, samples))
+        return list(pool.map(partial(_look, classes=classes), samples))
 
 
-def _look(sample: Sample) -> _Look:
+def _look(sample: Sample, classes: Mapping[int, str]) -> _Look:
     """Decode a sample's files and compare them with its labels."""
     findings = []
     try:
         image = sample.image()
     except (UnreadableImageError, OSError) as error:
         return _Look([Finding(True, "image", f"image {sample.id}: {_line(error)}")], None)
-    if _is_turned(sample.read()):
+    if is_turned(sample.path):
         text = (
             f"image {sample.id}: {sample.path.name} is turned by its EXIF orientation, so decoded"
         )
@@ -119,16 +121,29 @@ def _look(sample: Sample) -> _Look:
                 )
             )
         if sample.label_map_path is not None:
-            findings += _sizes(sample, sample.label_map().shape, image, "label map")
+            label_map = sample.label_map()
+            findings += _sizes(sample, label_map.shape, image, "label map")
+            findings += _strange_pixels(sample, label_map, classes)
     except (UnreadableImageError, DatasetError, OSError) as error:
         findings.append(Finding(True, "label", f"image {sample.id}: {_line(error)}"))
-    for number, mask in enumerate(sample.annotations.masks if sample.annotations else ()):
-        found = _sizes(sample, (mask.height_px, mask.width_px), image, f"mask {number}")
-        findings += found
-        if found:
-            break  # All masks of an image share the size that its entry claims.
-    findings += _boxes(sample, image)
+    findings += _of_another_size(sample, image) or _boxes(sample, image)
+    findings += _objects(sample)
     return _Look(findings, hashes_of_views(image))
+
+
+def _of_another_size(sample: Sample, image: NDArrayByte) -> list[Finding]:
+    """Labels of a picture of another size, told once; boxes there are beyond any picture."""
+    height_px, width_px = image.shape[:2]
+    text = misfit(sample, (height_px, width_px))
+    if text is not None:
+        return [Finding(True, "size", text)]
+    # All masks of an image share the size that its entry claims.
+    masks = sample.annotations.masks[:1] if sample.annotations else ()
+    return [
+        finding
+        for mask in masks
+        for finding in _sizes(sample, (mask.height_px, mask.width_px), image, "mask 0")
+    ]
 
 
 def _sizes(sample: Sample, size: tuple[int, ...], image: NDArrayByte, what: str) -> list[Finding]:
@@ -141,6 +156,18 @@ def _sizes(sample: Sample, size: tuple[int, ...], image: NDArrayByte, what: str)
         f"{sample.path.name} {width_px}x{height_px}"
     )
     return [Finding(True, "size", text)]
+
+
+def _strange_pixels(
+    sample: Sample, label_map: NDArrayByte, classes: Mapping[int, str]
+) -> list[Finding]:
+    """Values of a label map that are no class."""
+    strange = set(np.unique(label_map).tolist()) - set(classes) - {IGNORED}
+    if not strange:
+        return []
+    values = ", ".join(map(str, sorted(strange)))
+    text = f"image {sample.id}: its label map holds {values}, which is no class of the data set"
+    return [Finding(True, "label", text)]
 
 
 def _boxes(sample: Sample, image: NDArrayByte) -> list[Finding]:
@@ -163,15 +190,39 @@ def _boxes(sample: Sample, image: NDArrayByte) -> list[Finding]:
     return findings
 
 
-def _is_turned(data: bytes) -> bool:
-    """Whether a JPEG says that it is to be turned or mirrored when it is shown."""
-    from PIL import Image
+def _objects(sample: Sample) -> list[Finding]:
+    """Objects that nothing can match, or that are to be found twice."""
+    objects = sample.annotations
+    if objects is None:
+        return []
+    where = f"image {sample.id}: object"
+    empty = [f"{where} {i}: its mask is empty" for i in empty_masks(objects)]
+    again = [f"{where} {i}: one of its class and box stands there before" for i in twins(objects)]
+    return [
+        *(Finding(True, "mask", text) for text in empty),
+        *(Finding(False, "twin", text) for text in again),
+    ]
 
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return bool(picture.getexif().get(EXIF_ORIENTATION, 1) != 1)
-    except (*UNREADABLE, Image.DecompressionBombError):
-        return False  # Decoding has told already what is wrong.
+
+def _classes(dataset: Dataset) -> list[Finding]:
+    """Names of classes that no network can be matched by, and objects that none counts of."""
+    crowd = all_crowd(dataset.samples)
+    return [
+        *(Finding(False, "class", text) for text in named_twice(dataset.categories)),
+        *(Finding(False, "class", text) for text in _other_spelling(dataset.categories.values())),
+        *([Finding(True, "crowd", crowd)] if crowd else []),
+    ]
+
+
+def _other_spelling(names: Iterable[str]) -> list[str]:
+    """Names that networks of the known sets spell in another way."""
+    found = []
+    for name in names:
+        known = {each for classes in SETS.values() for each in classes}
+        alike = sorted(each for each in known if spelling(each) == spelling(name))
+        if alike and name not in alike:
+            found.append(f"{name} is spelt {alike[0]} elsewhere, and matched with it")
+    return found
 
 
 def _strays(samples: Sequence[Sample]) -> list[Finding]:
@@ -207,7 +258,7 @@ def _alike_within(samples: Sequence[Sample], looks: Sequence[_Look]) -> list[Fin
 def _alike_with(samples: Sequence[Sample], looks: Sequence[_Look], against: Path) -> list[Finding]:
     """Images of the set that another folder holds too."""
     others = open_folder(against, None).samples
-    found = {o.id: look.hashes for o, look in zip(others, _look_at(others), strict=True)}
+    found = {o.id: look.hashes for o, look in zip(others, _look_at(others, {}), strict=True)}
     ids = [key for key, hashes in found.items() if hashes is not None]
     known = [(s, k.hashes) for s, k in zip(samples, looks, strict=True) if k.hashes is not None]
     if not ids or not known:

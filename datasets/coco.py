@@ -62,7 +62,10 @@ def open_coco(
                     f"which is not in {folder}: add the file or remove its entry"
                 )
             labels = Annotations.of(objects[image_id])
-            samples.append(Sample(str(image_id), path, group=str(image_id), labels=labels))
+            size_px = (image["height"], image["width"])
+            samples.append(
+                Sample(str(image_id), path, group=str(image_id), labels=labels, size_px=size_px)
+            )
     export = partial(_export, content, file.name, len(folder.relative_to(root).parts))
     return Dataset("coco", split, samples, categories, export_labels=export)
 

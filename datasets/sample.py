@@ -97,6 +97,8 @@ class Sample:
     """What the image must not be separated from when resampling: drive, video, scene, or its id."""
     labels: Annotations | Callable[[], Annotations] | None = None
     """Labelled objects, or what reads them, None where the set has none."""
+    size_px: tuple[int, int] | None = None
+    """Height and width of the picture that was labelled; None where the labels do not say."""
     rainy_path: Path | None = None
     """The rainy image, where the set brings its own rain."""
     clean_half: Half | None = None

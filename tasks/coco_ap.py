@@ -35,10 +35,10 @@ Kind = Literal["bbox", "segm"]
 class Detections:
     """The objects that a network found in one image, in any order."""
 
-    boxes_xyxy_px: NDArray[np.float32]
+    boxes_xyxy_px: NDArray[np.floating[Any]]
     """``(N, 4)``: left, top, right, bottom."""
-    scores: NDArray[np.float32]
-    """``(N,)`` confidences in [0, 1]."""
+    scores: NDArray[np.floating[Any]]
+    """``(N,)`` confidences in [0, 1]; float32 of networks, as precise as written of files."""
     categories: NDArray[np.int64]
     """``(N,)`` ids of the data set's categories."""
     masks: tuple[Mask, ...] = ()
@@ -85,7 +85,7 @@ def match(
         rows.append(
             {
                 "category": np.full(kept, category, np.int32),
-                "score": np.array(cells[0]["dtScores"], np.float32),
+                "score": np.array(cells[0]["dtScores"], np.float64),
                 "matched": np.stack([c["dtMatches"] > 0 for c in cells]),
                 "ignored": np.stack([c["dtIgnore"] > 0 for c in cells]),
                 "iou": pairs,
@@ -164,7 +164,22 @@ def averages(
         "ar100": recall[:, :, 0],
     }
     values |= {f"ap/{categories[i]}": precision[:, :, k, 0] for k, i in enumerate(ids)}
-    return {prefix + metric: _mean(part) for metric, part in values.items()}
+    why = nothing_counts(evidences)
+    return {prefix + metric: _mean(part, why) for metric, part in values.items()}
+
+
+def nothing_counts(evidences: Sequence[Any]) -> str:
+    """Why a number of a set may be undefined.
+
+    Args:
+        evidences: What `match` gave, one per image.
+    """
+    total = sum(len(e["truth_category"]) for e in evidences)
+    if not total:
+        return "no object is labelled in these images"
+    if all(e["truth_ignored"][0].all() for e in evidences):
+        return f"all {total:,} labelled objects are crowds (iscrowd 1), which COCO does not count"
+    return "no object counts"
 
 
 def _evaluation(kind: Kind) -> Any:
@@ -222,7 +237,7 @@ def _nothing() -> dict[str, NDArray[Any]]:
     cells = (len(AREA_NAMES), len(THRESHOLDS), 0)
     return {
         "category": np.zeros(0, np.int32),
-        "score": np.zeros(0, np.float32),
+        "score": np.zeros(0, np.float64),
         "matched": np.zeros(cells, np.bool_),
         "ignored": np.zeros(cells, np.bool_),
         "iou": np.zeros(0, np.float32),
@@ -268,9 +283,9 @@ def _cell(
     }
 
 
-def _mean(values: NDArray[np.float64]) -> Score:
-    """Mean of the defined entries."""
+def _mean(values: NDArray[np.float64], why: str) -> Score:
+    """Mean of the defined entries, or why there is none."""
     defined = values[values > -1]
     if not defined.size:
-        return Score(None, why="no object counts")
+        return Score(None, why=why)
     return Score(float(defined.mean()))

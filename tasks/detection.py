@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
 from datasets.sample import Annotations, Sample
-from tasks.coco_ap import Detections, averages, match
-from tasks.network import Detector, NamedDetector, check_finite
+from tasks.coco_ap import Detections, averages, match, nothing_counts
+from tasks.network import Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1, operating_points, overlaps
 from tasks.operating_point import METRICS as OPERATING_POINTS
 from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
 from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same prediction gives other evidence."""
 
 METRICS: dict[str, MetricRow] = {
@@ -51,6 +51,10 @@ class Detection:
             TaskError: If it cannot be loaded or knows none of the data set's categories.
         """
         self._detector.load()
+
+    def matched(self) -> Mapping[str, str | None]:
+        """The detector's name of each category, None where it has none."""
+        return self._detector.matched()
 
     def predict(self, images: list[NDArrayByte]) -> list[Detections]:
         """Detect; classes that the data set does not have are dropped."""
@@ -87,13 +91,13 @@ class Detection:
         """Matches of one image; nothing for an image of a set without labels.
 
         Raises:
-            TaskError: If a box or score is not finite.
+            TaskError: If a box or score is not finite, or a score lies outside [0, 1].
         """
-        check_finite(prediction, sample.id)
+        require_sound(prediction, sample.id)
         if sample.annotations is None:
             return {}
-        truth = checked(sample.annotations)
-        return match(prediction, truth) | overlaps(prediction, truth)
+        found, truth = self._detector.compared(prediction, checked(sample.annotations))
+        return match(found, truth) | overlaps(found, truth)
 
     def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
         """COCO averages, pooled AP, precision, recall and mean IoU; fractions."""
@@ -104,8 +108,9 @@ class Detection:
             "ap_pooled": resampled(pooled(evidences), everyone).mean(1),
             **operating_points(evidences, everyone),
         }
+        why = nothing_counts(evidences)
         return averages(evidences, self._detector.categories) | {
-            metric: score_of(values[0]) for metric, values in others.items()
+            metric: score_of(values[0], why) for metric, values in others.items()
         }
 
     def resample(
@@ -161,10 +166,10 @@ def resampled_averages(
     }
 
 
-def score_of(value: float) -> Score:
+def score_of(value: float, why: str) -> Score:
     """A number, or why there is none."""
     if np.isnan(value):
-        return Score(None, why="nothing to count")
+        return Score(None, why=why)
     return Score(float(value))
 
 

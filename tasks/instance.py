@@ -15,14 +15,14 @@ from datasets.image import NDArrayByte
 from datasets.masks import decode
 from datasets.sample import IGNORED, Annotations, Mask, Sample
 from tasks import rle
-from tasks.coco_ap import Detections, Kind, averages, match
+from tasks.coco_ap import Detections, Kind, averages, match, nothing_counts
 from tasks.detection import checked, resampled_averages, score_of
-from tasks.network import CONFIDENCE, Detector, NamedDetector, check_finite
+from tasks.network import CONFIDENCE, Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1
 from tasks.resampled_ap import pooled, precision_curve, resampled
 from tasks.task import Evidence, MetricRow, Score, TaskError
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same prediction gives other evidence."""
 
 _BOX, _MASK = MetricRow("box AP", is_column=False), MetricRow("mask AP")
@@ -67,6 +67,10 @@ class Instance:
             TaskError: If it cannot be loaded or knows none of the data set's categories.
         """
         self._detector.load()
+
+    def matched(self) -> Mapping[str, str | None]:
+        """The network's name of each category, None where it has none."""
+        return self._detector.matched()
 
     def predict(self, images: list[NDArrayByte]) -> list[Detections]:
         """Find objects with their masks; classes that the data set does not have are dropped."""
@@ -116,7 +120,7 @@ class Instance:
         """The image with its labelled masks and boxes; None where there are no labels."""
         if sample.annotations is None:
             return None
-        return drawn(image, sample.annotations, self._detector.categories)
+        return drawn(image, sample.annotations, self._detector.names)
 
     def truth(self, sample: Sample) -> list[tuple[float, float, float, float, str]]:
         """The labelled boxes."""
@@ -135,19 +139,19 @@ class Instance:
         """Matches of one image by boxes and by masks; nothing where the set has no labels.
 
         Raises:
-            TaskError: If a number is not finite, or a mask is missing, damaged or of another size.
+            TaskError: If a number is not finite, a score lies outside [0, 1], or a mask is missing,
+                damaged or of another size.
         """
         where = f"image {sample.id}"
-        check_finite(prediction, sample.id)
-        truth = sample.annotations
-        if truth is None:
+        require_sound(prediction, sample.id)
+        if sample.annotations is None:
             return {}
-        checked(truth)
-        _check_masks(prediction, truth, where)
+        _check_masks(prediction, checked(sample.annotations), where)
+        found, truth = self._detector.compared(prediction, sample.annotations)
         return {
             prefix + name: array
             for prefix, kind in KINDS.items()
-            for name, array in match(prediction, truth, kind).items()
+            for name, array in match(found, truth, kind).items()
         }
 
     def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
@@ -156,11 +160,12 @@ class Instance:
             return {"mask_ap": Score(None, why="no labels to score against")}
         everyone = np.ones((1, len(evidences)), np.int64)
         scores: dict[str, Score] = {}
+        why = nothing_counts(_of("box_", evidences))
         for prefix in KINDS:
             matches = _of(prefix, evidences)
             scores |= averages(matches, self._detector.categories, prefix)
             pool = resampled(pooled(matches), everyone).mean(1)[0]
-            scores[f"{prefix}ap_pooled"] = score_of(pool)
+            scores[f"{prefix}ap_pooled"] = score_of(pool, why)
         return scores
 
     def resample(
@@ -204,7 +209,8 @@ def _check_masks(prediction: Detections, truth: Annotations, where: str) -> None
         )
     if len(truth.masks) != len(truth.categories):
         raise TaskError(f"{where}: its labels have no masks; instance segmentation needs them")
-    for masks, name in ((truth.masks, "labels"), (prediction.masks, "prediction")):
+    # What was predicted has the picture's size: the labels are to blame where theirs is another.
+    for masks, name in ((prediction.masks, "prediction"), (truth.masks, "labels")):
         if masks:
-            first = (truth.masks or masks)[0]
+            first = (prediction.masks or masks)[0]
             rle.check(masks, (first.height_px, first.width_px), f"{where}: {name}")

@@ -52,7 +52,7 @@ def overlaps(detections: Detections, truth: Annotations) -> dict[str, NDArray[An
     """
     from pycocotools import mask as coco_mask
 
-    shown = detections.scores > TABLE6_CONFIDENCE
+    shown = _as_networks_say(detections.scores) > TABLE6_CONFIDENCE
     boxes = _xywh(detections.boxes_xyxy_px[shown])
     objects = _xywh(truth.boxes_xyxy_px[~truth.is_crowd])
     best = np.zeros(len(objects), np.float32)
@@ -91,7 +91,7 @@ def operating_points(
 
 def outcomes(evidence: Any, confidence: float) -> tuple[float, float, float, float]:
     """True positives, false positives, missed objects and summed IoU of the pairs of one image."""
-    shown = (evidence["score"] >= confidence) & ~evidence["ignored"][0, 0]
+    shown = (_as_networks_say(evidence["score"]) >= confidence) & ~evidence["ignored"][0, 0]
     true = shown & evidence["matched"][0, 0]
     hits = int(true.sum())
     objects = int((~evidence["truth_ignored"][0]).sum())
@@ -103,6 +103,11 @@ def f1(evidence: Any, confidence: float = CONFIDENCES["c25-iou50"]) -> float:
     true, false, missed, _ = outcomes(evidence, confidence)
     total = 2 * true + false + missed
     return 2 * true / total if total else float("nan")
+
+
+def _as_networks_say(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Confidences in single precision, in which a network's 0.6 is not below 0.6."""
+    return scores.astype(np.float32, copy=False)
 
 
 def _darknet(evidence: Any) -> tuple[float, float, float, float, float]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from datasets.draw import tint_classes
 from datasets.image import NDArrayByte
 from datasets.sample import IGNORED, Sample
+from tasks.classes import matched
 from tasks.confusion import confusion, ious, means
 from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
 
@@ -55,6 +56,7 @@ class Semantic:
         self._build = segmenter
         self._segmenter: Segmenter | None = None
         self._labels = np.full(256, IGNORED, np.uint8)
+        self._matched: dict[str, str | None] = {}
 
     def load(self) -> None:
         """Load the network and find its classes among the data set's by name.
@@ -70,15 +72,21 @@ class Semantic:
         names = list(segmenter.names)
         if not self._classes:  # a set without label maps is looked at in the network's own classes
             self._classes = dict(enumerate(names))
-        lacking = [name for name in self._classes.values() if name not in names]
-        if lacking or len(set(names)) != len(names) or len(names) > IGNORED:
+        self._matched = matched(self._classes.values(), names)
+        if None in self._matched.values() or len(set(names)) != len(names) or len(names) > IGNORED:
             raise TaskError(
                 "the network's classes are not the data set's: it knows "
                 f"{', '.join(names)}; the data set has {', '.join(self._classes.values())}"
             )
+        places = {name: place for place, name in enumerate(names)}
         for label, name in self._classes.items():
-            self._labels[names.index(name)] = label
+            self._labels[places[self._matched[name] or name]] = label
         self._segmenter = segmenter
+
+    def matched(self) -> Mapping[str, str | None]:
+        """The network's name of each class."""
+        self.load()
+        return self._matched
 
     def predict(self, images: list[NDArrayByte]) -> list[NDArrayByte]:
         """The data set's class of every pixel."""

@@ -103,6 +103,13 @@ class Task(Scorer, Protocol):
         """Load the network now, so that a bad file is told before work starts."""
         ...
 
+    def matched(self) -> Mapping[str, str | None]:
+        """The network's name of each class of the data set, None where it has none.
+
+        A network that was not loaded yet is; nothing where classes are not matched by name.
+        """
+        ...
+
     def predict(self, images: list[NDArrayByte]) -> list[Any]:
         """Run the network on images, ``uint8 (H, W, 3) RGB``; one prediction each."""
         ...

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from datasets import DATASETS, Dataset, DatasetError
 from datasets.check import Finding, check, counts
 from datasets.draw import drawn
 from datasets.image import NDArrayByte, UnreadableImageError, encode_png, shrink
+from datasets.labels import unmatched
 from harness.plan.data import kind_of, root_of
-from harness.spec import RunSpec, UsageError
+from harness.plan.networks import networks_of, scoring_task
+from harness.spec import RunSpec, UsageError, known
 from reports.pages.contact_sheet import contact_sheet
+from tasks.rows import TASKS
+from tasks.task import TaskError
 
-LINES = 20
+LINES = 3
 """Findings of one kind that are printed; the others are counted."""
 PICTURES = 12
 PICTURE_PX = 640
@@ -23,7 +28,8 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
     """Look a data set over.
 
     Args:
-        spec: Names the set by ``dataset``, ``data_root``, ``split`` and ``pair``.
+        spec: Names the set by ``dataset``, ``data_root``, ``split`` and ``pair``, and in ``model``
+            networks that should know its classes.
         against: A folder of images that it should share none with.
         sheet: PNG to write with the labels of some images drawn.
 
@@ -43,16 +49,33 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
     if sheet is not None and not sheet.parent.is_dir():
         raise UsageError(f"--sheet {sheet}: no folder {sheet.parent}")
     checked = check(kind, root, spec.split, spec.pair, against)
+    findings = [*checked.findings, *_of_networks(spec, checked.dataset)]
     if sheet is not None:
         sheet.write_bytes(encode_png(label_sheet(checked.dataset)))
     n = len(checked.dataset.samples)
-    lines = [*(f"note: {note}" for note in checked.dataset.notes), *_lines(checked.findings)]
-    has_errors = any(finding.is_error for finding in checked.findings)
+    lines = [*(f"note: {note}" for note in checked.dataset.notes), *_lines(findings)]
+    has_errors = any(finding.is_error for finding in findings)
     said = ", ".join(
         f"{count} {kind} {'error' if is_error else 'warning'}{'s' if count > 1 else ''}"
-        for (is_error, kind), count in counts(checked.findings).items()
+        for (is_error, kind), count in counts(findings).items()
     )
     return [*lines, f"{n} images looked at: {said or 'nothing found'}"], has_errors
+
+
+def _of_networks(spec: RunSpec, dataset: Dataset) -> list[Finding]:
+    """What keeps the networks of ``--model`` from the set: labels that lack, classes unknown."""
+    findings = []
+    for task in spec.model:
+        known(task, TASKS, "task in --model")
+        for network in networks_of(task, spec):
+            try:
+                matched = scoring_task(task, dataset, partial(network.build, "cpu")).matched()
+            except (UsageError, TaskError) as error:
+                findings.append(Finding(True, "task", str(error)))
+                continue
+            texts = unmatched(f"{task} by {network.name}", matched, dataset, dataset.samples)
+            findings += [Finding(False, "class", text) for text in texts]
+    return findings
 
 
 def _lines(findings: list[Finding]) -> list[str]:

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,38 +142,49 @@ def source_of(word: str) -> list[str]:
     return [name.rpartition(":")[0]] if ":" in name and not Path(word).is_file() else []
 
 
-def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None = None) -> Task:
-    """A task on a data set, with what loads its network; without, for scoring alone.
+def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None) -> Task:
+    """A task on a data set, with what loads its network; None for scoring alone.
 
     Raises:
         UsageError: If the data set lacks the labels that the task compares with.
     """
     row = TASKS[name]
     samples = dataset.samples
-    has_some = any(each.has_labels(s) for each in TASKS.values() for s in samples)
     lacking = sum(not row.has_labels(s) for s in samples)
-    if has_some and lacking:
+    if lacking:
+        said = f" ({'; '.join(dataset.notes)})" if dataset.notes else ""
         raise UsageError(
             f"--task {name}: {dataset.name} {dataset.split} lacks {row.labels} of {lacking} of its "
-            f"{len(samples)} images: name another task or data set"
+            f"{len(samples)} images{said}: name another task or data set"
         )
     return row.make(dataset, build)
 
 
-def task_plan(name: str, network: Network, dataset: Dataset, device: str) -> TaskPlan:
+def task_plan(
+    name: str, network: Network, dataset: Dataset, device: str, unlabelled: bool = False
+) -> TaskPlan:
     """A task and its network, not loaded yet.
+
+    Args:
+        name: One of `TASKS`.
+        network: Its network.
+        dataset: The images.
+        device: Where the network runs.
+        unlabelled: Whether images without any labels are looked at too, though nothing is scored.
 
     Raises:
         UsageError: If the data set lacks the labels that the task compares with.
     """
     row = TASKS[name]
+    looks = unlabelled and not any(t.has_labels(s) for t in TASKS.values() for s in dataset.samples)
+    make = row.make if looks else partial(scoring_task, name)
     return TaskPlan(
         name=name,
         model=network.name,
         model_sha256=network.sha256,
         model_key={**network.key, "categories": {str(k): v for k, v in row.names(dataset).items()}},
         evidence_version=row.version,
-        task=scoring_task(name, dataset, lambda: network.build(device)),
+        task=make(dataset, lambda: network.build(device)),
         trained_on=network.trained_on,
         identity=network.identity,
     )

@@ -108,7 +108,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
             "photographs of real rain have no clean image: give --rain given alone, or leave them "
             "out with --where"
         )
-    tasks = tuple(task_plan(t, network, dataset, placed.device) for t, network in networks)
+    looks = dataset_row(spec).is_folder
+    tasks = tuple(task_plan(t, network, dataset, placed.device, looks) for t, network in networks)
     conditions = _conditions(spec, own, dataset, tuple(named))
     for condition in conditions:
         _require_its_rain(condition, rains, spec.seed)

@@ -37,7 +37,7 @@ STAGES = {
     ),
     "prediction": Stage(
         (
-            *("tasks/models", "tasks/networks", "tasks/network.py"),
+            *("tasks/models", "tasks/networks", "tasks/network.py", "tasks/classes.py"),
             *("tasks/detection.py", "tasks/instance.py", "tasks/semantic.py"),
         )
     ),

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from datasets.labels import require_fitting
 from harness.ledger.folder import holds
 from harness.ledger.images import ImageCache
 from harness.ledger.leases import Claims
@@ -29,6 +30,7 @@ from harness.scores.reduction import reduced
 from harness.spec import RunSpec
 from harness.work.doubts import check
 from harness.work.executors import Executor, Outcomes, Threads
+from harness.work.labels import ask, noted
 from harness.work.todo import Lacking
 from harness.work.trial import tried
 from harness.work.unit import Finished
@@ -101,6 +103,8 @@ def run(
     try:
         entries, failures = entries_of(plan)
         said = check(plan, ledger)
+        ask(plan, ledger)
+        plan = noted(plan, entries, ledger)
         _complete(session, entries, failures)
         plan = replace(plan, placement=replace(plan.placement, workers=executor.workers))
         results = reduced(plan, entries, failures, ledger, started, said)
@@ -143,13 +147,19 @@ def _executor(plan: Plan, cache: ImageCache) -> Executor:
 
 
 def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, ImageError]]:
-    """Samples with the digests of their files; those that cannot be read are failures."""
+    """Samples with the digests of their files; those that cannot be read are failures.
+
+    Raises:
+        DatasetError: If a task's labels are of pictures of another size.
+    """
     entries, failures = [], {}
     for sample in plan.dataset.samples:
         try:
             entries.append(Entry.of(sample))
         except OSError as error:
             failures[sample.id] = ImageError(sample.id, "read", message(error))
+    if plan.tasks:
+        require_fitting(entry.sample for entry in entries)
     return entries, failures
 
 

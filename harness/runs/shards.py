@@ -22,6 +22,7 @@ from harness.scores.gallery import exemplary, gallery
 from harness.scores.reduction import reduced
 from harness.spec import UsageError
 from harness.work.doubts import doubts
+from harness.work.labels import noted
 from harness.work.todo import known_units
 from harness.work.trial import tried
 from reports.results.results import Results
@@ -71,6 +72,7 @@ def union(
         ledger = stack.enter_context(contextlib.closing(Ledger(folder)))
         plan = tried(plan, ledger, keep=False)
         _require_complete(plan, alive, ledger)
+        plan = noted(plan, entries, ledger)
         results = reduced(plan, entries, failures, ledger, started, doubts(plan, ledger))
         computed_on = replace(
             results.provenance, accelerator=made_by.accelerator, processor=made_by.processor

@@ -6,6 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from datasets.labels import notes, require_fitting
+from datasets.sample import Dataset
 from harness.machine.about import machine
 from harness.plan import keys
 from harness.plan.data import open_dataset
@@ -42,11 +44,12 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     row = TASKS[name]
     whole = open_dataset(spec.model_copy(update={"limit": None}))
     dataset = whole.limited(spec.limit)
-    task = scoring_task(name, dataset)
+    task = scoring_task(name, dataset, None)
     files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
     digests = {file: keys.file_sha256(file) for file in files}
     predictions = row.read(path, dataset.samples, whole.samples, row.names(whole))
     keys.require_same(digests)
+    require_fitting(dataset.samples)
     samples = sorted(dataset.samples, key=lambda s: (len(s.id), s.id))
     with ThreadPoolExecutor(spec.workers) as pool:
         entries = list(pool.map(Entry.of, samples))
@@ -72,6 +75,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         provenance=Provenance(
             **machine(time.monotonic() - started),
             data_fingerprint=fingerprint,
+            data_notes=(*dataset.notes, *_notes(name, dataset)),
             metric_versions={name: row.version, "resamples": replicates.VERSION},
             groups=len(set(units)),
             blocks=units != groups,
@@ -80,3 +84,9 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         errors=[],
         **vars(found),
     )
+
+
+def _notes(task: str, dataset: Dataset) -> list[str]:
+    """What a reader must know of the labels that a task compares with."""
+    of_objects = TASKS[task].names(dataset) == dataset.categories
+    return notes(dataset.samples, dataset.categories) if of_objects else []

@@ -124,12 +124,40 @@ def test_every_form_of_label_maps_says_the_same(form: str, bdd100k_root: Path) -
 
 def test_a_set_without_labels_says_so(bdd100k_root: Path) -> None:
     shutil.rmtree(bdd100k_root / "labels")
-    for split, n in (("100k/val", 6), ("10k/val", 2)):
+    for split, n, file in (
+        ("100k/val", 6, "det_20/det_val.json"),
+        ("10k/val", 2, "ins_seg or sem_seg"),
+    ):
         dataset = bdd(bdd100k_root, split)
         assert len(dataset.samples) == n
-        assert dataset.notes[0] == "no labels there"
+        assert dataset.notes[0] == f"no labels there: labels/{file} is absent"
         assert f"weather unknown of {n} of {n} frames" in dataset.notes[1]
         assert all(s.annotations is None and s.label_map_path is None for s in dataset.samples)
+
+
+def test_labels_of_2018_are_read_where_those_of_2020_are_absent(bdd100k_root: Path) -> None:
+    plain = bdd(bdd100k_root, "100k/val")
+    home = bdd100k_root / "labels"
+    frames = json.loads((home / "det_20" / "det_val.json").read_text())
+    words = {"pedestrian": "person", "bicycle": "bike", "motorcycle": "motor"}
+    lane = {"category": "lane", "poly2d": [{"vertices": [[0, 0], [9, 9]], "types": "LL"}]}
+    for frame in frames:
+        for label in frame["labels"] or []:
+            label["category"] = words.get(label["category"], label["category"])
+        frame["labels"] = [lane, *(frame["labels"] or []), {**lane, "category": "drivable area"}]
+    shutil.rmtree(home / "det_20")
+    file = home / "bdd100k_labels_images_val.json"
+    file.write_text(json.dumps(frames))
+    old = bdd(bdd100k_root, "100k/val")
+    assert old.notes[0] == "labels from labels/bdd100k_labels_images_val.json"
+    assert [s.annotations.sha256() for s in old.samples if s.annotations] == [
+        s.annotations.sha256() for s in plain.samples if s.annotations
+    ]
+    assert [s.attributes for s in old.samples] == [s.attributes for s in plain.samples]
+    frames[0]["labels"][1]["category"] = "cow"
+    file.write_text(json.dumps(frames))
+    with pytest.raises(DatasetError, match="category 'cow' is none of"):
+        bdd(bdd100k_root, "100k/val")
 
 
 def test_the_split_is_a_folder_of_images(bdd100k_root: Path) -> None:

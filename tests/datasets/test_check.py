@@ -105,7 +105,9 @@ def test_pictures_are_opened_and_compared_with_their_labels(coco: Path) -> None:
     assert told(coco, "image") == [
         "image 1: 000000000001.jpg: the JPEG ends early; copy or download the file again"
     ]
-    assert told(coco, "size") == ["image 3: mask 0 has 160x120 pixels, 000000000003.jpg 90x90"]
+    assert told(coco, "size") == [
+        "image 3: the labels are of a picture of 160x120 pixels, 000000000003.jpg has 90x90"
+    ]
     assert told(coco, "stray") == ["val2017/stray.jpg belongs to no labelled image"]
 
 

@@ -97,12 +97,12 @@ BEHIND = {
 @pytest.mark.parametrize("more", BEHIND.values(), ids=BEHIND)
 @pytest.mark.parametrize("kind", ["baseline", "progressive", "restarts", "PNG"])
 def test_what_goes_on_behind_the_picture_is_no_damage(kind: str, more: bytes) -> None:
-    options: dict[str, Any] = {
-        "baseline": {},
+    options: dict[str, dict[str, Any]] = {
         "progressive": {"progressive": True},
         "restarts": {"restart_marker_rows": 1},
-    }.get(kind, {})
-    data = jpeg(Image.fromarray(NOISE), **options) if kind != "PNG" else encode_png(NOISE)
+    }
+    made = jpeg(Image.fromarray(NOISE), **options.get(kind, {}))
+    data = encode_png(NOISE) if kind == "PNG" else made
     assert np.array_equal(decode(data + more, "a"), decode(data, "a"))
     for cut in (0.3, 0.6, 0.95):
         with pytest.raises(UnreadableImageError, match=r"ends early|damaged"):

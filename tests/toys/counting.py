@@ -44,6 +44,10 @@ class Counting:
         if self._counter is None and self._build is not None:
             self._counter = self._build()
 
+    def matched(self) -> Mapping[str, str | None]:
+        """Nothing: there are no classes."""
+        return {}
+
     def predict(self, images: list[NDArrayByte]) -> list[float]:
         """Bright pixels of each image."""
         self.load()

@@ -1,0 +1,171 @@
+"""Labels that give a wrong number without a word: other sizes, crowds alone, nothing in a mask.
+
+What a run refuses or notes, and `datasets.check` finds one by one, is decided here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from datasets.categories import spelling
+from datasets.image import UnreadableImageError, is_turned, size_px
+from datasets.sample import Annotations, Dataset, DatasetError, Sample
+
+SHOWN = 3
+"""Images that are named of many."""
+
+
+def misfit(sample: Sample, image_px: tuple[int, int]) -> str | None:
+    """What to say where the labels are of a picture of another size.
+
+    Args:
+        sample: With its labels.
+        image_px: Height and width of the image as it is decoded.
+    """
+    said = sample.size_px
+    if said is None or said == image_px:
+        return None
+    turned = ""
+    if said == image_px[::-1] and is_turned(sample.path):
+        turned = " once its EXIF orientation turns it: turn the labels too, or remove that tag"
+    return (
+        f"image {sample.id}: the labels are of a picture of {_size(said)} pixels, "
+        f"{sample.path.name} has {_size(image_px)}{turned}"
+    )
+
+
+def require_fitting(samples: Iterable[Sample]) -> None:
+    """Refuse labels of pictures of another size: every object would count as missed.
+
+    Raises:
+        DatasetError: With the number of such images and the first of them.
+    """
+    samples = list(samples)
+    found = [text for sample in samples if (text := _misfit(sample)) is not None]
+    if found:
+        raise DatasetError(
+            f"{len(found)} of {len(samples)} images: {first(found)}; give the pictures that were "
+            "labelled, or mend the labels"
+        )
+
+
+def _misfit(sample: Sample) -> str | None:
+    """As `misfit`, from the picture's header where that is enough."""
+    if sample.size_px is None or size_px(sample.path) == sample.size_px:
+        return None
+    try:  # A header may say less than the decoder knows.
+        height_px, width_px, _ = sample.image().shape
+    except (UnreadableImageError, OSError):
+        return None  # That is told where it is decoded.
+    return misfit(sample, (height_px, width_px))
+
+
+def empty_masks(objects: Annotations) -> list[int]:
+    """Places of the objects whose mask holds no pixel: they can never be found."""
+    from datasets.masks import area_px2
+
+    return [i for i, mask in enumerate(objects.masks) if not area_px2(mask)]
+
+
+def twins(objects: Annotations) -> list[int]:
+    """Places of the objects that stand there before already: same class, box and mask."""
+    seen: set[object] = set()
+    found = []
+    masks = objects.masks or (None,) * len(objects.categories)
+    rows = zip(objects.categories.tolist(), objects.boxes_xyxy_px.tolist(), masks, strict=True)
+    for place, (category, box, mask) in enumerate(rows):
+        row = category, tuple(box), mask
+        if row in seen:
+            found.append(place)
+        seen.add(row)
+    return found
+
+
+def all_crowd(samples: Iterable[Sample]) -> str | None:
+    """What to say where every object is a crowd, so that none counts."""
+    crowds = [np.asarray(s.annotations.is_crowd) for s in samples if s.annotations is not None]
+    total = sum(map(len, crowds))
+    if not total or not all(crowd.all() for crowd in crowds):
+        return None
+    return (
+        f"all {total:,} objects are marked as crowds (iscrowd 1), which no score counts: "
+        "CVAT exports masks so; where they are single objects, set iscrowd to 0"
+    )
+
+
+def named_twice(categories: Mapping[int, str]) -> Iterator[str]:
+    """What to say of names that several classes share, or that differ in spelling alone."""
+    by_name: dict[str, list[int]] = {}
+    for category, name in categories.items():
+        by_name.setdefault(name, []).append(category)
+    for name, ids in by_name.items():
+        if len(ids) > 1:
+            yield f"the classes {', '.join(map(str, ids))} are all called {name} and count as one"
+    by_spelling: dict[str, list[str]] = {}
+    for name in by_name:
+        by_spelling.setdefault(spelling(name), []).append(name)
+    for names in by_spelling.values():
+        if len(names) > 1:
+            yield f"the classes {', '.join(names)} differ in spelling alone and stay apart"
+
+
+def notes(samples: Sequence[Sample], categories: Mapping[int, str]) -> list[str]:
+    """What a reader of numbers must know of the labelled objects."""
+    said = [*named_twice(categories), *filter(None, [all_crowd(samples)])]
+    labelled = [(s.id, s.annotations) for s in samples if s.annotations is not None]
+    total = sum(len(objects.categories) for _, objects in labelled)
+    for find, what in (
+        (empty_masks, "have an empty mask, which nothing can match"),
+        (twins, "stand there twice, with one class and box, and each is to be found"),
+    ):
+        counted = Counter({name: len(find(objects)) for name, objects in labelled})
+        if number := counted.total():
+            where = first([f"image {name}" for name, count in counted.items() if count])
+            said.append(f"{number:,} of {total:,} labelled objects {what}: {where}")
+    return said
+
+
+def unmatched(
+    network: str, matched: Mapping[str, str | None], dataset: Dataset, samples: Iterable[Sample]
+) -> list[str]:
+    """What to say of classes that a network does not know, or spells otherwise.
+
+    Args:
+        network: What to call it.
+        matched: Its name of each class, None where it has none.
+        dataset: Names the classes of the objects.
+        samples: Hold the objects.
+    """
+    objects: Counter[str] = Counter()
+    for sample in samples:
+        if sample.annotations is not None:
+            numbers = sample.annotations.categories.tolist()
+            objects.update(dataset.categories[number] for number in numbers)
+    said = [
+        f"{network}: the class {ours} is taken for its {theirs}, which is spelt otherwise"
+        for ours, theirs in matched.items()
+        if theirs not in (None, ours)
+    ]
+    unknown = Counter({n: objects[n] for n, theirs in matched.items() if theirs is None})
+    missed = unknown.total()
+    if missed:
+        names = first([f"{name} ({count:,})" for name, count in unknown.most_common() if count])
+        said.append(
+            f"{network}: {missed:,} of {objects.total():,} labelled objects "
+            f"({missed / objects.total():.0%}) are of classes that it does not know, and so count "
+            f"as missed: {names}"
+        )
+    return said
+
+
+def first(texts: Sequence[str]) -> str:
+    """The first few of many, and how many more there are."""
+    more = len(texts) - SHOWN
+    return "; ".join(texts[:SHOWN]) + (f"; and {more:,} more" if more > 0 else "")
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"

@@ -1,0 +1,194 @@
+"""Labels that would give a wrong number without a word."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets import DatasetError
+from datasets.check import check
+from datasets.coco import open_coco
+from datasets.image import decode, encode_png
+from datasets.labels import notes, require_fitting, unmatched
+from datasets.sample import Dataset, Sample
+
+FILE = "annotations/instances_val2017.json"
+PHOTOS = "images/val2017"
+Edit = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def coco(coco_root: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(coco_root, tmp_path / "coco"))
+
+
+def edit(root: Path, change: Edit) -> None:
+    content = json.loads((root / FILE).read_text())
+    change(content)
+    (root / FILE).write_text(json.dumps(content))
+
+
+def told(root: Path, kind: str) -> list[tuple[bool, str]]:
+    findings = check("coco", root, None).findings
+    return [(f.is_error, f.text) for f in findings if f.kind == kind]
+
+
+def noted(root: Path) -> list[str]:
+    dataset = open_coco(root, None, masks=True)
+    return notes(dataset.samples, dataset.categories)
+
+
+def resized(file: Path, scale: float) -> None:
+    with Image.open(file) as picture:
+        size = round(picture.width * scale), round(picture.height * scale)
+        picture.resize(size).save(file)
+
+
+def test_good_labels_fit_and_need_no_word(coco: Path) -> None:
+    require_fitting(open_coco(coco, None).samples)
+    assert noted(coco) == []
+    assert [f.kind for f in check("coco", coco, None).findings if f.is_error] == []
+
+
+@pytest.mark.parametrize("scale", [2, 0.5, 1.01])
+def test_pictures_of_another_size_than_was_labelled_are_refused(scale: float, coco: Path) -> None:
+    photos = sorted((coco / PHOTOS).iterdir())
+    for photo in photos[4:]:
+        resized(photo, scale)
+    height, width, _ = decode(photos[4].read_bytes(), "").shape
+    both = f"image 5: the labels are of a picture of 160x120 pixels, {photos[4].name} has "
+    with pytest.raises(DatasetError, match="4 of 8 images: image 5") as caught:
+        require_fitting(open_coco(coco, None).samples)
+    assert f"{both}{width}x{height}" in str(caught.value)
+    assert "; and 1 more" in str(caught.value)
+    assert told(coco, "size")[0] == (True, f"{both}{width}x{height}")
+    assert len(told(coco, "size")) == 4
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_labels_made_on_the_unturned_picture_are_blamed(orientation: int, coco: Path) -> None:
+    file = coco / PHOTOS / "000000000001.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    with Image.open(file) as picture:
+        picture.save(buffer, "JPEG", exif=exif)
+    file.write_bytes(buffer.getvalue())
+    with pytest.raises(DatasetError, match="1 of 8 images") as caught:
+        require_fitting(open_coco(coco, None).samples)
+    assert "labels are of a picture of 160x120 pixels" in str(caught.value)
+    assert "has 120x160 once its EXIF orientation turns it" in str(caught.value)
+    assert "EXIF" in told(coco, "size")[0][1]
+
+
+def test_an_unreadable_picture_is_not_taken_for_one_of_another_size(coco: Path) -> None:
+    (coco / PHOTOS / "000000000001.jpg").write_bytes(b"no picture")
+    require_fitting(open_coco(coco, None).samples)
+
+
+def test_objects_that_are_all_crowds_are_told(coco: Path) -> None:
+    edit(coco, lambda content: [o.update(iscrowd=1) for o in content["annotations"]])
+    assert noted(coco)[0].startswith("all 21 objects are marked as crowds (iscrowd 1)")
+    assert told(coco, "crowd") == [(True, noted(coco)[0])]
+    edit(coco, lambda content: content["annotations"][0].update(iscrowd=0))
+    assert noted(coco) == []
+    assert told(coco, "crowd") == []
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        [[-90, -90, -80, -90, -80, -80]],
+        [[300, 10, 310, 10, 310, 20]],
+        [[5, 5, 5, 5, 5, 5]],
+        {"size": [120, 160], "counts": [19200]},
+    ],
+)
+def test_a_mask_without_a_pixel_is_told(outline: Any, coco: Path) -> None:
+    edit(coco, lambda content: content["annotations"][1].update(segmentation=outline))
+    assert noted(coco) == [
+        "1 of 21 labelled objects have an empty mask, which nothing can match: image 1"
+    ]
+    assert told(coco, "mask") == [(True, "image 1: object 1: its mask is empty")]
+
+
+def test_objects_that_stand_there_twice_are_told(coco: Path) -> None:
+    def again(content: dict[str, Any]) -> None:
+        objects = content["annotations"]
+        objects += [{**o, "id": 100 + o["id"]} for o in objects if o["image_id"] in (1, 2)]
+
+    edit(coco, again)
+    assert noted(coco)[0].startswith("6 of 27 labelled objects stand there twice")
+    assert noted(coco)[0].endswith(": image 1; image 2")
+    texts = told(coco, "twin")
+    assert len(texts) == 6
+    assert texts[0] == (False, "image 1: object 3: one of its class and box stands there before")
+    edit(coco, lambda content: [o.update(category_id=3) for o in content["annotations"][-6:]])
+    assert len(told(coco, "twin")) == 2  # of another class, the same box may well be there
+
+
+def test_names_that_several_classes_share_are_told(coco: Path) -> None:
+    edit(coco, lambda content: content["categories"].append({"id": 90, "name": "car"}))
+    edit(coco, lambda content: content["categories"].append({"id": 91, "name": "Dog"}))
+    said = [
+        "the classes 3, 90 are all called car and count as one",
+        "the classes dog, Dog differ in spelling alone and stay apart",
+    ]
+    assert noted(coco) == said
+    assert [text for _, text in told(coco, "class")][:2] == said
+
+
+def test_names_that_are_spelt_otherwise_elsewhere_are_told(coco: Path) -> None:
+    edit(coco, lambda content: content["categories"][0].update(name="PERSON"))
+    assert told(coco, "class") == [(False, "PERSON is spelt person elsewhere, and matched with it")]
+
+
+def test_the_share_that_no_class_of_a_network_covers_is_told(coco: Path) -> None:
+    dataset = open_coco(coco, None)
+    said = unmatched(
+        "detection by tiny",
+        {"person": None, "car": "Car", "dog": "dog", "cat": None},
+        dataset,
+        dataset.samples,
+    )
+    assert said == [
+        "detection by tiny: the class car is taken for its Car, which is spelt otherwise",
+        "detection by tiny: 7 of 21 labelled objects (33%) are of classes that it does not know, "
+        "and so count as missed: person (7)",
+    ]
+    whole = {name: name for name in dataset.categories.values()}
+    assert unmatched("x", whole | {"cat": None}, dataset, dataset.samples) == []
+
+
+def test_pixels_that_are_no_class_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, labels = np.zeros((4, 4, 3), np.uint8), np.array([[0, 26, 255, 7]] * 4, np.uint8)
+    for name, pixels in (("a.png", picture), ("labels.png", labels)):
+        data = encode_png(pixels) if pixels.ndim == 3 else _grey(pixels)
+        (tmp_path / name).write_bytes(data)
+
+    def opened(root: Path, split: str | None, problems: Any = None) -> Dataset:
+        sample = Sample("a", root / "a.png", "a", label_map_path=root / "labels.png")
+        return Dataset("own", "all", [sample], classes={0: "road", 7: "pole"})
+
+    from datasets.rows import DatasetRow
+
+    monkeypatch.setattr("datasets.check.DATASETS", {"own": DatasetRow(opened)})
+    texts = [f.text for f in check("own", tmp_path, None).findings if f.is_error]
+    assert texts == ["image a: its label map holds 26, which is no class of the data set"]
+
+
+def _grey(values: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return buffer.getvalue()
