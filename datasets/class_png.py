@@ -49,7 +49,8 @@ def decode_classes(data: bytes, name: str) -> NDArrayByte:
     wrong = classes[(classes >= len(CLASSES)) & (classes != IGNORED)]
     if wrong.size:
         raise UnreadableImageError(
-            f"{name}: pixel {wrong[0]} is none of the classes 0 to 18 and {IGNORED}"
+            f"{name}: pixel {wrong[0]} is none of the classes 0 to 18 and {IGNORED} (Cityscapes' "
+            "trainIds, not its labelIds)"
         )
     return classes
 

@@ -36,9 +36,7 @@ def confusion(
         ValueError: If the sizes differ, or the truth holds a value that is no class.
     """
     if truth.shape != predicted.shape:
-        raise ValueError(
-            f"the label map is {_size(truth)} pixels, the predicted one {_size(predicted)}"
-        )
+        raise ValueError(f"the label map is {_size(truth)} pixels, the image {_size(predicted)}")
     place = np.full(256, len(classes), np.int64)
     place[list(classes)] = np.arange(len(classes))
     counted = truth != IGNORED

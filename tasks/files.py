@@ -4,8 +4,9 @@ BDD100K's own form of boxes and masks is read here too, and translated in `tasks
 
 Detection is one COCO results file. Instance segmentation is two, ``boxes.json`` and ``masks.json``,
 line by line of the same objects, since pycocotools takes a box's size for the mask's where a result
-has both; or one file of masks alone, whose boxes are theirs. Semantic segmentation is one grey PNG
-per image, under the image file's stem.
+has both; or one file of masks whose rows carry their boxes, or none: then those around the masks
+are taken. Images go by id, or else by the file's name or stem. Semantic segmentation is one grey
+PNG per image, under the image file's stem or name.
 """
 
 from __future__ import annotations
@@ -13,24 +14,26 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte, UnreadableImageError, decode_indices, encode_indices
-from datasets.sample import Mask, Sample
+from datasets.sample import IGNORED, Mask, Sample
 from tasks import bdd_results, rle
 from tasks.coco_ap import Detections
+from tasks.json_rows import json_rows
 from tasks.task import TaskError
 
+_Places = Callable[[int | str], int | None]
+"""The place of an image among the samples by its ``image_id``."""
 FAR = 4
 """A box may lie at most this many image sizes outside the image."""
-LARGEST_BYTES = 2_000_000_000
-_BLANK = " \t\r\n"
 
 
 def write_detections(
@@ -99,36 +102,64 @@ def read_detections(
 
 
 def read_label_maps(
-    folder: Path, samples: Sequence[Sample], whole: Sequence[Sample]
+    folder: Path, samples: Sequence[Sample], whole: Sequence[Sample], classes: Mapping[int, str]
 ) -> dict[str, NDArrayByte]:
-    """Read one PNG per image, by stem.
+    """Read one PNG per image, by its stem or name: ``a.png`` or ``a.jpg.png``.
 
     Args:
         folder: Where they lie.
         samples: The images to read them for.
         whole: All images that may have one.
+        classes: Those that the data set has.
 
     Raises:
-        TaskError: If one is missing or no label map, or two images share a stem.
+        TaskError: If one is missing or no label map, has another size than its image or a value
+            that is no class, or two images share a stem.
     """
     if not folder.is_dir():
         raise TaskError(f"{folder}: no such folder; label maps are a folder of PNG files")
-    stems = {sample.path.stem for sample in whole}
+    stems = {sample.path.stem: sample.id for sample in whole}
     if len(stems) < len(whole):
         raise TaskError("two images of the data set have one stem: label maps cannot be told apart")
-    strange = next((f for f in sorted(folder.glob("*.png")) if f.stem not in stems), None)
-    if strange is not None:
-        raise TaskError(f"{strange.name}: the data set has no image of that stem")
+    names = stems | {sample.path.name: sample.id for sample in whole}
+    files: dict[str, Path] = {}
+    for file in sorted(folder.glob("*.png")):
+        if file.stem not in names:
+            raise TaskError(f"{file.name}: the data set has no image of that stem")
+        other = files.setdefault(names[file.stem], file)
+        if other != file:
+            raise TaskError(f"{other.name} and {file.name} are of one image: leave one there")
     found = {}
     for sample in samples:
-        file = folder / f"{sample.path.stem}.png"
-        if not file.is_file():
-            raise TaskError(f"{folder} has no {file.name} for image {sample.id}")
-        try:
-            found[sample.id] = decode_indices(file.read_bytes(), file.name)
-        except UnreadableImageError as error:
-            raise TaskError(str(error)) from error
+        if sample.id not in files:
+            raise TaskError(f"{folder} has no {sample.path.stem}.png for image {sample.id}")
+        found[sample.id] = _label_map(files[sample.id], sample, classes)
     return found
+
+
+def _label_map(file: Path, sample: Sample, classes: Mapping[int, str]) -> NDArrayByte:
+    """A predicted label map of the image's size, every pixel a class or `IGNORED`."""
+    try:
+        labels = decode_indices(file.read_bytes(), file.name)
+    except UnreadableImageError as error:
+        raise TaskError(str(error)) from error
+    height, width, _ = sample.image().shape
+    if labels.shape != (height, width):
+        raise TaskError(
+            f"{file.name}: {labels.shape[1]}x{labels.shape[0]} pixels, the image {sample.id} has "
+            f"{width}x{height}"
+        )
+    counts = np.bincount(labels.ravel(), minlength=256)
+    strange = [v for v in np.flatnonzero(counts).tolist() if v not in classes and v != IGNORED]
+    if strange and classes:
+        share = counts[strange].sum() / labels.size
+        values = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
+        raise TaskError(
+            f"{file.name}: {share:.1%} of the pixels hold {values}, which is no class of the data "
+            f"set ({min(classes)} to {max(classes)}): write its classes (of Cityscapes trainIds, "
+            f"not labelIds), and {IGNORED} for anything else"
+        )
+    return labels
 
 
 @dataclass
@@ -149,50 +180,115 @@ class _Columns:
         ends = np.searchsorted(image[order], np.arange(len(samples) + 1))
         boxes = np.array(self.boxes, np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
-        scores = np.array(self.scores, np.float32)
+        scores = np.array(self.scores, np.float64)
         categories = np.array(self.categories, np.int64)
         found = {}
         for i, sample in enumerate(samples):
             rows = order[ends[i] : ends[i + 1]]
             masks = tuple(self.masks[row] for row in rows) if self.masks else ()
-            found[sample.id] = Detections(
-                boxes[rows].astype(np.float32), scores[rows], categories[rows], masks
-            )
+            found[sample.id] = Detections(boxes[rows], scores[rows], categories[rows], masks)
         return found
+
+
+class _UnknownImageError(TaskError):
+    """A row of an image that the data set does not have by the names that are tried."""
 
 
 def _read(
     file: Path, by_id: Mapping[str, Sample], categories: Mapping[int, str], needs: Sequence[str]
 ) -> _Columns:
-    """A results file as columns, every field checked."""
-    columns, places = _Columns(), {sample_id: i for i, sample_id in enumerate(by_id)}
-    sizes: dict[str, tuple[int, int]] = {}
+    """A results file as columns, every field checked; images by id, or else by file."""
+    places, by_file = {sample_id: place for place, sample_id in enumerate(by_id)}, _by_file(by_id)
+
+    def by_either(image: int | str) -> int | None:
+        place, other = places.get(str(image)), by_file(image)
+        if isinstance(image, str) and None not in (place, other) and place != other:
+            raise TaskError(
+                f"{file.name}: image_id {_shown(image)} is the id of one image and the file name "
+                "of another: write ids as numbers, or names with their suffix"
+            )
+        return place
+
+    try:
+        return _columns(file, by_id, by_either, categories, needs)
+    except _UnknownImageError as error:
+        try:
+            return _columns(file, by_id, by_file, categories, needs)
+        except _UnknownImageError:
+            raise error from None
+
+
+def _by_file(by_id: Mapping[str, Sample]) -> _Places:
+    """The place of an image by its file's name or stem, or its stem as a number.
+
+    A name that two images have stands for none.
+    """
+    places: dict[int | str, set[int]] = defaultdict(set)
+    for place, sample in enumerate(by_id.values()):
+        stem, name = sample.path.stem, sample.path.name
+        places[name].add(place)
+        places[stem].add(place)
+        if stem.isascii() and stem.isdecimal():
+            places[int(stem)].add(place)
+    one = {name: found.pop() for name, found in places.items() if len(found) == 1}
+    return lambda image: one.get(
+        PurePosixPath(image.replace("\\", "/")).name if isinstance(image, str) else image
+    )
+
+
+def _columns(
+    file: Path,
+    by_id: Mapping[str, Sample],
+    place_of: _Places,
+    categories: Mapping[int, str],
+    needs: Sequence[str],
+) -> _Columns:
+    """A results file as columns, with what tells an image's place by its ``image_id``."""
+    columns, samples = _Columns(), list(by_id.values())
+    sizes: dict[int, tuple[int, int]] = {}
     for where, row in _results(file, by_id, categories):
         if not isinstance(row, dict):
             raise TaskError(f"{where}: expected an object, got {type(row).__name__}")
         missing = next((k for k in ("image_id", "category_id", "score", *needs) if k not in row), 0)
         if missing:
             raise TaskError(f"{where}: '{missing}' is missing")
-        image, category, score = row["image_id"], row["category_id"], row["score"]
-        if not isinstance(image, int | str) or (image_id := str(image)) not in places:
-            raise TaskError(f"{where}: image_id {_shown(image)} is not in the data set")
+        image, category = _whole(row["image_id"]), _whole(row["category_id"])
+        place = place_of(image) if type(image) in (int, str) else None
+        if place is None:
+            raise _UnknownImageError(f"{where}: image_id {_shown(image)} is not in the data set")
         if type(category) is not int or category not in categories:
             raise TaskError(f"{where}: category_id {_shown(category)} is not in the data set")
-        if not _finite(score):
-            raise TaskError(f"{where}: score must be a finite number, got {_shown(score)}")
-        if image_id not in sizes:
-            height, width, _ = by_id[image_id].image().shape
-            sizes[image_id] = (height, width)
+        score = _score(row["score"], where)
+        if place not in sizes:
+            height, width, _ = samples[place].image().shape
+            sizes[place] = (height, width)
+        box = row.get("bbox")
         if "segmentation" in needs:
-            mask = _mask(row["segmentation"], sizes[image_id], where)
+            mask = _mask(row["segmentation"], sizes[place], where)
             columns.masks.append(mask)
-            columns.boxes.extend(_bounds(mask))
-        else:
-            columns.boxes.extend(_box(row["bbox"], sizes[image_id], where))
-        columns.images.append(places[image_id])
+            box = _bounds(mask).tolist() if box in (None, []) else box
+        columns.boxes.extend(_box(box, sizes[place], where))
+        columns.images.append(place)
         columns.categories.append(category)
         columns.scores.append(score)
     return columns
+
+
+def _whole(value: Any) -> Any:
+    """A whole number that was written with a point, as pandas does; else the value itself."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _score(score: Any, where: str) -> float:
+    """A confidence in [0, 1]."""
+    if not _finite(score):
+        raise TaskError(f"{where}: score must be a finite number, got {_shown(score)}")
+    if not 0 <= score <= 1:
+        raise TaskError(
+            f"{where}: score {_shown(score)} lies outside [0, 1]: divide percentages by 100, "
+            "take the sigmoid or softmax of logits"
+        )
+    return float(score)
 
 
 def _results(
@@ -201,54 +297,12 @@ def _results(
     """COCO results one at a time, each with what to call it in an error."""
     by_stem = {sample.path.stem: sample_id for sample_id, sample in by_id.items()}
     by_name = {name: number for number, name in categories.items()}
-    for number, row in enumerate(_rows(file)):
+    for number, row in enumerate(json_rows(file)):
         if bdd_results.is_frame(row):
             where = f"{file.name}: frame {number}"
             yield from bdd_results.as_coco(row, by_stem, by_name, where)
         else:
             yield f"{file.name}: result {number}", row
-
-
-def _rows(file: Path) -> Iterator[Any]:
-    """The elements of a file that holds one JSON list, one at a time."""
-    if not file.is_file():
-        raise TaskError(f"{file}: no such file")
-    if file.stat().st_size > LARGEST_BYTES:
-        raise TaskError(
-            f"{file.name}: {file.stat().st_size / 1e9:.1f} GB, at most {LARGEST_BYTES / 1e9:g} GB "
-            "are read: leave out boxes of low score"
-        )
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{file.name}: not a JSON file") from error
-    decoder = json.JSONDecoder(parse_constant=float)
-    at = _next(text, 0)
-    if text[at : at + 1] != "[":
-        raise TaskError(f"{file.name}: expected a list of COCO results or of BDD100K's frames")
-    at = _next(text, at + 1)
-    while text[at : at + 1] != "]":
-        try:
-            row, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            deep = isinstance(error, RecursionError)
-            reason = "nested too deep" if deep else " ".join(str(error).split())[:100]
-            raise TaskError(f"{file.name}: not a JSON file ({reason})") from error
-        yield row
-        at = _next(text, at)
-        if text[at : at + 1] == ",":
-            at = _next(text, at + 1)
-        elif text[at : at + 1] != "]":
-            raise TaskError(f"{file.name}: not a JSON file (it ends early at character {at})")
-    if _next(text, at + 1) < len(text):
-        raise TaskError(f"{file.name}: not a JSON file (more follows after its list)")
-
-
-def _next(text: str, at: int) -> int:
-    """The next place that is not blank."""
-    while at < len(text) and text[at] in _BLANK:
-        at += 1
-    return at
 
 
 def _shown(value: Any) -> str:

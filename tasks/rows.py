@@ -112,7 +112,7 @@ def _read_objects(
 def _read_label_maps(
     path: Path, samples: Sequence[Sample], whole: Sequence[Sample], names: Mapping[int, str]
 ) -> Mapping[str, Any]:
-    return files.read_label_maps(path, samples, whole)
+    return files.read_label_maps(path, samples, whole, names)
 
 
 TASKS: Table[TaskRow] = Table(

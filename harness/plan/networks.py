@@ -142,8 +142,8 @@ def source_of(word: str) -> list[str]:
     return [name.rpartition(":")[0]] if ":" in name and not Path(word).is_file() else []
 
 
-def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None) -> Task:
-    """A task on a data set, with what loads its network; None for scoring alone.
+def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None = None) -> Task:
+    """A task on a data set, with what loads its network; without, for scoring alone.
 
     Raises:
         UsageError: If the data set lacks the labels that the task compares with.
@@ -155,13 +155,14 @@ def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None) -
         said = f" ({'; '.join(dataset.notes)})" if dataset.notes else ""
         raise UsageError(
             f"--task {name}: {dataset.name} {dataset.split} lacks {row.labels} of {lacking} of its "
-            f"{len(samples)} images{said}: name another task or data set"
+            f"{len(samples)} images{said}: name another task (none for image "
+            "quality alone) or data set"
         )
     return row.make(dataset, build)
 
 
 def task_plan(
-    name: str, network: Network, dataset: Dataset, device: str, unlabelled: bool = False
+    name: str, network: Network, dataset: Dataset, device: str, looks: bool = False
 ) -> TaskPlan:
     """A task and its network, not loaded yet.
 
@@ -170,14 +171,14 @@ def task_plan(
         network: Its network.
         dataset: The images.
         device: Where the network runs.
-        unlabelled: Whether images without any labels are looked at too, though nothing is scored.
+        looks: Whether images without any labels are looked at, though nothing is scored.
 
     Raises:
         UsageError: If the data set lacks the labels that the task compares with.
     """
     row = TASKS[name]
-    looks = unlabelled and not any(t.has_labels(s) for t in TASKS.values() for s in dataset.samples)
-    make = row.make if looks else partial(scoring_task, name)
+    bare = looks and not any(t.has_labels(s) for t in TASKS.values() for s in dataset.samples)
+    make = row.make if bare else partial(scoring_task, name)
     return TaskPlan(
         name=name,
         model=network.name,

@@ -44,7 +44,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     row = TASKS[name]
     whole = open_dataset(spec.model_copy(update={"limit": None}))
     dataset = whole.limited(spec.limit)
-    task = scoring_task(name, dataset, None)
+    task = scoring_task(name, dataset)
     files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
     digests = {file: keys.file_sha256(file) for file in files}
     predictions = row.read(path, dataset.samples, whole.samples, row.names(whole))

@@ -179,7 +179,8 @@ class Results:
     def image_metric(self, task: str) -> str | None:
         """What a task's score of a single image is; None if the run does not hold one."""
         row = self.tasks.get(task)
-        return (row and row.image_metric) or self.primary(task)
+        metric = (row and row.image_metric) or self.primary(task)
+        return metric if metric in self.metrics else None
 
     def groups(self, images: int) -> int:
         """Units that were resampled, of so many images."""

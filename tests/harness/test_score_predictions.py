@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -209,6 +211,162 @@ def test_bdd100ks_frames_are_written_and_score_the_same(
     assert set(json.loads(file.read_text())[0]) == {"name", "labels"}
 
 
+def numbers(root: Path, task: str, rows: Any, folder: Path) -> dict[str, float | None]:
+    """What `score` says of results that are written to a file."""
+    file = folder / "found.json"
+    file.write_text(rows if isinstance(rows, str) else json.dumps(rows), encoding="utf-8")
+    results = score_predictions(file, RunSpec(dataset="coco", data_root=str(root), task=(task,)))
+    return {r.metric: r.value for r in results.records}
+
+
+def plain_coco(root: Path, rows: list[dict[str, Any]], kind: str) -> float:
+    """AP by pycocotools alone."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(root / "annotations" / "instances_val2017.json"))
+        evaluation = COCOeval(truth, truth.loadRes(copy.deepcopy(rows)), kind)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return float(evaluation.stats[0])
+
+
+def found_rows(root: Path, step: float = 0.01) -> list[dict[str, Any]]:
+    """A few boxes near each object and as many elsewhere, of scores ``step`` apart."""
+    truth = json.loads((root / "annotations" / "instances_val2017.json").read_text())
+    rng, rows = np.random.default_rng(0), []
+    for entry in truth["annotations"]:
+        for reach in (1, 4, 15):
+            x, y, w, h = (float(v) for v in np.array(entry["bbox"]) + rng.normal(0, reach, 4))
+            box = [x, y, max(w, 1), max(h, 1)]
+            rows.append({"image_id": entry["image_id"], "category_id": entry["category_id"]})
+            rows[-1] |= {"bbox": box, "score": 0.5 + step * int(rng.integers(40))}
+    return rows
+
+
+def test_scores_that_single_precision_cannot_tell_apart_rank_as_written(
+    coco_root: Path, tmp_path: Path
+) -> None:
+    rows = found_rows(coco_root, 1e-10)
+    expected = plain_coco(coco_root, rows, "bbox")
+    assert numbers(coco_root, "detection", rows, tmp_path)["ap"] == pytest.approx(
+        expected, abs=1e-12
+    )
+    ranks = {row["score"]: rank for rank, row in enumerate(sorted(rows, key=lambda r: r["score"]))}
+    flat = [{**row, "score": 0.5} for row in rows]
+    assert len(ranks) > 20
+    assert plain_coco(coco_root, flat, "bbox") != pytest.approx(expected, abs=1e-3)
+
+
+def test_boxes_of_rows_with_masks_are_those_written(coco_root: Path, tmp_path: Path) -> None:
+    sizes = {s.id: s.image().shape[:2] for s in datasets.coco.open_coco(coco_root, None).samples}
+    rows = found_rows(coco_root)
+    for number, row in enumerate(rows):
+        box = np.array(row["bbox"])
+        box[2:] += box[:2]
+        [mask] = rle.encoded(filled(box[None].clip(0), sizes[str(row["image_id"])]))
+        counts = {"size": list(sizes[str(row["image_id"])]), "counts": mask.counts.decode()}
+        row["segmentation"] = counts
+        if number % 3 == 0:  # a box unlike its mask
+            row["bbox"] = [row["bbox"][0], row["bbox"][1], *(0.6 * v for v in row["bbox"][2:])]
+    masks = [{k: v for k, v in row.items() if k != "bbox"} for row in rows]
+    scored = numbers(coco_root, "instance", rows, tmp_path)
+    boxes = plain_coco(coco_root, rows, "bbox")
+    assert scored["box_ap"] == pytest.approx(boxes, abs=1e-12)
+    assert scored["mask_ap"] == pytest.approx(plain_coco(coco_root, masks, "segm"), abs=1e-12)
+    alone = numbers(coco_root, "instance", masks, tmp_path)
+    assert alone["mask_ap"] == scored["mask_ap"]
+    assert alone["box_ap"] != pytest.approx(boxes, abs=1e-2)
+    empty = [row | {"bbox": []} for row in rows]
+    assert numbers(coco_root, "instance", empty, tmp_path) == alone
+
+
+FORMS: dict[str, Callable[[int], Any]] = {
+    "text": str,
+    "float": float,
+    "file name": lambda i: f"{i:012d}.jpg",
+    "path": lambda i: f"images/val2017/{i:012d}.jpg",
+    "path of Windows": lambda i: f"C:\\data\\{i:012d}.jpg",
+    "stem": lambda i: f"{i:012d}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_images_go_by_id_stem_or_file_name(form: str, coco_root: Path, tmp_path: Path) -> None:
+    rows = found_rows(coco_root)
+    expected = numbers(coco_root, "detection", rows, tmp_path)
+    named = [{**row, "image_id": FORMS[form](row["image_id"])} for row in rows]
+    assert numbers(coco_root, "detection", named, tmp_path) == expected
+    named[3]["image_id"] = "absent.jpg"
+    with pytest.raises(TaskError, match="is not in the data set"):
+        numbers(coco_root, "detection", named, tmp_path)
+
+
+def test_results_are_read_with_a_mark_of_their_bytes_and_in_an_object(
+    coco_root: Path, tmp_path: Path
+) -> None:
+    rows = found_rows(coco_root)
+    expected = numbers(coco_root, "detection", rows, tmp_path)
+    for text in (
+        "\ufeff" + json.dumps(rows),
+        json.dumps({"info": {}, "annotations": rows}),
+        "\ufeff " + json.dumps({"annotations": rows}) + " \n",
+        json.dumps([{**row, "category_id": float(row["category_id"])} for row in rows]),
+    ):
+        assert numbers(coco_root, "detection", text, tmp_path) == expected
+    names = {1: "person", 3: "car", 18: "dog"}
+    frames = [
+        {
+            "name": f"{row['image_id']:012d}.jpg",
+            "labels": [
+                {
+                    "category": names[row["category_id"]],
+                    "score": row["score"],
+                    "box2d": dict(zip(("x1", "y1"), row["bbox"], strict=False))
+                    | {"x2": row["bbox"][0] + row["bbox"][2] - 1}
+                    | {"y2": row["bbox"][1] + row["bbox"][3] - 1},
+                }
+            ],
+        }
+        for row in rows
+    ]
+    listed = numbers(coco_root, "detection", frames, tmp_path)
+    assert numbers(coco_root, "detection", {"frames": frames}, tmp_path) == listed
+    assert listed["ap"] == pytest.approx(expected["ap"], abs=1e-9)
+
+
+def test_numbers_of_files_name_images_where_they_are_no_ids(
+    coco_root: Path, tmp_path: Path
+) -> None:
+    """As ultralytics writes ``predictions.json``: the stem as a number."""
+    root = tmp_path / "coco"
+    shutil.copytree(coco_root, root)
+    file = root / "annotations" / "instances_val2017.json"
+    content = json.loads(file.read_text())
+    for entry in content["images"]:
+        entry["id"] += 100
+    for entry in content["annotations"]:
+        entry["image_id"] += 100
+    file.write_text(json.dumps(content))
+    rows = found_rows(coco_root)
+    expected = numbers(root, "detection", found_rows(root), tmp_path)
+    assert numbers(root, "detection", rows, tmp_path) == expected
+    # An id that is another image's stem may mean either.
+    for entry in content["images"]:
+        entry["id"] = 101 + entry["id"] % 8
+        entry["file_name"] = f"{entry['id'] - 1 if entry['id'] > 101 else 108}.jpg"
+        (root / "images" / "val2017" / entry["file_name"]).write_bytes(
+            next(coco_root.glob("images/*/*1.jpg")).read_bytes()
+        )
+    for entry in content["annotations"]:
+        entry["image_id"] = 101 + entry["image_id"] % 8
+    file.write_text(json.dumps(content))
+    unsure = [{**row, "image_id": "102"} for row in rows[:1]]
+    with pytest.raises(
+        TaskError, match="'102' is the id of one image and the file name of another"
+    ):
+        numbers(root, "detection", unsure, tmp_path)
+
+
 def test_save_needs_a_folder(coco_root: Path, detector_file: Path) -> None:
     with pytest.raises(UsageError, match="--save predictions needs --out"):
         run(
@@ -225,7 +383,8 @@ GOOD = {"image_id": 1, "category_id": 3, "bbox": [10, 10, 20, 20], "score": 0.5}
 RUNS = {"size": [120, 160], "counts": [19200]}
 DEEP = "[" * 10**5 + "]" * 10**5
 BAD: dict[str, tuple[str, str]] = {
-    "no JSON": ("{", "expected a list of COCO results"),
+    "no JSON": ("{", "not a JSON file"),
+    "no list": ('{"images": []}', "an object without frames or annotations"),
     "ends early": (json.dumps([GOOD])[:-1], "it ends early"),
     "more": (json.dumps([GOOD]) + "[]", "more follows"),
     "deep": (DEEP, "nested too deep"),
@@ -239,6 +398,8 @@ BAD: dict[str, tuple[str, str]] = {
     "NaN score": (json.dumps([GOOD | {"score": math.nan}]), "score must be a finite number"),
     "infinite score": (json.dumps([GOOD | {"score": math.inf}]), "score must be a finite number"),
     "words": (json.dumps([GOOD | {"score": "much"}]), "finite number, got 'much'"),
+    "percent": (json.dumps([GOOD | {"score": 87.5}]), "score 87.5 lies outside [0, 1]"),
+    "logit": (json.dumps([GOOD | {"score": -2}]), "score -2 lies outside [0, 1]"),
     "huge": ("[1" + "0" * 5000 + "]", "not a JSON file"),
     "NaN box": (json.dumps([GOOD | {"bbox": [math.nan] * 4}]), "bbox must be four finite numbers"),
     "three": (json.dumps([GOOD | {"bbox": [1, 2, 3]}]), "bbox must be four finite numbers"),
@@ -359,13 +520,29 @@ def enlarge(folder: Path) -> None:
     next(folder.glob("*.png")).write_bytes(encode_indices(np.zeros((7, 9), np.uint8)))
 
 
+def number_otherwise(folder: Path) -> None:
+    labels = np.full((120, 160), 26, np.uint8)
+    labels[:30] = 7
+    (folder / "000000000001.png").write_bytes(encode_indices(labels))
+
+
+def double(folder: Path) -> None:
+    file = folder / "000000000001.png"
+    (folder / "000000000001.jpg.png").write_bytes(file.read_bytes())
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
+        (
+            number_otherwise,
+            r"1\.png: 100\.0% of the pixels hold 7, 26, which is no class .*0 to 18",
+        ),
+        (double, r"1\.jpg\.png and 000000000001\.png are of one image"),
         (remove, r"has no \d+\.png for image"),
         (rename, r"other\.png: the data set has no image of that stem"),
         (damage, r"\d+\.png: not a PNG"),
-        (enlarge, r"image \d: the label map is 1\d+x1\d+ pixels, the predicted one 9x7"),
+        (enlarge, r"\d+\.png: 9x7 pixels, the image \d has 1\d+x1\d+"),
     ],
 )
 def test_bad_label_maps_are_told(
@@ -376,9 +553,12 @@ def test_bad_label_maps_are_told(
     folder.mkdir()
     for sample in datasets.DATASETS[labelled].open(coco_root, None).samples:
         (folder / f"{sample.path.stem}.png").write_bytes(encode_indices(sample.label_map()))
-    perfect = score_predictions(folder, spec).value("given", "dir:maps", "semantic", "miou")
+    found = ("given", "dir:maps", "semantic", "miou")
+    perfect = score_predictions(folder, spec).value(*found)
     assert perfect is not None
     assert perfect.value == 1
+    (folder / "000000000002.png").rename(folder / "000000000002.jpg.png")
+    assert score_predictions(folder, spec).value(*found) == perfect
     spoil(folder)
     with pytest.raises(TaskError, match=says):
         score_predictions(folder, spec)
