@@ -15,7 +15,7 @@ from datasets.categories import SETS, spelling
 from datasets.duplicates import alike, hashes_of_views
 from datasets.folder import SUFFIXES, open_folder
 from datasets.image import NDArrayByte, UnreadableImageError, is_turned
-from datasets.labels import all_crowd, empty_masks, misfit, named_twice, twins
+from datasets.labels import all_crowd, empty_masks, misfit, named_twice, no_object, twins
 from datasets.rows import DATASETS, DatasetRow
 from datasets.sample import IGNORED, Dataset, DatasetError, Sample
 
@@ -206,8 +206,9 @@ def _objects(sample: Sample) -> list[Finding]:
 
 def _classes(dataset: Dataset) -> list[Finding]:
     """Names of classes that no network can be matched by, and objects that none counts of."""
-    crowd = all_crowd(dataset.samples)
+    crowd, none = all_crowd(dataset.samples), no_object(dataset.samples)
     return [
+        *([Finding(True, "label", none)] if none else []),
         *(Finding(False, "class", text) for text in named_twice(dataset.categories)),
         *(Finding(False, "class", text) for text in _other_spelling(dataset.categories.values())),
         *([Finding(True, "crowd", crowd)] if crowd else []),
@@ -216,13 +217,13 @@ def _classes(dataset: Dataset) -> list[Finding]:
 
 def _other_spelling(names: Iterable[str]) -> list[str]:
     """Names that networks of the known sets spell in another way."""
-    found = []
-    for name in names:
-        known = {each for classes in SETS.values() for each in classes}
-        alike = sorted(each for each in known if spelling(each) == spelling(name))
-        if alike and name not in alike:
-            found.append(f"{name} is spelt {alike[0]} elsewhere, and matched with it")
-    return found
+    known = {each for classes in SETS.values() for each in classes}
+    elsewhere = {spelling(each): each for each in sorted(known)}
+    return [
+        f"{name} is spelt {elsewhere[spelling(name)]} elsewhere, and matched with it"
+        for name in dict.fromkeys(names)
+        if name not in known and spelling(name) in elsewhere
+    ]
 
 
 def _strays(samples: Sequence[Sample]) -> list[Finding]:

@@ -96,6 +96,14 @@ def all_crowd(samples: Iterable[Sample]) -> str | None:
     )
 
 
+def no_object(samples: Iterable[Sample]) -> str | None:
+    """What to say where the set has labels, and no object in any."""
+    labelled = [s.annotations for s in samples if s.annotations is not None]
+    if not labelled or any(len(objects.categories) for objects in labelled):
+        return None
+    return f"no object is labelled in any of {len(labelled):,} images"
+
+
 def named_twice(categories: Mapping[int, str]) -> Iterator[str]:
     """What to say of names that several classes share, or that differ in spelling alone."""
     by_name: dict[str, list[int]] = {}

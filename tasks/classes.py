@@ -20,11 +20,18 @@ def matched(ours: Iterable[str], theirs: Sequence[str]) -> dict[str, str | None]
     Returns:
         None for a class that the network does not know.
     """
-    names, known = list(dict.fromkeys(ours)), list(dict.fromkeys(theirs))
-    found = {name: name if name in known else None for name in names}
-    for name in names:
-        same = [each for each in known if spelling(each) == spelling(name)]
-        rivals = [each for each in names if spelling(each) == spelling(name)]
-        if len(same) == len(rivals) == 1:
-            found[name] = same[0]
+    known = set(theirs)
+    found = {name: name if name in known else None for name in ours}
+    rivals, candidates = _by_spelling(found), _by_spelling(known)
+    for spelt, names in rivals.items():
+        same = candidates.get(spelt, [])
+        if len(names) == len(same) == 1:
+            found[names[0]] = same[0]
     return found
+
+
+def _by_spelling(names: Iterable[str]) -> dict[str, list[str]]:
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(spelling(name), []).append(name)
+    return alike

@@ -104,6 +104,11 @@ def test_objects_that_are_all_crowds_are_told(coco: Path) -> None:
     assert told(coco, "crowd") == []
 
 
+def test_labels_without_any_object_are_told(coco: Path) -> None:
+    edit(coco, lambda content: content["annotations"].clear())
+    assert told(coco, "label") == [(True, "no object is labelled in any of 8 images")]
+
+
 @pytest.mark.parametrize(
     "outline",
     [

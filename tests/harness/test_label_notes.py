@@ -193,3 +193,13 @@ def test_check_data_asks_a_network_whether_it_knows_the_classes(
     edit(coco, lambda content: [c.update(name=f"x{c['id']}") for c in content["categories"]])
     assert run_command_line([*words, "--model", f"detection={detector_file}"]) == 1
     assert "knows none of the data set's categories" in capsys.readouterr().out
+
+
+def test_check_data_says_that_a_task_has_no_labels(
+    bdd100k_root: Path, detector_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(bdd100k_root / "labels")
+    words = ["check-data", "--dataset", "bdd100k", "--data-root", str(bdd100k_root)]
+    words += ["--split", "100k/val"]
+    assert run_command_line([*words, "--model", f"detection={detector_file}"]) == 1
+    assert "error: task: --task detection: bdd100k 100k/val lacks boxes" in capsys.readouterr().out
