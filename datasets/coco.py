@@ -41,12 +41,13 @@ def open_coco(
             f"and one of its splits with --split (found: {', '.join(_splits(root)) or 'none'})"
         )
     content = _content(file, problems)
-    categories = {
-        fields.integer(c, "id", f"{file.name}: categories[{i}]"): fields.text(
-            c, "name", f"{file.name}: categories[{i}]"
-        )
-        for i, c in enumerate(_list(content, "categories", file))
-    }
+    categories: dict[int, str] = {}
+    for i, entry in enumerate(_list(content, "categories", file)):
+        where = f"{file.name}: categories[{i}]"
+        number = fields.integer(entry, "id", where)
+        if number in categories:
+            raise DatasetError(f"{where}: id {number} stands there twice")
+        categories[number] = fields.text(entry, "name", where)
     images = _images(content, file, problems)
     objects = _objects(content, file, images, categories, masks, problems)
     folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), None)

@@ -47,8 +47,8 @@ def require_fitting(samples: Iterable[Sample]) -> None:
     found = [text for sample in samples if (text := _misfit(sample)) is not None]
     if found:
         raise DatasetError(
-            f"{len(found)} of {len(samples)} images: {first(found)}; give the pictures that were "
-            "labelled, or mend the labels"
+            f"pictures of another size than was labelled, {len(found)} of {len(samples)} images: "
+            f"{first(found)}; give those that were labelled, or mend the labels"
         )
 
 
@@ -122,7 +122,7 @@ def named_twice(categories: Mapping[int, str]) -> Iterator[str]:
 
 def notes(samples: Sequence[Sample], categories: Mapping[int, str]) -> list[str]:
     """What a reader of numbers must know of the labelled objects."""
-    said = [*named_twice(categories), *filter(None, [all_crowd(samples)])]
+    said = [*filter(None, [first([*named_twice(categories)]), all_crowd(samples)])]
     labelled = [(s.id, s.annotations) for s in samples if s.annotations is not None]
     total = sum(len(objects.categories) for _, objects in labelled)
     for find, what in (
@@ -152,11 +152,12 @@ def unmatched(
         if sample.annotations is not None:
             numbers = sample.annotations.categories.tolist()
             objects.update(dataset.categories[number] for number in numbers)
-    said = [
-        f"{network}: the class {ours} is taken for its {theirs}, which is spelt otherwise"
-        for ours, theirs in matched.items()
-        if theirs not in (None, ours)
+    said = []
+    otherwise = [
+        f"{ours} as {theirs}" for ours, theirs in matched.items() if theirs not in (None, ours)
     ]
+    if otherwise:
+        said.append(f"{network}: classes spelt otherwise are matched: {first(otherwise)}")
     unknown = Counter({n: objects[n] for n, theirs in matched.items() if theirs is None})
     missed = unknown.total()
     if missed:

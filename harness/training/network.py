@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from datasets.labels import require_fitting
 from datasets.marked import mark
 from datasets.sample import Dataset, DatasetError, Sample
 from harness.machine.device import device_of, training_dtype
@@ -211,7 +212,7 @@ def _card(
 
 
 def _require_labels(job: _Job, dataset: Dataset, batch: int) -> None:
-    """Refuse a data set without the labels to train on, or with too few images."""
+    """Refuse a data set without the labels to train on, with misfit ones, or too few images."""
     images = len(dataset.samples)
     lacking = sum(not job.is_labelled(sample) for sample in dataset.samples)
     if lacking or images < batch:
@@ -219,6 +220,7 @@ def _require_labels(job: _Job, dataset: Dataset, batch: int) -> None:
             f"{dataset.name} {dataset.split}: {images} images, {lacking} of them without "
             f"{job.labels}; training needs {job.labels} of all and at least {batch} images"
         )
+    require_fitting(dataset.samples)
 
 
 def _validation(job: _Job, file: Path, spec: RunSpec, workspace: Path) -> dict[str, Any] | None:

@@ -148,13 +148,19 @@ def test_names_that_several_classes_share_are_told(coco: Path) -> None:
         "the classes 3, 90 are all called car and count as one",
         "the classes dog, Dog differ in spelling alone and stay apart",
     ]
-    assert noted(coco) == said
+    assert noted(coco) == ["; ".join(said)]
     assert [text for _, text in told(coco, "class")][:2] == said
 
 
 def test_names_that_are_spelt_otherwise_elsewhere_are_told(coco: Path) -> None:
     edit(coco, lambda content: content["categories"][0].update(name="PERSON"))
     assert told(coco, "class") == [(False, "PERSON is spelt person elsewhere, and matched with it")]
+
+
+def test_an_id_that_two_names_share_is_refused(coco: Path) -> None:
+    edit(coco, lambda content: content["categories"].append({"id": 3, "name": "van"}))
+    with pytest.raises(DatasetError, match=r"categories\[3\]: id 3 stands there twice"):
+        open_coco(coco, None)
 
 
 def test_the_share_that_no_class_of_a_network_covers_is_told(coco: Path) -> None:
@@ -166,7 +172,7 @@ def test_the_share_that_no_class_of_a_network_covers_is_told(coco: Path) -> None
         dataset.samples,
     )
     assert said == [
-        "detection by tiny: the class car is taken for its Car, which is spelt otherwise",
+        "detection by tiny: classes spelt otherwise are matched: car as Car",
         "detection by tiny: 7 of 21 labelled objects (33%) are of classes that it does not know, "
         "and so count as missed: person (7)",
     ]

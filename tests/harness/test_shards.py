@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def test_a_report_of_all_parts_is_the_wholes(
     shutil.copytree(str(spec.data_root), root)
     broken = root / "images" / "val2017" / "000000000007.jpg"
     broken.write_bytes(broken.read_bytes()[:900])
+    file = root / "annotations" / "instances_val2017.json"
+    file.write_text(file.read_text().replace('"name": "dog"', '"name": "hound"'))
     spec = spec.model_copy(update={"data_root": str(root)})
     whole = run(spec)
     assert [e.sample for e in whole.errors] == ["7"]
@@ -67,6 +70,9 @@ def test_a_report_of_all_parts_is_the_wholes(
     begins = ' "errors"'
     assert text[text.index(begins) :] == text_of_whole[text_of_whole.index(begins) :]
     assert {part: (part / "ledger.sqlite").read_bytes() for part in parts} == before
+    said = json.loads(text)["provenance"]["data_notes"]
+    assert said == list(whole.provenance.data_notes)
+    assert "detection by tiny: 7 of 21 labelled objects (33%)" in said[0]
     capsys.readouterr()
 
     label = root / "images" / "val2017" / "000000000001.jpg"
