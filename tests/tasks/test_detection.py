@@ -271,3 +271,24 @@ def test_non_finite_predictions_are_refused_before_c_code() -> None:
     found = Detections(np.full((1, 4), np.nan, np.float32), np.ones(1, np.float32), np.ones(1, int))
     with pytest.raises(TaskError, match="non-finite"):
         Detection(CATEGORIES).evidence(found, sample(random_set(0)[0][1]))
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.5, 87.0])
+def test_confidences_outside_0_to_1_are_refused(score: float) -> None:
+    from tasks.task import TaskError
+
+    box = np.array([[0, 0, 9, 9]], np.float32)
+    found = Detections(box, np.array([score], np.float32), np.ones(1, int))
+    with pytest.raises(TaskError, match=rf"image \w+: confidence {score:g} lies outside"):
+        Detection(CATEGORIES).evidence(found, sample(random_set(0)[0][1]))
+
+
+def test_a_score_at_a_threshold_counts_the_same_once_it_was_written() -> None:
+    """0.05 in single precision is 0.0500000007 as a file has it, and still not above 0.05."""
+    box = np.array([[0, 0, 10, 10]], np.float64)
+    truth = Annotations(box, np.ones(1, np.int64), np.full(1, 100.0), np.zeros(1, np.bool_))
+    made = np.array([0.05], np.float32)
+    for scores in (made, made.astype(np.float64)):
+        found = Detections(box, scores, np.ones(1, int))
+        evidence = Detection(CATEGORIES).evidence(found, sample(truth))
+        assert evidence["table6_boxes"] == 0

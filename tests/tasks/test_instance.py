@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import subprocess
 import sys
@@ -274,6 +275,14 @@ print(len(cases))
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == len(HOSTILE) + 5
+
+
+def test_labels_of_another_size_than_the_picture_are_blamed_themselves() -> None:
+    found, truth = random_set(1)[0]
+    turned = rle.encoded(np.zeros((len(truth.masks), WIDTH, HEIGHT), np.uint8))
+    labels = dataclasses.replace(truth, masks=turned)
+    with pytest.raises(TaskError, match="image a: labels: mask 0 is 90x120, the image 120x90"):
+        Instance(CATEGORIES).evidence(found, sample(labels))
 
 
 def test_labels_without_masks_are_told() -> None:
