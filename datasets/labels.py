@@ -15,7 +15,7 @@ from datasets.image import UnreadableImageError, is_turned, size_px
 from datasets.sample import Annotations, Dataset, DatasetError, Sample
 
 SHOWN = 3
-"""Images that are named of many."""
+"""Of many images or classes, those that are named."""
 
 
 def misfit(sample: Sample, image_px: tuple[int, int]) -> str | None:

@@ -22,13 +22,16 @@ def is_frame(row: Any) -> bool:
 
 
 def as_coco(
-    frame: Mapping[str, Any], ids: Mapping[str, str], categories: Mapping[str, int], where: str
+    frame: Mapping[str, Any],
+    ids: Mapping[str, int | str],
+    categories: Mapping[str, int],
+    where: str,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """A frame's labels as COCO results, each with what to call it in an error.
 
     Args:
         frame: ``{"name": FILE, "labels": [{"category", "score", "box2d" or "rle"}, …]}``.
-        ids: Sample id by stem of the image file.
+        ids: Image id by stem of the image file, as COCO results have it.
         categories: Category id by name.
         where: What to call the frame.
 

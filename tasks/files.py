@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -43,7 +43,7 @@ def write_detections(
     files = ["instance/boxes.json", "instance/masks.json"] if masks else ["detection.json"]
     lines: list[list[str]] = [[] for _ in files]
     for sample, found in predictions:
-        image_id = int(sample.id) if sample.id.isdecimal() else sample.id
+        image_id = _written(sample.id)
         boxes = found.boxes_xyxy_px.astype(np.float64)
         boxes[:, 2:] -= boxes[:, :2]
         for i, box in enumerate(boxes.tolist()):
@@ -58,6 +58,12 @@ def write_detections(
     for name, rows in zip(files, lines, strict=True):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("[" + ",\n".join(rows) + "]\n", encoding="utf-8")
+
+
+def _written(sample_id: str) -> int | str:
+    """An ``image_id``: COCO's are whole numbers; ``007`` is none."""
+    is_number = sample_id.isdecimal() and len(sample_id) < 20 and str(int(sample_id)) == sample_id
+    return int(sample_id) if is_number else sample_id
 
 
 def write_label_maps(folder: Path, predictions: Iterable[tuple[Sample, NDArrayByte]]) -> None:
@@ -295,7 +301,8 @@ def _results(
     file: Path, by_id: Mapping[str, Sample], categories: Mapping[int, str]
 ) -> Iterator[tuple[str, Any]]:
     """COCO results one at a time, each with what to call it in an error."""
-    by_stem = {sample.path.stem: sample_id for sample_id, sample in by_id.items()}
+    stems = Counter(sample.path.stem for sample in by_id.values())
+    by_stem = {s.path.stem: _written(s.id) for s in by_id.values() if stems[s.path.stem] == 1}
     by_name = {name: number for number, name in categories.items()}
     for number, row in enumerate(json_rows(file)):
         if bdd_results.is_frame(row):

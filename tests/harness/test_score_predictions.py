@@ -352,7 +352,7 @@ def test_numbers_of_files_name_images_where_they_are_no_ids(
     assert numbers(root, "detection", rows, tmp_path) == expected
     # An id that is another image's stem may mean either.
     for entry in content["images"]:
-        entry["id"] = 101 + entry["id"] % 8
+        entry |= {"id": 101 + entry["id"] % 8, "width": 160, "height": 120}
         entry["file_name"] = f"{entry['id'] - 1 if entry['id'] > 101 else 108}.jpg"
         (root / "images" / "val2017" / entry["file_name"]).write_bytes(
             next(coco_root.glob("images/*/*1.jpg")).read_bytes()
@@ -365,6 +365,9 @@ def test_numbers_of_files_name_images_where_they_are_no_ids(
         TaskError, match="'102' is the id of one image and the file name of another"
     ):
         numbers(root, "detection", unsure, tmp_path)
+    box = {"x1": 1, "y1": 1, "x2": 9, "y2": 9}
+    frame = {"labels": [{"category": "car", "score": 0.5, "box2d": box}]}
+    assert numbers(root, "detection", [{"name": "101.jpg", **frame}], tmp_path)  # names are names
 
 
 def test_save_needs_a_folder(coco_root: Path, detector_file: Path) -> None:
