@@ -45,11 +45,11 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     whole = open_dataset(spec.model_copy(update={"limit": None}))
     dataset = whole.limited(spec.limit)
     task = scoring_task(name, dataset)
+    require_fitting(dataset.samples)
     files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
     digests = {file: keys.file_sha256(file) for file in files}
     predictions = row.read(path, dataset.samples, whole.samples, row.names(whole))
     keys.require_same(digests)
-    require_fitting(dataset.samples)
     samples = sorted(dataset.samples, key=lambda s: (len(s.id), s.id))
     with ThreadPoolExecutor(spec.workers) as pool:
         entries = list(pool.map(Entry.of, samples))

@@ -135,7 +135,9 @@ def test_an_instance_run_on_turned_pictures_blames_the_labels(coco: Path, tmp_pa
     photo = coco / "images/val2017/000000000001.jpg"
     with Image.open(photo) as picture:
         picture.save(photo, exif=exif)
-    (tmp_path / "found.json").write_text("[]")
+    row: dict[str, Any] = {"image_id": 1, "category_id": 1, "score": 0.5}
+    row["segmentation"] = {"size": [120, 160], "counts": [0, 120 * 160]}
+    (tmp_path / "found.json").write_text(json.dumps([row]))
     spec = RunSpec(dataset="coco", data_root=str(coco), task=("instance",))
     with pytest.raises(ValueError, match="image 1: the labels are of a picture of 160x120") as told:
         score_predictions(tmp_path / "found.json", spec)
