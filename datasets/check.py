@@ -69,6 +69,9 @@ def check(
         DatasetError: If there is no such set at all, so that nothing can be looked at.
     """
     dataset, findings = _opened(DATASETS[name], root, split, pair)
+    none = no_object(dataset.samples)
+    if none is not None and not findings:  # wrong entries were left out
+        findings.append(Finding(True, "label", none))
     findings += _classes(dataset)
     findings += _strays(dataset.samples)
     looks = _look_at(dataset.samples, dataset.classes)
@@ -206,9 +209,8 @@ def _objects(sample: Sample) -> list[Finding]:
 
 def _classes(dataset: Dataset) -> list[Finding]:
     """Names of classes that no network can be matched by, and objects that none counts of."""
-    crowd, none = all_crowd(dataset.samples), no_object(dataset.samples)
+    crowd = all_crowd(dataset.samples)
     return [
-        *([Finding(True, "label", none)] if none else []),
         *(Finding(False, "class", text) for text in named_twice(dataset.categories)),
         *(Finding(False, "class", text) for text in _other_spelling(dataset.categories.values())),
         *([Finding(True, "crowd", crowd)] if crowd else []),
