@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from derainers.checkpoint import read_state
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 
@@ -157,7 +157,7 @@ def _tensors(message: Any) -> Iterator[Any]:
 def spandrel_derainer(file: Path) -> Derainer:
     """A network that spandrel recognises by its weights (Restormer, MPRNet and many more).
 
-    spandrel reads PyTorch files with an unpickler that knows tensors alone.
+    It gets tensors: it would open a ``.pt`` file as TorchScript, which is code.
 
     Raises:
         DerainerError: If spandrel is missing or does not know the file.
@@ -169,9 +169,10 @@ def spandrel_derainer(file: Path) -> Derainer:
             "spandrel is not installed: pip install 'derain-harness[spandrel]'"
         ) from error
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of torch, about a format it tries
-            found = spandrel.ModelLoader(device="cpu").load_from_file(file)
+        tensors = spandrel.canonicalize_state_dict(read_state(file))
+        found = spandrel.ModelLoader(device="cpu").load_from_state_dict(tensors)
+    except DerainerError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or "no network that spandrel knows"
         raise DerainerError(f"spandrel:{file.name}: {reason}") from error

@@ -2,79 +2,39 @@
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from datasets.inert import InertError, read, state_of
 from tasks.task import TaskError
 
 WRAPPERS = ("state_dict", "model", "model_state", "params")
 """Keys under which training codes put the weights, in this order."""
-
-ARRAYS = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
-}
-"""All that a pickle of arrays needs, by full name; nothing else is ever called."""
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
     """The tensors of a weight file.
 
     Args:
-        file: ``.safetensors``, a PyTorch file that holds tensors alone, or ``.pkl``, detectron2's
-            pickle of arrays.
+        file: ``.safetensors``, a PyTorch file with a state dict or a whole network, which is
+            not run, or detectron2's pickle of arrays.
 
     Raises:
-        TaskError: If it is absent, damaged, needs foreign code, or holds NaN.
+        TaskError: If it is absent, damaged, none of weights, or holds NaN.
     """
     if not file.is_file():
         raise TaskError(f"{file} not found: give a weight file as NAME@FILE")
-    content: Any
     try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content = load_file(file)
-        elif file.suffix == ".pkl":
-            content = _Arrays(io.BytesIO(file.read_bytes()), encoding="latin1").load()
-        else:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        foreign = [line for line in str(error).splitlines() if "GLOBAL" in line]
-        cause = foreign[0].split(" was not")[0].strip() if foreign else "damaged"
-        raise TaskError(
-            f"{file}: refused, it is not plain weights ({cause}): "
-            "save them as a state dict or as safetensors"
-        ) from error
-    except Exception as error:
-        # Damaged archives end in a dozen kinds of exception, all with one remedy.
-        raise TaskError(
-            f"{file}: cannot be read ({type(error).__name__}): copy it again"
-        ) from error
-    for key in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        raise TaskError(f"{file} holds no weights, but {type(content).__name__}")
-    state = {}
-    for name, value in content.items():
-        tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-        if not isinstance(tensor, Tensor):
-            raise TaskError(f"{file} is no state dict: '{name}' is not a tensor")
+        state = state_of(read(file), WRAPPERS)
+    except (InertError, OSError) as error:
+        raise TaskError(f"{file}: {error}") from error
+    for name, tensor in state.items():
         if not torch.isfinite(tensor.float()).all():
             raise TaskError(f"{file}: {name} holds NaN or infinity")
-        state[str(name).removeprefix("module.")] = tensor
     return state
 
 
@@ -124,19 +84,3 @@ def class_names(file: Path, count: int, published: Sequence[str]) -> list[str]:
             f'name them in {card.name}, {{"classes": ["name", …]}}'
         )
     return names
-
-
-class _Arrays(pickle.Unpickler):
-    """Reads pickles of NumPy arrays alone."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """One of the few functions that make arrays.
-
-        Raises:
-            UnpicklingError: For any other.
-        """
-        if (module, name) not in ARRAYS:
-            raise pickle.UnpicklingError(f"GLOBAL {module}.{name} was not allowed")
-        if name == "_reconstruct":
-            return np.zeros(0).__reduce__()[0]
-        return super().find_class(module, name)

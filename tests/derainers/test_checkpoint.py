@@ -12,7 +12,7 @@ from torch import nn
 
 from derainers import DerainerError
 from derainers.card import read_card
-from derainers.checkpoint import load_weights
+from derainers.checkpoint import WRAPPERS, load_weights
 from derainers.shards import shards, weights_sha256
 
 
@@ -27,7 +27,7 @@ def network() -> nn.Module:
     return nn.Conv2d(3, 3, 1)
 
 
-@pytest.mark.parametrize("wrapper", [None, "state_dict", "params_ema", "params", "model", "net"])
+@pytest.mark.parametrize("wrapper", [None, *WRAPPERS])
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_common_layouts_are_looked_through(
     wrapper: str | None, prefix: str, tmp_path: Path

@@ -1,0 +1,12 @@
+"""What a weight file holds, without running any of it.
+
+Its pickles call nothing but the functions of `rebuild.REBUILDS`, which put tensors and arrays
+together; every other class or function becomes a `Record`, which only remembers its name and what
+it was given.
+"""
+
+from datasets.inert.files import read
+from datasets.inert.modules import modules_of, state_of, tensors_of
+from datasets.inert.records import InertError, Named, Record
+
+__all__ = ["InertError", "Named", "Record", "modules_of", "read", "state_of", "tensors_of"]

@@ -1,0 +1,96 @@
+"""The tensors of a checkpoint, however they are wrapped up in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.inert.records import InertError, Record
+
+KINDS = ("_parameters", "_buffers", "_modules")
+"""Attributes in which a module of PyTorch keeps what it is made of."""
+MOST_MODULES = 100_000
+"""No network has more modules; a file may name one module many times over."""
+
+
+def state_of(content: Any, wrappers: Sequence[str]) -> dict[str, Tensor]:
+    """The bare state dict inside what a file holds.
+
+    Args:
+        content: What `datasets.inert.read` gave: a state dict of tensors or arrays, a whole
+            network, or a dict with one of these.
+        wrappers: Keys under which training codes put the weights, in the order to look.
+
+    Raises:
+        InertError: If it holds no weights, or anything beside tensors.
+    """
+    for key in wrappers:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping | Record):
+            content = content[key]
+    if isinstance(content, Record):
+        content = tensors_of(content)
+    if not isinstance(content, Mapping) or not content:
+        raise InertError(f"it holds no weights, but {type(content).__name__}")
+    state = {}
+    for name, value in content.items():
+        if isinstance(value, Record):
+            raise _refused(value)
+        tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        if not isinstance(tensor, Tensor):
+            raise InertError(f"it is no state dict: {str(name)[:80]!r} is not a tensor")
+        state[str(name).removeprefix("module.")] = tensor
+    return state
+
+
+def tensors_of(module: Record) -> dict[str, Tensor]:
+    """The weights and buffers of a network that was saved as a whole, as its ``state_dict()``.
+
+    Raises:
+        InertError: If it is no network.
+    """
+    found: dict[str, Tensor] = {}
+    for prefix, part in modules_of(module):
+        skipped = part.attribute("_non_persistent_buffers_set")
+        skipped = skipped if isinstance(skipped, set) else _elements(skipped)
+        for kind, left_out in (("_parameters", ()), ("_buffers", skipped)):
+            for name, value in (part.attribute(kind) or {}).items():
+                if isinstance(value, Tensor) and name not in left_out:
+                    found[f"{prefix}{name}"] = value
+    return found
+
+
+def modules_of(module: Record) -> Iterator[tuple[str, Record]]:
+    """A network and all that it is made of, with the beginnings of their tensors' names.
+
+    Raises:
+        InertError: If it is no network.
+    """
+    waiting = [("", module)]
+    for _ in range(MOST_MODULES):
+        if not waiting:
+            return
+        prefix, part = waiting.pop()
+        if not all(isinstance(part.attribute(kind), dict) for kind in KINDS):
+            raise _refused(part)
+        yield prefix, part
+        inner = part.attribute("_modules")
+        parts = [(f"{prefix}{k}.", v) for k, v in inner.items() if isinstance(v, Record)]
+        waiting += reversed(parts)
+    raise InertError(f"it holds a network of more than {MOST_MODULES:,} modules")
+
+
+def _refused(record: Record) -> InertError:
+    return InertError(
+        f"refused, it is not plain weights ({record.name}): save it as a state dict or as "
+        "safetensors"
+    )
+
+
+def _elements(made: Any) -> set[Any]:
+    """What a record of a set holds."""
+    given = made.arguments[0] if isinstance(made, Record) and made.arguments else ()
+    return set(given) if isinstance(given, list | tuple) else set()
