@@ -28,7 +28,11 @@ STAGES = {
         (*_PIXELS, "datasets/rain", "harness/work/scene.py"), ("numpy", "opencv-python")
     ),
     "restored": Stage(
-        (*_PIXELS, "derainers", "derainers/networks", "harness/work/restoration.py"),
+        (
+            *_PIXELS,
+            *("datasets/inert", "derainers", "derainers/networks"),
+            "harness/work/restoration.py",
+        ),
         ("torch", "numpy", "opencv-python"),
     ),
     "quality": Stage(
@@ -37,7 +41,8 @@ STAGES = {
     ),
     "prediction": Stage(
         (
-            *("tasks/models", "tasks/networks", "tasks/network.py", "tasks/classes.py"),
+            *("datasets/inert", "tasks/models", "tasks/networks", "tasks/network.py"),
+            "tasks/classes.py",
             *("tasks/detection.py", "tasks/instance.py", "tasks/semantic.py"),
         )
     ),

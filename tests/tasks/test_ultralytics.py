@@ -52,6 +52,81 @@ def test_predictions_are_ultralytics_own(detector_file: Path) -> None:
     assert same_as_predict(detector_file, pictures) > 100
 
 
+def random_file(file: Path, architecture: str, width: float = 0.0625) -> Path:
+    """An untrained checkpoint of two classes, of a family's architecture made narrow."""
+    from ultralytics.nn import tasks
+
+    torch.manual_seed(0)
+    described = tasks.yaml_model_load(architecture)
+    if "scales" in described:
+        depth, _, most = described["scales"]["n"]
+        described["scales"] = {"n": [depth, width, most]}
+    kind = "SegmentationModel" if "-seg" in architecture else "DetectionModel"
+    model = getattr(tasks, kind)(described, ch=3, nc=2, verbose=False)
+    model.names = {0: "person", 1: "car"}
+    head = model.model[-1]
+    for layers in (head.cv3, getattr(head, "one2one_cv3", ())):
+        for branch in layers:  # an untrained head is sure of nothing
+            branch[-1].bias.data += 6.0
+    for part in model.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):  # as after a training
+            for values, least in ((part.running_mean, -0.1), (part.running_var, 0.5)):
+                assert values is not None
+                values.uniform_(least, least + 0.5)
+    task = "segment" if "-seg" in architecture else "detect"
+    torch.save({"model": model.half(), "train_args": {"task": task}}, file)
+    return file
+
+
+PICTURES = [np.ascontiguousarray(astronaut()[:333, :211])]
+
+
+@pytest.mark.parametrize("family", ["yolov8n", "yolo11n", "yolo26n", "yolov10n"])
+def test_boxes_of_every_family_are_ultralytics_own(family: str, tmp_path: Path) -> None:
+    safe = list(torch.serialization.get_safe_globals())
+    file = random_file(tmp_path / "a.pt", f"{family}.yaml")
+    assert same_as_predict(file, PICTURES) > 100
+    assert torch.serialization.get_safe_globals() == safe
+
+
+@pytest.mark.parametrize("family", ["yolov8n", "yolo11n", "yolo26n"])
+def test_masks_of_every_family_are_ultralytics_own(family: str, tmp_path: Path) -> None:
+    safe = list(torch.serialization.get_safe_globals())
+    file = random_file(tmp_path / "a.pt", f"{family}-seg.yaml")
+    assert same_masks_as_predict(file, PICTURES) > 50
+    assert torch.serialization.get_safe_globals() == safe
+
+
+@pytest.mark.data
+def test_boxes_of_published_weights_are_ultralytics_own(data: Path) -> None:
+    safe = list(torch.serialization.get_safe_globals())
+    files = sorted((data / "coco128" / "images" / "train2017").iterdir())[:6]
+    pictures = [decode(f.read_bytes(), f.name) for f in files]
+    assert same_as_predict(data / "weights" / "yolov8n.pt", pictures) > 300
+    assert torch.serialization.get_safe_globals() == safe
+
+
+def test_numbers_that_a_training_set_are_taken(tmp_path: Path) -> None:
+    """Another epsilon in the normalisation, a fused network, and a head told to suppress."""
+    from ultralytics.nn.tasks import DetectionModel
+
+    file = random_file(tmp_path / "a.pt", "yolov8n.yaml")
+    content = torch.load(file, weights_only=False)
+    model: DetectionModel = content["model"].float()
+    for part in model.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.eps = 0.5
+    torch.save(content, file)
+    assert same_as_predict(file, PICTURES) > 100
+    torch.save({"ema": model.fuse(verbose=False)}, file)
+    assert same_as_predict(file, PICTURES) > 100
+    file = random_file(tmp_path / "b.pt", "yolo26n.yaml")
+    content = torch.load(file, weights_only=False)
+    content["model"].end2end = False
+    torch.save(content, file)
+    assert same_as_predict(file, PICTURES) > 100
+
+
 @pytest.mark.data
 @pytest.mark.slow
 def test_predictions_on_coco128_are_ultralytics_own(data: Path) -> None:
