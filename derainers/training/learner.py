@@ -14,7 +14,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from datasets.inert import InertError, read
 from derainers.derainer import Derainer
+from derainers.errors import DerainerError
 from derainers.training.data import Crops, Group
 from derainers.training.losses import LOSSES, OF_STAGES, Judge, Perceptual
 from derainers.training.recipes import Plateau
@@ -206,22 +208,34 @@ class Learner:
         module.load_state_dict(self._best if self._best is not None else self._kept())
         return module.eval()
 
-    def save(self, file: Path, state: State) -> None:
-        """Write the checkpoint; a kill leaves the old one or the new one."""
+    def save(self, file: Path, state: State, note: Callable[[Path], None]) -> None:
+        """Write the checkpoint, of which is told first; a kill leaves the old one or the new."""
         content = {name: part.state_dict() for name, part in self._parts().items()}
         temporary = file.with_suffix(".tmp")
         self.fabric.save(temporary, {**content, "best": self._best, "state": asdict(state)})
         if self.fabric.global_rank == 0:
+            note(temporary)
             temporary.replace(file)
         self.fabric.barrier()
 
     def restored(self, file: Path) -> State:
-        """Take everything back from a checkpoint."""
-        content = torch.load(file, map_location=self.fabric.device, weights_only=True)
-        for name, part in self._parts().items():
-            part.load_state_dict(content[name])
-        self._best = content["best"]
-        return State(**content["state"])
+        """Take everything back from a checkpoint.
+
+        Raises:
+            DerainerError: If it is damaged, or another training's.
+        """
+        try:
+            content = read(file)
+        except (InertError, OSError) as error:
+            raise DerainerError(f"{file}: {error}") from error
+        try:
+            for name, part in self._parts().items():
+                part.load_state_dict(content[name])
+            self._best = content["best"]
+            return State(**content["state"])
+        except Exception as error:
+            # What is not a part's own state ends in any kind of exception.
+            raise DerainerError(f"{file} is another training's: give a new --out") from error
 
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimiser": self.optimiser, "average": self.average}

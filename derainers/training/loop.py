@@ -12,7 +12,7 @@ from torch import nn
 
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
-from derainers.training.data import Crops, Group, loader
+from derainers.training.data import Crops, Group, Unread, loader
 from derainers.training.learner import Learner, Means, State
 from derainers.training.recipes import Plateau
 
@@ -62,6 +62,7 @@ def train(
     told: Callable[[Row], None] = lambda _: None,
     stop: Callable[[int], bool] = lambda _: False,
     means: Means = ON_CPU,
+    note: Callable[[Path], None] = lambda _: None,
 ) -> Trained:
     """Train a derainer, or go on from its checkpoint.
 
@@ -74,12 +75,14 @@ def train(
         stop: Told of every step (its number from 1), whether to end there; the checkpoint is then
             written.
         means: Device, number format, processes.
+        note: Told of a new checkpoint before it takes the old one's place.
 
     Returns:
         The weights that the validation chose.
 
     Raises:
-        DerainerError: If the loss becomes NaN or infinite; the last checkpoint stays as it is.
+        DerainerError: If the loss becomes NaN or infinite, or a photograph can no longer be read;
+            the last checkpoint stays as it is.
     """
     learner = Learner(derainer, crops, means)
     state = learner.restored(checkpoint) if checkpoint.is_file() else State()
@@ -89,6 +92,11 @@ def train(
     try:
         while state.step < crops.steps:
             groups = stretch.waited_for(source)
+            if isinstance(groups, Unread):
+                raise DerainerError(
+                    f"the training ended at step {state.step + 1}: {groups.why}; the checkpoint of "
+                    f"the last validation stays in {checkpoint.parent}"
+                )
             loss = learner.step(groups, state)
             if not math.isfinite(loss):
                 raise DerainerError(
@@ -103,12 +111,12 @@ def train(
                 scores = learner.validated(validate, state)
                 row = stretch.row(learner, state, scores)
                 state.losses, state.spent_s = [], 0.0
-                learner.save(checkpoint, state)
+                learner.save(checkpoint, state, note)
                 told(row)
                 stretch = _Stretch()
             elif ends:
                 state.spent_s += stretch.elapsed_s
-                learner.save(checkpoint, state)
+                learner.save(checkpoint, state, note)
             if ends and not is_last:
                 break
     finally:
@@ -125,11 +133,13 @@ class _Stretch:
         self._waited_s = 0.0
         self._images = 0
 
-    def waited_for(self, source: Iterator[list[Group]]) -> list[Group]:
+    def waited_for(self, source: Iterator[list[Group] | Unread]) -> list[Group] | Unread:
         """The crops of the next step."""
         asked = time.monotonic()
         groups = next(source)
         self._waited_s += time.monotonic() - asked
+        if isinstance(groups, Unread):
+            return groups
         self._images += sum(len(rainy) for rainy, _ in groups)
         return groups
 

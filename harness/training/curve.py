@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from harness.spec import UsageError
 
 if TYPE_CHECKING:
     from derainers.training.loop import Row
@@ -20,7 +23,11 @@ class _Curve:
     """Numbered rows in a CSV file; what is done again replaces what stood there."""
 
     def __init__(
-        self, file: Path, number: Literal["epoch", "step"], formats: Mapping[str, str]
+        self,
+        file: Path,
+        number: Literal["epoch", "step"],
+        formats: Mapping[str, str],
+        goes_on: bool,
     ) -> None:
         """Take up the rows of a training that was broken off.
 
@@ -28,18 +35,37 @@ class _Curve:
             file: The CSV file, which may not be there yet.
             number: The column that numbers the rows.
             formats: How a column is written, where not with `DIGITS`.
+            goes_on: Whether there is a training to go on with; else older rows are left behind.
+
+        Raises:
+            UsageError: If the file is damaged.
         """
         self._file, self._number, self._formats = file, number, formats
         self._rows: dict[int, dict[str, float]] = {}
-        if file.is_file():
-            with file.open(newline="") as lines:
-                for row in csv.DictReader(lines):
-                    self._rows[int(row[number])] = {k: float(v) for k, v in row.items()}
+        if goes_on and file.is_file():
+            try:
+                with file.open(newline="", encoding="utf-8") as lines:
+                    for row in csv.DictReader(lines, strict=True):
+                        self._rows[int(row[number])] = self._read(row)
+            except (ValueError, TypeError, KeyError, csv.Error) as error:
+                raise UsageError(
+                    f"{file}: damaged, it is no curve of a training: copy it again, or give a new "
+                    "--out"
+                ) from error
+
+    def _read(self, row: Mapping[str, str]) -> dict[str, float]:
+        """The numbers of a row, of which these are used."""
+        found = {key: float(value) for key, value in row.items()}
+        for key in (self._number, "elapsed_s", "loss"):
+            if not math.isfinite(found[key]):
+                raise ValueError(key)
+        return found
 
     def _put(self, number: int, values: Mapping[str, float]) -> None:
-        """Add a row and write the file."""
+        """Add a row and write the file; a kill leaves the old one or this."""
         self._rows[number] = {self._number: number, **values}
-        with self._file.open("w", newline="") as lines:
+        temporary = self._file.with_suffix(".tmp")
+        with temporary.open("w", newline="", encoding="utf-8") as lines:
             writer = csv.DictWriter(lines, list(self._rows[number]))
             writer.writeheader()
             for each in sorted(self._rows):
@@ -47,6 +73,7 @@ class _Curve:
                     k: format(v, self._formats.get(k, DIGITS)) for k, v in self._rows[each].items()
                 }
                 writer.writerow(told | {self._number: each})
+        temporary.replace(self._file)
 
     @property
     def hours(self) -> float:
@@ -57,8 +84,8 @@ class _Curve:
 class LossCurve(_Curve):
     """Loss by epoch, of a task network in training."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(file, "epoch", {"loss": ".7f", "elapsed_s": ".1f"})
+    def __init__(self, file: Path, goes_on: bool = False) -> None:
+        super().__init__(file, "epoch", {"loss": ".7f", "elapsed_s": ".1f"}, goes_on)
         self._began = time.monotonic()
 
     def add(self, epoch: int, loss: float) -> None:
@@ -76,8 +103,8 @@ class LossCurve(_Curve):
 class ScoreCurve(_Curve):
     """Loss and the validation's scores by step, of a derainer in training; with a picture."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(file, "step", {})
+    def __init__(self, file: Path, goes_on: bool = False) -> None:
+        super().__init__(file, "step", {}, goes_on)
 
     def add(self, row: Row) -> None:
         """Add a row and write the file."""

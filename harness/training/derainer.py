@@ -22,9 +22,10 @@ from harness.plan.rains import rains_of
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import ScoreCurve
 from harness.training.folder import (
+    Begun,
     begun_with,
+    image_digests,
     origin_of,
-    same_training,
     write_card,
     write_weights,
 )
@@ -84,8 +85,8 @@ def train_derainer(
 
     Raises:
         UsageError: If there is no such recipe or too few photographs, or the folder holds another
-            training.
-        DerainerError: If the loss became NaN.
+            training or damaged files.
+        DerainerError: If the loss became NaN, or a photograph can no longer be read.
     """
     recipe, rains = _recipe(name, spec, options), _rains(spec)
     if options.vgg is not None and not options.vgg.is_file():
@@ -95,7 +96,7 @@ def train_derainer(
     if spec.split is None and not dataset_row(spec).is_folder:
         spec = spec.model_copy(update={"split": "train"})
     dataset = _dataset(spec.model_copy(update={"out": str(out)}), rains)
-    photographs = choose(dataset, recipe, options.exclude)
+    photographs = choose(dataset, recipe, options.exclude, brings_rain=not rains)
     for line in left_out(photographs, options.exclude):
         say(line)
     out.mkdir(parents=True, exist_ok=True)
@@ -103,8 +104,9 @@ def train_derainer(
     begin = options.begin
     before = begun_with(begin, begin and card_file(begin))
     training = _Training(name, spec, options, recipe, rains, dataset, photographs, before)
-    same_training(out / "training.json", training.identity())
-    return training.run(out, lambda step, steps: progress(name, step, steps))
+    learned = [*photographs.training, *photographs.validation]
+    begun = Begun(out, training.identity(), image_digests(learned, with_labels=False))
+    return training.run(out, begun, lambda step, steps: progress(name, step, steps))
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class _Training:
         }
         return said | ({"begun_with": self.before["begun_with"]["sha256"]} if self.before else {})
 
-    def run(self, out: Path, progress: Callable[[int, int], None]) -> Path:
+    def run(self, out: Path, begun: Begun, progress: Callable[[int, int], None]) -> Path:
         """Train, and leave curve, weights and their card in the folder."""
         from derainers.training.loop import train
 
@@ -142,7 +144,7 @@ class _Training:
         means = self._means()
         validation = Validation(self.photographs.validation, self.rains, self.spec.seed)
         rainy = validation.scores(lambda image, _: image / 255)
-        curve = ScoreCurve(out / "curve.csv")
+        curve = ScoreCurve(out / "curve.csv", begun.goes_on)
         ended = _Ending(self.options.max_minutes)
 
         def stop(step: int) -> bool:
@@ -153,11 +155,12 @@ class _Training:
             trained = train(
                 derainer,
                 crops,
-                out / "checkpoint.pt",
+                begun.checkpoint,
                 validate=lambda derainer: validation.scores(derainer.restore),
                 told=curve.add,
                 stop=stop,
                 means=means,
+                note=begun.note,
             )
         curve.draw(self.name, rainy)
         file = out / f"{self.name}.safetensors"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from datasets.sample import Sample
 from derainers.shards import weights_sha256
 from harness.machine.about import machine
 from harness.plan import keys
 from harness.spec import UsageError
+
+CHECKPOINTS = "checkpoints"
+"""Digests of the last checkpoint and the one before, in ``training.json``."""
 
 
 def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
@@ -40,21 +45,101 @@ def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
     }
 
 
-def same_training(file: Path, run: Mapping[str, Any]) -> None:
-    """Keep what is trained beside the checkpoint, and refuse to go on with something else."""
-    run = json.loads(json.dumps(run))
-    if not file.is_file():
-        file.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-        return
-    try:
-        kept = json.loads(file.read_bytes())
-    except ValueError:
-        kept = None
-    if kept != run:
-        raise UsageError(
-            f"{file.parent} holds another training ({file.name}): give a new --out, or the data "
-            "set and epochs it was begun with"
-        )
+class Begun:
+    """What a training is, in ``training.json``; what lies beside it is checked against it."""
+
+    def __init__(self, out: Path, run: Mapping[str, Any], images: Mapping[str, str]) -> None:
+        """Begin a training, or make sure that it is the one that was begun there.
+
+        Args:
+            out: The training's folder.
+            run: What must not change where it is gone on with.
+            images: A digest of what is learned from each image, by id; this must not change either.
+
+        Raises:
+            UsageError: If the folder holds another training, an image is not what it was, or the
+                checkpoint is not the one that was kept.
+        """
+        self.checkpoint = out / "checkpoint.pt"
+        self._file = out / "training.json"
+        said: dict[str, Any] = json.loads(json.dumps({**run, "images": images}))
+        kept = self._kept() if self._file.is_file() else said | {CHECKPOINTS: []}
+        self._checkpoints = kept.pop(CHECKPOINTS, [])
+        self._require_same(kept, said)
+        self._said = said
+        if not self.goes_on:
+            self._checkpoints = []
+            self._write()
+        elif keys.file_sha256(self.checkpoint) not in self._checkpoints:
+            raise UsageError(
+                f"{self.checkpoint} is damaged, or none that this training kept: copy it again, or "
+                "remove it to begin anew"
+            )
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.checkpoint.is_file()
+
+    def note(self, checkpoint: Path) -> None:
+        """Remember a checkpoint that is about to take the old one's place."""
+        # A kill between the two leaves either file, so both are known.
+        self._checkpoints = [*self._checkpoints[-1:], keys.file_sha256(checkpoint)]
+        self._write()
+
+    def _write(self) -> None:
+        temporary = self._file.with_suffix(".tmp")
+        text = json.dumps(self._said | {CHECKPOINTS: self._checkpoints}, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(self._file)
+
+    def _kept(self) -> dict[str, Any]:
+        try:
+            kept = json.loads(self._file.read_bytes())
+        except (ValueError, RecursionError):
+            kept = None
+        return kept if isinstance(kept, dict) else {}
+
+    def _require_same(self, kept: dict[str, Any], said: dict[str, Any]) -> None:
+        before, now = kept.pop("images", {}), said["images"]
+        if kept != {k: v for k, v in said.items() if k != "images"} or not isinstance(before, dict):
+            raise UsageError(
+                f"{self._file.parent} holds another training ({self._file.name}): give a new "
+                "--out, or the data set and epochs it was begun with"
+            )
+        ids = sorted({*now, *before})
+        differs = next((i for i in ids if now.get(i) != before.get(i)), None)
+        if differs is not None:
+            how = "is new" if differs not in before else "is gone"
+            how = "has changed" if differs in before and differs in now else how
+            raise UsageError(
+                f"{self._file.parent} holds a training on other images: {differs} {how}; give a "
+                "new --out, or the images it was begun with"
+            )
+
+
+def image_digests(samples: Sequence[Sample], with_labels: bool) -> dict[str, str]:
+    """A digest of what is learned from each image, by id.
+
+    Args:
+        samples: The images.
+        with_labels: Whether their labels are learned too.
+
+    Raises:
+        OSError: If a file has gone.
+    """
+
+    def digest(sample: Sample) -> str:
+        files = [sample.path, sample.rainy_path, sample.depth_path]
+        files += [sample.label_map_path] if with_labels else []
+        parts = [file and keys.file_sha256(file) for file in files]
+        labels = sample.annotations if with_labels else None
+        objects = labels and labels.sha256()
+        return keys.key("image", files=parts, half=sample.clean_half, labels=objects)[:16]
+
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(digest, samples)
+        return {sample.id: each for sample, each in zip(samples, digests, strict=True)}
 
 
 def write_weights(file: Path, network: Any) -> None:

@@ -19,9 +19,10 @@ from harness.plan.data import dataset_row, open_splits
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import LossCurve
 from harness.training.folder import (
+    Begun,
     begun_with,
+    image_digests,
     origin_of,
-    same_training,
     write_card,
     write_weights,
 )
@@ -43,8 +44,9 @@ class _Job:
     is_labelled: Callable[[Sample], bool]
     classes: Callable[[Dataset], Mapping[int, str]]
     """The names of what it tells apart, by the numbers in the labels."""
-    train: Callable[[Sequence[Sample], Mapping[int, str], Any, Path, Told, Path | None], Any]
-    """Function of (samples, classes by number, recipe, folder, told, weights to begin with)."""
+    train: Callable[[Sequence[Sample], Mapping[int, str], Any, Begun, Told, Path | None], Any]
+    """Function of (samples, classes by number, recipe, what is begun, told, weights to begin
+    with)."""
     recipe: Callable[[RunSpec, int | None], Any]
     """Function of (spec, epochs in place of its own)."""
 
@@ -53,7 +55,7 @@ def _refinenet(
     samples: Sequence[Sample],
     classes: Mapping[int, str],
     recipe: Any,
-    folder: Path,
+    begun: Begun,
     told: Told,
     begin: Path | None,
 ) -> Any:
@@ -61,7 +63,7 @@ def _refinenet(
 
     if sorted(classes) != list(range(len(classes))):
         raise UsageError("the classes of this data set are not numbered from 0 without a gap")
-    return train(samples, len(classes), recipe, folder / "checkpoint.pt", told, begin)
+    return train(samples, len(classes), recipe, begun.checkpoint, told, begin, begun.note)
 
 
 def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
@@ -78,13 +80,14 @@ def _yolo(
     samples: Sequence[Sample],
     classes: Mapping[int, str],
     recipe: Any,
-    folder: Path,
+    begun: Begun,
     told: Told,
     begin: Path | None,
 ) -> Any:
     from tasks.training.yolo import train
 
-    return train(samples, classes, recipe, folder, told, begin, device_of("auto"))
+    device = device_of("auto")
+    return train(samples, classes, recipe, begun.checkpoint, told, begin, device, begun.note)
 
 
 def _yolo_recipe(spec: RunSpec, epochs: int | None) -> Any:
@@ -146,7 +149,7 @@ def train_network(
         The weights, half floats: ``NAME-DATASET.safetensors``.
 
     Raises:
-        UsageError: If labels are missing, or the folder holds another training.
+        UsageError: If labels are missing, or the folder holds another training or damaged files.
     """
     job = NETWORKS[name]
     recipe = job.recipe(spec, epochs)
@@ -159,8 +162,10 @@ def train_network(
     before = begun_with(begin, begin and _card_file(begin))
     run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
     run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
-    same_training(out / "training.json", run)
-    curve = LossCurve(out / "curve.csv")
+    classes = job.classes(dataset)
+    named = {"classes": {str(number): name for number, name in classes.items()}}
+    begun = Begun(out, run | named, image_digests(dataset.samples, with_labels=True))
+    curve = LossCurve(out / "curve.csv", begun.goes_on)
     started = time.monotonic()
 
     def told(epoch: int, loss: float) -> bool:
@@ -168,8 +173,7 @@ def train_network(
         progress(name, epoch, recipe.epochs)
         return max_minutes is None or time.monotonic() - started < 60 * max_minutes
 
-    classes = job.classes(dataset)
-    network = job.train(dataset.samples, classes, recipe, out, told, begin)
+    network = job.train(dataset.samples, classes, recipe, begun, told, begin)
     file = out / f"{name}-{dataset.name}.safetensors"
     write_weights(file, network)
     card = _card(run, dataset, classes, network, curve, before) | origin_of(file)

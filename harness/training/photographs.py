@@ -33,8 +33,20 @@ class Photographs:
     """Unreadable or too small, each with the reason."""
 
 
-def choose(dataset: Dataset, recipe: Recipe, exclude: Sequence[Path]) -> Photographs:
-    """Look at every photograph: which can be used, and which must not be."""
+def choose(
+    dataset: Dataset, recipe: Recipe, exclude: Sequence[Path], brings_rain: bool = False
+) -> Photographs:
+    """Look at every photograph: which can be used, and which must not be.
+
+    Args:
+        dataset: The photographs.
+        recipe: What is cut from them.
+        exclude: Folders of photographs that must not be trained on.
+        brings_rain: Whether their own rainy images are learned from.
+
+    Raises:
+        UsageError: If too few are left.
+    """
     import numpy as np
 
     from datasets.duplicates import alike, hashes_of_views, perceptual_hash
@@ -45,11 +57,15 @@ def choose(dataset: Dataset, recipe: Recipe, exclude: Sequence[Path]) -> Photogr
     def look(sample: Sample) -> tuple[str | None, Any]:
         try:
             image = sample.image()
+            rainy = sample.given_rain() if brings_rain else image
         except (UnreadableImageError, DatasetError, OSError) as error:
             return f"{sample.id} ({error})", None
         if min(image.shape[:2]) < least_px:
             size = f"{image.shape[1]}x{image.shape[0]}"
             return f"{sample.id} ({size}, the crops need {least_px} pixels)", None
+        if rainy.shape != image.shape:
+            sizes = [f"{each.shape[1]}x{each.shape[0]}" for each in (rainy, image)]
+            return f"{sample.id} (its rainy image is {sizes[0]}, its clean one {sizes[1]})", None
         return None, hashes_of_views(image) if exclude else None
 
     with ThreadPoolExecutor() as pool:

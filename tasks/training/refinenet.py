@@ -26,6 +26,7 @@ from datasets.image import NDArrayByte, to_tensor
 from datasets.sample import IGNORED, Sample
 from tasks.models.weights import put, read_state
 from tasks.networks.refinenet import RefineNet
+from tasks.training.checkpoint import Note, keep, read_checkpoint, restore
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def train(
     checkpoint: Path,
     report: Callable[[int, float], bool] = lambda *_: True,
     begin: Path | None = None,
+    note: Note = lambda _: None,
 ) -> RefineNet:
     """Train, or continue from ``checkpoint``, which every epoch writes.
 
@@ -65,12 +67,13 @@ def train(
             False ends the training there.
         begin: Weights to begin with; the last layer begins at random where their classes are
             not as many.
+        note: Told of a new checkpoint before it takes the old one's place.
 
     Returns:
         The averaged network.
 
     Raises:
-        TaskError: If ``begin`` is damaged or another network's.
+        TaskError: If ``begin`` or the checkpoint is damaged or another network's.
     """
     torch.manual_seed(recipe.seed)
     network = _begun(classes, begin)
@@ -81,7 +84,11 @@ def train(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     parts: dict[str, Any] = {"network": network, "average": average, "optimiser": optimiser}
-    first = _restored(parts, checkpoint) if checkpoint.is_file() else 0
+    first = 0
+    if checkpoint.is_file():
+        kept = read_checkpoint(checkpoint)
+        restore(checkpoint, kept, parts)
+        first = kept["epoch"]
     images = [(sample.image(), sample.label_map()) for sample in samples]
     weights = torch.tensor(class_weights([labels for _, labels in images], classes))
     steps = len(images) // recipe.batch
@@ -97,7 +104,7 @@ def train(
             x, truth = _batch([images[i] for i in chosen], (epoch, step), recipe)
             losses.append(_step(network, optimiser, x, truth, weights, recipe))
             average.update_parameters(network)
-        _keep(parts, epoch + 1, checkpoint)
+        keep(checkpoint, parts, note, epoch=epoch + 1)
         if not report(epoch + 1, float(np.mean(losses))):
             break
     assert isinstance(average.module, RefineNet)
@@ -175,19 +182,3 @@ def _augmentation(recipe: Recipe) -> A.Compose:
             A.ColorJitter(0.4, 0.4, 0.4, 0.05, p=0.8),
         ]
     )
-
-
-def _keep(parts: dict[str, Any], epoch: int, checkpoint: Path) -> None:
-    """Write everything that continuing with an epoch needs; a kill leaves the old file or this."""
-    state = {name: part.state_dict() for name, part in parts.items()}
-    temporary = checkpoint.with_suffix(".tmp")
-    torch.save({**state, "epoch": epoch}, temporary)
-    temporary.replace(checkpoint)
-
-
-def _restored(parts: dict[str, Any], checkpoint: Path) -> int:
-    """Load what was written last; returns the epoch to continue with."""
-    state = torch.load(checkpoint, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return int(state["epoch"])

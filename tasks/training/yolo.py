@@ -1,30 +1,39 @@
 """Train the small network for boxes and masks with ultralytics' own trainer.
 
-The data set is written as ultralytics reads it: links to the images, and for each a text file of
-outlines. All else is the trainer's: flips, sizes, colour, SGD or AdamW by its rule, the moving
-average of the weights that is kept.
+It gets images and outlines in memory, and no file. All else is the trainer's: flips, sizes, colour,
+SGD or AdamW by its rule, the moving average of the weights that is kept.
 """
 
 from __future__ import annotations
 
 import copy
-import json
+import math
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
+import psutil
 import torch
+from ultralytics.data.dataset import YOLODataset
 from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.tasks import SegmentationModel
+from ultralytics.utils.ops import segments2boxes
 
+from datasets.image import NDArrayByte, UnreadableImageError
 from datasets.masks import decode
-from datasets.sample import Annotations, Sample
+from datasets.sample import Annotations, DatasetError, Sample
 from tasks.models.weights import put, read_state
 from tasks.networks.yolo_street import ARCHITECTURE
+from tasks.task import TaskError
+from tasks.training.checkpoint import Note, keep, read_checkpoint, restore
 
+Loaded = tuple[NDArrayByte, tuple[int, int], tuple[int, int]]
+"""An image as the network sees it, the height and width of its file, and its own."""
 SMALLEST_OUTLINE_PX2 = 4
 """Outlines of smaller pieces of an object are left out."""
 
@@ -47,106 +56,239 @@ class Recipe:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What a trainer works on."""
+
+    samples: Sequence[Sample]
+    categories: Mapping[int, str]
+    begin: Path | None
+    checkpoint: Path
+    kept: Mapping[str, Any] | None
+    """What the checkpoint held at the start."""
+    note: Note
+
+
 def train(
     samples: Sequence[Sample],
     categories: Mapping[int, str],
     recipe: Recipe,
-    folder: Path,
+    checkpoint: Path,
     report: Callable[[int, float], bool] = lambda *_: True,
     begin: Path | None = None,
     device: str = "cpu",
+    note: Note = lambda _: None,
 ) -> SegmentationModel:
-    """Train, or continue from ``folder/ultralytics/weights/last.pt``, which every epoch writes.
+    """Train, or continue from ``checkpoint``, which every epoch writes.
 
     Args:
         samples: Images with boxes and masks; crowds are left out.
         categories: Category id to name; the network's classes are those, by rising id.
         recipe: See `Recipe`.
-        folder: For the data set as ultralytics reads it and its trainer's files.
+        checkpoint: PyTorch file with everything that continuing needs.
         report: Told of every epoch (its number from 1, summed loss) once it is kept; False ends the
             training there.
         begin: Weights to begin with, of as many classes.
         device: ``cpu`` or ``cuda``.
+        note: Told of a new checkpoint before it takes the old one's place.
 
     Returns:
         The averaged network with ``names``, in single floats.
 
     Raises:
-        TaskError: If ``begin`` is damaged or another network's.
+        TaskError: If ``begin`` or the checkpoint is damaged or another network's, an image cannot
+            be read, or the loss becomes NaN.
     """
-    data = _written(samples, categories, folder / "data")
-    last = folder / "ultralytics" / "weights" / "last.pt"
-    trainer = (_MixedTrainer if recipe.dtype == "bf16" else _Trainer)(
-        overrides={
-            "model": str(last) if last.is_file() else "yolo-street.yaml",  # the name alone is used
-            "resume": str(last) if last.is_file() else False,
-            "data": str(data),
-            "epochs": recipe.epochs,
-            "batch": recipe.batch,
-            "nbs": recipe.batch,  # a step of the optimiser for every batch
-            "imgsz": recipe.image_px,
-            "lr0": recipe.learning_rate,
-            "optimizer": recipe.optimiser,
-            "amp": False,
-            "warmup_epochs": recipe.warm_up_epochs,
-            "scale": recipe.scale,
-            "mosaic": 0.0,  # outlines of four crowded scenes at once are dear
-            "cache": "ram",
-            "seed": recipe.seed,
-            "project": str(folder.resolve()),
-            "name": "ultralytics",
-            "exist_ok": True,
-            "device": device,
-            "pretrained": False,
-            "val": False,
-            "plots": False,
-            "verbose": False,
-        }
-    )
-
-    trainer.begin = begin
+    kept = read_checkpoint(checkpoint) if checkpoint.is_file() else None
+    work = _Work(samples, categories, begin, checkpoint, kept, note)
 
     def told(trainer: Any) -> None:
         loss = float(sum(float(v) for v in trainer.label_loss_items(trainer.tloss).values()))
         goes_on = report(trainer.epoch + 1, loss)
         trainer.stop = trainer.stop or not goes_on
 
-    trainer.add_callback("on_model_save", told)
-    trainer.train()
-    model: SegmentationModel = copy.deepcopy(trainer.ema.ema).float().eval().cpu()
-    model.names = dict(enumerate(categories[c] for c in sorted(categories)))
+    # What ultralytics writes is thrown away: it goes into no folder that holds files of anybody.
+    with tempfile.TemporaryDirectory(prefix="derain-harness-") as folder:
+        trainer = (_MixedTrainer if recipe.dtype == "bf16" else _Trainer)(
+            work, _overrides(recipe, folder, device)
+        )
+        trainer.add_callback("on_model_save", told)
+        if kept is None or kept["epoch"] < recipe.epochs:
+            average = trainer.trained()
+        else:
+            average = trainer.get_model()
+            restore(checkpoint, kept, {"average": average})
+    model: SegmentationModel = copy.deepcopy(average).float().eval().cpu()
+    model.names = _names(categories)
     return model
 
 
+def _overrides(recipe: Recipe, folder: str, device: str) -> dict[str, Any]:
+    """What ultralytics' trainer is told."""
+    return {
+        "model": "yolo-street.yaml",  # the name alone is used
+        "data": "data.yaml",  # this one too
+        "epochs": recipe.epochs,
+        "batch": recipe.batch,
+        "nbs": recipe.batch,  # a step of the optimiser for every batch
+        "imgsz": recipe.image_px,
+        "lr0": recipe.learning_rate,
+        "optimizer": recipe.optimiser,
+        "amp": False,
+        "warmup_epochs": recipe.warm_up_epochs,
+        "scale": recipe.scale,
+        "mosaic": 0.0,  # outlines of four crowded scenes at once are dear
+        "seed": recipe.seed,
+        "project": folder,
+        "name": "ultralytics",
+        "device": device,
+        "pretrained": False,
+        "val": False,
+        "plots": False,
+        "verbose": False,
+    }
+
+
+def _names(categories: Mapping[int, str]) -> dict[int, str]:
+    """The classes by their numbers in the network."""
+    return dict(enumerate(categories[c] for c in sorted(categories)))
+
+
+class _Images(YOLODataset):  # type: ignore[misc]
+    """Images and outlines of samples, as ultralytics' trainer wants them.
+
+    No file of a user's reaches ultralytics: it writes a JPEG with bytes behind its end anew, and
+    reads and removes what it takes for its caches beside images.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], categories: Mapping[int, str], **options: Any
+    ) -> None:
+        self._samples, self._categories = samples, sorted(categories)
+        self._kept: dict[int, Loaded] = {}
+        super().__init__(img_path="", task="segment", **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the samples where all images are in memory: not all can be sent to a process."""
+        are_kept = len(self._kept) == len(self._samples)
+        return {**vars(self), "_samples": () if are_kept else self._samples}
+
+    def get_img_files(self, img_path: str) -> list[str]:
+        """Names that stand for the images; no file has them."""
+        return [f"{number:06}" for number in range(len(self._samples))]
+
+    def get_labels(self) -> list[dict[str, Any]]:
+        """Every image's size and outlines; the images are kept as far as there is memory."""
+        needed = len(self._samples) * 3 * self.imgsz**2
+        has_memory = 2 * needed < psutil.virtual_memory().available
+        labels = []
+        with ThreadPoolExecutor() as pool:
+            for number, loaded in enumerate(pool.map(self._loaded, self._samples)):
+                if has_memory:
+                    self._kept[number] = loaded
+                lines = _outlines(self._samples[number], self._categories)
+                labels.append({"im_file": self.im_files[number], "shape": loaded[1], **lines})
+        return labels
+
+    def load_image(self, i: int, rect_mode: bool = True, resize_short: bool = False) -> Loaded:
+        """An image as the network sees it: BGR, its longer side of that length; and both sizes."""
+        return self._kept[i] if i in self._kept else self._loaded(self._samples[i])
+
+    def _loaded(self, sample: Sample) -> Loaded:
+        image = sample.image()[:, :, ::-1]
+        height, width = image.shape[:2]
+        ratio = self.imgsz / max(height, width)
+        size = [min(math.ceil(side * ratio), self.imgsz) for side in (width, height)]
+        resized = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(resized, np.uint8), (height, width), (size[1], size[0])
+
+
 class _Trainer(SegmentationTrainer):  # type: ignore[misc]
-    """ultralytics' trainer with our network instead of one of its files."""
+    """ultralytics' trainer with our network, images and checkpoint instead of its files."""
 
     network = SegmentationModel
-    begin: Path | None = None
+
+    def __init__(self, work: _Work, overrides: dict[str, Any]) -> None:
+        self._work = work
+        super().__init__(overrides=overrides)
+
+    def trained(self) -> SegmentationModel:
+        """Train to the end, or until a callback says to stop; gives the averaged network."""
+        try:
+            self.train()
+        except (UnreadableImageError, DatasetError, OSError) as error:
+            # From a process that loads images it comes with all lines of where it happened.
+            why = str(error).strip().splitlines()[-1]
+            raise TaskError(f"the training ended at an image: {why}") from error
+        average: SegmentationModel = self.ema.ema
+        return average
+
+    def get_dataset(self) -> dict[str, Any]:
+        """The data set in ultralytics' words, which lies nowhere."""
+        names = _names(self._work.categories)
+        return {"train": "train", "val": "val", "names": names, "nc": len(names), "channels": 3}
+
+    def setup_model(self) -> None:
+        """Our network."""
+        self.model = self.get_model()
 
     def get_model(
         self,
         cfg: Any = None,
         weights: torch.nn.Module | None = None,
-        verbose: bool = True,
+        verbose: bool = False,
     ) -> SegmentationModel:
-        """Our network, with the weights of the checkpoint that is continued or begun with."""
+        """Our network, with the weights that are begun with."""
         model: SegmentationModel = self.network(
             copy.deepcopy(ARCHITECTURE), nc=self.data["nc"], ch=3, verbose=verbose
         )
-        if weights is not None:
-            model.load(weights)
-        elif self.begin is not None:
-            put(model, read_state(self.begin), self.begin)
+        if self._work.begin is not None:
+            put(model, read_state(self._work.begin), self._work.begin)
         return model.to(memory_format=torch.channels_last)
 
+    def _parts(self) -> dict[str, Any]:
+        return {"network": self.model, "average": self.ema.ema, "optimiser": self.optimizer}
+
+    def resume_training(self, ckpt: None) -> None:
+        """Go on from the checkpoint, if there is one."""
+        kept = self._work.kept
+        if kept is not None:
+            restore(self._work.checkpoint, kept, self._parts())
+            self.ema.updates, self.start_epoch = int(kept["updates"]), kept["epoch"]
+
+    def save_model(self) -> bool:
+        """Keep what goes on; ultralytics would pickle the network."""
+        counts = {"epoch": self.epoch + 1, "updates": self.ema.updates}
+        keep(self._work.checkpoint, self._parts(), self._work.note, **counts)
+        return True
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        """Refuse a loss that is no number, of which ultralytics would go on from its own file."""
+        if self.loss is not None and not self.loss.isfinite():
+            raise TaskError(
+                f"the loss became {float(self.loss)} in epoch {epoch + 1}: the checkpoint of the "
+                f"epoch before stays in {self._work.checkpoint.parent}; train in fp32"
+            )
+        return False
+
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
-        """Images in batches of one shape that encloses them all.
+        """Images in batches of one shape that encloses them all; to validate, one that is not used.
 
         Its own trainer fills every image up to a square, a quarter of it grey for 4:3.
         """
-        images = super().build_dataset(img_path, mode, batch)
-        if mode == "train":
+        is_training = mode == "train"
+        images = _Images(
+            self._work.samples if is_training else self._work.samples[:1],
+            self._work.categories,
+            imgsz=self.args.imgsz,
+            batch_size=batch,
+            augment=is_training,
+            hyp=self.args,
+            stride=self.stride,
+            pad=0.0,
+            data=self.data,
+        )
+        if is_training:
             sides = np.array([label["shape"] for label in images.labels], float)  # height, width
             longer = (sides / sides.max(1, keepdims=True)).max(0) * self.args.imgsz
             images.batch_shapes = np.ceil(longer / images.stride).astype(int)[None] * images.stride
@@ -159,6 +301,10 @@ class _Trainer(SegmentationTrainer):  # type: ignore[misc]
         batch = super().preprocess_batch(batch)
         batch["img"] = batch["img"].contiguous(memory_format=torch.channels_last)
         return batch
+
+    def validate(self) -> tuple[dict[str, Any], None]:
+        """Nothing: the harness scores."""
+        return self.metrics, None
 
     def final_eval(self) -> None:
         """Nothing: the harness scores."""
@@ -212,27 +358,16 @@ def outlines(annotations: Annotations, categories: Sequence[int]) -> list[str]:
     return lines
 
 
-def _written(samples: Sequence[Sample], categories: Mapping[int, str], folder: Path) -> Path:
-    """The data set in ultralytics' layout; returns its YAML."""
-    images, labels = folder / "images", folder / "labels"
-    images.mkdir(parents=True, exist_ok=True)
-    labels.mkdir(exist_ok=True)
-    ids = sorted(categories)
-    for number, sample in enumerate(samples):
-        assert sample.annotations is not None
-        name = f"{number:06}{sample.path.suffix}"
-        if not (images / name).exists():
-            (images / name).symlink_to(sample.path.resolve())
-        text = "\n".join(outlines(sample.annotations, ids))
-        (labels / f"{number:06}.txt").write_text(text + "\n" * bool(text), encoding="utf-8")
-    few = folder / "few.txt"
-    few.write_text(f"./images/000000{samples[0].path.suffix}\n", encoding="utf-8")
-    file = folder / "data.yaml"
-    said = {
-        "path": str(folder.resolve()),
-        "train": "images",
-        "val": few.name,  # asked for, not used
-        "names": {i: categories[c] for i, c in enumerate(ids)},
+def _outlines(sample: Sample, categories: Sequence[int]) -> dict[str, Any]:
+    """An image's objects as ultralytics keeps what stands in its lines."""
+    assert sample.annotations is not None
+    rows = [line.split() for line in dict.fromkeys(outlines(sample.annotations, categories))]
+    segments = [np.array(row[1:], np.float32).reshape(-1, 2) for row in rows]
+    return {
+        "cls": np.array([row[0] for row in rows], np.float32).reshape(-1, 1),
+        "bboxes": np.asarray(segments2boxes(segments), np.float32).reshape(-1, 4),
+        "segments": segments,
+        "keypoints": None,
+        "normalized": True,
+        "bbox_format": "xywh",
     }
-    file.write_text(json.dumps(said), encoding="utf-8")  # JSON is YAML
-    return file

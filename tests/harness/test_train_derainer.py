@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from skimage.data import astronaut, chelsea, coffee
 from datasets.image import decode, encode_png
 from harness.cli.main import run_command_line
 from harness.plan.keys import file_sha256
+from harness.training.photographs import choose
 
 
 @pytest.fixture
@@ -32,6 +34,29 @@ def photographs(tmp_path: Path) -> Path:
     (root / "broken.png").write_bytes(b"no picture")
     (root / "small.png").write_bytes(encode_png(np.zeros((90, 500, 3), np.uint8)))
     return root
+
+
+def test_pairs_with_a_damaged_or_another_rainy_image_are_left_out_and_named(
+    tmp_path: Path,
+) -> None:
+    from datasets.pairs import open_pairs
+    from derainers.training.recipes import PAPER
+
+    image = np.ascontiguousarray(astronaut()[:120, :130])
+    for folder in ("input", "target"):
+        (tmp_path / folder).mkdir()
+        for i in range(7):
+            (tmp_path / folder / f"{i}.png").write_bytes(encode_png(image + i))
+    (tmp_path / "input" / "3.png").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    (tmp_path / "input" / "5.png").write_bytes(encode_png(np.ascontiguousarray(image[:, :100])))
+    pairs = open_pairs(tmp_path, None)
+    recipe = replace(PAPER["prn-r"], patch_px=64)
+    found = choose(pairs, recipe, [], brings_rain=True)
+    assert [why.partition(" (")[0] for why in found.unusable] == ["3", "5"]
+    assert "its rainy image is 100x120, its clean one 130x120" in found.unusable[1]
+    learned = [s.id for s in (*found.training, *found.validation)]
+    assert sorted(learned) == ["0", "1", "2", "4", "6"]
+    assert len(choose(pairs, recipe, []).unusable) == 0
 
 
 @pytest.mark.slow

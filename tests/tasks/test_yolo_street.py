@@ -24,7 +24,7 @@ from tasks.models.ultralytics import (
 )
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
-from tasks.training.yolo import Recipe, outlines, train
+from tasks.training.yolo import Recipe, _Images, outlines, train
 
 CATEGORIES = {3: "car", 1: "person"}
 
@@ -132,6 +132,57 @@ def test_other_weights_are_one_line(weights: Path, tmp_path: Path) -> None:
         street_network(weights)
 
 
+def test_images_and_outlines_are_what_ultralytics_reads_from_files(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    from ultralytics.cfg import get_cfg
+    from ultralytics.data.dataset import YOLODataset
+
+    for folder in ("images", "labels"):
+        (tmp_path / "own" / folder).mkdir(parents=True)
+    for sample in samples:
+        assert sample.annotations is not None
+        (tmp_path / "own" / "images" / sample.path.name).write_bytes(sample.path.read_bytes())
+        lines = outlines(sample.annotations, sorted(CATEGORIES))
+        text = "".join(f"{line}\n" for line in lines)
+        (tmp_path / "own" / "labels" / f"{sample.path.stem}.txt").write_text(text)
+    options: dict[str, Any] = {"hyp": get_cfg(), "stride": 32, "augment": True}
+    options["data"] = {"names": {0: "person", 1: "car"}, "channels": 3}
+    for image_px in (64, 96, 160):
+        own = _Images(samples, CATEGORIES, imgsz=image_px, **options)
+        images = str(tmp_path / "own" / "images")
+        theirs = YOLODataset(img_path=images, task="segment", imgsz=image_px, **options)
+        for i in range(len(samples)):
+            a, b = own.load_image(i), theirs.load_image(i)
+            assert a[1:] == b[1:]
+            assert np.array_equal(a[0], b[0])
+            one, other = own.labels[i], theirs.labels[i]
+            assert list(one) == list(other)
+            for key in ("shape", "normalized", "bbox_format", "keypoints"):
+                assert one[key] == other[key]
+            assert np.array_equal(one["cls"], other["cls"])
+            assert np.array_equal(one["bboxes"], other["bboxes"])
+            assert all(map(np.array_equal, one["segments"], other["segments"]))
+            assert len(one["segments"]) == 1
+
+
+def test_an_image_that_has_gone_ends_the_training_in_a_line(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    samples[1].path.write_bytes(b"no image")
+    with pytest.raises(TaskError, match=r"the training ended at an image: 1\.png") as caught:
+        train(samples, CATEGORIES, Recipe(epochs=1, batch=2, image_px=96), tmp_path / "a.pt")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_another_network_is_one_line(samples: list[Sample], tmp_path: Path) -> None:
+    contents: list[Any] = [{"epoch": 1}, {"epoch": "1"}, [], {"epoch": 1, "network": {"a": 1}}]
+    for content in contents:
+        torch.save(content, tmp_path / "a.pt")
+        with pytest.raises(TaskError, match=r"a\.pt is .*: give a new --out"):
+            train(samples, CATEGORIES, Recipe(epochs=2, batch=2, image_px=96), tmp_path / "a.pt")
+
+
 def test_batches_have_no_border_that_all_images_share(
     samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +197,7 @@ def test_batches_have_no_border_that_all_images_share(
         return forward(self, batch, preds)
 
     monkeypatch.setattr(SegmentationModel, "loss", seen)
-    train(samples, CATEGORIES, Recipe(epochs=1, batch=2, image_px=96), tmp_path / "out")
+    train(samples, CATEGORIES, Recipe(epochs=1, batch=2, image_px=96), tmp_path / "a.pt")
     assert shapes == {(2, 3, 64, 96)}
 
 
@@ -160,8 +211,8 @@ def test_training_goes_on_where_it_was_broken_off(samples: list[Sample], tmp_pat
         numbers.append(epoch)
         return len(numbers) > 1
 
-    train(samples, CATEGORIES, recipe, tmp_path / "out", told)
-    model = train(samples, CATEGORIES, recipe, tmp_path / "out", told)
+    train(samples, CATEGORIES, recipe, tmp_path / "a.pt", told)
+    model = train(samples, CATEGORIES, recipe, tmp_path / "a.pt", told)
     assert numbers == [1, 2]
     assert list(model.names.values()) == ["person", "car"]
     assert all(torch.isfinite(v.float()).all() for v in model.state_dict().values())
