@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from datasets.inert.graphs import files_beside
 from derainers.checkpoint import read_state
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
@@ -41,15 +41,17 @@ class OnnxNetwork(nn.Module):
             ) from error
         self._name = file.name
         try:
+            # Weights beside the model are found by its name alone; it is not told otherwise.
+            model = file.read_bytes() if onnx_files(file) == [file] else str(file)
             # Also refuses external data that lies elsewhere than beside the model.
-            onnx.checker.check_model(str(file))
+            onnx.checker.check_model(model)
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
             provider = "CUDAExecutionProvider" if device == "cuda" else "CPUExecutionProvider"
             if provider not in onnxruntime.get_available_providers():
                 raise DerainerError(f"{file.name}: this onnxruntime has no CUDA: use --device cpu")
-            self._session = onnxruntime.InferenceSession(str(file), options, [provider])
+            self._session = onnxruntime.InferenceSession(model, options, [provider])
         except DerainerError:
             raise
         except Exception as error:
@@ -129,29 +131,13 @@ def onnx_files(file: Path) -> list[Path]:
             f"{file.name}: onnx is not installed: pip install 'derain-harness[onnx]'"
         ) from error
     try:
-        model = onnx.load(str(file), load_external_data=False)
+        model = onnx.load_from_string(file.read_bytes())
     except Exception as error:
         raise DerainerError(f"{file.name}: not an ONNX file, or damaged") from error
-    names = {
-        str(entry.value)
-        for tensor in _tensors(model)
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
+    names = files_beside(model)
     if any(Path(name).name != name for name in names):
         raise DerainerError(f"{file.name}: its weights lie elsewhere: put them beside the model")
-    return [file, *(file.parent / name for name in sorted(names))]
-
-
-def _tensors(message: Any) -> Iterator[Any]:
-    """Every tensor of an ONNX model wherever it hides: in nodes, branches, loops and functions."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for part in [value] if hasattr(value, "ListFields") else value:
-            if field.message_type.name == "TensorProto":
-                yield part
-            yield from _tensors(part)
+    return [file, *(file.parent / name for name in names)]
 
 
 def spandrel_derainer(file: Path) -> Derainer:

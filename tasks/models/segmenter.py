@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from datasets.image import NDArrayByte, to_tensor
+from datasets.inert.graphs import files_beside
 from tasks.models.weights import class_names
 from tasks.task import TaskError
 
@@ -81,20 +82,21 @@ class OnnxSegmenter:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
-            onnx.checker.check_model(str(file))  # also refuses weights outside of its folder
-            model = onnx.load(str(file), load_external_data=False)
-            apart = any(t.data_location == t.EXTERNAL for t in _tensors(model))
+            data = file.read_bytes()
+            if files_beside(onnx.load_from_string(data)):
+                # Results are kept under the digest of this one file.
+                raise TaskError(f"{file.name}: its weights are in other files: save them inside it")
+            onnx.checker.check_model(data)
             self._session = onnxruntime.InferenceSession(
-                file, options, providers=["CPUExecutionProvider"]
+                data, options, providers=["CPUExecutionProvider"]
             )
+        except TaskError:
+            raise
         except Exception as error:
             # ONNX Runtime raises a dozen classes of its own, all with one remedy.
             raise TaskError(
                 f"{file}: cannot be run ({type(error).__name__}): export it again"
             ) from (error)
-        if apart:
-            # Results are kept under the digest of this one file.
-            raise TaskError(f"{file.name}: its weights are in other files: save them inside it")
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs[0].shape) != 4:
             raise TaskError(f"{file.name}: expected one input and scores (1, C, H, W)")
@@ -115,17 +117,6 @@ class OnnxSegmenter:
             scores = self._session.run(None, {self._input: to_tensor([image]).numpy()})[0]
             found.append(labels(torch.from_numpy(scores), image.shape[:2], len(self.names)))
         return found
-
-
-def _tensors(message: Any) -> Iterator[Any]:
-    """Every tensor of an ONNX model wherever it hides: in nodes, branches, loops and functions."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for part in [value] if hasattr(value, "ListFields") else value:
-            if field.message_type.name == "TensorProto":
-                yield part
-            yield from _tensors(part)
 
 
 def own_segmenter(module: Any, name: str, device: str) -> ModuleSegmenter:

@@ -179,11 +179,8 @@ def test_onnx_files_name_their_classes(names: str, tmp_path: Path) -> None:
     assert segmenter.segment([COLOURS])[0].tolist() == [[0, 1, 2]]
 
 
-@pytest.mark.parametrize(
-    ("place", "says"),
-    [("beside.bin", "its weights are in other files"), ("../away.bin", "cannot be run")],
-)
-def test_an_onnx_file_holds_its_weights_itself(place: str, says: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["beside.bin", "../away.bin"])
+def test_an_onnx_file_holds_its_weights_itself(place: str, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     file = onnx_file(tmp_path / "model" / "a.onnx", '["a", "b", "c"]')
     model = onnx.load(file)
@@ -196,7 +193,7 @@ def test_an_onnx_file_holds_its_weights_itself(place: str, says: str, tmp_path: 
     for key, value in (("location", place), ("offset", "0"), ("length", str(len(weights)))):
         tensor.external_data.add(key=key, value=value)
     file.write_bytes(model.SerializeToString())
-    with pytest.raises(TaskError, match=says):
+    with pytest.raises(TaskError, match="its weights are in other files"):
         MODELS["onnx"].build(file, "cpu")
 
 
