@@ -104,18 +104,19 @@ class _Archive:
         """What the file holds."""
         return Unpickler(io.BytesIO(self._bytes("data.pkl")), self._storage).load()
 
-    def _bytes(self, name: str) -> bytes:
+    def _bytes(self, name: str, size: int | None = None) -> bytes:
+        """An entry, which must be of this size if one is given: several may lie in one place."""
         entry = self._zip.getinfo(self._top + name)
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > self._size:
             raise InertError("it is packed, as torch.save never does: save it again")
+        if size is not None and entry.file_size != size:
+            raise InertError("damaged: a part of it is missing: copy it again")
         return self._zip.read(entry)
 
     def _storage(self, kind: torch.dtype, key: str, numel: int, view: Any) -> Storage:
         if (key, kind) not in self._storages:
             size = self._budget.take(numel, kind)
-            data = bytearray(self._bytes(f"data/{key}"))
-            if len(data) < size:
-                raise InertError("damaged: a part of it is missing: copy it again")
+            data = bytearray(self._bytes(f"data/{key}", size))
             flat = torch.frombuffer(data, dtype=kind, count=numel) if numel else None
             self._storages[key, kind] = Storage(
                 torch.empty(0, dtype=kind) if flat is None else flat

@@ -15,6 +15,8 @@ KINDS = ("_parameters", "_buffers", "_modules")
 """Attributes in which a module of PyTorch keeps what it is made of."""
 MOST_MODULES = 100_000
 """No network has more modules; a file may name one module many times over."""
+LONGEST_NAME = 1_000
+"""Characters of a module's place in a network."""
 
 
 def state_of(content: Any, wrappers: Sequence[str]) -> dict[str, Tensor]:
@@ -40,9 +42,10 @@ def state_of(content: Any, wrappers: Sequence[str]) -> dict[str, Tensor]:
         if isinstance(value, Record):
             raise _refused(value)
         tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-        if not isinstance(tensor, Tensor):
-            raise InertError(f"it is no state dict: {str(name)[:80]!r} is not a tensor")
-        state[str(name).removeprefix("module.")] = tensor
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            shown = name[:80] if isinstance(name, str) else f"a {type(name).__name__}"
+            raise InertError(f"it is no state dict: {shown!r} is not a tensor")
+        state[name.removeprefix("module.")] = tensor
     return state
 
 
@@ -58,7 +61,7 @@ def tensors_of(module: Record) -> dict[str, Tensor]:
         skipped = skipped if isinstance(skipped, set) else _elements(skipped)
         for kind, left_out in (("_parameters", ()), ("_buffers", skipped)):
             for name, value in (part.attribute(kind) or {}).items():
-                if isinstance(value, Tensor) and name not in left_out:
+                if isinstance(value, Tensor) and isinstance(name, str) and name not in left_out:
                     found[f"{prefix}{name}"] = value
     return found
 
@@ -76,9 +79,15 @@ def modules_of(module: Record) -> Iterator[tuple[str, Record]]:
         prefix, part = waiting.pop()
         if not all(isinstance(part.attribute(kind), dict) for kind in KINDS):
             raise _refused(part)
+        if len(prefix) > LONGEST_NAME:
+            raise InertError("it holds a network of modules in modules without end")
         yield prefix, part
         inner = part.attribute("_modules")
-        parts = [(f"{prefix}{k}.", v) for k, v in inner.items() if isinstance(v, Record)]
+        parts = [
+            (f"{prefix}{name}.", part)
+            for name, part in inner.items()
+            if isinstance(name, str) and isinstance(part, Record)
+        ]
         waiting += reversed(parts)
     raise InertError(f"it holds a network of more than {MOST_MODULES:,} modules")
 
@@ -93,4 +102,5 @@ def _refused(record: Record) -> InertError:
 def _elements(made: Any) -> set[Any]:
     """What a record of a set holds."""
     given = made.arguments[0] if isinstance(made, Record) and made.arguments else ()
-    return set(given) if isinstance(given, list | tuple) else set()
+    listed = given if isinstance(given, list | tuple) else ()
+    return {each for each in listed if isinstance(each, str)}

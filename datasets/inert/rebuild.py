@@ -29,7 +29,8 @@ class Storage:
 
 def made(maker: Any, arguments: Any) -> Any:
     """What a call gives: a tensor or array, or a record of the call."""
-    arguments = tuple(arguments)
+    if not isinstance(arguments, tuple):
+        raise InertError("damaged: it calls what cannot be called: copy it again")
     if isinstance(maker, Named):
         rebuild = REBUILDS.get(maker.name)
         return Record(maker.name, arguments) if rebuild is None else rebuild(*arguments)
@@ -39,6 +40,8 @@ def made(maker: Any, arguments: Any) -> Any:
 def _tensor(storage: Storage, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
     """``_rebuild_tensor`` and ``_rebuild_tensor_v2``: a view of a storage."""
     flat = storage.flat
+    if not isinstance(size, tuple | list) or not isinstance(stride, tuple | list):
+        raise InertError("damaged: a tensor has no size: copy it again")
     if math.prod(size) > max(flat.numel(), SMALL_NUMEL):
         raise InertError("damaged: a tensor is larger than what is stored of it: copy it again")
     return torch.as_strided(flat, tuple(size), tuple(stride), offset)
@@ -69,16 +72,42 @@ def _typed(maker: Any, kind: Any, arguments: Any, *_: Any) -> Any:
 
 
 def _ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
-    return OrderedDict((key, value) for key, value in pairs)
+    return OrderedDict((plain_key(key), value) for key, value in _listed(pairs))
 
 
 def _set(elements: Any = ()) -> set[Any]:
-    return set(elements)
+    return {plain_key(each) for each in _listed(elements)}
+
+
+def _size(sizes: Any = ()) -> tuple[Any, ...]:
+    return tuple(_listed(sizes))
+
+
+def _listed(values: Any) -> Any:
+    """What is a list or tuple; a tensor would give an object for every number."""
+    if not isinstance(values, list | tuple):
+        raise InertError("damaged: it lists what is no list: copy it again")
+    return values
+
+
+def plain_key(key: Any) -> Any:
+    """A key of a dict or set that is quick to hash: tuples in tuples may be one many times over.
+
+    Raises:
+        InertError: If it is another.
+    """
+    parts = key if isinstance(key, tuple) else (key,)
+    if not all(part is None or isinstance(part, _KEYS) for part in parts):
+        raise InertError(f"it names a value by {type(key).__name__}, as no weight file does")
+    return key
+
+
+_KEYS = (str, bytes, int, float, Named, Record, torch.dtype)
 
 
 def _encoded(text: str, encoding: str) -> bytes:
     """``_codecs.encode``, which is how old pickles spell bytes."""
-    if encoding != "latin1":
+    if encoding != "latin1" or not isinstance(text, str):
         raise InertError("damaged: its bytes are spelt in an unknown way: copy it again")
     return text.encode("latin1")
 
@@ -108,12 +137,22 @@ def _empty(kind: Any, shape: Any, word: Any) -> NDArray[Any]:
 def fill(array: NDArray[Any], state: Any) -> None:
     """An array's shape, element type and bytes."""
     _, shape, kind, is_fortran, data = state
-    data = data.encode("latin1") if isinstance(data, str) else bytes(data)
-    dtype = kind.dtype()
+    data, dtype = _raw(data), kind.dtype()
+    if not isinstance(shape, tuple):
+        raise InertError("damaged: an array has no shape: copy it again")
     if len(data) != math.prod(shape) * dtype.itemsize:
         raise InertError("damaged: an array has not the bytes that it needs: copy it again")
-    state = 1, tuple(shape), dtype, bool(is_fortran), data
+    state = 1, shape, dtype, bool(is_fortran), data
     array.__setstate__(state)
+
+
+def _raw(data: Any) -> bytes:
+    """Bytes, which old pickles of Python 2 spell as text."""
+    if isinstance(data, str):
+        return data.encode("latin1")
+    if not isinstance(data, bytes | bytearray):
+        raise InertError("damaged: an array has no bytes: copy it again")
+    return bytes(data)
 
 
 def _array(data: Any, kind: Dtype, shape: Any, order: str) -> NDArray[Any]:
@@ -124,7 +163,7 @@ def _array(data: Any, kind: Dtype, shape: Any, order: str) -> NDArray[Any]:
 
 
 def _scalar(kind: Dtype, data: Any) -> Any:
-    return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, kind.dtype())[0]
+    return np.frombuffer(_raw(data), kind.dtype())[0]
 
 
 REBUILDS: Mapping[str, Callable[..., Any]] = {
@@ -134,7 +173,7 @@ REBUILDS: Mapping[str, Callable[..., Any]] = {
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch._tensor._rebuild_from_type_v2": _typed,
-    "torch.Size": tuple,
+    "torch.Size": _size,
     "collections.OrderedDict": _ordered,
     "builtins.set": _set,
     "__builtin__.set": _set,

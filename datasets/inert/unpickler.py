@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.inert.rebuild import Dtype, Storage, fill, made
+from datasets.inert.rebuild import Dtype, Storage, fill, made, plain_key
 from datasets.inert.records import InertError, Named, Record
 
 LONGEST_NAME = 120
@@ -34,6 +34,8 @@ DTYPES = {
     "Untyped": torch.uint8,
 }
 """Element types by the names of their storages: ``torch.FloatStorage``."""
+TYPES = {name: value for name, value in vars(torch).items() if isinstance(value, torch.dtype)}
+"""Element types by their own names."""
 
 Stored = Callable[[torch.dtype, str, int, Any], Storage]
 """Function of (element type, key, elements, view) that finds a storage."""
@@ -63,8 +65,8 @@ class Unpickler(pickle._Unpickler):
         if module in ("torch", "torch.storage"):
             if name.endswith("Storage") and name.removesuffix("Storage") in DTYPES:
                 return DTYPES[name.removesuffix("Storage")]
-            if isinstance(dtype := getattr(torch, name, None), torch.dtype):
-                return dtype
+            if name in TYPES:
+                return TYPES[name]
         full = f"{module}.{name}"[:LONGEST_NAME]
         return Named(full if full.isprintable() else ascii(full))
 
@@ -113,7 +115,8 @@ class Unpickler(pickle._Unpickler):
 
     def _put(self, items: list[Any]) -> None:
         """Keys and values by turns into what lies on top."""
-        pairs = list(zip(items[::2], items[1::2], strict=True))
+        keys = map(plain_key, items[::2])
+        pairs = list(zip(keys, items[1::2], strict=True))
         top = self.stack[-1]
         if isinstance(top, dict):
             top.update(pairs)
@@ -128,7 +131,7 @@ class Unpickler(pickle._Unpickler):
         if isinstance(top, list):
             top += items
         elif isinstance(top, set):
-            top.update(items)
+            top.update(map(plain_key, items))
         elif isinstance(top, Record):
             top.items += items
         else:
@@ -143,6 +146,18 @@ class Unpickler(pickle._Unpickler):
         (size,) = struct.unpack("<Q", self.read(8))
         self.append(bytearray(self.read(min(size, sys.maxsize))))
 
+    def _dict(self) -> None:
+        """DICT."""
+        items = self.pop_mark()
+        self.append({})
+        self._put(items)
+
+    def _frozen(self) -> None:
+        """FROZENSET."""
+        self.append(frozenset(map(plain_key, self.pop_mark())))
+
+    dispatch[pickle.DICT[0]] = _dict
+    dispatch[pickle.FROZENSET[0]] = _frozen
     dispatch[pickle.REDUCE[0]] = dispatch[pickle.NEWOBJ[0]] = _make
     dispatch[pickle.NEWOBJ_EX[0]] = _make_with_keywords
     dispatch[pickle.INST[0]] = _make_named

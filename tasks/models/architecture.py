@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -59,11 +58,11 @@ def checked(told: Any) -> dict[str, Any]:
         if told.get(key) is not None:
             value = told[key]
             made[key] = value if kind is bool and type(value) is bool else _number(value, 0)
-    if told.get("activation"):
+    if told.get("activation") is not None:
         if not isinstance(told["activation"], str) or not ACTIVATION.fullmatch(told["activation"]):
             raise _unknown("activation", told["activation"])
         made["activation"] = told["activation"]
-    if told.get("scales"):
+    if isinstance(told.get("scales"), Mapping) and told["scales"]:
         made |= _scaled(told["scales"], told.get("scale"))
     if _number(told.get("channels", told.get("ch", 3)), 1) != 3:
         raise TaskError("it takes images of other than 3 channels")
@@ -81,18 +80,19 @@ def class_names_in(told: Any, count: int) -> list[str]:
     Raises:
         TaskError: If there is not one for each; the message names no file.
     """
-    names = told if isinstance(told, dict) else dict(enumerate(told or ()))
-    if sorted(names, key=repr) != sorted(range(count), key=repr):
+    listed = told if isinstance(told, list | tuple) else ()
+    names = told if isinstance(told, dict) else dict(enumerate(listed))
+    if not all(type(number) is int for number in names) or set(names) != set(range(count)):
         raise TaskError(f"it has {count} classes, {len(names)} names stand in it for them")
+    if not all(isinstance(name, str) or _is_short(name) for name in names.values()):
+        raise TaskError("a name of its classes is no text")
     return [str(names[number]) for number in range(count)]
 
 
-def _scaled(scales: Any, scale: Any) -> dict[str, Any]:
+def _scaled(scales: Mapping[Any, Any], scale: Any) -> dict[str, Any]:
     """The one size of a family that the network has: depth, width, most channels."""
-    if not isinstance(scales, Mapping) or not scales:
-        raise _unknown("scales", scales)
     # Where none is named, ultralytics takes the first, and warns.
-    name = scale or next(iter(scales))
+    name = next(iter(scales)) if scale in (None, "") else scale
     if not isinstance(name, str) or not isinstance(scales.get(name), list | tuple):
         raise _unknown("scale", name)
     numbers = [_number(value, 0) for value in scales[name]]
@@ -129,13 +129,24 @@ def _argument(value: Any) -> Any:
 
 
 def _number(value: Any, least: int) -> Any:
-    if type(value) not in (int, float) or not math.isfinite(value):
-        raise _unknown("number", value)
-    if not least <= value <= LARGEST:
+    if type(value) not in (int, float) or not least <= value <= LARGEST:
         raise _unknown("number", value)
     return value
 
 
 def _unknown(what: str, value: Any) -> TaskError:
-    shown = ascii(value) if isinstance(value, str | int | float | list | tuple) else type(value)
-    return TaskError(f"its architecture names an unknown {what}: {str(shown)[:80]}")
+    return TaskError(f"its architecture names an unknown {what}: {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value of a file in a few plain characters: lists in it may hold themselves."""
+    parts = value if isinstance(value, list | tuple) else (value,)
+    if len(parts) > 8 or not all(map(_is_short, parts)):
+        return f"a {type(value).__name__}"
+    return ascii(list(parts))[1:-1]
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= 80
+    return value is None or type(value) in (bool, float) or (type(value) is int and value < 2**64)

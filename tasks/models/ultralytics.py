@@ -29,7 +29,7 @@ from datasets.image import NDArrayByte
 from datasets.inert import InertError, Record, modules_of, read, tensors_of
 from tasks import rle
 from tasks.coco_ap import Detections
-from tasks.models.architecture import checked, class_names_in
+from tasks.models.architecture import checked, class_names_in, shown
 from tasks.models.options import ULTRALYTICS_OPTIONS as OPTIONS
 from tasks.models.weights import class_names, put, read_state
 from tasks.networks.yolo_street import ARCHITECTURE
@@ -255,7 +255,8 @@ def checkpoint_network(file: Path) -> Any:
     try:
         content = read(file)
         content = content if isinstance(content, dict) else {"model": content}
-        saved = content.get("ema") or content.get("model")
+        ema = content.get("ema")
+        saved = content.get("model") if ema is None else ema
         if not isinstance(saved, Record):
             raise TaskError("it is not an ultralytics model")
         if not saved.name.startswith("ultralytics.") or saved.kind not in NETWORKS:
@@ -263,7 +264,7 @@ def checkpoint_network(file: Path) -> Any:
                 f"refused, it is not a plain ultralytics checkpoint ({saved.name}): give an "
                 "official one, or one of your own training"
             )
-        if content.get("modelopt"):
+        if content.get("modelopt") is not None:
             raise TaskError("it was trained to be quantised: save it without")
         state = tensors_of(saved)
         model = _built(saved, state)
@@ -273,6 +274,9 @@ def checkpoint_network(file: Path) -> Any:
     except (InertError, TaskError, OSError) as error:
         told = str(error)
         raise TaskError(told if told.startswith(file.name) else f"{file}: {told}") from error
+    except Exception as error:
+        # Values of a file that are not what they should be may end in any kind of exception.
+        raise TaskError(f"{file}: damaged ({type(error).__name__}): copy it again") from error
     return model
 
 
@@ -336,8 +340,7 @@ def _require_same(saved: Record, model: torch.nn.Module) -> None:
                 setattr(module, name, value)
             elif isinstance(own, _PLAIN) and own != value:
                 raise TaskError(
-                    f"its {place}{name} is {str(value)[:40]!r}, its architecture makes it "
-                    f"{str(own)[:40]!r}"
+                    f"its {place}{name} is {shown(value)}, its architecture makes it {shown(own)}"
                 )
         # Which of its two heads answers; files of older versions leave it out.
         if "_end2end" in vars(module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sys
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -154,8 +155,36 @@ HOSTILE = {
     "keys for a tensor": b"\x80\x02K\x01K\x02K\x03s.",
     "an array of objects": b"cnumpy\ndtype\n(S'O'\ntR.",
     "an array too short": pickle.dumps(np.zeros(3), 2).replace(b"K\x03\x85", b"K\x09\x85"),
+    "a key that is hashed for ever": b"\x80\x02}" + b")" + b"2\x86" * 100 + b"K\x01s.",
+    "elements that are hashed for ever": b"\x80\x04(" + b")" + b"2\x86" * 100 + b"\x91.",
+    "pairs that are hashed for ever": b"\x80\x02(" + b")" + b"2\x86" * 100 + b"K\x01d.",
+    "bytes of a number": b"cnumpy\ndtype\n(S'u1'\ntRq\x00cnumpy.core.multiarray\nscalar\n"
+    b"(h\x00L99999999999L\ntR.",
+    "arguments of a tensor": b"ctorch\nSize\nK\x07R.",
     "deep": b"(" * 100_000 + b"t" * 100_000 + b"a.",
 }
+
+
+def test_no_module_of_torch_is_imported_for_a_name(tmp_path: Path) -> None:
+    before = set(sys.modules)
+    for name in ("compiler", "onnx", "_inductor", "export", "float32"):
+        (tmp_path / "a.pkl").write_bytes(f"ctorch\n{name}\n.".encode())
+        found = read(tmp_path / "a.pkl")
+        assert found is torch.float32 if name == "float32" else isinstance(found, Named)
+    assert set(sys.modules) == before
+
+
+def test_entries_that_lie_in_one_place_are_no_more_than_the_file(tmp_path: Path) -> None:
+    """A few numbers of each, where each is said to be the whole file."""
+    whole = saved({str(i): torch.zeros(4) + i for i in range(8)})
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as of, zipfile.ZipFile(out, "w") as to:
+        for name in of.namelist():
+            is_last = name.endswith("data/7")
+            to.writestr(name, bytes(100_000) if is_last else of.read(name))
+    (tmp_path / "a.pt").write_bytes(out.getvalue())
+    with pytest.raises(InertError, match="a part of it is missing"):
+        read(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize("case", HOSTILE)

@@ -44,7 +44,15 @@ def with_layer(*layer: Any) -> dict[str, Any]:
     return changed(backbone=[[-1, 1, "Conv", [8, 3, 2]], list(layer)])
 
 
+DEEP: list[Any] = []
+DEEP.append(DEEP)
+
 FOREIGN: dict[str, Any] = {
+    "a list that holds itself": changed(backbone=DEEP),
+    "a layer that holds itself": with_layer(-1, 1, "Conv", DEEP),
+    "a number of many digits": with_layer(-1, 1, "Conv", [10**5000]),
+    "a tensor": changed(activation=torch.zeros(3)),
+    "a name of a class without end": changed(nc=2, scales=torch.zeros(3), head=[DEEP]),
     "no dict": [],
     "code for an activation": changed(activation="__import__('os').system('touch owned')"),
     "code behind an activation": changed(activation="nn.SiLU() or print()"),
@@ -84,9 +92,19 @@ def test_activations_are_calls_of_known_classes_alone() -> None:
 def test_class_names_are_one_for_each() -> None:
     assert class_names_in({1: "b", 0: "a"}, 2) == ["a", "b"]
     assert class_names_in(["a", "b"], 2) == ["a", "b"]
-    for names in ({0: "a"}, {0: "a", 2: "b"}, {"0": "a", "1": "b"}, None, {0: "a", None: "b"}):
+    for names in (
+        {0: "a"},
+        {0: "a", 2: "b"},
+        {"0": "a", "1": "b"},
+        None,
+        {0: "a", None: "b"},
+        7,
+        DEEP,
+    ):
         with pytest.raises(TaskError, match="2 classes"):
             class_names_in(names, 2)
+    with pytest.raises(TaskError, match="a name of its classes is no text"):
+        class_names_in({0: "a", 1: DEEP}, 2)
 
 
 def saved(file: Path, change: Any) -> Path:
@@ -121,7 +139,7 @@ OTHERS = {
     "more weights than it holds": (append_layer(-1, 1, "Conv", [60_000, 3]), "more weights"),
     "an image of billions": (append_layer(-1, 1, "nn.Upsample", [None, 60_000]), "an image larger"),
     "layers that do not fit": (set_yaml(head=[[[7], 1, "Detect", ["nc"]]]), "cannot be built"),
-    "an attribute of its own": (set_stride, r"model\.0\.conv\.stride is '\(1, 1\)'"),
+    "an attribute of its own": (set_stride, r"model\.0\.conv\.stride is 1, 1,"),
     "a part of its own": (other_activation, r"model\.1\.act\. .* is not in its architecture"),
     "names for other classes": (lambda model: model.names.clear(), "2 classes, 0 names"),
 }
