@@ -11,6 +11,7 @@ import pytest
 
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
+from harness.plan.derainers import sources_of
 
 CODE = "from torch.nn import Identity as own\n"
 SHA256 = hashlib.sha256(CODE.encode()).hexdigest()
@@ -127,6 +128,27 @@ def test_code_of_a_suite_runs_only_where_its_word_is_allowed(
     assert run_command_line(command(text, "--allow-code", "other.py:own")) == 2
     assert run_command_line(command(text, "--allow-code", "own.py:own")) == 0
     assert run_command_line(command(text, "--derainer", "own.py:own")) == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "runs"),
+    [
+        ("own.py:own", True),
+        ("own.py:own@x.onnx", True),
+        ("half:own.py:own", True),
+        ("granet+own.py:own", True),
+        ("granet+half:pack.mod:own", True),
+        ("dir:x+own.py:own", True),
+        ("spandrel:x.pt+own.py:own@x.pt", True),
+        ("granet@x.pt", False),
+        ("spandrel:x.pt", False),
+        ("half:granet+spandrel:x.pth", False),
+        ("x.onnx", False),
+        ("dir:own.py", False),
+    ],
+)
+def test_a_word_says_whether_it_runs_code(word: str, runs: bool) -> None:
+    assert bool(sources_of(word)) == runs
 
 
 def test_a_module_is_told_by_its_file_without_being_imported(
