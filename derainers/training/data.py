@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -46,15 +45,6 @@ Group = tuple[Tensor, Tensor]
 
 Pair = tuple[NDArrayByte, NDArrayByte]
 """A rainy and a clean crop, ``uint8 (H, W, 3) RGB``."""
-
-
-class Unread(NamedTuple):
-    """What stands in the place of crops that could not be cut.
-
-    An exception would hold on to the processes that make crops, which then never end.
-    """
-
-    why: str
 
 
 @dataclass(frozen=True)
@@ -137,19 +127,6 @@ class _Steps(Sampler[list[int]]):
             yield list(range(step * renders + self._rank, step * renders + count, self._processes))
 
 
-class _Cut(Dataset[list[Pair] | Unread]):
-    """The crops, or why there are none."""
-
-    def __init__(self, crops: Crops) -> None:
-        self._crops = crops
-
-    def __getitem__(self, number: int) -> list[Pair] | Unread:
-        try:
-            return self._crops[number]
-        except (OSError, ValueError) as error:
-            return Unread(" ".join(str(error).split()) or type(error).__name__)
-
-
 def _groups(renders: list[list[Pair]]) -> list[Group]:
     """Crops of one size together, in the order of their sizes' first appearance."""
     by_size: dict[tuple[int, ...], list[Pair]] = {}
@@ -166,31 +143,19 @@ def _one_by_one(renders: list[list[Pair]]) -> list[Group]:
     return [group for pair in chain.from_iterable(renders) for group in _groups([[pair]])]
 
 
-def _together(
-    group: Callable[[list[list[Pair]]], list[Group]], cut: list[list[Pair] | Unread]
-) -> list[Group] | Unread:
-    """A step's crops in groups, or why one has none."""
-    renders: list[list[Pair]] = []
-    for each in cut:
-        if isinstance(each, Unread):
-            return each
-        renders.append(each)
-    return group(renders)
-
-
 def loader(
     crops: Crops, begin: int, workers: int, rank: int = 0, processes: int = 1
 ) -> DataLoader[Any]:
-    """Every step's crops, lists of `Group` or `Unread`, from step ``begin`` on, by ``workers``."""
+    """Every step's crops as lists of `Group`, from step ``begin`` on, made by ``workers``."""
     if workers:
         import cv2
 
         # Before the fork: a worker that ended OpenCV's threads would wait for ones it has not.
         cv2.setNumThreads(1)
     return DataLoader(
-        _Cut(crops),
+        crops,
         batch_sampler=_Steps(crops, begin, rank, processes),
-        collate_fn=partial(_together, _one_by_one if crops.recipe.patch_px is None else _groups),
+        collate_fn=_one_by_one if crops.recipe.patch_px is None else _groups,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_begin_worker,

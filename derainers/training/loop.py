@@ -12,7 +12,7 @@ from torch import nn
 
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
-from derainers.training.data import Crops, Group, Unread, loader
+from derainers.training.data import Crops, Group, loader
 from derainers.training.learner import Learner, Means, State
 from derainers.training.recipes import Plateau
 
@@ -81,8 +81,7 @@ def train(
         The weights that the validation chose.
 
     Raises:
-        DerainerError: If the loss becomes NaN or infinite, or a photograph can no longer be read;
-            the last checkpoint stays as it is.
+        DerainerError: If the loss becomes NaN or infinite; the last checkpoint stays as it is.
     """
     learner = Learner(derainer, crops, means)
     state = learner.restored(checkpoint) if checkpoint.is_file() else State()
@@ -92,11 +91,6 @@ def train(
     try:
         while state.step < crops.steps:
             groups = stretch.waited_for(source)
-            if isinstance(groups, Unread):
-                raise DerainerError(
-                    f"the training ended at step {state.step + 1}: {groups.why}; the checkpoint of "
-                    f"the last validation stays in {checkpoint.parent}"
-                )
             loss = learner.step(groups, state)
             if not math.isfinite(loss):
                 raise DerainerError(
@@ -133,13 +127,11 @@ class _Stretch:
         self._waited_s = 0.0
         self._images = 0
 
-    def waited_for(self, source: Iterator[list[Group] | Unread]) -> list[Group] | Unread:
+    def waited_for(self, source: Iterator[list[Group]]) -> list[Group]:
         """The crops of the next step."""
         asked = time.monotonic()
         groups = next(source)
         self._waited_s += time.monotonic() - asked
-        if isinstance(groups, Unread):
-            return groups
         self._images += sum(len(rainy) for rainy, _ in groups)
         return groups
 

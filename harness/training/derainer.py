@@ -86,7 +86,7 @@ def train_derainer(
     Raises:
         UsageError: If there is no such recipe or too few photographs, or the folder holds another
             training or damaged files.
-        DerainerError: If the loss became NaN, or a photograph can no longer be read.
+        DerainerError: If the loss became NaN.
     """
     recipe, rains = _recipe(name, spec, options), _rains(spec)
     if options.vgg is not None and not options.vgg.is_file():

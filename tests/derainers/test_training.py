@@ -375,29 +375,6 @@ def test_an_error_leaves_no_process_behind(tmp_path: Path) -> None:
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_photograph_that_has_gone_ends_the_training_in_a_line(
-    workers: int, tmp_path: Path
-) -> None:
-    class Gone:
-        id = "gone"
-
-        def image(self) -> NDArrayByte:
-            raise OSError("gone.png:\nno such file")
-
-        def given_rain(self) -> NDArrayByte:
-            raise NotImplementedError
-
-        def depth_m(self) -> None:
-            return None
-
-    crops = replace(crops_of(TINY), photographs=[Gone()])
-    with pytest.raises(DerainerError, match=r"ended at step 1: gone\.png: no such") as kept:
-        train(built("prn-r"), crops, tmp_path / "c.pt", score, means=Means(workers=workers))
-    assert "\n" not in str(kept.value)
-    assert not multiprocessing.active_children()
-
-
 def test_a_checkpoint_of_another_training_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "c.pt"
     for data in (b"", b"no checkpoint"):
