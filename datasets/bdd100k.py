@@ -24,6 +24,7 @@ from datasets.instance_png import read_bitmask, read_colormap
 from datasets.label_files import copy_files
 from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
+from datasets.weather import UNCLEAN, with_weather
 
 OBJECTS = (
     "pedestrian",
@@ -44,8 +45,6 @@ BOX_FILES = ("det_20/det_{}.json", "bdd100k_labels_images_{}.json")
 """The labels of 2020, and those of 2018, which they mended."""
 NO_BOXES = ("lane", "drivable area")
 FRAME_PX = (HEIGHT_PX, WIDTH_PX)
-UNCLEAN = {"weather": ("rainy", "snowy", "foggy")}
-"""Frames that show bad weather are no clean condition."""
 
 
 def open_bdd100k(
@@ -133,15 +132,8 @@ def _only_split(root: Path) -> str:
 
 def _sample(path: Path, attributes: Mapping[str, str]) -> Sample:
     """A frame without its labels."""
-    is_rainy = attributes.get("weather") == "rainy"
-    return Sample(
-        path.stem,
-        path,
-        group=path.stem.partition("-")[0],
-        rainy_path=path if is_rainy else None,
-        has_clean=not is_rainy,
-        attributes=attributes,
-    )
+    group = path.stem.partition("-")[0]
+    return with_weather(Sample(path.stem, path, group, attributes=attributes))
 
 
 def _boxes(root: Path, part: str, folder: Path, problems: Problems | None) -> _Found:

@@ -1,103 +1,203 @@
-"""COCO: photographs with an ``instances_<split>.json`` (Lin et al. 2014, https://cocodataset.org)."""
+"""COCO: photographs with boxes and masks in one JSON file (Lin et al. 2014, cocodataset.org)."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Mapping
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import NamedTuple
 
 from datasets import fields
+from datasets.below import Below
+from datasets.coco_json import CocoImage, CocoJson, read_coco_json
 from datasets.fields import Problems
-from datasets.masks import FAR, from_coco
-from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
+from datasets.sample import Dataset, DatasetError, Sample
+from datasets.weather import UNCLEAN, with_weather
+
+ROBOFLOW = "_annotations.coco.json"
+"""What Roboflow calls the file that it puts beside the images of a split."""
+
+
+class _Layout(NamedTuple):
+    """Where the parts of a set lie."""
+
+    file: Path
+    """The annotations."""
+    folder: Path
+    """The images."""
+    split: str
+    is_typed: bool
+    """Whether the user named both, so that images are looked for wherever they may be below."""
 
 
 def open_coco(
-    root: Path, split: str | None, masks: bool = False, problems: Problems | None = None
+    root: Path,
+    split: str | None,
+    masks: bool = False,
+    problems: Problems | None = None,
+    annotations: Path | None = None,
 ) -> Dataset:
-    """Open one split of a COCO tree.
+    """Open one split of a COCO tree, or any COCO JSON and the folder of its images.
 
     Args:
         root: Folder with ``annotations/instances_<split>.json`` and the photographs in
-            ``images/<split>/`` or ``<split>/``.
-        split: E.g. ``val2017``; None takes the only annotation file there is.
-        masks: Whether objects carry their masks, which takes time to read.
+            ``images/<split>/`` or ``<split>/``, or with ``<split>/_annotations.coco.json`` beside
+            them; where ``annotations`` is given, the folder with the images, at whatever depth.
+        split: E.g. ``val2017``; None takes the only annotation file there is. Beside
+            ``annotations`` it is a name alone.
+        masks: Whether objects carry their masks.
         problems: Takes what is wrong with single entries, which are then left out.
+        annotations: The annotation file, wherever it lies.
 
     Returns:
-        Samples named by COCO's image id, crowd regions kept and marked.
+        Samples named by COCO's image id, crowd regions kept and marked. Objects are read, and
+        checked, when they are asked for, or at once for ``problems``. Fields of an image that hold
+        one value are its attributes.
 
     Raises:
         DatasetError: If something is missing or wrong; the message names file, field and remedy.
     """
+    layout = _given(root, split, annotations) if annotations else _found(root, split)
+    with _no_garbage():
+        content = read_coco_json(layout.file, problems)
+        samples = _samples(content, _Files(root, layout), masks, problems)
+    return Dataset(
+        "coco",
+        layout.split,
+        samples,
+        content.categories,
+        export_labels=partial(_export, content, layout, root),
+        unclean=UNCLEAN,
+    )
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Let nobody look for garbage among a million new objects, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _samples(
+    content: CocoJson, files: _Files, masks: bool, problems: Problems | None
+) -> list[Sample]:
+    """Every image with its file."""
+    samples = []
+    for image_id, image in content.images.items():
+        with fields.told(problems):
+            labels = partial(content.labels, image_id, masks)
+            sample = Sample(
+                image_id,
+                files.of(image),
+                group=image_id,
+                labels=labels if problems is None else labels(problems),
+                size_px=(image.height_px, image.width_px),
+                attributes=image.attributes,
+            )
+            samples.append(with_weather(sample))
+    return samples
+
+
+def _given(root: Path, split: str | None, annotations: Path) -> _Layout:
+    """The layout where the user named file and folder."""
+    if not annotations.is_file():
+        raise DatasetError(f"--annotations {annotations}: no such file")
+    stem = annotations.name.partition(".")[0].strip("_")
+    return _Layout(annotations, root, split or stem, is_typed=True)
+
+
+def _found(root: Path, split: str | None) -> _Layout:
+    """The layout of a COCO tree, or of Roboflow's."""
     split = split or _only_split(root)
+    roboflow = root / split / ROBOFLOW
+    if roboflow.is_file():
+        return _Layout(roboflow, roboflow.parent, split, is_typed=False)
     file = root / "annotations" / f"instances_{split}.json"
     if not file.is_file():
         raise DatasetError(
             f"{file} not found: give the folder that holds annotations/ with --data-root, "
-            f"and one of its splits with --split (found: {', '.join(_splits(root)) or 'none'})"
+            f"and one of its splits with --split (found: {', '.join(_splits(root)) or 'none'}), "
+            "or the file with --annotations"
         )
-    content = _content(file, problems)
-    categories: dict[int, str] = {}
-    for i, entry in enumerate(_list(content, "categories", file)):
-        where = f"{file.name}: categories[{i}]"
-        number = fields.integer(entry, "id", where)
-        if number in categories:
-            raise DatasetError(f"{where}: id {number} stands there twice")
-        categories[number] = fields.text(entry, "name", where)
-    images = _images(content, file, problems)
-    objects = _objects(content, file, images, categories, masks, problems)
     folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), None)
     if folder is None:
         raise DatasetError(f"{root}: no folder images/{split} or {split} with the photographs")
-    samples = []
-    for image_id, image in images.items():
-        with fields.told(problems):
-            path = folder / fields.inner_path(image, "file_name", f"{file.name}: image {image_id}")
-            if not path.is_file():
-                raise DatasetError(
-                    f"{file.name}: image {image_id} names {image['file_name']}, "
-                    f"which is not in {folder}: add the file or remove its entry"
-                )
-            labels = Annotations.of(objects[image_id])
-            size_px = (image["height"], image["width"])
-            samples.append(
-                Sample(str(image_id), path, group=str(image_id), labels=labels, size_px=size_px)
+    return _Layout(file, folder, split, is_typed=False)
+
+
+class _Files:
+    """The image files of a set."""
+
+    def __init__(self, root: Path, layout: _Layout) -> None:
+        """Look below the root, first where the layout says."""
+        self._layout = layout
+        self._below = Below(root)
+        places = (layout.folder, layout.file.parent)
+        self._bases = tuple(
+            dict.fromkeys(p.relative_to(root).as_posix() for p in places if p.is_relative_to(root))
+        )
+        self._moved: dict[Path, CocoImage] = {}
+
+    def of(self, image: CocoImage) -> Path:
+        """The file of an image.
+
+        Raises:
+            DatasetError: If it is not there, or that of another image.
+        """
+        path = self._below.named(image.entry, "file_name", image.where, self._bases)
+        if path is None and self._layout.is_typed:
+            path = self._below.moved(image.entry, "file_name", image.where)
+            if path is not None:
+                other = self._moved.setdefault(path, image)
+                if other is not image:
+                    raise DatasetError(
+                        f"{other.where} and image {image.id} are both {path.name}, the "
+                        "only file of that name: keep the folders that the names begin with"
+                    )
+        if path is None:
+            raise DatasetError(
+                f"{image.where} names {image.entry['file_name']}, "
+                f"which is not in {self._layout.folder}: add the file or remove its entry"
             )
-    export = partial(_export, content, file.name, len(folder.relative_to(root).parts))
-    return Dataset("coco", split, samples, categories, export_labels=export)
+        return path
 
 
 def _export(
-    content: dict[str, Any], name: str, depth: int, out: Path, places: Mapping[str, PurePosixPath]
+    content: CocoJson,
+    layout: _Layout,
+    root: Path,
+    out: Path,
+    places: Mapping[str, PurePosixPath],
 ) -> None:
     """Write the annotation file of a copy that holds the images in ``places`` alone.
 
     Args:
         content: The whole annotation file.
-        name: What it is called.
-        depth: How many folders of a place lead to the image folder.
+        layout: Where it lies, and the images.
+        root: Folder of the set.
         out: Folder of the copy.
         places: New path of each image, by sample id, relative to ``out``.
     """
-    images = [
-        {**image, "file_name": "/".join(places[str(image["id"])].parts[depth:])}
-        for image in content["images"]
-        if str(image["id"]) in places
-    ]
-    objects = [entry for entry in content["annotations"] if str(entry["image_id"]) in places]
-    (out / "annotations").mkdir(exist_ok=True)
-    text = json.dumps({**content, "images": images, "annotations": objects})
-    (out / "annotations" / name).write_text(text, encoding="utf-8")
+    is_inside = layout.file.is_relative_to(root)
+    copy = out / (layout.file.relative_to(root) if is_inside else layout.file.name)
+    folder = layout.folder.relative_to(root)
+    names = {k: str(places[k].relative_to(folder)) for k in content.images if k in places}
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(content.part(names))
 
 
 def _splits(root: Path) -> list[str]:
     """Splits that have an annotation file."""
     files = (root / "annotations").glob("instances_*.json")
-    return sorted(f.stem.removeprefix("instances_") for f in files)
+    named = {f.stem.removeprefix("instances_") for f in files}
+    return sorted(named | {f.parent.name for f in root.glob(f"*/{ROBOFLOW}")})
 
 
 def _only_split(root: Path) -> str:
@@ -110,100 +210,6 @@ def _only_split(root: Path) -> str:
             f"{root} has several splits, choose one with --split: {', '.join(splits)}"
         )
     raise DatasetError(
-        f"{root}: no annotations/instances_*.json there: give the COCO folder with --data-root"
+        f"{root}: no annotations/instances_*.json there: give the COCO folder with --data-root, "
+        "or the file with --annotations and the folder of its images with --data-root"
     )
-
-
-def _content(file: Path, problems: Problems | None) -> dict[str, Any]:
-    """The annotation file as a dict."""
-    content = fields.read_json(file, problems)
-    if not isinstance(content, dict):
-        raise DatasetError(f"{file}: expected an object with images, annotations and categories")
-    return content
-
-
-def _list(content: dict[str, Any], key: str, file: Path) -> list[Any]:
-    """A list of objects under a required key."""
-    if key not in content:
-        raise DatasetError(
-            f"{file}: the key '{key}' is missing: is this an instances file of COCO?"
-        )
-    if not isinstance(content[key], list):
-        raise DatasetError(f"{file}: '{key}' must be a list, got {type(content[key]).__name__}")
-    return list(content[key])
-
-
-def _images(
-    content: dict[str, Any], file: Path, problems: Problems | None
-) -> dict[int, dict[str, Any]]:
-    """Image entries by id."""
-    images: dict[int, dict[str, Any]] = {}
-    for i, image in enumerate(_list(content, "images", file)):
-        where = f"{file.name}: images[{i}]"
-        with fields.told(problems):
-            image_id = fields.integer(image, "id", where)
-            fields.inner_path(image, "file_name", where)
-            for side in ("width", "height"):
-                if fields.integer(image, side, where) < 1:
-                    raise DatasetError(f"{where}: '{side}' must be at least 1")
-            if image_id in images:
-                raise DatasetError(f"{where}: image id {image_id} stands there twice")
-            images[image_id] = image
-    if not images:
-        raise DatasetError(f"{file}: 'images' is empty")
-    return images
-
-
-def _objects(
-    content: dict[str, Any],
-    file: Path,
-    images: dict[int, dict[str, Any]],
-    categories: dict[int, str],
-    masks: bool,
-    problems: Problems | None,
-) -> dict[int, list[LabelledObject]]:
-    """Every object by image id."""
-    objects: dict[int, list[LabelledObject]] = defaultdict(list)
-    ids: set[int] = set()
-    for i, entry in enumerate(_list(content, "annotations", file)):
-        where = f"{file.name}: annotations[{i}]"
-        with fields.told(problems):
-            image_id = fields.integer(entry, "image_id", where)
-            if image_id not in images:
-                raise DatasetError(f"{where}: image_id {image_id} is not among the images")
-            if "id" in entry:
-                number = fields.integer(entry, "id", where)
-                if number in ids:
-                    raise DatasetError(f"{where}: id {number} stands there twice")
-                ids.add(number)
-            objects[image_id].append(_object(entry, images[image_id], categories, masks, where))
-    return objects
-
-
-def _object(
-    entry: dict[str, Any],
-    frame: dict[str, Any],
-    categories: dict[int, str],
-    masks: bool,
-    where: str,
-) -> LabelledObject:
-    """One object of the image whose entry is ``frame``."""
-    category = fields.integer(entry, "category_id", where)
-    if category not in categories:
-        raise DatasetError(f"{where}: category_id {category} is not among the categories")
-    box = fields.field(entry, "bbox", where)
-    if not (isinstance(box, list) and len(box) == 4):
-        raise DatasetError(f"{where}: 'bbox' must be [x, y, width, height], got {box!r}"[:200])
-    x, y, w, h = (fields.real({"bbox": v}, "bbox", where) for v in box)
-    if w < 0 or h < 0:
-        raise DatasetError(f"{where}: 'bbox' has a negative size ({w} x {h})")
-    reach_x, reach_y = FAR * frame["width"], FAR * frame["height"]
-    if not (-reach_x <= x <= x + w <= reach_x and -reach_y <= y <= y + h <= reach_y):
-        raise DatasetError(f"{where}: 'bbox' {box} lies far outside image {frame['id']}")
-    area = fields.real(entry, "area", where)
-    crowd = bool(fields.integer({"iscrowd": 0, **entry}, "iscrowd", where))
-    mask = None
-    if masks:
-        outline = fields.field(entry, "segmentation", where)
-        mask = from_coco(outline, frame["height"], frame["width"], where)
-    return LabelledObject((x, y, x + w, y + h), category, area, crowd, mask)

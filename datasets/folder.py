@@ -25,7 +25,7 @@ def open_folder(root: Path, split: str | None, problems: Problems | None = None)
     folder = root / split if split else root
     require_data(folder)
     samples = []
-    for file in sorted(_images(folder)):
+    for file in sorted(image_files(folder)):
         name = file.relative_to(folder).as_posix()
         samples.append(Sample(name, file, group=name))
     if not samples:
@@ -46,7 +46,7 @@ def require_data(folder: Path) -> None:
         )
 
 
-def _images(folder: Path) -> Iterator[Path]:
+def image_files(folder: Path) -> Iterator[Path]:
     """Image files of a folder and all below it, through links too, each folder once.
 
     What the harness wrote is left out.

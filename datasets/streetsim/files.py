@@ -97,9 +97,7 @@ def open_streetsim(
     if not file.is_file():
         _render_all(tree, chosen, file)
     opened = open_coco(tree, chosen.folder, masks, problems)
-    content = json.loads(file.read_bytes())
-    said = {str(entry["id"]): entry["attributes"] for entry in content["images"]}
-    samples = [_with_files(tree, chosen, s, said[s.id]) for s in opened.samples]
+    samples = [_with_files(tree, chosen, sample) for sample in opened.samples]
     files = {s.id: [f for f in (s.label_map_path, s.depth_path) if f] for s in samples}
     return replace(
         opened,
@@ -121,12 +119,12 @@ def tree_name() -> str:
     return f"v{VERSION}-{h.hexdigest()[:8]}"
 
 
-def _with_files(tree: Path, split: Split, sample: Sample, said: Mapping[str, str]) -> Sample:
-    """The sample with its label map, depth and attributes."""
+def _with_files(tree: Path, split: Split, sample: Sample) -> Sample:
+    """The sample with its label map and depth."""
     label_map, depth = (
         tree / kind / split.folder / f"{sample.path.stem}.png" for kind in ("labels", "depth")
     )
-    return replace(sample, attributes=said, label_map_path=label_map, depth_path=depth)
+    return replace(sample, label_map_path=label_map, depth_path=depth)
 
 
 def _export(

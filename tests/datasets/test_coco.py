@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets import DATASETS, DatasetError
+from datasets import DATASETS, Annotations, Dataset, DatasetError
 
 FILE = "annotations/instances_val2017.json"
 
@@ -43,6 +43,11 @@ def test_a_limit_is_nested_and_does_not_follow_the_file(coco_root: Path) -> None
     assert ids != sorted(ids)
 
 
+def read(dataset: Dataset) -> list[Annotations]:
+    """The labels of all images, which are read when they are asked for."""
+    return [s.annotations for s in dataset.samples if s.annotations is not None]
+
+
 def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
     def apply(root: Path) -> None:
         content = json.loads((root / FILE).read_text())
@@ -61,11 +66,14 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no images": (edit(lambda c: c.pop("images")), "'images' is missing"),
     "no id": (edit(lambda c: c["images"][2].pop("id")), r"images\[2\]: the key 'id' is missing"),
     "twice": (edit(lambda c: c["images"].append(c["images"][0])), "id 1 stands there twice"),
-    "escape": (edit(lambda c: c["images"][0].update(file_name="../a.jpg")), "leaves the image"),
+    "escape": (
+        edit(lambda c: c["images"][0].update(file_name="../../../a.jpg")),
+        "leaves the image",
+    ),
     "absolute": (edit(lambda c: c["images"][0].update(file_name="/a.jpg")), "leaves the image"),
     "no file": (edit(lambda c: c["images"][0].update(file_name="b.jpg")), "image 1 names b.jpg"),
     "no box": (
-        edit(lambda c: c["annotations"][1].pop("bbox")),
+        edit(lambda c: [c["annotations"][1].pop(k) for k in ("bbox", "segmentation")]),
         r"annotations\[1\]: the key 'bbox'",
     ),
     "short box": (edit(lambda c: c["annotations"][0].update(bbox=[1, 2])), "'bbox' must be"),
@@ -84,7 +92,7 @@ def test_a_wrong_file_is_named_with_its_field(case: str, coco_root: Path, tmp_pa
     spoil, words = BAD[case]
     spoil(root)
     with pytest.raises(DatasetError, match=words) as caught:
-        DATASETS["coco"].open(root, None)
+        read(DATASETS["coco"].open(root, None))
     assert "\n" not in str(caught.value)
 
 

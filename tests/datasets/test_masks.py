@@ -96,7 +96,7 @@ from pathlib import Path
 from datasets import DATASETS, DatasetError
 for root in sys.argv[1:]:
     try:
-        DATASETS["coco"].open(Path(root), None, masks=True)
+        [s.annotations for s in DATASETS["coco"].open(Path(root), None, masks=True).samples]
         print("accepted")
     except DatasetError as error:
         print(error)

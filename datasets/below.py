@@ -1,0 +1,96 @@
+"""Image files below a folder, found by the names that label files give them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from datasets import fields
+from datasets.folder import image_files
+from datasets.sample import DatasetError
+
+_NOT_PLAIN = re.compile(r"[/\\:\0]|^\.\.?$")
+"""What makes a name more than that of a file in a folder."""
+
+
+class Below:
+    """A folder whose files are listed once, a folder at a time.
+
+    Asking the disk for each of 100,000 names takes longer than listing their folders.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Take the folder that no name may leave."""
+        self.root = root
+        self._listed: dict[str, frozenset[str]] = {}
+
+    def file(self, name: str, folder: str = ".") -> Path | None:
+        """The file of that name in a folder here; None where there is none."""
+        above, _, last = name.rpartition("/")
+        place = f"{folder}/{above}" if above else folder
+        if place not in self._listed:
+            try:
+                with os.scandir(self.root / place) as entries:
+                    self._listed[place] = frozenset(entry.name for entry in entries)
+            except OSError:
+                self._listed[place] = frozenset()
+        path = Path(f"{self.root}/{place}/{last}")
+        # File systems that take "A.JPG" for "a.jpg" list one of the two.
+        return path if last in self._listed[place] or path.is_file() else None
+
+    def named(self, entry: Any, key: str, where: str, bases: tuple[str, ...]) -> Path | None:
+        """The file that an entry names, from the first of some places in the folder.
+
+        Raises:
+            DatasetError: If the name leaves the folder from all of them.
+        """
+        refusal = None
+        for base in bases:
+            name = entry.get(key)
+            is_plain = isinstance(name, str) and name and not _NOT_PLAIN.search(name)
+            try:
+                found = self.file(name, base) if is_plain else self._inner(entry, key, where, base)
+            except DatasetError as error:
+                refusal = refusal or error
+                continue
+            if found is not None:
+                return found
+        if refusal is not None:
+            raise refusal
+        return None
+
+    def _inner(self, entry: Any, key: str, where: str, base: str) -> Path | None:
+        return self.file(str(fields.inner_path(entry, key, where, PurePosixPath(base))))
+
+    def moved(self, entry: Any, key: str, where: str) -> Path | None:
+        """The file that an entry names with other folders before it than there are here.
+
+        The longest end of the name that is a path here, or else the only file below that is called
+        so, for images that were put into one folder, or into several, after they were labelled.
+
+        Raises:
+            DatasetError: If two files have the name.
+        """
+        name = PurePosixPath(fields.text(entry, key, where).replace("\\", "/"))
+        for start in range(1, len(name.parts)):
+            end = name.parts[start:]
+            found = None if ".." in end else self.file("/".join(end))
+            if found is not None:
+                return found
+        files = self._by_name.get(name.name, [])
+        if len(files) > 1:
+            one, two, *_ = (f.relative_to(self.root).as_posix() for f in files)
+            raise DatasetError(f"{where} names {name}, which may be {one} or {two}")
+        return files[0] if files else None
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        """All images below, by file name."""
+        files = defaultdict(list)
+        for file in sorted(image_files(self.root)):
+            files[file.name].append(file)
+        return dict(files)
