@@ -126,10 +126,8 @@ def _found(root: Path, split: str | None) -> _Layout:
             f"and one of its splits with --split (found: {', '.join(_splits(root)) or 'none'}), "
             "or the file with --annotations"
         )
-    folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), None)
-    if folder is None:
-        raise DatasetError(f"{root}: no folder images/{split} or {split} with the photographs")
-    return _Layout(file, folder, split, is_typed=False)
+    folder = root / "images" / split
+    return _Layout(file, folder if folder.is_dir() else root / split, split, is_typed=False)
 
 
 class _Files:
@@ -137,6 +135,9 @@ class _Files:
 
     def __init__(self, root: Path, layout: _Layout) -> None:
         """Look below the root, first where the layout says."""
+        split = layout.split
+        if not layout.folder.is_dir():
+            raise DatasetError(f"{root}: no folder images/{split} or {split} with the photographs")
         self._layout = layout
         self._below = Below(root)
         places = (layout.folder, layout.file.parent)

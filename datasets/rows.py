@@ -26,6 +26,8 @@ class DatasetRow:
     """Whether it takes ``masks`` too: True gives objects their masks."""
     takes_pair: bool = False
     """Whether it takes ``pair`` too: how rainy images and clean ones are found."""
+    takes_annotations: bool = False
+    """Whether it takes ``annotations`` too: the label file, wherever it lies."""
     brings_rain: bool = False
     """Whether its own rain is what runs and trainings are about where none is named."""
     is_rendered: bool = False
@@ -46,7 +48,7 @@ DATASETS: Table[DatasetRow] = Table(
             is_rendered=True,
             training_split="train:2400+train-720p:300",
         ),
-        "coco": DatasetRow(open_coco, has_masks=True),
+        "coco": DatasetRow(open_coco, has_masks=True, takes_annotations=True),
         "bdd100k": DatasetRow(open_bdd100k, has_masks=True),
         "camvid": DatasetRow(open_camvid),
         "folder": DatasetRow(open_folder, is_folder=True),

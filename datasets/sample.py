@@ -113,7 +113,10 @@ class Sample:
     """Function of (the file's bytes, its name) that gives the label map."""
 
     depth_path: Path | None = None
-    """File with the distance of every pixel, as `datasets.image.decode_depth` reads it."""
+    """File with the distance of every pixel; None where the set has none."""
+    decode_depth: Callable[[bytes, str], NDArrayFloat] = decode_depth
+    """Function of (the file's bytes, its name) that gives metres; where it is another, its ``repr``
+    says all that decides them."""
     digests: Mapping[Path, str] = field(default_factory=dict)
     """The sha256 that a file must have whenever it is read; of those absent any will do."""
 
@@ -174,7 +177,7 @@ class Sample:
         """
         if self.depth_path is None:
             return None
-        return decode_depth(self._bytes(self.depth_path), self.depth_path.name)
+        return self.decode_depth(self._bytes(self.depth_path), self.depth_path.name)
 
     def given_rain(self) -> NDArrayByte:
         """Decode the rainy file that the set brings.

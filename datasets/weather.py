@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from datasets.sample import Sample
+from datasets.sample import Dataset, Sample
 
-UNCLEAN = {"weather": ("rainy", "snowy", "foggy", "rain", "snow", "fog")}
-"""Images that show bad weather are no clean condition."""
 RAINY = ("rainy", "rain")
+UNCLEAN: Mapping[str, tuple[str, ...]] = {"weather": (*RAINY, "snowy", "snow", "foggy", "fog")}
+"""Images that show bad weather are no clean condition."""
 
 
 def with_weather(sample: Sample) -> Sample:
     """The sample, without a clean image where its attributes say that it rains."""
     if sample.attributes.get("weather") not in RAINY or sample.rainy_path is not None:
         return sample
+    return _rain(sample)
+
+
+def taken_for_rain(dataset: Dataset) -> Dataset:
+    """Images that nothing is known of as photographs of real rain, for who says that they are.
+
+    A set that knows the weather of some of its images stays as it is.
+    """
+    unknown = [s for s in dataset.samples if s.rainy_path is None]
+    if not unknown or any("weather" in s.attributes for s in dataset.samples):
+        return dataset
+    note = f"{len(unknown)} images are taken for photographs of real rain: --rain given says so"
+    samples = [_rain(s) if s.rainy_path is None else s for s in dataset.samples]
+    return replace(dataset, samples=samples, notes=(*dataset.notes, note))
+
+
+def _rain(sample: Sample) -> Sample:
     return replace(sample, rainy_path=sample.path, has_clean=False)

@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from datasets.sample import Dataset, DatasetError
+from datasets.sample import Dataset, DatasetError, Sample
 
 
-def select(dataset: Dataset, words: Sequence[str]) -> Dataset:
+def select(dataset: Dataset, words: Sequence[str], is_clean: bool = True) -> Dataset:
     """The samples that every word allows, without those that are no clean condition.
 
     Args:
         dataset: Any set.
         words: Each ``KEY=VALUE`` or ``KEY=VALUE/VALUE…``, an attribute and the values to keep. Of
             an attribute that no word names, the values in `Dataset.unclean` are left out.
+        is_clean: Whether clean images are asked for; rain alone leaves none out.
 
     Returns:
         The set with a note that says how many samples were left out, and why.
@@ -41,16 +42,23 @@ def select(dataset: Dataset, words: Sequence[str]) -> Dataset:
         asked.add(key)
     if words:
         notes.append(f"{' '.join(words)}: {len(samples)} of {len(dataset.samples)} images")
-    for key, unclean in dataset.unclean.items():
+    for key, unclean in dataset.unclean.items() if is_clean else ():
         if key not in asked:
-            dropped = Counter(s.attributes.get(key) for s in samples)
+            bad = [s for s in samples if s.attributes.get(key) in unclean and not _is_pair(s)]
+            dropped = Counter(s.attributes[key] for s in bad)
             told = [f"{dropped[value]} {value}" for value in unclean if dropped[value]]
-            samples = [s for s in samples if s.attributes.get(key) not in unclean]
+            left_out = {s.id for s in bad}
+            samples = [s for s in samples if s.id not in left_out]
             notes += [f"left out as unclean by {key}: {', '.join(told)}"] if told else []
     if not samples:
         why = "; ".join(notes)
         raise DatasetError(f"no image is left of {dataset.name} {dataset.split}: {why}")
     return replace(dataset, samples=samples, notes=tuple(notes))
+
+
+def _is_pair(sample: Sample) -> bool:
+    """Whether a rainy image has a clean one."""
+    return sample.has_clean and sample.rainy_path is not None
 
 
 def _values(text: str, known: set[str], word: str) -> set[str]:

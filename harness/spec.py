@@ -54,6 +54,11 @@ class RunSpec(BaseModel):
         description="where the data set lies; streetsim is rendered there, by default into a cache",
     )
     split: str | None = Field(default=None, description="part of the data set, e.g. val2017")
+    annotations: str | None = Field(
+        default=None,
+        description="the label file, wherever it lies, with --data-root as the folder of the "
+        "images: any COCO JSON (dataset coco), a data.yaml (yolo)",
+    )
     pair: str | None = Field(
         default=None,
         description="how pairs are found: folders RAINY:CLEAN, RAINY:CLEAN:REGEX where stems whose "
@@ -65,6 +70,17 @@ class RunSpec(BaseModel):
         description="only images whose attributes are so, KEY=VALUE with slashes between "
         "alternatives: weather=clear/overcast; images in bad weather are left out unless weather "
         "is asked for",
+    )
+    attributes: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="what is known of the images, for --where and as slices: FILE.csv, whose first "
+        "column names them, or a regex with named groups that is searched in their paths below "
+        "--data-root, (?P<weather>rain|sun)",
+    )
+    depth: str | None = Field(
+        default=None,
+        description="DIR with a file of distances for each image, for rains that know distance: "
+        "PNG, NPY or NPZ in metres, or DIR:per_m=N where N of their units make a metre",
     )
     rain: Words | None = Field(
         default=None,
@@ -172,6 +188,11 @@ class RunSpec(BaseModel):
             words["data_root"] = _last(self.data_root)
         if self.pair is not None and Path(self.pair).is_absolute():
             words["pair"] = _last(self.pair)
+        words |= {k: _last(words[k]) for k in ("annotations", "depth") if words[k] is not None}
+        tables = (".csv", ".tsv")
+        words["attributes"] = [
+            _last(word) if word.lower().endswith(tables) else word for word in self.attributes
+        ]
         words["model"] = {
             task: _one_or_all(map(_bare, named)) for task, named in self.model.items()
         }

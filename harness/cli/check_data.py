@@ -16,7 +16,8 @@ def add(verbs: Verbs) -> None:
         help="look a data set over before a long run",
         description="Every label and image is looked at; the exit status is 1 where errors remain.",
     )
-    for name in ("dataset", "data_root", "split", "pair", "model", "model_dir"):
+    of_labels = ("dataset", "data_root", "split", "annotations", "pair")
+    for name in (*of_labels, "model", "model_dir"):
         add_field(parser, name)
     parser.add_argument(
         "--against", type=Path, metavar="DIR", help="images that the set should share none with"

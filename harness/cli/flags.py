@@ -14,9 +14,11 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "protocol", "save")
 """Fields that take several words: the flag repeated, or commas between names."""
 
-OF_DATA = ("data_root", "model", "model_dir", "derainer")
+OF_DATA = ("data_root", "annotations", "attributes", "depth", "model", "model_dir", "derainer")
 """Fields that say where data and networks lie on this machine."""
-PATHS = ("data_root", "model_dir", "workspace", "out")
+PATHS = ("data_root", "annotations", "depth", "model_dir", "workspace", "out")
+WHOLE = {"model": "TASK=FILE", "attributes": "FILE.csv|REGEX"}
+"""Fields whose flag is repeated for each word, since commas may be inside, and what one is."""
 
 
 def add_field(verb: argparse._ActionsContainer, name: str) -> None:
@@ -28,8 +30,8 @@ def add_field(verb: argparse._ActionsContainer, name: str) -> None:
     text = (field.description or "") + (f" (default: {shown})" if shown not in (None, "") else "")
     kinds = get_args(field.annotation) or (field.annotation,)
     options: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
-    if name == "model":
-        options.update(action="append", metavar="TASK=FILE", help=field.description)
+    if name in WHOLE:
+        options.update(action="append", metavar=WHOLE[name], help=field.description)
     elif name in REPEATED:
         words = "KEY=VALUE[/VALUE…]" if name == "where" else "NAME[,NAME…]"
         options.update(action="append", metavar=words)

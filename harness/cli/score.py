@@ -27,7 +27,10 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--restored", type=Path, metavar="DIR", help="quality: the images to judge")
     parser.add_argument("--reference", type=Path, metavar="DIR", help="quality: the clean images")
     parser.add_argument("--predictions", type=Path, metavar="PATH", help="a file or folder")
-    where = ("dataset", "data_root", "split", "pair", "where", "limit")
+    where = (
+        *("dataset", "data_root", "split", "annotations", "pair"),
+        *("attributes", "where", "limit"),
+    )
     for name in (*where, "quality", "protocol", "workers"):
         add_field(parser, name)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results and page")

@@ -119,9 +119,11 @@ def _earlier(word: str, typed: Mapping[str, Any], allowed: list[str]) -> RunSpec
             f"--from {word}: no such folder or file, and no digest: give a run's --out folder, a "
             "spec as JSON, or the first digits of a run of --workspace"
         )
-    root = found.get("data_root")
-    if root is not None and not with_paths and "data_root" not in typed:
-        raise UsageError(f"{name} holds no paths: type --data-root, the folder called {root}")
+    for key in ("data_root", "annotations", "depth"):
+        last = found.get(key)
+        if last is not None and not with_paths and key not in typed:
+            flag, kind = f"--{key.replace('_', '-')}", "file" if key == "annotations" else "folder"
+            raise UsageError(f"{name} holds no paths: type {flag}, the {kind} called {last}")
     return spec_again(name, found, typed, allowed)
 
 

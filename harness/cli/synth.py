@@ -18,7 +18,10 @@ def add(verbs: Verbs) -> None:
         description="The images are those that run shows for the same rain and seed. A second call "
         "continues where the first one stopped.",
     )
-    for name in ("dataset", "data_root", "split", "pair", "where", "seed", "limit", "workers"):
+    for name in (
+        *("dataset", "data_root", "split", "annotations", "pair", "attributes", "where"),
+        *("depth", "seed", "limit", "workers"),
+    ):
         add_field(parser, name)
     parser.add_argument("--rain", default="photoshop-heavy", help="one rain")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")

@@ -21,7 +21,10 @@ def add(verbs: Verbs) -> None:
         "weights and their card. Splits may be joined: train+val.",
     )
     parser.add_argument("name", metavar="NAME", help="a derainer, refinenet or yolo")
-    for name in ("dataset", "data_root", "split", "where", "limit", "dtype"):
+    for name in (
+        *("dataset", "data_root", "split", "annotations", "attributes", "where"),
+        *("depth", "limit", "dtype"),
+    ):
         add_field(parser, name)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from datasets import DATASETS, Dataset
+from datasets.attributes import with_attributes
+from datasets.depth_files import with_depth
 from datasets.pairs import with_rainy
 from datasets.rows import DatasetRow
+from datasets.weather import taken_for_rain
 from datasets.where import select
 from harness.machine.environment import FETCHED
 from harness.spec import RunSpec, UsageError, known
@@ -30,11 +34,17 @@ def open_dataset(spec: RunSpec) -> Dataset:
         options["masks"] = True
     if row.takes_pair:
         options["pair"] = spec.pair
-    dataset = row.open(root, spec.split, **options)
+    dataset = row.open(root, spec.split, **options, **label_file(spec))
     if spec.pair and not row.takes_pair:
         dataset = with_rainy(dataset, root / spec.pair)
     _require_apart(spec, root, dataset)
-    dataset = select(dataset, spec.where).limited(spec.limit)
+    dataset = with_attributes(dataset, root, spec.attributes)
+    is_real_rain = spec.rain == ("given",)
+    dataset = select(dataset, spec.where, is_clean=not is_real_rain).limited(spec.limit)
+    if is_real_rain and not row.is_rendered:
+        dataset = taken_for_rain(dataset)
+    if spec.depth is not None:
+        dataset = with_depth(dataset, root, spec.depth)
     if spec.shard is None:
         return dataset
     number, count = map(int, spec.shard.split("/"))
@@ -46,10 +56,26 @@ def open_dataset(spec: RunSpec) -> Dataset:
     return dataset.shard(number, count)
 
 
+def label_file(spec: RunSpec) -> dict[str, Path]:
+    """What a reader is told of the file that ``--annotations`` names.
+
+    Raises:
+        UsageError: If the reader takes none.
+    """
+    if spec.annotations is None:
+        return {}
+    if not dataset_row(spec).takes_annotations:
+        takes = " and ".join(name for name, row in DATASETS.items() if row.takes_annotations)
+        raise UsageError(f"--annotations {spec.annotations}: only {takes} take a label file")
+    return {"annotations": Path(spec.annotations)}
+
+
 def _require_apart(spec: RunSpec, root: Path, dataset: Dataset) -> None:
     """Refuse to write into a folder of the data: it would be marked, and its images be no data."""
-    named = (path.parent for s in dataset.samples for path in (s.path, s.rainy_path) if path)
-    folders = {folder.resolve() for folder in set(named)}
+    files = (path for s in dataset.samples for path in (s.path, s.rainy_path) if path)
+    # As text: 100,000 paths take long to be cut up by pathlib.
+    named = {str(file).rpartition(os.sep)[0] for file in files}
+    folders = {Path(folder).resolve() for folder in named}
     root = root.resolve()
     for word, given in (("out", spec.out), ("workspace", spec.workspace)):
         place = Path(given or ".").resolve()
@@ -88,7 +114,14 @@ def kind_of(spec: RunSpec) -> str:
             f"--data-root {spec.data_root}: name the data set there with --dataset: "
             f"{', '.join(DATASETS)}"
         )
-    return known(spec.dataset, DATASETS, "data set")
+    try:
+        return known(spec.dataset, DATASETS, "data set")
+    except UsageError as error:
+        raise UsageError(
+            f"{error}; labels in another form go in as an export, COCO's JSON (--dataset coco "
+            "--annotations FILE), YOLO or VOC, and what a network made elsewhere of the images is "
+            "scored by score --predictions"
+        ) from error
 
 
 def dataset_row(spec: RunSpec) -> DatasetRow:

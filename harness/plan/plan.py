@@ -100,9 +100,13 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
     networks = [(t, network) for t in asked for network in networks_of(t, spec)]
     dataset = open_dataset(spec)
     if "given" in named and any(s.rainy_path is None for s in dataset.samples):
-        choose = ", choose them with --where" if dataset.unclean else ""
-        brings = "is not rainy in every image" if dataset.unclean else "brings no rainy images"
-        raise UsageError(f"--rain given: data set {spec.dataset} {brings}{choose}")
+        knows = any("weather" in s.attributes for s in dataset.samples)
+        said = (
+            "is not rainy in every image, choose them with --where"
+            if knows
+            else "brings no rainy images: photographs of real rain have --rain given alone"
+        )
+        raise UsageError(f"--rain given: data set {spec.dataset} {said}")
     if not dataset.has_clean and set(named) != {"given"}:
         raise UsageError(
             "photographs of real rain have no clean image: give --rain given alone, or leave them "

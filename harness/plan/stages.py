@@ -25,7 +25,8 @@ _TASKS = ("tasks", "datasets")
 STAGES = {
     "identity": Stage(_PIXELS),
     "rainy": Stage(
-        (*_PIXELS, "datasets/rain", "harness/work/scene.py"), ("numpy", "opencv-python")
+        (*_PIXELS, "datasets/depth_files.py", "datasets/rain", "harness/work/scene.py"),
+        ("numpy", "opencv-python"),
     ),
     "restored": Stage(
         (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import datasets.image as image_io
@@ -52,7 +53,7 @@ class Entry:
     rainy: str | None
     """Key of the rainy image that the data set brings."""
     depth: str | None = None
-    """Digest of the file with the distances, where the set has one."""
+    """Key of the file with the distances and of how it is read, where the set has one."""
 
     @staticmethod
     def of(sample: Sample) -> Entry:
@@ -71,10 +72,19 @@ class Entry:
         labels = objects.sha256() if objects else None
         if sample.label_map_path is not None:
             labels = keys.key("labels", objects=labels, map=digests[sample.label_map_path])
-        depth = None if sample.depth_path is None else digests[sample.depth_path]
+        depth = None if sample.depth_path is None else _depth_key(sample, digests)
         content = keys.key("content", image=image, labels=labels, rainy=rainy, **_named(depth))
         named = replace(sample, labels=objects, digests=digests)
         return Entry(named, content, image, labels, rainy, depth)
+
+
+def _depth_key(sample: Sample, digests: Mapping[Path, str]) -> str:
+    """The digest of the file; with what decodes it, where that is not streetsim's own form."""
+    assert sample.depth_path is not None
+    sha256 = digests[sample.depth_path]
+    if sample.decode_depth is image_io.decode_depth:
+        return sha256
+    return keys.key("depth", bytes=sha256, decoder=repr(sample.decode_depth))
 
 
 def _named(depth: str | None) -> dict[str, str]:

@@ -27,7 +27,16 @@ from harness.work.todo import known_units
 from harness.work.trial import tried
 from reports.results.results import Results
 
-OF_A_PART = ("shard", "max_errors", "cache_gb", "data_root", "model", "derainer")
+OF_A_PART = (
+    "shard",
+    "max_errors",
+    "cache_gb",
+    "data_root",
+    "annotations",
+    "depth",
+    "model",
+    "derainer",
+)
 """Fields that may differ between parts of one run, some because folders are left out of them."""
 
 

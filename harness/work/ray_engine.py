@@ -104,7 +104,9 @@ class Actors:
                 there = started.cluster_resources()
                 kind = "GPU" if self._plan.device == "cuda" else "CPU"
                 self._workers = spec.workers or int(there.get(kind, 0))
-            bare = replace(self._plan, dataset=replace(self._plan.dataset, samples=[]))
+            bare = replace(
+                self._plan, dataset=replace(self._plan.dataset, samples=[], export_labels=None)
+            )
             self._pickled = started.put(_pickled(started, bare))
             for _ in range(self._workers):
                 self._hire()

@@ -59,7 +59,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         lambda _: ["--dataset", "kitti"],
         "unknown data set 'kitti': known are streetsim, coco",
     ),
-    "given": (lambda _: ["--rain", "given"], "data set coco brings no rainy images"),
+    "given": (lambda _: ["--rain", "given,none"], "data set coco brings no rainy images"),
     "pair": (lambda _: ["--pair", "wet"], "wet not found: name the folder of the rainy images"),
     "where": (lambda _: ["--where", "weather=wet"], "no image has 'weather': known are none"),
     "protocol": (lambda _: ["--protocol", "matlab"], "unknown protocol 'matlab': choose among"),

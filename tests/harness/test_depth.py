@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from datasets.image import decode, encode_depth
+from datasets import DatasetError
+from datasets.image import UnreadableImageError, decode, encode_depth
 from datasets.rain import PhysicalRain, generator
 from datasets.streetsim import files
 from harness.plan import keys
@@ -49,3 +52,108 @@ def test_keys_tell_depths_apart_and_are_as_ever_without(spec: RunSpec, tmp_path:
     )
     assert entry.image == bare.image
     assert bare.content == keys.key("content", image=bare.image, labels=bare.labels, rainy=None)
+
+
+RAMP_M = np.linspace(2, 80, 64 * 96, dtype=np.float32).reshape(64, 96)
+
+
+def written(file: Path, values: Any) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix == ".npz":
+        np.savez_compressed(file, depth=values, other=np.zeros(3))
+    elif file.suffix == ".npy":
+        np.save(file, values)
+    else:
+        cv2.imwrite(str(file), values)
+    return file
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> RunSpec:
+    """A folder of one photograph."""
+    rng = np.random.default_rng(0)
+    written(tmp_path / "photos" / "sub" / "a.png", rng.integers(0, 255, (64, 96, 3), np.uint8))
+    return RunSpec(dataset="folder", data_root=str(tmp_path / "photos"))
+
+
+FORMS: dict[str, tuple[str, Any, str]] = {
+    "NPZ in metres": ("sub/a.npz", RAMP_M, ""),
+    "NPY of double": ("a.npy", RAMP_M.astype(np.float64), ""),
+    "PNG of half centimetres": (
+        "a_depth.png",
+        np.rint(RAMP_M * 200).astype(np.uint16),
+        ":per_m=200",
+    ),
+    "KITTI's PNG": ("a.png", np.rint(RAMP_M * 256).astype(np.uint16), ":per_m=256"),
+    "NPZ of kilometres": ("a.npz", RAMP_M / 1000, ":per_m=0.001"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_folder_gives_photographs_their_distances(
+    form: str, photo: RunSpec, tmp_path: Path
+) -> None:
+    name, values, scale = FORMS[form]
+    written(tmp_path / "far" / name, values)
+    spec = photo.model_copy(update={"depth": f"{tmp_path / 'far'}{scale}"})
+    assert spec.public()["depth"] == f"far{scale}"
+    sample = open_dataset(spec).samples[0]
+    found = sample.depth_m()
+    assert found is not None
+    assert found.dtype == np.float32
+    assert np.abs(found - RAMP_M).max() < 0.01
+    rain = PhysicalRain(rate_mm_h=100)
+    made = rain.render(sample.image(), generator(0, rain, sample.id), found)
+    assert made.depth_source == "given"
+    assert open_dataset(spec).notes == ("depth from far",)
+
+
+def test_keys_tell_scales_apart(photo: RunSpec, tmp_path: Path) -> None:
+    written(tmp_path / "far" / "a.png", np.full((64, 96), 2000, np.uint16))
+    specs = [
+        photo.model_copy(update={"depth": f"{tmp_path / 'far'}:per_m={n}"}) for n in (100, 1000)
+    ]
+    contents = {Entry.of(open_dataset(spec).samples[0]).depth for spec in specs}
+    assert len(contents) == 2
+
+
+def test_the_sky_may_be_infinitely_far(photo: RunSpec, tmp_path: Path) -> None:
+    values = RAMP_M.copy()
+    values[:9] = np.inf
+    written(tmp_path / "far" / "a.npy", values)
+    spec = photo.model_copy(update={"depth": str(tmp_path / "far")})
+    found = open_dataset(spec).samples[0].depth_m()
+    assert found is not None
+    assert found[0, 0] == np.float32(655.35)
+
+
+BAD: dict[str, tuple[str, Any, str, str]] = {
+    "a hole": ("a.npy", np.where(RAMP_M < 3, 0, RAMP_M), "", "pixels hold no distance"),
+    "no number": ("a.npy", np.where(RAMP_M < 3, np.nan, RAMP_M), "", "pixels hold no distance"),
+    "8 bits": ("a.png", RAMP_M.astype(np.uint8), "", "8 bits hold no metres"),
+    "millimetres": ("a.npy", RAMP_M * 1000, "", "these are no metres"),
+    "a colour": ("a.npy", np.ones((4, 4, 3)), "", r"expected numbers \(H, W\)"),
+    "words": ("a.npy", np.array([["x"]]), "", r"expected numbers \(H, W\)"),
+    "another": ("b.npy", RAMP_M, "", "nothing there for image sub/a.png"),
+    "no scale": ("a.npy", RAMP_M, ":per_m=far", "needs a number above 0"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_distances_that_may_be_others_are_refused(
+    case: str, photo: RunSpec, tmp_path: Path
+) -> None:
+    name, values, scale, words = BAD[case]
+    written(tmp_path / "far" / name, values)
+    spec = photo.model_copy(update={"depth": f"{tmp_path / 'far'}{scale}"})
+    with pytest.raises((DatasetError, UnreadableImageError), match=words):
+        open_dataset(spec).samples[0].depth_m()
+
+
+def test_a_file_that_is_no_array_is_refused(photo: RunSpec, tmp_path: Path) -> None:
+    for data in (b"", b"PK\x03\x04", b"\x93NUMPY", b"\x89PNG", b"\x80\x04N."):
+        (tmp_path / "far").mkdir(exist_ok=True)
+        (tmp_path / "far" / "a.npz").write_bytes(data)
+        spec = photo.model_copy(update={"depth": str(tmp_path / "far")})
+        with pytest.raises(UnreadableImageError, match=r"a\.npz"):
+            open_dataset(spec).samples[0].depth_m()

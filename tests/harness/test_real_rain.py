@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from datasets.image import decode, encode_png
-from harness import RunSpec, run
+from harness import RunSpec, load, run
 from harness.cli.main import run_command_line
 from harness.spec import UsageError
 from reports.write import write
@@ -106,6 +107,67 @@ def test_labelled_images_with_rainy_ones_made_elsewhere(coco_root: Path, tmp_pat
     assert rainy is not None
     assert rainy.value is not None
     assert 5 < rainy.value < 20
+
+
+def exported(coco_root: Path, tmp_path: Path, **attributes: str) -> list[str]:
+    """A folder of photographs with labels as a tool exports them, as words of a command line."""
+    content = json.loads((coco_root / "annotations" / "instances_val2017.json").read_text())
+    for image in content["images"]:
+        image["file_name"] = f"images\\{image['file_name']}"
+        image.update(attributes)
+    (tmp_path / "result.json").write_text(json.dumps(content), "utf-8-sig")
+    photos = tmp_path / "photos"
+    shutil.copytree(coco_root / "images" / "val2017", photos)
+    labels = ["--annotations", str(tmp_path / "result.json")]
+    return ["--dataset", "coco", *labels, "--data-root", str(photos)]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"weather": "rainy"}])
+def test_one_command_judges_a_folder_of_real_rain(
+    attributes: dict[str, str], coco_root: Path, detector_file: Path, tmp_path: Path
+) -> None:
+    words = exported(coco_root, tmp_path, **attributes)
+    words += ["--rain", "given", "--derainer", "median", "--quality", "psnr,niqe", "--no-images"]
+    words += ["--model", f"detection={detector_file}", "--workspace", str(tmp_path / "runs")]
+    assert run_command_line(["run", *words, "--out", str(tmp_path / "out")]) == 0
+    results = load(str(tmp_path / "out"))
+    cells = {(r.rain, r.derainer) for r in results.records}
+    assert cells == {("given", "identity"), ("given", "median")}
+    for derainer in ("identity", "median"):
+        ap, psnr = (
+            results.value("given", derainer, *place)
+            for place in (("detection", "ap_pooled"), ("quality", "psnr_y_db"))
+        )
+        assert ap is not None
+        assert ap.value is not None
+        assert ap.n == 8
+        assert psnr is not None
+        assert (psnr.value, psnr.why) == (None, "real rain: there is no clean image")
+    said = "8 images are taken for photographs of real rain: --rain given says so"
+    assert (said in results.provenance.data_notes) == (not attributes)
+
+
+def test_attributes_cut_the_set_up(coco_root: Path, detector_file: Path, tmp_path: Path) -> None:
+    photos = coco_root / "images" / "val2017"
+    table = tmp_path / "weather.csv"
+    rows = [f"{f.name},{('light', 'heavy')[i % 2]}" for i, f in enumerate(sorted(photos.iterdir()))]
+    table.write_text("\n".join(["image,strength", *rows]))
+    base = RunSpec(
+        dataset="coco",
+        data_root=str(coco_root),
+        attributes=(str(table), r"0(?P<number>[1-4])\."),
+        where=("number=1/2/3",),
+        rain=("given",),
+        model={"detection": str(detector_file)},
+        derainer=("identity",),
+        quality=("niqe",),
+        workspace=str(tmp_path / "runs"),
+    )
+    results = run(base)
+    assert {r.n for r in results.records if "strength=" not in r.metric} == {3, 1}
+    named = {results.metrics[r.metric].label for r in results.records}
+    assert named >= {"strength=heavy", "strength=light", "number=1"}
+    assert base.public()["attributes"] == ["weather.csv", r"0(?P<number>[1-4])\."]
 
 
 def test_real_rain_gets_no_rain_on_top(
