@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from datasets.image import NDArrayByte, UnreadableImageError, decode, decode_indices
@@ -30,6 +32,10 @@ CLASSES: dict[str, tuple[int, int, int]] = {
     "bicycle": (119, 11, 32),
 }
 """Classes 0 to 18 of label maps, those of Cityscapes, with their colours in colormaps."""
+Colours = Mapping[tuple[int, int, int], int]
+"""Class of each colour."""
+COLOURS: Colours = {**{colour: i for i, colour in enumerate(CLASSES.values())}, (0, 0, 0): IGNORED}
+"""Black is ignored."""
 
 
 def decode_classes(data: bytes, name: str) -> NDArrayByte:
@@ -39,7 +45,7 @@ def decode_classes(data: bytes, name: str) -> NDArrayByte:
         UnreadableImageError: If it cannot be decoded, has another size, or a pixel is no class.
     """
     has_colours = data[25:26] in (b"\x02", b"\x06")  # a PNG's header says so there
-    classes = _classes_of_colours(decode(data, name), name) if has_colours else None
+    classes = classes_of_colours(decode(data, name), COLOURS, name) if has_colours else None
     classes = decode_indices(data, name) if classes is None else classes
     if classes.shape != (HEIGHT_PX, WIDTH_PX):
         raise UnreadableImageError(
@@ -55,15 +61,24 @@ def decode_classes(data: bytes, name: str) -> NDArrayByte:
     return classes
 
 
-def _classes_of_colours(image: NDArrayByte, name: str) -> NDArrayByte:
-    """Classes from the colours of Cityscapes; black is ignored."""
+def classes_of_colours(image: NDArrayByte, colours: Colours, name: str) -> NDArrayByte:
+    """Classes from colours, ``uint8 (H, W)``.
+
+    Args:
+        image: ``uint8 (H, W, 3) RGB``.
+        colours: All that may stand there.
+        name: What to call it in an error.
+
+    Raises:
+        UnreadableImageError: If a colour is no class's.
+    """
     weights = np.array([65536, 256, 1])
-    colours = np.array([*CLASSES.values(), (0, 0, 0)]) @ weights
-    values = np.array([*range(len(CLASSES)), IGNORED], np.uint8)
-    order = np.argsort(colours)
+    known = np.array([*colours]) @ weights
+    values = np.array([*colours.values()], np.uint8)
+    order = np.argsort(known)
     pixels = image.astype(np.int64) @ weights
-    place = np.searchsorted(colours[order], pixels).clip(max=len(order) - 1)
-    if (colours[order][place] != pixels).any():
-        row, column = np.argwhere(colours[order][place] != pixels)[0]
+    place = np.searchsorted(known[order], pixels).clip(max=len(order) - 1)
+    if (known[order][place] != pixels).any():
+        row, column = np.argwhere(known[order][place] != pixels)[0]
         raise UnreadableImageError(f"{name}: the colour at x {column}, y {row} is no class's")
     return np.asarray(values[order][place], np.uint8)

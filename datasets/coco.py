@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from datasets import fields
 from datasets.below import Below
@@ -38,6 +39,7 @@ def open_coco(
     masks: bool = False,
     problems: Problems | None = None,
     annotations: Path | None = None,
+    mend: Callable[[Any], Any] | None = None,
 ) -> Dataset:
     """Open one split of a COCO tree, or any COCO JSON and the folder of its images.
 
@@ -50,6 +52,7 @@ def open_coco(
         masks: Whether objects carry their masks.
         problems: Takes what is wrong with single entries, which are then left out.
         annotations: The annotation file, wherever it lies.
+        mend: See `CocoJson.mend`.
 
     Returns:
         Samples named by COCO's image id, crowd regions kept and marked. Objects are read, and
@@ -61,7 +64,7 @@ def open_coco(
     """
     layout = _given(root, split, annotations) if annotations else _found(root, split)
     with _no_garbage():
-        content = read_coco_json(layout.file, problems)
+        content = replace(read_coco_json(layout.file, problems), mend=mend)
         samples = _samples(content, _Files(root, layout), masks, problems)
     return Dataset(
         "coco",

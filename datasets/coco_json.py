@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -98,6 +98,8 @@ class CocoJson:
     places: Mapping[str, list[int]]
     """Annotations of each image."""
     annotations: list[msgspec.Raw]
+    mend: Callable[[Any], Any] | None = None
+    """What is made of each annotation before it is read; None leaves it out."""
 
     def labels(self, image_id: str, masks: bool, problems: Problems | None = None) -> Annotations:
         """The objects of one image.
@@ -115,7 +117,10 @@ class CocoJson:
             where = f"{self.file.name}: annotations[{place}]"
             with fields.told(problems):
                 entry = _decoded(self.annotations[place], where)
-                objects.append(_object(entry, self.images[image_id], self.categories, masks, where))
+                entry = entry if self.mend is None else self.mend(entry)
+                image = self.images[image_id]
+                if entry is not None or self.mend is None:
+                    objects.append(_object(entry, image, self.categories, masks, where))
         return Annotations.of(objects)
 
     def part(self, names: Mapping[str, str]) -> bytes:

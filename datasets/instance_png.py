@@ -6,13 +6,13 @@ import io
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datasets.image import UNREADABLE, NDArrayByte, decode_indices
-from datasets.masks import encode
+from datasets.instance_map import labelled, regions
 from datasets.sample import IGNORED, DatasetError, LabelledObject
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 
+FRAME_PX = (HEIGHT_PX, WIDTH_PX)
 CROWD, IGNORE = 2, 1
 """Bits of an instance's attributes; 8 = truncated and 4 = occluded change no score."""
 
@@ -47,7 +47,8 @@ def read_bitmask(
             raise
         raise DatasetError(f"{name}: not a PNG, or damaged; download it again") from error
     objects = []
-    for instance, inside, window in _instances(256 * b + a):
+    for region in regions(256 * b + a):
+        instance, inside, window = region
         kinds = np.unique(256 * r[window][inside] + g[window][inside])
         if len(kinds) > 1:
             raise DatasetError(f"{name}: instance {instance} has several categories or attributes")
@@ -57,7 +58,7 @@ def read_bitmask(
             continue  # How the toolkit writes a region that was not labelled.
         if category not in categories:
             raise DatasetError(f"{name}: instance {instance} has the unknown category {category}")
-        objects.append(_object(inside, window, category, is_ignored, masks))
+        objects.append(labelled(region, FRAME_PX, category, is_ignored, masks))
     return objects
 
 
@@ -83,41 +84,15 @@ def read_colormap(
     numbers = decode_indices(data, name)
     _require_size(numbers.shape[0], numbers.shape[1], name)
     objects = []
-    for instance, inside, window in _instances(numbers.astype(np.int32)):
+    for region in regions(numbers):
+        instance, inside, window = region
         votes = np.bincount(label_map[window][inside], minlength=IGNORED + 1)
         of_objects = {c: int(votes[c]) for c in category_of if votes[c]}
         if not of_objects:
             raise DatasetError(f"{name}: instance {instance} has no class in the semantic labels")
         chosen = category_of[max(of_objects, key=lambda c: of_objects[c])]
-        objects.append(_object(inside, window, chosen, False, masks))
+        objects.append(labelled(region, FRAME_PX, chosen, False, masks))
     return objects
-
-
-def _instances(
-    numbers: NDArray[np.int32],
-) -> list[tuple[int, NDArray[np.bool_], tuple[slice, slice]]]:
-    """Number, pixels and window of every instance."""
-    from scipy import ndimage
-
-    return [
-        (number, numbers[window] == number, window)
-        for number, window in enumerate(ndimage.find_objects(numbers), start=1)
-        if window is not None
-    ]
-
-
-def _object(
-    inside: NDArray[np.bool_], window: tuple[slice, slice], category: int, crowd: bool, masks: bool
-) -> LabelledObject:
-    """A row from the pixels inside a window of the frame."""
-    rows, columns = window
-    box = (float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
-    mask = None
-    if masks:
-        pixels = np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_, order="F")
-        pixels[window] = inside
-        mask = encode(pixels)
-    return LabelledObject(box, category, float(inside.sum()), crowd, mask)
 
 
 def _require_size(height_px: int, width_px: int, name: str) -> None:

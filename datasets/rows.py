@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from datasets.aau_rainsnow import open_aau_rainsnow
 from datasets.bdd100k import open_bdd100k
 from datasets.camvid import open_camvid
+from datasets.carla import open_carla
+from datasets.cityscapes import open_cityscapes
 from datasets.coco import open_coco
 from datasets.folder import open_folder
 from datasets.installed import Table
 from datasets.pairs import open_pairs
 from datasets.sample import Dataset
 from datasets.streetsim import open_streetsim
+from datasets.voc import open_voc
+from datasets.yolo import open_yolo
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,9 @@ class DatasetRow:
     is_rendered: bool = False
     """Whether it is made in its folder where it is not there yet, by default in a cache."""
     is_folder: bool = False
-    """Whether it is whatever lies in a folder: it has no split, and cards name the folder."""
+    """Whether it is whatever lies in a folder, and has no split."""
+    is_own: bool = False
+    """Whether its name is that of a form, not of images: cards name the folder."""
     training_split: str = "train"
     """Part that task networks are trained on where none is named."""
 
@@ -51,8 +58,15 @@ DATASETS: Table[DatasetRow] = Table(
         "coco": DatasetRow(open_coco, has_masks=True, takes_annotations=True),
         "bdd100k": DatasetRow(open_bdd100k, has_masks=True),
         "camvid": DatasetRow(open_camvid),
-        "folder": DatasetRow(open_folder, is_folder=True),
-        "pairs": DatasetRow(open_pairs, takes_pair=True, brings_rain=True, is_folder=True),
+        "cityscapes": DatasetRow(open_cityscapes, has_masks=True),
+        "carla": DatasetRow(open_carla, has_masks=True, brings_rain=True),
+        "aau-rainsnow": DatasetRow(open_aau_rainsnow, has_masks=True, brings_rain=True),
+        "yolo": DatasetRow(open_yolo, has_masks=True, takes_annotations=True, is_own=True),
+        "voc": DatasetRow(open_voc, is_own=True),
+        "folder": DatasetRow(open_folder, is_folder=True, is_own=True),
+        "pairs": DatasetRow(
+            open_pairs, takes_pair=True, brings_rain=True, is_folder=True, is_own=True
+        ),
     },
 )
 """Every data set, literally, and those of installed packages."""

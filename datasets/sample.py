@@ -47,6 +47,7 @@ class LabelledObject(NamedTuple):
     area_px2: float
     is_crowd: bool
     mask: Mask | None = None
+    is_difficult: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ class Annotations:
     """``(N,)``: True where the row marks a group that scorers ignore."""
     masks: tuple[Mask, ...] = ()
     """N masks where they were asked for and the set has them; else none."""
+    is_difficult: NDArray[np.bool_] | None = None
+    """``(N,)``: True where a row that scorers ignore is one object, not a group: what is found must
+    overlap it as it must any other, and not merely lie inside. None: nowhere."""
+    region: Mask | None = None
+    """Where objects are labelled: what is found with half of its pixels or more outside does not
+    count. None: everywhere."""
 
     @staticmethod
     def of(objects: Sequence[LabelledObject]) -> Annotations:
@@ -73,6 +80,9 @@ class Annotations:
             areas_px2=np.array([o.area_px2 for o in objects], np.float64),
             is_crowd=np.array([o.is_crowd for o in objects], np.bool_),
             masks=tuple(o.mask for o in objects if o.mask is not None),
+            is_difficult=np.array([o.is_difficult for o in objects], np.bool_)
+            if any(o.is_difficult for o in objects)
+            else None,
         )
 
     def sha256(self) -> str:
@@ -80,6 +90,10 @@ class Annotations:
         h = hashlib.sha256()
         for rows in (self.boxes_xyxy_px, self.categories, self.areas_px2, self.is_crowd):
             h.update(np.ascontiguousarray(rows).tobytes())
+        if self.is_difficult is not None:
+            h.update(b"difficult" + self.is_difficult.tobytes())
+        if self.region is not None:
+            h.update(b"region" + self.region.counts)
         for mask in self.masks:
             h.update(f"{mask.height_px}x{mask.width_px}:".encode() + mask.counts)
         return h.hexdigest()

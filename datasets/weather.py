@@ -9,14 +9,14 @@ from datasets.sample import Dataset, Sample
 
 RAINY = ("rainy", "rain")
 UNCLEAN: Mapping[str, tuple[str, ...]] = {"weather": (*RAINY, "snowy", "snow", "foggy", "fog")}
-"""Images that show bad weather are no clean condition."""
+"""Images that show bad weather are no clean condition; however the words are spelt."""
 
 
 def with_weather(sample: Sample) -> Sample:
     """The sample, without a clean image where its attributes say that it rains."""
-    if sample.attributes.get("weather") not in RAINY or sample.rainy_path is not None:
+    if sample.attributes.get("weather", "").lower() not in RAINY or sample.rainy_path is not None:
         return sample
-    return _rain(sample)
+    return as_rain(sample)
 
 
 def taken_for_rain(dataset: Dataset) -> Dataset:
@@ -28,9 +28,10 @@ def taken_for_rain(dataset: Dataset) -> Dataset:
     if not unknown or any("weather" in s.attributes for s in dataset.samples):
         return dataset
     note = f"{len(unknown)} images are taken for photographs of real rain: --rain given says so"
-    samples = [_rain(s) if s.rainy_path is None else s for s in dataset.samples]
+    samples = [as_rain(s) if s.rainy_path is None else s for s in dataset.samples]
     return replace(dataset, samples=samples, notes=(*dataset.notes, note))
 
 
-def _rain(sample: Sample) -> Sample:
+def as_rain(sample: Sample) -> Sample:
+    """A photograph of real rain, which has no clean one."""
     return replace(sample, rainy_path=sample.path, has_clean=False)

@@ -44,8 +44,12 @@ def select(dataset: Dataset, words: Sequence[str], is_clean: bool = True) -> Dat
         notes.append(f"{' '.join(words)}: {len(samples)} of {len(dataset.samples)} images")
     for key, unclean in dataset.unclean.items() if is_clean else ():
         if key not in asked:
-            bad = [s for s in samples if s.attributes.get(key) in unclean and not _is_pair(s)]
-            dropped = Counter(s.attributes[key] for s in bad)
+            bad = [
+                s
+                for s in samples
+                if s.attributes.get(key, "").lower() in unclean and not _is_pair(s)
+            ]
+            dropped = Counter(s.attributes[key].lower() for s in bad)
             told = [f"{dropped[value]} {value}" for value in unclean if dropped[value]]
             left_out = {s.id for s in bad}
             samples = [s for s in samples if s.id not in left_out]

@@ -70,7 +70,7 @@ def match(
         key = (0, category)
         evaluation._dts = {key: _found(detections, found, kind)}
         evaluation._gts = {key: _there(truth, there, kind)}
-        ious = evaluation.computeIoU(*key)
+        ious = _ious(evaluation, key, truth, there)
         evaluation.ious = {key: ious}
         cells = [evaluation.evaluateImg(*key, area, MAX_DETECTIONS) for area in areas]
         kept = len(cells[0]["dtScores"])
@@ -225,6 +225,23 @@ def _there(truth: Annotations, rows: NDArray[np.bool_], kind: Kind) -> list[dict
         {"id": i + 1, field: shape, "area": area, "iscrowd": int(crowd), "ignore": int(crowd)}
         for i, (shape, area, crowd) in enumerate(zip(shapes, areas, crowds, strict=True))
     ]
+
+
+def _ious(
+    evaluation: Any, key: tuple[int, int], truth: Annotations, rows: NDArray[np.bool_]
+) -> Any:
+    """Overlaps of one class; of a crowd the share of the detection that lies inside."""
+    if truth.is_difficult is None:
+        return evaluation.computeIoU(*key)
+    objects = evaluation._gts[key]
+    crowds = [row["iscrowd"] for row in objects]
+    for row, is_difficult in zip(objects, truth.is_difficult[rows].tolist(), strict=True):
+        row["iscrowd"] = 0 if is_difficult else row["iscrowd"]
+    ious = evaluation.computeIoU(*key)
+    # Several detections may be of one object that is ignored, as of a crowd.
+    for row, is_crowd in zip(objects, crowds, strict=True):
+        row["iscrowd"] = is_crowd
+    return ious
 
 
 def _coco(mask: Mask) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tasks.coco_ap import Detections, averages, match, nothing_counts
 from tasks.network import Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1, operating_points, overlaps
 from tasks.operating_point import METRICS as OPERATING_POINTS
+from tasks.region import inside
 from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
 from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
 
@@ -96,7 +97,8 @@ class Detection:
         require_sound(prediction, sample.id)
         if sample.annotations is None:
             return {}
-        found, truth = self._detector.compared(prediction, checked(sample.annotations))
+        truth = checked(sample.annotations)
+        found, truth = self._detector.compared(inside(prediction, truth), truth)
         return match(found, truth) | overlaps(found, truth)
 
     def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:

@@ -19,6 +19,7 @@ from tasks.coco_ap import Detections, Kind, averages, match, nothing_counts
 from tasks.detection import checked, resampled_averages, score_of
 from tasks.network import CONFIDENCE, Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1
+from tasks.region import inside
 from tasks.resampled_ap import pooled, precision_curve, resampled
 from tasks.task import Evidence, MetricRow, Score, TaskError
 
@@ -146,8 +147,9 @@ class Instance:
         require_sound(prediction, sample.id)
         if sample.annotations is None:
             return {}
-        _check_masks(prediction, checked(sample.annotations), where)
-        found, truth = self._detector.compared(prediction, sample.annotations)
+        truth = checked(sample.annotations)
+        _check_masks(prediction, truth, where)
+        found, truth = self._detector.compared(inside(prediction, truth), truth)
         return {
             prefix + name: array
             for prefix, kind in KINDS.items()

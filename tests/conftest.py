@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -26,14 +27,19 @@ def _ultralytics_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["YOLO_CONFIG_DIR"] = str(tmp_path_factory.mktemp("ultralytics"))
 
 
-def miniature(name: str, root: Path, **sizes: int) -> Path:
-    """Make the miniature of a data set by its ``tests/data/<name>/make.py``."""
+def maker_of(name: str) -> Any:
+    """``tests/data/<name>/make.py``."""
     spec = importlib.util.spec_from_file_location(f"make_{name}", TESTS / "data" / name / "make.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    made: Path = module.make(root, **sizes)
+    return module
+
+
+def miniature(name: str, root: Path, **sizes: int) -> Path:
+    """Make the miniature of a data set by its ``make.py``."""
+    made: Path = maker_of(name).make(root, **sizes)
     return made
 
 
@@ -46,6 +52,12 @@ def coco_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def miniature_of() -> Callable[[str, Path], Path]:
     """Makes the miniature of a data set in a folder."""
     return miniature
+
+
+@pytest.fixture(scope="session")
+def maker() -> Callable[[str], Any]:
+    """What makes the miniatures of a data set."""
+    return maker_of
 
 
 @pytest.fixture

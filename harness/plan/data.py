@@ -130,8 +130,9 @@ def dataset_row(spec: RunSpec) -> DatasetRow:
 
 
 def data_name(spec: RunSpec, dataset: Dataset) -> str:
-    """The data set's name in cards of weights; of folders and pairs that of their folder."""
-    return root_of(spec).resolve().name if dataset_row(spec).is_folder else dataset.name
+    """The data set's name in cards of weights; where it is that of a form, its folder's."""
+    is_own = dataset_row(spec).is_own or spec.annotations is not None
+    return root_of(spec).resolve().name if is_own else dataset.name
 
 
 def open_splits(spec: RunSpec) -> Dataset:

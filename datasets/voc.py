@@ -1,0 +1,270 @@
+"""PASCAL VOC: an XML file of boxes for each photograph (Everingham et al. 2010).
+
+RID, RIS and DAWN come in this form, and most tools export it.
+
+Reference:
+    M. Everingham et al., "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 88, 2010, and its
+    development kit: pixels are counted from 1, the last column and row belong to a box, and an
+    object marked difficult is neither missed nor a false alarm.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree
+
+from datasets import fields
+from datasets.fields import Problems
+from datasets.folder import image_files, require_data
+from datasets.label_files import copy_files
+from datasets.masks import FAR
+from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
+
+# fmt: off
+NAMES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
+    "tvmonitor",
+)
+# fmt: on
+"""VOC's own classes, 1 to 20; other sets have theirs in alphabetical order."""
+MAX_BYTES = 2**24
+"""Largest XML file that is read."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    """One object as it stands in the file."""
+
+    name: str
+    sides: tuple[float, float, float, float]
+    """xmin, ymin, xmax, ymax."""
+    is_difficult: bool
+    where: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One XML file."""
+
+    file: Path
+    filename: str
+    size_px: tuple[int, int] | None
+    """Height and width."""
+    boxes: list[_Box]
+
+
+def open_voc(root: Path, split: str | None, problems: Problems | None = None) -> Dataset:
+    """Open photographs with their XML files.
+
+    Args:
+        root: The development kit's folder, with ``Annotations/``, ``JPEGImages/`` and
+            ``ImageSets/Main/<split>.txt``, or one above it; or any folder with XML files and images
+            of the same stems, at whatever depth.
+        split: A list of ``ImageSets/Main``, ``VOC2007/test`` from above; in another folder the
+            folder below it to open. None takes all XML files.
+        problems: Takes what is wrong with single files and objects, which are then left out.
+
+    Returns:
+        Samples named by stem. Objects marked difficult are ignored as the development kit does.
+
+    Raises:
+        DatasetError: If something is missing or wrong; the message names file, field and remedy.
+    """
+    require_data(root)
+    home, files = _files(root, split)
+    with ThreadPoolExecutor() as pool:
+        read = list(pool.map(partial(_read, problems=problems), files))
+    entries = [entry for entry in read if entry is not None]
+    names = {box.name for entry in entries for box in entry.boxes}
+    ordered = NAMES if names <= {*NAMES} else sorted(names)
+    known = {name: i for i, name in enumerate(ordered, start=1)}
+    from_zero = next((b for e in entries for b in e.boxes if min(b.sides[:2]) < 1), None)
+    images = _Images(home)
+    samples, of_samples = [], {}
+    for entry in entries:
+        with fields.told(problems):
+            path = images.of(entry)
+            objects = [_object(b, known, entry, from_zero is None) for b in entry.boxes]
+            samples.append(
+                Sample(
+                    entry.file.stem,
+                    path,
+                    group=entry.file.stem,
+                    labels=Annotations.of(objects),
+                    size_px=entry.size_px,
+                )
+            )
+            of_samples[entry.file.stem] = [entry.file]
+    if not samples:
+        raise DatasetError(f"{home}: no XML file of VOC with its image there")
+    counted = (
+        f"boxes counted from 0, as {from_zero.where} begins there"
+        if from_zero
+        else "boxes counted from 1, as VOC's are"
+    )
+    return Dataset(
+        "voc",
+        split or "all",
+        samples,
+        {i: name for name, i in known.items()},
+        export_labels=partial(copy_files, of_samples, root),
+        notes=(counted,),
+    )
+
+
+def _files(root: Path, split: str | None) -> tuple[Path, list[Path]]:
+    """The folder of the set, and the XML files of the split."""
+    year, _, part = (split or "").rpartition("/")
+    homes = [root / year] if year else [root, root / "VOCdevkit", *sorted(root.glob("VOC*"))]
+    homes += sorted((root / "VOCdevkit").glob("VOC*"))
+    home = next((h for h in homes if (h / "Annotations").is_dir()), None)
+    if home is None or (part and not (home / "ImageSets" / "Main").is_dir()):
+        folder = root / split if split else root
+        if not folder.is_dir():
+            raise DatasetError(f"{folder}: no such folder, and no ImageSets/Main there")
+        files = sorted(folder.rglob("*.xml"))
+        if not files:
+            raise DatasetError(f"{folder}: no XML file of VOC there, e.g. in Annotations/")
+        return folder, files
+    if not part:
+        return home, sorted((home / "Annotations").glob("*.xml"))
+    listed = home / "ImageSets" / "Main" / f"{part}.txt"
+    if not listed.is_file():
+        known = sorted(f.stem for f in listed.parent.glob("*.txt") if "_" not in f.stem)
+        raise DatasetError(f"{listed} not found: --split is one of {', '.join(known) or 'none'}")
+    stems = [line.split()[0] for line in listed.read_text("utf-8-sig").splitlines() if line.strip()]
+    if any("/" in stem or "\\" in stem for stem in stems):
+        raise DatasetError(f"{listed}: expected names without folders")
+    return home, [home / "Annotations" / f"{stem}.xml" for stem in dict.fromkeys(stems)]
+
+
+def _read(file: Path, problems: Problems | None) -> _Entry | None:
+    """One XML file; None where it is wrong and problems are collected, or where it is of others."""
+    with fields.told(problems):
+        if not file.is_file():
+            raise DatasetError(f"{file} not found: add it, or remove it from the list")
+        if file.stat().st_size > MAX_BYTES:
+            raise DatasetError(
+                f"{file}: more than {MAX_BYTES >> 20} MB: no file of VOC is so large"
+            )
+        data = file.read_bytes()
+        # Entities may stand for more than any memory holds; no label file needs one.
+        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+            raise DatasetError(f"{file.name}: declares entities, which no file of VOC does")
+        try:
+            tree = ElementTree.fromstring(data)
+        except (ElementTree.ParseError, ValueError, LookupError) as error:
+            raise DatasetError(f"{file.name}: no XML ({error}): export it again") from error
+        if tree.tag != "annotation":
+            raise DatasetError(f"{file.name}: expected <annotation>, got <{tree.tag[:60]}>")
+        return _Entry(
+            file,
+            (tree.findtext("filename") or "").strip(),
+            _size_px(tree),
+            list(_boxes(tree, file.name, problems)),
+        )
+    return None
+
+
+def _size_px(tree: ElementTree.Element) -> tuple[int, int] | None:
+    """Height and width that the file says; None where it says none."""
+    sides = [(tree.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
+    if not all(side.isdecimal() and 0 < int(side) < 2**15 for side in sides if len(side) < 9):
+        return None
+    if not all(sides):
+        return None
+    return int(sides[0]), int(sides[1])
+
+
+def _boxes(tree: ElementTree.Element, name: str, problems: Problems | None) -> Iterator[_Box]:
+    """The objects of a file."""
+    for i, entry in enumerate(tree.findall("object")):
+        where = f"{name}: object {i}"
+        with fields.told(problems):
+            label = (entry.findtext("name") or "").strip()
+            if not label:
+                raise DatasetError(f"{where}: has no <name>")
+            left, top, right, bottom = (
+                _side(entry, side, where) for side in ("xmin", "ymin", "xmax", "ymax")
+            )
+            if right < left or bottom < top:
+                raise DatasetError(f"{where}: <bndbox> has a negative size")
+            said = (entry.findtext("difficult") or "0").strip().lower()
+            if said not in ("0", "1", "true", "false"):
+                raise DatasetError(f"{where}: <difficult> must be 0 or 1, got {said[:20]!r}")
+            yield _Box(label, (left, top, right, bottom), said in ("1", "true"), where)
+
+
+def _side(entry: ElementTree.Element, side: str, where: str) -> float:
+    """One side of a box."""
+    text = (entry.findtext(f"bndbox/{side}") or "").strip()
+    try:
+        return fields.real({side: float(text)}, side, where)
+    except ValueError as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{where}: <{side}> must be a number, got {text[:20]!r}") from error
+
+
+def _object(
+    box: _Box, known: Mapping[str, int], entry: _Entry, is_from_one: bool
+) -> LabelledObject:
+    """An object in the coordinates of all sets, which begin at 0 with the first pixel's edge."""
+    left, top, right, bottom = box.sides
+    if entry.size_px is not None:
+        height_px, width_px = entry.size_px
+        if min(left, top) < -FAR * max(entry.size_px) or (
+            right > FAR * width_px or bottom > FAR * height_px
+        ):
+            raise DatasetError(f"{box.where}: <bndbox> lies far outside the image")
+    first = 1 if is_from_one else 0
+    sides = (left - first, top - first, right, bottom)
+    area = (sides[2] - sides[0]) * (sides[3] - sides[1])
+    hard = box.is_difficult
+    return LabelledObject(sides, known[box.name], area, is_crowd=hard, is_difficult=hard)
+
+
+class _Images:
+    """The photographs of a set, by name."""
+
+    def __init__(self, home: Path) -> None:
+        """Look below the folder."""
+        self._home = home
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for file in sorted(image_files(home)):
+            self._by_stem[file.stem].append(file)
+
+    def of(self, entry: _Entry) -> Path:
+        """The image of an XML file: of the same stem, or else of the name that stands there.
+
+        Raises:
+            DatasetError: If there is none, or several.
+        """
+        named = Path(entry.filename.replace("\\", "/")).stem
+        files = self._by_stem.get(entry.file.stem) or self._by_stem.get(named, [])
+        if len(files) > 1:
+            files = self._nearest(entry, files)
+        if not files:
+            raise DatasetError(
+                f"{entry.file.name}: no image {entry.file.stem} below {self._home}: add it or "
+                "remove the XML file"
+            )
+        if len(files) > 1:
+            one, two, *_ = (f.relative_to(self._home).as_posix() for f in files)
+            raise DatasetError(f"{entry.file.name} may be of {one} or of {two}: remove one")
+        return files[0]
+
+    def _nearest(self, entry: _Entry, files: Sequence[Path]) -> list[Path]:
+        """Those in VOC's folder, or else beside the XML file, or else in the folder above."""
+        above = entry.file.parent.parent
+        for place in (self._home / "JPEGImages", entry.file.parent, above, above / "JPEGImages"):
+            near = [file for file in files if file.parent == place]
+            if near:
+                return near
+        return list(files)

@@ -1,0 +1,349 @@
+"""YOLO: a text file of boxes or outlines for each photograph, as ultralytics trains on them.
+
+Reference:
+    https://docs.ultralytics.com/datasets/detect/ and /segment/: a line is a class and the box's
+    centre and size, or the class and the outline's points, in shares of the upright image.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from datasets import fields
+from datasets.fields import Problems
+from datasets.folder import SUFFIXES, image_files, require_data
+from datasets.image import UNREADABLE
+from datasets.label_files import copy_files
+from datasets.masks import area_px2, from_polygons
+from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
+
+CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
+"""Names of classes, a line each, where there is no ``data.yaml``."""
+SPLITS = {"val": ("val", "valid"), "valid": ("val", "valid")}
+"""Words for one split."""
+SLACK = 0.01
+"""How far coordinates may lie outside 0 to 1, as ultralytics allows."""
+EXIF_ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
+MAX_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What ``data.yaml`` says, or a file of classes."""
+
+    file: Path | None
+    names: dict[int, str]
+    splits: dict[str, list[str]]
+    """Folders or lists of images."""
+    values_per_point: tuple[int, int] | None
+    """``kpt_shape`` of a set of poses."""
+
+
+def open_yolo(
+    root: Path,
+    split: str | None,
+    masks: bool = False,
+    problems: Problems | None = None,
+    annotations: Path | None = None,
+) -> Dataset:
+    """Open one split of a YOLO data set.
+
+    Args:
+        root: Folder with ``data.yaml``, whose ``train``, ``val`` and ``test`` are folders or lists
+            of images below it, or with ``classes.txt``, ``images/`` and ``labels/``. A label file
+            has its image's path with ``labels`` for ``images``, or lies beside the image.
+        split: ``val`` (the default where it is there), ``train``, ``test``.
+        masks: Whether objects carry their masks: then all must be outlines.
+        problems: Takes what is wrong with single files, which are then left out.
+        annotations: The ``data.yaml``, wherever it lies.
+
+    Returns:
+        Samples named by stem, or by path where two have one stem. An image without a label file
+        holds no object.
+
+    Raises:
+        DatasetError: If something is missing or wrong; the message names file, field and remedy.
+    """
+    require_data(root)
+    head = _head(root, annotations)
+    split = split or _only_split(head, root)
+    paths = list(dict.fromkeys(_images(root, head, split)))
+    if not paths:
+        raise DatasetError(f"{root}: no image in the split {split}")
+    labels = {path: _label_file(path, root) for path in paths}
+    if not any(labels.values()):
+        raise DatasetError(
+            f"{root}: no label file for any of the {len(paths)} images of {split}: expected "
+            "labels/… beside images/…, with the images' stems"
+        )
+    ids = _ids(paths, root)
+    samples = []
+    for path in paths:
+        with fields.told(problems):
+            read = _Labels(path, labels[path], head, masks)
+            found = read if problems is None else read()
+            samples.append(Sample(ids[path], path, group=ids[path], labels=found))
+    lacking = sum(file is None for file in labels.values())
+    note = f"{lacking} of {len(paths)} images have no label file: no object there"
+    heads = [head.file] if head.file is not None and head.file.is_relative_to(root) else []
+    files = {ids[p]: [*heads, *([f] if (f := labels[p]) else [])] for p in paths}
+    return Dataset(
+        "yolo",
+        split,
+        samples,
+        head.names,
+        export_labels=partial(copy_files, files, root),
+        notes=(note,) if lacking else (),
+    )
+
+
+def _head(root: Path, annotations: Path | None) -> _Head:
+    """The names of classes, and where splits lie."""
+    if annotations is not None:
+        if not annotations.is_file():
+            raise DatasetError(f"--annotations {annotations}: no such file")
+        return _of_yaml(annotations)
+    files = [root / "data.yaml", *sorted([*root.glob("*.yaml"), *root.glob("*.yml")])]
+    for file in files:
+        if file.is_file():
+            return _of_yaml(file)
+    for name in CLASS_FILES:
+        if (root / name).is_file():
+            lines = (root / name).read_text("utf-8-sig").splitlines()
+            names = [line.strip() for line in lines if line.strip()]
+            return _Head(root / name, dict(enumerate(names)), {}, None)
+    raise DatasetError(
+        f"{root}: no data.yaml and no classes.txt there, which name the classes: give the folder "
+        "that holds one with --data-root, or the file with --annotations"
+    )
+
+
+def _of_yaml(file: Path) -> _Head:
+    """A ``data.yaml``."""
+    import yaml
+
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise DatasetError(f"{file}: more than {MAX_BYTES >> 20} MB: no data.yaml is so large")
+        content = yaml.safe_load(file.read_text("utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{file}: no YAML ({' '.join(str(error).split())[:120]})") from error
+    names = fields.field(content, "names", file.name)
+    pairs = list(enumerate(names)) if isinstance(names, list) else []
+    pairs = list(names.items()) if isinstance(names, dict) else pairs
+    if not pairs or not all(type(i) is int and isinstance(n, str | int) for i, n in pairs):
+        raise DatasetError(f"{file.name}: 'names' must be a list, or a name by number")
+    splits = {}
+    for key in ("train", "val", "valid", "test"):
+        said = content.get(key)
+        entries = said if isinstance(said, list) else [said]
+        if said and all(isinstance(entry, str) for entry in entries):
+            splits[key] = [f"{content.get('path') or ''}\0{entry}" for entry in entries]
+    shape = content.get("kpt_shape")
+    is_pose = isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape)
+    return _Head(file, {i: str(n) for i, n in pairs}, splits, tuple(shape) if is_pose else None)
+
+
+def _only_split(head: _Head, root: Path) -> str:
+    """``val``, or the only split there is."""
+    found = [*head.splits] or [
+        name for name in ("train", "val", "valid", "test") if _folder_of(root, name) is not None
+    ]
+    if not found:
+        return "all"
+    chosen = [name for name in found if name in SPLITS["val"]] or found
+    if len(chosen) > 1 and chosen != found:
+        chosen = chosen[:1]
+    if len(chosen) > 1:
+        raise DatasetError(f"{root}: choose a split with --split: {', '.join(found)}")
+    return chosen[0]
+
+
+def _folder_of(root: Path, split: str) -> Path | None:
+    """The images of a split where no file says."""
+    places = (root / "images" / split, root / split / "images", root / split)
+    return next((place for place in places if place.is_dir()), None)
+
+
+def _images(root: Path, head: _Head, split: str) -> Iterator[Path]:
+    """The images of a split."""
+    if split == "all":
+        folder = root / "images"
+        yield from sorted(image_files(folder if folder.is_dir() else root))
+        return
+    entries = next((head.splits[w] for w in SPLITS.get(split, (split,)) if w in head.splits), None)
+    if entries is None:
+        home = _folder_of(root, split)
+        if home is None:
+            known = ", ".join(head.splits) or "none"
+            raise DatasetError(f"{root}: no split {split}: known are {known}")
+        yield from sorted(image_files(home))
+        return
+    for entry in entries:
+        place = _place(root, *entry.split("\0"))
+        if place.is_dir():
+            yield from sorted(image_files(place))
+        else:
+            yield from _listed(place, root)
+
+
+def _place(root: Path, path: str, entry: str) -> Path:
+    """A folder or list below the root that an entry names.
+
+    Other machines' folders, and ``..`` where a tool wrote it, are left out from its beginning.
+    """
+    for word in (f"{path}/{entry}", entry):
+        parts = [p for p in PurePosixPath(word.replace("\\", "/")).parts if p not in ("..", "/")]
+        for start in range(len(parts)):
+            place = root.joinpath(*parts[start:])
+            if ":" not in parts[start] and "\0" not in parts[start] and place.exists():
+                return place
+    raise DatasetError(f"{root}: nothing there that is called {entry}, as data.yaml says")
+
+
+def _listed(file: Path, root: Path) -> Iterator[Path]:
+    """The images of a list."""
+    if file.suffix.lower() in SUFFIXES:
+        yield file
+        return
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{file}: expected a list of images") from error
+    for line in (line.strip() for line in lines):
+        if line:
+            path = _place(root, "", line)
+            if not path.is_file():
+                raise DatasetError(f"{file.name}: {line} is no image")
+            yield path
+
+
+def _label_file(image: Path, root: Path) -> Path | None:
+    """The file with an image's objects; None where there is none."""
+    inner = image.relative_to(root)
+    places = [image.with_suffix(".txt"), root / "labels" / f"{image.stem}.txt"]
+    for i in reversed([i for i, part in enumerate(inner.parts[:-1]) if part == "images"]):
+        swapped = root.joinpath(*inner.parts[:i], "labels", *inner.parts[i + 1 :])
+        places.insert(0, swapped.with_suffix(".txt"))
+    return next((place for place in places if place.is_file()), None)
+
+
+def _ids(paths: Sequence[Path], root: Path) -> dict[Path, str]:
+    """Stems, or paths below the root where two have one."""
+    counts = Counter(path.stem for path in paths)
+    return {
+        path: path.stem
+        if counts[path.stem] == 1
+        else path.relative_to(root).with_suffix("").as_posix()
+        for path in paths
+    }
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Reads the objects of one image."""
+
+    image: Path
+    file: Path | None
+    head: _Head
+    masks: bool
+
+    def __call__(self) -> Annotations:
+        """The objects.
+
+        Raises:
+            DatasetError: If a line is wrong; the message names it.
+        """
+        if self.file is None:
+            return Annotations.of([])
+        try:
+            lines = self.file.read_text("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.file.name}: no text") from error
+        return Annotations.of(
+            [
+                self._object(line.split(), f"{self.file.name} line {number}")
+                for number, line in enumerate(lines, start=1)
+                if line.strip()
+            ]
+        )
+
+    @cached_property
+    def _size_px(self) -> tuple[int, int]:
+        """Height and width of the upright image."""
+        from PIL import Image
+
+        try:
+            with Image.open(self.image) as picture:
+                turned = picture.getexif().get(EXIF_ORIENTATION) in ON_ITS_SIDE
+                width_px, height_px = picture.size[::-1] if turned else picture.size
+        except (*UNREADABLE, Image.DecompressionBombError) as error:
+            raise DatasetError(f"{self.image.name}: not an image, or damaged") from error
+        return height_px, width_px
+
+    def _object(self, words: Sequence[str], where: str) -> LabelledObject:
+        """One line."""
+        values = [self._value(word, where) for word in words]
+        category = int(values[0])
+        if values[0] != category or category not in self.head.names:
+            raise DatasetError(f"{where}: class {words[0]} is none of {_known(self.head.names)}")
+        shares = values[1:]
+        if self.head.values_per_point is not None:
+            points, each = self.head.values_per_point
+            shares = shares[:4] if len(shares) == 4 + points * each else shares
+        if len(shares) == 5:
+            raise DatasetError(
+                f"{where}: six numbers are a prediction with its confidence, not a label"
+            )
+        if len(shares) != 4 and (len(shares) < 6 or len(shares) % 2):
+            raise DatasetError(f"{where}: expected a class with a box of 4 or 3 points and more")
+        if not all(-SLACK <= share <= 1 + SLACK for share in shares):
+            raise DatasetError(f"{where}: coordinates are shares of the image, 0 to 1")
+        return (
+            self._box(category, shares, where)
+            if len(shares) == 4
+            else self._outline(category, shares, where)
+        )
+
+    def _value(self, word: str, where: str) -> float:
+        try:
+            return fields.real({"value": float(word)}, "value", where)
+        except ValueError as error:
+            raise DatasetError(f"{where}: {word[:20]!r} is no number") from error
+
+    def _box(self, category: int, shares: Sequence[float], where: str) -> LabelledObject:
+        """Centre and size."""
+        if self.masks:
+            raise DatasetError(f"{where}: is a box: instances need outlines")
+        height_px, width_px = self._size_px
+        x, y, w, h = shares
+        if w < 0 or h < 0:
+            raise DatasetError(f"{where}: the box has a negative size")
+        box = (
+            (x - w / 2) * width_px,
+            (y - h / 2) * height_px,
+            (x + w / 2) * width_px,
+            (y + h / 2) * height_px,
+        )
+        return LabelledObject(box, category, w * width_px * h * height_px, False)
+
+    def _outline(self, category: int, shares: Sequence[float], where: str) -> LabelledObject:
+        """Points of a polygon."""
+        height_px, width_px = self._size_px
+        xs = [x * width_px for x in shares[::2]]
+        ys = [y * height_px for y in shares[1::2]]
+        points = [value for point in zip(xs, ys, strict=True) for value in point]
+        mask = from_polygons([points], height_px, width_px, where)
+        box = (min(xs), min(ys), max(xs), max(ys))
+        return LabelledObject(box, category, area_px2(mask), False, mask if self.masks else None)
+
+
+def _known(names: Mapping[int, Any]) -> str:
+    return f"{min(names)} to {max(names)}"
