@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -12,9 +11,6 @@ from typing import Any
 from datasets import fields
 from datasets.folder import image_files
 from datasets.sample import DatasetError
-
-_NOT_PLAIN = re.compile(r"[/\\:\0]|^\.\.?$")
-"""What makes a name more than that of a file in a folder."""
 
 
 class Below:
@@ -26,21 +22,26 @@ class Below:
     def __init__(self, root: Path) -> None:
         """Take the folder that no name may leave."""
         self.root = root
+        self._start = f"{root}/"
         self._listed: dict[str, frozenset[str]] = {}
 
     def file(self, name: str, folder: str = ".") -> Path | None:
         """The file of that name in a folder here; None where there is none."""
         above, _, last = name.rpartition("/")
         place = f"{folder}/{above}" if above else folder
+        path = Path(f"{self._start}{place}/{last}")
+        # File systems that take "A.JPG" for "a.jpg" list one of the two.
+        return path if last in self._names(place) or path.is_file() else None
+
+    def _names(self, place: str) -> frozenset[str]:
+        """The files in a folder here."""
         if place not in self._listed:
             try:
-                with os.scandir(self.root / place) as entries:
+                with os.scandir(f"{self._start}{place}") as entries:
                     self._listed[place] = frozenset(entry.name for entry in entries)
             except OSError:
                 self._listed[place] = frozenset()
-        path = Path(f"{self.root}/{place}/{last}")
-        # File systems that take "A.JPG" for "a.jpg" list one of the two.
-        return path if last in self._listed[place] or path.is_file() else None
+        return self._listed[place]
 
     def named(self, entry: Any, key: str, where: str, bases: tuple[str, ...]) -> Path | None:
         """The file that an entry names, from the first of some places in the folder.
@@ -48,23 +49,21 @@ class Below:
         Raises:
             DatasetError: If the name leaves the folder from all of them.
         """
-        refusal = None
+        name, refusal = entry.get(key), None
         for base in bases:
-            name = entry.get(key)
-            is_plain = isinstance(name, str) and name and not _NOT_PLAIN.search(name)
+            if name in self._names(base):  # what is listed is a name alone, which leaves nothing
+                return Path(f"{self._start}{base}/{name}")
             try:
-                found = self.file(name, base) if is_plain else self._inner(entry, key, where, base)
+                inner = fields.inner_path(entry, key, where, PurePosixPath(base))
             except DatasetError as error:
                 refusal = refusal or error
                 continue
+            found = self.file(str(inner))
             if found is not None:
                 return found
         if refusal is not None:
             raise refusal
         return None
-
-    def _inner(self, entry: Any, key: str, where: str, base: str) -> Path | None:
-        return self.file(str(fields.inner_path(entry, key, where, PurePosixPath(base))))
 
     def moved(self, entry: Any, key: str, where: str) -> Path | None:
         """The file that an entry names with other folders before it than there are here.

@@ -104,7 +104,7 @@ def _samples(
                 size_px=(image.height_px, image.width_px),
                 attributes=image.attributes,
             )
-            samples.append(with_weather(sample))
+            samples.append(with_weather(sample) if sample.attributes else sample)
     return samples
 
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from datasets import fields
 from datasets.fields import Problems
@@ -32,6 +34,7 @@ PLAIN = {
     *("coco_url", "flickr_url", "url", "path"),
 }
 """Fields of an image that say nothing of what it shows."""
+_NOWHERE = np.zeros(0, np.int64)
 NESTED = ("attributes", "extra", "user_extra", "tags")
 """Fields that may hold what does."""
 
@@ -52,7 +55,7 @@ class _Image(msgspec.Struct, gc=False):
 class _Annotation(msgspec.Struct, gc=False):
     """What is read of every annotation."""
 
-    image_id: int | str
+    image_id: int
     id: int
 
 
@@ -95,7 +98,7 @@ class CocoJson:
     categories: dict[int, str]
     images: dict[str, CocoImage]
     """By id."""
-    places: Mapping[str, list[int]]
+    places: Mapping[str, NDArray[np.int64]]
     """Annotations of each image."""
     annotations: list[msgspec.Raw]
     mend: Callable[[Any], Any] | None = None
@@ -113,7 +116,7 @@ class CocoJson:
             DatasetError: If an object is wrong; the message names entry and field.
         """
         objects = []
-        for place in self.places.get(image_id, ()):
+        for place in self.places.get(image_id, _NOWHERE).tolist():
             where = f"{self.file.name}: annotations[{place}]"
             with fields.told(problems):
                 entry = _decoded(self.annotations[place], where)
@@ -130,7 +133,7 @@ class CocoJson:
             names: New ``file_name`` by image id.
         """
         images = [{**self.images[key].entry, "file_name": name} for key, name in names.items()]
-        kept = sorted(place for key in names for place in self.places.get(key, ()))
+        kept = sorted(place for key in names for place in self.places.get(key, _NOWHERE).tolist())
         annotations = [self.annotations[place] for place in kept]
         return msgspec.json.encode({**self.head, "images": images, "annotations": annotations})
 
@@ -255,22 +258,32 @@ def _places(
     images: Mapping[str, CocoImage],
     file: Path,
     problems: Problems | None,
-) -> dict[str, list[int]]:
+) -> dict[str, NDArray[np.int64]]:
     """Which annotations belong to each image."""
-    places: dict[str, list[int]] = defaultdict(list)
-    with contextlib.suppress(ValueError, RecursionError):
+    with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
         rows = msgspec.json.decode(content["annotations"], type=list[_Annotation])
         if len({row.id for row in rows}) == len(rows):
-            for i, row in enumerate(rows):
-                places[str(row.image_id)].append(i)
-            if places.keys() <= images.keys():
-                return dict(places)
-    places.clear()
+            known = _grouped(np.fromiter((row.image_id for row in rows), np.int64, len(rows)))
+            if known.keys() <= images.keys():
+                return known
+    places: dict[str, list[int]] = defaultdict(list)
     seen: set[str] = set()
     for i, raw in enumerate(annotations):
         with fields.told(problems):
             places[_image_of(raw, images, seen, f"{file.name}: annotations[{i}]")].append(i)
-    return dict(places)
+    return {image_id: np.array(found) for image_id, found in places.items()}
+
+
+def _grouped(image_ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Places of each id, rising."""
+    order = np.argsort(image_ids, kind="stable")
+    grouped = image_ids[order]
+    starts = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]][: len(order)])
+    ends = [*starts[1:].tolist(), len(order)]
+    return {
+        str(name): order[start:end]
+        for name, start, end in zip(grouped[starts].tolist(), starts.tolist(), ends, strict=False)
+    }
 
 
 def _image_of(raw: msgspec.Raw, images: Mapping[str, CocoImage], seen: set[str], where: str) -> str:

@@ -12,6 +12,7 @@ from datasets.image import UnreadableImageError
 from datasets.sample import DatasetError
 
 HERE = PurePosixPath()
+MAX_NAME_BYTES = 255
 Problems = list[str]
 """Errors that a check collects, where a reader would stop at the first."""
 
@@ -87,6 +88,11 @@ def text(entry: Any, key: str, where: str) -> str:
     return value
 
 
+def is_too_long(path: PurePosixPath) -> bool:
+    """Whether no file can have the name: asking the disk for it would be an error."""
+    return any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in path.parts)
+
+
 def inner_path(entry: Any, key: str, where: str, base: PurePosixPath = HERE) -> PurePosixPath:
     """A required file name as a path inside a folder, refused where it leaves that.
 
@@ -99,6 +105,8 @@ def inner_path(entry: Any, key: str, where: str, base: PurePosixPath = HERE) -> 
     path = PurePosixPath(text(entry, key, where).replace("\\", "/"))
     if not path.parts or "\0" in str(path):
         raise DatasetError(f"{where}: '{key}' is empty or holds a null character")
+    if is_too_long(path):
+        raise DatasetError(f"{where}: {key} {str(path)[:60]!r}… is too long for a file's name")
     inner = PurePosixPath(posixpath.normpath(base / path))
     if path.is_absolute() or ":" in path.parts[0] or inner.parts[:1] in ((), ("..",)):
         raise DatasetError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from datasets.aau_rainsnow import open_aau_rainsnow
 from datasets.bdd100k import open_bdd100k
@@ -41,6 +42,8 @@ class DatasetRow:
     """Whether it is whatever lies in a folder, and has no split."""
     is_own: bool = False
     """Whether its name is that of a form, not of images: cards name the folder."""
+    signs: tuple[str, ...] = ()
+    """Files, as patterns, that a folder of the set holds, for who names another."""
     training_split: str = "train"
     """Part that task networks are trained on where none is named."""
 
@@ -55,14 +58,33 @@ DATASETS: Table[DatasetRow] = Table(
             is_rendered=True,
             training_split="train:2400+train-720p:300",
         ),
-        "coco": DatasetRow(open_coco, has_masks=True, takes_annotations=True),
-        "bdd100k": DatasetRow(open_bdd100k, has_masks=True),
-        "camvid": DatasetRow(open_camvid),
-        "cityscapes": DatasetRow(open_cityscapes, has_masks=True),
-        "carla": DatasetRow(open_carla, has_masks=True, brings_rain=True),
-        "aau-rainsnow": DatasetRow(open_aau_rainsnow, has_masks=True, brings_rain=True),
-        "yolo": DatasetRow(open_yolo, has_masks=True, takes_annotations=True, is_own=True),
-        "voc": DatasetRow(open_voc, is_own=True),
+        "coco": DatasetRow(
+            open_coco,
+            has_masks=True,
+            takes_annotations=True,
+            signs=("annotations/instances_*.json", "*/_annotations.coco.json"),
+        ),
+        "bdd100k": DatasetRow(open_bdd100k, has_masks=True, signs=("images/100k", "images/10k")),
+        "camvid": DatasetRow(open_camvid, signs=("valannot", "testannot")),
+        "cityscapes": DatasetRow(
+            open_cityscapes, has_masks=True, signs=("gtFine", "leftImg8bit*", "rgb_anon")
+        ),
+        "carla": DatasetRow(
+            open_carla, has_masks=True, brings_rain=True, signs=("semantic*/*.png",)
+        ),
+        "aau-rainsnow": DatasetRow(
+            open_aau_rainsnow, has_masks=True, brings_rain=True, signs=("aauRainSnow-rgb.json",)
+        ),
+        "yolo": DatasetRow(
+            open_yolo,
+            has_masks=True,
+            takes_annotations=True,
+            is_own=True,
+            signs=("data.yaml", "classes.txt", "labels/*.txt", "labels/*/*.txt"),
+        ),
+        "voc": DatasetRow(
+            open_voc, is_own=True, signs=("Annotations/*.xml", "*/Annotations/*.xml", "*.xml")
+        ),
         "folder": DatasetRow(open_folder, is_folder=True, is_own=True),
         "pairs": DatasetRow(
             open_pairs, takes_pair=True, brings_rain=True, is_folder=True, is_own=True
@@ -70,3 +92,15 @@ DATASETS: Table[DatasetRow] = Table(
     },
 )
 """Every data set, literally, and those of installed packages."""
+
+
+def looks_like(root: Path) -> str | None:
+    """The data set whose files a folder holds; None where nothing tells."""
+    return next(
+        (
+            name
+            for name, row in DATASETS.items()
+            if any(True for sign in row.signs for _ in root.glob(sign))
+        ),
+        None,
+    )

@@ -33,6 +33,7 @@ NAMES = (
 )
 # fmt: on
 """VOC's own classes, 1 to 20; other sets have theirs in alphabetical order."""
+MAX_STEM = 200
 MAX_BYTES = 2**24
 """Largest XML file that is read."""
 
@@ -139,8 +140,8 @@ def _files(root: Path, split: str | None) -> tuple[Path, list[Path]]:
         known = sorted(f.stem for f in listed.parent.glob("*.txt") if "_" not in f.stem)
         raise DatasetError(f"{listed} not found: --split is one of {', '.join(known) or 'none'}")
     stems = [line.split()[0] for line in listed.read_text("utf-8-sig").splitlines() if line.strip()]
-    if any("/" in stem or "\\" in stem for stem in stems):
-        raise DatasetError(f"{listed}: expected names without folders")
+    if any("/" in stem or "\\" in stem or len(stem) > MAX_STEM for stem in stems):
+        raise DatasetError(f"{listed}: expected short names without folders")
     return home, [home / "Annotations" / f"{stem}.xml" for stem in dict.fromkeys(stems)]
 
 

@@ -201,11 +201,13 @@ def _place(root: Path, path: str, entry: str) -> Path:
     """
     for word in (f"{path}/{entry}", entry):
         parts = [p for p in PurePosixPath(word.replace("\\", "/")).parts if p not in ("..", "/")]
+        if fields.is_too_long(PurePosixPath(*parts)):
+            break
         for start in range(len(parts)):
             place = root.joinpath(*parts[start:])
             if ":" not in parts[start] and "\0" not in parts[start] and place.exists():
                 return place
-    raise DatasetError(f"{root}: nothing there that is called {entry}, as data.yaml says")
+    raise DatasetError(f"{root}: nothing there that is called {entry[:80]}, as data.yaml says")
 
 
 def _listed(file: Path, root: Path) -> Iterator[Path]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datasets import DATASETS, Dataset
+from datasets import DATASETS, Dataset, DatasetError
 from datasets.attributes import with_attributes
 from datasets.depth_files import with_depth
 from datasets.pairs import with_rainy
-from datasets.rows import DatasetRow
+from datasets.rows import DatasetRow, looks_like
 from datasets.weather import taken_for_rain
 from datasets.where import select
 from harness.machine.environment import FETCHED
@@ -34,7 +34,10 @@ def open_dataset(spec: RunSpec) -> Dataset:
         options["masks"] = True
     if row.takes_pair:
         options["pair"] = spec.pair
-    dataset = row.open(root, spec.split, **options, **label_file(spec))
+    try:
+        dataset = row.open(root, spec.split, **options, **label_file(spec))
+    except DatasetError as error:
+        raise DatasetError(f"{error}{_other_kind(spec, root)}") from error
     if spec.pair and not row.takes_pair:
         dataset = with_rainy(dataset, root / spec.pair)
     _require_apart(spec, root, dataset)
@@ -54,6 +57,14 @@ def open_dataset(spec: RunSpec) -> Dataset:
             "parts, numbered from 0"
         )
     return dataset.shard(number, count)
+
+
+def _other_kind(spec: RunSpec, root: Path) -> str:
+    """A hint where the folder is of another kind than was said."""
+    kind = looks_like(root)
+    row = dataset_row(spec)
+    is_told = spec.annotations is not None or any(True for s in row.signs for _ in root.glob(s))
+    return "" if kind in (None, spec.dataset) or is_told else f"; it looks like --dataset {kind}"
 
 
 def label_file(spec: RunSpec) -> dict[str, Path]:
@@ -110,9 +121,11 @@ def kind_of(spec: RunSpec) -> str:
         UsageError: If it is not named or unknown.
     """
     if spec.dataset is None:
+        kind = looks_like(Path(spec.data_root or ""))
+        hint = f" (it looks like {kind})" if kind else ""
         raise UsageError(
             f"--data-root {spec.data_root}: name the data set there with --dataset: "
-            f"{', '.join(DATASETS)}"
+            f"{', '.join(DATASETS)}{hint}"
         )
     try:
         return known(spec.dataset, DATASETS, "data set")

@@ -170,6 +170,10 @@ BAD: dict[str, tuple[Callable[[Content], object], str]] = {
     "two writings": (lambda c: c["images"][1].update(id="1"), "image id 1 stands there twice"),
     "other zeros": (lambda c: c["images"][0].update(id="001"), "image_id 1 is not among"),
     "crowd": (lambda c: c["annotations"][0].update(iscrowd="maybe"), "'iscrowd' must be an int"),
+    "a long name": (
+        lambda c: c["images"][0].update(file_name="x" * 5000),
+        "is too long for a file's name",
+    ),
     "a size": (lambda c: c["images"][0].update(width=0), "'width' and 'height' must be at least 1"),
 }
 

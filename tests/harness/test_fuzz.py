@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import sys
@@ -119,6 +120,17 @@ def any_json(data: bytes, rng: Rng) -> bytes:
     return text.replace(f'"{DEEP}"', "[" * 100_000 + "]" * 100_000).encode()
 
 
+def any_text(data: bytes, rng: Rng) -> bytes:
+    """Words somewhere inside replaced; now and then only bytes."""
+    if rng.random() < 0.3:
+        return any_bytes(data, rng)
+    words = re.split(r"([\s<>:]+)", data.decode())
+    for _ in range(rng.integers(1, 4)):
+        odd = HOSTILE[rng.integers(len(HOSTILE) - 1)]
+        words[int(rng.integers(len(words)))] = str(odd)[:9000]
+    return "".join(words).encode(errors="surrogatepass")
+
+
 def _somewhere(content: Any, rng: Rng) -> tuple[Any, Any]:
     """A container inside JSON and a key of it."""
     place, key = None, None
@@ -226,6 +238,8 @@ def frames(
         shutil.rmtree(root / "bdd" / "labels" / folder)
     for folder in ("sem_seg/masks", "sem_seg/colormaps"):
         shutil.rmtree(root / "bdd" / "labels" / folder)
+    for name in ("yolo", "voc", "cityscapes", "carla"):
+        miniature_of(name, root / name)
     return root
 
 
@@ -235,7 +249,7 @@ SMALL = ("--limit", "1", "--no-images", "--workspace", "{case}/w")
 
 
 def corpus(template: Path, frames: Path, canary: Path) -> list[Case]:
-    """About 780 cases, the same ones every time."""
+    """About 880 cases, the same ones every time."""
     rng = np.random.default_rng(0)
     cases: list[Case] = []
 
@@ -311,6 +325,17 @@ def corpus(template: Path, frames: Path, canary: Path) -> list[Case]:
     ):
         seen = ("check-data", "--dataset", "bdd100k", "--data-root", "{case}/bdd", "--split", split)
         add(20, f"bdd/labels/{file}", any_json, seen, root=frames)
+    gt = "cityscapes/gtFine/val/frankfurt/frankfurt_000000_000294_gtFine"
+    for file, mutate in {
+        "yolo/labels/val/b.txt": any_text,
+        "yolo/data.yaml": any_text,
+        "voc/Annotations/000002.xml": any_text,
+        f"{gt}_instanceIds.png": any_bytes,
+        f"{gt}_labelIds.png": any_bytes,
+        "carla/instance/seqTown01Clear_000044.png": any_bytes,
+    }.items():
+        looked = ("check-data", "--dataset", name := file.partition("/")[0])
+        add(16, file, mutate, (*looked, "--data-root", f"{{case}}/{name}"), root=frames)
     return cases
 
 
