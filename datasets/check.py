@@ -55,6 +55,7 @@ def check(
     split: str | None,
     pair: str | None = None,
     against: Path | None = None,
+    annotations: Path | None = None,
 ) -> Checked:
     """Look at every label and every image of a data set.
 
@@ -64,11 +65,13 @@ def check(
         split: Part of it.
         pair: How pairs are found, by a set whose row takes it.
         against: A folder of images that the set should share none with.
+        annotations: The label file, by a set whose row takes it.
 
     Raises:
         DatasetError: If there is no such set at all, so that nothing can be looked at.
     """
-    dataset, findings = _opened(DATASETS[name], root, split, pair)
+    label_file = {} if annotations is None else {"annotations": annotations}
+    dataset, findings = _opened(DATASETS[name], root, split, pair, label_file)
     none = no_object(dataset.samples)
     if none is not None and not findings:  # wrong entries were left out
         findings.append(Finding(True, "label", none))
@@ -83,17 +86,21 @@ def check(
 
 
 def _opened(
-    row: DatasetRow, root: Path, split: str | None, pair: str | None
+    row: DatasetRow,
+    root: Path,
+    split: str | None,
+    pair: str | None,
+    label_file: Mapping[str, Path],
 ) -> tuple[Dataset, list[Finding]]:
     """The set without its wrong entries, and what is wrong with them."""
     problems: list[str] = []
     if row.has_masks:
-        dataset = row.open(root, split, masks=True, problems=problems)
+        dataset = row.open(root, split, masks=True, problems=problems, **label_file)
         if any(s.annotations and s.annotations.masks for s in dataset.samples) or not problems:
             return dataset, [Finding(True, "label", text) for text in problems]
         problems.clear()  # A set of boxes alone: that no object has a mask is no error.
     options = {"pair": pair} if row.takes_pair else {}
-    dataset = row.open(root, split, problems=problems, **options)
+    dataset = row.open(root, split, problems=problems, **options, **label_file)
     return dataset, [Finding(True, "label", text) for text in problems]
 
 

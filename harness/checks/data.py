@@ -10,7 +10,7 @@ from datasets.check import Finding, check, counts
 from datasets.draw import drawn
 from datasets.image import NDArrayByte, UnreadableImageError, encode_png, shrink
 from datasets.labels import unmatched
-from harness.plan.data import kind_of, root_of
+from harness.plan.data import kind_of, label_file, root_of
 from harness.plan.networks import networks_of, scoring_task
 from harness.spec import RunSpec, UsageError, known
 from reports.pages.contact_sheet import contact_sheet
@@ -48,7 +48,8 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
         raise UsageError(f"--against {against}: no such folder")
     if sheet is not None and not sheet.parent.is_dir():
         raise UsageError(f"--sheet {sheet}: no folder {sheet.parent}")
-    checked = check(kind, root, spec.split, spec.pair, against)
+    labels = label_file(spec).get("annotations")
+    checked = check(kind, root, spec.split, spec.pair, against, labels)
     findings = [*checked.findings, *_of_networks(spec, checked.dataset)]
     if sheet is not None:
         sheet.write_bytes(encode_png(label_sheet(checked.dataset)))

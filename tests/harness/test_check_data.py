@@ -92,3 +92,17 @@ def test_hostile_labels_end_no_process(coco_root: Path, tmp_path: Path) -> None:
     assert status == 2
     assert "nested too deep" in err
     assert err.count("\n") == 1
+
+
+def test_labels_that_lie_elsewhere_are_looked_at(
+    coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "result.json"
+    labels.write_text((coco_root / FILE).read_text().replace('"area": ', '"size": ', 1))
+    words = ["check-data", "--dataset", "coco", "--annotations", str(labels)]
+    run_command_line([*words, "--data-root", str(coco_root / "images" / "val2017")])
+    assert "8 images looked at" in capsys.readouterr().out
+    assert (
+        run_command_line(["check-data", "--dataset", "camvid", *words[3:], "--data-root", "."]) == 2
+    )
+    assert "only coco and yolo take a label file" in capsys.readouterr().err

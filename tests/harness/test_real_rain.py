@@ -158,7 +158,7 @@ def test_attributes_cut_the_set_up(coco_root: Path, detector_file: Path, tmp_pat
         attributes=(str(table), r"0(?P<number>[1-4])\."),
         where=("number=1/2/3",),
         rain=("given",),
-        model={"detection": str(detector_file)},
+        model={"detection": (str(detector_file),)},
         derainer=("identity",),
         quality=("niqe",),
         workspace=str(tmp_path / "runs"),
