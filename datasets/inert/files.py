@@ -58,7 +58,7 @@ def read(file: Path) -> Any:
 def _safetensors(stream: BinaryIO) -> dict[str, Tensor]:
     from safetensors.torch import load
 
-    return load(stream.read())
+    return dict(sorted(load(stream.read()).items()))  # it has an order of its own each time
 
 
 class _Budget:
