@@ -30,7 +30,7 @@ from datasets.sample import Annotations, Dataset, DatasetError, Sample
 from datasets.weather import as_rain
 
 FILE = "aauRainSnow-rgb.json"
-TERMS = "CC BY 4.0 (Aalborg University)"
+TERMS = "Aalborg University; see the page that it is downloaded from"
 LEAST_INSIDE = 0.5
 """Share of an object's pixels in the labelled region above which it counts."""
 
