@@ -24,6 +24,7 @@ class Below:
         self.root = root
         self._start = f"{root}/"
         self._listed: dict[str, frozenset[str]] = {}
+        self._folders: dict[str, Path] = {}
 
     def file(self, name: str, folder: str = ".") -> Path | None:
         """The file of that name in a folder here; None where there is none."""
@@ -32,6 +33,12 @@ class Below:
         path = Path(f"{self._start}{place}/{last}")
         # File systems that take "A.JPG" for "a.jpg" list one of the two.
         return path if last in self._names(place) or path.is_file() else None
+
+    def _folder(self, base: str) -> Path:
+        """A folder here, made a path once: 100,000 names begin with it."""
+        if base not in self._folders:
+            self._folders[base] = self.root / base
+        return self._folders[base]
 
     def _names(self, place: str) -> frozenset[str]:
         """The files in a folder here."""
@@ -52,7 +59,7 @@ class Below:
         name, refusal = entry.get(key), None
         for base in bases:
             if name in self._names(base):  # what is listed is a name alone, which leaves nothing
-                return Path(f"{self._start}{base}/{name}")
+                return self._folder(base) / name
             try:
                 inner = fields.inner_path(entry, key, where, PurePosixPath(base))
             except DatasetError as error:
