@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +59,28 @@ def test_an_expression_says_what_pairs(tmp_path: Path) -> None:
     grouped = DATASETS["pairs"].open(tmp_path, None, pair=r"in:gt:(?:no)?rain-(\d+)").samples
     assert [s.group for s in grouped] == ["norain-12", "norain-7"]
     for pair, words in {
-        "in:gt:(": "is no regex",
+        "in:gt:(": r"\( is no regex of RE2: missing \): \(",
+        r"in:gt:(\d)\1": "is no regex of RE2: invalid escape",
+        "in:gt:(?=rain)": "is no regex of RE2: invalid perl operator",
+        "in:gt:(a{1000}){1000}": "is no regex of RE2: invalid repetition",
         "in:gt:rain": "in gt, rain finds rain in norain-12 and norain-7",
         "in:gt:x2": r"rain-12x2\.png in in has no clean image in gt",
     }.items():
         with pytest.raises(DatasetError, match=words):
             DATASETS["pairs"].open(tmp_path, None, pair=pair)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["^(a+)+$", "^(a|aa)+$", "^(a|a)*$", "a*a*a*a*a*a*b", "^(.*a){12}$", "(a?){99}a{99}$"],
+)
+def test_no_expression_takes_long(expression: str, tmp_path: Path) -> None:
+    names = {f"{'a' * 200}!{i:02}.png": i for i in range(20)}
+    tree(tmp_path, names, names)
+    began = time.monotonic()
+    with pytest.raises(DatasetError, match=r"has no clean image|finds a+ in"):
+        DATASETS["pairs"].open(tmp_path, None, pair=f"in:gt:{expression}")
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(("pair", "clean", "rainy"), [("clean-left", 1, 9), ("clean-right", 9, 1)])
