@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datasets.fields import Problems
 from datasets.marked import MARKER, is_marked
+from datasets.names import text_of
 from datasets.sample import Dataset, DatasetError, Sample
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
@@ -26,7 +27,7 @@ def open_folder(root: Path, split: str | None, problems: Problems | None = None)
     require_data(folder)
     samples = []
     for file in sorted(image_files(folder)):
-        name = file.relative_to(folder).as_posix()
+        name = text_of(file.relative_to(folder).as_posix())
         samples.append(Sample(name, file, group=name))
     if not samples:
         raise DatasetError(f"{folder}: no image there ({' '.join(sorted(SUFFIXES))})")
@@ -64,7 +65,7 @@ def image_files(folder: Path) -> Iterator[Path]:
 
 
 def by_stem(folder: Path) -> dict[str, Path]:
-    """Image files by stem, sorted.
+    """Image files by stem as text, sorted.
 
     Raises:
         DatasetError: If there is none, two have one stem, or the harness wrote the folder.
@@ -72,9 +73,10 @@ def by_stem(folder: Path) -> dict[str, Path]:
     require_data(folder)
     files: dict[str, Path] = {}
     for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES):
-        if file.stem in files:
-            raise DatasetError(f"{folder}: {files[file.stem].name} and {file.name} have one stem")
-        files[file.stem] = file
+        stem = text_of(file.stem)
+        if stem in files:
+            raise DatasetError(f"{folder}: {files[stem].name} and {file.name} have one stem")
+        files[stem] = file
     if not files:
         raise DatasetError(f"{folder}: no image there")
     return files

@@ -23,4 +23,6 @@ def copy_files(
             copy = out / file.relative_to(root)
             if not copy.is_file():
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, copy)
+                begun = copy.with_name(f"{copy.name}.tmp")  # a kill leaves no half of a file
+                shutil.copyfile(file, begun)
+                begun.replace(copy)

@@ -14,6 +14,7 @@ from datasets import fields
 from datasets.fields import Problems
 from datasets.folder import by_stem
 from datasets.label_files import copy_files
+from datasets.names import text_of
 from datasets.sample import Dataset, DatasetError, Half, Sample
 
 LAYOUTS = (
@@ -51,7 +52,7 @@ def open_pairs(
         DatasetError: If a folder is missing, a rainy image has no clean one, or two have one name.
     """
     home = root / split if split else root
-    name = split or root.resolve().name
+    name = text_of(split or root.resolve().name)
     if pair in SIDE_BY_SIDE:
         samples = _side_by_side(home, SIDE_BY_SIDE[pair])
         return Dataset("pairs", name, samples, export_labels=_refuse_copy)
@@ -87,7 +88,7 @@ def with_rainy(dataset: Dataset, folder: Path) -> Dataset:
     """
     if not folder.is_dir():
         raise DatasetError(f"--pair: {folder} not found: name the folder of the rainy images")
-    clean = {sample.path.stem: sample.path for sample in dataset.samples}
+    clean = {text_of(sample.path.stem): sample.path for sample in dataset.samples}
     if len(clean) < len(dataset.samples):
         raise DatasetError(f"--pair: two images of {dataset.name} have one stem")
     rainy: dict[str, Path] = {}
@@ -102,9 +103,9 @@ def with_rainy(dataset: Dataset, folder: Path) -> Dataset:
             raise DatasetError(f"{rainy[partner].name} and {path.name} both belong to {partner}")
         rainy[partner] = path
     samples = [
-        replace(s, rainy_path=rainy[s.path.stem], has_clean=True)
+        replace(s, rainy_path=rainy[text_of(s.path.stem)], has_clean=True)
         for s in dataset.samples
-        if s.path.stem in rainy
+        if text_of(s.path.stem) in rainy
     ]
     note = f"rainy images from {folder.name} for {len(samples)} of {len(clean)} images"
     notes = (*dataset.notes, note)
@@ -175,7 +176,7 @@ def _partner(stem: str, clean: Mapping[str, Path]) -> str | None:
 
 def _key(stem: str, regex: Any) -> str:
     """What the expression finds in a stem; empty where it finds nothing."""
-    found = regex.search(stem.encode("utf-8", "backslashreplace").decode())
+    found = regex.search(stem)
     return (found and found[min(1, regex.groups)]) or ""
 
 

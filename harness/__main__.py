@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,10 @@ def main() -> int:
 
     from harness.cli.main import run_command_line
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of files need be no UTF-8, and a terminal none of it.
+            stream.reconfigure(errors="backslashreplace")
     # Ended from outside is as good as Ctrl-C: what is in work is finished, the rest goes on later.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     return run_command_line(sys.argv[1:])

@@ -205,7 +205,7 @@ _FOLDERS = re.compile(r"(?<![^:@+])[^:@+]*[/\\](?=[^/\\])")
 
 
 def _bare(word: str) -> str:
-    return _FOLDERS.sub("", word.rstrip("/\\"))
+    return _text(_FOLDERS.sub("", word.rstrip("/\\")))
 
 
 def _one_or_all(words: Iterable[str]) -> str | list[str]:
@@ -215,7 +215,14 @@ def _one_or_all(words: Iterable[str]) -> str | list[str]:
 
 
 def _last(path: str) -> str:
-    return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    return _text(path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
+
+
+def _text(name: str) -> str:
+    """The name of a file or folder as text."""
+    from datasets.names import text_of  # not before --help was answered
+
+    return text_of(name)
 
 
 def known(name: str, table: Iterable[str], what: str, *also: str) -> str:

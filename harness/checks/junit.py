@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
+from datasets.names import text_of
+
 Status = Literal["passed", "failed", "skipped"]
 
 
@@ -21,11 +23,13 @@ class Case(NamedTuple):
 
 def write_junit(file: Path, suite: str, cases: Iterable[Case]) -> None:
     """Write a suite of cases."""
-    root = ElementTree.Element("testsuite", name=suite)
+    root = ElementTree.Element("testsuite", name=_text(suite))
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for case in cases:
         counts[case.status] += 1
-        one = ElementTree.SubElement(root, "testcase", classname=case.group, name=_text(case.name))
+        one = ElementTree.SubElement(
+            root, "testcase", classname=_text(case.group), name=_text(case.name)
+        )
         if case.status != "passed":
             kind = "failure" if case.status == "failed" else "skipped"
             ElementTree.SubElement(one, kind, message=_text(case.message))
@@ -36,5 +40,7 @@ def write_junit(file: Path, suite: str, cases: Iterable[Case]) -> None:
 
 
 def _text(value: str) -> str:
-    """Text that XML may hold."""
-    return "".join(c if c.isprintable() else " " for c in value)
+    r"""Text that XML may hold, with signs that it may not as ``\x1b``."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text_of(value)
+    )

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 
 from harness.cli.flags import Verbs
-from harness.cli.terminal import progress_bars, table
+from harness.cli.terminal import progress_bars, shown, table
 from harness.spec import known
 
 
@@ -39,5 +39,5 @@ def _fetch(arguments: argparse.Namespace) -> int:
     for name in arguments.names:
         with progress_bars() as progress:
             file = fetch(name, folder, functools.partial(progress, name))
-        print(f"{file}: {SOURCES[name].used_by.format(file)}")
+        print(f"{shown(file)}: {SOURCES[name].used_by.format(shown(file))}")
     return 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 from harness.spec import RunSpec, UsageError
@@ -16,6 +18,9 @@ REPEATED = ("where", "rain", "derainer", "intermediate", "task", "quality", "pro
 
 OF_DATA = ("data_root", "annotations", "attributes", "depth", "model", "model_dir", "derainer")
 """Fields that say where data and networks lie on this machine."""
+WRITTEN = {"out": "--out", "to": "--to", "into": "--workspace", "workspace": "--workspace"}
+"""Folders that a command writes into: names of its arguments, and their flags."""
+WRITTEN_FILES = {"junit": "--junit", "json": "--json", "sheet": "--sheet"}
 PATHS = ("data_root", "annotations", "depth", "model_dir", "workspace", "out")
 WHOLE = {"model": "TASK=FILE", "attributes": "FILE.csv|REGEX"}
 """Fields whose flag is repeated for each word, since commas may be inside, and what one is."""
@@ -57,6 +62,42 @@ def allow_code(verb: argparse._ActionsContainer) -> None:
         metavar="WORD",
         help="run this FILE.py:FACTORY or MODULE:FACTORY though a file asks for it, not you",
     )
+
+
+def require_places(arguments: argparse.Namespace) -> None:
+    """Refuse places that cannot be written, before anything is computed for them.
+
+    A workspace is opened first of all, and needs no test.
+
+    Raises:
+        UsageError: That names flag and place.
+    """
+    from harness.machine.disk import require_writable, require_writable_file
+
+    for name, flag in WRITTEN.items():
+        folder = getattr(arguments, name, None)
+        if name != "workspace" and isinstance(folder, str | Path):
+            require_writable(Path(folder), flag)
+    for name, flag in WRITTEN_FILES.items():
+        file = getattr(arguments, name, None)
+        if isinstance(file, Path):
+            require_writable_file(file, flag)
+
+
+def written(arguments: argparse.Namespace) -> list[Path]:
+    """The folders that a command writes into."""
+    from harness.machine.environment import FETCHED
+
+    places = [getattr(arguments, name, None) for name in WRITTEN]
+    places += [file and file.parent for file in (_file(arguments, n) for n in WRITTEN_FILES)]
+    found = [Path(place) for place in places if isinstance(place, str | Path)]
+    found += [Path(RunSpec.model_fields["workspace"].default), FETCHED]
+    return [*found, Path(tempfile.gettempdir())]
+
+
+def _file(arguments: argparse.Namespace, name: str) -> Path | None:
+    file = getattr(arguments, name, None)
+    return file if isinstance(file, Path) else None
 
 
 def fields_of(arguments: argparse.Namespace, without: Collection[str] = ()) -> dict[str, Any]:

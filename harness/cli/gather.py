@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.flags import Verbs
+from harness.cli.terminal import shown
 
 
 def add(verbs: Verbs) -> None:
@@ -25,5 +26,6 @@ def _gather(arguments: argparse.Namespace) -> int:
     from harness.ledger.gather import gather
 
     new = gather(arguments.workspaces, arguments.into)
-    print(f"{arguments.into}: {new} rows of {len(arguments.workspaces)} workspaces are new there")
+    into, number = shown(arguments.into), len(arguments.workspaces)
+    print(f"{into}: {new} rows of {number} workspaces are new there")
     return 0

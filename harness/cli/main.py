@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +26,20 @@ from harness.cli import (
     train,
     verify,
 )
+from harness.cli.flags import require_places, written
 from harness.cli.mistakes import is_users
 from harness.cli.terminal import say
 from harness.spec import UsageError
+
+STATUS = """\
+exit status:
+  0    done
+  1    done, but images failed, a number got worse or is missing, or a check found a difference
+  2    not done: a mistake in the command or its files, or a fault of the surroundings (a disk that
+       is full or gone, no memory, no connection, a closed pipe), told in one line
+  3    regress alone: undecided, some numbers are inconclusive (see --require)
+  130  interrupted: the same command continues where it stopped
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="derain-harness",
         description="Does removing rain from an image help the vision system that sees it next?",
+        epilog=STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = whole.add_subparsers(required=True, metavar="VERB")
     for add in (
@@ -59,35 +75,48 @@ def run_command_line(words: Sequence[str]) -> int:
     """Run one command.
 
     Returns:
-        Exit status: 0 done; 1 done, but images failed; 2 a user's mistake, told in one line;
-        130 interrupted and resumable.
+        Exit status, see `STATUS`.
     """
     arguments = parser().parse_args(words)
-    # Only now: --help has been answered without them.
-    import sqlite3
-
-    from harness.machine.disk import storage_error
-
     # torch warns of some files that it then refuses; the refusal is told in one line.
     warnings.filterwarnings("ignore", "Detected pickle protocol")
     try:
         _ours()
+        require_places(arguments)
         status: int = arguments.action(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         say("interrupted: the same command continues where it stopped")
         return 130
-    except (OSError, sqlite3.Error) as error:
-        said = storage_error(error)
+    except Exception as error:
+        said = _said(error, arguments)
         if said is None:
             raise
         say(f"error: {said}")
+        _abandon_closed_output(error)
         return 2
-    except ValueError as error:
-        if not is_users(error):
-            raise
-        say(f"error: {error}")
-        return 2
+
+
+def _said(error: Exception, arguments: argparse.Namespace) -> str | None:
+    """One line about a user's mistake or a fault of the surroundings; None for a fault of ours."""
+    # Only now: --help has been answered without them.
+    from harness.machine.disk import surroundings_error
+
+    if isinstance(error, ValueError) and is_users(error):
+        return str(error)
+    return surroundings_error(error, written(arguments))
+
+
+def _abandon_closed_output(error: Exception) -> None:
+    """Write no more where nobody reads: the interpreter would try once more when it ends."""
+    if isinstance(error, OSError) and sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                sys.stdout.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _ours() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.flags import OF_DATA, Verbs, add_field, allow_code, fields_of
+from harness.cli.terminal import shown
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
@@ -61,11 +62,11 @@ def _report(arguments: argparse.Namespace) -> int:
             if not runs:
                 raise UsageError("no finished run there: --board shows those that are")
             write_board(runs, out)
-            print(out / "board.html")
+            print(shown(out / "board.html"))
             return 0
         first, second = (_one_run(workspaces, digest) for digest in arguments.compare)
         write_comparison(first, second, out)
-        print(out / "compare.html")
+        print(shown(out / "compare.html"))
         return 0
     if len(workspaces) > 1:
         from harness.runs.shards import union
@@ -81,7 +82,7 @@ def _report(arguments: argparse.Namespace) -> int:
     if arguments.no_images:
         results = replace(results, gallery=[])
     write(results, out, arguments.layout)
-    print(out / "report.html")
+    print(shown(out / "report.html"))
     return 0
 
 

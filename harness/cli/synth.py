@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.flags import Verbs, add_field, fields_of
-from harness.cli.terminal import progress_bars
+from harness.cli.terminal import progress_bars, shown
 from harness.spec import UsageError, checked
 
 
@@ -58,5 +58,5 @@ def _synth(arguments: argparse.Namespace) -> int:
             worker_count(spec, "cpu"),
             progress,
         )
-    print(f"{arguments.out}: {done.written} images written, {done.kept} were there already")
+    print(f"{shown(arguments.out)}: {done.written} images written, {done.kept} were there already")
     return 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def progress_bars() -> Iterator[Progress]:
     """A bar per condition with images/s and time left; nothing where the output is no terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda *_: None
         return
     from rich import progress as bars
@@ -64,7 +64,7 @@ def show(results: Results, out: str | Path | None) -> None:
         failed = f"failed: {error.sample} ({error.stage}): {error.message}"
         console.print(Text(_inert(failed)))
     if out is not None:
-        console.print(Text(str(Path(out) / "report.html")), soft_wrap=True)
+        console.print(Text(shown(Path(out) / "report.html")), soft_wrap=True)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
@@ -78,7 +78,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
         grid.add_column(Text(_inert(heading)))
     for row in rows:
         grid.add_row(*(Text(_inert(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout and sys.stdout.isatty() else 140)
     console.print(grid)
     return console
 
@@ -90,7 +90,16 @@ def line(text: str) -> None:
 
 def say(text: str) -> None:
     """One line to standard error, without whatever a file's content might do to a terminal."""
-    print(_inert(text), file=sys.stderr)
+    if sys.stderr is not None:  # where it is closed there is nobody to tell
+        with contextlib.suppress(OSError):
+            print(_inert(text), file=sys.stderr)
+
+
+def shown(path: Path) -> str:
+    """A path as it can be written on a terminal."""
+    from datasets.names import text_of
+
+    return "".join(c if c.isprintable() else " " for c in text_of(str(path)))
 
 
 def _inert(text: str) -> str:

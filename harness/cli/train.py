@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.flags import Verbs, add_field, fields_of
-from harness.cli.terminal import line, progress_bars
+from harness.cli.terminal import line, progress_bars, shown
 from harness.spec import RunSpec, UsageError, checked, known
 
 
@@ -99,7 +99,7 @@ def _train(arguments: argparse.Namespace) -> int:
             progress,
             arguments.begin,
         )
-    line(str(file))
+    line(shown(file))
     return 0
 
 
@@ -125,5 +125,5 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
     keep_large_blocks()
     with progress_bars() as progress:
         file = train_derainer(arguments.name, spec, arguments.out, options, progress, line)
-    line(str(file))
+    line(shown(file))
     return 0

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.ledger.ledger import LEDGER
 from harness.spec import UsageError
 
 DAY_S = 86400.0
@@ -34,7 +35,7 @@ def free(workspace: Path, keep_gb: float = 0.0, older_than_days: float = 0.0) ->
     Raises:
         UsageError: If the folder holds no ledger, or a file cannot be removed.
     """
-    if not (workspace / "ledger.sqlite").is_file():
+    if not (workspace / LEDGER).is_file():
         raise UsageError(f"{workspace}: no ledger there: give the --workspace of a run")
     files = [
         (file.stat().st_mtime, file.stat().st_size, file)

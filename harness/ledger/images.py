@@ -46,7 +46,8 @@ class ImageCache:
         try:
             temporary.write_bytes(data)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(exist_ok=True)  # where the workspace is gone, the run ends
+            path.parent.mkdir(exist_ok=True)
             temporary.write_bytes(data)
         temporary.replace(path)
 

@@ -7,13 +7,14 @@ finished unit, so a killed process loses at most the units it was computing.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from datasets.marked import mark
-from harness.ledger.database import open_shared
+from harness.ledger.database import open_shared, open_to_read
 from harness.spec import UsageError
 
 SCHEMA = 2
@@ -29,11 +30,14 @@ CREATE TABLE IF NOT EXISTS doubts (key TEXT PRIMARY KEY, said TEXT NOT NULL) WIT
 CREATE TABLE IF NOT EXISTS probes (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pictures (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS beats (key TEXT PRIMARY KEY, beat INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (
     digest TEXT PRIMARY KEY, finished TEXT NOT NULL, results TEXT NOT NULL, arrays BLOB NOT NULL,
     gallery TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+LEDGER = "ledger.sqlite"
+"""Name of the file in a workspace."""
 STORED = ("images", "evidence", "timings", "tiles", "pictures")
 """Tables that a finished unit writes."""
 
@@ -48,27 +52,50 @@ class Ledger:
             UsageError: If the folder cannot be used or the file is no ledger of this version.
         """
         self.workspace = workspace
-        file = workspace / "ledger.sqlite"
+        self._file = workspace / LEDGER
         try:
             if read_only:
-                self._db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+                self._db = open_to_read(self._file, self._require_ours)
             else:
                 workspace.mkdir(parents=True, exist_ok=True)
                 mark(workspace)
-                self._db = open_shared(file)
-            # A ledger from elsewhere shall not run functions of its own schema.
-            self._db.execute("PRAGMA trusted_schema=OFF")
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found != SCHEMA and (found or read_only):
-                raise UsageError(
-                    f"{workspace}: ledger of version {found}, this harness needs {SCHEMA}: "
-                    "choose another workspace"
-                )
-            if not read_only:
+                self._db = open_shared(self._file, self._require_ours_or_new)
                 self._db.executescript(_TABLES)
                 self._db.execute(f"PRAGMA user_version={SCHEMA}")
+            self._is = _identity(self._file)
         except (OSError, sqlite3.Error) as error:
             raise UsageError(f"workspace {workspace} cannot be used: {error}") from error
+
+    def _require_ours_or_new(self, db: sqlite3.Connection) -> None:
+        """Refuse what is neither a ledger nor empty; one that a kill left half made has no version.
+
+        Raises:
+            UsageError: If it is another database, which is then left as it is.
+        """
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            self._require_tables(db)
+        else:
+            self._require_ours(db)
+
+    def _require_ours(self, db: sqlite3.Connection) -> None:
+        """Refuse what is no ledger of this version."""
+        found = db.execute("PRAGMA user_version").fetchone()[0]
+        if found != SCHEMA:
+            raise UsageError(
+                f"{self.workspace}: ledger of version {found}, this harness needs {SCHEMA}: "
+                "choose another workspace"
+            )
+        self._require_tables(db)
+
+    def _require_tables(self, db: sqlite3.Connection) -> None:
+        """Refuse tables that are none of a ledger's, views and triggers."""
+        found, ours = _tables(db), _ours()
+        other = next((name for name in found if found[name] != ours.get(name)), None)
+        if other is not None:
+            raise UsageError(
+                f"{self.workspace}: {LEDGER} is no ledger of this harness (it holds {other!r}): "
+                "choose another workspace"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -76,7 +103,16 @@ class Ledger:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing."""
+        """All or nothing.
+
+        Raises:
+            UsageError: If the file is no longer there: what is written into it would be lost.
+        """
+        if _identity(self._file) != self._is:
+            raise UsageError(
+                f"{self.workspace}: the workspace was removed or replaced while it was written "
+                "into: repeat the command"
+            )
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -127,9 +163,14 @@ class Ledger:
         """Remove rows by key."""
         self._db.executemany(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys])
 
-    def remove_rows_of(self, table: str, column: str, value: str) -> None:
-        """Remove the rows that have a value in a column."""
-        self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))
+    def remove_claims(self, owner: str, units: Iterable[str] | None = None) -> None:
+        """Remove an owner's claims on units; on all, with the beats of those who claim no more."""
+        if units is None:
+            self._db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
+            self._db.execute("DELETE FROM beats WHERE key NOT IN (SELECT owner FROM claims)")
+            return
+        rows = [(unit, owner) for unit in units]
+        self._db.executemany("DELETE FROM claims WHERE key = ? AND owner = ?", rows)
 
     def version_of_others(self) -> int:
         """A number that changes whenever another process writes into the ledger."""
@@ -173,12 +214,41 @@ class Ledger:
         return [row[0] for row in rows]
 
 
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None where it is gone."""
+    try:
+        about = file.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
+
+
+def _tables(db: sqlite3.Connection) -> dict[str, Any]:
+    """All that a database holds but SQLite's own: the columns of tables, the kind of the rest."""
+    held = db.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    return {
+        str(name): db.execute("SELECT * FROM pragma_table_xinfo(?)", (name,)).fetchall()
+        if kind == "table"
+        else kind
+        for kind, name, sql in held
+        if sql is not None and not str(name).startswith("sqlite_stat")
+    }
+
+
+@functools.cache
+def _ours() -> dict[str, Any]:
+    """The tables of a ledger."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_TABLES)
+        return _tables(db)
+
+
 def opened(workspace: Path) -> Ledger:
     """A workspace's ledger, to be read alone.
 
     Raises:
         UsageError: If there is none.
     """
-    if not (workspace / "ledger.sqlite").is_file():
+    if not (workspace / LEDGER).is_file():
         raise UsageError(f"{workspace}: no ledger there: give the --workspace of a run")
     return Ledger(workspace, read_only=True)

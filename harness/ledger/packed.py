@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.spec import UsageError
+
+LARGEST_BYTES = 2**30
+"""Unpacked; a row that would be larger is damaged, and no memory is taken for it."""
+LONGEST_HEAD_BYTES = 2**24
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -34,13 +39,23 @@ def unpack(data: bytes) -> dict[str, NDArray[Any]]:
         DamagedError: If they are not.
     """
     try:
-        head, _, body = zlib.decompress(data).partition(b"\n")
+        stream = zlib.decompressobj()
+        whole = stream.decompress(data, LARGEST_BYTES)
+        if not stream.eof:
+            raise DamagedError
+        head, _, body = whole.partition(b"\n")
+        if len(head) > LONGEST_HEAD_BYTES:
+            raise DamagedError
         arrays, start = {}, 0
         for name, kind, shape in json.loads(head):
             dtype = np.dtype(kind)
-            count = int(np.prod(shape, dtype=np.int64))
+            if min(shape, default=0) < 0:
+                raise DamagedError
+            count = math.prod(shape)
             arrays[name] = np.frombuffer(body, dtype, count, start).reshape(shape)
             start += count * dtype.itemsize
         return arrays
-    except (zlib.error, ValueError, TypeError, RecursionError) as error:
+    except DamagedError:
+        raise
+    except (zlib.error, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DamagedError from error

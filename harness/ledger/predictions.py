@@ -24,7 +24,7 @@ class Predictions:
     def __init__(self, workspace: Path, cell: str) -> None:
         """Open ``workspace/predictions/<cell>.sqlite``."""
         folder = workspace / "predictions"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)  # where the workspace is gone, the run ends
         self._lock = threading.Lock()
         self._db = open_shared(folder / f"{cell}.sqlite", check_same_thread=False)
         self._db.execute(

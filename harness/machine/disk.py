@@ -1,37 +1,163 @@
-"""Errors of the disk, which are no image's fault and end a run at once."""
+"""Faults of the surroundings, disks above all: no image's fault, and told in one line."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import http.client
 import sqlite3
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harness.spec import UsageError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 READ_ONLY = {errno.EROFS}
+PROBE_BYTES = 2**18
+"""So little room is none."""
 
 
-def storage_error(error: BaseException) -> str | None:
-    """What is wrong with the disk and what to do; None for any other error."""
+def storage_error(error: BaseException, folders: Iterable[Path] = ()) -> str | None:
+    """What is wrong with the disk and what to do; None for any other error.
+
+    Args:
+        error: Anything.
+        folders: What is written into; those that are full are named where the error names none.
+    """
     if isinstance(error, OSError):
         is_full, is_read_only = error.errno in FULL, error.errno in READ_ONLY
     elif isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
         text = str(error)
         is_full, is_read_only = "is full" in text, "readonly" in text
+        if "locked" in text:
+            return "another process has been writing into the workspace for long: try again later"
+        if "disk I/O error" in text or "unable to open" in text:
+            return f"the workspace cannot be read or written ({text}): is it still there?"
     elif isinstance(error, sqlite3.DatabaseError):
         return f"a database of the workspace is damaged ({_line(error)}): use a fresh --workspace"
     else:
         return None
-    where = getattr(error, "filename", None) or "the workspace"
+    where = getattr(error, "filename", None)
     if is_full:
+        where = where or ", ".join(map(str, _full(folders))) or "the workspace or the output"
         return (
             f"no room left on the disk of {where}: free some (gc WORKSPACE removes cached images) "
             "and repeat the command, which continues where it stopped"
         )
     if is_read_only:
+        where = where or "the workspace"
         return f"{where} cannot be written: give a --workspace and --out on another disk"
     return None
 
 
-def _line(error: Exception) -> str:
+def surroundings_error(error: BaseException, folders: Iterable[Path] = ()) -> str | None:
+    """One line about a fault of the surroundings: disk, memory, names, connections, archives.
+
+    Args:
+        error: Anything.
+        folders: As those of `storage_error`.
+
+    Returns:
+        None for an error that is a fault of ours, and so needs to be seen where it happened.
+    """
+    said = storage_error(error, folders)
+    if said is not None:
+        return said
+    if isinstance(error, BrokenPipeError):
+        return "the output was closed before all was written"
+    if isinstance(error, OSError):
+        names = [str(n) for n in (error.filename, error.filename2) if n is not None]
+        return f"{' and '.join(names)}: {_reason(error)}" if names else _reason(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "not enough memory: take fewer --workers, or smaller images"
+    if isinstance(error, UnicodeError):
+        return f"a name or a text is no UTF-8 ({_line(error)}): rename the file, or save it anew"
+    if isinstance(error, http.client.HTTPException):
+        return f"the server's answer cannot be read ({type(error).__name__}: {_line(error)})"
+    if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError):
+        return f"a damaged archive or file ({_line(error) or type(error).__name__})"
+    return None
+
+
+def require_writable(folder: Path, flag: str) -> None:
+    """Refuse a folder that cannot be written, or not be made; nothing is left there.
+
+    Args:
+        folder: It need not be there yet.
+        flag: What names it on the command line.
+
+    Raises:
+        UsageError: With the system's reason.
+    """
+    with _refused(folder, flag):
+        with contextlib.suppress(FileNotFoundError):
+            folder.stat()
+        if folder.is_symlink() and not folder.exists():
+            raise FileNotFoundError(errno.ENOENT, "a link to what is not there")
+        _probe(_nearest(folder), 1)
+
+
+def require_writable_file(file: Path, flag: str) -> None:
+    """Refuse a file that cannot be written; nothing is left there.
+
+    Raises:
+        UsageError: With the system's reason.
+    """
+    with _refused(file, flag):
+        if file.exists():
+            with file.open("ab"):
+                return
+        if not file.parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{file.parent} is no folder")
+        require_writable(file, flag)
+
+
+@contextlib.contextmanager
+def _refused(path: Path, flag: str) -> Iterator[None]:
+    """An `OSError` inside as the user's mistake."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{flag} {path} cannot be written: {_reason(error)}") from error
+
+
+def _full(folders: Iterable[Path]) -> list[Path]:
+    """Those of some folders in which there is no room."""
+    found = []
+    for folder in dict.fromkeys(folders):
+        try:
+            _probe(_nearest(folder), PROBE_BYTES)
+        except OSError as error:
+            if error.errno in FULL:
+                found.append(folder)
+    return found
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself or the first above it that is there."""
+    return next(f for f in (folder, *folder.absolute().parents) if f.exists())
+
+
+def _probe(folder: Path, size_bytes: int) -> None:
+    """Write a file without a name."""
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is no folder")
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(size_bytes))
+        file.flush()
+
+
+def _reason(error: BaseException) -> str:
+    """What the system says."""
+    return getattr(error, "strerror", None) or _line(error) or type(error).__name__
+
+
+def _line(error: BaseException) -> str:
     """The beginning of what an error says."""
     return " ".join(str(error).split())[:100]
 

@@ -10,6 +10,7 @@ from typing import Any
 from datasets import DATASETS, Dataset, DatasetError
 from datasets.attributes import with_attributes
 from datasets.depth_files import with_depth
+from datasets.names import text_of
 from datasets.pairs import with_rainy
 from datasets.rows import DatasetRow, looks_like
 from datasets.weather import taken_for_rain
@@ -145,7 +146,7 @@ def dataset_row(spec: RunSpec) -> DatasetRow:
 def data_name(spec: RunSpec, dataset: Dataset) -> str:
     """The data set's name in cards of weights; where it is that of a form, its folder's."""
     is_own = dataset_row(spec).is_own or spec.annotations is not None
-    return root_of(spec).resolve().name if is_own else dataset.name
+    return text_of(root_of(spec).resolve().name) if is_own else dataset.name
 
 
 def open_splits(spec: RunSpec) -> Dataset:

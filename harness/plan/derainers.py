@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
+from datasets.names import text_of
 from derainers import DERAINERS
 from derainers.shards import combined, shards
 from derainers.training.recipes import PAPER
@@ -306,7 +307,7 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     pairs = paired(folder, names)
     digests = {sample: keys.file_sha256(file) for sample, file in pairs.items()}
     contents = sorted([sample, digest] for sample, digest in digests.items())
-    name = f"dir:{folder.resolve().name}"
+    name = f"dir:{text_of(folder.resolve().name)}"
     load = Loader(lambda _: Folder(pairs, digests), name)
     return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=(folder,))
 

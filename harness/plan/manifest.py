@@ -10,6 +10,7 @@ from harness.spec import UsageError
 
 MANIFEST = "manifest.jsonl"
 """First line: rain, seed and format; then one line per image."""
+LONGEST_LINE = 2**20
 
 
 def manifest_of(folder: Path) -> dict[str, Any] | None:
@@ -21,8 +22,8 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     file = folder / MANIFEST
     if not file.is_file():
         return None
-    with file.open(encoding="utf-8") as lines:
-        return head_of(lines.readline(), file)
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return head_of(lines.readline(LONGEST_LINE), file)
 
 
 def head_of(line: str, file: Path) -> dict[str, Any]:
@@ -35,6 +36,6 @@ def head_of(line: str, file: Path) -> dict[str, Any]:
         content = json.loads(line)
         if isinstance(content, dict) and {"rain_sha256", "seed"} <= content.keys():
             return content
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise UsageError(f"{file} is no manifest of synth: name another folder")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.ledger.ledger import Ledger
+from harness.ledger.ledger import LEDGER, Ledger
 from harness.plan.plan import ConditionPlan, Plan, make_plan
 from harness.plan.unit_keys import Entry, Keyring
 from harness.runs.engine import entries_of
@@ -49,7 +49,7 @@ def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[Ce
     entries, _ = entries_of(plan)
     pixels = _pixels(entries)
     workspace = Path(spec.workspace)
-    if not (workspace / "ledger.sqlite").is_file():
+    if not (workspace / LEDGER).is_file():
         return [_cell(plan, c, entries, set(), None, pixels) for c in plan.conditions]
     ledger = Ledger(workspace, read_only=True)
     try:

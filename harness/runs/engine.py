@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from datasets.labels import require_fitting
 from harness.ledger.folder import holds
 from harness.ledger.images import ImageCache
-from harness.ledger.leases import Claims
+from harness.ledger.leases import Claims, in_words
 from harness.ledger.ledger import STORED, Ledger
 from harness.ledger.packed import pack
 from harness.ledger.predictions import Predictions
 from harness.ledger.runs import load_results
-from harness.machine.disk import message
+from harness.machine.disk import message, require_writable
 from harness.plan.plan import Plan, make_plan
 from harness.plan.unit_keys import Entry, cell
 from harness.runs.export import save_predictions
@@ -40,11 +41,14 @@ from reports.results.results import Results
 from reports.results.written import arrays_of, to_json
 from reports.write import write
 
+_log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]
 """Called with (condition, images done, images in all)."""
 
 POLL_S = 0.2
 """Between looks at what another process has in work."""
+SILENT_S = 5.0
+"""Shorter waits are not worth a word."""
 CHUNK_ON_CUDA = 16
 """Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
 
@@ -58,6 +62,8 @@ class _Session:
     claims: Claims
     executor: Executor
     progress: Progress
+    due: dict[str, float] = field(default_factory=dict)
+    """When, by the monotonic clock, an owner of claims that are waited for is spoken of next."""
 
 
 def run(
@@ -83,6 +89,8 @@ def run(
         UsageError, DatasetError, DerainerError, TaskError: The user's mistakes, one line each.
     """
     own = dict(derainers or {})
+    if spec.out is not None:
+        require_writable(Path(spec.out), "--out")
     spec = with_own(spec, own)
     started = time.monotonic()
     plan = make_plan(spec, own)
@@ -173,7 +181,7 @@ def _complete(
 
     An image that failed is not tried under later conditions: it is left out of all cells anyway.
     Of images in ``pictured`` the pictures for the page are made too. What another process has in
-    work is waited for.
+    work is waited for, and that is said.
     """
     plan, ledger = session.plan, session.ledger
     for condition in plan.conditions:
@@ -198,8 +206,29 @@ def _complete(
                     session.progress(label, finished, len(alive))
                 todo = lacking.of(lacking.elsewhere)
                 if todo:
+                    _say_who_is_waited_for(lacking.others, session.due)
                     time.sleep(POLL_S)
             session.progress(label, len(alive), len(alive))
+
+
+def _say_who_is_waited_for(others: Mapping[str, float], due: dict[str, float]) -> None:
+    """Whose claims are waited for and until when, once that has taken a while.
+
+    Args:
+        others: In how many seconds the claims of each owner end without a sign of life.
+        due: When each is spoken of next, by the monotonic clock; changed here.
+    """
+    now = time.monotonic()
+    for owner, left_s in others.items():
+        if now >= due.setdefault(owner, now + SILENT_S):
+            due[owner] = now + max(left_s, SILENT_S)
+            until = datetime.now().astimezone() + timedelta(seconds=left_s)
+            _log.warning(
+                "waiting for images that %s has in work: they are taken over at %s if it gives no "
+                "sign of life until then",
+                in_words(owner),
+                f"{until:%H:%M:%S}",
+            )
 
 
 def _commit(

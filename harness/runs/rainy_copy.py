@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -116,12 +117,12 @@ def _opened(out: Path, head: dict[str, Any]) -> dict[str, dict[str, str]]:
     """Make or continue the folder; returns the manifest's lines by sample."""
     file = out / MANIFEST
     if not file.is_file():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        begun = file.with_name(file.name + ".tmp")
+        if out.exists() and (not out.is_dir() or any(f != begun for f in out.iterdir())):
             raise UsageError(f"{out} holds files that synth did not write: name a new folder")
-        out.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(head) + "\n", encoding="utf-8")
+        _replace(file, (json.dumps(head) + "\n").encode())
         return {}
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     before = head_of(lines[0] if lines else "", file)
     other = next((k for k in head if before.get(k) != json.loads(json.dumps(head[k]))), None)
     if other is not None:
@@ -129,8 +130,19 @@ def _opened(out: Path, head: dict[str, Any]) -> dict[str, dict[str, str]]:
     # A kill may have cut the last line; its image is then written again, to the same bytes.
     whole = [line for line in lines[1:] if line.endswith("\n")]
     if len(whole) < len(lines) - 1:
-        file.write_text("".join([lines[0], *whole]), encoding="utf-8")
-    return {entry["sample"]: entry for entry in map(json.loads, whole)}
+        _replace(file, "".join([lines[0], *whole]).encode())
+    return dict(_entry(line, number, file) for number, line in enumerate(whole, 2))
+
+
+def _entry(line: str, number: int, file: Path) -> tuple[str, dict[str, str]]:
+    """Sample and entry of a line of the manifest."""
+    with contextlib.suppress(ValueError, RecursionError):
+        entry = json.loads(line)
+        if isinstance(entry, dict) and all(
+            isinstance(entry.get(key), str) for key in ("sample", "file", "sha256")
+        ):
+            return entry["sample"], entry
+    raise UsageError(f"{file}: line {number} is damaged: remove it, or name a new folder")
 
 
 def _is_there(out: Path, entry: dict[str, str] | None) -> bool:
@@ -169,8 +181,12 @@ def _replace(file: Path, data: bytes) -> None:
     """Write a file that is whole or not there."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(file.name + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(file)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _in_parallel(

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from datasets.labels import notes, require_fitting
+from datasets.names import text_of
 from datasets.sample import Dataset
 from harness.machine.about import machine
 from harness.plan import keys
@@ -59,7 +60,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     fingerprint = keys.key("data", contents=contents)
     groups = [s.group for s in samples]
     units = replicates.sampling_units(groups)
-    folder = path.resolve().name
+    folder = text_of(path.resolve().name)
     data = Data(dataset.name, dataset.split)
     made = Made(data, folder, name, [s.id for s in samples], units, fingerprint)
     found = numbers(made, task, row.scores, evidences)
@@ -67,7 +68,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     return Results(
         run=keys.key(
             "score",
-            files={file.name: digest for file, digest in digests.items()},
+            files={text_of(file.name): digest for file, digest in digests.items()},
             data=fingerprint,
             task=[name, row.version],
         ),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from datasets.folder import by_stem
 from datasets.image import NDArrayByte, decode
+from datasets.names import text_of
 from harness.machine.about import machine
 from harness.machine.disk import message
 from harness.plan import keys
@@ -167,4 +168,4 @@ def _size(image: NDArrayByte) -> str:
 
 def _name(folder: Path) -> str:
     """A folder's own name: no path of this machine leaves in a result."""
-    return folder.resolve().name
+    return text_of(folder.resolve().name)

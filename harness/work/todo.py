@@ -32,6 +32,8 @@ class Lacking:
         """Look after one condition; images in ``pictured`` need their pictures for the page too."""
         self.elsewhere: list[Chunk] = []
         """Chunks that another process had in work when `claimed` came to them."""
+        self.others: dict[str, float] = {}
+        """Those processes, and in how many seconds their claims end without a sign of life."""
         self._plan, self._condition, self._pictured = plan, condition, pictured
         self._ledger, self._claims = ledger, claims
         self._ring = Keyring(plan, condition)
@@ -60,7 +62,7 @@ class Lacking:
             at_once: Chunks that are claimed together, when the first of them is asked for; more
                 where those are done in less than `CLAIMED_S`.
         """
-        self.elsewhere = []
+        self.elsewhere, self.others = [], {}
         start, size = 0, at_once
         while start < len(chunks):
             begun = time.monotonic()
@@ -68,6 +70,7 @@ class Lacking:
             start += size
             units = {e.sample.id: self._unit(e) for chunk in part for e in chunk}
             taken = self._claims.take(units.values())
+            self.others |= self._claims.others
             self._held |= {name: unit for name, unit in units.items() if unit in taken}
             mine = [c for c in part if all(e.sample.id in self._held for e in c)]
             self.elsewhere += [c for c in part if c not in mine]

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import sqlite3
+import sys
+import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from command import finish, start
 
 from harness.cli.main import run_command_line
 from harness.ledger.images import ImageCache
-from harness.ledger.leases import Claims, is_alive, owner_of
+from harness.ledger.leases import LEASE_S, Claims, is_alive, owner_of
 from harness.ledger.ledger import Ledger
+from harness.ledger.runs import load_results
 from harness.machine.disk import storage_error
 
 COUNTED = """
@@ -61,7 +67,7 @@ def test_claims_last_as_long_as_their_process(tmp_path: Path) -> None:
     mine = Claims(ledger)
     assert mine.take(["a", "b"]) == {"a", "b"}
     assert mine.take(["a"]) == {"a"}
-    alive, gone = owner_of(os.getppid()), owner_of(os.getpid()).replace(".", "0.", 1)
+    alive, gone = owner_of(os.getppid()), owner_of(os.getpid()).replace(" ", " 9", 1)
     elsewhere = f"{os.getpid()} 1.00 another-machine"
     assert is_alive(alive)
     assert not is_alive(gone)
@@ -74,6 +80,106 @@ def test_claims_last_as_long_as_their_process(tmp_path: Path) -> None:
     mine.release_all()
     assert set(ledger.get("claims", "abcdef")) == {"c", "e"}
     ledger.close()
+
+
+def test_a_claim_of_another_machine_ends_without_a_sign_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("harness.ledger.leases.time.monotonic", lambda: now)
+    ledger, owner = Ledger(tmp_path), "7 123 another-machine"
+    mine = Claims(ledger)
+    with ledger.transaction():
+        ledger.put("claims", {"a": owner, "b": owner})
+        ledger.put("beats", {owner: 41})
+    assert mine.take("a") == set()
+    assert mine.others == {owner: LEASE_S}
+    now += LEASE_S - 1
+    assert mine.take("ac") == {"c"}
+    assert mine.others == {owner: 1.0}
+    with ledger.transaction():
+        ledger.remove("beats", [owner])
+        ledger.put("beats", {owner: 42})
+    assert mine.take("a") == set()
+    assert mine.others == {owner: LEASE_S}
+    now += LEASE_S
+    # Whatever the time of day is set to meanwhile.
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    assert mine.take("a") == {"a"}
+    assert mine.others == {}
+    assert ledger.get("claims", "ab")["b"] == owner
+    other = Claims(ledger)
+    assert other.take("b") == set(), "who has just come knows nothing of the time before"
+    other.release_all()
+    mine.release_all()
+    assert ledger.get("claims", "abc") == {"b": owner}
+    ledger.close()
+
+
+def test_a_clock_that_is_set_back_ends_no_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = owner_of(os.getppid())
+    start = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: start(self) - 3600)
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    if sys.platform == "linux":
+        assert is_alive(parent)
+
+
+def on_another_host(name: str, seconds: float, log: Path) -> None:
+    """In a process: its machine's name, quick leases, and images that take their time."""
+    import platform
+
+    from derainers.derainer import Filter
+    from harness.ledger import leases
+    from harness.runs import engine
+
+    setattr(platform, "node", lambda: name)  # noqa: B010
+    leases.LEASE_S, leases.BEAT_S, engine.SILENT_S = 2.0, 0.2, 0.5
+    restore = Filter.restore
+
+    def slow(self: Filter, image: Any, sample_id: str) -> Any:
+        with log.open("a") as file:
+            file.write(f"{name} {sample_id}\n")
+        time.sleep(seconds)
+        return restore(self, image, sample_id)
+
+    setattr(Filter, "restore", slow)  # noqa: B010
+
+
+def begun(log: Path) -> list[list[str]]:
+    return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def test_a_second_host_goes_on_where_the_first_died(coco_root: Path, tmp_path: Path) -> None:
+    log, command = tmp_path / "log", quality_run(coco_root, tmp_path / "runs", "median")
+    first = start(*command, before=functools.partial(on_another_host, "alpha", 60.0, log))
+    while len(begun(log)) < 2:
+        time.sleep(0.05)
+    first.kill()
+    first.communicate()
+    began = time.monotonic()
+    beta = functools.partial(on_another_host, "beta", 0.0, log)
+    status, out, err = finish(start(*command, before=beta))
+    assert (status, "failed" in out) == (0, False)
+    assert time.monotonic() - began > 2
+    (line,) = err.splitlines()
+    assert line.startswith("waiting for images that process ")
+    assert " of alpha has in work: they are taken over at " in line
+    assert run_command_line([*command[:-4], "--workspace", str(tmp_path / "w"), *command[-2:]]) == 0
+    now, alone = (load_results(tmp_path / name, None) for name in ("runs", "w"))
+    assert now.records == alone.records
+
+
+def test_a_slow_host_that_lives_keeps_its_images(coco_root: Path, tmp_path: Path) -> None:
+    log, command = tmp_path / "log", quality_run(coco_root, tmp_path / "runs", "median")
+    hosts = (("alpha", 3.0), ("beta", 0.1))
+    both = []
+    for name, seconds in hosts:
+        both.append(start(*command, before=functools.partial(on_another_host, name, seconds, log)))
+        while not any(host == name for host, _ in begun(log)):
+            time.sleep(0.05)
+    assert [status for status, _, _ in map(finish, both)] == [0, 0]
+    assert Counter(image for _, image in begun(log)) == Counter(map(str, range(1, 9)))
 
 
 def test_a_full_disk_is_no_images_fault(
