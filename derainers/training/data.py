@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, Protocol
 
@@ -127,6 +131,30 @@ class _Steps(Sampler[list[int]]):
             yield list(range(step * renders + self._rank, step * renders + count, self._processes))
 
 
+class _Told(Dataset[list[Pair] | Exception]):
+    """Crops, or what is wrong with a photograph: a worker that raised it would lose its words."""
+
+    def __init__(self, crops: Crops) -> None:
+        self._crops = crops
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __getitem__(self, number: int) -> list[Pair] | Exception:
+        try:
+            return self._crops[number]
+        except (ValueError, OSError, MemoryError) as error:
+            return error
+
+
+def _collated(
+    make: Callable[[list[list[Pair]]], list[Group]], renders: list[list[Pair] | Exception]
+) -> list[Group] | Exception:
+    """The groups of a step, or the first thing that is wrong with one of its photographs."""
+    wrong = next((r for r in renders if isinstance(r, Exception)), None)
+    return wrong or make([r for r in renders if not isinstance(r, Exception)])
+
+
 def _groups(renders: list[list[Pair]]) -> list[Group]:
     """Crops of one size together, in the order of their sizes' first appearance."""
     by_size: dict[tuple[int, ...], list[Pair]] = {}
@@ -146,24 +174,35 @@ def _one_by_one(renders: list[list[Pair]]) -> list[Group]:
 def loader(
     crops: Crops, begin: int, workers: int, rank: int = 0, processes: int = 1
 ) -> DataLoader[Any]:
-    """Every step's crops as lists of `Group`, from step ``begin`` on, made by ``workers``."""
+    """Every step's crops as lists of `Group`, from step ``begin`` on, made by ``workers``.
+
+    In the place of a step whose photographs cannot be read stands the error.
+    """
     if workers:
         import cv2
 
         # Before the fork: a worker that ended OpenCV's threads would wait for ones it has not.
         cv2.setNumThreads(1)
     return DataLoader(
-        crops,
+        _Told(crops),
         batch_sampler=_Steps(crops, begin, rank, processes),
-        collate_fn=_one_by_one if crops.recipe.patch_px is None else _groups,
+        collate_fn=partial(_collated, _one_by_one if crops.recipe.patch_px is None else _groups),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_begin_worker,
+        worker_init_fn=partial(_begin_worker, os.getpid()),
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def _begin_worker(_: int) -> None:
+def _begin_worker(parent: int, _: int) -> None:
     """Workers share the cores with the network, and leave a SIGTERM of all to the training."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone: nobody else would tell it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,10 @@ from derainers.training.recipes import Plateau
 VALIDATED_AT_LEAST_EVERY_STEPS = 500
 ON_CPU = Means()
 """The processor alone, in single floats."""
+
+
+class OutOfTimeError(Exception):
+    """A validation was broken off: the training has no more time."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def train(
         crops: What it sees, with recipe and number of steps.
         checkpoint: PyTorch file with everything that going on needs; written at every validation.
         validate: Scores of a derainer; the first one chooses the best weights, higher is better.
+            It may raise `OutOfTimeError`, and the training then ends there without them.
         told: Told of every row of the curve once it is in the checkpoint.
         stop: Told of every step (its number from 1), whether to end there; the checkpoint is then
             written.
@@ -81,7 +88,8 @@ def train(
         The weights that the validation chose.
 
     Raises:
-        DerainerError: If the loss becomes NaN or infinite; the last checkpoint stays as it is.
+        DerainerError: If the loss becomes NaN or infinite, or a process that makes crops ends;
+            the last checkpoint stays as it is.
     """
     learner = Learner(derainer, crops, means)
     state = learner.restored(checkpoint) if checkpoint.is_file() else State()
@@ -91,6 +99,8 @@ def train(
     try:
         while state.step < crops.steps:
             groups = stretch.waited_for(source)
+            if isinstance(groups, Exception):
+                raise groups
             loss = learner.step(groups, state)
             if not math.isfinite(loss):
                 raise DerainerError(
@@ -101,20 +111,30 @@ def train(
             state.step += 1
             is_last = state.step == crops.steps
             ends = stop(state.step)
-            if state.step % every == 0 or is_last:
-                scores = learner.validated(validate, state)
+            is_row = state.step % every == 0 or is_last
+            scores = _scores(learner, validate, state) if is_row else None
+            if scores is not None:
                 row = stretch.row(learner, state, scores)
                 state.losses, state.spent_s = [], 0.0
                 learner.save(checkpoint, state, note)
                 told(row)
                 stretch = _Stretch()
-            elif ends:
+            elif ends or is_row:
                 state.spent_s += stretch.elapsed_s
                 learner.save(checkpoint, state, note)
-            if ends and not is_last:
+            if (ends or (is_row and scores is None)) and not is_last:
                 break
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise DerainerError(
+            "a process that makes crops was ended from outside, by a lack of memory perhaps: take "
+            "fewer --workers; the same command goes on from the last checkpoint"
+        ) from error
     finally:
-        del source  # its workers end with it, even where an error keeps this frame
+        # Its workers end with it; an error keeps the frames that it passed, and what they hold.
+        _clear_frames(sys.exception())
+        del source
     is_done = state.step == crops.steps
     return Trained(learner.best(), state.step, is_done, state.best, state.spent_s)
 
@@ -127,11 +147,13 @@ class _Stretch:
         self._waited_s = 0.0
         self._images = 0
 
-    def waited_for(self, source: Iterator[list[Group]]) -> list[Group]:
-        """The crops of the next step."""
+    def waited_for(self, source: Iterator[list[Group] | Exception]) -> list[Group] | Exception:
+        """The crops of the next step, or what is wrong with them."""
         asked = time.monotonic()
         groups = next(source)
         self._waited_s += time.monotonic() - asked
+        if isinstance(groups, Exception):
+            return groups
         self._images += sum(len(rainy) for rainy, _ in groups)
         return groups
 
@@ -153,6 +175,23 @@ class _Stretch:
             elapsed_s=state.spent_s + elapsed_s,
             scores=dict(scores),
         )
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let go of what the frames hold that an error, and what it came of, passed."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+
+
+def _scores(
+    learner: Learner, validate: Callable[[Derainer], Mapping[str, float]], state: State
+) -> Mapping[str, float] | None:
+    """What the validation gives; None where there is no time for it."""
+    try:
+        return learner.validated(validate, state)
+    except OutOfTimeError:
+        return None
 
 
 def _validated_every(crops: Crops, steps_per_epoch: int) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
-import urllib.error
+import os
+import queue
+import shutil
+import threading
+import time
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from harness.spec import UsageError
 
@@ -20,8 +26,9 @@ _NLEDN = "https://raw.githubusercontent.com/AlexHex7/NLEDN/c5b2a8e292776154170bb
 _YOLO = "https://huggingface.co/Ultralytics/YOLOv8/resolve/8a9e1a55f987a77f9966c2ac3f80aa8aa37b3c1a"
 _NONE = "none stated"
 
-TIMEOUT_S = 60.0
-"""Longest silence of a server."""
+SILENCE_S = 60.0
+"""Longest silence of a server, and the time in which it must give `LEAST_BYTES`."""
+LEAST_BYTES = 1 << 14
 MOST_BYTES = 1 << 30
 """Longer answers are broken off."""
 
@@ -131,55 +138,114 @@ def fetch(name: str, folder: Path, progress: Callable[[int, int], None] = lambda
     """
     source = SOURCES[name]
     target = folder / source.file
-    if target.is_file() and _sha256(target.read_bytes()) == source.sha256:
+    if target.is_file() and _sha256(target) == source.sha256:
         return target
-    data = _downloaded(name, source, progress)
-    if source.member is not None:
-        data = _member(name, data, source.member)
-    found = _sha256(data)
-    if found != source.sha256:
-        raise UsageError(
-            f"fetch {name}: {source.url} gave another file than expected "
-            f"(sha256 {found[:12]}…, not {source.sha256[:12]}…): get it elsewhere, to {target}"
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(target.name + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(target)
+    with _aside(target) as part:
+        _download(name, source, part, progress)
+        if source.member is not None:
+            _unpack(name, part, source.member)
+        found = _sha256(part)
+        if found != source.sha256:
+            raise UsageError(
+                f"fetch {name}: {source.url} gave another file than expected "
+                f"(sha256 {found[:12]}…, not {source.sha256[:12]}…): get it elsewhere, to {target}"
+            )
+        part.replace(target)
     return target
 
 
-def _downloaded(name: str, source: Source, progress: Callable[[int, int], None]) -> bytes:
-    """What the address gives."""
-    parts, length = [], 0
+@contextlib.contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """A name beside a file for what is not the file yet; it is removed, also what kills left."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f"{target.name}.*.part"):
+        owner = left.name.split(".")[-2]
+        if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
+            left.unlink(missing_ok=True)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        with urllib.request.urlopen(source.url, timeout=TIMEOUT_S) as answer:
-            total = int(answer.headers.get("Content-Length") or 0)
-            while part := answer.read(1 << 16):
-                parts.append(part)
-                length += len(part)
-                progress(length, total)
-                if length > MOST_BYTES:
-                    raise UsageError(f"fetch {name}: {source.url} gives more than 1 GiB")
-    except (OSError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
-        reason = getattr(error, "reason", None) or error
-        raise UsageError(f"fetch {name}: cannot reach {source.url} ({reason})") from error
-    return b"".join(parts)
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _member(name: str, archive: bytes, member: str) -> bytes:
-    """One file of a zip archive, whichever folder of it holds it."""
+def _download(name: str, source: Source, part: Path, progress: Callable[[int, int], None]) -> None:
+    """Write what the address gives into a file."""
+    answers: queue.Queue[int | bytes | Exception] = queue.Queue(16)
+    # A thread of its own may wait for ever for what trickles; we do not wait for it.
+    threading.Thread(target=_read, args=(source.url, answers), daemon=True).start()
+    length = total = before = 0
+    since = time.monotonic()
+    with part.open("wb") as file:
+        while True:
+            try:
+                got = answers.get(timeout=SILENCE_S)
+            except queue.Empty:
+                raise UsageError(f"fetch {name}: {source.url} is silent: try again later") from None
+            if isinstance(got, Exception):
+                reason = getattr(got, "reason", None) or str(got) or type(got).__name__
+                raise UsageError(f"fetch {name}: cannot reach {source.url} ({reason})") from got
+            if isinstance(got, int):
+                total = got
+                continue
+            if not got:
+                break
+            file.write(got)
+            length += len(got)
+            progress(length, total)
+            if max(length, total) > MOST_BYTES:
+                raise UsageError(f"fetch {name}: {source.url} gives more than 1 GiB")
+            if time.monotonic() - since > SILENCE_S:
+                if length - before < LEAST_BYTES:
+                    raise UsageError(f"fetch {name}: {source.url} trickles: try again later")
+                since, before = time.monotonic(), length
+        os.fsync(file.fileno())
+    if length < total:
+        raise UsageError(
+            f"fetch {name}: {source.url} broke off after {length:,} of {total:,} bytes: try again"
+        )
+
+
+def _read(url: str, answers: queue.Queue[int | bytes | Exception]) -> None:
+    """Hand on what an address gives: its length, 0 where that is not told, its parts, and an end.
+
+    Whatever is wrong with the answer is handed on too, and ends it.
+    """
     try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        with urllib.request.urlopen(url, timeout=SILENCE_S) as answer:
+            told = answer.headers.get("Content-Length") or ""
+            answers.put(int(told) if told.isdecimal() and len(told) < 20 else 0)
+            while part := answer.read1(1 << 16):
+                answers.put(part)
+        answers.put(b"")
+    except Exception as error:
+        answers.put(error)
+
+
+def _unpack(name: str, archive: Path, member: str) -> None:
+    """Put one file of a zip archive in the archive's place, whichever folder of it holds it."""
+    inner = archive.with_name(f"{archive.name}.member.{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(archive) as files:
             inside = [f for f in files.infolist() if f.filename.rsplit("/", 1)[-1] == member]
-            if inside and inside[0].file_size <= MOST_BYTES:
-                return files.read(inside[0])
-    except zipfile.BadZipFile:
-        pass
-    raise UsageError(f"fetch {name}: the archive holds no {member}")
+            if not inside:
+                raise UsageError(f"fetch {name}: the archive holds no {member}")
+            if inside[0].file_size > MOST_BYTES:
+                raise UsageError(f"fetch {name}: {member} of the archive is more than 1 GiB")
+            with files.open(inside[0]) as packed, inner.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+        inner.replace(archive)
+    except (UsageError, OSError):
+        raise
+    except Exception as error:  # archives fail in many ways, without a common base
+        reason = str(error) or type(error).__name__
+        raise UsageError(
+            f"fetch {name}: the archive holds no {member} that can be read ({reason})"
+        ) from error
+    finally:
+        inner.unlink(missing_ok=True)
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -88,11 +88,12 @@ class LossCurve(_Curve):
         super().__init__(file, "epoch", {"loss": ".7f", "elapsed_s": ".1f"}, goes_on)
         self._began = time.monotonic()
 
-    def add(self, epoch: int, loss: float) -> None:
-        """Add an epoch, which took the time since the one before, and write the file."""
+    def add(self, epoch: int, loss: float) -> float:
+        """Add an epoch and write the file; returns its seconds, those since the one before."""
         now = time.monotonic()
-        self._put(epoch, {"loss": loss, "elapsed_s": now - self._began})
-        self._began = now
+        elapsed_s, self._began = now - self._began, now
+        self._put(epoch, {"loss": loss, "elapsed_s": elapsed_s})
+        return elapsed_s
 
     @property
     def last(self) -> int:

@@ -88,6 +88,7 @@ def train_derainer(
             training or damaged files.
         DerainerError: If the loss became NaN.
     """
+    ended = _Ending(options.max_minutes)
     recipe, rains = _recipe(name, spec, options), _rains(spec)
     if options.vgg is not None and not options.vgg.is_file():
         raise UsageError(f"--vgg {options.vgg}: no such file")
@@ -106,7 +107,7 @@ def train_derainer(
     training = _Training(name, spec, options, recipe, rains, dataset, photographs, before)
     learned = [*photographs.training, *photographs.validation]
     begun = Begun(out, training.identity(), image_digests(learned, with_labels=False))
-    return training.run(out, begun, lambda step, steps: progress(name, step, steps))
+    return training.run(out, begun, lambda step, steps: progress(name, step, steps), ended)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ class _Training:
         }
         return said | ({"begun_with": self.before["begun_with"]["sha256"]} if self.before else {})
 
-    def run(self, out: Path, begun: Begun, progress: Callable[[int, int], None]) -> Path:
+    def run(
+        self, out: Path, begun: Begun, progress: Callable[[int, int], None], ended: _Ending
+    ) -> Path:
         """Train, and leave curve, weights and their card in the folder."""
         from derainers.training.loop import train
 
@@ -145,7 +148,6 @@ class _Training:
         validation = Validation(self.photographs.validation, self.rains, self.spec.seed)
         rainy = validation.scores(lambda image, _: image / 255)
         curve = ScoreCurve(out / "curve.csv", begun.goes_on)
-        ended = _Ending(self.options.max_minutes)
 
         def stop(step: int) -> bool:
             progress(step, crops.steps)
@@ -156,7 +158,7 @@ class _Training:
                 derainer,
                 crops,
                 begun.checkpoint,
-                validate=lambda derainer: validation.scores(derainer.restore),
+                validate=lambda derainer: validation.scores(derainer.restore, ended),
                 told=curve.add,
                 stop=stop,
                 means=means,

@@ -5,6 +5,7 @@ Derainers are trained by `harness.training.derainer`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,8 @@ from harness.training.folder import (
     write_weights,
 )
 
+VALIDATION_SHARE = 0.1
+"""Of the minutes that a training may take, what is left for its validation."""
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
 
@@ -141,7 +144,8 @@ def train_network(
         out: Folder for checkpoint, ``curve.csv`` and the weights with their card; a training that
             was broken off goes on from the checkpoint.
         epochs: In place of the recipe's.
-        max_minutes: End after the first epoch that passes this time.
+        max_minutes: End, with the validation, in this time; one epoch is trained at least. A
+            validation that is not done by then leaves no scores in the card.
         progress: Told (network, epochs done, epochs).
         begin: Weights of the same network to begin with, instead of random ones.
 
@@ -168,17 +172,20 @@ def train_network(
     curve = LossCurve(out / "curve.csv", begun.goes_on)
     started = time.monotonic()
 
+    until = math.inf if max_minutes is None else started + 60 * max_minutes
+
     def told(epoch: int, loss: float) -> bool:
-        curve.add(epoch, loss)
+        epoch_s = curve.add(epoch, loss)
         progress(name, epoch, recipe.epochs)
-        return max_minutes is None or time.monotonic() - started < 60 * max_minutes
+        is_time_left = time.monotonic() + epoch_s < until - VALIDATION_SHARE * (until - started)
+        return max_minutes is None or is_time_left
 
     network = job.train(dataset.samples, classes, recipe, begun, told, begin)
     file = out / f"{name}-{dataset.name}.safetensors"
     write_weights(file, network)
     card = _card(run, dataset, classes, network, curve, before) | origin_of(file)
     write_card(_card_file(file), card)  # without it the validation cannot take the weights
-    scores = _validation(job, file, spec, out / "validation")
+    scores = _validation(job, file, spec, out / "validation", until)
     write_card(_card_file(file), card | {"validated_on": scores})
     return file
 
@@ -227,9 +234,23 @@ def _require_labels(job: _Job, dataset: Dataset, batch: int) -> None:
     require_fitting(dataset.samples)
 
 
-def _validation(job: _Job, file: Path, spec: RunSpec, workspace: Path) -> dict[str, Any] | None:
-    """The network's scores on clean images of the ``val`` split; None where there is none."""
+class _OutOfTimeError(Exception):
+    """The minutes of a training are over."""
+
+
+def _validation(
+    job: _Job, file: Path, spec: RunSpec, workspace: Path, until: float
+) -> dict[str, Any] | None:
+    """The network's scores on clean images of the ``val`` split.
+
+    Returns:
+        None where there is none, or the monotonic clock passes ``until``.
+    """
     from harness.runs.engine import run
+
+    def in_time(*_: object) -> None:
+        if time.monotonic() > until:
+            raise _OutOfTimeError
 
     judged = RunSpec(
         dataset=spec.dataset,
@@ -243,8 +264,8 @@ def _validation(job: _Job, file: Path, spec: RunSpec, workspace: Path) -> dict[s
         workspace=str(workspace),
     )
     try:
-        results = run(judged)
-    except (DatasetError, UsageError):
+        results = run(judged, progress=in_time)
+    except (DatasetError, UsageError, _OutOfTimeError):
         return None
     found = {r.metric: r.value for r in results.records if r.metric in job.scores}
     return {"split": "val", "images": max(r.n for r in results.records), **found}

@@ -28,13 +28,28 @@ class Validation:
                 rainy = sample.given_rain()
             self._pairs.append((sample.id, rainy, clean))
 
-    def scores(self, restore: Callable[[NDArrayByte, str], Any]) -> dict[str, float]:
-        """Means over the photographs, in the protocol ``matlab-y``."""
+    def scores(
+        self,
+        restore: Callable[[NDArrayByte, str], Any],
+        ended: Callable[[], bool] = lambda: False,
+    ) -> dict[str, float]:
+        """Means over the photographs, in the protocol ``matlab-y``.
+
+        Args:
+            restore: The derainer, a function of (image, name).
+            ended: Asked before each photograph whether the time is over.
+
+        Raises:
+            OutOfTimeError: If it is.
+        """
+        from derainers.training.loop import OutOfTimeError
         from tasks.quality.psnr import psnr_y_db
         from tasks.quality.ssim import ssim_y
 
         psnr, ssim = [], []
         for name, rainy, clean in self._pairs:
+            if ended():
+                raise OutOfTimeError
             restored = round_to_bytes(restore(rainy, name))
             psnr.append(psnr_y_db(clean, restored))
             ssim.append(ssim_y(clean, restored))

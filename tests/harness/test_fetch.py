@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import http.server
 import io
+import socketserver
 import threading
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,160 @@ def test_what_cannot_be_had_is_one_line(
     assert says in err
     assert err.count("\n") == 1
     assert not any(tmp_path.rglob("*"))
+
+
+def zipped(*, encrypted: bool = False, method: int = 0, size: int | None = None) -> bytes:
+    """An archive of ``model.mat`` whose headers say what they should not."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as files:
+        files.writestr("model.mat", DATA)
+    data = bytearray(buffer.getvalue())
+    central = data.index(b"PK\1\2")
+    for start, flags, kind, sizes in ((0, 6, 8, 22), (central, 8, 10, 24)):
+        data[start + flags] |= encrypted
+        if method:
+            data[start + kind] = method
+        if size is not None:
+            data[start + sizes : start + sizes + 4] = size.to_bytes(4, "little")
+    return bytes(data)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def whole(body: bytes) -> bytes:
+    return HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+ANSWERS: dict[str, bytes] = {
+    "nothing": b"",
+    "no http": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "binary": bytes(range(256)) * 20,
+    "half a status line": b"HTTP/1.1 2",
+    "a status that is no number": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a status of ten digits": b"HTTP/1.1 2000000000 OK\r\n\r\n",
+    "an endless status line": b"HTTP/1.1 200 " + b"x" * 100_000,
+    "not found": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "a fault of the server": b"HTTP/1.1 503 Busy\r\nRetry-After: x\r\n\r\n",
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "not modified": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+    "a login": b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=x\r\n\r\n",
+    "too many headers": HEAD + b"".join(b"X-%d: y\r\n" % i for i in range(5000)),
+    "an endless header": HEAD + b"X: " + b"y" * 200_000,
+    "half a header": HEAD + b"Content-Len",
+    "a header without a name": HEAD + b": x\r\n\r\nabc",
+    "a length that is no number": HEAD + b"Content-Length: many\r\n\r\nabc",
+    "a negative length": HEAD + b"Content-Length: -5\r\n\r\nabc",
+    "a length beyond all": HEAD + b"Content-Length: " + b"9" * 400 + b"\r\n\r\nabc",
+    "more than allowed": HEAD + b"Content-Length: 99999999999\r\n\r\nabc",
+    "broken off": HEAD + b"Content-Length: 7000\r\n\r\n" + DATA[:3000],
+    "another file": whole(b"other"),
+    "a page": whole(b"<html>captive portal</html>"),
+    "compressed": HEAD + b"Content-Encoding: gzip\r\n\r\n" + b"\x1f\x8b\x08" + DATA,
+    "broken chunks": CHUNKED + b"5\r\nab",
+    "a chunk that is no number": CHUNKED + b"zz\r\nabc\r\n",
+    "an endless chunk line": CHUNKED + b"5" * 100_000,
+    "a negative chunk": CHUNKED + b"-5\r\nabc\r\n",
+    "chunks without an end": CHUNKED + b"1b58\r\n" + DATA + b"\r\n",
+    "around in a circle": b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
+    "to a file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+    "to nowhere": b"HTTP/1.1 301 Moved\r\nLocation: http://[::1\r\n\r\n",
+    "to no host": b"HTTP/1.1 301 Moved\r\nLocation: http:///\xff\xfe\r\n\r\n",
+    "a damaged zip": whole(zipped()[:-40]),
+    "a zip with no bytes": whole(b"PK\5\6" + bytes(18)),
+    "an encrypted zip": whole(zipped(encrypted=True)),
+    "an unknown compression": whole(zipped(method=99)),
+    "a zip that lies of its size": whole(zipped(size=5)),
+    "a zip of a size beyond all": whole(zipped(size=2**32 - 2)),
+    "a zip whose bytes changed": whole(zipped()[:42] + b"\xff\xff\xff" + zipped()[45:]),
+}
+"""What servers answer that do not give the file."""
+
+
+@pytest.fixture
+def raw_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes, float], None]]:
+    """Answers every connection with some bytes, a part at a time, and closes it."""
+    said: list[tuple[bytes, float]] = [(b"", 0.0)]
+    ended = threading.Event()
+
+    class Raw(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            answer, pause_s = said[-1]
+            with contextlib.suppress(OSError):
+                self.request.recv(1 << 16)
+                step = 1 if pause_s else 1 << 16
+                for start in range(0, len(answer), step):
+                    self.request.sendall(answer[start : start + step])
+                    if pause_s and ended.wait(pause_s):
+                        return
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Raw)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/x"
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    plain = Source(url, sha256, "w/plain.pth", "none", "{}")
+    for name in list(SOURCES):
+        monkeypatch.delitem(SOURCES, name)
+    monkeypatch.setitem(SOURCES, "plain", plain)
+    inside = dataclasses.replace(plain, file="w/m.mat", member="model.mat")
+    monkeypatch.setitem(SOURCES, "inside", inside)
+    yield lambda answer, pause_s=0.0: said.append((answer, pause_s))
+    ended.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_whatever_a_server_answers_ends_in_one_line(
+    kind: str,
+    raw_server: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = tmp_path / "w" / "m.mat"
+    kept.parent.mkdir()
+    kept.write_bytes(b"an older one")
+    raw_server(ANSWERS[kind])
+    # A server that ends its chunks without saying so has given the whole file, as its sha256 tells.
+    names = ("inside",) if kind == "chunks without an end" else ("plain", "inside")
+    for name in names:
+        assert run_command_line(["fetch", name, "--to", str(tmp_path)]) == 2
+        shown = capsys.readouterr()
+        assert shown.err.startswith(f"error: fetch {name}: ")
+        assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert [f for f in tmp_path.rglob("*") if f.is_file()] == [kept]
+    assert kept.read_bytes() == b"an older one"
+    raw_server(whole(DATA))
+    assert run_command_line(["fetch", "plain", "--to", str(tmp_path)]) == 0
+    assert (tmp_path / "w" / "plain.pth").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("answer", [whole(DATA), HEAD + b"X-Y: z\r\n" * 90 + b"\r\n", b""])
+def test_a_server_that_trickles_is_not_waited_for(
+    answer: bytes,
+    raw_server: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("harness.machine.sources.SILENCE_S", 0.5)
+    raw_server(answer or b"x", 0.05 if answer else 5.0)
+    began = time.monotonic()
+    assert run_command_line(["fetch", "plain", "--to", str(tmp_path)]) == 2
+    assert time.monotonic() - began < 20
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not [f for f in tmp_path.rglob("*") if f.is_file()]
+
+
+def test_what_a_killed_fetch_left_is_removed(sources: str, tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / f"plain.pth.{2**22 + 1}.part").write_bytes(b"half")
+    (folder / "plain.pth.mine").write_bytes(b"the user's")
+    assert run_command_line(["fetch", "plain", "--to", str(tmp_path)]) == 0
+    assert sorted(f.name for f in folder.iterdir()) == ["plain.pth", "plain.pth.mine"]
 
 
 def test_without_a_name_it_lists(capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,6 +60,18 @@ def test_one_command_trains_and_another_runs_what_it_made(camvid: Path, tmp_path
     assert [r["seen"] for r in records if r["metric"] == "miou"] == [["task-images"]]
 
 
+def test_minutes_bound_the_validation_too(
+    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.training.network.VALIDATION_SHARE", 0.0)
+    out = tmp_path / "out"
+    words = ["train", "refinenet", "--dataset", "camvid", "--data-root", str(camvid)]
+    assert run_command_line([*words, "--out", str(out), "--max-minutes", "0.02"]) == 0
+    card = json.loads((out / "refinenet-camvid.safetensors.json").read_text())
+    assert card["epochs_done"] < 100
+    assert card["validated_on"] is None
+
+
 def test_a_training_begins_with_the_weights_of_another(camvid: Path, tmp_path: Path) -> None:
     words = ["train", "refinenet", "--dataset", "camvid", "--data-root", str(camvid)]
     words += ["--epochs", "1", "--out"]

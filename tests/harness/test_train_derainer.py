@@ -118,6 +118,80 @@ def test_one_command_trains_and_another_runs_what_it_made(
     assert ["images", "rain"] in [r["seen"] for r in records if r["derainer"].startswith("prn-r@")]
 
 
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Six pairs of a photograph and a darker copy of it."""
+    root = tmp_path / "pairs"
+    for folder, factor in (("input", 2), ("target", 1)):
+        (root / folder).mkdir(parents=True)
+        for i in range(6):
+            image = np.ascontiguousarray(coffee()[20 * i : 20 * i + 120, 30 * i : 30 * i + 130])
+            (root / folder / f"{i}.png").write_bytes(encode_png(image // factor))
+    return root
+
+
+def training(pairs: Path, out: Path, *more: str) -> list[str]:
+    data = ["--dataset", "pairs", "--data-root", str(pairs), "--recipe", "short"]
+    return ["train", "prn-r", *data, "--workers", "1", "--out", str(out), *more]
+
+
+def test_a_damaged_photograph_ends_the_training_in_one_line(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pairs / "input" / "3.png").write_text("version https://git-lfs.github.com/spec/v1\n")
+    began = time.monotonic()
+    assert run_command_line(training(pairs, tmp_path / "out")) == 2
+    assert time.monotonic() - began < 60
+    assert capsys.readouterr().err.startswith("error: 3.png: not an image, or damaged; ")
+    mine = psutil.Process()
+    assert not [c for c in mine.children() if c.cmdline() == mine.cmdline()], "workers are left"
+
+
+def test_workers_end_with_their_training_and_it_with_them(pairs: Path, tmp_path: Path) -> None:
+    for killed in ("worker", "training"):
+        process = start(*training(pairs, tmp_path / "out"), fresh=True)
+        assert isinstance(process, subprocess.Popen)
+        parent = psutil.Process(process.pid)
+        found: list[psutil.Process] = []
+        while not found:
+            assert process.poll() is None
+            time.sleep(0.1)
+            found = [c for c in parent.children() if c.cmdline() == parent.cmdline()]
+        time.sleep(1)
+        (found[0] if killed == "worker" else parent).kill()
+        status, _, err = finish(process)
+        assert not psutil.wait_procs(found, timeout=20)[1], "workers are left"
+        if killed == "worker":
+            (line,) = err.splitlines()
+            assert line.startswith("error: a process that makes crops was ended from outside")
+            assert status == 2
+
+
+def test_minutes_bound_the_validation_too(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.training.validation import Validation
+
+    validated = Validation.scores
+
+    def slow(self: Validation, restore: Any, *ended: Any) -> dict[str, float]:
+        if ended:  # that of the network in training, which would take 100 s
+            self._pairs = self._pairs * 1000
+            took = restore
+            restore = lambda image, name: (time.sleep(0.1), took(image, name))[1]  # noqa: E731
+        return validated(self, restore, *ended)
+
+    monkeypatch.setattr(Validation, "scores", slow)
+    monkeypatch.setattr("derainers.training.loop.VALIDATED_AT_LEAST_EVERY_STEPS", 2)
+    began = time.monotonic()
+    out = tmp_path / "out"
+    assert run_command_line(training(pairs, out, "--max-minutes", "0.1", "--epochs", "9")) == 0
+    assert time.monotonic() - began < 60
+    card = json.loads((out / "prn-r.json").read_text())
+    assert card["validated_on"]["restored"] is None
+    assert card["steps_done"] >= 1
+
+
 def test_a_sigterm_of_the_whole_group_leaves_weights(photographs: Path, tmp_path: Path) -> None:
     words = ["train", "prn-r", "--dataset", "folder", "--data-root", str(photographs)]
     process = start(*words, "--recipe", "short", "--out", str(tmp_path / "out"), fresh=True)
