@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import settings
 
 import harness  # sets the environment before ultralytics is imported
 from harness.machine.memory import keep_large_blocks
+from tests.miniatures import maker_of, miniature, tiny_detector
 
 TESTS = Path(__file__).parent
 DATA = Path(os.environ.get("DERAIN_HARNESS_DATA", TESTS.parent.parent / "shared" / "data"))
@@ -25,22 +25,6 @@ keep_large_blocks()  # as the command line does: halves the time of large forwar
 @pytest.fixture(autouse=True, scope="session")
 def _ultralytics_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["YOLO_CONFIG_DIR"] = str(tmp_path_factory.mktemp("ultralytics"))
-
-
-def maker_of(name: str) -> Any:
-    """``tests/data/<name>/make.py``."""
-    spec = importlib.util.spec_from_file_location(f"make_{name}", TESTS / "data" / name / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def miniature(name: str, root: Path, **sizes: int) -> Path:
-    """Make the miniature of a data set by its ``make.py``."""
-    made: Path = maker_of(name).make(root, **sizes)
-    return made
 
 
 @pytest.fixture(scope="session")
@@ -79,19 +63,7 @@ def camvid_root(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny untrained ultralytics detector of COCO's three classes of the miniature."""
-    import torch
-    from ultralytics.nn.tasks import DetectionModel, yaml_model_load
-
-    torch.manual_seed(0)
-    architecture = yaml_model_load("yolov8n.yaml") | {"scales": {"n": [0.33, 0.0625, 64]}}
-    model = DetectionModel(architecture, ch=3, nc=3, verbose=False)
-    model.names = {0: "person", 1: "car", 2: "dog"}
-    # An untrained head is sure of nothing; push its classes so that boxes exist.
-    for branch in model.model[-1].cv3:
-        branch[-1].bias.data += 6.0
-    file = tmp_path_factory.mktemp("weights") / "tiny.pt"
-    torch.save({"model": model, "train_args": {}}, file)
-    return file
+    return tiny_detector(tmp_path_factory.mktemp("weights") / "tiny.pt")
 
 
 @pytest.fixture(scope="session")

@@ -175,7 +175,7 @@ ANSWERS: dict[str, bytes] = {
 
 
 @pytest.fixture
-def raw_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes, float], None]]:
+def raw_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Answers every connection with some bytes, a part at a time, and closes it."""
     said: list[tuple[bytes, float]] = [(b"", 0.0)]
     ended = threading.Event()
@@ -202,7 +202,11 @@ def raw_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes, flo
     monkeypatch.setitem(SOURCES, "plain", plain)
     inside = dataclasses.replace(plain, file="w/m.mat", member="model.mat")
     monkeypatch.setitem(SOURCES, "inside", inside)
-    yield lambda answer, pause_s=0.0: said.append((answer, pause_s))
+
+    def answering(answer: bytes, pause_s: float = 0.0) -> None:
+        said.append((answer, pause_s))
+
+    yield answering
     ended.set()
     server.shutdown()
     server.server_close()

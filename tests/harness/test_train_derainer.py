@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import subprocess
 import time
@@ -174,11 +175,14 @@ def test_minutes_bound_the_validation_too(
 
     validated = Validation.scores
 
+    def later(restore: Any, *image: Any) -> Any:
+        time.sleep(0.1)
+        return restore(*image)
+
     def slow(self: Validation, restore: Any, *ended: Any) -> dict[str, float]:
         if ended:  # that of the network in training, which would take 100 s
             self._pairs = self._pairs * 1000
-            took = restore
-            restore = lambda image, name: (time.sleep(0.1), took(image, name))[1]  # noqa: E731
+            restore = functools.partial(later, restore)
         return validated(self, restore, *ended)
 
     monkeypatch.setattr(Validation, "scores", slow)
