@@ -45,7 +45,7 @@ from mutations import corpus, make_frames, make_template  # noqa: E402
 from tests.miniatures import miniature, tiny_detector  # noqa: E402
 
 KEPT = Path(__file__).with_name("attack.json")
-AT_ONCE = 40
+AT_ONCE = 200
 """Mutations between two looks at the clock."""
 FETCHED = b"weights" * 200_000
 

@@ -34,7 +34,7 @@ FOLDERS = {
         "runs": {"ledger", "machine", "plan", "scores", "work"},
         "scores": {"ledger", "machine", "plan"},
         "work": {"ledger", "machine", "plan"},
-        "ledger": {"plan"},
+        "ledger": {"machine", "plan"},
         "plan": {"machine"},
         "machine": set(),
     },

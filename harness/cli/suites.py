@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.flags import fields_of
+from harness.machine.files import read_bounded
 from harness.plan.foreign_specs import spec_again
 from harness.spec import RunSpec, UsageError, checked
 
@@ -141,11 +142,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _read(file: Path, most: int) -> bytes:
-    """A file's bytes, as long as they are no more than a number."""
+    """The bytes of a file that must be one."""
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
-    with file.open("rb") as opened:
-        data = opened.read(most + 1)
-    if len(data) > most:
-        raise UsageError(f"{file}: more than {most:,} bytes: no such file is that large")
-    return data
+    return read_bounded(file, most)

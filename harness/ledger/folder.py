@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from harness.machine.files import read_bounded
 from harness.plan.rows import with_rows
 from harness.spec import UsageError
 from reports.folder import RESULTS, listed, named, sha256
@@ -19,6 +22,10 @@ from reports.results.written import parse, to_json
 
 T = TypeVar("T")
 AGAIN = "run again to make the folder whole"
+LARGEST_FILE_BYTES = 2**28
+"""Of one file that is read whole."""
+LARGEST_ARRAYS_BYTES = 2**30
+"""Of what an archive holds, unpacked."""
 CLOSE = 1e-4
 """How far the ends of an interval may be from those of its draws, of the larger of 1 and the end:
 draws are kept as single floats."""
@@ -40,6 +47,7 @@ def load(folder: str | Path) -> Results:
     folder = Path(folder)
     held = read(folder, ("draws.npz",))
     try:
+        _require_size(held["draws.npz"])
         with np.load(io.BytesIO(held["draws.npz"]), allow_pickle=False) as draws:
             arrays = {f"draws|{cell}": draws[cell] for cell in draws.files}
         results = with_rows(parse(held[RESULTS].decode(), arrays))
@@ -64,14 +72,14 @@ def read(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
     Raises:
         UsageError: Naming the first file that is missing or another.
     """
-    held = {RESULTS: _of(folder, RESULTS, Path.read_bytes)}
+    held = {RESULTS: _of(folder, RESULTS, _bytes)}
     try:
         files = named(held[RESULTS])
     except ValueError as error:
         raise UsageError(f"{folder}: damaged results: {RESULTS} is no run's: {AGAIN}") from error
     for name in wanted if files is None else files:
         if name in wanted:
-            held[name] = _of(folder, name, Path.read_bytes)
+            held[name] = _of(folder, name, _bytes)
             digest = hashlib.sha256(held[name]).hexdigest()
         else:
             digest = _of(folder, name, sha256)
@@ -109,12 +117,36 @@ def _of(folder: Path, name: str, read_from: Callable[[Path], T]) -> T:
     try:
         return read_from(folder / name)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or "no such name"
+        said = getattr(error, "strerror", None) or "no such name, or a file too large"
         if name == RESULTS and not (folder / RESULTS).exists() and listed(folder):
             raise UsageError(f"{folder}: half-written, no {RESULTS} yet: {AGAIN}") from error
         if name == RESULTS:
             raise UsageError(f"{folder}: no {name}: {said}: give a run's --out folder") from error
         raise UsageError(f"{folder}: damaged results: no {name}: {said}: {AGAIN}") from error
+
+
+def _bytes(file: Path) -> bytes:
+    """A file's bytes, where they are not too many."""
+    return read_bounded(file, LARGEST_FILE_BYTES)
+
+
+def _require_size(draws: bytes) -> None:
+    """Refuse an archive whose arrays would fill the memory, by what its headers say of them.
+
+    Raises:
+        ValueError: If they are larger than `LARGEST_ARRAYS_BYTES`, or than the bytes they have.
+    """
+    with zipfile.ZipFile(io.BytesIO(draws)) as members:
+        if sum(member.file_size for member in members.infolist()) > LARGEST_ARRAYS_BYTES:
+            raise ValueError("too large")
+        for member in members.infolist():
+            with members.open(member) as opened:
+                major, _ = np.lib.format.read_magic(opened)
+                reads = np.lib.format.read_array_header_1_0
+                reads = reads if major == 1 else np.lib.format.read_array_header_2_0
+                shape, _, dtype = reads(opened)
+            if math.prod(shape) * dtype.itemsize > member.file_size:
+                raise ValueError("an array of more than its bytes")
 
 
 def _require_draws_of(results: Results, folder: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -265,6 +266,7 @@ def _local(stack: contextlib.ExitStack, workers: int) -> Any:
     import ray
 
     logs = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
+    _removed_after_us(stack, logs.name)
     _connected(
         num_cpus=workers,
         include_dashboard=False,
@@ -273,6 +275,29 @@ def _local(stack: contextlib.ExitStack, workers: int) -> Any:
     )
     stack.callback(ray.shutdown)
     return ray
+
+
+_REMOVES = """
+import os, shutil, sys, time
+sys.stdin.read()
+until = time.monotonic() + 60
+while os.path.exists(sys.argv[1]) and time.monotonic() < until:
+    time.sleep(0.5)
+    shutil.rmtree(sys.argv[1], True)
+"""
+
+
+def _removed_after_us(stack: contextlib.ExitStack, folder: str) -> None:
+    """Have a folder removed once this process is gone, and be it by a kill.
+
+    Ray's own processes end with this one by themselves; what they wrote would stay.
+    """
+    after = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _REMOVES, folder],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    stack.callback(after.communicate)
 
 
 def _remote(stack: contextlib.ExitStack, address: str) -> Any:

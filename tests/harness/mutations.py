@@ -320,8 +320,8 @@ def _workspaces(to: _Corpus) -> None:
     dry: Words = (*again, "--dry-run")
     to.add(75, "w/ledger.sqlite", any_bytes, board, again, gathered, dry, page)
     to.add(45, "w/ledger.sqlite", any_run, board, page, compared_to_itself(to.template))
-    kept: Words = ("run", *COCO, "--derainer", "median", "--model", "detection={case}/net.pt", "--save")
-    kept = (*kept, "predictions", "--out", "{case}/out", *SMALL[2:], "--limit", "3")
+    kept: Words = ("run", *COCO, "--derainer", "median", "--save", "predictions", "--limit", "3")
+    kept = (*kept, "--model", "detection={case}/net.pt", "--out", "{case}/out", *SMALL[2:])
     workspace = to.template / "w"
     for found in (
         (workspace / "predictions").glob("*.sqlite"),

@@ -8,6 +8,8 @@ import os
 import re
 import signal
 import sys
+import tempfile
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -178,3 +180,37 @@ def test_a_cluster_that_is_not_there_is_one_line(address: str, spec: RunSpec) ->
     assert status == 2
     assert err.count("\n") == 1
     assert "no Ray cluster answers there" in err
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_process_and_no_folder(
+    spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = tempfile.TemporaryDirectory(prefix="r")  # names of Ray's sockets may not be long
+    home = Path(short.name)
+    monkeypatch.setenv("TMPDIR", str(home))
+    words = ["run", "--dataset", "coco", "--data-root", str(spec.data_root), "--derainer"]
+    words += ["median", "--task", "none", "--engine", "ray", "--workers", "1"]
+    process = start(*words, "--workspace", str(tmp_path / "w"), fresh=True)
+    while not any(home.glob("ray-*/session_latest/logs/worker*")):
+        assert process.poll() is None, finish(process)
+        time.sleep(0.1)
+    process.kill()
+    finish(process)
+    until = time.monotonic() + 60
+    left = [home]
+    while left and time.monotonic() < until:
+        time.sleep(0.5)
+        left = [*home.glob("ray-*"), *of_ray(home)]
+    assert not left
+    short.cleanup()
+
+
+def of_ray(home: Path) -> list[str]:
+    """Command lines that name a folder."""
+    lines = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            lines.append(" ".join(each.cmdline()))
+    return [line for line in lines if str(home) in line]

@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from command import ROOT
+from signed import sign
 
 from datasets.image import encode_png
 from datasets.names import text_of
@@ -281,6 +282,33 @@ def test_a_row_longer_than_allowed_is_damage(
         ledger.get("evidence", ["a"])
     assert "damaged" in (surroundings_error(caught.value) or "")
     ledger.close()
+
+
+def test_archives_and_files_have_bounds(
+    coco_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert run_command_line(quick(coco_root, tmp_path / "w", "--out", str(out))) == 0
+    capsys.readouterr()
+    compared = ["regress", str(out), str(out)]
+    whole = (out / "draws.npz").read_bytes()
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (100000000000,), }"
+    lying = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(8)
+    monkeypatch.setattr("harness.ledger.folder.LARGEST_ARRAYS_BYTES", 10**6)
+    for name, content in (("large", bytes(2 * 10**6)), ("lying", lying), ("none", b"")):
+        with zipfile.ZipFile(out / "draws.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(f"{name}.npy", content)
+        sign(out)
+        assert "damaged" in one_line(compared, capsys), name
+    (out / "draws.npz").write_bytes(whole)
+    sign(out)
+    assert run_command_line([*compared, "--require", "not-worse"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("harness.ledger.folder.LARGEST_FILE_BYTES", 1000)
+    assert "too large" in one_line(compared, capsys)
 
 
 READ_ONLY = """
