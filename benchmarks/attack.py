@@ -62,7 +62,9 @@ def mutations(seed: int, seconds: float, folder: Path) -> dict[str, Any]:
         part = cases[place[1] : place[1] + AT_ONCE]
         found = outcomes(part, folder)
         tried.update(case.name.partition("#")[0] for case in part)
-        wrong |= {f"seed {place[0]}: {name}": said for name, said in found.items() if said}
+        new = {f"seed {place[0]}: {name}": said for name, said in found.items() if said}
+        print(*(f"{name}: {said}" for name, said in new.items()), sep="\n", flush=True)
+        wrong |= new
         if canary.exists():
             wrong[f"seed {place[0]}: {place[1]}"] = ["foreign code was executed"]
             canary.unlink()
@@ -185,7 +187,7 @@ def _to_be_killed(folder: Path) -> Path:
             (root / "camvid" / split / f"0001TP_{i}.png").write_bytes(encode_png(image))
             shown = encode_indices(labels)
             (root / "camvid" / f"{split}annot" / f"0001TP_{i}.png").write_bytes(shown)
-    shutil.rmtree(root / "copy")
+    shutil.rmtree(root / "tmp")
     return root
 
 
@@ -340,8 +342,6 @@ def main() -> None:
             attack = {"mutations": mutations, "kills": kills}[arguments.kind]
             piece = attack(arguments.seed, arguments.seconds, Path(folder))
         KEPT.write_text(json.dumps([*_pieces(), piece], indent=1) + "\n")
-        for name, said in piece["wrong"].items():
-            print(name, *said, sep="\n  ")
         count = sum(piece["tried"].values())
         print(f"{arguments.kind} from seed {piece['from']}: {count}, {len(piece['wrong'])} wrong")
     if arguments.table:

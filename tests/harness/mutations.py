@@ -220,7 +220,7 @@ def make_template(root: Path, coco: Path, detector: Path) -> Path:
     )
     run(spec)
     copied = ("synth", "--dataset", "coco", "--data-root", str(root / "coco"), "--limit", "2")
-    assert run_command_line([*copied, "--out", str(root / "copy")]) == 0
+    assert run_command_line([*copied, "--out", str(root / "tmp" / "copy")]) == 0
     (root / "suite.yaml").write_bytes(SUITE)
     return root
 
@@ -298,8 +298,8 @@ def _labels_and_photographs(to: _Corpus) -> None:
         derained = (*derained, "--no-images", "--workspace", "{case}/tmp/w")
         checked = ("check-data", *photographs)
         to.add(30, f"photographs/{name}", any_bytes, ("score", *folders), derained, checked)
-    synth = ("synth", *COCO, "--limit", "2", "--out", "{case}/copy")
-    to.add(20, "copy/manifest.jsonl", any_bytes, synth)
+    synth = ("synth", *COCO, "--limit", "2", "--out", "{case}/tmp/copy")
+    to.add(20, "tmp/copy/manifest.jsonl", any_bytes, synth)
 
 
 def _weights(to: _Corpus, canary: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_killed_run_leaves_no_process_and_no_folder(
     process.kill()
     finish(process)
     until = time.monotonic() + 60
-    left = [home]
+    left: list[object] = [home]
     while left and time.monotonic() < until:
         time.sleep(0.5)
         left = [*home.glob("ray-*"), *of_ray(home)]
