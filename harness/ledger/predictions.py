@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 from harness.ledger.database import open_shared
+from harness.spec import UsageError
 
 
 class Kept(Protocol):
@@ -18,6 +20,16 @@ class Kept(Protocol):
         ...
 
 
+def _require_ours(db: sqlite3.Connection) -> None:
+    """Refuse what a file from elsewhere may hold beside predictions: views, triggers, tables."""
+    for kind, name in db.execute("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL"):
+        if (kind, name) != ("table", "predictions"):
+            raise UsageError(
+                f"the workspace's predictions hold {name!r}, which is none of the harness: "
+                "remove its folder predictions"
+            )
+
+
 class Predictions:
     """Predictions of one cell in a file that may be deleted; used by several threads."""
 
@@ -26,7 +38,7 @@ class Predictions:
         folder = workspace / "predictions"
         folder.mkdir(exist_ok=True)  # where the workspace is gone, the run ends
         self._lock = threading.Lock()
-        self._db = open_shared(folder / f"{cell}.sqlite", check_same_thread=False)
+        self._db = open_shared(folder / f"{cell}.sqlite", _require_ours, check_same_thread=False)
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, data BLOB NOT NULL)"
         )

@@ -66,20 +66,32 @@ def surroundings_error(error: BaseException, folders: Iterable[Path] = ()) -> st
     said = storage_error(error, folders)
     if said is not None:
         return said
-    if isinstance(error, BrokenPipeError):
-        return "the output was closed before all was written"
-    if isinstance(error, OSError):
-        names = [str(n) for n in (error.filename, error.filename2) if n is not None]
-        return f"{' and '.join(names)}: {_reason(error)}" if names else _reason(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "not enough memory: take fewer --workers, or smaller images"
-    if isinstance(error, UnicodeError):
-        return f"a name or a text is no UTF-8 ({_line(error)}): rename the file, or save it anew"
-    if isinstance(error, http.client.HTTPException):
-        return f"the server's answer cannot be read ({type(error).__name__}: {_line(error)})"
-    if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError):
-        return f"a damaged archive or file ({_line(error) or type(error).__name__})"
-    return None
+    if type(error).__name__ == "OutOfMemoryError":  # torch's
+        error = MemoryError()
+    names = [str(n) for n in _names(error) if n is not None]
+    where = f"{' and '.join(names)}: " if names else ""
+    told = next((text for kinds, text in _SAID if isinstance(error, kinds)), None)
+    return told and told.format(where=where, reason=_reason(error))
+
+
+_SAID: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (
+        sqlite3.OperationalError,
+        "a database of the workspace cannot be used ({reason}): use a fresh --workspace",
+    ),
+    (BrokenPipeError, "the output was closed before all was written"),
+    (OSError, "{where}{reason}"),
+    (MemoryError, "not enough memory: take fewer --workers, or smaller images"),
+    (UnicodeError, "a name or a text is no UTF-8 ({reason}): rename the file, or save it anew"),
+    (http.client.HTTPException, "the server's answer cannot be read ({reason})"),
+    ((zipfile.BadZipFile, zlib.error, EOFError), "a damaged archive or file ({reason})"),
+)
+"""What is said of each kind of fault, the first that fits."""
+
+
+def _names(error: BaseException) -> tuple[object, ...]:
+    """The files that an error of the system names."""
+    return (error.filename, error.filename2) if isinstance(error, OSError) else ()
 
 
 def require_writable(folder: Path, flag: str) -> None:

@@ -13,6 +13,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -65,6 +66,8 @@ def quick(root: Path, workspace: Path, *more: str) -> list[str]:
         (EOFError(), "a damaged archive"),
         (sqlite3.OperationalError("database is locked"), "another process"),
         (sqlite3.OperationalError("disk I/O error"), "is it still there"),
+        (sqlite3.OperationalError("no such column: key"), "cannot be used"),
+        (sqlite3.DatabaseError("malformed"), "is damaged"),
     ],
 )
 def test_every_fault_of_the_surroundings_is_one_line_and_status_2(
@@ -239,9 +242,8 @@ def test_another_database_is_one_line_and_stays_as_it_is(
     for name, schema in schemas.items():
         workspace = tmp_path / name
         workspace.mkdir()
-        with sqlite3.connect(workspace / LEDGER) as db:
+        with closing(sqlite3.connect(workspace / LEDGER)) as db:
             db.executescript(schema)
-        db.close()
         before = (workspace / LEDGER).read_bytes()
         reading = ["report", str(workspace), "--out", str(tmp_path / "out")]
         for words in (quick(coco_root, workspace), reading):
@@ -250,6 +252,16 @@ def test_another_database_is_one_line_and_stays_as_it_is(
     (tmp_path / "folder" / LEDGER).mkdir(parents=True)
     for words in (quick(coco_root, tmp_path / "folder"), ["report", str(tmp_path / "folder")]):
         assert "folder" in one_line([*words, "--out", str(tmp_path / "out")], capsys)
+
+
+def test_predictions_that_are_a_view_are_refused(tmp_path: Path) -> None:
+    from harness.ledger.predictions import Predictions
+
+    (tmp_path / "predictions").mkdir()
+    with closing(sqlite3.connect(tmp_path / "predictions" / "cell.sqlite")) as db:
+        db.execute("CREATE VIEW predictions AS SELECT 'a' AS key, zeroblob(1000000000) AS data")
+    with pytest.raises(UsageError, match="remove its folder"):
+        Predictions(tmp_path, "cell")
 
 
 def test_a_row_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
