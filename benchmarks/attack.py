@@ -10,7 +10,7 @@ code. Kills: a command is ended by SIGKILL at a random moment and typed again, w
 as one that nobody killed, with the same numbers and files, and the user's own files as they were.
 
 Pieces add up: each goes on where the last one of the same seeds stopped, and is noted in
-``attack.json`` beside this file; ``--table`` prints the sums, which stand in SECURITY.md.
+``attack.json`` beside this file; the sums stand in SECURITY.md between two marks.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ from mutations import corpus, make_frames, make_template  # noqa: E402
 from tests.miniatures import miniature, tiny_detector  # noqa: E402
 
 KEPT = Path(__file__).with_name("attack.json")
+PAGE = HOME / "SECURITY.md"
+BEGIN, END = "<!-- attack.py -->\n", "<!-- end of attack.py -->"
+"""What stands between them in `PAGE` is `table`."""
 AT_ONCE = 200
 """Mutations between two looks at the clock."""
 FETCHED = b"weights" * 200_000
@@ -316,26 +319,40 @@ def table(pieces: list[dict[str, Any]]) -> str:
     """The sums of all pieces in Markdown, as SECURITY.md holds them."""
     lines = []
     for kind, what in (("mutations", "mutated file"), ("kills", "killed verb")):
-        tried: Counter[str] = Counter()
         mine = [piece for piece in pieces if piece["kind"] == kind]
+        tried: Counter[str] = Counter()
         for piece in mine:
             tried.update(piece["tried"])
         wrong = sum(len(piece["wrong"]) for piece in mine)
+        seeds = ", ".join(_seeds(piece) for piece in mine)
         lines += [f"| {what} | tried |", "| --- | ---: |"]
         lines += [f"| `{name}` | {tried[name]:,} |" for name in sorted(tried)]
-        lines += [f"| all, of which {wrong} did not end as they should | {tried.total():,} |", ""]
+        lines += [f"| all; {wrong} did not end as they should | {tried.total():,} |", ""]
+        lines += [f"Seeds (seed:case): {seeds or 'none yet'}.", ""]
     return "\n".join(lines)
+
+
+def _seeds(piece: dict[str, Any]) -> str:
+    """From where to where a piece went."""
+    begin, end = (":".join(map(str, piece[key])) for key in ("from", "next"))
+    return f"{begin} to {end}"
+
+
+def filled(page: str, shown: str) -> str:
+    """A page with a table between its marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{shown}{END}{after}"
 
 
 def main() -> None:
     """One piece, or the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", nargs="?", choices=("mutations", "kills"))
+    parser.add_argument("kind", choices=("mutations", "kills", "table"))
     parser.add_argument("--seconds", type=float, default=3600.0, help="default: an hour")
     parser.add_argument("--seed", type=int, default=1, help="of the first piece; later ones go on")
-    parser.add_argument("--table", action="store_true", help="print the sums of all pieces")
     arguments = parser.parse_args()
-    if arguments.kind is not None:
+    if arguments.kind != "table":
         # What is found without being named shall be nothing of this machine's.
         os.environ.pop("DERAIN_HARNESS_DATA", None)
         with tempfile.TemporaryDirectory() as folder:
@@ -343,9 +360,9 @@ def main() -> None:
             piece = attack(arguments.seed, arguments.seconds, Path(folder))
         KEPT.write_text(json.dumps([*_pieces(), piece], indent=1) + "\n")
         count = sum(piece["tried"].values())
-        print(f"{arguments.kind} from seed {piece['from']}: {count}, {len(piece['wrong'])} wrong")
-    if arguments.table:
-        print(table(_pieces()))
+        print(f"{arguments.kind}, seeds {_seeds(piece)}: {count}, {len(piece['wrong'])} wrong")
+    PAGE.write_text(filled(PAGE.read_text(), table(_pieces())))
+    print(table(_pieces()))
 
 
 if __name__ == "__main__":

@@ -66,6 +66,12 @@ class DerainerPlan:
     half_size: bool = False
     """Whether a chain starts at half size."""
 
+    def __post_init__(self) -> None:
+        # Files may have any name, and what is told of them is text.
+        for told in ("method", "wrapped", "said"):
+            value = getattr(self, told)
+            object.__setattr__(self, told, value and text_of(value))
+
     @property
     def name(self) -> str:
         """As tables and files spell it, with its stage."""
@@ -307,7 +313,7 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     pairs = paired(folder, names)
     digests = {sample: keys.file_sha256(file) for sample, file in pairs.items()}
     contents = sorted([sample, digest] for sample, digest in digests.items())
-    name = f"dir:{text_of(folder.resolve().name)}"
+    name = f"dir:{folder.resolve().name}"
     load = Loader(lambda _: Folder(pairs, digests), name)
     return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=(folder,))
 

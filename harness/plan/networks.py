@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets.names import text_of
 from datasets.sample import Dataset
 from harness.machine import about
 from harness.machine.environment import FETCHED
@@ -74,6 +75,10 @@ class Network:
     """Images, where they are known."""
     identity: Identity | None = None
     """What names a user's code."""
+
+    def __post_init__(self) -> None:
+        # Files may have any name, and what is told of them is text.
+        object.__setattr__(self, "name", text_of(self.name))
 
 
 def networks_of(task: str, spec: RunSpec) -> list[Network]:

@@ -184,6 +184,21 @@ def test_names_that_are_no_text_survive_as_text(
                 assert "\x1b" not in file.read_text(encoding="utf-8")
 
 
+def test_networks_of_any_file_name_are_run_and_told(
+    coco_root: Path, detector_file: Path, tmp_path: Path
+) -> None:
+    own, net = (tmp_path / os.fsdecode(name) for name in (b"own\xff.py", b"net\xff.pt"))
+    own.write_text("from torch.nn import Identity as own\n")
+    shutil.copy(detector_file, net)
+    words = ["run", "--dataset", "coco", "--data-root", str(coco_root), "--limit", "1"]
+    words += ["--derainer", f"{own}:own", "--model", f"detection={net}"]
+    words += ["--workspace", str(tmp_path / "w"), "--out", str(tmp_path / "out")]
+    assert run_command_line(words) == 0
+    again = ["report", str(tmp_path / "w"), "--out", str(tmp_path / "again")]
+    assert run_command_line(again) == 0
+    assert r"own\xff:own" in (tmp_path / "again" / "results.csv").read_text(encoding="utf-8")
+
+
 def test_text_of_any_name_is_utf_8() -> None:
     assert text_of("a\udcff\udcfe") == r"a\xff\xfe"
     assert text_of("é\x1b") == "é\x1b"
