@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Protocol
 
 import psutil
+
+from harness.machine.disk import WorkspaceError, storage_error
 
 
 class Images(Protocol):
@@ -40,16 +43,28 @@ class ImageCache:
             return None
 
     def write(self, key: str, data: bytes) -> None:
-        """Write to a temporary name and rename."""
+        """Write to a temporary name and rename.
+
+        Raises:
+            OSError: If there is no room.
+            WorkspaceError: If it cannot be written for another reason.
+        """
         path = self.path(key)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            temporary.write_bytes(data)
-        except FileNotFoundError:
-            self._folder.mkdir(exist_ok=True)  # where the workspace is gone, the run ends
-            path.parent.mkdir(exist_ok=True)
-            temporary.write_bytes(data)
-        temporary.replace(path)
+            try:
+                temporary.write_bytes(data)
+            except FileNotFoundError:
+                self._folder.mkdir(exist_ok=True)  # where the workspace is gone, the run ends
+                path.parent.mkdir(exist_ok=True)
+                temporary.write_bytes(data)
+            temporary.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            if storage_error(error) is not None:
+                raise
+            raise WorkspaceError(f"{self._folder} cannot be written: {error.strerror}") from error
 
     def trim(self, gigabytes: float) -> None:
         """Remove the oldest files until the rest fits, and what killed processes left half done."""

@@ -16,8 +16,16 @@ from harness.spec import UsageError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 READ_ONLY = {errno.EROFS}
+SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""Open files or memory are used up."""
+NO_MEMORY = ("allocate memory", "bad_alloc", "Failed to allocate", "can't start new thread")
+"""What torch, OpenCV and the interpreter say where memory is used up, in errors of other kinds."""
 PROBE_BYTES = 2**18
 """So little room is none."""
+
+
+class WorkspaceError(UsageError):
+    """The workspace cannot be written, which is no image's fault."""
 
 
 def storage_error(error: BaseException, folders: Iterable[Path] = ()) -> str | None:
@@ -27,15 +35,16 @@ def storage_error(error: BaseException, folders: Iterable[Path] = ()) -> str | N
         error: Anything.
         folders: What is written into; those that are full are named where the error names none.
     """
+    if isinstance(error, WorkspaceError):
+        return str(error)
+    text = str(error)
     if isinstance(error, OSError):
         is_full, is_read_only = error.errno in FULL, error.errno in READ_ONLY
-    elif isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
-        text = str(error)
+        told = f"{error.strerror}: take fewer --workers, or raise the limit of this machine"
+        other = told if error.errno in SCARCE else None
+    elif isinstance(error, sqlite3.OperationalError) and "decode" not in text:
         is_full, is_read_only = "is full" in text, "readonly" in text
-        if "locked" in text:
-            return "another process has been writing into the workspace for long: try again later"
-        if "disk I/O error" in text or "unable to open" in text:
-            return f"the workspace cannot be read or written ({text}): is it still there?"
+        other = next((said for words, said in _OF_DATABASES.items() if words in text), None)
     elif isinstance(error, sqlite3.DatabaseError):
         return f"a database of the workspace is damaged ({_line(error)}): use a fresh --workspace"
     else:
@@ -50,7 +59,15 @@ def storage_error(error: BaseException, folders: Iterable[Path] = ()) -> str | N
     if is_read_only:
         where = where or "the workspace"
         return f"{where} cannot be written: give a --workspace and --out on another disk"
-    return None
+    return other
+
+
+_OF_DATABASES = {
+    "locked": "another process has been writing into the workspace for long: try again later",
+    "disk I/O error": "the workspace cannot be read or written (disk I/O error): is it there?",
+    "unable to open": "the workspace cannot be opened: is it still there, and may it be written?",
+}
+"""What is said of SQLite's errors that hold some words."""
 
 
 def surroundings_error(error: BaseException, folders: Iterable[Path] = ()) -> str | None:
@@ -66,7 +83,7 @@ def surroundings_error(error: BaseException, folders: Iterable[Path] = ()) -> st
     said = storage_error(error, folders)
     if said is not None:
         return said
-    if type(error).__name__ == "OutOfMemoryError":  # torch's
+    if any(words in str(error) for words in NO_MEMORY):
         error = MemoryError()
     names = [str(n) for n in _names(error) if n is not None]
     where = f"{' and '.join(names)}: " if names else ""

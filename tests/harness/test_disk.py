@@ -58,7 +58,7 @@ def test_a_disk_that_fills_up_loses_nothing(coco_root: Path, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert len(told) == len(SIZES_KIB)
     assert all(line.startswith("error: ") for line in told)
-    assert "no room left on the disk of" in told[-1]
+    assert f"no room left on the disk of {small}/w: free some" in told[-1]
     committed = int(done.stdout.splitlines()[0])
     assert 8 < committed < 24, "the disk was to fill up in the midst of the work"
     spec = RunSpec(

@@ -57,6 +57,9 @@ def quick(root: Path, workspace: Path, *more: str) -> list[str]:
         (OSError(errno.ENAMETOOLONG, "File name too long", "x"), "x: File name too long"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), "the output was closed"),
         (MemoryError(), "not enough memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "not enough memory"),
+        (RuntimeError("can't start new thread"), "not enough memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files: take fewer"),
         ("\udcff".encode, "no UTF-8"),
         (b"\xff".decode, "no UTF-8"),
         (http.client.BadStatusLine("x"), "the server's answer"),
@@ -65,7 +68,7 @@ def quick(root: Path, workspace: Path, *more: str) -> list[str]:
         (lambda: zlib.decompress(b"x"), "a damaged archive"),
         (EOFError(), "a damaged archive"),
         (sqlite3.OperationalError("database is locked"), "another process"),
-        (sqlite3.OperationalError("disk I/O error"), "is it still there"),
+        (sqlite3.OperationalError("disk I/O error"), "is it there"),
         (sqlite3.OperationalError("no such column: key"), "cannot be used"),
         (sqlite3.DatabaseError("malformed"), "is damaged"),
     ],
@@ -237,6 +240,27 @@ def test_a_workspace_that_disappears_ends_the_run(
     assert not (tmp_path / "out" / "results.json").exists()
     monkeypatch.undo()
     assert run_command_line(quick(coco_root, workspace)) == 0
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ENOSPC])
+def test_a_workspace_that_takes_no_image_is_no_images_fault(
+    number: int,
+    coco_root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = Path.write_bytes
+
+    def refused(self: Path, data: bytes) -> int:
+        if self.suffix == ".tmp":
+            raise OSError(number, os.strerror(number))
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", refused)
+    one_line(quick(coco_root, tmp_path / "w"), capsys)
+    monkeypatch.undo()
+    assert run_command_line(quick(coco_root, tmp_path / "w")) == 0
 
 
 def test_another_database_is_one_line_and_stays_as_it_is(
