@@ -97,9 +97,9 @@ class _Heart:
         self._thread.start()
 
     def stop(self) -> None:
-        """End with the beat that is under way."""
+        """End, without waiting for a disk that is busy."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(timeout=1)
 
     def _beat(self) -> None:
         while True:

@@ -28,7 +28,7 @@ from harness.plan.unit_keys import Entry, cell
 from harness.runs.export import save_predictions
 from harness.scores.gallery import exemplary, gallery
 from harness.scores.reduction import reduced
-from harness.spec import RunSpec
+from harness.spec import RunSpec, UsageError
 from harness.work.doubts import check
 from harness.work.executors import Executor, Outcomes, Threads
 from harness.work.labels import ask, noted
@@ -130,7 +130,8 @@ def run(
         staged = _staged(plan, kept, ledger, before)
     finally:
         executor.close()
-        with contextlib.suppress(sqlite3.Error):  # on a full disk claims end with the process
+        # On a disk that is full or gone claims end with the process.
+        with contextlib.suppress(sqlite3.Error, UsageError):
             claims.release_all()
         ledger.close()
         cache.trim(spec.cache_gb)
