@@ -235,7 +235,7 @@ def test_a_workspace_that_disappears_ends_the_run(
 
     monkeypatch.setattr(Filter, "restore", removing)
     line = one_line(quick(coco_root, workspace, "--out", str(tmp_path / "out")), capsys)
-    assert "removed or replaced" in line
+    assert str(workspace) in line
     assert not workspace.exists()
     assert not (tmp_path / "out" / "results.json").exists()
     monkeypatch.undo()
@@ -291,6 +291,15 @@ def test_another_database_is_one_line_and_stays_as_it_is(
     (tmp_path / "folder" / LEDGER).mkdir(parents=True)
     for words in (quick(coco_root, tmp_path / "folder"), ["report", str(tmp_path / "folder")]):
         assert "folder" in one_line([*words, "--out", str(tmp_path / "out")], capsys)
+
+
+def test_what_would_be_written_into_a_removed_ledger_is_told(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "w")
+    shutil.rmtree(tmp_path / "w")
+    Ledger(tmp_path / "w").close()  # another run has begun there
+    with pytest.raises(UsageError, match="removed or replaced"), ledger.transaction():
+        raise AssertionError
+    ledger.close()
 
 
 def test_predictions_that_are_a_view_are_refused(tmp_path: Path) -> None:
