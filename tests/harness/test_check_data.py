@@ -56,7 +56,7 @@ def test_errors_are_lines_and_exit_1(
     ("more", "said"),
     [
         (["--against", "absent"], "--against absent: no such folder"),
-        (["--sheet", "absent/sheet.png"], "no folder absent"),
+        (["--sheet", "absent/sheet.png"], "absent is no folder"),
         (["--pair", "a:b"], "--pair belongs to --dataset pairs"),
         (["--split", "train2017"], "instances_train2017.json not found"),
     ],

@@ -95,7 +95,10 @@ def test_the_sheet_has_a_photograph_of_its_own() -> None:
     [
         (["tasks", "--sheet", "a.png"], "--sheet and --image belong to list rains"),
         (["rains", "--image", "a.png"], "--image needs --sheet FILE.png"),
-        (["rains", "--sheet", "no/such/a.png"], "--sheet no/such/a.png: no folder no/such"),
+        (
+            ["rains", "--sheet", "no/such/a.png"],
+            "--sheet no/such/a.png cannot be written: no/such is no folder",
+        ),
         (["rains", "--sheet", "a.png", "--image", "no.png"], "--image no.png: no such file"),
     ],
 )
