@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 from pathlib import Path
 
@@ -24,3 +26,14 @@ def test_the_promises_of_safety_name_tests_that_exist() -> None:
     assert len(named) > 15
     for file, test in named:
         assert f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
+def test_the_table_of_attacks_is_that_of_its_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    attack = importlib.import_module("attack")
+    text, pieces = attack.PAGE.read_text(), json.loads(attack.KEPT.read_text())
+    assert text == attack.filled(text, attack.table(pieces)), (
+        "run: python benchmarks/attack.py table"
+    )
+    assert {piece["kind"] for piece in pieces} == {"mutations", "kills"}
+    assert not any(piece["wrong"] for piece in pieces)
