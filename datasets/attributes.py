@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from datasets.expressions import compiled
+from datasets.names import text_of
 from datasets.sample import Dataset, DatasetError, Sample
 from datasets.weather import UNCLEAN, with_weather
 
@@ -63,11 +65,11 @@ def _below(sample: Sample, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-def _compiled(word: str) -> re.Pattern[str]:
+def _compiled(word: str) -> Any:
     """A regular expression with named groups."""
     try:
-        pattern = re.compile(word)
-    except re.error as error:
+        pattern = compiled(word)
+    except ValueError as error:
         raise DatasetError(
             f"--attributes {word}: no table ({' '.join(TABLES)}) and no regex: {error}"
         ) from error
@@ -83,7 +85,7 @@ def _of_paths(word: str, samples: Iterable[Sample], root: Path) -> Said:
     pattern = _compiled(word)
     said = {}
     for sample in samples:
-        found = pattern.search(_below(sample, root))
+        found = pattern.search(text_of(_below(sample, root)))
         if found is not None:
             said[sample.id] = {k: v for k, v in found.groupdict().items() if v}
     if not said:

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import re2
-
 from datasets import fields
+from datasets.expressions import compiled
 from datasets.fields import Problems
 from datasets.folder import by_stem
 from datasets.label_files import copy_files
@@ -143,27 +142,15 @@ def _folders(home: Path, pair: str | None) -> tuple[Path, Path, Any]:
         if not (rainy and clean):
             raise DatasetError(f"--pair {pair}: {EXPECTED}")
         layouts = ((rainy, clean),)
-        regex = _compiled(expression) if expression else None
+        try:
+            regex = compiled(expression) if expression else None
+        except ValueError as error:
+            raise DatasetError(f"--pair: {expression} is no regex: {error}") from error
     for rainy, clean in layouts:
         if (home / rainy).is_dir() and (home / clean).is_dir():
             return home / rainy, home / clean, regex
     looked = ", ".join("/".join(layout) for layout in layouts)
     raise DatasetError(f"{home}: no folders {looked} there: name them with --pair RAINY:CLEAN")
-
-
-def _compiled(expression: str) -> Any:
-    """An expression of RE2, which neither looks around nor back."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(expression, options=options)
-    except (re2.error, UnicodeError) as error:
-        told = error.args[0]
-        reason = told.decode(errors="replace") if isinstance(told, bytes) else error
-        raise DatasetError(
-            f"--pair: {expression} is no regex of RE2: {reason}; without (?=…), (?<=…) and \\1, "
-            "and no repetition above 1000"
-        ) from error
 
 
 def _partner(stem: str, clean: Mapping[str, Path]) -> str | None:
