@@ -17,7 +17,7 @@ import pytest
 from command import finish, start
 from skimage.data import astronaut, chelsea, coffee
 
-from datasets.image import decode, encode_png
+from datasets.image import UnreadableImageError, decode, encode_png
 from harness.cli.main import run_command_line
 from harness.plan.keys import file_sha256
 from harness.training.photographs import choose
@@ -137,9 +137,15 @@ def training(pairs: Path, out: Path, *more: str) -> list[str]:
 
 
 def test_a_damaged_photograph_ends_the_training_in_one_line(
-    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pairs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (pairs / "input" / "3.png").write_text("version https://git-lfs.github.com/spec/v1\n")
+    def damaged(*_: object) -> None:  # since the photographs were looked at
+        raise UnreadableImageError("3.png: not an image, or damaged; copy it again")
+
+    monkeypatch.setattr("derainers.training.data.Crops.__getitem__", damaged)
     began = time.monotonic()
     assert run_command_line(training(pairs, tmp_path / "out")) == 2
     assert time.monotonic() - began < 60
