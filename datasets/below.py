@@ -59,7 +59,7 @@ class Below:
         name, refusal = entry.get(key), None
         for base in bases:
             if name in self._names(base):  # what is listed is a name alone, which leaves nothing
-                return self._folder(base) / name
+                return self._folder(base) / str(name)
             try:
                 inner = fields.inner_path(entry, key, where, PurePosixPath(base))
             except DatasetError as error:
