@@ -5,27 +5,32 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from datasets.names import text_of
 from datasets.sample import Dataset
+from derainers.shards import combined
 from harness.machine import about
 from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
 from harness.plan import keys
 from harness.plan.trained_on import images
-from harness.spec import RunSpec, UsageError
+from harness.spec import RunSpec, UsageError, known
 from tasks.models import (
     BUNDLED,
     DEFAULTS,
+    ENDINGS,
     MODELS,
     OF_CONTENT,
     OF_DATASET,
+    PREFIXES,
+    RUNS_CODE,
     TRAINED_ON,
     WEIGHTS,
 )
@@ -34,6 +39,14 @@ from tasks.rows import TASKS
 if TYPE_CHECKING:
     from harness.plan.own_code import Identity
     from tasks.task import Task
+
+FORMS = (
+    "FILE.py:FACTORY[@WEIGHTS], MODULE:FACTORY, FILE.onnx, torchscript:FILE, transformers:FOLDER, "
+    "detectron2@CONFIG.yaml@WEIGHTS"
+)
+"""Networks that have no family's name."""
+_IMGSZ = re.compile(r",imgsz=(?P<imgsz>[^,@]*)$")
+_OF_ULTRALYTICS = re.compile(r"(yolo|rtdetr|fastsam)[\w.-]*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,8 @@ class Network:
     sha256: str
     key: dict[str, Any]
     """All that decides its predictions."""
-    build: Callable[[str], Any]
-    """Loads it on a device."""
+    build: Callable[[str, Sequence[str]], Any]
+    """Loads it on a device, to be used with a data set's classes by name."""
     trained_on: frozenset[str] | None = None
     """Images, where they are known."""
     identity: Identity | None = None
@@ -109,8 +122,8 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
     """The network that a word names for a task.
 
     Words are a bundled network's name, a file (its suffix tells the family), ``NAME@FILE`` with a
-    family's name, the name of an ultralytics checkpoint in ``--model-dir``, or
-    ``FILE.py:FACTORY[@WEIGHTS]``.
+    family's name, `FORMS`, or the name of an ultralytics checkpoint in ``--model-dir``. Behind it
+    ``,imgsz=N`` may stand, the size in pixels at which it sees pictures.
 
     Raises:
         UsageError: If there is none such, or it cannot run here.
@@ -126,25 +139,43 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
                 f"{dataset} --data-root DIR --out DIR makes them, --model {task}={family}@FILE "
                 "takes them"
             )
-        return replace(_of_family(task, BUNDLED[task, word], file), name=word)
+        return replace(_of_family(task, BUNDLED[task, word], [file]), name=word)
+    if Path(word).is_file():
+        return _of_family(task, _family(task, Path(word)), [Path(word)])
+    word, imgsz = _sized(task, word)
     if (file := Path(word)).is_file():
-        return _of_family(task, _family(task, file), file)
-    name, _, weights = word.partition("@")
-    if name in MODELS:
-        if not weights:
-            raise UsageError(f"--model {task}={word}: give its weights, {task}={word}@FILE")
-        return _of_family(task, name, _existing(task, Path(weights)))
+        return _of_family(task, _family(task, file), [file], imgsz)
+    prefix, _, behind = word.partition(":")
+    name, _, weights = word.partition("@") if prefix not in PREFIXES else (prefix, "", behind)
+    full = name + ENDINGS.get(task, "")
+    family = full if full in MODELS else name
+    if family in MODELS:
+        return _of_family(task, family, _given(task, word, family, weights), imgsz)
     if ":" in name:
+        if imgsz is not None:
+            raise UsageError(
+                f"--model {task}={word}: what sees pictures is your code: set it there"
+            )
         return _own(task, name, _existing(task, Path(weights)) if weights else None)
-    if file.name == word and not file.suffix:
-        return _of_family(task, _family(task, Path(f"{word}.pt")), _found(task, word, spec))
+    if _OF_ULTRALYTICS.match(word):
+        file = _found(task, word, spec)
+        return _of_family(task, _family(task, file), [file], imgsz)
+    if weights or not file.suffix:
+        _unknown(task, name)
     raise UsageError(f"--model {task}={word}: no such file")
 
 
 def source_of(word: str) -> list[str]:
-    """The file or module of which a network's word would run a function, if it would."""
-    name = word.partition("@")[0]
-    return [name.rpartition(":")[0]] if ":" in name and not Path(word).is_file() else []
+    """The file or module whose code a network's word would run, if it would."""
+    name, at, file = word.partition("@")
+    if Path(word).is_file():
+        return []
+    if at and name in RUNS_CODE:
+        return [_IMGSZ.sub("", file)]
+    prefix, _, behind = word.partition(":")
+    if prefix in PREFIXES:
+        return [_IMGSZ.sub("", behind)] if prefix in RUNS_CODE else []
+    return [name.rpartition(":")[0]] if ":" in name else []
 
 
 def scoring_task(name: str, dataset: Dataset, build: Callable[[], Any] | None = None) -> Task:
@@ -184,13 +215,14 @@ def task_plan(
     row = TASKS[name]
     bare = looks and not any(t.has_labels(s) for t in TASKS.values() for s in dataset.samples)
     make = row.make if bare else partial(scoring_task, name)
+    classes = row.names(dataset)
     return TaskPlan(
         name=name,
         model=network.name,
         model_sha256=network.sha256,
-        model_key={**network.key, "categories": {str(k): v for k, v in row.names(dataset).items()}},
+        model_key={**network.key, "categories": {str(k): v for k, v in classes.items()}},
         evidence_version=row.version,
-        task=make(dataset, lambda: network.build(device)),
+        task=make(dataset, lambda: network.build(device, list(classes.values()))),
         trained_on=network.trained_on,
         identity=network.identity,
     )
@@ -214,8 +246,45 @@ def _existing(task: str, file: Path) -> Path:
     return file
 
 
-def _of_family(task: str, family: str, file: Path) -> Network:
-    """A file as a network of a family."""
+def _sized(task: str, word: str) -> tuple[str, int | None]:
+    """A word, and the size in pixels at which its network is to see pictures."""
+    found = _IMGSZ.search(word)
+    if found is None:
+        return word, None
+    imgsz = found["imgsz"]
+    if not imgsz.isdecimal() or not 32 <= int(imgsz) <= 8192:
+        raise UsageError(f"--model {task}={word}: expected imgsz=N, 32 to 8192 px")
+    return word[: found.start()], int(imgsz)
+
+
+def _given(task: str, word: str, family: str, weights: str) -> list[Path]:
+    """The files that a word names for a family."""
+    row = MODELS[family]
+    paths = [Path(part) for part in weights.split("@") if part]
+    if len(paths) != row.paths:
+        name = family.removesuffix(ENDINGS.get(row.task, "")) if row.paths > 1 else word
+        files = "@CONFIG.yaml@WEIGHTS" if row.paths > 1 else "@FILE"
+        raise UsageError(f"--model {task}={word}: give its weights, {task}={name}{files}")
+    if row.is_folder and not paths[0].is_dir():
+        raise UsageError(f"--model {task}={word}: no such folder")
+    return paths if row.is_folder else [_existing(task, path) for path in paths]
+
+
+def _unknown(task: str, name: str) -> NoReturn:
+    """Tell which families there are for a task."""
+    names = [each for each, row in MODELS.items() if row.task == task]
+    try:
+        known(name, names, f"network for {task}", FORMS)
+    except UsageError as error:
+        raise UsageError(
+            f"--model {task}={name}: {error}; what runs elsewhere is scored from its files: "
+            f"score --task {task} --predictions"
+        ) from None
+    raise AssertionError(name)
+
+
+def _of_family(task: str, family: str, given: Sequence[Path], imgsz: int | None = None) -> Network:
+    """Files as a network of a family."""
     row = MODELS[family]
     if row.task != task:
         names = [name for name, other in MODELS.items() if other.task == task]
@@ -223,26 +292,32 @@ def _of_family(task: str, family: str, file: Path) -> Network:
     lacking = row.lacking()
     if lacking is not None:
         raise UsageError(f"--model {task}={family}: {lacking}")
-    sha256 = keys.file_sha256(file)
+    if imgsz is not None and not row.takes_imgsz:
+        raise UsageError(f"--model {task}={family}: leave imgsz out: it sees {row.shown}")
+    main = given[-1]
+    files = {file: keys.file_sha256(file) for file in row.reads(*given)}
+    sha256 = files[main] if list(files) == [main] else combined(list(files.values()))
     key = {
         "family": family,
         "weights": sha256,
-        "options": row.options,
+        "options": row.options if imgsz is None else {**row.options, "imgsz": imgsz},
         "versions": about.versions(row.packages),
         **keys.named(row.origin),
     }
-    files = {file: sha256}
-    card = file.with_name(file.name + ".json")
+    card = main.with_name(main.name + ".json")
     if card.is_file():
         key["card"] = files[card] = keys.file_sha256(card)
-    name = file.stem if family in OF_CONTENT.get(task, {}).values() else f"{family}@{sha256[:8]}"
+    is_named = family in OF_CONTENT.get(task, {}).values() or main.is_dir()
+    stem = main.name if main.is_dir() else main.stem
+    name = stem if is_named or family in RUNS_CODE else f"{family}@{sha256[:8]}"
     trained_on = _trained_on(sha256, card)
 
-    def build(device: str) -> Any:
-        network = row.build(file, device)
+    def build(device: str, names: Sequence[str]) -> Any:
+        network = row.build(*given, device, **({} if imgsz is None else {"imgsz": imgsz}))
         keys.require_same(files)
         return network
 
+    name = name if imgsz is None else f"{name},imgsz={imgsz}"
     return Network(name, sha256, key, build, trained_on)
 
 
@@ -258,11 +333,11 @@ def _trained_on(sha256: str, card: Path) -> frozenset[str] | None:
 
 def _own(task: str, word: str, weights: Path | None) -> Network:
     """A network that a user's function makes."""
-    if task != "semantic":
-        raise UsageError(f"--model {task}={word}: factories are for semantic networks alone")
+    if task not in ENDINGS:
+        raise UsageError(f"--model {task}={word}: functions are for {', '.join(ENDINGS)}")
     from harness.plan.own_code import named
     from harness.plan.user_code import built_by
-    from tasks.models.segmenter import own_segmenter
+    from tasks.models.own import own_network
 
     source, _, factory = word.rpartition(":")
     given = {weights: keys.file_sha256(weights)} if weights else {}
@@ -276,7 +351,9 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
         name=f"{Path(source).stem}:{factory}",
         sha256=sha256,
         key={**own, "versions": about.versions(("torch",))},
-        build=lambda device: own_segmenter(copy.deepcopy(built.value), word, device),
+        build=lambda device, names: own_network(
+            task, copy.deepcopy(built.value), word, names, device
+        ),
         identity=identity,
     )
 

@@ -1,7 +1,7 @@
 """Networks of torchvision with weights from a local file; nothing is downloaded.
 
-Detectors resize the picture themselves (shorter side 800 px, longer at most 1333 px) and take it as
-it is; segmenters are shown it at its own size, normalised as in their training.
+Detectors resize and normalise the picture themselves; segmenters are shown it at its own size,
+normalised as in their training.
 """
 
 from __future__ import annotations
@@ -22,25 +22,51 @@ from tasks.models.segmenter import ModuleSegmenter
 from tasks.models.weights import class_names, put, read_state
 from tasks.task import TaskError
 
-CLASSIFIERS = (
-    "roi_heads.box_predictor.cls_score.weight",
-    "head.classification_head.cls_logits.weight",
-    "classifier.4.weight",
-)
-"""The layer whose size says how many classes there are: of R-CNNs, RetinaNets and segmenters."""
-ANCHORS = 9
-"""Boxes that RetinaNet has at each place: its last layer has as many times its classes."""
+R_CNN = "roi_heads.box_predictor.cls_score.weight"
+DENSE = "head.classification_head.cls_logits.weight"
+CLASSIFIERS = {
+    "fasterrcnn": (R_CNN, 1),
+    "maskrcnn": (R_CNN, 1),
+    "keypointrcnn": (R_CNN, 1),
+    "retinanet": (DENSE, 9),
+    "fcos": (DENSE, 1),
+    "ssd300": ("head.classification_head.module_list.0.weight", 4),
+    "ssdlite320": ("head.classification_head.module_list.0.1.weight", 6),
+    "fcn": ("classifier.4.weight", 1),
+    "deeplabv3": ("classifier.4.weight", 1),
+    "lraspp": ("classifier.low_classifier.weight", 1),
+}
+"""The layer whose size says how many classes there are, and how many boxes it has at each place."""
+SIDE_RATIO = 1333 / 800
+"""Longest by shorter side, where another size is asked for."""
 
 
 class TorchvisionDetector:
     """A detector of torchvision, with masks where it makes them."""
 
-    def __init__(self, name: str, options: Mapping[str, Any], file: Path, device: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, Any],
+        file: Path,
+        device: str,
+        imgsz: int | None = None,
+    ) -> None:
         """Build it and load its weights.
+
+        Args:
+            name: Of torchvision's function.
+            options: Its arguments.
+            file: The weights; a card beside them may name the classes.
+            device: Where it shall run.
+            imgsz: Shorter side in pixels at which pictures are seen; None: that of ``options``.
 
         Raises:
             TaskError: If the file holds other weights.
         """
+        if imgsz is not None:
+            sides = {"min_size": imgsz, "max_size": round(imgsz * SIDE_RATIO)}
+            options = {**options, **sides}
         module, self.names = _built(name, file, options)
         self._module = module.eval().to(device)
         self._device = device
@@ -77,10 +103,10 @@ def torchvision_segmenter(
 def _built(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     """A network with its weights, and its classes."""
     state = read_state(file)
-    layer = next((key for key in CLASSIFIERS if key in state), None)
-    if layer is None:
+    layer, at_each_place = CLASSIFIERS[name.partition("_")[0]]
+    if layer not in state:
         raise TaskError(f"{file.name} holds the weights of another network than {name}")
-    count = len(state[layer]) // (ANCHORS if layer.startswith("head.") else 1)
+    count = len(state[layer]) // at_each_place
     published = models.get_model_weights(name).DEFAULT.meta["categories"]
     names = class_names(file, count, published)
     more = {"aux_loss": True} if any(k.startswith("aux_classifier.") for k in state) else {}

@@ -111,12 +111,12 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         "give its weights, detection=fasterrcnn_resnet50_fpn@FILE",
     ),
     "model's task": (
-        lambda p: ["--model", "detection=onnx@" + saved(p, "a.pth", {})],
-        "onnx is for semantic: for detection there are ultralytics, yolo, ",
+        lambda p: ["--model", "detection=refinenet@" + saved(p, "a.pth", {})],
+        "refinenet is for semantic: for detection there are ultralytics, yolo, ",
     ),
     "model's kind": (
         lambda p: ["--model", "detection=" + saved(p, "a.pth", {})],
-        "detection=a.pth: a file alone is .pt; else say what it is, NAME@FILE: ultralytics, ",
+        "detection=a.pth: a file alone is .pt or .onnx; else say what it is, NAME@FILE: ultralytics, ",
     ),
     "model not installed": (
         lambda p: ["--model", "detection=faster_rcnn_R_50_FPN_3x@" + saved(p, "a.pkl", {})],
@@ -124,7 +124,25 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "model of own": (
         lambda _: ["--model", "detection=mine.py:build"],
-        "factories are for semantic networks alone",
+        "mine.py not found: give FILE.py:FACTORY",
+    ),
+    "model family": (
+        lambda p: ["--model", "detection=fcos_resnet50@" + saved(p, "a.pth", {})],
+        "detection=fcos_resnet50: unknown network for detection 'fcos_resnet50' (did you mean "
+        "fcos_resnet50_fpn?): known are ultralytics, yolo, ",
+    ),
+    "model family's forms": (
+        lambda p: ["--model", "detection=mmdet@" + saved(p, "a.pth", {})],
+        "FILE.py:FACTORY[@WEIGHTS], MODULE:FACTORY, FILE.onnx, torchscript:FILE, "
+        "transformers:FOLDER, detectron2@CONFIG.yaml@WEIGHTS; what runs elsewhere is scored from "
+        "its files: score --task detection --predictions",
+    ),
+    "model alone": (lambda _: ["--model", "detection=ssd"], "unknown network for detection 'ssd'"),
+    "model size": (lambda _: ["--model", "detection=yolov8n,imgsz=x"], "expected imgsz=N, 32 to"),
+    "model folder": (lambda _: ["--model", "detection=transformers:no"], "no such folder"),
+    "model configuration": (
+        lambda p: ["--model", "detection=detectron2@" + saved(p, "a.pth", {})],
+        "give its weights, detection=detectron2@CONFIG.yaml@WEIGHTS",
     ),
     "no network": (
         lambda _: ["--task", "semantic"],

@@ -19,7 +19,7 @@ from torchvision import models
 
 from tasks.instance import Instance
 from tasks.models import MODELS, OF_CONTENT
-from tasks.models.segmenter import own_segmenter
+from tasks.models.own import own_network
 from tasks.models.torchvision import TorchvisionDetector
 from tasks.models.weights import class_names, put, read_state
 from tasks.task import TaskError
@@ -174,7 +174,7 @@ COLOURS = np.array([[[200, 0, 0], [0, 200, 0], [0, 0, 200]]], np.uint8)
 
 @pytest.mark.parametrize("names", ['["red", "green", "blue"]', "{0: 'red', 1: 'green', 2: 'blue'}"])
 def test_onnx_files_name_their_classes(names: str, tmp_path: Path) -> None:
-    segmenter = MODELS["onnx"].build(onnx_file(tmp_path / "a.onnx", names), "cpu")
+    segmenter = MODELS["onnx-sem"].build(onnx_file(tmp_path / "a.onnx", names), "cpu")
     assert segmenter.names == ["red", "green", "blue"]
     assert segmenter.segment([COLOURS])[0].tolist() == [[0, 1, 2]]
 
@@ -194,32 +194,34 @@ def test_an_onnx_file_holds_its_weights_itself(place: str, tmp_path: Path) -> No
         tensor.external_data.add(key=key, value=value)
     file.write_bytes(model.SerializeToString())
     with pytest.raises(TaskError, match="its weights are in other files"):
-        MODELS["onnx"].build(file, "cpu")
+        MODELS["onnx-sem"].build(file, "cpu")
 
 
 def test_an_onnx_file_without_names_needs_a_card(tmp_path: Path) -> None:
     file = onnx_file(tmp_path / "a.onnx", None)
-    with pytest.raises(TaskError, match=r"a\.onnx has 3 classes, 0 names are known"):
-        MODELS["onnx"].build(file, "cpu")
+    with pytest.raises(
+        TaskError, match=r"a\.onnx: its classes are not named: name them in a\.onnx\.json"
+    ):
+        MODELS["onnx-sem"].build(file, "cpu")
     (tmp_path / "a.onnx.json").write_text('{"classes": ["r", "g", "b"]}')
-    assert MODELS["onnx"].build(file, "cpu").names == ["r", "g", "b"]
+    assert MODELS["onnx-sem"].build(file, "cpu").names == ["r", "g", "b"]
     (tmp_path / "b.onnx").write_bytes(b"garbage")
     with pytest.raises(TaskError, match=r"b\.onnx: cannot be run"):
-        MODELS["onnx"].build(tmp_path / "b.onnx", "cpu")
+        MODELS["onnx-sem"].build(tmp_path / "b.onnx", "cpu")
 
 
 def test_a_network_of_a_users_own_must_name_its_classes() -> None:
     module: Any = torch.nn.Conv2d(3, 2, 2, stride=2)
     with pytest.raises(TaskError, match="must have a list 'names'"):
-        own_segmenter(module, "mine.py:build", "cpu")
+        own_network("semantic", module, "mine.py:build", (), "cpu")
     module.names = ["a", "b"]
-    labels = own_segmenter(module, "mine.py:build", "cpu").segment([PHOTO])[0]
+    labels = own_network("semantic", module, "mine.py:build", (), "cpu").segment([PHOTO])[0]
     assert labels.shape == PHOTO.shape[:2]
     module.names = ["a", "b", "c"]
     with pytest.raises(TaskError, match=r"gave \(1, 2, 80, 100\), expected scores \(1, 3, H, W\)"):
-        own_segmenter(module, "mine.py:build", "cpu").segment([PHOTO])
-    with pytest.raises(TaskError, match="returned int, expected a torch"):
-        own_segmenter(3, "mine.py:build", "cpu")
+        own_network("semantic", module, "mine.py:build", (), "cpu").segment([PHOTO])
+    with pytest.raises(TaskError, match="returned int, expected what can be called"):
+        own_network("semantic", 3, "mine.py:build", (), "cpu")
 
 
 def test_every_row_says_whether_it_can_run() -> None:
