@@ -187,7 +187,7 @@ class ExportedDetector:
         masks = None
         if self._task == "instance":
             masks = self._masks(found, boxes, outputs, fitted)
-            filled = masks.flatten(1).any(1)
+            filled = (masks > 0).flatten(1).any(1)
             boxes, masks, found = boxes[filled], masks[filled], found[filled]
         return Detections(
             boxes_xyxy_px=boxes.numpy().astype(np.float32),

@@ -206,7 +206,10 @@ def _detr_rows(arrays: list[Tensor], classes: int) -> Found:
 
 
 def _logits(arrays: list[Tensor], classes: int) -> Found:
-    """DETR's with a last class for nothing, one class a box; else every class of every box."""
+    """DETR's with a last class for nothing, one class a box; else every class of every box.
+
+    Where both arrays are four wide the boxes are the second, as runtimes hand them on.
+    """
     flat = [a[0].float() for a in arrays if a.ndim == 3]
     widths = [a.shape[1] for a in flat]
     place = 1 - widths.index(4) if widths.count(4) == 1 else 0

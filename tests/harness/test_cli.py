@@ -116,7 +116,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "model's kind": (
         lambda p: ["--model", "detection=" + saved(p, "a.pth", {})],
-        "detection=a.pth: a file alone is .pt or .onnx; else say what it is, NAME@FILE: ultralytics, ",
+        "detection=a.pth: a file alone is .pt or .onnx; else say what it is, NAME@FILE: ultralytic",
     ),
     "model not installed": (
         lambda p: ["--model", "detection=faster_rcnn_R_50_FPN_3x@" + saved(p, "a.pkl", {})],

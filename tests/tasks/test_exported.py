@@ -1,0 +1,259 @@
+"""ONNX and TorchScript files as detectors and segmenters."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from skimage.data import astronaut
+
+from datasets import masks
+from datasets.image import NDArrayByte
+from tasks.models import MODELS
+from tasks.models.exported import exported
+from tasks.task import TaskError
+
+PHOTO = np.ascontiguousarray(astronaut()[:150, 60:260])
+NAMES = {0: "person", 1: "car", 2: "dog"}
+CENTRED = [40.0, 32.0, 20.0, 24.0]
+
+
+def constant_onnx(
+    file: Path,
+    outputs: Sequence[Any],
+    input_shape: Sequence[Any] = (1, 3, 64, 96),
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """A network that gives the same for every picture."""
+    nodes, values = [], []
+    for i, array in enumerate(outputs):
+        tensor = numpy_helper.from_array(np.asarray(array), f"value{i}")
+        nodes.append(helper.make_node("Constant", [], [f"out{i}"], value=tensor))
+        values.append(helper.make_tensor_value_info(f"out{i}", tensor.data_type, tensor.dims))
+    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, list(input_shape))
+    graph = helper.make_graph(nodes, "constant", [picture], values)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {"names": str(NAMES), **(metadata or {})})
+    onnx.save(model, file)
+    return file
+
+
+YOLO = np.zeros((1, 7, 20), np.float32)
+YOLO[0, :, 3] = [*CENTRED, 0, 0, 0.75]
+
+
+def test_boxes_come_back_from_the_letterbox(tmp_path: Path) -> None:
+    file = constant_onnx(tmp_path / "a.onnx", [YOLO])
+    (found,) = exported("onnx", "detection", file, "cpu").detect([np.zeros((32, 32, 3), np.uint8)])
+    # 64x96 holds a 64x64 picture, 16 px from the left; twice the size.
+    assert found.boxes_xyxy_px.tolist() == [[(30 - 16) / 2, 10, (50 - 16) / 2, 22]]
+    assert found.categories.tolist() == [2]
+
+
+def test_the_card_says_what_the_file_does_not(tmp_path: Path) -> None:
+    rows = np.zeros((1, 20, 6), np.float32)
+    rows[0, 0] = [30, 20, 50, 44, 0.75, 1]
+    file = constant_onnx(tmp_path / "a.onnx", [rows], metadata={"names": "['a', 'b']"})
+    with pytest.raises(
+        TaskError, match=r"could be detr or rows: say which in a\.onnx\.json, {\"la"
+    ):
+        exported("onnx", "detection", file, "cpu")
+    card = tmp_path / "a.onnx.json"
+    card.write_text(json.dumps({"layout": "rows", "classes": ["x", "y"], "resize": "stretch"}))
+    network = exported("onnx", "detection", file, "cpu")
+    assert network.names == ["x", "y"]
+    (found,) = network.detect([np.zeros((32, 32, 3), np.uint8)])
+    assert np.allclose(found.boxes_xyxy_px, [[10, 10, 50 / 3, 22]])
+    for wrong in ('{"layout": "rowz"}', '{"imgsz": "big"}', '{"resize": "zoom"}', '{"mean": [1]}'):
+        card.write_text(wrong)
+        with pytest.raises(TaskError, match=r"a\.onnx\.json: (unknown layout 'rowz'|expected \")"):
+            exported("onnx", "detection", file, "cpu")
+
+
+def test_the_size_is_the_networks_own(tmp_path: Path) -> None:
+    fixed = constant_onnx(tmp_path / "fixed.onnx", [YOLO])
+    with pytest.raises(TaskError, match=r"takes pictures of 64x96 px alone: leave imgsz out"):
+        exported("onnx", "detection", fixed, "cpu", imgsz=320)
+    free = constant_onnx(tmp_path / "free.onnx", [YOLO], ["n", 3, "h", "w"])
+    with pytest.raises(TaskError, match=r"its own is not known: give ,imgsz=N behind its word"):
+        exported("onnx", "detection", free, "cpu")
+    found = exported("onnx", "detection", free, "cpu", imgsz=64).detect([PHOTO])
+    assert len(found[0].scores) == 1
+    named = {"imgsz": "[64, 64]", "author": "Ultralytics", "args": "{'dynamic': True}"}
+    said = constant_onnx(tmp_path / "said.onnx", [YOLO], ["n", 3, "h", "w"], named)
+    again = exported("onnx", "detection", said, "cpu").detect([PHOTO])
+    assert np.array_equal(found[0].boxes_xyxy_px, again[0].boxes_xyxy_px)
+
+
+def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
+    file = constant_onnx(tmp_path / "a.onnx", [YOLO], metadata={"names": ""})
+    with pytest.raises(TaskError, match=r"a\.onnx: its classes are not named: name them in a\.onn"):
+        exported("onnx", "detection", file, "cpu")
+    logits = [np.zeros((1, 20, 3), np.float32), np.full((1, 20, 4), 0.5, np.float32)]
+    file = constant_onnx(tmp_path / "b.onnx", logits)
+    with pytest.raises(TaskError, match="how its pictures are normalised is not known: say it in"):
+        exported("onnx", "detection", file, "cpu")
+    (tmp_path / "b.onnx.json").write_text('{"mean": [0, 0, 0], "std": [1, 1, 1]}')
+    assert len(exported("onnx", "detection", file, "cpu").detect([PHOTO])[0].scores) == 20
+    with pytest.raises(TaskError, match="makes no masks: give it with --model detection="):
+        exported("onnx", "instance", file, "cpu")
+    for shape in ([1, 1, 64, 64], [4, 3, 64, 64], [1, 3, 64]):
+        file = constant_onnx(tmp_path / "c.onnx", [YOLO], shape)
+        with pytest.raises(TaskError, match="expected one picture"):
+            exported("onnx", "detection", file, "cpu")
+
+
+def segmenter_onnx(file: Path, side: Any) -> Path:
+    """Classes red, green and blue: scores are the picture itself."""
+    weight = numpy_helper.from_array(np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1), "weight")
+    shape = [1, 3, side, side]
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "weight"], ["scores"])],
+        "colours",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, shape)],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {"names": "['red', 'green', 'blue']"})
+    onnx.save(model, file)
+    return file
+
+
+def quarters(height: int, width: int) -> NDArrayByte:
+    """A picture of three colours."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[: height // 2, : width // 2, 0] = picture[: height // 2, width // 2 :, 1] = 200
+    picture[height // 2 :, :, 2] = 200
+    return picture
+
+
+def test_a_segmenter_of_a_fixed_size_runs_at_it(tmp_path: Path) -> None:
+    picture = quarters(80, 120)
+    fixed = exported("onnx", "semantic", segmenter_onnx(tmp_path / "fixed.onnx", 32), "cpu")
+    free = exported("onnx", "semantic", segmenter_onnx(tmp_path / "free.onnx", None), "cpu")
+    truth = picture.argmax(2)
+    assert np.array_equal(free.segment([picture])[0], truth)
+    labels = fixed.segment([picture])[0]
+    assert labels.shape == truth.shape
+    assert (labels == truth).mean() > 0.95
+
+
+def test_a_segmenter_may_give_classes(tmp_path: Path) -> None:
+    classes = np.repeat(np.arange(3, dtype=np.int64), 21)[None, :60].reshape(1, 6, 10)
+    file = constant_onnx(tmp_path / "a.onnx", [classes], [1, 3, 6, 10])
+    network = exported("onnx", "semantic", file, "cpu")
+    assert np.array_equal(
+        network.segment([np.zeros((12, 20, 3), np.uint8)])[0][::2, ::2], classes[0]
+    )
+    file = constant_onnx(tmp_path / "b.onnx", [classes + 1], [1, 3, 6, 10])
+    with pytest.raises(TaskError, match="gave class 3, its 3 classes are 0 to 2"):
+        exported("onnx", "semantic", file, "cpu").segment([PHOTO])
+
+
+class Heads(torch.nn.Module):
+    """Boxes of a detector, whatever it sees."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = torch.zeros(1, 7, 20)
+        rows[0, :, 3] = torch.tensor([40.0, 32.0, 20.0, 24.0, 0.0, 0.0, 0.75]) + x.sum() * 0
+        return rows
+
+
+def scripted(file: Path, module: torch.nn.Module, extra: dict[str, Any] | None = None) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        said = {"config.txt": json.dumps(extra)} if extra else {}
+        torch.jit.save(torch.jit.script(module), file, _extra_files=said)
+    return file
+
+
+def test_torchscript_is_read_in_the_same_forms(tmp_path: Path) -> None:
+    said = {"names": {"2": "dog", "0": "person", "1": "car"}, "imgsz": [64, 96], "stride": 32}
+    said |= {"author": "Ultralytics", "args": {"dynamic": False}}
+    file = scripted(tmp_path / "a.torchscript", Heads(), said)
+    network = exported("torchscript", "detection", file, "cpu")
+    assert network.names == ["person", "car", "dog"]
+    onnx_file = constant_onnx(tmp_path / "a.onnx", [YOLO])
+    (other,) = exported("onnx", "detection", onnx_file, "cpu").detect([PHOTO])
+    (found,) = network.detect([PHOTO])
+    assert np.array_equal(found.boxes_xyxy_px, other.boxes_xyxy_px)
+    assert found.categories.tolist() == [2]
+    (tmp_path / "b.torchscript").write_bytes(b"no")
+    with pytest.raises(TaskError, match="is no TorchScript"):
+        exported("torchscript", "detection", tmp_path / "b.torchscript", "cpu")
+
+
+@pytest.fixture(scope="module")
+def export_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Exports a small untrained network of ultralytics."""
+    from ultralytics import YOLO as Checkpoint
+    from ultralytics.nn import tasks as networks
+
+    def made(kind: str, form: str, **options: Any) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        torch.manual_seed(0)
+        build = networks.SegmentationModel if kind.endswith("-seg") else networks.DetectionModel
+        layout = networks.yaml_model_load(f"{kind}.yaml") | {"scales": {"n": [0.33, 0.125, 128]}}
+        model = build(layout, ch=3, nc=3, verbose=False)
+        model.names = NAMES
+        head = model.model[-1]
+        for name in ("cv3", "one2one_cv3"):
+            for branch in getattr(head, name, None) or ():
+                branch[-1].bias.data += 6.0
+        file = folder / f"{kind}.pt"
+        torch.save({"model": model, "train_args": {}}, file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exporter = Checkpoint(file)
+            return Path(exporter.export(format=form, imgsz=96, verbose=False, **options))
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "options"),
+    [
+        ("yolov8n", "onnx", {}),
+        ("yolo11n", "onnx", {"dynamic": True}),
+        ("yolov8n", "torchscript", {}),
+        ("yolo26n-seg", "onnx", {}),
+    ],
+)
+def test_an_export_of_ultralytics_gives_its_own_predictions(
+    kind: str, form: Any, options: dict[str, Any], export_of: Callable[..., Path]
+) -> None:
+    from ultralytics import YOLO as Checkpoint
+
+    more = {"simplify": False} if form == "onnx" else {}
+    file = export_of(kind, form, **options, **more)
+    task = "instance" if kind.endswith("-seg") else "detection"
+    network = exported(form, task, file, "cpu")
+    (ours,) = network.detect([PHOTO])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own = Checkpoint(file, task="segment" if task == "instance" else "detect")
+        (theirs,) = own.predict(
+            PHOTO[:, :, ::-1], conf=0.001, iou=0.7, imgsz=96, verbose=False, retina_masks=True
+        )
+    assert network.names == list(NAMES.values())
+    assert len(ours.scores) == len(theirs.boxes) > 0
+    assert np.abs(ours.boxes_xyxy_px - theirs.boxes.xyxy.numpy()).max() < 1e-3
+    assert np.array_equal(ours.categories, theirs.boxes.cls.numpy())
+    if task == "instance":
+        drawn = np.stack([masks.decode(mask) for mask in ours.masks])
+        assert (drawn == theirs.masks.data.numpy()).mean() > 0.9999
+
+
+def test_every_kind_of_file_has_a_row_for_each_task() -> None:
+    for kind in ("onnx", "torchscript", "transformers", "detectron2"):
+        tasks = [MODELS[kind + ending].task for ending in ("", "-seg", "-sem")]
+        assert tasks == ["detection", "instance", "semantic"]
