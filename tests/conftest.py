@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.miniatures import maker_of, miniature, tiny_detector
 TESTS = Path(__file__).parent
 DATA = Path(os.environ.get("DERAIN_HARNESS_DATA", TESTS.parent.parent / "shared" / "data"))
 assert harness
+sys.path.append(str(TESTS / "tasks"))  # tests of harness make networks with its exports.py
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 keep_large_blocks()  # as the command line does: halves the time of large forwards

@@ -40,9 +40,16 @@ def _list(arguments: argparse.Namespace) -> int:
         from tasks.models import MODELS
 
         rows = [
-            [name, row.task, row.licence, row.lacking() or "yes"] for name, row in MODELS.items()
+            [
+                name,
+                row.task,
+                row.licence,
+                row.shown + ("; imgsz=N sets it" if row.takes_imgsz else ""),
+                row.lacking() or "yes",
+            ]
+            for name, row in MODELS.items()
         ]
-        table(["family", "task", "licence", "runs here"], rows)
+        table(["family", "task", "licence", "how it sees pictures", "runs here"], rows)
         return 0
     if arguments.table == "papers":
         from harness.plan.rows import every_row

@@ -80,9 +80,9 @@ def _require_no_code(name: str, fields: Mapping[str, Any], allowed: Collection[s
 
 
 def _digest(source: str) -> str:
-    """What the file is, found without importing a module or the packages around it."""
+    """What a file is, or a module's, which is found without importing it or what is around it."""
     file = Path(source)
-    if not source.endswith(".py"):
+    if not source.endswith(".py") and not file.is_file():
         places: list[str] | None = None
         for part in source.split("."):
             spec = PathFinder.find_spec(part, places)

@@ -347,8 +347,9 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
     identity = named(f"--model {task}={word}", built.value, built.module, built.files)
     sha256 = given[weights] if weights else identity.values
     own = {"own": identity.key(), "weights": sha256}
+    name = f"{Path(source).stem if source.endswith('.py') else source}:{factory}"
     return Network(
-        name=f"{Path(source).stem}:{factory}",
+        name=f"{name}@{sha256[:8]}" if weights else name,
         sha256=sha256,
         key={**own, "versions": about.versions(("torch",))},
         build=lambda device, names: own_network(

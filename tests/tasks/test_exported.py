@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from exports import NAMES, YOLO, Heads, constant_onnx, scripted
 from onnx import TensorProto, helper, numpy_helper
 from skimage.data import astronaut
 
@@ -22,32 +23,6 @@ from tasks.models.exported import exported
 from tasks.task import TaskError
 
 PHOTO = np.ascontiguousarray(astronaut()[:150, 60:260])
-NAMES = {0: "person", 1: "car", 2: "dog"}
-CENTRED = [40.0, 32.0, 20.0, 24.0]
-
-
-def constant_onnx(
-    file: Path,
-    outputs: Sequence[Any],
-    input_shape: Sequence[Any] = (1, 3, 64, 96),
-    metadata: dict[str, str] | None = None,
-) -> Path:
-    """A network that gives the same for every picture."""
-    nodes, values = [], []
-    for i, array in enumerate(outputs):
-        tensor = numpy_helper.from_array(np.asarray(array), f"value{i}")
-        nodes.append(helper.make_node("Constant", [], [f"out{i}"], value=tensor))
-        values.append(helper.make_tensor_value_info(f"out{i}", tensor.data_type, tensor.dims))
-    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, list(input_shape))
-    graph = helper.make_graph(nodes, "constant", [picture], values)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    helper.set_model_props(model, {"names": str(NAMES), **(metadata or {})})
-    onnx.save(model, file)
-    return file
-
-
-YOLO = np.zeros((1, 7, 20), np.float32)
-YOLO[0, :, 3] = [*CENTRED, 0, 0, 0.75]
 
 
 def test_boxes_come_back_from_the_letterbox(tmp_path: Path) -> None:
@@ -157,23 +132,6 @@ def test_a_segmenter_may_give_classes(tmp_path: Path) -> None:
     file = constant_onnx(tmp_path / "b.onnx", [classes + 1], [1, 3, 6, 10])
     with pytest.raises(TaskError, match="gave class 3, its 3 classes are 0 to 2"):
         exported("onnx", "semantic", file, "cpu").segment([PHOTO])
-
-
-class Heads(torch.nn.Module):
-    """Boxes of a detector, whatever it sees."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = torch.zeros(1, 7, 20)
-        rows[0, :, 3] = torch.tensor([40.0, 32.0, 20.0, 24.0, 0.0, 0.0, 0.75]) + x.sum() * 0
-        return rows
-
-
-def scripted(file: Path, module: torch.nn.Module, extra: dict[str, Any] | None = None) -> Path:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        said = {"config.txt": json.dumps(extra)} if extra else {}
-        torch.jit.save(torch.jit.script(module), file, _extra_files=said)
-    return file
 
 
 def test_torchscript_is_read_in_the_same_forms(tmp_path: Path) -> None:

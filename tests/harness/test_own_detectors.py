@@ -1,0 +1,209 @@
+"""Detectors of a user's own in whole runs: functions, ONNX and TorchScript by their words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from exports import YOLO, Heads, constant_onnx, scripted
+
+from harness import RunSpec, run
+from harness.cli.main import run_command_line
+from harness.ledger.ledger import Ledger
+from harness.plan.foreign_specs import spec_again
+from harness.plan.networks import network_of, source_of
+from harness.plan.plan import make_plan
+from harness.spec import UsageError
+from harness.work.trial import tried
+from tasks.models import MODELS
+from tasks.task import TaskError
+
+DETECTOR = """
+import numpy as np
+from pathlib import Path
+
+
+class Bright:
+    def __init__(self, level):
+        self.level = level
+        self.seen = 0
+
+    def __call__(self, image):
+        rows, columns = np.nonzero(image.max(2) >= self.level)
+        boxes = [[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]]
+        return {"boxes": boxes, "scores": [0.9], "classes": ["car"], "masks": self.mask(image)}
+
+    def mask(self, image):
+        return image.max(2)[None] >= self.level
+
+
+class Drawing(Bright):
+    def __call__(self, image):
+        return {**super().__call__(image), "scores": np.random.random(1)}
+
+
+class Counting(Bright):
+    def __call__(self, image):
+        self.seen += 1
+        return {**super().__call__(image), "scores": [1 / self.seen]}
+
+
+class Small(Bright):
+    def __call__(self, image):
+        return {**super().__call__(image), "classes": ["Car"]}
+
+
+def build(weights=None):
+    return Bright(int(Path(weights).read_text()) if weights else 128)
+
+
+def draws():
+    return Drawing(128)
+
+
+def counts():
+    return Counting(128)
+
+
+def slips():
+    return Small(128)
+
+
+def labels():
+    def segment(image):
+        return (image.mean(2) > 100).astype(int)
+
+    segment.names = ["road", "sky"]
+    return segment
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    file = tmp_path / "mine_found.py"
+    file.write_text(DETECTOR)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return str(file)
+
+
+@pytest.fixture
+def spec(coco_root: Path, tmp_path: Path) -> RunSpec:
+    return RunSpec(
+        dataset="coco",
+        data_root=str(coco_root),
+        derainer=("identity",),
+        rain=("none",),
+        quality=("none",),
+        limit=3,
+        workspace=str(tmp_path / "runs"),
+    )
+
+
+def with_network(spec: RunSpec, word: str, task: str = "detection") -> RunSpec:
+    return spec.model_copy(update={"task": (task,), "model": {task: word}})
+
+
+@pytest.mark.parametrize("task", ["detection", "instance"])
+def test_an_own_detector_is_scored(task: str, mine: str, spec: RunSpec) -> None:
+    results = run(with_network(spec, f"{mine}:build", task))
+    assert not results.errors
+    (record, *_) = [r for r in results.records if r.task == task]
+    assert record.model == "mine_found:build"
+    again = run(with_network(spec, f"{mine}:build", task))
+    assert [r.value for r in again.records] == [r.value for r in results.records]
+
+
+def test_a_function_of_label_maps_is_a_segmenter(mine: str, spec: RunSpec) -> None:
+    network = network_of("semantic", with_network(spec, f"{mine}:labels", "semantic"))
+    labels = network.build("cpu", ["road", "sky"]).segment([np.full((4, 6, 3), 200, np.uint8)])[0]
+    assert labels.tolist() == [[1] * 6] * 4
+
+
+def test_a_module_is_named_whole(mine: str, spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(mine).parent))
+    assert (
+        network_of("detection", with_network(spec, "mine_found:build")).name == "mine_found:build"
+    )
+
+
+def test_weights_and_code_name_it(mine: str, spec: RunSpec, tmp_path: Path) -> None:
+    (tmp_path / "level.txt").write_text("90")
+    word = f"{mine}:build@{tmp_path / 'level.txt'}"
+    first = network_of("detection", with_network(spec, word))
+    assert first.name == f"mine_found:build@{first.sha256[:8]}"
+    (tmp_path / "level.txt").write_text("91")
+    second = network_of("detection", with_network(spec, word))
+    Path(mine).write_text(DETECTOR.replace(">= self.level", "> self.level"))
+    third = network_of("detection", with_network(spec, word))
+    assert len({json.dumps(n.key, sort_keys=True) for n in (first, second, third)}) == 3
+
+
+def test_chance_and_state_are_found_by_the_trial(mine: str, spec: RunSpec, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "runs")
+    try:
+        drawing = tried(make_plan(with_network(spec, f"{mine}:draws"), {}), ledger)
+        assert drawing.tasks[0].draws
+        plain = tried(make_plan(with_network(spec, f"{mine}:build"), {}), ledger)
+        assert not plain.tasks[0].draws
+    finally:
+        ledger.close()
+    with pytest.raises(UsageError, match="its answer to an image depends on those before"):
+        run(with_network(spec, f"{mine}:counts"))
+
+
+def test_a_wrong_class_is_told_before_work_starts(mine: str, spec: RunSpec) -> None:
+    says = r"mine_found\.py:\d+ `return {.*\"Car\".*the class 'Car', which is none of person, car"
+    with pytest.raises(TaskError, match=says):
+        run(with_network(spec, f"{mine}:slips"))
+
+
+def test_files_are_detectors_by_their_words(spec: RunSpec, tmp_path: Path) -> None:
+    onnx_file = constant_onnx(tmp_path / "net.onnx", [YOLO])
+    said: dict[str, Any] = {"names": ["person", "car", "dog"], "imgsz": [64, 96]}
+    said |= {"author": "Ultralytics", "args": {"dynamic": False}}
+    script = scripted(tmp_path / "net.ts", Heads(), said)
+    values = []
+    for word in (f"{onnx_file}", f"onnx@{onnx_file}", f"torchscript:{script}"):
+        results = run(with_network(spec, word))
+        assert not results.errors
+        values.append([r.value for r in results.records])
+        assert {r.model for r in results.records if r.task} >= {"net"}
+    assert values[0] == values[1] == values[2]
+
+
+def test_a_size_in_the_word_is_another_network(spec: RunSpec, tmp_path: Path) -> None:
+    file = constant_onnx(tmp_path / "net.onnx", [YOLO], ["n", 3, "h", "w"])
+    small, large = (
+        network_of("detection", with_network(spec, f"{file},imgsz={px}")) for px in (64, 128)
+    )
+    assert (small.name, large.name) == ("net,imgsz=64", "net,imgsz=128")
+    assert small.key["options"]["imgsz"] == 64
+    assert len({json.dumps(n.key) for n in (small, large)}) == 2
+    with pytest.raises(UsageError, match="leave imgsz out: it sees 300x300 px"):
+        network_of("detection", with_network(spec, f"ssd300_vgg16@{file},imgsz=64"))
+    with pytest.raises(UsageError, match="what sees pictures is your code"):
+        network_of("detection", with_network(spec, "mine.py:build,imgsz=64"))
+
+
+def test_a_found_spec_runs_no_torchscript(tmp_path: Path) -> None:
+    file = tmp_path / "net.ts"
+    file.write_bytes(b"code")
+    for word in (f"torchscript:{file}", f"torchscript@{file}", f"torchscript:{file},imgsz=64"):
+        assert source_of(word) == [str(file)]
+        with pytest.raises(UsageError, match=r"asks to run code, torchscript.*sha256 "):
+            spec_again("found", {"model": {"detection": word}}, {})
+        spec_again("found", {"model": {"detection": word}}, {}, [word])
+    for word in ("onnx@net.onnx", "transformers:folder", "detectron2@a.yaml@b.pth"):
+        assert source_of(word) == []
+
+
+def test_the_list_tells_licences_and_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["list", "models"]) == 0
+    out = capsys.readouterr().out
+    for word in ("AGPL-3.0", "BSD-3-Clause", "Apache-2.0", "imgsz=N"):
+        assert word in out
+    assert all(row.shown for row in MODELS.values() if row.origin is None)
