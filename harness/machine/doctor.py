@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -17,14 +16,40 @@ from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
 
 OPTIONAL = {
-    "lightning_fabric": "training derainers: pip install 'derain-harness[train]'",
-    "onnxruntime": "ONNX derainers and segmenters: pip install 'derain-harness[onnx]'",
-    "ray": "run --engine ray: pip install 'derain-harness[ray]'",
-    "spandrel": "spandrel:FILE derainers: pip install 'derain-harness[spandrel]'",
-    "detectron2": "its Faster and Mask R-CNN: https://detectron2.readthedocs.io/tutorials/install.html",
-    "faster_coco_eval": "nothing but the parity test: pip install 'derain-harness[fast]'",
+    "ultralytics": (
+        "AGPL-3.0",
+        "YOLO and RT-DETR checkpoints, train yolo, the default detector",
+        "pip install ultralytics; all else runs without",
+    ),
+    "lightning_fabric": (
+        "Apache-2.0",
+        "training derainers",
+        "pip install 'derain-harness[train]'",
+    ),
+    "onnxruntime": (
+        "MIT",
+        "ONNX derainers, detectors and segmenters",
+        "pip install 'derain-harness[onnx]'",
+    ),
+    "ray": ("Apache-2.0", "run --engine ray", "pip install 'derain-harness[ray]'"),
+    "spandrel": ("MIT", "spandrel:FILE derainers", "pip install 'derain-harness[spandrel]'"),
+    "transformers": (
+        "Apache-2.0",
+        "transformers:FOLDER networks",
+        "pip install 'derain-harness[transformers]'",
+    ),
+    "detectron2": (
+        "Apache-2.0",
+        "networks of its zoo and of own configurations",
+        "https://detectron2.readthedocs.io/tutorials/install.html",
+    ),
+    "faster_coco_eval": (
+        "Apache-2.0",
+        "nothing but the parity test",
+        "pip install 'derain-harness[fast]'",
+    ),
 }
-"""Packages that parts of the harness need."""
+"""Packages that parts of the harness need: licence, parts, how to get it."""
 ROOM_GB = 5.0
 """Less room than that is worth a word."""
 
@@ -45,7 +70,7 @@ def examine(workspace: Path) -> Iterator[Looked]:
         workspace: Where runs will be kept; it need not exist.
     """
     yield Looked("Python", "there", platform.python_version())
-    for name, version in about.versions(("torch", "torchvision", "ultralytics", "numpy")).items():
+    for name, version in about.versions(("torch", "torchvision", "numpy")).items():
         yield Looked(
             name, "there" if version else "absent", version or "pip install derain-harness"
         )
@@ -53,10 +78,20 @@ def examine(workspace: Path) -> Iterator[Looked]:
     yield Looked("processor", "there", f"{platform.machine()}, {cores()} cores for this process")
     yield from _memory()
     yield _room(workspace)
-    for name, use in OPTIONAL.items():
-        has = importlib.util.find_spec(name) is not None
-        yield Looked(name, "there" if has else "absent", use.partition(":")[0] if has else use)
+    yield from _packages()
     yield from _weights()
+
+
+def _packages() -> Iterator[Looked]:
+    """Optional packages, with their licences."""
+    from tasks.models import installed
+
+    for name, (licence, use, remedy) in OPTIONAL.items():
+        has = installed(name)
+        version = next(iter(about.versions((name,)).values())) if has else None
+        said = f"{version}, {licence}" if version else licence
+        detail = f"{said}: {use}" if has else f"{use}: {remedy} ({licence})"
+        yield Looked(name, "there" if has else "absent", detail)
 
 
 def _cuda() -> Looked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:
     """The photograph clean, under every row of the table and under a sweep of rates.
 
     Args:
-        photograph: An image file; None = the street that ultralytics ships.
+        photograph: An image file; None = the street that ultralytics ships, or, without it,
+            scikit-image's rocket.
         seed: Seed of the rain.
 
     Raises:
@@ -53,8 +55,11 @@ def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:
 
 
 def _street() -> Path:
-    """A photograph that a dependency brings along."""
-    found = importlib.util.find_spec("ultralytics")
-    if found is None or found.origin is None:
-        raise UsageError("no photograph at hand: give one with --image FILE")
-    return Path(found.origin).parent / "assets" / "bus.jpg"
+    """A photograph that a dependency brings along: no street where ultralytics is absent."""
+    with contextlib.suppress(ImportError, ValueError):
+        found = importlib.util.find_spec("ultralytics")
+        if found is not None and found.origin is not None:
+            return Path(found.origin).parent / "assets" / "bus.jpg"
+    import skimage
+
+    return Path(skimage.__file__).parent / "data" / "rocket.jpg"

@@ -27,6 +27,7 @@ from harness.training.folder import (
     write_card,
     write_weights,
 )
+from tasks.models import MODELS
 
 VALIDATION_SHARE = 0.1
 """Of the minutes that a training may take, what is left for its validation."""
@@ -153,9 +154,13 @@ def train_network(
         The weights, half floats: ``NAME-DATASET.safetensors``.
 
     Raises:
-        UsageError: If labels are missing, or the folder holds another training or damaged files.
+        UsageError: If labels or a package are missing, or the folder holds another training or
+            damaged files.
     """
     job = NETWORKS[name]
+    lacking = next((why for m in job.models.values() if (why := MODELS[m].lacking())), None)
+    if lacking is not None:
+        raise UsageError(f"train {name}: {lacking.partition(', or')[0]}")
     recipe = job.recipe(spec, epochs)
     split = spec.split or dataset_row(spec).training_split
     asked = {"task": tuple(job.models), "split": split, "out": str(out)}

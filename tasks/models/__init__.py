@@ -14,6 +14,7 @@ from tasks.models.rows import (
     TRAINED_ON,
     WEIGHTS,
     ModelRow,
+    installed,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "TRAINED_ON",
     "WEIGHTS",
     "ModelRow",
+    "installed",
 ]

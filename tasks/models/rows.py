@@ -24,6 +24,14 @@ from tasks.models.options import (
 )
 
 
+def installed(module: str) -> bool:
+    """Whether a module can be imported, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # an import hook that refuses, a module that was taken out
+        return False
+
+
 def _themselves(*files: Path) -> Sequence[Path]:
     return files
 
@@ -61,7 +69,7 @@ class ModelRow:
 
     def lacking(self) -> str | None:
         """Why it cannot run here, with the remedy; None if it can."""
-        if importlib.util.find_spec(self.needs) is not None:
+        if installed(self.needs):
             return None
         return f"{self.needs} is not installed: {self.remedy}"
 
@@ -151,7 +159,7 @@ _TRANSFORMERS = ("torch", "torchvision", "transformers", "pillow")
 _EXPORTED = ("torch", "torchvision", "opencv-python")
 _INSTALL = "see https://detectron2.readthedocs.io/tutorials/install.html"
 _AGPL = (
-    "pip install ultralytics (AGPL-3.0), name another network with --model (list models), or "
+    "pip install ultralytics (AGPL-3.0), or give another network with --model, see list models, or "
     "choose --task semantic or --task none"
 )
 
