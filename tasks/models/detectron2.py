@@ -28,7 +28,6 @@ OWN = {
     "GeneralizedRCNN": "ROI_HEADS",
     "PanopticFPN": "ROI_HEADS",
     "RetinaNet": "RETINANET",
-    "FCOS": "FCOS",
     "SemanticSegmentor": "SEM_SEG_HEAD",
 }
 """Where a configuration says the number of classes, by its kind of network."""

@@ -54,8 +54,7 @@ def folder_files(folder: Path) -> list[Path]:
             f"{folder.name} holds no model.safetensors: weights are read as safetensors alone, "
             "which run no code; save_pretrained(…, safe_serialization=True) writes them"
         )
-    index = folder / "model.safetensors.index.json"
-    return [folder / CONFIG, folder / PROCESSOR, *weights, *([index] if index.is_file() else [])]
+    return [*sorted(folder.glob("*.json")), *weights]
 
 
 class TransformersNetwork:
