@@ -102,8 +102,9 @@ class RunSpec(BaseModel):
     )
     model: Annotated[dict[str, Words], BeforeValidator(_networks)] = Field(
         default_factory=dict,
-        description="network of a task: TASK=FILE, TASK=NAME@FILE with a name of list models, or "
-        "for semantic FILE.py:FACTORY[@WEIGHTS]; repeated for several networks of a task",
+        description="network of a task: TASK=FILE, TASK=NAME@FILE with a name of list models, "
+        "FILE.py:FACTORY[@WEIGHTS], torchscript:FILE or transformers:FOLDER; ,imgsz=N sets its "
+        "size; repeated for several networks of a task",
     )
     model_dir: str | None = Field(
         default=None, description="folder in which networks are found by name"

@@ -104,7 +104,7 @@ def spec(coco_root: Path, tmp_path: Path) -> RunSpec:
 
 
 def with_network(spec: RunSpec, word: str, task: str = "detection") -> RunSpec:
-    return spec.model_copy(update={"task": (task,), "model": {task: word}})
+    return spec.model_copy(update={"task": (task,), "model": {task: (word,)}})
 
 
 @pytest.mark.parametrize("task", ["detection", "instance"])
@@ -118,27 +118,25 @@ def test_an_own_detector_is_scored(task: str, mine: str, spec: RunSpec) -> None:
 
 
 def test_a_function_of_label_maps_is_a_segmenter(mine: str, spec: RunSpec) -> None:
-    network = network_of("semantic", with_network(spec, f"{mine}:labels", "semantic"))
+    network = network_of("semantic", f"{mine}:labels", spec)
     labels = network.build("cpu", ["road", "sky"]).segment([np.full((4, 6, 3), 200, np.uint8)])[0]
     assert labels.tolist() == [[1] * 6] * 4
 
 
 def test_a_module_is_named_whole(mine: str, spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(mine).parent))
-    assert (
-        network_of("detection", with_network(spec, "mine_found:build")).name == "mine_found:build"
-    )
+    assert network_of("detection", "mine_found:build", spec).name == "mine_found:build"
 
 
 def test_weights_and_code_name_it(mine: str, spec: RunSpec, tmp_path: Path) -> None:
     (tmp_path / "level.txt").write_text("90")
     word = f"{mine}:build@{tmp_path / 'level.txt'}"
-    first = network_of("detection", with_network(spec, word))
+    first = network_of("detection", word, spec)
     assert first.name == f"mine_found:build@{first.sha256[:8]}"
     (tmp_path / "level.txt").write_text("91")
-    second = network_of("detection", with_network(spec, word))
+    second = network_of("detection", word, spec)
     Path(mine).write_text(DETECTOR.replace(">= self.level", "> self.level"))
-    third = network_of("detection", with_network(spec, word))
+    third = network_of("detection", word, spec)
     assert len({json.dumps(n.key, sort_keys=True) for n in (first, second, third)}) == 3
 
 
@@ -177,16 +175,14 @@ def test_files_are_detectors_by_their_words(spec: RunSpec, tmp_path: Path) -> No
 
 def test_a_size_in_the_word_is_another_network(spec: RunSpec, tmp_path: Path) -> None:
     file = constant_onnx(tmp_path / "net.onnx", [YOLO], ["n", 3, "h", "w"])
-    small, large = (
-        network_of("detection", with_network(spec, f"{file},imgsz={px}")) for px in (64, 128)
-    )
+    small, large = (network_of("detection", f"{file},imgsz={px}", spec) for px in (64, 128))
     assert (small.name, large.name) == ("net,imgsz=64", "net,imgsz=128")
     assert small.key["options"]["imgsz"] == 64
     assert len({json.dumps(n.key) for n in (small, large)}) == 2
     with pytest.raises(UsageError, match="leave imgsz out: it sees 300x300 px"):
-        network_of("detection", with_network(spec, f"ssd300_vgg16@{file},imgsz=64"))
+        network_of("detection", f"ssd300_vgg16@{file},imgsz=64", spec)
     with pytest.raises(UsageError, match="what sees pictures is your code"):
-        network_of("detection", with_network(spec, "mine.py:build,imgsz=64"))
+        network_of("detection", "mine.py:build,imgsz=64", spec)
 
 
 def test_a_found_spec_runs_no_torchscript(tmp_path: Path) -> None:

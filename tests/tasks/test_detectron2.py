@@ -94,7 +94,7 @@ def own(folder: Path, kind: str, order: str = "BGR") -> tuple[Path, Path, Any]:
 
 def given(task: str, config: Path, file: Path, more: str = "") -> Any:
     word = f"detectron2@{config}@{file}{more}"
-    return network_of(task, RunSpec(task=(task,), model={task: word}))
+    return network_of(task, word, RunSpec(task=(task,)))
 
 
 @pytest.mark.parametrize(("task", "order"), [("detection", "RGB"), ("instance", "BGR")])

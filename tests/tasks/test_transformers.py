@@ -25,6 +25,10 @@ PHOTO = np.ascontiguousarray(astronaut()[100:180, 100:220])
 NAMES = {i: f"class{i}" for i in range(12)}
 
 
+def of_word(task: str, word: str) -> Any:
+    return network_of(task, word, RunSpec(task=(task,)))
+
+
 def yolos(folder: Path) -> Any:
     """One class for nothing, a softmax."""
     config = transformers.YolosConfig(
@@ -124,18 +128,18 @@ def test_label_maps_are_of_the_pictures_size(tmp_path: Path) -> None:
 def test_a_folder_is_named_by_all_its_files(tmp_path: Path) -> None:
     folder = tmp_path / "net"
     yolos(folder)
-    spec = RunSpec(task=("detection",), model={"detection": f"transformers:{folder}"})
-    before = network_of("detection", spec)
+    word = f"transformers:{folder}"
+    before = of_word("detection", word)
     assert before.name == "net"
-    assert network_of("detection", spec).key == before.key
+    assert of_word("detection", word).key == before.key
     processor = json.loads((folder / "preprocessor_config.json").read_text())
     (folder / "preprocessor_config.json").write_text(
         json.dumps(processor | {"do_normalize": False})
     )
-    assert network_of("detection", spec).key != before.key
-    wrong = RunSpec(task=("semantic",), model={"semantic": f"transformers:{folder}"})
+    assert of_word("detection", word).key != before.key
+    word = f"transformers:{folder}"
     with pytest.raises(TaskError, match="holds a YolosForObjectDetection: give it with --model"):
-        network_of("semantic", wrong).build("cpu", [])
+        of_word("semantic", word).build("cpu", [])
 
 
 def test_no_code_of_a_folder_is_run(tmp_path: Path) -> None:
@@ -143,9 +147,9 @@ def test_no_code_of_a_folder_is_run(tmp_path: Path) -> None:
     network, _ = yolos(folder)
     (folder / "model.safetensors").rename(folder / "kept")
     torch.save(network.state_dict(), folder / "pytorch_model.bin")
-    spec = RunSpec(task=("detection",), model={"detection": f"transformers:{folder}"})
+    word = f"transformers:{folder}"
     with pytest.raises(TaskError, match=r"holds no model\.safetensors: weights are read as safete"):
-        network_of("detection", spec)
+        of_word("detection", word)
     (folder / "kept").rename(folder / "model.safetensors")
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'owned')!r}, 'w')\n")
     config = json.loads((folder / "config.json").read_text())
@@ -153,16 +157,15 @@ def test_no_code_of_a_folder_is_run(tmp_path: Path) -> None:
     config["model_type"] = "evil"
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(TaskError, match="transformers cannot load it"):
-        network_of("detection", spec).build("cpu", [])
+        of_word("detection", word).build("cpu", [])
     assert not (tmp_path / "owned").exists()
 
 
 def test_what_a_folder_lacks_is_told(tmp_path: Path) -> None:
     (tmp_path / "net").mkdir()
     word = f"transformers:{tmp_path / 'net'}"
-    spec = RunSpec(task=("detection",), model={"detection": word})
     with pytest.raises(TaskError, match=r"net lacks config\.json and preprocessor_config\.json"):
-        network_of("detection", spec)
-    spec = RunSpec(task=("detection",), model={"detection": f"{word}x"})
+        of_word("detection", word)
+    word = f"{word}x"
     with pytest.raises(UsageError, match="no such folder"):
-        network_of("detection", spec)
+        of_word("detection", word)
