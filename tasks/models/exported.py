@@ -96,7 +96,8 @@ def _shown(
         )
     fit: Callable[[NDArrayByte], Fitted] = unchanged
     if size is not None and resize == "letterbox":
-        stride = None if fixed else runtime.said.stride
+        # Only what is known to take any shape is shown less than the whole square.
+        stride = runtime.said.stride if runtime.said.is_dynamic and not fixed else None
         fit = partial(letterboxed, size_px=size, stride=stride)
     elif size is not None and (resize == "stretch" or fixed):
         fit = partial(stretched, size_px=size)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exports import YOLO, Heads, constant_onnx, scripted
+from exports import YOLO, Heads, checkpoint, constant_onnx, export_of, scripted
 
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
@@ -171,6 +171,22 @@ def test_files_are_detectors_by_their_words(spec: RunSpec, tmp_path: Path) -> No
         values.append([r.value for r in results.records])
         assert {r.model for r in results.records if r.task} >= {"net"}
     assert values[0] == values[1] == values[2]
+
+
+def test_networks_of_all_kinds_stand_side_by_side(mine: str, spec: RunSpec, tmp_path: Path) -> None:
+    first, second = (checkpoint(tmp_path, kind) for kind in ("yolov8n", "yolo11n"))
+    onnx_file = export_of(first, "onnx", simplify=False).rename(tmp_path / "exported.onnx")
+    script = export_of(second, "torchscript").rename(tmp_path / "traced.torchscript")
+    words = (f"{mine}:build", str(onnx_file), f"torchscript:{script}", str(first), str(second))
+    names = ["mine_found:build", "exported", "traced", "yolov8n", "yolo11n"]
+    out = tmp_path / "out"
+    chosen = {"model": {"detection": words}, "out": str(out), "limit": 2}
+    results = run(spec.model_copy(update=chosen))
+    assert not results.errors
+    assert {r.model for r in results.records if r.task == "detection"} == set(names)
+    table = (out / "results.md").read_text().replace("\\", "")
+    page = (out / "report.html").read_text()
+    assert all(f"| {name} |" in table and name in page for name in names)
 
 
 def test_a_size_in_the_word_is_another_network(spec: RunSpec, tmp_path: Path) -> None:

@@ -56,3 +56,30 @@ def scripted(file: Path, module: torch.nn.Module, extra: dict[str, Any] | None =
         said = {"config.txt": json.dumps(extra)} if extra else {}
         torch.jit.save(torch.jit.script(module), file, _extra_files=said)
     return file
+
+
+def checkpoint(folder: Path, kind: str, seed: int = 0) -> Path:
+    """A small untrained network of ultralytics, sure of much."""
+    from ultralytics.nn import tasks as networks
+
+    torch.manual_seed(seed)
+    build = networks.SegmentationModel if kind.endswith("-seg") else networks.DetectionModel
+    layout = networks.yaml_model_load(f"{kind}.yaml") | {"scales": {"n": [0.33, 0.125, 128]}}
+    model = build(layout, ch=3, nc=3, verbose=False)
+    model.names = NAMES
+    for name in ("cv3", "one2one_cv3"):
+        for branch in getattr(model.model[-1], name, None) or ():
+            branch[-1].bias.data += 6.0
+    file = folder / f"{kind}.pt"
+    torch.save({"model": model, "train_args": {}}, file)
+    return file
+
+
+def export_of(file: Path, form: str, **options: Any) -> Path:
+    """A checkpoint in another form, by ultralytics' own exporter, at 96 px."""
+    from ultralytics import YOLO as Checkpoint
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = Checkpoint(file).export(format=form, imgsz=96, verbose=False, **options)
+    return Path(made)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-import torch
-from exports import NAMES, YOLO, Heads, constant_onnx, scripted
+from exports import NAMES, YOLO, Heads, checkpoint, constant_onnx, export_of, scripted
 from onnx import TensorProto, helper, numpy_helper
 from skimage.data import astronaut
 
@@ -150,33 +148,6 @@ def test_torchscript_is_read_in_the_same_forms(tmp_path: Path) -> None:
         exported("torchscript", "detection", tmp_path / "b.torchscript", "cpu")
 
 
-@pytest.fixture(scope="module")
-def export_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Exports a small untrained network of ultralytics."""
-    from ultralytics import YOLO as Checkpoint
-    from ultralytics.nn import tasks as networks
-
-    def made(kind: str, form: str, **options: Any) -> Path:
-        folder = tmp_path_factory.mktemp(kind)
-        torch.manual_seed(0)
-        build = networks.SegmentationModel if kind.endswith("-seg") else networks.DetectionModel
-        layout = networks.yaml_model_load(f"{kind}.yaml") | {"scales": {"n": [0.33, 0.125, 128]}}
-        model = build(layout, ch=3, nc=3, verbose=False)
-        model.names = NAMES
-        head = model.model[-1]
-        for name in ("cv3", "one2one_cv3"):
-            for branch in getattr(head, name, None) or ():
-                branch[-1].bias.data += 6.0
-        file = folder / f"{kind}.pt"
-        torch.save({"model": model, "train_args": {}}, file)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            exporter = Checkpoint(file)
-            return Path(exporter.export(format=form, imgsz=96, verbose=False, **options))
-
-    return made
-
-
 @pytest.mark.parametrize(
     ("kind", "form", "options"),
     [
@@ -187,12 +158,12 @@ def export_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     ],
 )
 def test_an_export_of_ultralytics_gives_its_own_predictions(
-    kind: str, form: Any, options: dict[str, Any], export_of: Callable[..., Path]
+    kind: str, form: Any, options: dict[str, Any], tmp_path: Path
 ) -> None:
     from ultralytics import YOLO as Checkpoint
 
     more = {"simplify": False} if form == "onnx" else {}
-    file = export_of(kind, form, **options, **more)
+    file = export_of(checkpoint(tmp_path, kind), form, **options, **more)
     task = "instance" if kind.endswith("-seg") else "detection"
     network = exported(form, task, file, "cpu")
     (ours,) = network.detect([PHOTO])
