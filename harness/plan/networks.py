@@ -130,6 +130,7 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
     """
     if not word:
         raise UsageError(f"--task {task} needs a network: give --model {task}=FILE or NAME@FILE")
+    word, imgsz = (word, None) if Path(word).is_file() else _sized(task, word)
     if (task, word) in BUNDLED:
         file = WEIGHTS / f"{word}.safetensors"
         if not file.is_file():
@@ -139,10 +140,7 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
                 f"{dataset} --data-root DIR --out DIR makes them, --model {task}={family}@FILE "
                 "takes them"
             )
-        return replace(_of_family(task, BUNDLED[task, word], [file]), name=word)
-    if Path(word).is_file():
-        return _of_family(task, _family(task, Path(word)), [Path(word)])
-    word, imgsz = _sized(task, word)
+        return replace(_of_family(task, BUNDLED[task, word], [file], imgsz), name=word)
     if (file := Path(word)).is_file():
         return _of_family(task, _family(task, file), [file], imgsz)
     prefix, _, behind = word.partition(":")
@@ -260,7 +258,7 @@ def _sized(task: str, word: str) -> tuple[str, int | None]:
 def _given(task: str, word: str, family: str, weights: str) -> list[Path]:
     """The files that a word names for a family."""
     row = MODELS[family]
-    paths = [Path(part) for part in weights.split("@") if part]
+    paths = [Path(part) for part in weights.split("@", row.paths - 1) if part]
     if len(paths) != row.paths:
         name = family.removesuffix(ENDINGS.get(row.task, "")) if row.paths > 1 else word
         files = "@CONFIG.yaml@WEIGHTS" if row.paths > 1 else "@FILE"

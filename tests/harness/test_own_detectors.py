@@ -197,8 +197,17 @@ def test_a_size_in_the_word_is_another_network(spec: RunSpec, tmp_path: Path) ->
     assert len({json.dumps(n.key) for n in (small, large)}) == 2
     with pytest.raises(UsageError, match="leave imgsz out: it sees 300x300 px"):
         network_of("detection", f"ssd300_vgg16@{file},imgsz=64", spec)
+    with pytest.raises(UsageError, match="leave imgsz out: it sees the picture's own size"):
+        network_of("semantic", "refinenet-streetsim,imgsz=64", spec)
     with pytest.raises(UsageError, match="what sees pictures is your code"):
         network_of("detection", "mine.py:build,imgsz=64", spec)
+
+
+def test_a_path_may_hold_an_at(spec: RunSpec, tmp_path: Path) -> None:
+    (tmp_path / "me@home").mkdir()
+    file = constant_onnx(tmp_path / "me@home" / "net.onnx", [YOLO])
+    plain = network_of("detection", str(file), spec)
+    assert network_of("detection", f"onnx@{file}", spec).key == plain.key
 
 
 def test_a_found_spec_runs_no_torchscript(tmp_path: Path) -> None:
