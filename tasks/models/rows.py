@@ -74,14 +74,14 @@ class ModelRow:
         return f"{self.needs} is not installed: {self.remedy}"
 
 
-def _ultralytics(task: str, file: Path, device: str) -> Any:
+def _ultralytics(task: str, file: Path, device: str, imgsz: int | None = None) -> Any:
     from tasks.models import ultralytics
 
     return {
         "detection": ultralytics.UltralyticsDetector,
         "instance": ultralytics.UltralyticsInstance,
         "semantic": ultralytics.UltralyticsSemantic,
-    }[task](file, device)
+    }[task](file, device, imgsz)
 
 
 def _torchvision_detector(
@@ -268,7 +268,9 @@ def _yolo(task: str) -> ModelRow:
         "AGPL-3.0",
         needs="ultralytics",
         remedy=_AGPL,
-        shown="longer side 640 px, letterboxed in grey; RGB in 0..1",
+        shown="its training's longer side, else 640 px, letterboxed in grey, RT-DETR's stretched; "
+        "RGB in 0..1",
+        takes_imgsz=True,
     )
 
 

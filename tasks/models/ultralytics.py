@@ -1,8 +1,9 @@
 """Networks of the package ultralytics (AGPL-3.0), run directly instead of through its predictors.
 
 The picture is letterboxed, passed through the network and decoded with ultralytics' own functions,
-so predictions equal ``YOLO(file).predict(image, conf=0.001, iou=0.7, max_det=300)``; of masks, with
-``retina_masks=True``, which makes them at the picture's own size.
+so predictions equal ``YOLO(file).predict(image, conf=0.001, iou=0.7, max_det=300)``, at the size of
+the checkpoint's training; of masks, with ``retina_masks=True``, which makes them at the picture's
+own size. RT-DETR sees pictures stretched, and nothing is suppressed.
 This is the only module, beside `tasks.training.yolo`, that imports ultralytics.
 """
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from ultralytics.data.augment import LetterBox
 from ultralytics.nn import tasks as ultralytics_tasks
 from ultralytics.utils.nms import non_max_suppression
-from ultralytics.utils.ops import process_mask_native, scale_boxes, scale_masks
+from ultralytics.utils.ops import process_mask_native, scale_boxes, scale_masks, xywh2xyxy
 
 from datasets.image import NDArrayByte
 from datasets.inert import InertError, Record, modules_of, read, tensors_of
@@ -53,6 +54,8 @@ FREE = frozenset(
     | {"end2end", "shape", "task", "pt_path", "criterion", "recompute_scale_factor"}
 )
 """Attributes that decide no output, or are looked at elsewhere."""
+MOST_PX = 1 << 13
+"""Longest side of a training that is believed."""
 TRIED_PX = 256
 """Side of the image with which ultralytics finds a network's strides."""
 MOST_NUMEL_OF_A_LAYER = 2**24
@@ -69,13 +72,18 @@ PURPOSES = {"detect": "detection", "segment": "instance", "semantic": "semantic"
 class UltralyticsDetector:
     """A detection checkpoint on one device, or the boxes of `street_network`."""
 
-    def __init__(self, file: Path, device: str) -> None:
+    def __init__(self, file: Path, device: str, imgsz: int | None = None) -> None:
         """Load a checkpoint without running code from it, or safetensors of `street_network`.
+
+        Args:
+            file: The checkpoint.
+            device: Where it shall run.
+            imgsz: Longer side in pixels at which pictures are seen; None: that of its training.
 
         Raises:
             TaskError: If it is no ultralytics detector, is damaged or holds a foreign class.
         """
-        self._network = _Network(file, device, "detection")
+        self._network = _Network(file, device, "detection", imgsz)
         self.names = self._network.names
 
     @torch.inference_mode()
@@ -91,8 +99,13 @@ class UltralyticsDetector:
         results: dict[int, Detections] = {}
         for places, padded, output in self._network.outputs(images):
             found = output[0] if self._network.has_masks else output
-            for i, rows in zip(places, self._network.suppressed(found), strict=True):
-                rows[:, :4] = scale_boxes(padded, rows[:, :4], images[i].shape)
+            kept = self._network.queried if self._network.is_rtdetr else self._network.suppressed
+            for i, rows in zip(places, kept(found), strict=True):
+                if self._network.is_rtdetr:
+                    height, width = images[i].shape[:2]
+                    rows[:, :4] *= rows.new_tensor([width, height, width, height])
+                else:
+                    rows[:, :4] = scale_boxes(padded, rows[:, :4], images[i].shape)
                 results[i] = _detections(rows)
         return [results[i] for i in range(len(images))]
 
@@ -100,9 +113,9 @@ class UltralyticsDetector:
 class UltralyticsInstance:
     """An instance segmentation checkpoint on one device."""
 
-    def __init__(self, file: Path, device: str) -> None:
+    def __init__(self, file: Path, device: str, imgsz: int | None = None) -> None:
         """Load a checkpoint as `UltralyticsDetector` does."""
-        self._network = _Network(file, device, "instance")
+        self._network = _Network(file, device, "instance", imgsz)
         self.names = self._network.names
 
     @torch.inference_mode()
@@ -129,9 +142,9 @@ class UltralyticsInstance:
 class UltralyticsSemantic:
     """A semantic segmentation checkpoint on one device."""
 
-    def __init__(self, file: Path, device: str) -> None:
+    def __init__(self, file: Path, device: str, imgsz: int | None = None) -> None:
         """Load a checkpoint as `UltralyticsDetector` does."""
-        self._network = _Network(file, device, "semantic")
+        self._network = _Network(file, device, "semantic", imgsz)
         self.names = self._network.names
 
     @torch.inference_mode()
@@ -150,11 +163,11 @@ class UltralyticsSemantic:
 class _Network:
     """What lies inside a checkpoint, ready to run."""
 
-    def __init__(self, file: Path, device: str, task: str) -> None:
+    def __init__(self, file: Path, device: str, task: str, imgsz: int | None = None) -> None:
         is_ours = file.suffix == ".safetensors"
         model = street_network(file) if is_ours else checkpoint_network(file)
-        self._image_px = street_image_px(file) if is_ours else int(OPTIONS["imgsz"])
-        purpose = ultralytics_tasks.guess_model_task(model)
+        self.is_rtdetr = isinstance(model, ultralytics_tasks.RTDETRDetectionModel)
+        purpose = "detect" if self.is_rtdetr else ultralytics_tasks.guess_model_task(model)
         self.has_masks = purpose == "segment"
         if PURPOSES.get(purpose) != task and not (is_ours and task == "detection"):
             remedy = f": give it with --model {PURPOSES[purpose]}=" if purpose in PURPOSES else ""
@@ -165,6 +178,10 @@ class _Network:
         # As ultralytics does on x86 processors; faster there, and the results depend on it.
         self._model.to(memory_format=torch.channels_last)
         self._stride = max(int(self._model.stride.max()), 32)
+        own = street_image_px(file) if is_ours else model.image_px
+        height, width = (imgsz, imgsz) if imgsz else (own, own) if isinstance(own, int) else own
+        # Rounded up, as ``predict`` does.
+        self._size_px = tuple(-(-side // self._stride) * self._stride for side in (height, width))
 
     def outputs(
         self, images: list[NDArrayByte]
@@ -192,12 +209,20 @@ class _Network:
         )
         return rows
 
-    def _letterbox(self, image: NDArrayByte) -> NDArray[np.uint8]:
-        """Scale to 640 px and pad to the stride, as ``predict`` does with a single image.
+    def queried(self, output: Any) -> list[torch.Tensor]:
+        """What RT-DETR finds in each image: box in fractions of its sides, score, class."""
+        rows = output[0] if isinstance(output, tuple | list) else output
+        rows = torch.cat([xywh2xyxy(rows[..., :4]), rows[..., 4:]], -1)
+        return [one[one[:, 4] > OPTIONS["conf"]][: int(OPTIONS["max_det"])] for one in rows]
 
-        A `street_network` sees images as large as it was trained on.
+    def _letterbox(self, image: NDArrayByte) -> NDArray[np.uint8]:
+        """Scale to the network's size and pad to the stride, as ``predict`` does with one image.
+
+        RT-DETR sees it stretched.
         """
-        letterbox = LetterBox(self._image_px, auto=True, stride=self._stride)
+        letterbox = LetterBox(
+            self._size_px, auto=not self.is_rtdetr, scale_fill=self.is_rtdetr, stride=self._stride
+        )
         padded: NDArray[np.uint8] = np.ascontiguousarray(letterbox(image=image))
         return padded
 
@@ -271,6 +296,7 @@ def checkpoint_network(file: Path) -> Any:
         put(model, state, file)
         _require_same(saved, model)
         model.names = dict(enumerate(class_names_in(saved.attribute("names"), model.yaml["nc"])))
+        model.image_px = _trained_px(content.get("train_args"))
     except (InertError, TaskError, OSError) as error:
         told = str(error)
         raise TaskError(told if told.startswith(file.name) else f"{file}: {told}") from error
@@ -278,6 +304,21 @@ def checkpoint_network(file: Path) -> Any:
         # Values of a file that are not what they should be may end in any kind of exception.
         raise TaskError(f"{file}: damaged ({type(error).__name__}): copy it again") from error
     return model
+
+
+def _trained_px(arguments: Any) -> int | tuple[int, int]:
+    """Size of a checkpoint's training, at which its ``predict`` sees pictures; else 640 px.
+
+    Raises:
+        TaskError: If it is none.
+    """
+    said = arguments.get("imgsz") if isinstance(arguments, Mapping) else None
+    if said is None:
+        return int(OPTIONS["imgsz"])
+    sides = said if isinstance(said, list | tuple) else [said, said]
+    if len(sides) != 2 or not all(type(side) is int and 0 < side <= MOST_PX for side in sides):
+        raise TaskError(f"its train_args say imgsz {str(said)[:40]}: give ,imgsz=N behind its word")
+    return sides[0], sides[1]
 
 
 def _built(saved: Record, state: Mapping[str, torch.Tensor]) -> Any:

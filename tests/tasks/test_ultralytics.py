@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +88,51 @@ def test_boxes_of_every_family_are_ultralytics_own(family: str, tmp_path: Path) 
     file = random_file(tmp_path / "a.pt", f"{family}.yaml")
     assert same_as_predict(file, PICTURES) > 100
     assert torch.serialization.get_safe_globals() == safe
+
+
+def with_size(file: Path, imgsz: Any) -> Path:
+    """The same checkpoint, trained at another size."""
+    content = torch.load(file, weights_only=False)
+    torch.save({**content, "train_args": {**content["train_args"], "imgsz": imgsz}}, file)
+    return file
+
+
+@pytest.mark.parametrize("imgsz", [96, 333, [128, 224]])
+def test_a_checkpoint_sees_pictures_at_the_size_of_its_training(imgsz: Any, tmp_path: Path) -> None:
+    file = with_size(random_file(tmp_path / "a.pt", "yolov8n.yaml"), imgsz)
+    assert same_as_predict(file, PICTURES) > 20
+    (own,) = UltralyticsDetector(file, "cpu").detect(PICTURES)
+    (set_by_word,) = UltralyticsDetector(file, "cpu", imgsz=160).detect(PICTURES)
+    again = with_size(file, 160)
+    assert same_as_predict(again, PICTURES) > 20
+    (trained,) = UltralyticsDetector(again, "cpu").detect(PICTURES)
+    assert np.array_equal(set_by_word.boxes_xyxy_px, trained.boxes_xyxy_px)
+    assert not np.array_equal(own.boxes_xyxy_px, trained.boxes_xyxy_px)
+
+
+@pytest.mark.parametrize("imgsz", ["big", -1, 1 << 20, [1, 2, 3], 64.5])
+def test_a_size_that_is_none_is_told(imgsz: Any, tmp_path: Path) -> None:
+    file = with_size(random_file(tmp_path / "a.pt", "yolov8n.yaml"), imgsz)
+    with pytest.raises(TaskError, match=r"a\.pt: its train_args say imgsz .*: give ,imgsz=N"):
+        UltralyticsDetector(file, "cpu")
+
+
+def test_boxes_of_rtdetr_are_pixels_as_its_own(tmp_path: Path) -> None:
+    from ultralytics import RTDETR
+    from ultralytics.nn import tasks
+
+    torch.manual_seed(0)
+    model = tasks.RTDETRDetectionModel("rtdetr-l.yaml", ch=3, nc=2, verbose=False)
+    model.names = {0: "person", 1: "car"}
+    file = tmp_path / "rtdetr.pt"
+    torch.save({"model": model, "train_args": {"task": "detect", "imgsz": 160}}, file)
+    options = {"conf": 0.001, "max_det": 300, "device": "cpu", "verbose": False}
+    (theirs,) = RTDETR(file).predict(np.ascontiguousarray(PICTURES[0][:, :, ::-1]), **options)
+    (ours,) = UltralyticsDetector(file, "cpu").detect(PICTURES)
+    assert len(ours.scores) == len(theirs.boxes) > 50
+    assert np.abs(ours.boxes_xyxy_px - theirs.boxes.xyxy.numpy()).max() < 1e-3
+    assert np.array_equal(ours.categories, theirs.boxes.cls.numpy().astype(int))
+    assert ours.boxes_xyxy_px.max() > 2
 
 
 @pytest.mark.parametrize("family", ["yolov8n", "yolo11n", "yolo26n"])
