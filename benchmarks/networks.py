@@ -94,7 +94,8 @@ def checkpoint(name: str, folder: Path, weights: Path | None) -> Path:
     for group in ("cv3", "one2one_cv3"):
         for branch in getattr(head, group, None) or ():
             branch[-1].bias.data += 5.0
-    torch.save({"model": model, "train_args": {"imgsz": 640}}, folder / f"net-{name}.pt")
+    arguments = {"imgsz": 640, "task": "segment" if name.endswith("-seg") else "detect"}
+    torch.save({"model": model, "train_args": arguments}, folder / f"net-{name}.pt")
     return folder / f"net-{name}.pt"
 
 
@@ -155,7 +156,8 @@ def of_detectron2(base: str, is_own: bool, folder: Path, weights: Path | None) -
 
     config = zoo_config(base)
     if is_own:
-        text = "MODEL: {ROI_HEADS: {NUM_CLASSES: 3}, RETINANET: {NUM_CLASSES: 3}}\n"
+        classes = "{NUM_CLASSES: 3, SCORE_THRESH_TEST: 0.0}"
+        text = f"MODEL: {{ROI_HEADS: {classes}, RETINANET: {classes}}}\n"
         text += "INPUT: {MIN_SIZE_TEST: 400, MAX_SIZE_TEST: 700}\n"
         (folder / "own.yaml").write_text(f"_BASE_: {config}\n{text}")
         (folder / "net.pth.json").write_text(json.dumps({"classes": NAMES}))
@@ -166,7 +168,7 @@ def of_detectron2(base: str, is_own: bool, folder: Path, weights: Path | None) -
     torch.manual_seed(0)
     module = build_model(settings)
     for key, value in module.state_dict().items():
-        if key.endswith(("cls_score.weight", "cls_score.bias")):
+        if key.endswith("cls_score.weight") and not is_own:
             value.mul_(30)
     torch.save({"model": module.state_dict()}, folder / "net.pth")
     settings.MODEL.WEIGHTS = str(folder / "net.pth")

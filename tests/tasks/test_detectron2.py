@@ -172,6 +172,14 @@ def test_a_configuration_is_named_by_all_its_files_and_runs_no_code(tmp_path: Pa
         config.write_text(text)
         with pytest.raises(TaskError, match=says):
             given("detection", config, file)
+    assert not Path("owned").exists()
+    (tmp_path / "Base-RetinaNet.yaml").write_bytes((CONFIGS / "Base-RetinaNet.yaml").read_bytes())
+    config.write_text("_BASE_: Base-RetinaNet.yaml\n")
+    given("detection", config, file)  # it holds an expression, and is detectron2's own
+    with (tmp_path / "Base-RetinaNet.yaml").open("a") as changed:
+        changed.write("# mine\n")
+    with pytest.raises(TaskError, match="or detectron2's own, unchanged"):
+        given("detection", config, file)
     config.write_text("MODEL: {NO_SUCH_KEY: 1}\n")
     with pytest.raises(TaskError, match="detectron2 cannot build it"):
         given("detection", config, file).build("cpu", [])
