@@ -140,7 +140,7 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
                 f"{dataset} --data-root DIR --out DIR makes them, --model {task}={family}@FILE "
                 "takes them"
             )
-        return replace(_of_family(task, BUNDLED[task, word], [file], imgsz), name=word)
+        return replace(_of_family(task, BUNDLED[task, word], [file], imgsz), name=_at(word, imgsz))
     if (file := Path(word)).is_file():
         return _of_family(task, _family(task, file), [file], imgsz)
     prefix, _, behind = word.partition(":")
@@ -315,8 +315,13 @@ def _of_family(task: str, family: str, given: Sequence[Path], imgsz: int | None 
         keys.require_same(files)
         return network
 
-    name = name if imgsz is None else f"{name},imgsz={imgsz}"
-    return Network(name, sha256, key, build, trained_on)
+    size = row.trained_px(main) if imgsz is None else imgsz
+    return Network(_at(name, size), sha256, key, build, trained_on)
+
+
+def _at(name: str, size: int | str | None) -> str:
+    """A network's name in records, with the size at which it sees pictures if not the usual."""
+    return name if size is None else f"{name},imgsz={size}"
 
 
 def _trained_on(sha256: str, card: Path) -> frozenset[str] | None:

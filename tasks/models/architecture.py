@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from datasets.inert import InertError, read
+from tasks.models.options import ULTRALYTICS_PX
 from tasks.task import TaskError
 
 LAYERS = frozenset(
@@ -32,6 +36,7 @@ MOST_ROWS = 512
 MOST_REPEATS = 256
 LARGEST = 65_536
 """Size of a number of a layer."""
+LARGEST_IMAGE_PX = 8192
 OPTIONS = {
     "depth_multiple": float,
     "width_multiple": float,
@@ -87,6 +92,46 @@ def class_names_in(told: Any, count: int) -> list[str]:
     if not all(isinstance(name, str) or _is_short(name) for name in names.values()):
         raise TaskError("a name of its classes is no text")
     return [str(names[number]) for number in range(count)]
+
+
+def image_px_in(told: Any) -> tuple[int, int]:
+    """Height and width in pixels of the pictures that a network was trained on.
+
+    Args:
+        told: What its file says of its training, ``train_args``; where nothing, `ULTRALYTICS_PX`.
+
+    Raises:
+        TaskError: If it is no size; the message names no file.
+    """
+    size = told.get("imgsz", ULTRALYTICS_PX) if isinstance(told, Mapping) else ULTRALYTICS_PX
+    sides = list(size) if isinstance(size, list | tuple) and len(size) in (1, 2) else [size] * 2
+    if not all(type(side) is int and 1 <= side <= LARGEST_IMAGE_PX for side in sides):
+        raise TaskError(
+            f"its imgsz is {shown(size)}, expected 1 to {LARGEST_IMAGE_PX} px: "
+            "give ,imgsz=N behind its word"
+        )
+    return sides[0], sides[-1]
+
+
+def unusual_px(file: Path) -> str | None:
+    """The size that a checkpoint's training had, in words, where it is not `ULTRALYTICS_PX`.
+
+    Nothing, too, where the file cannot be read: what loads it tells why.
+    """
+    try:
+        content = read(file)
+        height, width = image_px_in(content.get("train_args") if isinstance(content, dict) else {})
+    except (InertError, TaskError, OSError):
+        return None
+    if height != width:
+        return f"{height}x{width}"
+    return None if width == ULTRALYTICS_PX else str(width)
+
+
+def multiples(size_px: Sequence[int], stride_px: int) -> tuple[int, int]:
+    """Height and width raised to multiples of a stride, as ultralytics' ``check_imgsz`` does."""
+    height, width = (math.ceil(side / stride_px) * stride_px for side in size_px)
+    return height, width
 
 
 def _scaled(scales: Mapping[Any, Any], scale: Any) -> dict[str, Any]:

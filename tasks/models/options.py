@@ -6,7 +6,9 @@ from typing import Any
 
 EXPORTED_OPTIONS = {"conf": 0.001, "iou": 0.7, "max_det": 300}
 """Those of ultralytics' own COCO validation, of exported detectors too: the size is their own."""
-ULTRALYTICS_OPTIONS = EXPORTED_OPTIONS | {"imgsz": 640}
+ULTRALYTICS_PX = 640
+"""Side in pixels at which ultralytics' networks see pictures whose files do not say. It is none of
+the options that name predictions: they have ``imgsz`` where a word sets it, be it to 640 px."""
 SIDES = {"min_size": 800, "max_size": 1333}
 """Shorter and longest side in pixels at which torchvision's detectors look."""
 RCNN_OPTIONS: dict[str, Any] = SIDES | {

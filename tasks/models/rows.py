@@ -19,7 +19,6 @@ from tasks.models.options import (
     RETINANET_OPTIONS,
     SSD_OPTIONS,
     SSDLITE_OPTIONS,
-    ULTRALYTICS_OPTIONS,
     ZOO_OPTIONS,
 )
 
@@ -64,6 +63,8 @@ class ModelRow:
     """Whether it is a folder."""
     reads: Callable[..., Sequence[Path]] = _themselves
     """Function of these: all files whose contents make the network."""
+    trained_px: Callable[[Path], str | None] = lambda _: None
+    """The size that a file's training had, as ``imgsz`` says it; None: the family's usual one."""
     origin: str | None = None
     """The installed package that adds the row, see `datasets.installed`; None = ours."""
 
@@ -82,6 +83,12 @@ def _ultralytics(task: str, file: Path, device: str, imgsz: int | None = None) -
         "instance": ultralytics.UltralyticsInstance,
         "semantic": ultralytics.UltralyticsSemantic,
     }[task](file, device, imgsz)
+
+
+def _trained_px(file: Path) -> str | None:
+    from tasks.models.architecture import unusual_px
+
+    return unusual_px(file)
 
 
 def _torchvision_detector(
@@ -263,7 +270,7 @@ def _yolo(task: str) -> ModelRow:
     return ModelRow(
         task,
         partial(_ultralytics, task),
-        ULTRALYTICS_OPTIONS,
+        dict(EXPORTED_OPTIONS),
         _ULTRALYTICS,
         "AGPL-3.0",
         needs="ultralytics",
@@ -271,6 +278,7 @@ def _yolo(task: str) -> ModelRow:
         shown="its training's longer side, else 640 px, letterboxed in grey, RT-DETR's stretched; "
         "RGB in 0..1",
         takes_imgsz=True,
+        trained_px=_trained_px,
     )
 
 

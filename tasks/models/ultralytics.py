@@ -1,9 +1,9 @@
 """Networks of the package ultralytics (AGPL-3.0), run directly instead of through its predictors.
 
 The picture is letterboxed, passed through the network and decoded with ultralytics' own functions,
-so predictions equal ``YOLO(file).predict(image, conf=0.001, iou=0.7, max_det=300)``, at the size of
-the checkpoint's training; of masks, with ``retina_masks=True``, which makes them at the picture's
-own size. RT-DETR sees pictures stretched, and nothing is suppressed.
+so predictions equal ``YOLO(file).predict(image, conf=0.001, iou=0.7, max_det=300)``; of masks, with
+``retina_masks=True``, which makes them at the picture's own size. For RT-DETR it is stretched, and
+nothing is suppressed, as in ``RTDETR(file).predict``. All see it at the size of their training.
 This is the only module, beside `tasks.training.yolo`, that imports ultralytics.
 """
 
@@ -23,6 +23,7 @@ import torchvision  # noqa: F401  (ultralytics takes torchvision's NMS only if i
 from numpy.typing import NDArray
 from ultralytics.data.augment import LetterBox
 from ultralytics.nn import tasks as ultralytics_tasks
+from ultralytics.nn.modules import RTDETRDecoder
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.ops import process_mask_native, scale_boxes, scale_masks, xywh2xyxy
 
@@ -30,8 +31,8 @@ from datasets.image import NDArrayByte
 from datasets.inert import InertError, Record, modules_of, read, tensors_of
 from tasks import rle
 from tasks.coco_ap import Detections
-from tasks.models.architecture import checked, class_names_in, shown
-from tasks.models.options import ULTRALYTICS_OPTIONS as OPTIONS
+from tasks.models.architecture import checked, class_names_in, image_px_in, multiples, shown
+from tasks.models.options import EXPORTED_OPTIONS as OPTIONS
 from tasks.models.weights import class_names, put, read_state
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
@@ -51,11 +52,9 @@ TAKEN = frozenset({"eps", "max_det"})
 """Numbers of a module that a training may have set, and that decide an output."""
 FREE = frozenset(
     {"training", "inplace", "momentum", "type", "np", "names", "yaml", "yaml_file", "args", "nc"}
-    | {"end2end", "shape", "task", "pt_path", "criterion", "recompute_scale_factor"}
+    | {"end2end", "shape", "shapes", "task", "pt_path", "criterion", "recompute_scale_factor"}
 )
 """Attributes that decide no output, or are looked at elsewhere."""
-MOST_PX = 1 << 13
-"""Longest side of a training that is believed."""
 TRIED_PX = 256
 """Side of the image with which ultralytics finds a network's strides."""
 MOST_NUMEL_OF_A_LAYER = 2**24
@@ -76,7 +75,7 @@ class UltralyticsDetector:
         """Load a checkpoint without running code from it, or safetensors of `street_network`.
 
         Args:
-            file: The checkpoint.
+            file: The weights.
             device: Where it shall run.
             imgsz: Longer side in pixels at which pictures are seen; None: that of its training.
 
@@ -98,14 +97,13 @@ class UltralyticsDetector:
         """
         results: dict[int, Detections] = {}
         for places, padded, output in self._network.outputs(images):
+            if self._network.is_detr:
+                for i, queries in zip(places, output[0], strict=True):
+                    results[i] = _detections(_answers(queries, images[i].shape))
+                continue
             found = output[0] if self._network.has_masks else output
-            kept = self._network.queried if self._network.is_rtdetr else self._network.suppressed
-            for i, rows in zip(places, kept(found), strict=True):
-                if self._network.is_rtdetr:
-                    height, width = images[i].shape[:2]
-                    rows[:, :4] *= rows.new_tensor([width, height, width, height])
-                else:
-                    rows[:, :4] = scale_boxes(padded, rows[:, :4], images[i].shape)
+            for i, rows in zip(places, self._network.suppressed(found), strict=True):
+                rows[:, :4] = scale_boxes(padded, rows[:, :4], images[i].shape)
                 results[i] = _detections(rows)
         return [results[i] for i in range(len(images))]
 
@@ -166,8 +164,8 @@ class _Network:
     def __init__(self, file: Path, device: str, task: str, imgsz: int | None = None) -> None:
         is_ours = file.suffix == ".safetensors"
         model = street_network(file) if is_ours else checkpoint_network(file)
-        self.is_rtdetr = isinstance(model, ultralytics_tasks.RTDETRDetectionModel)
-        purpose = "detect" if self.is_rtdetr else ultralytics_tasks.guess_model_task(model)
+        self.is_detr = isinstance(model.model[-1], RTDETRDecoder)
+        purpose = "detect" if self.is_detr else ultralytics_tasks.guess_model_task(model)
         self.has_masks = purpose == "segment"
         if PURPOSES.get(purpose) != task and not (is_ours and task == "detection"):
             remedy = f": give it with --model {PURPOSES[purpose]}=" if purpose in PURPOSES else ""
@@ -178,10 +176,12 @@ class _Network:
         # As ultralytics does on x86 processors; faster there, and the results depend on it.
         self._model.to(memory_format=torch.channels_last)
         self._stride = max(int(self._model.stride.max()), 32)
-        own = street_image_px(file) if is_ours else model.image_px
-        height, width = (imgsz, imgsz) if imgsz else (own, own) if isinstance(own, int) else own
-        # Rounded up, as ``predict`` does.
-        self._size_px = tuple(-(-side // self._stride) * self._stride for side in (height, width))
+        told = model.args if imgsz is None else {"imgsz": imgsz}
+        try:
+            size_px = image_px_in(told)
+        except TaskError as error:
+            raise TaskError(f"{file}: {error}") from error
+        self._size_px = multiples(size_px, self._stride)
 
     def outputs(
         self, images: list[NDArrayByte]
@@ -209,22 +209,24 @@ class _Network:
         )
         return rows
 
-    def queried(self, output: Any) -> list[torch.Tensor]:
-        """What RT-DETR finds in each image: box in fractions of its sides, score, class."""
-        rows = output[0] if isinstance(output, tuple | list) else output
-        rows = torch.cat([xywh2xyxy(rows[..., :4]), rows[..., 4:]], -1)
-        return [one[one[:, 4] > OPTIONS["conf"]][: int(OPTIONS["max_det"])] for one in rows]
-
     def _letterbox(self, image: NDArrayByte) -> NDArray[np.uint8]:
-        """Scale to the network's size and pad to the stride, as ``predict`` does with one image.
-
-        RT-DETR sees it stretched.
-        """
+        """Scale and pad as ``predict`` does with a single image; RT-DETR's is stretched."""
         letterbox = LetterBox(
-            self._size_px, auto=not self.is_rtdetr, scale_fill=self.is_rtdetr, stride=self._stride
+            self._size_px, auto=not self.is_detr, scale_fill=self.is_detr, stride=self._stride
         )
         padded: NDArray[np.uint8] = np.ascontiguousarray(letterbox(image=image))
         return padded
+
+
+def _answers(queries: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """What RT-DETR's queries found in a picture ``(H, W, 3)``: box, score and class.
+
+    They are sorted by score, their boxes are shares of the picture, and none is another's double.
+    """
+    kept = queries[queries[:, 4] > OPTIONS["conf"]][: int(OPTIONS["max_det"])]
+    height, width = shape[:2]
+    boxes = xywh2xyxy(kept[:, :4]) * kept.new_tensor([width, height, width, height])
+    return torch.cat([boxes, kept[:, 4:]], 1)
 
 
 def _detections(rows: torch.Tensor, masks: torch.Tensor | None = None) -> Detections:
@@ -252,6 +254,7 @@ def street_network(file: Path) -> Any:
     )
     put(model, state, file)
     model.names = dict(enumerate(class_names(file, len(scores), ())))
+    model.args = {"imgsz": street_image_px(file)}
     return model
 
 
@@ -296,7 +299,9 @@ def checkpoint_network(file: Path) -> Any:
         put(model, state, file)
         _require_same(saved, model)
         model.names = dict(enumerate(class_names_in(saved.attribute("names"), model.yaml["nc"])))
-        model.image_px = _trained_px(content.get("train_args"))
+        said = content.get("train_args")
+        said = said if isinstance(said, dict) else {}
+        model.args = {key: said[key] for key in ("imgsz",) if key in said}
     except (InertError, TaskError, OSError) as error:
         told = str(error)
         raise TaskError(told if told.startswith(file.name) else f"{file}: {told}") from error
@@ -304,21 +309,6 @@ def checkpoint_network(file: Path) -> Any:
         # Values of a file that are not what they should be may end in any kind of exception.
         raise TaskError(f"{file}: damaged ({type(error).__name__}): copy it again") from error
     return model
-
-
-def _trained_px(arguments: Any) -> int | tuple[int, int]:
-    """Size of a checkpoint's training, at which its ``predict`` sees pictures; else 640 px.
-
-    Raises:
-        TaskError: If it is none.
-    """
-    said = arguments.get("imgsz") if isinstance(arguments, Mapping) else None
-    if said is None:
-        return int(OPTIONS["imgsz"])
-    sides = said if isinstance(said, list | tuple) else [said, said]
-    if len(sides) != 2 or not all(type(side) is int and 0 < side <= MOST_PX for side in sides):
-        raise TaskError(f"its train_args say imgsz {str(said)[:40]}: give ,imgsz=N behind its word")
-    return sides[0], sides[1]
 
 
 def _built(saved: Record, state: Mapping[str, torch.Tensor]) -> Any:
@@ -386,3 +376,23 @@ def _require_same(saved: Record, model: torch.nn.Module) -> None:
         # Which of its two heads answers; files of older versions leave it out.
         if "_end2end" in vars(module):
             module._end2end = record.state.get("_end2end") is True
+        if isinstance(module, RTDETRDecoder) and record.state.get("shapes"):
+            _take_anchors(record.state, module)
+
+
+def _take_anchors(state: Mapping[str, Any], head: RTDETRDecoder) -> None:
+    """Give RT-DETR the anchors it was saved with, which it uses at the size of its training.
+
+    Files hold them in half precision: those made anew would find other boxes.
+    """
+    held: list[Any] = [state.get(name) for name in ("shapes", "anchors", "valid_mask")]
+    shapes, anchors, valid = held
+    try:
+        sizes = [[int(side) for side in shape] for shape in shapes]
+        count = sum(height * width for height, width in sizes)
+        fits = anchors.shape == (1, count, 4) and valid.shape == (1, count, 1)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TaskError("its anchors are none: train it again") from error
+    if not fits or len(sizes) != head.nl or valid.dtype != torch.bool:
+        raise TaskError("its anchors are not those of its sizes: train it again")
+    head.shapes, head.anchors, head.valid_mask = sizes, anchors.float(), valid

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from exports import YOLO, Heads, checkpoint, constant_onnx, export_of, scripted
 
 from harness import RunSpec, run
@@ -201,6 +202,21 @@ def test_a_size_in_the_word_is_another_network(spec: RunSpec, tmp_path: Path) ->
         network_of("semantic", "refinenet-streetsim,imgsz=64", spec)
     with pytest.raises(UsageError, match="what sees pictures is your code"):
         network_of("detection", "mine.py:build,imgsz=64", spec)
+
+
+def test_the_size_of_a_training_is_told_and_another_is_another_network(
+    spec: RunSpec, tmp_path: Path
+) -> None:
+    files = {px: tmp_path / f"net{i}.pt" for i, px in enumerate((1280, 640, (192, 320), "large"))}
+    for px, file in files.items():
+        torch.save({"train_args": {"imgsz": px}}, file)
+    names = [network_of("detection", str(file), spec).name for file in files.values()]
+    assert names == ["net0,imgsz=1280", "net1", "net2,imgsz=192x320", "net3"]
+    own = network_of("detection", str(files[1280]), spec)
+    usual = network_of("detection", f"{files[1280]},imgsz=640", spec)
+    assert usual.name == "net0,imgsz=640"
+    assert own.key != usual.key
+    assert network_of("detection", "yolo-streetsim,imgsz=96", spec).name.endswith(",imgsz=96")
 
 
 def test_a_path_may_hold_an_at(spec: RunSpec, tmp_path: Path) -> None:

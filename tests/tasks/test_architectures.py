@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tasks.models.architecture import ACTIVATION, checked, class_names_in
+from tasks.models.architecture import ACTIVATION, checked, class_names_in, image_px_in, multiples
 from tasks.models.ultralytics import checkpoint_network
 from tasks.task import TaskError
 
@@ -105,6 +105,27 @@ def test_class_names_are_one_for_each() -> None:
             class_names_in(names, 2)
     with pytest.raises(TaskError, match="a name of its classes is no text"):
         class_names_in({0: "a", 1: DEEP}, 2)
+
+
+@pytest.mark.parametrize("imgsz", [1, 31, 32, 33, 320, 641, 1280, [480], [300, 640], (8192, 5)])
+@pytest.mark.parametrize("stride", [32, 64])
+def test_sizes_are_rounded_as_ultralytics_does(imgsz: Any, stride: int) -> None:
+    from ultralytics.utils.checks import check_imgsz
+
+    size_px = multiples(image_px_in({"imgsz": imgsz}), stride)
+    assert list(size_px) == check_imgsz(imgsz, stride, min_dim=2)
+
+
+def test_a_training_without_a_size_is_of_the_usual_one() -> None:
+    for told in (None, {}, {"epochs": 3}):
+        assert image_px_in(told) == (640, 640)
+
+
+@pytest.mark.parametrize("imgsz", [0, -32, 8193, 640.0, True, "640", None, [], [1, 2, 3], DEEP])
+def test_what_is_no_size_is_refused(imgsz: Any) -> None:
+    with pytest.raises(TaskError, match=r"its imgsz is .*, expected 1 to 8192 px") as caught:
+        image_px_in({"imgsz": imgsz})
+    assert len(str(caught.value)) < 120
 
 
 def saved(file: Path, change: Any) -> Path:

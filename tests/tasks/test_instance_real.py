@@ -19,7 +19,7 @@ from datasets.image import decode
 from datasets.sample import Annotations, Mask, Sample
 from tasks import rle
 from tasks.instance import Instance
-from tasks.models.options import ULTRALYTICS_OPTIONS
+from tasks.models.options import EXPORTED_OPTIONS
 from tasks.models.ultralytics import UltralyticsInstance
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -58,7 +58,7 @@ def test_yolov8n_seg_on_coco128_is_ultralytics_own_in_pycocotools(data: Path) ->
     dataset = open_coco(root, "train2017")
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(root / "annotations" / "instances_train2017.json"))
-    options = {k: v for k, v in ULTRALYTICS_OPTIONS.items() if k != "imgsz"}
+    options = EXPORTED_OPTIONS
     ids = {name: category for category, name in dataset.categories.items()}
     task = Instance(dataset.categories, lambda: UltralyticsInstance(file, "cpu"))
     model = YOLO(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,21 @@ from tasks.models.ultralytics import (
 from tasks.task import TaskError
 
 
-def same_as_predict(file: Path, pictures: list[NDArrayByte]) -> int:
+def same_as_predict(
+    file: Path, pictures: list[NDArrayByte], is_detr: bool = False, imgsz: int | None = None
+) -> int:
     """Compare box by box with ``YOLO.predict``; returns how many boxes there were."""
-    from ultralytics import YOLO
+    from ultralytics import RTDETR, YOLO
 
     threads = torch.get_num_threads()
-    options = {"conf": 0.001, "iou": 0.7, "max_det": 300, "device": "cpu", "verbose": False}
+    options: dict[str, Any] = {"conf": 0.001, "max_det": 300, "device": "cpu", "verbose": False}
+    options |= {} if is_detr else {"iou": 0.7}
+    options |= {} if imgsz is None else {"imgsz": imgsz}
     try:
-        model = YOLO(file)
+        model = RTDETR(file) if is_detr else YOLO(file)
         model.predict(np.zeros((32, 32, 3), np.uint8), **options)  # sets torch's threads once
         torch.set_num_threads(1)
-        detector = UltralyticsDetector(file, "cpu")
+        detector = UltralyticsDetector(file, "cpu", imgsz)
         boxes = 0
         for picture in pictures:
             bgr = np.ascontiguousarray(picture[:, :, ::-1])
@@ -53,7 +58,7 @@ def test_predictions_are_ultralytics_own(detector_file: Path) -> None:
     assert same_as_predict(detector_file, pictures) > 100
 
 
-def random_file(file: Path, architecture: str, width: float = 0.0625) -> Path:
+def random_file(file: Path, architecture: str, **training: Any) -> Path:
     """An untrained checkpoint of two classes, of a family's architecture made narrow."""
     from ultralytics.nn import tasks
 
@@ -61,7 +66,7 @@ def random_file(file: Path, architecture: str, width: float = 0.0625) -> Path:
     described = tasks.yaml_model_load(architecture)
     if "scales" in described:
         depth, _, most = described["scales"]["n"]
-        described["scales"] = {"n": [depth, width, most]}
+        described["scales"] = {"n": [depth, 0.0625, most]}
     kind = "SegmentationModel" if "-seg" in architecture else "DetectionModel"
     model = getattr(tasks, kind)(described, ch=3, nc=2, verbose=False)
     model.names = {0: "person", 1: "car"}
@@ -69,13 +74,56 @@ def random_file(file: Path, architecture: str, width: float = 0.0625) -> Path:
     for layers in (head.cv3, getattr(head, "one2one_cv3", ())):
         for branch in layers:  # an untrained head is sure of nothing
             branch[-1].bias.data += 6.0
+    normalise(model)
+    task = "segment" if "-seg" in architecture else "detect"
+    torch.save({"model": model.half(), "train_args": {"task": task, **training}}, file)
+    return file
+
+
+def normalise(model: torch.nn.Module) -> None:
+    """Set what a training would measure."""
     for part in model.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):  # as after a training
+        if isinstance(part, torch.nn.BatchNorm2d):
             for values, least in ((part.running_mean, -0.1), (part.running_var, 0.5)):
                 assert values is not None
                 values.uniform_(least, least + 0.5)
-    task = "segment" if "-seg" in architecture else "detect"
-    torch.save({"model": model.half(), "train_args": {"task": task}}, file)
+
+
+RT_DETR: dict[str, Any] = {
+    "nc": 2,
+    "scales": {"l": [1.0, 1.0, 1024]},
+    "backbone": [
+        [-1, 1, "HGStem", [8, 8]],
+        [-1, 1, "DWConv", [8, 3, 2, 1, False]],
+        [-1, 1, "HGBlock", [8, 16, 3]],
+        [-1, 1, "DWConv", [16, 3, 2, 1, False]],
+        [-1, 2, "HGBlock", [8, 16, 5, True, False]],
+    ],
+    "head": [
+        [-1, 1, "Conv", [16, 1, 1, None, 1, 1, False]],
+        [-1, 1, "AIFI", [32, 4]],
+        [-1, 1, "nn.Upsample", [None, 2, "nearest"]],
+        [[-1, 2], 1, "Concat", [1]],
+        [-1, 1, "RepC3", [16]],
+        [[9, 6], 1, "RTDETRDecoder", ["nc", 16, 60, 2, 2, 2, 32]],
+    ],
+}
+
+
+def random_detr(file: Path, was_run: bool = False, **training: Any) -> Path:
+    """An untrained RT-DETR of sixty queries, saved as trainings do, which run it before."""
+    from ultralytics.nn.tasks import RTDETRDetectionModel
+
+    torch.manual_seed(0)
+    model = RTDETRDetectionModel(copy.deepcopy(RT_DETR), ch=3, verbose=False)
+    model.names = {0: "person", 1: "car"}
+    normalise(model)
+    head = model.model[-1]
+    for boxes in (*head.dec_bbox_head, head.enc_bbox_head):  # untrained ones keep to the anchors
+        torch.nn.init.normal_(boxes.layers[-1].weight, std=0.3)
+    if was_run:
+        model.eval()(torch.zeros(1, 3, 320, 320))
+    torch.save({"ema": model.half(), "train_args": {"task": "detect", **training}}, file)
     return file
 
 
@@ -90,57 +138,56 @@ def test_boxes_of_every_family_are_ultralytics_own(family: str, tmp_path: Path) 
     assert torch.serialization.get_safe_globals() == safe
 
 
-def with_size(file: Path, imgsz: Any) -> Path:
-    """The same checkpoint, trained at another size."""
-    content = torch.load(file, weights_only=False)
-    torch.save({**content, "train_args": {**content["train_args"], "imgsz": imgsz}}, file)
-    return file
-
-
-@pytest.mark.parametrize("imgsz", [96, 333, [128, 224]])
-def test_a_checkpoint_sees_pictures_at_the_size_of_its_training(imgsz: Any, tmp_path: Path) -> None:
-    file = with_size(random_file(tmp_path / "a.pt", "yolov8n.yaml"), imgsz)
-    assert same_as_predict(file, PICTURES) > 20
-    (own,) = UltralyticsDetector(file, "cpu").detect(PICTURES)
-    (set_by_word,) = UltralyticsDetector(file, "cpu", imgsz=160).detect(PICTURES)
-    again = with_size(file, 160)
-    assert same_as_predict(again, PICTURES) > 20
-    (trained,) = UltralyticsDetector(again, "cpu").detect(PICTURES)
-    assert np.array_equal(set_by_word.boxes_xyxy_px, trained.boxes_xyxy_px)
-    assert not np.array_equal(own.boxes_xyxy_px, trained.boxes_xyxy_px)
-
-
-@pytest.mark.parametrize("imgsz", ["big", -1, 1 << 20, [1, 2, 3], 64.5])
-def test_a_size_that_is_none_is_told(imgsz: Any, tmp_path: Path) -> None:
-    file = with_size(random_file(tmp_path / "a.pt", "yolov8n.yaml"), imgsz)
-    with pytest.raises(TaskError, match=r"a\.pt: its train_args say imgsz .*: give ,imgsz=N"):
-        UltralyticsDetector(file, "cpu")
-
-
-def test_boxes_of_rtdetr_are_pixels_as_its_own(tmp_path: Path) -> None:
-    from ultralytics import RTDETR
-    from ultralytics.nn import tasks
-
-    torch.manual_seed(0)
-    model = tasks.RTDETRDetectionModel("rtdetr-l.yaml", ch=3, nc=2, verbose=False)
-    model.names = {0: "person", 1: "car"}
-    file = tmp_path / "rtdetr.pt"
-    torch.save({"model": model, "train_args": {"task": "detect", "imgsz": 160}}, file)
-    options = {"conf": 0.001, "max_det": 300, "device": "cpu", "verbose": False}
-    (theirs,) = RTDETR(file).predict(np.ascontiguousarray(PICTURES[0][:, :, ::-1]), **options)
-    (ours,) = UltralyticsDetector(file, "cpu").detect(PICTURES)
-    assert len(ours.scores) == len(theirs.boxes) > 50
-    assert np.abs(ours.boxes_xyxy_px - theirs.boxes.xyxy.numpy()).max() < 1e-3
-    assert np.array_equal(ours.categories, theirs.boxes.cls.numpy().astype(int))
-    assert ours.boxes_xyxy_px.max() > 2
-
-
 @pytest.mark.parametrize("family", ["yolov8n", "yolo11n", "yolo26n"])
 def test_masks_of_every_family_are_ultralytics_own(family: str, tmp_path: Path) -> None:
     safe = list(torch.serialization.get_safe_globals())
     file = random_file(tmp_path / "a.pt", f"{family}-seg.yaml")
     assert same_masks_as_predict(file, PICTURES) > 50
     assert torch.serialization.get_safe_globals() == safe
+
+
+@pytest.mark.parametrize(
+    ("was_run", "imgsz"),
+    [(False, None), (False, 300), (False, [256, 448]), (True, 320), (True, 288)],
+)
+def test_boxes_of_rt_detr_are_ultralytics_own(was_run: bool, imgsz: Any, tmp_path: Path) -> None:
+    training = {} if imgsz is None else {"imgsz": imgsz}
+    file = random_detr(tmp_path / "a.pt", was_run, **training)
+    pictures = [*PICTURES, np.ascontiguousarray(astronaut()[::4, ::2])]
+    assert same_as_predict(file, pictures, is_detr=True) > 100
+    first = UltralyticsDetector(file, "cpu").detect(pictures)[0]
+    assert first.boxes_xyxy_px.max() > 100  # pixels of a picture of 333x211
+
+
+def test_anchors_that_are_none_are_refused(tmp_path: Path) -> None:
+    file = random_detr(tmp_path / "a.pt", was_run=True)
+    content = torch.load(file, weights_only=False)
+    content["ema"].model[-1].shapes = [[40, 40], [20, 21]]
+    torch.save(content, file)
+    with pytest.raises(TaskError, match=r"a\.pt: its anchors are not those of its sizes"):
+        UltralyticsDetector(file, "cpu")
+
+
+@pytest.mark.parametrize("imgsz", [320, 1280, 300, [192, 320]])
+def test_pictures_are_seen_at_the_size_of_the_training(imgsz: Any, tmp_path: Path) -> None:
+    file = random_file(tmp_path / "a.pt", "yolov8n.yaml", imgsz=imgsz)
+    assert same_as_predict(file, PICTURES) > 50
+    own, other = (UltralyticsDetector(file, "cpu", px).detect(PICTURES)[0] for px in (None, 640))
+    assert not np.array_equal(own.boxes_xyxy_px, other.boxes_xyxy_px)
+
+
+def test_masks_are_made_at_the_size_of_the_training(tmp_path: Path) -> None:
+    file = random_file(tmp_path / "a.pt", "yolov8n-seg.yaml", imgsz=[192, 320])
+    assert same_masks_as_predict(file, PICTURES) > 50
+
+
+def test_another_size_can_be_asked_for(tmp_path: Path) -> None:
+    file = random_file(tmp_path / "a.pt", "yolov8n.yaml", imgsz="large")
+    assert same_as_predict(file, PICTURES, imgsz=320) > 50
+    with pytest.raises(
+        TaskError, match=r"a\.pt: its imgsz is 'large', .* px: give ,imgsz=N behind its word"
+    ):
+        UltralyticsDetector(file, "cpu")
 
 
 @pytest.mark.data
