@@ -284,10 +284,13 @@ def _rains(spec: RunSpec) -> dict[str, Rain | None]:
 def _dataset(spec: RunSpec, rains: Mapping[str, Rain | None]) -> Dataset:
     """The photographs of a spec, which must be clean, or bring rain where none is made."""
     dataset = open_splits(spec)
+    paired = dataset.has_clean and all(s.rainy_path is not None for s in dataset.samples)
+    if not rains and not paired:
+        raise UsageError(
+            f"--rain given: data set {dataset.name} brings no rain of its own beside clean images"
+        )
     if not dataset.has_clean:
         raise UsageError(f"{dataset.name} {dataset.split}: no clean images to train on")
-    if not rains and any(sample.rainy_path is None for sample in dataset.samples):
-        raise UsageError(f"--rain given: data set {dataset.name} brings no rain of its own")
     return dataset
 
 

@@ -220,6 +220,8 @@ class Watch:
         if not isinstance(file, str | bytes | os.PathLike):
             return True
         where = Path(os.fsdecode(file)).resolve()
+        if where.is_dir():  # a file without a name, which looks whether there is room
+            return True
         return any(where.is_relative_to(folder) for folder in self._folders or ())
 
 
