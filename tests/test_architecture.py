@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,6 +149,13 @@ def test_a_folder_holds_so_many_files_and_no_more(room: str) -> None:
         if len(list(folder.glob("*.py"))) > MOST_FILES
     }
     assert not full
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """They lie in no packages: pytest imports the first and refuses the second."""
+    names = Counter(file.name for file in (ROOT / "tests").rglob("*.py"))
+    twice = {name for name, count in names.items() if count > 1 and name.startswith("test_")}
+    assert not twice
 
 
 def test_an_init_only_hands_names_on() -> None:

@@ -70,7 +70,9 @@ def _of_networks(spec: RunSpec, dataset: Dataset) -> list[Finding]:
         known(task, TASKS, "task in --model")
         for network in networks_of(task, spec):
             try:
-                matched = scoring_task(task, dataset, partial(network.build, "cpu")).matched()
+                names = list(TASKS[task].names(dataset).values())
+                build = partial(network.build, "cpu", names)
+                matched = scoring_task(task, dataset, build).matched()
             except (UsageError, TaskError) as error:
                 findings.append(Finding(True, "task", str(error)))
                 continue

@@ -15,6 +15,7 @@ from typing import Any
 
 from datasets.marked import mark
 from harness.ledger.database import open_shared, open_to_read
+from harness.ledger.packed import DamagedError
 from harness.spec import UsageError
 
 SCHEMA = 2
@@ -137,6 +138,18 @@ class Ledger:
             )
         return found
 
+    def all(self, table: str, keys: Iterable[str]) -> dict[str, Any]:
+        """Rows by key, of which none is absent: a run that needs them has written them.
+
+        Raises:
+            DamagedError: If one is.
+        """
+        wanted = set(keys)
+        found = self.get(table, wanted)
+        if wanted - found.keys():
+            raise DamagedError(f"the ledger of {self.workspace}")
+        return found
+
     def has(self, table: str, keys: Iterable[str]) -> set[str]:
         """Those of the keys that are there, without reading their rows."""
         wanted = list(dict.fromkeys(keys))
@@ -209,8 +222,14 @@ class Ledger:
         return rows[0][1], rows[0][2], rows[0][3]
 
     def digests(self) -> list[str]:
-        """The digests of all finished runs, newest first."""
+        """The digests of all finished runs, newest first.
+
+        Raises:
+            DamagedError: If one is no text.
+        """
         rows = self._db.execute("SELECT digest FROM runs ORDER BY finished DESC").fetchall()
+        if not all(isinstance(row[0], str) for row in rows):
+            raise DamagedError(f"the ledger of {self.workspace}")
         return [row[0] for row in rows]
 
 

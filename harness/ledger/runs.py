@@ -18,6 +18,9 @@ from reports.results.written import parse
 if TYPE_CHECKING:
     from reports.results.results import Results
 
+BEYOND = (ArithmeticError, RecursionError)
+"""Numbers and nestings that go beyond what there can be."""
+
 
 def finished_runs(workspaces: Sequence[Path], begins: str = "") -> list[Results]:
     """The runs of some workspaces whose digest begins so, newest first within each.
@@ -58,7 +61,7 @@ def load_results(workspace: Path, digest: str | None) -> Results:
         return with_rows(parse(text, unpack(data), gallery))
     except UsageError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, *BEYOND) as error:
         raise DamagedError(f"the ledger of {workspace}") from error
     finally:
         ledger.close()

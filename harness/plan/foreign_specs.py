@@ -68,7 +68,7 @@ def _require_no_code(name: str, fields: Mapping[str, Any], allowed: Collection[s
     words = [derainers] if isinstance(derainers, str) else derainers or ()
     asked = [(w, "derainer", sources_of(w)) for w in words if isinstance(w, str)]
     of_tasks = networks.values() if isinstance(networks, dict) else ()
-    named = [w for ws in of_tasks for w in ([ws] if isinstance(ws, str) else ws)]
+    named = [w for ws in of_tasks for w in (ws if isinstance(ws, list | tuple) else [ws])]
     asked += [(w, "model", source_of(w)) for w in named if isinstance(w, str)]
     for word, flag, sources in asked:
         if sources and word not in allowed:

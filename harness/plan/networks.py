@@ -49,6 +49,10 @@ _IMGSZ = re.compile(r",imgsz=(?P<imgsz>[^,@]*)$")
 _OF_ULTRALYTICS = re.compile(r"(yolo|rtdetr|fastsam)[\w.-]*$", re.IGNORECASE)
 
 
+def _unknown_px() -> None:
+    """No size is known, or it is a usual one."""
+
+
 @dataclass(frozen=True)
 class TaskPlan:
     """A task with its network."""
@@ -64,6 +68,8 @@ class TaskPlan:
     """Images that the network was trained on, see `trained_on.images`; None = unknown."""
     identity: Identity | None = None
     """What names a user's code, which is complete once it was called."""
+    trained_px: Callable[[], str | None] = _unknown_px
+    """Reads the size of its training from its file, where it sees pictures at an unusual one."""
     draws: bool = False
     """Whether it draws from the random generators of the process."""
 
@@ -88,6 +94,8 @@ class Network:
     """Images, where they are known."""
     identity: Identity | None = None
     """What names a user's code."""
+    trained_px: Callable[[], str | None] = _unknown_px
+    """See `TaskPlan`."""
 
     def __post_init__(self) -> None:
         # Files may have any name, and what is told of them is text.
@@ -140,7 +148,8 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
                 f"{dataset} --data-root DIR --out DIR makes them, --model {task}={family}@FILE "
                 "takes them"
             )
-        return replace(_of_family(task, BUNDLED[task, word], [file], imgsz), name=_at(word, imgsz))
+        name = word if imgsz is None else f"{word},imgsz={imgsz}"
+        return replace(_of_family(task, BUNDLED[task, word], [file], imgsz), name=name)
     if (file := Path(word)).is_file():
         return _of_family(task, _family(task, file), [file], imgsz)
     prefix, _, behind = word.partition(":")
@@ -223,6 +232,7 @@ def task_plan(
         task=make(dataset, lambda: network.build(device, list(classes.values()))),
         trained_on=network.trained_on,
         identity=network.identity,
+        trained_px=network.trained_px,
     )
 
 
@@ -315,13 +325,10 @@ def _of_family(task: str, family: str, given: Sequence[Path], imgsz: int | None 
         keys.require_same(files)
         return network
 
-    size = row.trained_px(main) if imgsz is None else imgsz
-    return Network(_at(name, size), sha256, key, build, trained_on)
-
-
-def _at(name: str, size: int | str | None) -> str:
-    """A network's name in records, with the size at which it sees pictures if not the usual."""
-    return name if size is None else f"{name},imgsz={size}"
+    if imgsz is not None:
+        return Network(f"{name},imgsz={imgsz}", sha256, key, build, trained_on)
+    trained_px = partial(row.trained_px, main)
+    return Network(name, sha256, key, build, trained_on, trained_px=trained_px)
 
 
 def _trained_on(sha256: str, card: Path) -> frozenset[str] | None:

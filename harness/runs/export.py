@@ -63,7 +63,7 @@ def _predictions(
     """Each image with what was predicted on it."""
     ring = Keyring(plan, condition)
     units = [ring.of(entry) for entry in entries]
-    shown = ledger.get("images", [u.restored for u in units])
+    shown = ledger.all("images", [u.restored for u in units])
     for unit in units:
         data = store.get(unit.prediction(task, shown[unit.restored]))
         assert data is not None

@@ -102,7 +102,7 @@ def reduced(
     for condition in plan.conditions:
         ring = Keyring(plan, condition)
         units = [ring.of(e) for e in entries]
-        shown = ledger.get("images", [u.restored for u in units])
+        shown = ledger.all("images", [u.restored for u in units])
         pixels[condition.place] = tuple(shown[u.restored][:16] for u in units)
         for scored in _scored(plan, condition):
             wanted = [_evidence_keys(scored, u, shown) for u in units]
@@ -221,7 +221,7 @@ def _numbers(
 
 def _evidences(ledger: Ledger, wanted: Sequence[Sequence[str]]) -> list[Evidence]:
     """Each image's evidence, its parts put together."""
-    rows = ledger.get("evidence", [k for ks in wanted for k in ks])
+    rows = ledger.all("evidence", [k for ks in wanted for k in ks])
     merged: list[Evidence] = []
     for ks in wanted:
         parts: dict[str, NDArray[Any]] = {}

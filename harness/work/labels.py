@@ -1,6 +1,7 @@
-"""What a reader of numbers must know of the labels: are they counted, do networks know them?
+"""What a reader of numbers must know of labels and networks: are all counted, known, seen alike?
 
-What a network calls its classes is asked once, and kept in the ledger.
+What a network calls its classes, and at which size it sees pictures, is asked once, and kept in
+the ledger.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tasks.rows import TASKS
 
 
 def ask(plan: Plan, ledger: Ledger) -> None:
-    """Keep how each network calls the classes of the data set.
+    """Keep how each network calls the classes of the data set, and at which size it sees them.
 
     Raises:
         TaskError: If a network cannot be loaded, or knows none of them.
@@ -31,9 +32,9 @@ def ask(plan: Plan, ledger: Ledger) -> None:
     for key, task in wanted.items():
         if key not in known:
             with one_thread_each(plan.device):
-                matched = dict(task.task.matched())
+                told = {"classes": dict(task.task.matched()), "px": task.trained_px()}
             with ledger.transaction():
-                ledger.put("doubts", {key: json.dumps(matched)})
+                ledger.put("doubts", {key: json.dumps(told)})
 
 
 def noted(plan: Plan, entries: Sequence[Entry], ledger: Ledger) -> Plan:
@@ -50,14 +51,16 @@ def noted(plan: Plan, entries: Sequence[Entry], ledger: Ledger) -> Plan:
         said += notes(samples, dataset.categories)
     wanted = _keys(plan)
     for key, text in ledger.get("doubts", wanted).items():
-        task = wanted[key]
-        said += unmatched(f"{task.name} by {task.model}", json.loads(text), dataset, samples)
+        network, told = f"{wanted[key].name} by {wanted[key].model}", json.loads(text)
+        said += unmatched(network, told["classes"], dataset, samples)
+        if told["px"] is not None:
+            said.append(f"{network} sees pictures at {told['px']} px, the size of its training")
     return replace(plan, dataset=replace(dataset, notes=(*dataset.notes, *said)))
 
 
 def _keys(plan: Plan) -> dict[str, TaskPlan]:
     """The tasks with their networks, under the keys of what the networks call their classes."""
     return {
-        keys.key("classes", task=task.name, model=task.model_key, **made_by("prediction")): task
+        keys.key("network", task=task.name, model=task.model_key, **made_by("prediction")): task
         for task in plan.tasks
     }

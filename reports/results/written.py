@@ -99,6 +99,7 @@ def parse(
     """
     written = _Written.model_validate_json(text)
     json.dumps(written.spec, allow_nan=False)
+    _require_rows(written)
     records = [_unspelled(r, written) for r in written.records]
     known = {(r.rain, r.condition.name): r.condition for r in records}
     models = {r.task: r.model for r in records}
@@ -145,6 +146,18 @@ def parse(
         curves=kinds["curves"],
         correlations=written.correlations,
     )
+
+
+def _require_rows(written: _Written) -> None:
+    """Refuse numbers whose metric has no row; version 0.1 wrote none of any.
+
+    Raises:
+        ValueError: If there are such.
+    """
+    held = {r.metric for r in written.records} | {c.metric for c in written.correlations}
+    held |= {c.quality for c in written.correlations}
+    if written.metrics and (strange := held - written.metrics.keys()):
+        raise ValueError(f"no row of the metric {min(strange)}")
 
 
 def arrays_of(results: Results) -> dict[str, NDArray[Any]]:

@@ -109,7 +109,7 @@ def train(
 
     # What ultralytics writes is thrown away: it goes into no folder that holds files of anybody.
     with tempfile.TemporaryDirectory(prefix="derain-harness-") as folder:
-        trainer = (_MixedTrainer if recipe.dtype == "bf16" else _Trainer)(
+        trainer = (_MixedTraining if recipe.dtype == "bf16" else _Training)(
             work, _overrides(recipe, folder, device)
         )
         trainer.add_callback("on_model_save", told)
@@ -203,8 +203,12 @@ class _Images(YOLODataset):  # type: ignore[misc]
         return np.asarray(resized, np.uint8), (height, width), (size[1], size[0])
 
 
-class _Trainer(SegmentationTrainer):  # type: ignore[misc]
-    """ultralytics' trainer with our network, images and checkpoint instead of its files."""
+class _Training(SegmentationTrainer):  # type: ignore[misc]
+    """ultralytics' trainer with our network, images and checkpoint instead of its files.
+
+    To classes called "Trainer" it adds what reports to Weights & Biases, Comet, MLflow and others,
+    and imports Ray: ours is called otherwise, and reports to nobody.
+    """
 
     network = SegmentationModel
 
@@ -322,7 +326,7 @@ class _Mixed(SegmentationModel):  # type: ignore[misc]
         return lost
 
 
-class _MixedTrainer(_Trainer):
+class _MixedTraining(_Training):
     """ultralytics' own switch for bfloat16 refuses the CPU."""
 
     network = _Mixed

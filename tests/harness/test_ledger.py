@@ -54,6 +54,23 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_rows_that_must_be_there_and_are_not_are_damage(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    with ledger.transaction():
+        ledger.put("images", {"k": "v"})
+    assert ledger.all("images", ["k"]) == {"k": "v"}
+    with pytest.raises(UsageError, match=r"the ledger of .* is damaged: use a fresh --workspace"):
+        ledger.all("images", ["k", "absent"])
+    ledger.save_run("d", "2026", "{}", pack({}), f'[["a", "w", "none", "identity", {2**70}]]')
+    with pytest.raises(UsageError, match="is damaged"):
+        load_results(tmp_path, "d")
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as db:
+        db.execute("UPDATE runs SET digest = x'00'")
+    with pytest.raises(UsageError, match="is damaged"):
+        ledger.digests()
+    ledger.close()
+
+
 def put_twice_and_fail(ledger: Ledger) -> None:
     ledger.put("images", {"k": "v"})
     ledger.put("no such table", {"k": "v"})

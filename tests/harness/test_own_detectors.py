@@ -210,11 +210,12 @@ def test_the_size_of_a_training_is_told_and_another_is_another_network(
     files = {px: tmp_path / f"net{i}.pt" for i, px in enumerate((1280, 640, (192, 320), "large"))}
     for px, file in files.items():
         torch.save({"train_args": {"imgsz": px}}, file)
-    names = [network_of("detection", str(file), spec).name for file in files.values()]
-    assert names == ["net0,imgsz=1280", "net1", "net2,imgsz=192x320", "net3"]
+    told = [network_of("detection", str(file), spec).trained_px() for file in files.values()]
+    assert told == ["1280", None, "192x320", None]
     own = network_of("detection", str(files[1280]), spec)
     usual = network_of("detection", f"{files[1280]},imgsz=640", spec)
-    assert usual.name == "net0,imgsz=640"
+    assert (own.name, usual.name) == ("net0", "net0,imgsz=640")
+    assert usual.trained_px() is None
     assert own.key != usual.key
     assert network_of("detection", "yolo-streetsim,imgsz=96", spec).name.endswith(",imgsz=96")
 

@@ -127,6 +127,9 @@ def test_a_folder_of_version_0_1_is_read(tmp_path: Path) -> None:
     assert any(note.startswith("…/mask") for note in notes)
     written = to_json(after)
     assert parse(written, {}).metrics == rows
+    lacking = replace(parse(written, {}), metrics=dict(list(rows.items())[1:]))
+    with pytest.raises(ValueError, match="no row of the metric"):
+        parse(to_json(lacking), {})
     assert to_json(with_rows(parse(written, {}))) == written
 
 

@@ -71,6 +71,7 @@ def test_a_mistake_in_one_run_leaves_the_others(
 BAD = {
     "- {limit: 1}\n- {colour: red}": "suite.yaml: entry 2: unknown key 'colour': known are",
     "- {limit: 0}": "suite.yaml: entry 1: --limit: Input should be greater",
+    "- {model: {detection: 1.5}}": "suite.yaml: entry 1: --model.detection",
     "- {limit: '3'}": "suite.yaml: entry 1: --limit: Input should be a valid integer",
     "- {max_errors: .inf}": "suite.yaml: entry 1: --max-errors: Input should be a finite number",
     "- {limit: 1, limit: 2}": "suite.yaml: line 1: key limit stands twice",
@@ -119,6 +120,7 @@ def test_code_of_a_suite_runs_only_where_its_word_is_allowed(
         ("derainer: own.py:own", "own.py:own", f"sha256 {SHA256}"),
         ("derainer: none.py:own", "none.py:own", "not here"),
         ("model: {semantic: 'own.py:own@'}", "own.py:own@", f"sha256 {SHA256}"),
+        ("model: {semantic: [a.onnx, 'own.py:own']}", "own.py:own", f"sha256 {SHA256}"),
     ):
         assert run_command_line(command(f"- {{{entry}}}")) == 2
         err = capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import json
@@ -163,7 +164,8 @@ def test_workers_end_with_their_training_and_it_with_them(pairs: Path, tmp_path:
         while not found:
             assert process.poll() is None
             time.sleep(0.1)
-            found = [c for c in parent.children() if c.cmdline() == parent.cmdline()]
+            with contextlib.suppress(psutil.NoSuchProcess):  # a helper of Python's that has ended
+                found = [c for c in parent.children() if c.cmdline() == parent.cmdline()]
         time.sleep(1)
         (found[0] if killed == "worker" else parent).kill()
         status, _, err = finish(process)

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,7 @@ def test_yolo_runs_nothing_and_leaves_photographs_as_they_are(
     assert contents() == before
     assert not canary.exists()
     assert torch.serialization.get_safe_globals() == safe
+    assert "ultralytics.utils.callbacks.wb" not in sys.modules
     card = json.loads((out / "yolo-coco.safetensors.json").read_text())
     assert card["epochs_done"] == 1
     torch.save({"epoch": Evil(canary)}, out / "checkpoint.pt")
