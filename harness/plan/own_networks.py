@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from harness.machine.device import cores
 
-LARGE = 1 << 18
+LARGE = 1 << 14
 """Bytes from which a tensor is hashed on a thread of its own."""
 _MACHINERY = frozenset(
     [
