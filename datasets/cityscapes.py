@@ -1,55 +1,27 @@
 """Cityscapes and the sets in its form: foggy and rainy Cityscapes, ACDC.
 
 Reference:
-    M. Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016,
-    and its cityscapesScripts, for the numbers of labels and how polygons are drawn; C. Sakaridis et
-    al., "Semantic Foggy Scene Understanding with Synthetic Data", IJCV 2018 (fog); X. Hu et al.,
-    "Depth-Attentional Features for Single-Image Rain Removal", CVPR 2019 (rain); C. Sakaridis et
-    al., "ACDC: The Adverse Conditions Dataset with Correspondences", ICCV 2021.
+    M. Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016;
+    C. Sakaridis et al., "Semantic Foggy Scene Understanding with Synthetic Data", IJCV 2018 (fog);
+    X. Hu et al., "Depth-Attentional Features for Single-Image Rain Removal", CVPR 2019 (rain);
+    C. Sakaridis et al., "ACDC: The Adverse Conditions Dataset with Correspondences", ICCV 2021.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from datasets import fields
+from datasets.cityscapes_labels import DECODERS, KINDS, OBJECTS, read_objects
 from datasets.class_png import CLASSES
 from datasets.fields import Problems
-from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError, decode_indices
-from datasets.instance_map import labelled, regions
 from datasets.label_files import copy_files
-from datasets.masks import MAX_PIXELS, MAX_SIDE_PX
-from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
+from datasets.sample import Dataset, DatasetError, Sample
 from datasets.weather import UNCLEAN, with_weather
-
-# fmt: off
-LABELS = (
-    "unlabeled", "ego vehicle", "rectification border", "out of roi", "static", "dynamic",
-    "ground", "road", "sidewalk", "parking", "rail track", "building", "wall", "fence",
-    "guard rail", "bridge", "tunnel", "pole", "polegroup", "traffic light", "traffic sign",
-    "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "caravan", "trailer",
-    "train", "motorcycle", "bicycle",
-)
-# fmt: on
-"""By label id, 0 to 33; ``license plate`` is -1."""
-ID_OF = {name: i for i, name in enumerate(LABELS)}
-HIDDEN = "license plate"
-OBJECTS = {ID_OF[name]: name for name in CLASSES if ID_OF[name] >= ID_OF["person"]}
-"""Those of the 19 classes that have instances, by label id."""
-WITH_INSTANCES = {*OBJECTS, ID_OF["caravan"], ID_OF["trailer"]}
-TRAIN_IDS = np.full(256, IGNORED, np.uint8)
-"""Class of each label id."""
-TRAIN_IDS[[ID_OF[name] for name in CLASSES]] = np.arange(len(CLASSES))
-PER_LABEL = 1000
-"""Instance pixels are label id x 1000 + number, or the label id alone where it is a group."""
 
 PLAIN, ACDC = "leftImg8bit", "rgb_anon"
 HOMES = {
@@ -263,7 +235,7 @@ class _Labels:
             decode = DECODERS[self.semantic]
             sample = replace(sample, label_map_path=path, decode_label_map=decode)
         if self.objects is not None:
-            read = partial(_objects, self._path(image, self.objects), masks)
+            read = partial(read_objects, self._path(image, self.objects), masks)
             sample = replace(sample, labels=read)
         return sample
 
@@ -283,135 +255,3 @@ def _beside(home: Path, tag: str) -> Path | None:
 def _file(home: Path | None, image: _Image, tag: str, kind: str) -> Path:
     assert home is not None
     return home / image.inner / f"{image.key}_{tag}_{kind}"
-
-
-def decode_label_ids(data: bytes, name: str) -> NDArrayByte:
-    """Decode a picture of label ids to classes, ``uint8 (H, W)``: 0 to 18 or `IGNORED`.
-
-    Raises:
-        UnreadableImageError: If it cannot be decoded, or a pixel is no label.
-    """
-    ids = decode_indices(data, name)
-    wrong = ids[(ids >= len(LABELS)) & (ids != IGNORED)]  # -1 is stored as 255
-    if wrong.size:
-        raise UnreadableImageError(f"{name}: pixel {wrong[0]} is none of the label ids 0 to 33")
-    return np.asarray(TRAIN_IDS[ids], np.uint8)
-
-
-def decode_train_ids(data: bytes, name: str) -> NDArrayByte:
-    """Decode a picture of train ids, ``uint8 (H, W)``: 0 to 18 or `IGNORED`.
-
-    Raises:
-        UnreadableImageError: If it cannot be decoded, or a pixel is no class, as in a picture of
-            label ids under this name.
-    """
-    ids = decode_indices(data, name)
-    wrong = ids[(ids >= len(CLASSES)) & (ids != IGNORED)]
-    if wrong.size:
-        raise UnreadableImageError(
-            f"{name}: pixel {wrong[0]} is none of the train ids 0 to 18 and {IGNORED}: are these "
-            "label ids? Then call it labelIds"
-        )
-    return ids
-
-
-def decode_polygons(data: bytes, name: str) -> NDArrayByte:
-    """Draw polygons as classes, ``uint8 (H, W)``: 0 to 18 or `IGNORED`.
-
-    Raises:
-        UnreadableImageError: If the file is no such JSON.
-    """
-    try:
-        drawn = _drawn(data, name)
-    except DatasetError as error:
-        raise UnreadableImageError(str(error)) from error
-    labels = np.where(drawn >= PER_LABEL, drawn // PER_LABEL, drawn)
-    return np.asarray(TRAIN_IDS[labels], np.uint8)
-
-
-DECODERS = {
-    "labelIds.png": decode_label_ids,
-    "labelTrainIds.png": decode_train_ids,
-    "polygons.json": decode_polygons,
-}
-KINDS = (*DECODERS, "instanceIds.png")
-
-
-def _objects(file: Path, masks: bool) -> Annotations:
-    """Objects of a picture of instances, or of polygons."""
-    data = file.read_bytes()
-    read = _drawn if file.suffix == ".json" else _instance_ids
-    numbers, found = read(data, file.name), []
-    for region in regions(numbers):
-        is_group = region.number < PER_LABEL
-        label = region.number if is_group else region.number // PER_LABEL
-        if label in OBJECTS:
-            found.append(labelled(region, numbers.shape, label, is_group, masks))
-    return Annotations.of(found)
-
-
-def _instance_ids(data: bytes, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
-    """A 16-bit picture of instances."""
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            if picture.mode not in ("I", "I;16", "I;16B", "L"):
-                raise DatasetError(f"{name}: expected 16 bits per pixel, got {picture.mode}")
-            numbers: np.ndarray[tuple[int, int], np.dtype[np.int32]] = np.array(picture, np.int32)
-    except (*UNREADABLE, Image.DecompressionBombError) as error:
-        if isinstance(error, DatasetError):
-            raise
-        raise DatasetError(f"{name}: not a PNG, or damaged; download it again") from error
-    return numbers
-
-
-def _drawn(data: bytes, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
-    """Polygons as instances, one over the other, as cityscapesScripts draws them."""
-    from PIL import Image, ImageDraw
-
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{name}: no JSON ({error}): download it again") from error
-    height_px, width_px = (fields.integer(content, s, name) for s in ("imgHeight", "imgWidth"))
-    sides = (height_px, width_px)
-    if not 0 < min(sides) <= max(sides) <= MAX_SIDE_PX or height_px * width_px > MAX_PIXELS:
-        raise DatasetError(f"{name}: {width_px}x{height_px} pixels are no picture")
-    picture = Image.new("I", (width_px, height_px), 0)
-    pen = ImageDraw.Draw(picture)
-    counts: dict[int, int] = {}
-    entries = fields.field(content, "objects", name)
-    for i, entry in enumerate(entries if isinstance(entries, list) else ()):
-        where = f"{name}: objects[{i}]"
-        word = fields.text(entry, "label", where)
-        is_group = word not in ID_OF and word.endswith("group")
-        label = ID_OF.get(word.removesuffix("group") if is_group else word)
-        if entry.get("deleted") or word == HIDDEN:
-            continue
-        if label is None:
-            raise DatasetError(f"{where}: '{word}' is no label of Cityscapes")
-        number = label
-        if label in WITH_INSTANCES and not is_group:
-            number = label * PER_LABEL + counts.get(label, 0)
-            counts[label] = counts.get(label, 0) + 1
-        pen.polygon(_points(entry, where), fill=number)
-    return np.array(picture, np.int32)
-
-
-def _points(entry: Any, where: str) -> list[tuple[float, float]]:
-    """The corners of one polygon."""
-    points = fields.field(entry, "polygon", where)
-    if not isinstance(points, list) or len(points) < 2:
-        raise DatasetError(f"{where}: 'polygon' must be at least two points [x, y]")
-    corners = []
-    for point in points:
-        if not isinstance(point, list) or len(point) != 2:
-            raise DatasetError(f"{where}: 'polygon' must be points [x, y]")
-        x, y = (fields.real({"polygon": v}, "polygon", where) for v in point)
-        if max(abs(x), abs(y)) > MAX_SIDE_PX:
-            raise DatasetError(f"{where}: 'polygon' lies far outside the picture")
-        corners.append((x, y))
-    return corners
