@@ -92,7 +92,7 @@ def open_streetsim(
         OSError: If a file cannot be written.
     """
     chosen = split_of(split)
-    tree = root / tree_name()
+    tree = _tree(root)
     file = tree / "annotations" / f"instances_{chosen.folder}.json"
     if not file.is_file():
         _render_all(tree, chosen, file)
@@ -117,6 +117,25 @@ def tree_name() -> str:
     for file in sorted(Path(__file__).parent.glob("*.py")):
         h.update(f"{file.name} ".encode() + hashlib.sha256(file.read_bytes()).digest())
     return f"v{VERSION}-{h.hexdigest()[:8]}"
+
+
+def _tree(root: Path) -> Path:
+    """Where the scenes of these sources lie, or those of a copy, whoever rendered what it is of.
+
+    A copy has no ``parts``: without this, clean scenes would be rendered beside its rainy ones.
+    """
+    own = root / tree_name()
+    copies = [
+        tree
+        for tree in sorted(root.glob("v*"))
+        if (tree / "annotations").is_dir() and not (tree / "parts").is_dir()
+    ]
+    if own.is_dir() or not copies:
+        return own
+    if len(copies) > 1:
+        names = " and ".join(tree.name for tree in copies)
+        raise DatasetError(f"{root}: holds copies of several renderings, {names}: leave one")
+    return copies[0]
 
 
 def _with_files(tree: Path, split: Split, sample: Sample) -> Sample:

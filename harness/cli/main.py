@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,8 +77,6 @@ def run_command_line(words: Sequence[str]) -> int:
         Exit status, see `STATUS`.
     """
     arguments = parser().parse_args(words)
-    # torch warns of some files that it then refuses; the refusal is told in one line.
-    warnings.filterwarnings("ignore", "Detected pickle protocol")
     try:
         _ours()
         require_places(arguments)

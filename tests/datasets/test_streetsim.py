@@ -233,6 +233,13 @@ def test_a_copy_holds_labels_and_depth(tmp_path: Path) -> None:
     assert copied is not None
     assert own is not None
     assert copied.read_bytes() == own.read_bytes()
+    (copy / files.tree_name()).rename(copy / "v1-00000000")  # of other sources
+    assert [s.path.parts[-4] for s in DATASETS["streetsim"].open(copy, None).samples] == [
+        "v1-00000000"
+    ] * 2
+    shutil.copytree(copy / "v1-00000000", copy / "v1-11111111")
+    with pytest.raises(DatasetError, match="copies of several renderings"):
+        DATASETS["streetsim"].open(copy, None)
 
 
 @pytest.mark.parametrize("word", ["dev", "train", "val:3", "train:0", "train:many", "train:²"])
