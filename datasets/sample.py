@@ -85,8 +85,8 @@ class Annotations:
             else None,
         )
 
-    def sha256(self) -> str:
-        """Digest of every value."""
+    def sha256(self, *, masks: bool = True) -> str:
+        """Digest of every value; without ``masks`` of all that boxes are scored by."""
         h = hashlib.sha256()
         for rows in (self.boxes_xyxy_px, self.categories, self.areas_px2, self.is_crowd):
             h.update(np.ascontiguousarray(rows).tobytes())
@@ -94,7 +94,7 @@ class Annotations:
             h.update(b"difficult" + self.is_difficult.tobytes())
         if self.region is not None:
             h.update(b"region" + self.region.counts)
-        for mask in self.masks:
+        for mask in self.masks if masks else ():
             h.update(f"{mask.height_px}x{mask.width_px}:".encode() + mask.counts)
         return h.hexdigest()
 

@@ -22,13 +22,14 @@ Required = Literal["equivalent", "not-worse"]
 TOLERANCE = {"dB": 0.1, "fraction": 0.005, "score": 0.05}
 """Differences that do not matter, by unit, where none is given."""
 SAME = {
-    "data_fingerprint": "images or labels",
+    "data_fingerprint": "the images",
+    "labels": "the labels",
     "rains": "the rains",
     "models": "the task networks",
     "metric_versions": "how scores are computed",
 }
 """What both runs must share, by its name in the provenance."""
-MAY_BE_UNKNOWN = {"rains", "models"}
+MAY_BE_UNKNOWN = {"labels", "rains", "models"}
 """What nobody knows of restored images and predictions that were made elsewhere."""
 ELSEWHERE = "dir:"
 """Begins the name of a folder of what was made elsewhere, which `score` calls the derainer."""
@@ -205,11 +206,24 @@ def _require_same(old: Results, new: Results) -> None:
         theirs, ours = getattr(old.provenance, name), getattr(new.provenance, name)
         if theirs is None and ours is None and name not in MAY_BE_UNKNOWN:
             raise UsageError(f"the two runs do not say {what} ({name}): make them again to compare")
-        if theirs != ours:
+        if not _agree(theirs, ours, _words(old) & _words(new)):
             raise UsageError(f"the two runs differ in {what} ({name}): they cannot be compared")
     seeds = old.spec.get("seed"), new.spec.get("seed")
     if seeds[0] != seeds[1]:
         raise UsageError(f"the two runs have rain of seeds {seeds[0]} and {seeds[1]}")
+
+
+def _words(run: Results) -> set[str]:
+    """The tasks, rains and metrics that a run has numbers of."""
+    return {word for r in run.records for word in (r.task, r.rain, r.metric)}
+
+
+def _agree(theirs: Any, ours: Any, shared: set[str]) -> bool:
+    """Whether two runs say the same of all that both have numbers of."""
+    if not isinstance(theirs, Mapping) or not isinstance(ours, Mapping):
+        return bool(theirs == ours)
+    of_both = theirs.keys() & ours.keys() | shared & (theirs.keys() | ours.keys())
+    return all(theirs.get(word) == ours.get(word) for word in of_both)
 
 
 def as_json(found: Sequence[CellVerdict]) -> str:

@@ -186,11 +186,12 @@ def _require_its_rain(condition: ConditionPlan, rains: Mapping[str, Rain], seed:
             )
 
 
-def run_digest(plan: Plan, fingerprint: str) -> str:
+def run_digest(plan: Plan, images: str, labels: Mapping[str, str]) -> str:
     """Name of a run by its contents: no path, no worker count, no host."""
     return keys.key(
         "run",
-        data=fingerprint,
+        data=images,
+        labels=dict(labels),
         dataset=[plan.dataset.name, plan.dataset.split],
         rains={name: digest(rain) for name, rain in plan.rains.items()},
         **_added(plan),

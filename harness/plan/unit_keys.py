@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -46,10 +46,12 @@ class Entry:
     sample: Sample
     """Gives files with these contents alone, see `Sample.digests`."""
     content: str
-    """Key of id, image file and labels."""
+    """Key of id and image files, without the labels: what pairs an image with itself."""
     image: str
-    """Key of id and image file, without the labels."""
+    """Key of id and image file."""
     labels: str | None
+    boxes: str | None
+    """Key of the labels without the masks of objects, which other tasks have read."""
     rainy: str | None
     """Key of the rainy image that the data set brings."""
     depth: str | None = None
@@ -70,12 +72,33 @@ class Entry:
             rainy = _image_key(sample, digests[sample.rainy_path], sample.rainy_half)
         objects = sample.annotations
         labels = objects.sha256() if objects else None
+        boxes = objects.sha256(masks=False) if objects else None
         if sample.label_map_path is not None:
-            labels = keys.key("labels", objects=labels, map=digests[sample.label_map_path])
+            map_sha256 = digests[sample.label_map_path]
+            labels, boxes = (
+                keys.key("labels", objects=of, map=map_sha256) for of in (labels, boxes)
+            )
         depth = None if sample.depth_path is None else _depth_key(sample, digests)
-        content = keys.key("content", image=image, labels=labels, rainy=rainy, **_named(depth))
+        content = keys.key("content", image=image, rainy=rainy, **_named(depth))
         named = replace(sample, labels=objects, digests=digests)
-        return Entry(named, content, image, labels, rainy, depth)
+        return Entry(named, content, image, labels, boxes, rainy, depth)
+
+    def labels_for(self, task: str) -> str | None:
+        """Key of the labels that a task compares with."""
+        return self.labels if TASKS[task].needs_masks else self.boxes
+
+
+def images_sha256(entries: Sequence[Entry]) -> str:
+    """Digest of a set's images, whatever their order and labels."""
+    return keys.key("data", contents=sorted(e.content for e in entries))
+
+
+def labels_sha256(entries: Sequence[Entry], tasks: Iterable[str]) -> dict[str, str]:
+    """Digests of the labels that some tasks compare with, by task."""
+    return {
+        task: keys.key("labels", of=sorted([e.content, e.labels_for(task)] for e in entries))
+        for task in tasks
+    }
 
 
 def _depth_key(sample: Sample, digests: Mapping[Path, str]) -> str:
@@ -225,7 +248,7 @@ class UnitKeys:
             task.name,
             task.model,
             prediction=self.prediction(task, shown),
-            labels=self.entry.labels,
+            labels=self.entry.labels_for(task.name),
         )
 
     def picture(self) -> str:

@@ -13,7 +13,7 @@ from harness.machine.about import machine
 from harness.plan import keys
 from harness.plan.data import open_dataset
 from harness.plan.networks import scoring_task
-from harness.plan.unit_keys import Entry
+from harness.plan.unit_keys import Entry, images_sha256, labels_sha256
 from harness.scores import replicates
 from harness.scores.elsewhere import Made, numbers
 from harness.spec import RunSpec, UsageError
@@ -56,10 +56,8 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         entries = list(pool.map(Entry.of, samples))
         samples = [entry.sample for entry in entries]
         evidences = list(pool.map(lambda s: task.evidence(predictions[s.id], s), samples))
-    contents = sorted(entry.content for entry in entries)
-    fingerprint = keys.key("data", contents=contents)
-    groups = [s.group for s in samples]
-    units = replicates.sampling_units(groups)
+    fingerprint, labels = images_sha256(entries), labels_sha256(entries, [name])
+    units = [s.group for s in samples]
     folder = text_of(path.resolve().name)
     data = Data(dataset.name, dataset.split)
     made = Made(data, folder, name, [s.id for s in samples], units, fingerprint)
@@ -70,6 +68,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
             "score",
             files={text_of(file.name): digest for file, digest in digests.items()},
             data=fingerprint,
+            labels=labels,
             task=[name, row.version],
         ),
         spec={**spec.public(), **asked},
@@ -78,8 +77,8 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
             data_fingerprint=fingerprint,
             data_notes=(*dataset.notes, *_notes(name, dataset)),
             metric_versions={name: row.version, "resamples": replicates.VERSION},
+            labels=labels,
             groups=len(set(units)),
-            blocks=units != groups,
         ),
         cost=[],
         errors=[],

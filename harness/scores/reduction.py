@@ -18,10 +18,10 @@ from harness.plan.plan import ConditionPlan, Plan, run_digest
 from harness.plan.rows import metric_rows, part_row, task_row
 from harness.plan.seen import seen
 from harness.plan.stages import made_by
-from harness.plan.unit_keys import Entry, Keyring, UnitKeys
+from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labels_sha256
 from harness.scores.parts import parts as parts_of
 from harness.scores.provenance import provenance
-from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for, sampling_units
+from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for
 from reports.results.cell import Cell, Condition
 from reports.results.correlations import correlations
 from reports.results.intervals import FEWEST, level_interval
@@ -89,10 +89,10 @@ def reduced(
         (e for e in entries if e.sample.id not in failures),
         key=lambda e: (len(e.sample.id), e.sample.id),
     )
-    groups = [e.sample.group for e in entries]
+    labels = labels_sha256(entries, {task.name for task in plan.tasks})
     sets = Resampling(
-        fingerprint=keys.key("data", contents=sorted(e.content for e in entries)),
-        units=sampling_units(groups),
+        fingerprint=images_sha256(entries),
+        units=[e.sample.group for e in entries],
         times=draws_for(len({c.derainer.name for c in plan.conditions})),
     )
     parts = parts_of([e.sample for e in entries])
@@ -112,13 +112,13 @@ def reduced(
     by_image = ByImage(ids, tuple(sets.units), numbers.values, pixels)
     tasks = _tasks(plan)
     found = Results(
-        run=run_digest(plan, sets.fingerprint),
+        run=run_digest(plan, sets.fingerprint, labels),
         spec=plan.spec.public(),
         provenance=replace(
             provenance(plan, sets.fingerprint, time.monotonic() - started),
             doubts=tuple(doubts),
+            labels=labels,
             groups=len(set(sets.units)),
-            blocks=sets.units != groups,
         ),
         cost=cost,
         errors=sorted(failures.values(), key=lambda e: (e.sample, e.stage, e.message)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,36 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.intervals import FEWEST, LEVEL
+from reports.results.intervals import LEVEL
 
 DRAWS = 2000
 """Resampled sets, B, at least."""
-BLOCK = 30
-"""Consecutive images that are drawn together where groups are few."""
 VERSION = 1
 """Raised whenever the same data give other draws."""
 KEPT = 2
 """Raised whenever tasks resample other metrics than those that ledgers keep the draws of."""
-
-
-def sampling_units(groups: Sequence[str]) -> list[str]:
-    """What is drawn when resampling: the unit that each image belongs to.
-
-    A group (drive, scene, or the image alone) is a unit. Where there are fewer than `FEWEST`
-    groups, units are blocks of `BLOCK` consecutive images of one group: images of a video resemble
-    their neighbours, and those far apart do not.
-
-    Args:
-        groups: Group of each image, in the order of the images.
-    """
-    if len(set(groups)) >= FEWEST:
-        return list(groups)
-    seen: Counter[str] = Counter()
-    units = []
-    for group in groups:
-        units.append(f"{group}\0{seen[group] // BLOCK}")
-        seen[group] += 1
-    return units if len(set(units)) > len(set(groups)) else list(groups)
 
 
 def draws_for(family: int) -> int:
@@ -58,12 +35,12 @@ def resample_counts(
 ) -> NDArray[np.int64]:
     """How often each resampled set holds each image.
 
-    Units are drawn with replacement, as many as there are; images of one unit stay together.
+    Groups are drawn with replacement, as many as there are; images of one group stay together.
     The draws depend on the arguments alone, so two conditions are compared by subtraction.
 
     Args:
         fingerprint: Digest of the data.
-        groups: What each image is drawn with, of `sampling_units`.
+        groups: What each image is drawn with: its drive, video or scene, or itself.
         draws: B.
 
     Returns:
@@ -85,7 +62,7 @@ class Resampling:
     """Which images are reduced, and how they are drawn."""
 
     fingerprint: str
-    """Digest of images and labels."""
+    """Digest of the images."""
     units: list[str]
     """What each image is drawn with."""
     times: int

@@ -84,6 +84,7 @@ def score_quality(
         provenance=Provenance(
             **machine(time.monotonic() - started),
             data_fingerprint=fingerprint,
+            labels={},
             models={},
             metric_versions={
                 **{m: quality.version(m) for m in metrics},

@@ -190,7 +190,8 @@ def differences(first: Results, second: Results) -> list[str]:
     """In words: what sets two runs apart beside their numbers."""
     said = []
     for name, a, b in (
-        ("The data", *(r.provenance.data_fingerprint for r in (first, second))),
+        ("The images", *(r.provenance.data_fingerprint for r in (first, second))),
+        ("The labels", *(r.provenance.labels for r in (first, second))),
         ("The commit", *(r.provenance.commit for r in (first, second))),
         ("The versions", *(r.provenance.versions for r in (first, second))),
         ("The task networks", *(r.provenance.models for r in (first, second))),
@@ -237,9 +238,7 @@ def _place(of: Results, record: Record) -> tuple[str, str, str, str, str | None]
 def _same_sets(first: Results, second: Results) -> bool:
     """Whether both were resampled alike: the same images in the same groups, as often."""
     a, b = first.provenance, second.provenance
-    alike = all(
-        getattr(a, name) == getattr(b, name) for name in ("data_fingerprint", "groups", "blocks")
-    )
+    alike = all(getattr(a, name) == getattr(b, name) for name in ("data_fingerprint", "groups"))
     return alike and _times(first) == _times(second)
 
 

@@ -29,7 +29,9 @@ class Provenance:
     workers: int | None = None
     """Images at a time."""
     data_fingerprint: str | None = None
-    """Digest of images and labels."""
+    """Digest of the images: runs of the same ones are compared draw by draw."""
+    labels: Mapping[str, str] | None = None
+    """Digests of the labels by task; None where they are not known."""
     data_notes: tuple[str, ...] = ()
     """What a reader must know of the data set."""
     weights: tuple[str, ...] = ()
@@ -48,6 +50,4 @@ class Provenance:
     doubts: tuple[str, ...] = ()
     """Slips that derainers from elsewhere may hold, in words."""
     groups: int | None = None
-    """Units that were resampled: images, drives, scenes or blocks; None: each image."""
-    blocks: bool = False
-    """Whether the units are blocks of consecutive images."""
+    """Groups that were resampled: images, drives or scenes; None: each image."""

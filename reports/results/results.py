@@ -32,7 +32,7 @@ class ByImage:
     samples: tuple[str, ...] = ()
     """Ids of the n images."""
     units: tuple[str, ...] = ()
-    """What each was resampled with: itself, its drive or scene, or a block of images."""
+    """What each was resampled with: itself, its drive or scene."""
     values: Mapping[Cell, NDArray[np.float32]] = field(default_factory=dict)
     """``(n,)``: quality metrics and the tasks' scores of one image; infinite where an image equals
     its reference, NaN where undefined."""

@@ -98,18 +98,17 @@ def _protocols(results: Results) -> list[str]:
 def _sampling(results: Results, n: int) -> list[str]:
     """What counts as independent where that is not each image, and whether it is enough."""
     groups = results.groups(n)
-    few = f", fewer than {FEWEST}: no intervals" if groups < FEWEST else ""
     if 0 < n < FEWEST:
         return [f"Fewer than {FEWEST} images: no intervals."]
-    if results.provenance.blocks:
+    if groups < FEWEST and groups < n:
         return [
-            f"The images are of fewer than {FEWEST} drives or scenes: blocks of 30 consecutive "
-            f"images of one were resampled; these are {groups}{few}."
+            f"The images are of {groups} drives or scenes, fewer than {FEWEST}: no intervals; all "
+            "numbers are of these alone, whatever the number of images."
         ]
     if groups < n:
         return [
             f"The images are of {groups} groups (drives, scenes), which alone are independent and "
-            f"were resampled as wholes{few}."
+            "were resampled as wholes."
         ]
     return []
 

@@ -51,7 +51,7 @@ def test_keys_tell_depths_apart_and_are_as_ever_without(spec: RunSpec, tmp_path:
         len({entry.content, bare.content, Entry.of(replace(sample, depth_path=other)).content}) == 3
     )
     assert entry.image == bare.image
-    assert bare.content == keys.key("content", image=bare.image, labels=bare.labels, rainy=None)
+    assert bare.content == keys.key("content", image=bare.image, rainy=None)
 
 
 RAMP_M = np.linspace(2, 80, 64 * 96, dtype=np.float32).reshape(64, 96)

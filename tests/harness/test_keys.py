@@ -17,13 +17,14 @@ import cv2
 import numpy as np
 import pytest
 
+from datasets.coco import open_coco
 from datasets.sample import Annotations
 from harness import RunSpec
 from harness.machine import about, code
 from harness.plan import keys
 from harness.plan.plan import Plan, make_plan, run_digest
 from harness.plan.stages import STAGES, made_by
-from harness.plan.unit_keys import Entry, Keyring
+from harness.plan.unit_keys import Entry, Keyring, images_sha256, labels_sha256
 from tests.test_architecture import MODULES, files_imported
 
 ROOMS = ("harness", "datasets", "derainers", "tasks", "reports")
@@ -76,7 +77,7 @@ def named(photographs: Path) -> dict[str, str]:
         found |= {f"{metric} {place}": key for metric, key in unit.quality().items()}
     found["prediction"] = Keyring(plan, plan.conditions[0]).of(entry).prediction(TASK, "pixels")
     found["evidence"] = Keyring(plan, plan.conditions[0]).of(entry).evidence(TASK, "pixels")
-    return found | {"run": run_digest(plan, entry.content)}
+    return found | {"run": run_digest(plan, entry.content, {})}
 
 
 @pytest.fixture
@@ -223,7 +224,7 @@ def test_a_stage_names_every_source_that_it_runs(stage: str, starts: list[str]) 
 
 def test_whatever_decides_a_run_names_it(photographs: Path) -> None:
     plan = planned(photographs)
-    digest = run_digest(plan, "data")
+    digest = run_digest(plan, "data", {"detection": "l"})
     for changed in (
         replace(plan, placement=replace(plan.placement, tile_px=64)),
         replace(plan, placement=replace(plan.placement, dtype="bf16")),
@@ -232,9 +233,10 @@ def test_whatever_decides_a_run_names_it(photographs: Path) -> None:
         planned(photographs, quality=("psnr",)),
         planned(photographs, rain=("photoshop-light",)),
     ):
-        assert run_digest(changed, "data") != digest
-    assert run_digest(planned(photographs, workers=7), "data") == digest
-    assert run_digest(plan, "other") != digest
+        assert run_digest(changed, "data", {"detection": "l"}) != digest
+    assert run_digest(planned(photographs, workers=7), "data", {"detection": "l"}) == digest
+    assert run_digest(plan, "other", {"detection": "l"}) != digest
+    assert run_digest(plan, "data", {"detection": "m"}) != digest
 
 
 @pytest.mark.parametrize("package", ["numpy", "opencv-python", "torch", "scipy"])
@@ -282,3 +284,22 @@ def test_a_picture_belongs_to_the_labels_drawn_on_it(photographs: Path) -> None:
     assert alone.of(entry).restored == second.of(entry).restored
     moved = Keyring(replace(plan, conditions=plan.conditions[1:]), second.condition)
     assert moved.of(entry).picture() != second.of(entry).picture()
+
+
+def test_images_are_the_same_whatever_else_is_read_of_their_labels(coco_root: Path) -> None:
+    def entries(masks: bool) -> list[Entry]:
+        dataset = open_coco(coco_root, None, masks=masks)
+        return [Entry.of(sample) for sample in dataset.samples]
+
+    boxes, masks = entries(masks=False), entries(masks=True)
+    assert any(e.labels != e.boxes for e in masks)
+    assert images_sha256(boxes) == images_sha256(masks)
+    told = [labels_sha256(of, ["detection", "instance"]) for of in (boxes, masks)]
+    assert told[0]["detection"] == told[1]["detection"]
+    assert told[0]["instance"] != told[1]["instance"]
+    first = boxes[0].sample
+    assert first.annotations is not None
+    moved = replace(first.annotations, boxes_xyxy_px=first.annotations.boxes_xyxy_px + 1)
+    mended = [Entry.of(replace(first, labels=moved)), *boxes[1:]]
+    assert images_sha256(mended) == images_sha256(boxes)
+    assert labels_sha256(mended, ["detection"])["detection"] != told[0]["detection"]

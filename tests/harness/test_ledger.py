@@ -14,7 +14,7 @@ from harness.ledger.packed import pack, unpack
 from harness.ledger.predictions import Predictions
 from harness.ledger.runs import load_results
 from harness.plan.keys import canonical, key
-from harness.scores.replicates import resample_counts, sampling_units
+from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
 from reports.results.intervals import level_interval
 
@@ -127,20 +127,6 @@ def test_resamples_keep_groups_together_and_depend_on_the_data_alone() -> None:
     assert np.array_equal(counts[:, 3], counts[:, 5])
     assert np.all(counts[:, [0, 2, 3]].sum(1) == 3)
     assert counts.mean() == pytest.approx(1, abs=0.05)
-
-
-def test_few_drives_are_cut_into_blocks_of_consecutive_images() -> None:
-    drives = ["a"] * 65 + ["b"] * 700
-    units = sampling_units(drives)
-    assert len(set(units)) == 3 + 24
-    assert units[0] == units[29] != units[30] == units[59] != units[60]
-    counts = resample_counts("data", units, 200)
-    assert np.array_equal(counts[:, 0], counts[:, 29])
-    assert not np.array_equal(counts[:, 29], counts[:, 30])
-    many = [str(i // 40) for i in range(800)]
-    assert sampling_units(many) == many
-    few = ["alone"] * 3 + ["other"]
-    assert sampling_units(few) == few
 
 
 def test_intervals_are_given_only_where_they_hold() -> None:

@@ -279,9 +279,10 @@ def test_verdicts(
 
 def test_other_data_rain_networks_or_metrics_are_refused() -> None:
     for changed, said in (
-        ({"data_fingerprint": "g"}, "differ in images or labels"),
+        ({"data_fingerprint": "g"}, "differ in the images"),
         ({"rains": {}}, "differ in the rains"),
-        ({"models": {"detection": "y"}}, "differ in the task networks"),
+        ({"labels": {"quality": "other"}}, "differ in the labels"),
+        ({"models": {"quality": "y"}}, "differ in the task networks"),
         ({"metric_versions": {}}, "differ in how scores are computed"),
         # What one of the two alone knows may be another.
         ({"rains": None}, "differ in the rains"),
@@ -425,7 +426,7 @@ def test_folders_of_score_compare_as_those_of_run_do(
     assert run_command_line(["regress", outs["first"], outs["broken"]]) == 1
     assert "worse: given|dir:first|quality|psnr_y_db" in capsys.readouterr().err
     assert run_command_line(["regress", outs["first"], alone]) == 2
-    assert "differ in images or labels" in capsys.readouterr().err
+    assert "differ in the images" in capsys.readouterr().err
 
 
 def test_scored_predictions_compare_with_each_other(

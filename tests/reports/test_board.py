@@ -131,7 +131,7 @@ def test_runs_of_other_images_are_not_paired() -> None:
     elsewhere = replace(shifted(0.0), provenance=made)
     _, _, notes = comparison(results(), elsewhere)
     assert "independent sets" in notes[0]
-    assert "The data: not the same." in differences(results(), elsewhere)
+    assert "The images: not the same." in differences(results(), elsewhere)
 
 
 def test_runs_resampled_another_number_of_times_are_not_paired() -> None:
