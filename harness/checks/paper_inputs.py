@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from derainers import DERAINERS
@@ -12,14 +12,26 @@ from harness.machine.sources import SOURCES
 from harness.plan import keys
 from harness.spec import RunSpec, UsageError, known
 from reports.papers.claims import Claim
+from tasks.quality import METRICS
 
+PAIRS = "https://github.com/kuijiang94/MSPFN (README: Google Drive)"
+JOINT = "https://github.com/kuijiang94/MSPFN (README: Baidu Cloud)"
 DATA = {
     "rain100l": "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html",
-    "rain100h": "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html",
+    "rain100h": "https://github.com/kuijiang94/MSPFN: model/test/test_data/R100H; 200 pairs: "
+    "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html",
+    "rain12": "https://yu-li.github.io (Rain streak removal using layer priors, CVPR 2016)",
+    "rain800": PAIRS,
     "rain14000": "https://xueyangfu.github.io/projects/cvpr2017.html",
     "rain1200": "https://github.com/hezhangsprinter/DID-MDN",
+    "coco350": JOINT,
+    "bdd350": JOINT,
+    "bdd150": JOINT,
+    "outdoor-rain": "https://github.com/liruoteng/HeavyRainRemoval",
 }
-"""Where the paired data sets of claims that can be run are published."""
+"""Where the paired data sets of claims are published."""
+WEIGHTS_OF = {"rain12": "rain100l"}
+"""Sets whose numbers another set's weights give: csdwren/PReNet#22."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,24 @@ class Given:
     """Weight file by derainer and the data set it was trained for."""
     spec: RunSpec
     """Workspace, workers, device and limit of the runs."""
+    named: frozenset[tuple[str, str]] = frozenset()
+    """Of the weights those that the user says are the claims'; the others are public baselines'."""
+    restored: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    """Folder of restored images by method, as print has it, and data set."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a claim is measured with."""
+
+    word: str
+    """The derainer's word."""
+    weights: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What records call the derainer."""
+        return self.word.partition("@")[0]
 
 
 def images_of(claim: Claim) -> int:
@@ -40,28 +70,76 @@ def images_of(claim: Claim) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def needed(claim: Claim, held: Given) -> tuple[Path | None, str]:
-    """The weights of a claim, or what it lacks and where that is."""
+def needed(claim: Claim, held: Given) -> Input | str:
+    """What a claim is measured with, or what it lacks and where that is.
+
+    A claim that nobody can repeat from what its authors published is measured with the weights or
+    the restored images that the user names for it, and with nothing else.
+    """
     dataset, derainer = claim.dataset or "", claim.derainer or ""
-    if not derainer:
-        return None, f"{claim.method} is no derainer of the harness"
+    if dataset not in DATA or claim.metric.partition("@")[0] not in METRICS:
+        return claim.cannot_run or f"{dataset or claim.metric} is no set of pairs to measure"
+    folder = held.restored.get(((claim.method or "").casefold(), dataset))
+    file = held.weights.get((derainer, WEIGHTS_OF.get(dataset, dataset)))
+    found: Input | None = None
+    if folder is not None:
+        found = Input(f"dir:{folder}")
+    elif derainer == "identity":
+        found = Input(derainer)
+    elif claim.cannot_run is not None and (derainer, dataset) not in held.named:
+        return claim.cannot_run
+    elif not derainer:
+        return f"{claim.method} is no derainer of the harness"
+    elif file is not None:
+        found = Input(f"{derainer}@{file}", file)
     lacking = []
     if dataset not in held.data:
-        where = DATA.get(dataset, "its authors")
-        lacking.append(
-            f"the {images_of(claim) or 'test'} pairs of {dataset} ({where}): --data {dataset}=DIR"
+        number = images_of(claim) or "test"
+        lacking.append(f"the {number} pairs of {dataset} ({DATA[dataset]}): --data {dataset}=DIR")
+    if found is None:
+        lacking.append(_weights_elsewhere(derainer, dataset))
+    return "; ".join(lacking) if lacking or found is None else found
+
+
+def _weights_elsewhere(derainer: str, dataset: str) -> str:
+    """Where the authors' weights are."""
+    of = WEIGHTS_OF.get(dataset, dataset)
+    name = f"{derainer}-{'rain1400' if of == 'rain14000' else of}"
+    remedy = (
+        f"python -m harness fetch {name}"
+        if name in SOURCES
+        else f"{DERAINERS[derainer].published or 'its authors'}: --weights {derainer}:{of}=FILE"
+    )
+    return f"the authors' weights of {derainer} for {of} ({remedy})"
+
+
+def require_used(claims: Sequence[Claim], held: Given, data: Iterable[str]) -> None:
+    """Refuse what the command line names and no claim can use.
+
+    Args:
+        claims: Those that were chosen.
+        held: What there is.
+        data: The sets that the command line names.
+
+    Raises:
+        UsageError: That names the first such word and what would serve.
+    """
+    wanted = {c.dataset for c in claims} - {None}
+    for name in data:
+        if name not in wanted:
+            sets = ", ".join(sorted(str(d) for d in wanted & DATA.keys())) or "no set of pairs"
+            raise UsageError(f"--data {name}: no chosen number is of it; they are of {sets}")
+    networks = {(c.derainer, WEIGHTS_OF.get(c.dataset or "", c.dataset)) for c in claims}
+    for place in sorted(held.named - networks):
+        raise UsageError(
+            f"--weights {':'.join(place)}: no chosen number is of this network and set"
         )
-    file = held.weights.get((derainer, dataset))
-    if file is None:
-        name = f"{derainer}-{'rain1400' if dataset == 'rain14000' else dataset}"
-        remedy = (
-            f"python -m harness fetch {name}"
-            if name in SOURCES
-            else f"{DERAINERS[derainer].published or 'its authors'}: "
-            f"--weights {derainer}:{dataset}=FILE"
+    methods = {((c.method or "").casefold(), c.dataset) for c in claims}
+    for place in sorted(held.restored.keys() - methods):
+        known(place[0], {method: "" for method, _ in methods if method}, "method in --restored")
+        raise UsageError(
+            f"--restored {':'.join(place)}: no chosen number is of this method and set"
         )
-        lacking.append(f"the authors' weights of {derainer} for {dataset} ({remedy})")
-    return (None, "; ".join(lacking)) if lacking else (file, "")
 
 
 def found_weights(folders: Iterable[Path]) -> dict[tuple[str, str], Path]:
@@ -78,7 +156,11 @@ def found_weights(folders: Iterable[Path]) -> dict[tuple[str, str], Path]:
 
 
 def given_of(
-    data: Sequence[str], weights: Sequence[str], spec: RunSpec, held: Path | None
+    data: Sequence[str],
+    weights: Sequence[str],
+    spec: RunSpec,
+    held: Path | None,
+    restored: Sequence[str] = (),
 ) -> Given:
     """What the command line names, beside what lies in known places.
 
@@ -87,6 +169,7 @@ def given_of(
         weights: Words ``DERAINER:DATASET=FILE``.
         spec: How to run.
         held: A folder with data sets by name, and ``weights``.
+        restored: Words ``METHOD:DATASET=DIR``.
 
     Raises:
         UsageError: For a word that is not so, or a folder or file that is absent.
@@ -101,6 +184,7 @@ def given_of(
             raise UsageError(f"--data {word}: no such folder, expected {name}=DIR")
         folders[name] = Path(folder)
     files = found_weights([FETCHED / "weights", *([held / "weights"] if held else [])])
+    named = set()
     for word in weights:
         place, _, file = word.partition("=")
         derainer, _, name = place.partition(":")
@@ -109,4 +193,15 @@ def given_of(
                 f"--weights {word}: expected DERAINER:DATASET=FILE, a file that is there"
             )
         files[derainer, name] = Path(file)
-    return Given(folders, files, spec)
+        named.add((derainer, name))
+    images = {}
+    for word in restored:
+        place, _, folder = word.partition("=")
+        method, _, name = place.partition(":")
+        known(name, DATA, "data set in --restored")
+        if not (method and Path(folder).is_dir()):
+            raise UsageError(
+                f"--restored {word}: expected METHOD:DATASET=DIR, a folder that is there"
+            )
+        images[method.casefold(), name] = Path(folder)
+    return Given(folders, files, spec, frozenset(named), images)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from datasets.sample import DatasetError
 from derainers.shards import weights_sha256
-from harness.checks.paper_inputs import Given, images_of, needed
+from harness.checks.paper_inputs import Given, Input, images_of, needed
 from harness.plan.rows import every_row
 from harness.spec import RunSpec, UsageError, known
 from reports.papers.claims import Claim, OrdinalClaim, ordinal_claims
@@ -107,19 +107,17 @@ def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Judge
         progress: Told (condition, images done, images).
     """
     found: dict[Claim, JudgedClaim] = {}
-    wanted: dict[tuple[str, str], list[tuple[Claim, Path]]] = {}
+    wanted: dict[tuple[str, str], list[tuple[Claim, Input]]] = {}
     for claim in claims:
-        if claim.cannot_run is not None:
-            found[claim] = JudgedClaim(claim, "cannot-run", reason=claim.cannot_run)
-        elif claim.metric == "parameters":
+        if claim.metric == "parameters" and claim.cannot_run is None:
             found[claim] = _parameters(claim)
+            continue
+        of = needed(claim, held)
+        if isinstance(of, str):
+            found[claim] = JudgedClaim(claim, "cannot-run", reason=of)
         else:
-            file, missing = needed(claim, held)
-            if file is None:
-                found[claim] = JudgedClaim(claim, "cannot-run", reason=missing)
-            else:
-                assert claim.dataset is not None
-                wanted.setdefault((claim.dataset, claim.split or ""), []).append((claim, file))
+            assert claim.dataset is not None
+            wanted.setdefault((claim.dataset, claim.split or ""), []).append((claim, of))
     measured: dict[Claim, tuple[Results, Record]] = {}
     for (dataset, _), needs in wanted.items():
         for claim, outcome in _run(needs, held.data[dataset], held.spec, progress).items():
@@ -191,13 +189,13 @@ def _parameters(claim: Claim) -> JudgedClaim:
 
 
 def _run(
-    needs: Sequence[tuple[Claim, Path]], root: Path, spec: RunSpec, progress: Any
+    needs: Sequence[tuple[Claim, Input]], root: Path, spec: RunSpec, progress: Any
 ) -> dict[Claim, tuple[Results, Record] | str]:
     """Measure the claims of one data set in one run; a reason where it cannot be measured."""
     from harness.runs.engine import run
 
     metrics = {claim.metric for claim, _ in needs}
-    words = dict.fromkeys(f"{claim.derainer}@{file}" for claim, file in needs)
+    words = dict.fromkeys(of.word for _, of in needs)
     protocols = dict.fromkeys(m.partition("@")[2] or "matlab-y" for m in sorted(metrics))
     try:
         results = run(
@@ -217,11 +215,8 @@ def _run(
     except (DatasetError, UsageError) as error:
         return {claim: str(error) for claim, _ in needs}
     outcomes: dict[Claim, tuple[Results, Record] | str] = {}
-    for claim, file in needs:
-        sha256 = weights_sha256(file)
-        record = next(
-            (r for r in results.records if (r.weights, r.metric) == (sha256, claim.metric)), None
-        )
+    for claim, of in needs:
+        record = _record(results, claim, of)
         if record is None or record.value is None:
             outcomes[claim] = "nothing could be measured" if record is None else str(record.why)
         elif spec.limit is None and images_of(claim) not in (0, record.n):
@@ -231,6 +226,18 @@ def _run(
         else:
             outcomes[claim] = results, record
     return outcomes
+
+
+def _record(results: Results, claim: Claim, of: Input) -> Record | None:
+    """The number that a claim is compared with."""
+    sha256 = None if of.weights is None else weights_sha256(of.weights)
+    folder = of.word.removeprefix("dir:")
+    name = of.name if folder == of.word else f"dir:{Path(folder).resolve().name}"
+    for r in results.records:
+        is_its = r.derainer == name if sha256 is None else r.weights == sha256
+        if is_its and r.metric == claim.metric:
+            return r
+    return None
 
 
 def _judged(claim: Claim, results: Results, record: Record) -> JudgedClaim:

@@ -52,7 +52,15 @@ def add(verbs: Verbs) -> None:
         action="append",
         default=[],
         metavar="DERAINER:DATASET=FILE",
-        help="authors' weights; those that fetch knows are found by themselves",
+        help="authors' weights, or those to be judged by their print; what fetch knows is found by "
+        "itself",
+    )
+    papers.add_argument(
+        "--restored",
+        action="append",
+        default=[],
+        metavar="METHOD:DATASET=DIR",
+        help="images that a method restored, paired by name: RESCAN:rain100h=DIR",
     )
     for name in ("limit", "workers", "device", "workspace"):
         add_field(papers, name)
@@ -94,12 +102,19 @@ def _papers(arguments: argparse.Namespace) -> int:
 
     from harness.checks import papers
     from harness.checks.junit import write_junit
-    from harness.checks.paper_inputs import given_of
+    from harness.checks.paper_inputs import given_of, require_used
 
     claims = papers.select(arguments.what)
     spec = checked(**fields_of(arguments))
     held = os.environ.get("DERAIN_HARNESS_DATA")
-    given = given_of(arguments.data, arguments.weights, spec, Path(held) if held else None)
+    given = given_of(
+        arguments.data,
+        arguments.weights,
+        spec,
+        Path(held) if held else None,
+        arguments.restored,
+    )
+    require_used(claims, given, [word.partition("=")[0] for word in arguments.data])
     with progress_bars() as progress:
         found = papers.regress(claims, given, progress)
     if arguments.json:

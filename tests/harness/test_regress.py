@@ -21,7 +21,7 @@ from derainers.derainer import Derainer
 from harness import RunSpec
 from harness.checks import papers as regress
 from harness.checks import runs as regress_runs
-from harness.checks.paper_inputs import Given, given_of
+from harness.checks.paper_inputs import Given, Input, given_of, needed, require_used
 from harness.checks.papers import judge, select
 from harness.checks.papers import regress as regress_claims
 from harness.cli.main import run_command_line
@@ -142,6 +142,60 @@ def test_what_is_there_is_run(pairs: Path, weights: Path, tmp_path: Path) -> Non
     found = regress_claims(claims, given_of(*words, part, None))
     assert {f.verdict for f in found.claims} == {"inconclusive"}
     assert all(f.n == 3 and f.measured is not None for f in found.claims)
+
+
+def test_named_weights_and_restored_images_are_judged_by_print(
+    pairs: Path, weights: Path, tmp_path: Path
+) -> None:
+    spec = RunSpec(workspace=str(tmp_path / "ws"), limit=3)
+    chosen = [
+        c
+        for c in select(["mspfn:4", "mspfn:6"])
+        if c.dataset in ("rain100h", "coco350") and c.metric in ("psnr_y_db", "ssim_y")
+    ]
+    data = [f"rain100h={pairs}", f"coco350={pairs}"]
+    # What fetch knows of PReNet is not the PReNet that MSPFN's authors trained.
+    known = replace(given_of(data, [], spec, None), weights={("prenet", "rain100h"): weights})
+    named = given_of(
+        data, [f"prenet:rain100h={weights}"], spec, None, [f"UMRL:rain100h={pairs / 'target'}"]
+    )
+    for held, measured in (
+        (known, {("rainy input", "coco350")}),
+        (named, {("rainy input", "coco350"), ("PReNet", "rain100h"), ("UMRL", "rain100h")}),
+    ):
+        found = regress_claims(chosen, held).claims
+        done = {(f.claim.method, f.claim.dataset) for f in found if f.verdict == "inconclusive"}
+        assert done == measured
+        assert all(f.reason for f in found if f.verdict == "cannot-run")
+
+
+def test_what_serves_no_chosen_number_is_refused(pairs: Path, weights: Path) -> None:
+    claims = select(["mspfn:4"])
+    for data, files, images, said in (
+        (
+            [f"rain12={pairs}"],
+            [],
+            [],
+            "--data rain12: no chosen number is of it; they are of rain1",
+        ),
+        ([], [f"granet:rain100h={weights}"], [], "--weights granet:rain100h: no chosen number"),
+        ([], [], [f"UMR:rain100h={pairs}"], "unknown method in --restored 'umr'.*umrl"),
+        ([], [], [f"UMRL:bdd350={pairs}"], "--restored umrl:bdd350: no chosen number"),
+    ):
+        held = given_of(data, files, RunSpec(), None, images)
+        with pytest.raises(UsageError, match=said):
+            require_used(claims, held, [word.partition("=")[0] for word in data])
+    with pytest.raises(UsageError, match="expected METHOD:DATASET=DIR"):
+        given_of([], [], RunSpec(), None, ["UMRL:rain100h=nowhere"])
+
+
+def test_rain12_is_measured_with_the_weights_of_rain100l(pairs: Path, weights: Path) -> None:
+    (of, *_) = [c for c in select([PRENET]) if (c.derainer, c.dataset) == ("prenet", "rain12")]
+    held = Given({"rain12": pairs}, {("prenet", "rain100l"): weights}, RunSpec())
+    assert needed(of, held) == Input(f"prenet@{weights}", weights)
+    missing = str(needed(of, Given({}, {}, RunSpec())))
+    assert "the 12 pairs of rain12" in missing
+    assert "fetch prenet-rain100l" in missing
 
 
 def test_words_that_name_nothing_are_one_line(tmp_path: Path) -> None:

@@ -227,6 +227,7 @@ def test_only_what_has_published_weights_can_run() -> None:
     can = {(c.paper, c.table, c.derainer) for c in CLAIMS if c.cannot_run is None}
     assert can == {
         ("granet", "1", "nledn"),
+        ("mspfn", "6", "identity"),  # the rainy input, which needs no weights
         *(("baselines", "prenet", name) for name in ("prn", "prenet", "prn-r", "prenet-r")),
         *(("mspfn", "2", None), ("mspfn", "3", None)),  # parameters, which need no weights
         *(("mspfn", "3", name) for name in ("mspfn", "mspfn-light")),
