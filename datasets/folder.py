@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from datasets.fields import Problems
@@ -71,12 +71,29 @@ def by_stem(folder: Path) -> dict[str, Path]:
         DatasetError: If there is none, two have one stem, or the harness wrote the folder.
     """
     require_data(folder)
+    return _named(folder, (f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES))
+
+
+def by_name(folder: Path) -> dict[str, Path]:
+    """Image files by their path below a folder as text, without ending, sorted.
+
+    Of a folder that holds images itself these alone; else those of all folders below.
+
+    Raises:
+        DatasetError: If there is none, two have one name, or the harness wrote the folder.
+    """
+    require_data(folder)
+    own = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
+    return _named(folder, own or image_files(folder))
+
+
+def _named(folder: Path, found: Iterable[Path]) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES):
-        stem = text_of(file.stem)
-        if stem in files:
-            raise DatasetError(f"{folder}: {files[stem].name} and {file.name} have one stem")
-        files[stem] = file
+    for file in sorted(found):
+        name = text_of(file.relative_to(folder).with_suffix("").as_posix())
+        if name in files:
+            raise DatasetError(f"{folder}: {files[name].name} and {file.name} have one stem")
+        files[name] = file
     if not files:
         raise DatasetError(f"{folder}: no image there")
     return files

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,20 +13,77 @@ from typing import Any
 from datasets import fields
 from datasets.expressions import compiled
 from datasets.fields import Problems
-from datasets.folder import by_stem
+from datasets.folder import SUFFIXES, by_name, by_stem
 from datasets.label_files import copy_files
 from datasets.names import text_of
+from datasets.partners import Paired, halves, matched, partners
 from datasets.sample import Dataset, DatasetError, Half, Sample
 
 LAYOUTS = (
     ("input", "target"),
+    ("input", "gt"),
     ("rainy", "norain"),
+    ("rainy", "clean"),
+    ("rain", "norain"),
+    ("rain", "gt"),
+    ("rain", "clean"),
+    ("rainy_image", "ground_truth"),
+    ("real_world", "real_world_gt"),
     ("inputcrop", "cleancrop"),
     ("in", "gt"),
+    ("data", "gt"),
+    ("LQ", "GT"),
 )
-"""Folders of rainy and clean images that are found by themselves."""
+"""Folders of rainy and clean images that are found by themselves; docs/datasets.md says whose."""
+RAINY_BELOW_CLEAN = ("rainy", ".")
+"""Rain100L/H as PReNet's authors lay them out; looked for last, since any picture may lie about."""
 SIDE_BY_SIDE: dict[str, Half] = {"clean-left": "left", "clean-right": "right"}
-EXPECTED = "expected RAINY:CLEAN or RAINY:CLEAN:REGEX, names of two folders, or clean-left|right"
+EXPECTED = (
+    "expected RAINY:CLEAN or RAINY:CLEAN:REGEX, names of two folders or patterns with *, "
+    "or clean-left|right"
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rainy or the clean images of a set of pairs, as a word names them."""
+
+    folder: Path
+    pattern: str | None = None
+    """What a file's stem must be like, ``rain-*``; None = anything."""
+
+    @staticmethod
+    def of(home: Path, word: str) -> Side:
+        """What ``FOLDER``, ``PATTERN`` or ``FOLDER/PATTERN`` means."""
+        path = Path(word)
+        return Side(home / path.parent, path.name) if "*" in path.name else Side(home / path)
+
+    def files(self) -> dict[str, Path]:
+        """Image files by their path below the folder, without ending.
+
+        Raises:
+            DatasetError: If there is none.
+        """
+        if not self.folder.is_dir():
+            raise DatasetError(f"--pair: {self.folder}: no such folder")
+        files = by_name(self.folder)
+        if self.pattern is None:
+            return files
+        like = {name: file for name, file in files.items() if self.key(name) is not None}
+        if not like:
+            raise DatasetError(f"--pair: no image in {self.folder} is like {self.pattern}")
+        return like
+
+    def key(self, name: str) -> tuple[str, ...] | None:
+        """What the stars of the pattern stand for in a name; None where it is not like that."""
+        parts = (self.pattern or "*").split("*")
+        found = re.fullmatch("(.*?)".join(map(re.escape, parts)), name.rpartition("/")[2])
+        return found and found.groups()
+
+    def keys(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Those of the names that are like the pattern, with what its stars stand for."""
+        found = ((name, self.key(name)) for name in names)
+        return {name: key for name, key in found if key is not None}
 
 
 def open_pairs(
@@ -35,41 +94,129 @@ def open_pairs(
     Args:
         root: Folder of both folders; ``root/split`` if a split is given.
         split: Part of the data set, or None.
-        pair: ``rainy:clean``, names of the two folders; None finds those of `LAYOUTS`. A rainy
-            image then belongs to the clean one of the same stem, or else to the longest clean stem
-            that begins its own before a ``_`` or ``-`` (``im_0001_s80_a04`` to ``im_0001``).
-            ``rainy:clean:regex`` pairs stems in which the expression finds the same: its first
+        pair: ``rainy:clean``, names of the two folders, or of one that holds both; None finds those
+            of `LAYOUTS`, or names in one folder that tell rainy from clean. Images belong together
+            by `datasets.partners`. In place of a folder may stand a pattern, ``rain-*:norain-*``:
+            images belong together where its stars stand for the same.
+            ``rainy:clean:regex`` pairs names in which the expression finds the same: its first
             group, or all that it matches (``\d+`` pairs ``norain-7`` with ``rain-7x2``). It is
-            RE2's, whose time is linear in the stem whatever a suite asks for.
+            RE2's, whose time is linear in the name whatever a suite asks for.
             ``clean-left`` and ``clean-right`` take each file for two images side by side.
         problems: Takes rainy images that have no clean one, which are then left out.
 
     Returns:
-        Samples named by the rainy stem, grouped by the clean one.
+        Samples named by the rainy file's path in its folder, without ending, and grouped by the
+        clean one's folder, or by the clean image where that lies in none.
 
     Raises:
-        DatasetError: If a folder is missing, a rainy image has no clean one, or two have one name.
+        DatasetError: If a folder is missing, a rainy image has no clean one, or could have two.
     """
     home = root / split if split else root
     name = text_of(split or root.resolve().name)
     if pair in SIDE_BY_SIDE:
         samples = _side_by_side(home, SIDE_BY_SIDE[pair])
         return Dataset("pairs", name, samples, export_labels=_refuse_copy)
-    rainy_folder, clean_folder, regex = _folders(home, pair)
-    rainy, clean = by_stem(rainy_folder), by_stem(clean_folder)
-    by_key = _by_key(clean, regex, clean_folder) if regex else {}
+    rainy, clean, expression = _sides(home, pair)
+    found = pairs_of(rainy, clean, expression)
     samples = []
-    for stem, path in rainy.items():
-        partner = by_key.get(_key(stem, regex)) if regex else _partner(stem, clean)
+    for each, path in found.rainy.items():
+        partner = found.paired.clean.get(each)
         with fields.told(problems):
             if partner is None:
                 raise DatasetError(
-                    f"{path.name} in {rainy_folder.name} has no clean image in "
-                    f"{clean_folder.name}: remove it, or say with --pair how they belong together"
+                    f"{path.relative_to(rainy.folder)} in {rainy.folder.name} has no clean image "
+                    f"in {clean.folder.name}: remove it, or say with --pair how they belong "
+                    "together"
                 )
-            samples.append(Sample(stem, clean[partner], group=partner, rainy_path=path))
+            group = partner.rpartition("/")[0] or partner
+            samples.append(Sample(each, found.clean[partner], group=group, rainy_path=path))
     export = partial(copy_files, {sample.id: [sample.path] for sample in samples}, root)
-    return Dataset("pairs", name, samples, export_labels=export)
+    return Dataset("pairs", name, samples, export_labels=export, notes=found.notes())
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rainy and clean files by name, and which belong together."""
+
+    rainy: dict[str, Path]
+    clean: dict[str, Path]
+    paired: Paired
+    left_out: int = 0
+    """Images that are neither."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of results must know of how the pairs were found."""
+        scenes = Counter(self.paired.clean[name] for name in self.paired.of_scene)
+        return (
+            *([f"{self.left_out} images are neither rainy nor clean"] if self.left_out else []),
+            *(
+                [
+                    f"{scenes.total()} rainy images have the only clean image of their scene, of "
+                    f"another name ({len(scenes)} scenes)"
+                ]
+                if scenes
+                else []
+            ),
+        )
+
+
+def pairs_of(rainy: Side, clean: Side, expression: str | None) -> Pairs:
+    """Which images belong together.
+
+    Args:
+        rainy: Images.
+        clean: Images that they should have been; perhaps in the same folder.
+        expression: Finds the same in names that belong together; None: names say it.
+
+    Raises:
+        DatasetError: If the folders are one and nothing tells the halves apart, or an image could
+            belong to two.
+    """
+    if rainy.pattern is None and clean.pattern is None and _is_same(rainy.folder, clean.folder):
+        return _in_one(rainy, expression)
+    wet, dry = _without(rainy, clean.folder), _without(clean, rainy.folder)
+    if _is_same(rainy.folder, clean.folder):
+        # Of two patterns that a name is like, the longer one says what it is.
+        if len(rainy.pattern or "") > len(clean.pattern or ""):
+            dry = {name: file for name, file in dry.items() if name not in wet}
+        else:
+            wet = {name: file for name, file in wet.items() if name not in dry}
+    if expression is not None:
+        return Pairs(wet, dry, _by_expression(wet, dry, expression, clean.folder))
+    if rainy.pattern is None and clean.pattern is None:
+        return Pairs(wet, dry, partners(wet, dry))
+    stars = [(side.pattern or "*").count("*") for side in (rainy, clean)]
+    if stars[0] != stars[1]:
+        raise DatasetError(
+            f"--pair: {rainy.pattern or '*'} and {clean.pattern or '*'} have not as many * each"
+        )
+    return Pairs(wet, dry, matched(rainy.keys(wet), clean.keys(dry)))
+
+
+def _in_one(side: Side, expression: str | None) -> Pairs:
+    """Pairs of one folder, whose halves names alone tell apart."""
+    files = side.files()
+    try:
+        paired = halves(files)
+    except DatasetError as error:
+        raise DatasetError(f"--pair: {side.folder.name} holds both, and {error}") from error
+    rainy, clean = paired.clean.keys(), set(paired.clean.values())
+    wet, dry = ({n: f for n, f in files.items() if n in half} for half in (rainy, clean))
+    if expression is not None:
+        paired = _by_expression(wet, dry, expression, side.folder)
+    return Pairs(wet, dry, paired, len(files) - len(wet) - len(dry))
+
+
+def _without(side: Side, other: Path) -> dict[str, Path]:
+    """A side's files, less those of the other side's folder where that lies below."""
+    files = side.files()
+    if other == side.folder or not other.is_relative_to(side.folder):
+        return files
+    return {name: file for name, file in files.items() if not file.is_relative_to(other)}
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def with_rainy(dataset: Dataset, folder: Path) -> Dataset:
@@ -91,8 +238,10 @@ def with_rainy(dataset: Dataset, folder: Path) -> Dataset:
     if len(clean) < len(dataset.samples):
         raise DatasetError(f"--pair: two images of {dataset.name} have one stem")
     rainy: dict[str, Path] = {}
-    for stem, path in by_stem(folder).items():
-        partner = _partner(stem, clean)
+    files = by_name(folder)
+    paired = partners(files, clean).clean
+    for name, path in files.items():
+        partner = paired.get(name)
         if partner is None:
             raise DatasetError(
                 f"{path.name} in {folder.name} belongs to no image of {dataset.name} "
@@ -132,38 +281,69 @@ def _refuse_copy(out: Path, places: Mapping[str, PurePosixPath]) -> None:
     )
 
 
-def _folders(home: Path, pair: str | None) -> tuple[Path, Path, Any]:
-    """The folders of rainy and of clean images, and the expression that pairs them."""
-    layouts: tuple[tuple[str, str], ...] = LAYOUTS
-    regex = None
-    if pair is not None:
-        rainy, _, rest = pair.partition(":")
-        clean, _, expression = rest.partition(":")
-        if not (rainy and clean):
-            raise DatasetError(f"--pair {pair}: {EXPECTED}")
-        layouts = ((rainy, clean),)
-        try:
-            regex = compiled(expression) if expression else None
-        except ValueError as error:
-            raise DatasetError(f"--pair: {expression} is no regex: {error}") from error
-    for rainy, clean in layouts:
-        if (home / rainy).is_dir() and (home / clean).is_dir():
-            return home / rainy, home / clean, regex
-    looked = ", ".join("/".join(layout) for layout in layouts)
-    raise DatasetError(f"{home}: no folders {looked} there: name them with --pair RAINY:CLEAN")
+def _sides(home: Path, pair: str | None) -> tuple[Side, Side, str | None]:
+    """The rainy and the clean images, and the expression that pairs them."""
+    rainy, _, rest = (pair or ":").partition(":")
+    clean, _, expression = rest.partition(":")
+    if rainy and clean:
+        sides = Side.of(home, rainy), Side.of(home, clean)
+        missing = next((side for side in sides if not side.folder.is_dir()), None)
+        if missing is not None:
+            raise DatasetError(
+                f"{home}: no folders {rainy}/{clean} there: name them with --pair RAINY:CLEAN"
+            )
+        return *sides, expression or None
+    if pair is not None and not (pair.startswith("::") and expression):
+        raise DatasetError(f"--pair {pair}: {EXPECTED}")
+    return *_found(home), expression or None
 
 
-def _partner(stem: str, clean: Mapping[str, Path]) -> str | None:
-    """The clean stem that is a rainy one or begins it."""
-    if stem in clean:
-        return stem
-    cuts = [i for i, sign in enumerate(stem) if sign in "_-"]
-    return next((stem[:i] for i in reversed(cuts) if stem[:i] in clean), None)
+def _found(home: Path) -> tuple[Side, Side]:
+    """The folders that are there, or the one that holds both.
+
+    Raises:
+        DatasetError: If two pairs of folders are there, or none and names tell nothing either.
+    """
+    if not home.is_dir():
+        raise DatasetError(f"{home}: no such folder")
+    there = [names for names in LAYOUTS if all((home / name).is_dir() for name in names)]
+    # Where a file system takes LQ for lq, two layouts are one.
+    if len({(home / r).resolve() for r, _ in there} | {(home / c).resolve() for _, c in there}) > 2:
+        shown = " and ".join("/".join(names) for names in there)
+        raise DatasetError(f"{home}: {shown} are there: name one with --pair RAINY:CLEAN")
+    if there:
+        rainy, clean = there[0]
+        return Side(home / rainy), Side(home / clean)
+    rainy, clean = RAINY_BELOW_CLEAN
+    if (home / rainy).is_dir() and any(f.suffix.lower() in SUFFIXES for f in home.iterdir()):
+        return Side(home / rainy), Side(home / clean)
+    try:
+        halves(by_name(home))
+    except DatasetError as error:
+        looked = ", ".join("/".join(layout) for layout in LAYOUTS)
+        raise DatasetError(
+            f"{home}: no folders {looked} there: name them with --pair RAINY:CLEAN; and as one "
+            f"folder of both: {error}"
+        ) from error
+    return Side(home), Side(home)
 
 
-def _key(stem: str, regex: Any) -> str:
-    """What the expression finds in a stem; empty where it finds nothing."""
-    found = regex.search(stem)
+def _by_expression(
+    rainy: Mapping[str, Path], clean: Mapping[str, Path], expression: str, folder: Path
+) -> Paired:
+    """Names in which the expression finds the same."""
+    try:
+        regex = compiled(expression)
+    except ValueError as error:
+        raise DatasetError(f"--pair: {expression} is no regex: {error}") from error
+    by_key = _by_key(clean, regex, folder)
+    found = ((name, by_key.get(_key(name, regex))) for name in rainy)
+    return Paired({name: partner for name, partner in found if partner is not None}, frozenset())
+
+
+def _key(name: str, regex: Any) -> str:
+    """What the expression finds in a name; empty where it finds nothing."""
+    found = regex.search(name)
     return (found and found[min(1, regex.groups)]) or ""
 
 

@@ -150,3 +150,123 @@ def test_labelled_images_may_have_rainy_ones(coco_root: Path, tmp_path: Path) ->
         with_rainy(whole, tmp_path)
     with pytest.raises(DatasetError, match="name the folder of the rainy images"):
         with_rainy(whole, tmp_path / "absent")
+
+
+def lay(root: Path, *names: str) -> Path:
+    """Small images of those names."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(encode_png(np.zeros((4, 6, 3), np.uint8)))
+    return root
+
+
+def pairs(root: Path, pair: str | None = None) -> dict[str, str]:
+    """Each rainy image's clean one."""
+    samples = DATASETS["pairs"].open(root, None, pair=pair).samples
+    return {s.id: s.path.relative_to(root).as_posix() for s in samples}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (  # LHP-Rain
+            ["input/0001/0001.png", "input/0002/0001.png", "gt/0001/0001.png", "gt/0002/0001.png"],
+            {"0001/0001": "gt/0001/0001.png", "0002/0001": "gt/0002/0001.png"},
+        ),
+        (  # GT-RAIN: a clean frame for each, or one of the scene
+            ["s/A-R-000.png", "s/A-R-001.png", "s/A-C-000.png", "s/A-C-001.png"],
+            {"s/A-R-000": "s/A-C-000.png", "s/A-R-001": "s/A-C-001.png"},
+        ),
+        (
+            ["s/A-R-000.png", "s/A-R-007.png", "s/A-C-000.png", "t/B-R-007.png", "t/B-C-000.png"],
+            {"s/A-R-000": "s/A-C-000.png", "s/A-R-007": "s/A-C-000.png"}
+            | {"t/B-R-007": "t/B-C-000.png"},
+        ),
+        (  # SPA-Data, training and test
+            [
+                *(f"real_world/000/000-{i}/000-{i}_0_9.png" for i in (1, 2)),
+                *(f"real_world_gt/000/000_0_{y}.png" for y in (9, 99)),
+            ],
+            {f"000/000-{i}/000-{i}_0_9": "real_world_gt/000/000_0_9.png" for i in (1, 2)},
+        ),
+        (["rain/000.png", "gt/000gt.png"], {"000": "gt/000gt.png"}),
+        (
+            ["rain/X2/norain-1x2.png", "norain/norain-1.png"],
+            {"X2/norain-1x2": "norain/norain-1.png"},
+        ),
+        (["rainy/rain-001.png", "norain-001.png"], {"rain-001": "norain-001.png"}),
+        (["rain-1.png", "norain-1.png", "rainstreak-1.png"], {"rain-1": "norain-1.png"}),
+        (["1_DR.png", "1_GT.png"], {"1_DR": "1_GT.png"}),
+        (["001_in.png", "001_GT.jpg"], {"001_in": "001_GT.jpg"}),
+        (["data/0_rain.png", "gt/0_clean.png"], {"0_rain": "gt/0_clean.png"}),
+        (
+            ["rainy_image/901_1.png", "rainy_image/901_14.png", "ground_truth/901.png"],
+            {"901_1": "ground_truth/901.png", "901_14": "ground_truth/901.png"},
+        ),
+        (  # levels of rain, and scenes with one clean image
+            ["input/light/1.png", "input/heavy/1.png", "gt/1.png"],
+            {"light/1": "gt/1.png", "heavy/1": "gt/1.png"},
+        ),
+        (["input/7/a.png", "input/7/b.png", "gt/7.png"], {"7/a": "gt/7.png", "7/b": "gt/7.png"}),
+        (["input/é 1/x y.png", "gt/é 1/x y.png"], {"é 1/x y": "gt/é 1/x y.png"}),
+    ],
+)
+def test_pairs_are_found_as_their_authors_lay_them(
+    names: list[str], expected: dict[str, str], tmp_path: Path
+) -> None:
+    assert pairs(lay(tmp_path, *names)) == expected
+
+
+def test_frames_of_a_scene_are_one_group_and_a_note_tells_whose_clean_one_is_shared(
+    tmp_path: Path,
+) -> None:
+    lay(tmp_path, *(f"s/A-{half}-00{i}.png" for half, n in (("R", 3), ("C", 1)) for i in range(n)))
+    dataset = DATASETS["pairs"].open(tmp_path, None)
+    assert {s.group for s in dataset.samples} == {"s"}
+    assert dataset.notes == (
+        "2 rainy images have the only clean image of their scene, of another name (1 scenes)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "pair", "said"),
+    [
+        (["x/1.png", "x/2.png"], "x:x", "x holds both, and no rule of names tells rainy"),
+        (["x/1.png", "x/2.png"], "x:./x", "x holds both, and no rule of names tells rainy"),
+        (["1_rain.png", "1_gt.png", "1_clean.png"], ".:.", "1_clean and 1_gt are both clean"),
+        (["1_rain.png", "1_gt.png", "1_clean.png"], None, "1_clean and 1_gt are both clean"),
+        (["input/1.png", "gt/1.png", "target/1.png"], None, "input/target and input/gt are there"),
+        (
+            ["input/2/1.png", "gt/1.png", "gt/2.png"],
+            None,
+            "2/1 could belong to 1 and 2: say with --pair",
+        ),
+        (["input/s/1.png", "input/s/2.png", "gt/s/1.png", "gt/s/3.png"], None, "s/2.png in input"),
+        (["a/1.png", "a/2_dry.png"], "a/*:a/*_dry", "1.png in a has no clean image"),
+        (["a_b_wet.png", "a_dry.png"], "*_*_wet:*_dry", "have not as many"),
+        (["1_dry.png"], "*_wet:*_dry", "is like"),
+    ],
+)
+def test_what_could_be_two_things_is_refused(
+    names: list[str], pair: str | None, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError) as told:
+        pairs(lay(tmp_path, *names), pair)
+    assert said in str(told.value)
+    assert "--pair" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_patterns_tell_halves_apart_and_an_expression_may_see_folders(tmp_path: Path) -> None:
+    lay(tmp_path, "1wet.png", "1dry.png", "2wet.png", "2dry.png", "notes.png")
+    assert pairs(tmp_path, "*wet:*dry") == {"1wet": "1dry.png", "2wet": "2dry.png"}
+    scenes = lay(tmp_path / "n", *(f"{half}/s{i}/x7.png" for half in ("in", "gt") for i in (1, 2)))
+    assert pairs(scenes, r"in:gt:s\d") == {f"s{i}/x7": f"gt/s{i}/x7.png" for i in (1, 2)}
+    assert pairs(scenes, r"::s\d") == pairs(scenes, r"in:gt:s\d")
+    with pytest.raises(DatasetError, match="finds 7 in s1/x7 and s2/x7"):
+        pairs(scenes, r"in:gt:\d$")
+
+
+def test_images_below_a_folder_of_images_are_the_other_half(tmp_path: Path) -> None:
+    lay(tmp_path, "s/a.png", "t/a.png", "gt/s/a.png", "gt/t/a.png")
+    assert pairs(tmp_path, ".:gt") == {"s/a": "gt/s/a.png", "t/a": "gt/t/a.png"}
