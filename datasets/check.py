@@ -16,6 +16,7 @@ from datasets.duplicates import alike, hashes_of_views
 from datasets.folder import SUFFIXES, open_folder
 from datasets.image import NDArrayByte, UnreadableImageError, is_turned
 from datasets.labels import all_crowd, empty_masks, misfit, named_twice, no_object, twins
+from datasets.pair_faults import faults
 from datasets.rows import DATASETS, DatasetRow
 from datasets.sample import IGNORED, Dataset, DatasetError, Sample
 
@@ -79,6 +80,7 @@ def check(
     findings += _strays(dataset.samples)
     looks = _look_at(dataset.samples, dataset.classes)
     findings += [finding for look in looks for finding in look.findings]
+    findings += _swapped(dataset.samples, findings)
     findings += _alike_within(dataset.samples, looks)
     if against is not None:
         findings += _alike_with(dataset.samples, looks, against)
@@ -122,14 +124,9 @@ def _look(sample: Sample, classes: Mapping[int, str]) -> _Look:
             f"image {sample.id}: {sample.path.name} is turned by its EXIF orientation, so decoded"
         )
         findings.append(Finding(False, "orientation", text))
+    if sample.rainy_path is not None and sample.has_clean:
+        findings += _pair(sample, image)
     try:
-        if sample.rainy_path is not None and sample.given_rain().shape != image.shape:
-            rainy = sample.rainy_path.name
-            findings.append(
-                Finding(
-                    True, "size", f"image {sample.id}: {rainy} has another size than its clean one"
-                )
-            )
         if sample.label_map_path is not None:
             label_map = sample.label_map()
             findings += _sizes(sample, label_map.shape, image, "label map")
@@ -139,6 +136,39 @@ def _look(sample: Sample, classes: Mapping[int, str]) -> _Look:
     findings += _of_another_size(sample, image) or _boxes(sample, image)
     findings += _objects(sample)
     return _Look(findings, hashes_of_views(image))
+
+
+def _pair(sample: Sample, clean: NDArrayByte) -> list[Finding]:
+    """What is wrong with the rainy image that the set brings."""
+    assert sample.rainy_path is not None
+    try:
+        rainy = sample.given_rain()
+    except (UnreadableImageError, OSError) as error:
+        return [Finding(True, "image", f"image {sample.id}: {_line(error)}")]
+    if rainy.shape != clean.shape:
+        (height_px, width_px), (clean_h, clean_w) = rainy.shape[:2], clean.shape[:2]
+        text = (
+            f"image {sample.id}: {sample.rainy_path.name} is {width_px}x{height_px}, its clean "
+            f"image {sample.path.name} {clean_w}x{clean_h}"
+        )
+        return [Finding(True, "size", text)]
+    return [
+        Finding(kind == "same", kind, f"image {sample.id}: {text}")
+        for kind, text in faults(rainy, clean)
+    ]
+
+
+def _swapped(samples: Sequence[Sample], findings: Sequence[Finding]) -> list[Finding]:
+    """Whether rainy and clean folders are the wrong way round: most clean images have the rain."""
+    pairs = sum(s.rainy_path is not None and s.has_clean for s in samples)
+    wrong = sum(finding.kind == "streaks" for finding in findings)
+    if wrong < 2 or 2 * wrong <= pairs:
+        return []
+    text = (
+        f"{wrong} of {pairs} clean images have more streaks than their rainy ones: are the folders "
+        "the wrong way round? --pair RAINY:CLEAN"
+    )
+    return [Finding(True, "swapped", text)]
 
 
 def _of_another_size(sample: Sample, image: NDArrayByte) -> list[Finding]:

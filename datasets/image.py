@@ -32,6 +32,7 @@ ORIENTATION = 0x0112
 ON_ITS_SIDE = 5
 _JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """In compressed data 255 is followed by 0, or by the number of a restart."""
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _START, _END, _SCAN, _ALONE = 0xD8, 0xD9, 0xDA, 0x01
 _BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
 """Segments that may follow compressed data: tables, the next scan, comments, applications."""
@@ -64,6 +65,8 @@ def decode(data: bytes, name: str) -> NDArrayByte:
     except cv2.error as error:
         raise UnreadableImageError(f"{name}: cannot be decoded: {error.err or error}") from error
     if bgr is None:
+        if data.startswith(_LFS_POINTER):
+            raise UnreadableImageError(f"{name}: a pointer of Git LFS, not the image: git lfs pull")
         raise UnreadableImageError(
             f"{name}: not an image, or damaged; copy or download the file again"
         )

@@ -171,7 +171,7 @@ def test_camvid_and_pairs_are_looked_over(camvid_root: Path, tmp_path: Path) -> 
             (tmp_path / folder / f"{name}.png").write_bytes(encode_png(image))
     texts = [f.text for f in check("pairs", tmp_path, None).findings if f.is_error]
     assert "b.png in in has no clean image" in texts[0]
-    assert texts[1] == "image a: a.png has another size than its clean one"
+    assert texts[1] == "image a: a.png is 16x12, its clean image a.png 18x12"
 
 
 def test_what_cannot_be_opened_at_all_is_one_error(coco: Path) -> None:
