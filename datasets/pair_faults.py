@@ -81,7 +81,7 @@ def shift(rainy: NDArrayFloat, clean: NDArrayFloat) -> tuple[tuple[float, float]
 
 def _detail(grey: NDArrayFloat) -> NDArrayFloat:
     fine = grey - cv2.GaussianBlur(grey, (0, 0), FINE_PX)
-    return np.clip(fine, -STRONGEST, STRONGEST).astype(np.float32)
+    return np.asarray(np.clip(fine, -STRONGEST, STRONGEST), np.float32)
 
 
 def streaks(one: NDArrayFloat, other: NDArrayFloat) -> Streaks:

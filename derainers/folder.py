@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,30 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 class Folder:
     """A folder of restored images, one for each sample."""
 
-    def __init__(self, files: Mapping[str, Path], digests: Mapping[str, str]) -> None:
-        """Remember which file belongs to which sample, and the sha256 that it must have."""
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        digests: Mapping[str, str],
+        inputs: Mapping[str, str] | None = None,
+        digest_of: Callable[[NDArrayByte], str] | None = None,
+    ) -> None:
+        """Remember which file belongs to which sample.
+
+        Args:
+            files: By sample id.
+            digests: The sha256 that each file must have.
+            inputs: Digest of the pixels that a file was made from, where that is known.
+            digest_of: Gives that digest.
+        """
         self._files, self._digests = dict(files), dict(digests)
+        self._inputs, self._digest_of = dict(inputs or {}), digest_of
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """The file's image as it is; see `derainers.derainer.Restorer`.
 
         Raises:
-            DerainerError: If its size is not the rainy image's, or it was changed.
+            DerainerError: If its size is not the rainy image's, it was made from another image, or
+                it was changed.
             UnreadableImageError: If it cannot be decoded.
         """
         file = self._files[sample_id]
@@ -41,6 +56,11 @@ class Folder:
             raise DerainerError(
                 f"{file.name} is {have_w}x{have_h}, the rainy image {want_w}x{want_h}: "
                 "save restored images at full size"
+            )
+        made_from = self._inputs.get(sample_id)
+        if made_from is not None and self._digest_of and self._digest_of(image) != made_from:
+            raise DerainerError(
+                f"{file.name} was derained from another image than this: derain this one"
             )
         return restored.astype(np.float32) / np.float32(255.0)
 

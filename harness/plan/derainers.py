@@ -17,6 +17,7 @@ from harness.machine import about
 from harness.machine.device import Placement
 from harness.machine.sources import SOURCES
 from harness.plan import keys, trained_on
+from harness.plan.manifest import restored_files
 from harness.spec import UsageError, known
 
 if TYPE_CHECKING:
@@ -302,19 +303,15 @@ def _spandrel(file: Path) -> DerainerPlan:
 
 def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     """``dir:FOLDER``: images restored elsewhere."""
-    from derainers.folder import Folder, paired
+    from derainers.folder import Folder
 
-    # A data set's image files may lie anywhere; ids of plain folders are relative paths.
-    shown = {s.id: s.rainy_path or s.path for s in dataset.samples}
-    names = {
-        i: Path(i) if Path(i).suffix == path.suffix else Path(path.name)
-        for i, path in shown.items()
-    }
-    pairs = paired(folder, names)
+    files = restored_files(folder, dataset)
+    pairs = {sample: file.path for sample, file in files.items()}
+    inputs = {sample: file.input for sample, file in files.items() if file.input is not None}
     digests = {sample: keys.file_sha256(file) for sample, file in pairs.items()}
     contents = sorted([sample, digest] for sample, digest in digests.items())
     name = f"dir:{folder.resolve().name}"
-    load = Loader(lambda _: Folder(pairs, digests), name)
+    load = Loader(lambda _: Folder(pairs, digests, inputs, keys.pixels_sha256), name)
     return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=(folder,))
 
 

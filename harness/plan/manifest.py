@@ -1,11 +1,17 @@
-"""The manifest beside rainy images: which rain and seed made them."""
+"""The manifest beside rainy or derained images: what made them, and which image is whose."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
+from datasets import Dataset, Sample
+from datasets.names import text_of
 from harness.spec import UsageError
 
 MANIFEST = "manifest.jsonl"
@@ -13,11 +19,19 @@ MANIFEST = "manifest.jsonl"
 LONGEST_LINE = 2**20
 
 
+class RestoredFile(NamedTuple):
+    """An image that was restored elsewhere, or by us."""
+
+    path: Path
+    input: str | None = None
+    """Digest of the pixels that it was made from, where its manifest says so."""
+
+
 def manifest_of(folder: Path) -> dict[str, Any] | None:
     """First line of a folder's manifest; None where it has none.
 
     Raises:
-        UsageError: If there is one that `synthesize` did not write.
+        UsageError: If there is one that the harness did not write.
     """
     file = folder / MANIFEST
     if not file.is_file():
@@ -34,8 +48,125 @@ def head_of(line: str, file: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(line)
-        if isinstance(content, dict) and {"rain_sha256", "seed"} <= content.keys():
+        if isinstance(content, dict) and {"rain", "rain_sha256", "seed"} <= content.keys():
             return content
     except (ValueError, RecursionError):
         pass
-    raise UsageError(f"{file} is no manifest of synth: name another folder")
+    raise UsageError(f"{file} is no manifest of synth, run or derain: name another folder")
+
+
+def entry_of(line: str, number: int, file: Path) -> dict[str, str]:
+    """The entry of a line of the manifest: sample, file, sha256 and more, all text.
+
+    Raises:
+        UsageError: If it is none, or names a file outside of the folder.
+    """
+    with contextlib.suppress(ValueError, RecursionError):
+        entry = json.loads(line)
+        if (
+            isinstance(entry, dict)
+            and all(isinstance(value, str) for value in entry.values())
+            and {"sample", "file", "sha256"} <= entry.keys()
+            and _is_below(entry["file"])
+        ):
+            return entry
+    raise UsageError(f"{file}: line {number} is damaged: remove it, or name a new folder")
+
+
+def _is_below(name: str) -> bool:
+    path = PurePosixPath(name)
+    return (
+        bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    )
+
+
+def entries_of(folder: Path) -> dict[str, dict[str, str]]:
+    """The last entry of each sample in a folder's manifest; a line cut by a kill is none.
+
+    Raises:
+        UsageError: If the manifest is damaged.
+    """
+    file, entries = folder / MANIFEST, {}
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        head_of(lines.readline(LONGEST_LINE), file)
+        number = 1
+        while line := lines.readline(LONGEST_LINE):
+            number += 1
+            if line.endswith("\n"):
+                entry = entry_of(line, number, file)
+                entries[entry["sample"]] = entry
+    return entries
+
+
+def shown_names(samples: Iterable[Sample]) -> dict[str, Path]:
+    """The relative path by which each sample's image is known, with its ending, by id.
+
+    Ids of plain folders and of pairs are paths; those of other sets are not, and their images,
+    which may lie anywhere, are known by the file's own name.
+    """
+    names = {}
+    for sample in samples:
+        path, inside = sample.rainy_path or sample.path, PurePosixPath(sample.id)
+        is_inside = not inside.is_absolute() and ".." not in inside.parts
+        if inside.suffix == path.suffix and is_inside:
+            names[sample.id] = Path(inside)
+        elif inside.name == text_of(path.stem) and is_inside:
+            names[sample.id] = Path(inside.with_name(path.name))
+        else:
+            names[sample.id] = Path(path.name)
+    return names
+
+
+def saved_names(samples: Iterable[Sample], suffix: str = ".png") -> dict[str, str]:
+    """The relative path under which each sample's image is saved, by id; no two are one.
+
+    It is the image's own with another ending. Where that would be two images' the old ending stays
+    before the new one, and where that does not help, the beginning of the id's sha256.
+    """
+    names = {i: PurePosixPath(text_of(str(n))) for i, n in shown_names(samples).items()}
+    plain = {i: name.with_suffix(suffix) for i, name in names.items()}
+    whole = {i: name.with_name(name.name + suffix) for i, name in names.items()}
+    long = {
+        i: name.with_name(f"{name.stem}-{hashlib.sha256(i.encode()).hexdigest()[:8]}{suffix}")
+        for i, name in names.items()
+    }
+    chosen = plain
+    for other in (whole, long):
+        shared = Counter(str(name).casefold() for name in chosen.values())
+        chosen = {i: n if shared[str(n).casefold()] == 1 else other[i] for i, n in chosen.items()}
+    return {i: str(name) for i, name in chosen.items()}
+
+
+def restored_files(folder: Path, dataset: Dataset) -> dict[str, RestoredFile]:
+    """The restored image of each sample, by id.
+
+    A manifest that names all samples says it; else the names of the files do.
+
+    Raises:
+        DerainerError: If an image has none, or could have two.
+        UsageError: If the manifest is damaged, or a file is not the one that it names.
+    """
+    from derainers.folder import paired
+
+    head = manifest_of(folder)
+    entries = {} if head is None else entries_of(folder)
+    files = {s.id: folder / entries[s.id]["file"] for s in dataset.samples if s.id in entries}
+    if len(files) < len(dataset.samples) or not all(file.is_file() for file in files.values()):
+        files = paired(folder, shown_names(dataset.samples))
+    if head is None or "derainer" not in head:
+        return {sample: RestoredFile(file) for sample, file in files.items()}
+    by_file = {folder / entry["file"]: entry for entry in entries.values()}
+    return {i: RestoredFile(file, _input(file, by_file)) for i, file in files.items()}
+
+
+def _input(file: Path, by_file: Mapping[Path, Mapping[str, str]]) -> str | None:
+    """Digest of what a derained image was made from; None where the manifest does not know it."""
+    from harness.plan import keys
+
+    entry = by_file.get(file)
+    if entry is not None and keys.file_sha256(file) != entry["sha256"]:
+        raise UsageError(
+            f"{file.parent.name}/{file.name} is not the image that {MANIFEST} names: derain again, "
+            f"or remove {MANIFEST} if the change is meant"
+        )
+    return None if entry is None else entry.get("input")

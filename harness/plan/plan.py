@@ -178,8 +178,12 @@ def _require_its_rain(condition: ConditionPlan, rains: Mapping[str, Rain], seed:
     for folder in condition.derainer.folders:
         made = manifest_of(folder)
         rain = rains.get(condition.rain)
-        wanted = None if rain is None else digest(rain)
-        if made is not None and (made["rain_sha256"], made["seed"]) != (wanted, seed):
+        if made is None or made["rain"] is None:  # each file's own input says what it is of
+            continue
+        # Without made rain a seed says nothing, and the name tells real rain from none.
+        wanted = (None, condition.rain) if rain is None else (digest(rain), seed)
+        told = made["rain"] if made["rain_sha256"] is None else made["seed"]
+        if (made["rain_sha256"], told) != wanted:
             raise UsageError(
                 f"dir:{folder.name} was made of {made['rain']} with seed {made['seed']}, "
                 f"this run is of {condition.rain} with seed {seed}: give the same --rain and --seed"

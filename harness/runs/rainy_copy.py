@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -19,7 +18,7 @@ from datasets import Dataset, Sample
 from datasets.image import encode_jpeg, encode_png
 from datasets.rain import Rain, RainyImage, digest, generator
 from harness.plan import keys
-from harness.plan.manifest import MANIFEST, head_of
+from harness.plan.manifest import MANIFEST, entry_of, head_of
 from harness.spec import UsageError
 
 Progress = Callable[[str, int, int], None]
@@ -131,18 +130,8 @@ def _opened(out: Path, head: dict[str, Any]) -> dict[str, dict[str, str]]:
     whole = [line for line in lines[1:] if line.endswith("\n")]
     if len(whole) < len(lines) - 1:
         _replace(file, "".join([lines[0], *whole]).encode())
-    return dict(_entry(line, number, file) for number, line in enumerate(whole, 2))
-
-
-def _entry(line: str, number: int, file: Path) -> tuple[str, dict[str, str]]:
-    """Sample and entry of a line of the manifest."""
-    with contextlib.suppress(ValueError, RecursionError):
-        entry = json.loads(line)
-        if isinstance(entry, dict) and all(
-            isinstance(entry.get(key), str) for key in ("sample", "file", "sha256")
-        ):
-            return entry["sample"], entry
-    raise UsageError(f"{file}: line {number} is damaged: remove it, or name a new folder")
+    entries = (entry_of(line, number, file) for number, line in enumerate(whole, 2))
+    return {entry["sample"]: entry for entry in entries}
 
 
 def _is_there(out: Path, entry: dict[str, str] | None) -> bool:

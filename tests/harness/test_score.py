@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from command import finish, start
 from skimage.data import astronaut
 
 from datasets.image import encode_png
-from harness.scores.restored_images import score_quality
-from harness.spec import UsageError
+from harness import run
+from harness.cli.main import run_command_line
+from harness.scores.restored_images import score_quality, score_restored
+from harness.spec import RunSpec, UsageError
 from reports.results.results import Results
 from tasks import quality
 
@@ -132,6 +135,103 @@ def test_a_damaged_image_is_a_failure(folders: tuple[Path, Path]) -> None:
     assert code == 1
     assert "n = 2 images" in out
     assert "failed: b (decode): b.png: not an image, or damaged" in out
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Two clean images, and five of each under another rain."""
+    rng = np.random.default_rng(1)
+    for folder in ("rainy_image", "ground_truth"):
+        (tmp_path / folder).mkdir()
+    for i in (901, 902):
+        image = astronaut()[(i - 901) * 90 :][:80, :120]
+        (tmp_path / "ground_truth" / f"{i}.png").write_bytes(encode_png(image))
+        for j in range(1, 6):
+            worse = np.clip(image + rng.normal(0, 9 + j, image.shape), 0, 255).astype(np.uint8)
+            (tmp_path / "rainy_image" / f"{i}_{j}.png").write_bytes(encode_png(worse))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pair", "limit", "n"),
+    [
+        (None, None, 10),
+        (None, 4, 4),
+        (r"rainy_image:ground_truth:^(\d+)", 7, 7),
+        (r"::\d{3}", None, 10),
+        ("*_*:*_*", None, "no image in ground_truth is like"),
+        ("x:ground_truth", None, "--restored is rainy_image, not x"),
+        ("clean-left", None, "of files that hold both"),
+        (r"::\d$", None, "has no partner of that stem in"),
+    ],
+)
+def test_score_pairs_and_limits_as_run_does(
+    pair: str | None,
+    limit: int | None,
+    n: int | str,
+    many: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(many)
+    words = ("score", "--restored", "rainy_image", "--reference", "ground_truth", "--out", "out")
+    more = [*(["--pair", pair] if pair else []), *(["--limit", str(limit)] if limit else [])]
+    code = run_command_line([*words, *more])
+    err = capsys.readouterr().err
+    if isinstance(n, str):
+        assert code == 2
+        assert n in err
+        assert err.count("\n") == 1
+        return
+    assert (code, err) == (0, "")
+    content = json.loads((many / "out" / "results.json").read_text())
+    assert {r["n"] for r in content["records"]} == {n}
+    spec = {"dataset": "pairs", "data_root": str(many), "task": ("none",), "images": False}
+    asked = {**spec, "derainer": ("identity",), "limit": limit, "workspace": str(tmp_path / "w")}
+    records = run(RunSpec(**asked)).records  # type: ignore[arg-type]
+    rainy = {r.metric: r.value for r in records if r.rain == "given"}
+    assert {r["metric"]: r["value"] for r in content["records"]} == pytest.approx(rainy, abs=1e-12)
+
+
+def test_restored_images_beside_a_data_set_score_as_in_a_run(many: Path, tmp_path: Path) -> None:
+    restored = tmp_path / "mine"
+    shutil.copytree(many / "rainy_image", restored)
+    asked = {"dataset": "pairs", "data_root": str(many), "limit": 6, "images": False}
+    spec = RunSpec(**asked, task=("none",), workspace=str(tmp_path / "w"))  # type: ignore[arg-type]
+    ran = run(spec.model_copy(update={"derainer": (f"dir:{restored}",)}))
+    told = {r.metric: r.value for r in ran.records if r.derainer == "dir:mine"}
+    del told["worse/psnr_y_db"]  # than the rainy image, which score is not shown
+    found = score_restored(restored, spec)
+    assert {r.metric: r.value for r in found.records} == told
+    assert {r.n for r in found.records} == {6}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--reference", "b", "--split", "val"], "--reference and --split: the clean images"),
+        (["--reference", "b", "--dataset", "pairs"], "--reference and --dataset: the clean images"),
+        (["--where", "a=b"], "--where belongs to a data set: give --dataset too"),
+        (["--pair", "a:b"], "--pair says which clean image is whose"),
+        (["--predictions", "p.json"], "--predictions belongs to the other tasks"),
+        (["--task", "detection"], "--restored belongs to --task quality: leave it out"),
+    ],
+)
+def test_what_is_not_used_is_refused(
+    words: list[str], said: str, many: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["score", "--restored", str(many / "rainy_image"), *words]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_predictions_refuse_words_of_quality(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["score", "--task", "detection", "--predictions", "p.json"]
+    for flag, value in (("--quality", "psnr"), ("--protocol", "all"), ("--reference", "b")):
+        assert run_command_line([*words, flag, value]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {flag} belongs to --task quality")
 
 
 @pytest.mark.data
