@@ -158,9 +158,10 @@ class RunSpec(BaseModel):
     out: str | None = Field(
         default=None, description="folder for results.json, tables, plots and the page"
     )
-    save: Annotated[tuple[Literal["predictions"], ...], BeforeValidator(_tuple)] = Field(
+    save: Annotated[tuple[Literal["predictions", "images"], ...], BeforeValidator(_tuple)] = Field(
         default=(),
-        description="predictions: write them below --out too, as COCO results and label maps",
+        description="write below --out too: predictions, as COCO results and label maps; images, "
+        "the derained ones as PNG, with a manifest that the derainer dir:FOLDER reads",
     )
     images: bool = Field(
         default=True,

@@ -94,20 +94,20 @@ def read(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
     return held
 
 
-def holds(folder: Path, results: Results, predictions: bool = False) -> bool:
+def holds(folder: Path, results: Results, saved: Collection[str] = ()) -> bool:
     """Whether a folder is whole and of these results.
 
     Args:
         folder: An ``--out`` folder, or what may become one.
         results: With all that `reports.write` writes of them.
-        predictions: Whether predictions must be among its files.
+        saved: Folders of which files must be among its own: ``predictions``, ``images``.
     """
     try:
         text = read(folder, ())[RESULTS]
     except UsageError:
         return False
     files = named(text)
-    if files is None or (predictions and not any(n.startswith("predictions/") for n in files)):
+    if files is None or not all(any(n.startswith(f"{s}/") for n in files) for s in saved):
         return False
     return text == to_json(results, files).encode()
 

@@ -9,7 +9,9 @@ from typing import Protocol
 
 import psutil
 
+from datasets.image import UnreadableImageError, decode
 from harness.machine.disk import WorkspaceError, storage_error
+from harness.plan.keys import pixels_sha256
 
 
 class Images(Protocol):
@@ -80,3 +82,11 @@ class ImageCache:
             room -= size
             if room < 0:
                 file.unlink(missing_ok=True)
+
+
+def is_whole(data: bytes, digest: str) -> bool:
+    """Whether a file of the cache holds the pixels of this digest."""
+    try:
+        return pixels_sha256(decode(data, "cached image")) == digest
+    except UnreadableImageError:
+        return False

@@ -80,6 +80,19 @@ def _is_below(name: str) -> bool:
     )
 
 
+def line_of(sample: str, file: str, data: bytes, made_from: str) -> dict[str, str]:
+    """The entry of a derained image.
+
+    Args:
+        sample: Its id.
+        file: Its path below the folder.
+        data: The file's bytes.
+        made_from: Digest of the pixels that it was made from.
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    return {"sample": sample, "file": file, "sha256": sha256, "input": made_from}
+
+
 def entries_of(folder: Path) -> dict[str, dict[str, str]]:
     """The last entry of each sample in a folder's manifest; a line cut by a kill is none.
 

@@ -79,7 +79,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
     placed = placed or placement(spec)
     kind_of(spec)
     if spec.save and spec.out is None:
-        raise UsageError("--save predictions needs --out, the folder to write them below")
+        raise UsageError(f"--save {spec.save[0]} needs --out, the folder to write them below")
     if spec.address is not None and spec.engine != "ray":
         raise UsageError(f"--address {spec.address} is of --engine ray: give that too")
     for task in spec.task:
@@ -115,6 +115,11 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
     looks = dataset_row(spec).is_folder
     tasks = tuple(task_plan(t, network, dataset, placed.device, looks) for t, network in networks)
     conditions = _conditions(spec, own, dataset, tuple(named))
+    if "images" in spec.save and all(c.derainer.is_identity for c in conditions):
+        raise UsageError(
+            "--save images: nothing is derained: name a --derainer; rainy images are written by "
+            "python -m harness synth"
+        )
     for condition in conditions:
         _require_its_rain(condition, rains, spec.seed)
     return Plan(spec, dataset, rains, conditions, tasks, metrics, placed)

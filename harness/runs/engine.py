@@ -25,7 +25,7 @@ from harness.ledger.runs import load_results
 from harness.machine.disk import message, require_writable
 from harness.plan.plan import Plan, make_plan
 from harness.plan.unit_keys import Entry, cell
-from harness.runs.export import save_predictions
+from harness.runs.export import save_images, save_predictions
 from harness.scores.gallery import exemplary, gallery
 from harness.scores.reduction import reduced
 from harness.spec import RunSpec, UsageError
@@ -49,6 +49,8 @@ POLL_S = 0.2
 """Between looks at what another process has in work."""
 SILENT_S = 5.0
 """Shorter waits are not worth a word."""
+COPIES = 3
+"""Times that derained images are copied, and those that vanished or broke made again."""
 CHUNK_ON_CUDA = 16
 """Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
 
@@ -126,8 +128,7 @@ def run(
         results = before or results
         if before is None:
             _save(results, ledger)
-        kept = [e for e in entries if e.sample.id not in failures]
-        staged = _staged(plan, kept, ledger, before)
+        staged = _staged(session, entries, failures, before)
     finally:
         executor.close()
         # On a disk that is full or gone claims end with the process.
@@ -265,25 +266,40 @@ def _same_as(results: Results, ledger: Ledger) -> Results | None:
 
 
 def _staged(
-    plan: Plan, entries: Sequence[Entry], ledger: Ledger, before: Results | None
+    session: _Session,
+    entries: Sequence[Entry],
+    failures: dict[str, ImageError],
+    before: Results | None,
 ) -> Path | None:
-    """The files of ``--out`` that only the ledger has, staged; None where nothing is to write.
+    """The files of ``--out`` that only the workspace has, staged; None where nothing is to write.
 
     Args:
-        plan: The run.
-        entries: The images that finished everywhere.
-        ledger: Where their predictions stand.
+        session: The run.
+        entries: Its images.
+        failures: Those that did not finish everywhere.
         before: The run as the ledger held it, where it is still the same.
+
+    Raises:
+        UsageError: If derained images vanish before they are copied.
     """
+    plan, ledger = session.plan, session.ledger
     if plan.spec.out is None:
         return None
-    out, saves = Path(plan.spec.out), bool(plan.spec.save)
+    out, saves = Path(plan.spec.out), plan.spec.save
     if before is not None and holds(out, before, saves):
         return None
     staged = staging(out)
-    if saves:
-        save_predictions(plan, entries, ledger, staged)
-    return staged
+    kept = [e for e in entries if e.sample.id not in failures]
+    if "predictions" in saves:
+        save_predictions(plan, kept, ledger, staged)
+    for _ in range(COPIES):
+        if "images" not in saves or save_images(plan, kept, ledger, staged):
+            return staged
+        _complete(session, kept, failures)
+    raise UsageError(
+        f"{ledger.workspace}: derained images vanish before they are saved: end what else removes "
+        "them there (another run's --cache-gb, gc) and run again"
+    )
 
 
 def _save(results: Results, ledger: Ledger) -> None:

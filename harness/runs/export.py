@@ -1,19 +1,23 @@
-"""Predictions of a run as files that the official tools read."""
+"""Predictions of a run as files that the official tools read, and its derained images."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from datasets.rain import digest
 from datasets.sample import Sample
+from harness.ledger.images import ImageCache, is_whole
 from harness.ledger.ledger import Ledger
 from harness.ledger.packed import unpack
 from harness.ledger.predictions import Predictions
+from harness.plan.manifest import MANIFEST, line_of, saved_names
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, cell
@@ -44,6 +48,67 @@ def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: 
                 if plan.dataset.name == "bdd100k" and row.frames is not None:
                     rows = _predictions(plan, condition, task, entries, ledger, store)
                     write_frames(folder / row.frames, rows, plan.dataset.categories)
+
+
+def save_images(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: Path) -> bool:
+    """Write ``images/<rain>/<derainer>/`` below a folder: PNG files and their manifest.
+
+    Args:
+        plan: The run.
+        entries: The images that finished everywhere.
+        ledger: Its workspace holds the derained images.
+        out: What is staged for the folder of the run's results.
+
+    Returns:
+        Whether all are there; what was damaged is removed from the workspace, to be made again.
+    """
+    made = [c for c in plan.conditions if not c.derainer.is_identity]
+    rains, derainers = (
+        folder_names(names) for names in ([c.rain for c in made], [c.derainer.name for c in made])
+    )
+    places = [out / "images" / rains[c.rain] / derainers[c.derainer.name] for c in made]
+    saved = [_save(plan, c, entries, ledger, p) for c, p in zip(made, places, strict=True)]
+    return all(saved)
+
+
+def _save(
+    plan: Plan, condition: ConditionPlan, entries: Sequence[Entry], ledger: Ledger, place: Path
+) -> bool:
+    """Copy the images of one condition; False where one is not there, whole and as it was."""
+    cache, ring = ImageCache(ledger.workspace), Keyring(plan, condition)
+    rainy = next(c for c in plan.conditions if c.rain == condition.rain and c.derainer.is_identity)
+    names = saved_names(plan.dataset.samples)
+    units, inputs = [ring.of(e) for e in entries], [Keyring(plan, rainy).of(e) for e in entries]
+    shown = ledger.all("images", [u.restored for u in (*units, *inputs)])
+    lines, are_whole = [json.dumps(_head(plan, condition))], True
+    for unit, given in zip(units, inputs, strict=True):
+        name, data = names[unit.entry.sample.id], cache.read(unit.restored)
+        if data is None or not is_whole(data, shown[unit.restored]):
+            cache.path(unit.restored).unlink(missing_ok=True)
+            are_whole = False
+            continue
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(data)
+        line = line_of(unit.entry.sample.id, name, data, shown[given.restored])
+        lines.append(json.dumps(line))
+    place.mkdir(parents=True, exist_ok=True)
+    (place / MANIFEST).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return are_whole
+
+
+def _head(plan: Plan, condition: ConditionPlan) -> dict[str, Any]:
+    """First line of a manifest: what made the images."""
+    rain = plan.rains.get(condition.rain)
+    return {
+        "dataset": plan.dataset.name,
+        "split": plan.dataset.split,
+        "rain": condition.rain,
+        "rain_sha256": None if rain is None else digest(rain),
+        "seed": plan.spec.seed,
+        "derainer": condition.derainer.name,
+        "dtype": plan.placement.dtype,
+        "tile_px": plan.placement.tile_px,
+    }
 
 
 def _folder(plan: Plan, task: TaskPlan, place: Path) -> Path:

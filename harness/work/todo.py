@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from harness.ledger.images import ImageCache
 from harness.ledger.leases import Claims
 from harness.ledger.ledger import Ledger
 from harness.ledger.predictions import Predictions
@@ -131,13 +132,17 @@ def _saved(
     shown: Mapping[str, str],
     ledger: Ledger,
 ) -> set[str]:
-    """Ids of images whose predictions are kept, or all where none will be written to files."""
-    if not plan.spec.save or not condition.is_shown:
-        return {u.entry.sample.id for u in units}
-    with contextlib.closing(Predictions(ledger.workspace, cell(plan, condition))) as store:
-        return {
-            u.entry.sample.id
-            for u in units
-            if u.restored in shown
-            and all(store.has(u.prediction(task, shown[u.restored])) for task in plan.tasks)
-        }
+    """Ids of images of which all is kept that will be written to files."""
+    saved = list(units)
+    if "images" in plan.spec.save and not condition.derainer.is_identity:
+        cache = ImageCache(ledger.workspace)
+        saved = [u for u in saved if cache.path(u.restored).is_file()]
+    if "predictions" in plan.spec.save and condition.is_shown:
+        with contextlib.closing(Predictions(ledger.workspace, cell(plan, condition))) as store:
+            saved = [
+                u
+                for u in saved
+                if u.restored in shown
+                and all(store.has(u.prediction(task, shown[u.restored])) for task in plan.tasks)
+            ]
+    return {u.entry.sample.id for u in saved}

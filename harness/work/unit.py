@@ -155,7 +155,7 @@ class Worker:
     def _measure(self, unit: _Unit, have: frozenset[str]) -> None:
         """Restore if needed and measure quality."""
         wanted = {m: k for m, k in unit.keys.quality().items() if k not in have}
-        if unit.shown is not None and not wanted:
+        if unit.shown is not None and not wanted and not self._is_unsaved(unit):
             return
         made, finished = self._image(unit, quality.needs_float(wanted)), unit.finished
         if unit.shown is None:
@@ -165,9 +165,15 @@ class Worker:
             finished.timings[unit.keys.timing()] = made.seconds
         if made.tile_px is not None:
             finished.tiles[unit.keys.timing()] = made.tile_px
-        judged = made.judged if quality.needs_float(wanted) else made.image
-        values = _judged(unit.scene, judged, list(wanted))
-        finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
+        if wanted:
+            judged = made.judged if quality.needs_float(wanted) else made.image
+            values = _judged(unit.scene, judged, list(wanted))
+            finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
+
+    def _is_unsaved(self, unit: _Unit) -> bool:
+        """Whether the image is to be written to a file, and is not in the cache to be copied."""
+        is_asked = "images" in self._plan.spec.save and not self._condition.derainer.is_identity
+        return is_asked and self._cache.read(unit.keys.restored) is None
 
     def _task(self, task: TaskPlan, units: Sequence[_Unit], have: frozenset[str]) -> None:
         """Predict where no prediction is kept, then compare with the labels."""
@@ -193,7 +199,7 @@ class Worker:
 
     def _is_wanted(self, task: TaskPlan, unit: _Unit, have: frozenset[str]) -> bool:
         """Whether evidence is lacking, or the prediction itself is asked for."""
-        if unit.sample in self._pictured or self._plan.spec.save:
+        if unit.sample in self._pictured or "predictions" in self._plan.spec.save:
             return True
         return unit.shown is not None and unit.keys.evidence(task, unit.shown) not in have
 

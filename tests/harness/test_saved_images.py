@@ -1,0 +1,172 @@
+"""Derained images as files, and those files as a derainer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from datasets.image import decode, encode_png
+from harness import RunSpec, run
+from harness.spec import UsageError
+from reports.results.results import Results
+
+SIZE = (40, 56)
+
+
+def photographs(root: Path, *names: str) -> Path:
+    """Cuts of one photograph under those names."""
+    for i, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        cut = np.ascontiguousarray(astronaut()[30 * i : 30 * i + SIZE[0], 50 : 50 + SIZE[1]])
+        (root / name).write_bytes(encode_png(cut))
+    return root
+
+
+def ran(root: Path, tmp_path: Path, *derainers: str, **words: Any) -> Results:
+    fields = {
+        "dataset": "folder",
+        "data_root": str(root),
+        "derainer": derainers,
+        "task": ("none",),
+        "workspace": str(tmp_path / "runs"),
+        "images": False,
+        "device": "cpu",
+        **words,
+    }
+    return run(RunSpec(**fields))
+
+
+def numbers(results: Results, derainer: str) -> dict[tuple[str, str], float | None]:
+    """Values of a derainer by rain and metric, but for those that tell of its cost."""
+    return {(r.rain, r.metric): r.value for r in results.records if r.derainer == derainer}
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_the_folder_gives_the_numbers_of_the_network(
+    coco_root: Path, detector_file: Path, tmp_path: Path
+) -> None:
+    asked = {
+        "dataset": "coco",
+        "task": ("detection",),
+        "model": {"detection": str(detector_file)},
+        "rain": ("photoshop-light",),
+        "quality": ("psnr", "ssim", "niqe"),
+    }
+    before = ran(
+        coco_root, tmp_path, "median", **asked, save=("images",), out=str(tmp_path / "out")
+    )
+    folder = tmp_path / "out" / "images" / "photoshop-light" / "median"
+    after = ran(coco_root, tmp_path, f"dir:{folder}", **asked)
+    assert len(numbers(before, "median")) > 10
+    assert numbers(after, "dir:median") == numbers(before, "median")
+    head, *rest = lines(folder)
+    assert (head["rain"], head["derainer"], head["seed"]) == ("photoshop-light", "median", 0)
+    assert len(rest) == len(list(folder.rglob("*.png"))) == 8
+    with pytest.raises(UsageError, match="dir:median was made of photoshop-light with seed 0"):
+        ran(coco_root, tmp_path, f"dir:{folder}", **{**asked, "seed": 1})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.png", "b/a.png", "b/c/a.png"),
+        ("a.png", "a.bmp", "a.PNG"),
+        ("ü ø/日本 1.png", "ü ø/日本 2.png", "x y.png"),
+        ("a.b.png", "a.png", "a.b.c.png"),
+        ("A.png", "a.png", "a.png.png"),
+    ],
+)
+def test_names_survive(names: tuple[str, ...], tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos", *names)
+    out = str(tmp_path / "out")
+    asked = {"rain": ("photoshop-light", "none"), "quality": ("psnr_y_db",)}
+    before = ran(root, tmp_path, "median", **asked, save=("images",), out=out)
+    for rain in asked["rain"]:
+        folder = tmp_path / "out" / "images" / rain / "median"
+        files = [line["file"] for line in lines(folder)[1:]]
+        assert len({file.casefold() for file in files}) == len(names)
+        assert [Path(f).parent for f in sorted(files)] == [Path(n).parent for n in sorted(names)]
+        after = ran(root, tmp_path, f"dir:{folder}", **{**asked, "rain": (rain,)})
+        wanted = {k: v for k, v in numbers(before, "median").items() if k[0] == rain}
+        assert numbers(after, "dir:median") == wanted
+
+
+def spoil_the_file(folder: Path, photos: Path) -> None:
+    file = next(folder.rglob("*.png"))
+    file.write_bytes(encode_png(255 - decode(file.read_bytes(), "")))
+
+
+def cut_the_manifest(folder: Path, photos: Path) -> None:
+    text = (folder / "manifest.jsonl").read_text()
+    (folder / "manifest.jsonl").write_text(text.replace('"sample"', '"simple"'))
+
+
+def lead_outside(folder: Path, photos: Path) -> None:
+    text = (folder / "manifest.jsonl").read_text()
+    (folder / "manifest.jsonl").write_text(text.replace('"file": "', '"file": "../'))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (spoil_the_file, "is not the image that manifest.jsonl names: derain again"),
+        (cut_the_manifest, "line 2 is damaged"),
+        (lead_outside, "line 2 is damaged"),
+    ],
+)
+def test_what_was_changed_is_refused(
+    spoil: Callable[[Path, Path], None], said: str, tmp_path: Path
+) -> None:
+    root = photographs(tmp_path / "photos", "a.png", "b.png")
+    ran(root, tmp_path, "median", save=("images",), out=str(tmp_path / "out"))
+    folder = tmp_path / "out" / "images" / "photoshop-heavy" / "median"
+    spoil(folder, root)
+    with pytest.raises(UsageError, match=said):
+        ran(root, tmp_path, f"dir:{folder}")
+
+
+def test_images_of_other_photographs_are_refused_one_by_one(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos", "a.png", "b.png")
+    ran(root, tmp_path, "median", save=("images",), out=str(tmp_path / "out"))
+    folder = tmp_path / "out" / "images" / "photoshop-heavy" / "median"
+    shutil.copy(root / "a.png", tmp_path / "kept")
+    shutil.copy(root / "b.png", root / "a.png")
+    failed = ran(root, tmp_path, f"dir:{folder}").errors
+    assert [e.message for e in failed] == [
+        "a.png was derained from another image than this: derain this one"
+    ]
+
+
+def test_images_that_vanished_or_broke_are_made_again(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos", "a.png", "b.png", "c.png")
+    asked = {"save": ("images",), "rain": ("photoshop-light",)}
+    ran(root, tmp_path, "median", **asked, out=str(tmp_path / "one"))
+    cached = sorted((tmp_path / "runs" / "images").rglob("*.png"))
+    assert len(cached) == 3
+    cached[0].unlink()
+    cached[1].write_bytes(b"cut")
+    cached[2].write_bytes(encode_png(np.zeros((*SIZE, 3), np.uint8)))
+    ran(root, tmp_path, "median", **asked, out=str(tmp_path / "two"), cache_gb=0)
+    folders = [tmp_path / out / "images" / "photoshop-light" / "median" for out in ("one", "two")]
+    made = [{f.name: f.read_bytes() for f in folder.iterdir()} for folder in folders]
+    assert made[0] == made[1]
+    assert len(made[0]) == 4
+    assert not list((tmp_path / "runs" / "images").rglob("*.png"))
+
+
+def test_there_must_be_something_to_save(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos", "a.png")
+    with pytest.raises(UsageError, match="--save images needs --out"):
+        ran(root, tmp_path, "median", save=("images",))
+    with pytest.raises(UsageError, match="--save images: nothing is derained"):
+        ran(root, tmp_path, "identity", save=("images",), out=str(tmp_path / "out"))
