@@ -12,10 +12,9 @@ from pathlib import Path
 from harness.cli import (
     bench,
     check_data,
+    derain,
     doctor,
     fetch,
-    gather,
-    gc,
     list,
     regress,
     report,
@@ -24,6 +23,7 @@ from harness.cli import (
     synth,
     train,
     verify,
+    workspaces,
 )
 from harness.cli.flags import require_places, written
 from harness.cli.mistakes import is_users
@@ -57,14 +57,14 @@ def parser() -> argparse.ArgumentParser:
         verify.add,
         score.add,
         synth.add,
+        derain.add,
         check_data.add,
         bench.add,
         train.add,
         fetch.add,
         list.add,
         doctor.add,
-        gc.add,
-        gather.add,
+        workspaces.add,
     ):
         add(verbs)
     return whole

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ from datasets.image import encode_jpeg, encode_png
 from datasets.rain import Rain, RainyImage, digest, generator
 from harness.plan import keys
 from harness.plan.manifest import MANIFEST, entry_of, head_of
+from harness.runs.copies import in_parallel, replace_file
 from harness.spec import UsageError
 
 Progress = Callable[[str, int, int], None]
@@ -91,7 +91,7 @@ def synthesize(
     write = partial(_write, recipe=recipe, out=out, places=places)
     progress(recipe.rain_name, kept, len(dataset.samples))
     with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
-        for i, line in enumerate(_in_parallel(write, todo, workers), start=1):
+        for i, line in enumerate(in_parallel(write, todo, workers), start=1):
             manifest.write(json.dumps(line) + "\n")
             manifest.flush()
             progress(recipe.rain_name, kept + i, len(dataset.samples))
@@ -119,7 +119,7 @@ def _opened(out: Path, head: dict[str, Any]) -> dict[str, dict[str, str]]:
         begun = file.with_name(file.name + ".tmp")
         if out.exists() and (not out.is_dir() or any(f != begun for f in out.iterdir())):
             raise UsageError(f"{out} holds files that synth did not write: name a new folder")
-        _replace(file, (json.dumps(head) + "\n").encode())
+        replace_file(file, (json.dumps(head) + "\n").encode())
         return {}
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     before = head_of(lines[0] if lines else "", file)
@@ -129,7 +129,7 @@ def _opened(out: Path, head: dict[str, Any]) -> dict[str, dict[str, str]]:
     # A kill may have cut the last line; its image is then written again, to the same bytes.
     whole = [line for line in lines[1:] if line.endswith("\n")]
     if len(whole) < len(lines) - 1:
-        _replace(file, "".join([lines[0], *whole]).encode())
+        replace_file(file, "".join([lines[0], *whole]).encode())
     entries = (entry_of(line, number, file) for number, line in enumerate(whole, 2))
     return {entry["sample"]: entry for entry in entries}
 
@@ -150,9 +150,9 @@ def _write(
     rainy = recipe.rain.render(sample.image(), rng, sample.depth_m())
     place, quality = places[sample.id], recipe.jpeg_quality
     data = encode_png(rainy.image) if quality is None else encode_jpeg(rainy.image, quality)
-    _replace(out / place, data)
+    replace_file(out / place, data)
     if recipe.layers:
-        _replace(out / "layers" / place.with_suffix(".npz"), _layers(rainy))
+        replace_file(out / "layers" / place.with_suffix(".npz"), _layers(rainy))
     return {"sample": sample.id, "file": str(place), "sha256": hashlib.sha256(data).hexdigest()}
 
 
@@ -164,33 +164,3 @@ def _layers(rainy: RainyImage) -> bytes:
     arrays = {name: np.asarray(part) for name, part in parts.items() if part is not None}
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
-
-
-def _replace(file: Path, data: bytes) -> None:
-    """Write a file that is whole or not there."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(file.name + ".tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _in_parallel(
-    work: Callable[[Sample], dict[str, Any]], samples: list[Sample], workers: int
-) -> Iterator[dict[str, Any]]:
-    """Results in order, a few images ahead of the one that is asked for."""
-    with ThreadPoolExecutor(workers) as pool:
-        ahead = 2 * workers
-        pending = [pool.submit(work, sample) for sample in samples[:ahead]]
-        try:
-            for i in range(len(samples)):
-                result = pending.pop(0).result()
-                if i + ahead < len(samples):
-                    pending.append(pool.submit(work, samples[i + ahead]))
-                yield result
-        finally:
-            for future in pending:
-                future.cancel()

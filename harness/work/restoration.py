@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,14 +14,36 @@ import numpy as np
 
 import datasets.image as image_io
 from datasets.image import NDArrayByte, NDArrayFloat
+from harness.machine.device import Placement
 from harness.machine.generators import without_chance
 from harness.plan import keys
+from harness.plan.derainers import DerainerPlan
 from harness.work.scene import Scene, during
 
 if TYPE_CHECKING:
     from derainers.derainer import Restorer
 
 _log = logging.getLogger(__name__)
+
+
+class Restorers:
+    """A condition's derainer, one for each thread that asks."""
+
+    def __init__(self, derainer: DerainerPlan, place: Placement) -> None:
+        """Load it."""
+        self._loaded, self._is_stateful = derainer.load(place), derainer.is_stateful
+        self._local = threading.local()
+
+    def own(self) -> Restorer:
+        """This thread's own: some networks keep state in a forward, some beyond it."""
+        if self._is_stateful:
+            return copy.deepcopy(self._loaded)
+        if not hasattr(self._local, "restorer"):
+            from derainers.chain import per_thread
+
+            self._local.restorer = per_thread(self._loaded)
+        own: Restorer = self._local.restorer
+        return own
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,14 +21,11 @@ from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys
 from harness.work.pictures import Seen, picture
-from harness.work.restoration import Restoration, restoration
+from harness.work.restoration import Restoration, Restorers, restoration
 from harness.work.scene import Scene, UnfinishedError, during
 from reports.results.record import ImageError
 from tasks import quality
 from tasks.task import Evidence
-
-if TYPE_CHECKING:
-    from derainers.derainer import Restorer
 
 Networks = Callable[[], tuple[TaskPlan, ...]]
 """Gives the tasks with the networks that the calling thread may use."""
@@ -87,9 +82,8 @@ class Worker:
         self._cache = cache
         self._predictions = predictions
         self._pictured = pictured
-        self._restorer = condition.derainer.load(plan.placement)
+        self._restorers = Restorers(condition.derainer, plan.placement)
         self._networks = networks
-        self._local = threading.local()
 
     def run(
         self, entries: Sequence[Entry], shown: dict[str, str], have: frozenset[str]
@@ -125,17 +119,6 @@ class Worker:
         known = shown.get(unit_keys.restored)
         return _Unit(unit_keys, scene, known, Finished(entry.sample.id))
 
-    def _own_restorer(self) -> Restorer:
-        """This thread's own derainer: some networks keep state in a forward, some beyond it."""
-        if self._condition.derainer.is_stateful:
-            return copy.deepcopy(self._restorer)
-        if not hasattr(self._local, "restorer"):
-            from derainers.chain import per_thread
-
-            self._local.restorer = per_thread(self._restorer)
-        own: Restorer = self._local.restorer
-        return own
-
     def _image(self, unit: _Unit, exact: bool = False) -> Restoration:
         """The image that tasks are shown, made once; kept in the cache where it was derained.
 
@@ -146,7 +129,7 @@ class Worker:
         if unit.restored is None:
             key = unit.keys.restored
             cached = None if exact or unit.shown is None else self._cache.read(key)
-            made = restoration(unit.scene, self._own_restorer(), unit.shown, cached)
+            made = restoration(unit.scene, self._restorers.own(), unit.shown, cached)
             if made.exact is not None:
                 self._cache.write(key, encode_png(made.image))
             unit.restored = made

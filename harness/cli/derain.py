@@ -1,0 +1,61 @@
+"""The verb `derain`: files in, files out, without labels."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.cli.flags import Verbs, add_field, fields_of
+from harness.cli.terminal import line, progress_bars, say, shown
+from harness.spec import UsageError, checked
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb and its flags."""
+    parser = verbs.add_parser(
+        "derain",
+        help="derain images of any folder into another, without labels",
+        description="Sub-folders stay as they are, a film is a folder of frames; several derainers "
+        "get a folder each below --out. A second call does what is new, changed or missing. "
+        "Damaged images are named and left out; the exit status is then 1.",
+    )
+    parser.add_argument(
+        "inputs", type=Path, nargs="+", metavar="INPUT", help="image files, or folders of them"
+    )
+    for name in ("derainer", "device", "dtype", "tile_px", "workers", "limit", "seed"):
+        add_field(parser, name)
+    for name in ("max_errors", "workspace"):
+        add_field(parser, name)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where they go")
+    parser.add_argument(
+        "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
+    )
+    parser.set_defaults(action=_derain)
+
+
+def _derain(arguments: argparse.Namespace) -> int:
+    from harness.machine.memory import keep_large_blocks
+    from harness.runs.derained_copy import derain, gathered
+
+    fields = fields_of(arguments, without=("out",))
+    if "derainer" not in fields:
+        raise UsageError("derain needs --derainer, e.g. --derainer granet (list derainers)")
+    jpeg_quality: int | None = arguments.jpeg
+    if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
+        raise UsageError(f"--jpeg {jpeg_quality}: a quality from 1 to 100")
+    fixed = {"dataset": "folder", "data_root": ".", "rain": ("given",), "task": ("none",)}
+    spec = checked(**fields, **fixed, quality=("none",))
+    samples = gathered(arguments.inputs, arguments.out)
+    keep_large_blocks()
+    with progress_bars() as progress:
+        done = derain(samples, spec, arguments.out, jpeg_quality, progress, say)
+    failed = {failure.sample: failure for each in done for failure in each.failures}
+    for each in done:
+        line(
+            f"{shown(each.folder)}: {each.written} images derained by {each.derainer}, {each.kept} "
+            "were there already"
+        )
+    for failure in failed.values():
+        say(f"failed: {failure.sample} ({failure.stage}): {failure.message}")
+    share = len(samples) if spec.max_errors < 1 else 1
+    return 1 if len(failed) > spec.max_errors * share else 0
