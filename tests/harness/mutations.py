@@ -216,9 +216,13 @@ def make_template(root: Path, coco: Path, detector: Path) -> Path:
         limit=3,
         workspace=str(root / "w"),
         out=str(root / "results"),
-        save=("predictions",),
+        save=("predictions", "images"),
     )
     run(spec)
+    words = ("derain", str(root / "photographs"), "--derainer", "median", "--limit", "1")
+    there = ("--workspace", str(root / "tmp" / "w"), "--out", str(root / "tmp" / "derained"))
+    assert run_command_line([*words, *there]) == 0
+    shutil.rmtree(root / "tmp" / "w")
     copied = ("synth", "--dataset", "coco", "--data-root", str(root / "coco"), "--limit", "2")
     assert run_command_line([*copied, "--out", str(root / "tmp" / "copy")]) == 0
     (root / "suite.yaml").write_bytes(SUITE)
@@ -300,6 +304,12 @@ def _labels_and_photographs(to: _Corpus) -> None:
         to.add(30, f"photographs/{name}", any_bytes, ("score", *folders), derained, checked)
     synth = ("synth", *COCO, "--limit", "2", "--out", "{case}/tmp/copy")
     to.add(20, "tmp/copy/manifest.jsonl", any_bytes, synth)
+    made = "results/images/photoshop-heavy/median"
+    restored: Words = ("run", *COCO, "--task", "none", "--derainer", f"dir:{{case}}/{made}", *SMALL)
+    to.add(20, f"{made}/manifest.jsonl", any_bytes, restored)
+    derain: Words = ("derain", "{case}/photographs", "--derainer", "median", "--limit", "1")
+    derain = (*derain, "--workspace", "{case}/tmp/w", "--out", "{case}/tmp/derained")
+    to.add(20, "tmp/derained/manifest.jsonl", any_bytes, derain)
 
 
 def _weights(to: _Corpus, canary: Path) -> None:
