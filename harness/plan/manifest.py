@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -74,10 +75,14 @@ def entry_of(line: str, number: int, file: Path) -> dict[str, str]:
 
 
 def _is_below(name: str) -> bool:
+    """Whether a name can be that of a file in a folder or below it."""
     path = PurePosixPath(name)
-    return (
-        bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
-    )
+    try:
+        lengths = [len(os.fsencode(part)) for part in path.parts]
+    except UnicodeEncodeError:
+        return False
+    is_name = bool(lengths) and max(lengths) < 256 and sum(lengths) < 2048 and "\0" not in name
+    return is_name and not path.is_absolute() and ".." not in path.parts
 
 
 def line_of(sample: str, file: str, data: bytes, made_from: str) -> dict[str, str]:

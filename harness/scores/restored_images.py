@@ -41,6 +41,8 @@ class _Pair:
     group: str
     restored: Path
     clean: Sample | None
+    made_from: str | None = None
+    """Digest of the rainy pixels, where a manifest tells them."""
 
 
 def score_quality(
@@ -92,7 +94,8 @@ def score_restored(restored: Path, spec: RunSpec) -> Results:
 
     Args:
         restored: Folder of the images to judge, paired as ``dir:`` does.
-        spec: Names the data set; rainy images that it brings are not looked at.
+        spec: Names the data set. Where a manifest tells what an image was derained from, that must
+            be the rainy image that the set brings.
 
     Returns:
         As `score_quality`; values are those of a run of ``dir:FOLDER``.
@@ -106,7 +109,10 @@ def score_restored(restored: Path, spec: RunSpec) -> Results:
         raise UsageError("photographs of real rain have no clean image to compare with")
     files = restored_files(restored, dataset)
     samples = sorted(dataset.samples, key=lambda s: s.id)
-    pairs = [_Pair(s.id, s.group, files[s.id].path, s if s.has_clean else None) for s in samples]
+    pairs = [
+        _Pair(s.id, s.group, files[s.id].path, s if s.has_clean else None, files[s.id].input)
+        for s in samples
+    ]
     data = Data(dataset.name, dataset.split)
     asked = _asked(spec.quality, spec.protocol, spec.public())
     return _scored(pairs, data, _name(restored), metrics, spec.workers, asked, dataset.notes)
@@ -255,6 +261,10 @@ def _evidence(pair: _Pair, metrics: Sequence[str]) -> _Judged | ImageError:
             data = pair.clean.read()
             clean = half_of(decode(data, pair.clean.path.name), pair.clean.clean_half, pair.name)
             digests[1] = _sha256(data)
+            if pair.clean.rainy_path is not None and pair.made_from is not None:
+                _require_made_from(pair.clean, pair.made_from)
+    except UsageError:
+        raise
     except (OSError, ValueError) as error:
         return ImageError(pair.name, "decode", message(error))
     if clean is not None and clean.shape != judged.shape:
@@ -262,6 +272,14 @@ def _evidence(pair: _Pair, metrics: Sequence[str]) -> _Judged | ImageError:
             f"{pair.name}: sizes differ: restored {_size(judged)}, reference {_size(clean)}"
         )
     return _Judged(pair.name, pair.group, digests, quality.evidence(clean, judged, metrics))
+
+
+def _require_made_from(sample: Sample, digest: str) -> None:
+    """Refuse what was derained from another image, as that of another set with the same names."""
+    if keys.pixels_sha256(sample.given_rain()) != digest:
+        raise UsageError(
+            f"{sample.id}: the restored image was derained from another image than the data set's"
+        )
 
 
 def _sha256(data: bytes) -> str | None:

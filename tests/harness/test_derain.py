@@ -73,6 +73,19 @@ def test_the_folder_is_a_derainer(photos: Path, tmp_path: Path) -> None:
     assert values["dir:out"] == values["median"] != values["identity"]
 
 
+def test_images_of_another_set_are_not_scored(photos: Path, tmp_path: Path) -> None:
+    for folder, shade in (("one", 0), ("two", 9)):
+        for i in (1, 2):
+            for half, light in (("input", shade), ("target", 40)):
+                file = tmp_path / folder / half / f"{i}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(encode_png(np.full((16, 16, 3), light + i, np.uint8)))
+    assert derained("one/input") == 0
+    score = ["score", "--restored", "out", "--dataset", "pairs", "--data-root"]
+    assert run_command_line([*score, "one"]) == 0
+    assert run_command_line([*score, "two"]) == 2
+
+
 def test_only_what_is_new_changed_or_missing_is_done_again(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
