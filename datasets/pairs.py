@@ -33,6 +33,7 @@ LAYOUTS = (
     ("in", "gt"),
     ("data", "gt"),
     ("LQ", "GT"),
+    ("lq", "gt"),
 )
 """Folders of rainy and clean images that are found by themselves; docs/datasets.md says whose."""
 RAINY_BELOW_CLEAN = ("rainy", ".")
@@ -306,7 +307,7 @@ def _found(home: Path) -> tuple[Side, Side]:
     """
     if not home.is_dir():
         raise DatasetError(f"{home}: no such folder")
-    there = [names for names in LAYOUTS if all((home / name).is_dir() for name in names)]
+    there = [names for names in LAYOUTS if _holds(home, names)]
     # Where a file system takes LQ for lq, two layouts are one.
     if len({(home / r).resolve() for r, _ in there} | {(home / c).resolve() for _, c in there}) > 2:
         shown = " and ".join("/".join(names) for names in there)
@@ -317,6 +318,10 @@ def _found(home: Path) -> tuple[Side, Side]:
     rainy, clean = RAINY_BELOW_CLEAN
     if (home / rainy).is_dir() and any(f.suffix.lower() in SUFFIXES for f in home.iterdir()):
         return Side(home / rainy), Side(home / clean)
+    folders = sorted(folder for folder in home.iterdir() if folder.is_dir())
+    below = [f.name for f in folders if any(_holds(f, names) for names in LAYOUTS)]
+    if below:
+        raise DatasetError(f"{home}: the pairs lie in {', '.join(below)}: give one as --split")
     try:
         halves(by_name(home))
     except DatasetError as error:
@@ -326,6 +331,10 @@ def _found(home: Path) -> tuple[Side, Side]:
             f"folder of both: {error}"
         ) from error
     return Side(home), Side(home)
+
+
+def _holds(home: Path, names: tuple[str, str]) -> bool:
+    return all((home / name).is_dir() for name in names)
 
 
 def _by_expression(

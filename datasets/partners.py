@@ -31,11 +31,13 @@ class Rule:
 
 
 _RAINY = r"(?:rain|rainy|dr|in|input|lq)"
-_CLEAN = r"(?:norain|no_rain|clean|gt|target|label|ground_?truth)"
+_CLEAN = r"(?:no[-_]?rain|rain[-_]?free|clean|gt|hq|target|label|ground[-_]?truth)"
+_AFTER, _BEFORE = r"(?:[-_ ]|(?=\d))", r"(?:[-_ ]|(?<=\d))"
+"""Between a mark and the rest: a sign, or nothing where the rest is a number."""
 PLAIN = Rule.of(r"(.+)", r"(.+)", "the same name, or the clean one's name and more")
 RULES = (
-    Rule.of(rf"{_RAINY}[-_ ](.+)", rf"{_CLEAN}[-_ ](.+)", "Rain100L/H, RainTrainL, Rain800"),
-    Rule.of(rf"(.+)[-_ ]{_RAINY}", rf"(.+)[-_ ]{_CLEAN}", "RainDrop, Rain12, N_DR beside N_GT"),
+    Rule.of(rf"{_RAINY}{_AFTER}(.+)", rf"{_CLEAN}{_AFTER}(.+)", "Rain100L/H, RainTrainL, Rain800"),
+    Rule.of(rf"(.+?){_BEFORE}{_RAINY}", rf"(.+?){_BEFORE}{_CLEAN}", "RainDrop, Rain12, N_DR, N_GT"),
     Rule.of(r"(.+)-R-(\d+)", r"(.+)-C-(\d+)", "GT-RAIN"),
     Rule.of(r"(?:no)?rain-(\d+)x\d", r"norain-(\d+)", "Rain200L/H"),
     Rule.of(r"(\d+)-\d+_(\d+_\d+)", r"(\d+)_(\d+_\d+)", "SPA-Data, training"),

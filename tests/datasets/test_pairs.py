@@ -200,6 +200,11 @@ def pairs(root: Path, pair: str | None = None) -> dict[str, str]:
         (["001_in.png", "001_GT.jpg"], {"001_in": "001_GT.jpg"}),
         (["data/0_rain.png", "gt/0_clean.png"], {"0_rain": "gt/0_clean.png"}),
         (
+            ["rain1.png", "no-rain1.png", "rain12.png", "no-rain12.png"],
+            {"rain1": "no-rain1.png", "rain12": "no-rain12.png"},
+        ),
+        (["7rainy.png", "7clean.jpg"], {"7rainy": "7clean.jpg"}),
+        (
             ["rainy_image/901_1.png", "rainy_image/901_14.png", "ground_truth/901.png"],
             {"901_1": "ground_truth/901.png", "901_14": "ground_truth/901.png"},
         ),
@@ -241,6 +246,7 @@ def test_frames_of_a_scene_are_one_group_and_a_note_tells_whose_clean_one_is_sha
             None,
             "2/1 could belong to 1 and 2: say with --pair",
         ),
+        (["train/input/1.png", "train/gt/1.png"], None, "lie in train: give one as --split"),
         (["input/s/1.png", "input/s/2.png", "gt/s/1.png", "gt/s/3.png"], None, "s/2.png in input"),
         (["a/1.png", "a/2_dry.png"], "a/*:a/*_dry", "1.png in a has no clean image"),
         (["a_b_wet.png", "a_dry.png"], "*_*_wet:*_dry", "have not as many"),
@@ -253,7 +259,7 @@ def test_what_could_be_two_things_is_refused(
     with pytest.raises(DatasetError) as told:
         pairs(lay(tmp_path, *names), pair)
     assert said in str(told.value)
-    assert "--pair" in str(told.value)
+    assert "--pair" in str(told.value) or "--split" in str(told.value)
     assert "\n" not in str(told.value)
 
 
