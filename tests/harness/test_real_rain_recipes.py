@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from datasets.image import decode, encode_png
@@ -61,6 +62,14 @@ def cityscapes(root: Path, maker: Callable[[str], Any]) -> None:
     make.make_weather(make.make(root / "cityscapes"), "leftImg8bit_rain", make.RAIN)
 
 
+def gt_rain(root: Path, maker: Callable[[str], Any]) -> None:
+    """A scene of two rainy frames and a clean one."""
+    clean = np.full((24, 32, 3), 90, np.uint8)
+    for name in ("A/A-Webcam-R-000", "A/A-Webcam-R-007", "A/A-Webcam-C-000"):
+        (root / "GT-RAIN_test" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "GT-RAIN_test" / f"{name}.png").write_bytes(encode_png(clean))
+
+
 def coco350(root: Path, maker: Callable[[str], Any]) -> None:
     """Rainy images for some of COCO's."""
     made = maker("coco").make(root / "coco")
@@ -78,6 +87,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path, Callable[[str], Any]], object], int, bo
     "DAWN": (dawn, 1, False),
     "acdc": (lambda root, maker: maker("cityscapes").make_acdc(root / "acdc"), 1, False),
     "cityscapes": (cityscapes, 3, True),
+    "GT-RAIN_test": (gt_rain, 2, True),
     "bdd100k": (lambda root, maker: maker("bdd100k").make(root / "bdd100k"), 1, False),
     "coco": (coco350, 2, True),
 }
@@ -117,4 +127,4 @@ def test_a_recipe_plans_what_it_says(
         if root == "acdc":
             assert sample.label_map().shape == sample.image().shape[:2]
         else:
-            assert sample.annotations is not None
+            assert (sample.annotations is None) == (root == "GT-RAIN_test")
