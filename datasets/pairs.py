@@ -106,8 +106,9 @@ def open_pairs(
         problems: Takes rainy images that have no clean one, which are then left out.
 
     Returns:
-        Samples named by the rainy file's path in its folder, without ending, and grouped by the
-        clean one's folder, or by the clean image where that lies in none.
+        Samples named by the rainy file's path in its folder, without ending, and grouped by their
+        scene (the clean image's folder, or the part of the name that says it), or else by the clean
+        image.
 
     Raises:
         DatasetError: If a folder is missing, a rainy image has no clean one, or could have two.
@@ -129,7 +130,7 @@ def open_pairs(
                     f"in {clean.folder.name}: remove it, or say with --pair how they belong "
                     "together"
                 )
-            group = partner.rpartition("/")[0] or partner
+            group = found.paired.groups[each]
             samples.append(Sample(each, found.clean[partner], group=group, rainy_path=path))
     export = partial(copy_files, {sample.id: [sample.path] for sample in samples}, root)
     return Dataset("pairs", name, samples, export_labels=export, notes=found.notes())
@@ -347,7 +348,8 @@ def _by_expression(
         raise DatasetError(f"--pair: {expression} is no regex: {error}") from error
     by_key = _by_key(clean, regex, folder)
     found = ((name, by_key.get(_key(name, regex))) for name in rainy)
-    return Paired({name: partner for name, partner in found if partner is not None}, frozenset())
+    pairs = {name: partner for name, partner in found if partner is not None}
+    return Paired(pairs, {name: p.rpartition("/")[0] or p for name, p in pairs.items()})
 
 
 def _key(name: str, regex: Any) -> str:

@@ -51,7 +51,9 @@ class Paired(NamedTuple):
 
     clean: dict[str, str]
     """Clean name by rainy name."""
-    of_scene: frozenset[str]
+    groups: dict[str, str]
+    """By rainy name, what is not to be separated from it: its scene, or else its clean image."""
+    of_scene: frozenset[str] = frozenset()
     """Rainy names that took the only clean image of their scene, of another name."""
 
 
@@ -146,7 +148,9 @@ def matched(rainy: Mapping[str, Key], clean: Mapping[str, Key]) -> Paired:
         if key in scene:
             raise DatasetError(f"{scene[key]} and {name} are both clean: {REMEDY}")
         scene[key] = name
-    pairs, of_scene = {}, set()
+    pairs: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    of_scene: set[str] = set()
     for name, key in rainy.items():
         home = next((f for f in _lineage(_folder(name)) if f in scenes), None)
         if home is None:
@@ -163,7 +167,8 @@ def matched(rainy: Mapping[str, Key], clean: Mapping[str, Key]) -> Paired:
             of_scene |= {name} if partner is not None else set()
         if partner is not None:
             pairs[name] = partner
-    return Paired(pairs, frozenset(of_scene))
+            groups[name] = home or "/".join(key[:-1]) or partner
+    return Paired(pairs, groups, frozenset(of_scene))
 
 
 def _by_rule(rule: Rule, rainy: Iterable[str], clean: Iterable[str]) -> Paired:

@@ -213,8 +213,9 @@ def _pairs(restored: Path, reference: Path | None, pair: str | None) -> list[_Pa
             f"{file.name} has no partner of that stem in {place}: say with --pair how they belong "
             "together, or remove it"
         )
+    groups = found.paired.groups
     return [
-        _Pair(name, clean_of[name], file, Sample(name, found.clean[clean_of[name]], clean_of[name]))
+        _Pair(name, groups[name], file, Sample(name, found.clean[clean_of[name]], groups[name]))
         for name, file in found.rainy.items()
     ]
 

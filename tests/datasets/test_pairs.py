@@ -228,6 +228,8 @@ def test_frames_of_a_scene_are_one_group_and_a_note_tells_whose_clean_one_is_sha
     lay(tmp_path, *(f"s/A-{half}-00{i}.png" for half, n in (("R", 3), ("C", 1)) for i in range(n)))
     dataset = DATASETS["pairs"].open(tmp_path, None)
     assert {s.group for s in dataset.samples} == {"s"}
+    flat = lay(tmp_path / "flat", *(f"A-{half}-00{i}.png" for half in "RC" for i in range(2)))
+    assert {s.group for s in DATASETS["pairs"].open(flat, None).samples} == {"A"}
     assert dataset.notes == (
         "2 rainy images have the only clean image of their scene, of another name (1 scenes)",
     )
