@@ -22,10 +22,22 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "inputs", type=Path, nargs="+", metavar="INPUT", help="image files, or folders of them"
     )
-    for name in ("derainer", "device", "dtype", "tile_px", "workers", "limit", "seed"):
+    parser.add_argument(
+        "--derainer",
+        action="append",
+        default=argparse.SUPPRESS,
+        metavar="NAME[,NAME…]",
+        help="derainers as in run, each NAME or NAME@WEIGHTS",
+    )
+    for name in ("device", "dtype", "tile_px", "workers", "limit", "max_errors"):
         add_field(parser, name)
-    for name in ("max_errors", "workspace"):
-        add_field(parser, name)
+    parser.add_argument(
+        "--workspace",
+        default=argparse.SUPPRESS,
+        metavar="PATH",
+        help="where it is kept what networks from elsewhere gave when they were tried (default: "
+        "derain-runs)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where they go")
     parser.add_argument(
         "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
