@@ -65,7 +65,7 @@ def _derain(arguments: argparse.Namespace) -> int:
     for each in done:
         line(
             f"{shown(each.folder)}: {each.written} images derained by {each.derainer}, {each.kept} "
-            "were there already"
+            f"were there already{f' ({each.said})' if each.said else ''}"
         )
     for failure in failed.values():
         say(f"failed: {failure.sample} ({failure.stage}): {failure.message}")

@@ -48,6 +48,8 @@ class Written:
     kept: int
     """Images that an earlier call had written already."""
     failures: tuple[ImageError, ...]
+    said: str | None
+    """Which weights these are, and for what they stand in."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,8 @@ def _plan(samples: Sequence[Sample], spec: RunSpec) -> Plan:
         if word == "identity" or any(part.startswith("dir:") for part in word.split("+")):
             raise UsageError(f"--derainer {word} derains nothing: name a network")
         derainer = derainer_plan(word, {}, dataset)
+        if derainer.is_identity or derainer.folders:
+            raise UsageError(f"--derainer {word} derains nothing: name a network")
         if derainers.setdefault(derainer.name, derainer).key != derainer.key:
             raise UsageError(f"--derainer: two are called {derainer.name}: rename a file")
     conditions = tuple(
@@ -208,10 +212,11 @@ def _derained(
 ) -> Written:
     """Write what one derainer's folder lacks."""
     todo = [entry for entry in entries if not _is_there(copy, entry, done.get(entry.sample.id))]
-    label, kept = copy.condition.derainer.name, len(entries) - len(todo)
+    derainer, kept = copy.condition.derainer, len(entries) - len(todo)
+    label, said = derainer.name, derainer.said
     progress(label, kept, len(entries))
     if not todo:
-        return Written(label, copy.out, 0, kept, unread)
+        return Written(label, copy.out, 0, kept, unread, said)
     # What a kill leaves without a line of its own is then known to be ours.
     names = [entry.sample.id for entry in todo]
     begun = {i: {"sample": i, "file": copy.places[i], "sha256": ""} for i in names}
@@ -220,7 +225,7 @@ def _derained(
     replace_file(copy.out / MANIFEST, text.encode())
     failures = list(unread)
     with one_thread_each(copy.plan.device), (copy.out / MANIFEST).open("a") as manifest:
-        restorers = Restorers(copy.condition.derainer, copy.plan.placement)
+        restorers = Restorers(derainer, copy.plan.placement)
         work = partial(_write, copy=copy, restorers=restorers)
         for i, line in enumerate(in_parallel(work, todo, copy.plan.workers), start=1):
             if isinstance(line, ImageError):
@@ -230,7 +235,7 @@ def _derained(
                 manifest.flush()
             progress(label, kept + i, len(entries))
     written = len(todo) - (len(failures) - len(unread))
-    return Written(label, copy.out, written, kept, tuple(failures))
+    return Written(label, copy.out, written, kept, tuple(failures), said)
 
 
 def _head(copy: _Copy) -> dict[str, Any]:
