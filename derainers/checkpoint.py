@@ -2,74 +2,144 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from datasets.inert import InertError, read, state_of
+from datasets.inert import InertError, read, states_of
 from derainers.errors import DerainerError
+from derainers.layouts import KEYS, Layout, Misfit, fit, is_average, label, some
 from derainers.shards import shards
 
-WRAPPERS = (
-    "model_state_dict",
-    "state_dict",
-    "params_ema",
-    "params-ema",
-    "params",
-    "model",
-    "net",
-)
-"""Keys under which training codes put the weights, in this order."""
+States = dict[tuple[str, ...], dict[str, Tensor]]
+"""State dicts by the keys that lead to them."""
 
 
-def load_weights(module: nn.Module, file: Path, part: str = "") -> None:
-    """Load a file into a network, strictly.
+def load_weights(
+    module: nn.Module, file: Path, part: str = "", key: str | None = None
+) -> tuple[str, ...]:
+    """Load a file into a network; every tensor of the network must be there, and of its shape.
+
+    State dicts are found under whatever keys training codes put them, and tensors with whatever
+    beginnings of names. Of several that fit, an average of weights (``params_ema``) is taken.
 
     Args:
         module: The network; floating-point weights are cast to its own type.
         file: ``.safetensors``, or a PyTorch file with a state dict or a whole network, which is not
-            run; one of several `shards` stands for all.
+            run; one of several `shards`, or a folder with them, stands for all.
         part: Beginning of the names of a larger network's weights that are wanted.
+        key: Which of several sets of weights is wanted, ``params`` or ``state_dict.net``; None =
+            whichever fits.
+
+    Returns:
+        What a reader of the numbers should know: which of several was taken, what was left out.
 
     Raises:
         DerainerError: If the file is absent, damaged or none of weights, belongs to another
             network or holds NaN.
     """
-    state: dict[str, Tensor] = {}
-    for shard in shards(file):
-        state |= read_state(shard)
+    states = read_states(file)
     if part:
-        state = {k.removeprefix(part): v for k, v in state.items() if k.startswith(part)}
-    expected = module.state_dict()
-    missing = [k for k in expected if k not in state]
-    unexpected = [k for k in state if k not in expected]
-    if missing or unexpected:
+        states = {path: _below(part, state) for path, state in states.items()}
+    expected = {k: v for k, v in module.state_dict().items() if isinstance(v, Tensor)}
+    found = [(path, fit(expected, state)) for path, state in states.items()]
+    fits = [(path, layout) for path, each in found if isinstance(each, list) for layout in each]
+    if not fits:
+        misfits = [(path, each) for path, each in found if isinstance(each, Misfit)]
+        path, misfit = max(misfits, key=lambda pair: (pair[1].shared, -_rank(pair[0])))
+        under = f" under {'.'.join(path)}" if path else ""
         raise DerainerError(
-            f"{file.name} holds the weights of another network than {type(module).__name__}: "
-            f"missing {missing[0] if missing else 'none'}, "
-            f"unexpected {unexpected[0] if unexpected else 'none'}"
+            f"{file.name} holds the weights of another network than {type(module).__name__}"
+            f"{under}: {misfit.said}: make the network as it was when these were trained"
         )
-    for name, value in expected.items():
-        if state[name].shape != value.shape:
-            raise DerainerError(
-                f"{file.name}: {name} has shape {tuple(state[name].shape)}, "
-                f"{type(module).__name__} needs {tuple(value.shape)}"
-            )
-        if not torch.isfinite(state[name].to(torch.float32)).all():
-            raise DerainerError(f"{file.name}: {name} holds NaN or infinity")
-    module.load_state_dict(state)
+    path, layout, said = _chosen(file, fits, key)
+    state = {name: states[path][own] for name, own in layout.names.items()}
+    for name, value in state.items():
+        own = "" if name == layout.names[name] else f" ({layout.names[name]})"
+        if not torch.isfinite(value.to(_real(value))).all():
+            raise DerainerError(f"{file.name}: {name}{own} holds NaN or infinity")
+    module.load_state_dict(state, strict=False)
+    return tuple(f"{file.name}: {each}" for each in said)
 
 
-def read_state(file: Path) -> dict[str, Tensor]:
-    """The tensors of one file.
+def read_states(file: Path) -> States:
+    """The state dicts in a file or in all its `shards`, by the keys that lead to them.
 
     Raises:
-        DerainerError: If the file is absent or damaged, or holds anything else.
+        DerainerError: If a file is absent or damaged, or holds anything else.
     """
-    if not file.is_file():
-        raise DerainerError(f"{file} not found: give a weight file as NAME@FILE")
-    try:
-        return state_of(read(file), WRAPPERS)
-    except (InertError, OSError) as error:
-        raise DerainerError(f"{file}: {error}") from error
+    found: States = {}
+    for shard in shards(file):
+        if not shard.is_file():
+            raise DerainerError(f"{shard} not found: give a weight file as NAME@FILE")
+        try:
+            states = states_of(read(shard))
+        except (InertError, OSError) as error:
+            raise DerainerError(f"{shard}: {error}") from error
+        for path, state in states.items():
+            found.setdefault(path, {}).update(state)
+    return found
+
+
+def likeliest(states: States, key: str | None = None) -> list[dict[str, Tensor]]:
+    """State dicts without a network to hold them against, the likeliest first."""
+    named = [p for p in states if key is None or _is(key, label(p, ""))]
+    return [states[path] for path in sorted(named, key=lambda p: (_rank(p), -len(states[p])))]
+
+
+def _below(part: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(part): v for k, v in state.items() if k.startswith(part)}
+
+
+def _chosen(
+    file: Path, fits: list[tuple[tuple[str, ...], Layout]], key: str | None
+) -> tuple[tuple[str, ...], Layout, list[str]]:
+    """The set of weights to take, and what to say where there are several."""
+    labels = [label(path, layout.prefix) for path, layout in fits]
+    if key is not None:
+        wanted = [i for i, each in enumerate(labels) if _is(key, each)]
+        if not wanted:
+            raise DerainerError(
+                f"{file.name}: no weights for this network under key={key}: they are under "
+                f"{', '.join(each or 'no key' for each in labels)}"
+            )
+        fits, labels = [fits[i] for i in wanted], [labels[i] for i in wanted]
+    ranks = [
+        (not is_average(each), _rank(path), len(path), bool(layout.prefix))
+        for each, (path, layout) in zip(labels, fits, strict=True)
+    ]
+    best = ranks.index(min(ranks))
+    path, layout = fits[best]
+    others = [each for i, each in enumerate(labels) if i != best]
+    if ranks.count(ranks[best]) > 1:
+        raise DerainerError(
+            f"{file.name} holds several weights for this network, under "
+            f"{', '.join(labels)}: say which with ,key={labels[best]}"
+        )
+    said = []
+    if others:
+        named = ", ".join(each or "no key" for each in others)
+        said.append(f"{labels[best] or 'the bare one'} was taken, not {named}")
+    if layout.counters:
+        said.append(f"{some(layout.counters)} left out, which only count")
+    if layout.others and not others:
+        said.append(f"{some(layout.others)} left out, which do not begin with {layout.prefix}")
+    return path, layout, said
+
+
+def _is(key: str, found: str) -> bool:
+    """Whether a key as typed names a set of weights."""
+    return found == key or found.endswith(f".{key}")
+
+
+def _rank(path: tuple[str, ...]) -> int:
+    """How likely the weights are under these keys; the least is likeliest."""
+    ranks = [KEYS.index(each) for each in path if each in KEYS]
+    return min(ranks, default=len(KEYS) if path else 0)
+
+
+def _real(value: Tensor) -> torch.dtype:
+    """A number format in which finite is finite."""
+    return value.dtype if value.is_complex() else torch.float32

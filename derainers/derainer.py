@@ -12,15 +12,18 @@ from torch import Tensor, nn
 
 from datasets.image import NDArrayByte, NDArrayFloat, from_tensor, to_tensor
 from derainers.errors import DerainerError
+from derainers.outputs import Output, SizeError, image_of
+from derainers.tiles import (
+    GRID_PX,
+    SMALLEST_TILE_PX,
+    Span,
+    equal_spans,
+    equal_weights,
+    spans,
+    weights,
+)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-GRID_PX = 32
-"""Tiles begin on multiples of this: every network's pooling then sees the same squares."""
-HALO_PX = 48
-"""Border of a tile that is computed and thrown away."""
-OVERLAP_PX = 2 * HALO_PX + GRID_PX
-"""What neighbours share: two halos and a ramp between them."""
-SMALLEST_TILE_PX = OVERLAP_PX + 2 * GRID_PX
 
 
 class Restorer(Protocol):
@@ -77,10 +80,11 @@ class Derainer:
         *,
         range: tuple[float, float] = (0.0, 1.0),
         channels: str = "rgb",
-        multiple_of: int = 1,
+        multiple_of: int | None = None,
         minimum_px: int = 1,
+        fixed_px: tuple[int, int] | None = None,
         scale: int = 1,
-        output: Callable[[object], Tensor] | None = None,
+        output: Output = None,
     ) -> None:
         """Describe the network.
 
@@ -88,10 +92,11 @@ class Derainer:
             module: Maps ``(B, 3, H, W)`` to ``(B, 3, scale·H, scale·W)``.
             range: Values of black and white in the network's input and output.
             channels: ``rgb`` or ``bgr``, of input and output.
-            multiple_of: H and W are padded to multiples of this.
+            multiple_of: H and W are padded to multiples of this; None = for `fitted` to find.
             minimum_px: H and W are padded to at least this.
+            fixed_px: The one height and width that the network takes; it works in tiles of it.
             scale: How much larger the network's output is: 2 for a super-resolution network.
-            output: Picks the restored image from what the module returns; None = the return value.
+            output: Which of the module's outputs is the restored image, see `derainers.outputs`.
 
         Raises:
             DerainerError: If an argument is out of its range.
@@ -100,36 +105,58 @@ class Derainer:
             raise DerainerError(f"channels={channels!r}: must be 'rgb' or 'bgr'")
         if not range[0] < range[1]:
             raise DerainerError(f"range={range}: black must be below white")
-        if min(multiple_of, minimum_px, scale) < 1:
-            raise DerainerError("multiple_of, minimum_px and scale must be at least 1")
+        if min(1 if multiple_of is None else multiple_of, minimum_px, scale, *(fixed_px or ())) < 1:
+            raise DerainerError("multiple_of, minimum_px, fixed_px and scale must be at least 1")
         self.module = module
         self.range = range
         self.channels = channels
-        self.multiple_of = multiple_of
-        self._minimum_px = minimum_px
-        self._output = output
+        self.multiple_of = multiple_of or 1
+        self.is_fitted = multiple_of is not None
+        """Whether `multiple_of` was declared or found."""
+        self.fixed_px = fixed_px
+        self.output = output
         self.scale = scale
+        self.said: tuple[str, ...] = ()
+        """What a reader of its numbers should know, such as which of several weights it has."""
+        self._minimum_px = minimum_px
         self.tile_px: int | None = None
         """Side of the tiles to begin with, see `in_tiles`; None = the whole image at once."""
+        self._layout = torch.channels_last
         self._device = torch.device("cpu")
         self._dtype = torch.float32
 
     def convention(self) -> list[object]:
         """What decides the result beside the module, as plain JSON values."""
         # A function is told by its address: never taken for another's, in this process or the next.
-        output = None if self._output is None else repr(self._output)
-        sizes = [self.multiple_of, self._minimum_px, self.scale, self.tile_px]
-        return [*self.range, self.channels, *sizes, output]
+        output = None if self.output is None else repr(self.output)
+        sizes = [self.multiple_of, self.is_fitted, self._minimum_px, self.scale, self.tile_px]
+        return [*self.range, self.channels, *sizes, self.fixed_px, output]
 
     def to(self, device: str, dtype: str = "fp32") -> Derainer:
         """Move the network to a device and number format (a key of `DTYPES`); returns self."""
         self._device, self._dtype = torch.device(device), DTYPES[dtype]
-        # channels_last: 1.3 to 2 times faster convolutions on the CPU, the same on CUDA.
-        self.module = self.module.to(self._device, self._dtype).to(
-            memory_format=torch.channels_last
-        )
+        # `Module.to` would make complex numbers real, and refuses other ranks in channels_last.
+        self.module._apply(self._placed)
         self.module.eval()
         return self
+
+    def _placed(self, value: Tensor) -> Tensor:
+        """A parameter or buffer on the device and in the number format."""
+        dtype = self._dtype if value.is_floating_point() else value.dtype
+        if value.ndim != 4:
+            return value.to(self._device, dtype)
+        return value.to(self._device, dtype, memory_format=self._layout)
+
+    def in_plain_layout(self) -> Derainer:
+        """The same network on tensors whose numbers lie in order: some cannot do without.
+
+        Others get them in channels_last, in which convolutions are 1.3 to 2 times faster on the
+        CPU, and as fast on CUDA.
+        """
+        other = copy.copy(self)
+        other._layout = torch.contiguous_format
+        other.module._apply(other._placed)
+        return other
 
     def in_tiles(self, tile_px: int | None) -> Derainer:
         """The same network as a derainer that begins with tiles of this side; None = with none."""
@@ -157,11 +184,15 @@ class Derainer:
         """Restore a batch in tiles as large as memory allows."""
         if batch.ndim != 4 or batch.shape[1] != 3:
             raise DerainerError(f"expected (B, 3, H, W), got {tuple(batch.shape)}")
+        if self.fixed_px is not None:
+            return _Batch(self._tiled(batch, self.fixed_px), min(self.fixed_px))
         longest = max(batch.shape[2:])
         tile_px = self.tile_px if self.tile_px and self.tile_px < longest else None
         while True:
             try:
-                images = self._whole(batch) if tile_px is None else self._tiled(batch, tile_px)
+                images = (
+                    self._whole(batch) if tile_px is None else self._tiled(batch, None, tile_px)
+                )
                 return _Batch(images, tile_px)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
@@ -180,28 +211,7 @@ class Derainer:
         height, width = batch.shape[2:]
         black, white = self.range
         is_plain = (black, white) == (0.0, 1.0)
-        x = batch.flip(1) if self.channels == "bgr" else batch
-        x = x if is_plain else black + x * (white - black)
-        if self._padded(height) != height:
-            x = x[:, :, self._reflected(height)]
-        if self._padded(width) != width:
-            x = x[:, :, :, self._reflected(width)]
-        # A network may work in place: what it gets is never the caller's.
-        layout = torch.channels_last
-        x = x.to(self._device, self._dtype, copy=x is batch, memory_format=layout)
-        result = self.module(x.contiguous(memory_format=layout))
-        y = self._output(result) if self._output else result
-        if not isinstance(y, Tensor):
-            raise DerainerError(
-                f"the network returned {type(y).__name__}, not a tensor: "
-                "name the restored image with Derainer(..., output=lambda result: ...)"
-            )
-        wanted = (*x.shape[:2], x.shape[2] * self.scale, x.shape[3] * self.scale)
-        if y.shape != wanted:
-            raise DerainerError(
-                f"the network made {tuple(y.shape)} of {tuple(x.shape)}, expected {wanted} "
-                "(set multiple_of or scale?)"
-            )
+        y, _ = self.forward(batch)
         y = y[:, :, : height * self.scale, : width * self.scale].to(batch.device, torch.float32)
         # The sum of what is not finite is not; it takes one pass where the test of each takes five.
         if not torch.isfinite(y.sum()) and not torch.isfinite(y).all():
@@ -209,23 +219,61 @@ class Derainer:
         y = (y if is_plain else (y - black) / (white - black)).clamp(0.0, 1.0)
         return y.flip(1) if self.channels == "bgr" else y
 
-    def _tiled(self, batch: Tensor, tile_px: int) -> Tensor:
+    def forward(self, batch: Tensor) -> tuple[Tensor, str | None]:
+        """What the network makes of a batch, padded and in its own range, and which output it is.
+
+        Raises:
+            DerainerError: If none of what it returns, or several, could be the restored image.
+        """
+        x = batch.flip(1) if self.channels == "bgr" else batch
+        if self.range != (0.0, 1.0):
+            x = self.range[0] + x * (self.range[1] - self.range[0])
+        for axis in (2, 3):
+            if self._padded(x.shape[axis], axis) != x.shape[axis]:
+                x = x.index_select(axis, self._reflected(x.shape[axis], axis).to(x.device))
+        # A network may work in place: what it gets is never the caller's.
+        x = x.to(self._device, self._dtype, copy=x is batch, memory_format=self._layout)
+        wanted = (*x.shape[:2], x.shape[2] * self.scale, x.shape[3] * self.scale)
+        given = tuple(x.shape)
+        result = self.module(x.contiguous(memory_format=self._layout))
+        y, key = image_of(result, self.output, wanted)
+        if y.shape != wanted:
+            raise SizeError(
+                f"the network made {tuple(y.shape)} of {given}, expected {wanted} "
+                "(set multiple_of or scale?)"
+            )
+        return y, key
+
+    def _tiled(self, batch: Tensor, fixed_px: tuple[int, int] | None, tile_px: int = 0) -> Tensor:
         """Restore a batch in overlapping tiles, blended where they meet."""
-        height, width = batch.shape[2:]
-        whole = batch.new_zeros(*batch.shape[:2], height * self.scale, width * self.scale)
-        for top, bottom in _spans(height, tile_px):
-            rows = _weights(top, bottom, height, self.scale)[:, None]
-            for left, right in _spans(width, tile_px):
-                weights = rows * _weights(left, right, width, self.scale)
+        sides = [
+            self._tiles(size, axis, fixed_px, tile_px) for axis, size in enumerate(batch.shape[2:])
+        ]
+        scale = self.scale
+        whole = batch.new_zeros(*batch.shape[:2], *(size * scale for size in batch.shape[2:]))
+        for (top, bottom), of_rows in sides[0]:
+            for (left, right), of_columns in sides[1]:
                 tile = self._whole(batch[:, :, top:bottom, left:right])
-                part = whole[
-                    :,
-                    :,
-                    top * self.scale : bottom * self.scale,
-                    left * self.scale : right * self.scale,
-                ]
-                part += tile * weights.to(batch.device)
+                rows = slice(top * scale, bottom * scale)
+                columns = slice(left * scale, right * scale)
+                part = whole[:, :, rows, columns]
+                part += tile * (of_rows[:, None] * of_columns).to(batch.device)
         return whole
+
+    def _tiles(
+        self, size_px: int, axis: int, fixed_px: tuple[int, int] | None, tile_px: int
+    ) -> list[tuple[Span, Tensor]]:
+        """The tiles along one side, and the weight of their pixels, whose sums are one."""
+        if fixed_px is None:
+            return [(s, weights(*s, size_px, self.scale)) for s in spans(size_px, tile_px)]
+        side = fixed_px[axis]
+        tiles = [
+            (s, equal_weights(*s, size_px, side, self.scale)) for s in equal_spans(size_px, side)
+        ]
+        total = torch.zeros(size_px * self.scale)
+        for (start, stop), found in tiles:
+            total[start * self.scale : stop * self.scale] += found
+        return [(s, w / total[s[0] * self.scale : s[1] * self.scale]) for s, w in tiles]
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """Restore one image; see `Restorer`."""
@@ -236,14 +284,16 @@ class Derainer:
         images, tile_px = self._in_memory(to_tensor([image]))
         return Restored(from_tensor(images)[0], tile_px)
 
-    def _padded(self, size_px: int) -> int:
+    def _padded(self, size_px: int, axis: int) -> int:
         """Size of one side as the network gets it."""
+        if self.fixed_px is not None:
+            return self.fixed_px[axis - 2]
         return -(-max(size_px, self._minimum_px) // self.multiple_of) * self.multiple_of
 
-    def _reflected(self, size_px: int) -> Tensor:
+    def _reflected(self, size_px: int, axis: int) -> Tensor:
         """Row (or column) numbers that pad one side by reflection, however small it is."""
         period = max(2 * (size_px - 1), 1)
-        steps = torch.arange(self._padded(size_px)) % period
+        steps = torch.arange(self._padded(size_px, axis)) % period
         return torch.minimum(steps, period - steps) if size_px > 1 else torch.zeros_like(steps)
 
 
@@ -271,19 +321,3 @@ def stage_of(derainer: Derainer, name: str) -> Derainer:
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """Whether memory ran out, on CUDA or on the CPU, where torch has no class for it."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _spans(size_px: int, tile_px: int) -> list[tuple[int, int]]:
-    """First and last+1 pixel of each tile along one side."""
-    starts = range(0, max(size_px - OVERLAP_PX, 1), tile_px - OVERLAP_PX)
-    return [(start, min(start + tile_px, size_px)) for start in starts]
-
-
-def _weights(start: int, stop: int, size_px: int, scale: int) -> Tensor:
-    """Weight of a tile's pixels along one side: 0 in the halo, then a ramp; overlaps sum to one."""
-    pixels = torch.arange((stop - start) * scale, dtype=torch.float32) + 0.5
-    weights = torch.ones_like(pixels)
-    for inside, from_edge in ((start > 0, pixels), (stop < size_px, pixels.flip(0))):
-        if inside:
-            weights = weights * ((from_edge / scale - HALO_PX) / GRID_PX).clamp(0, 1)
-    return weights

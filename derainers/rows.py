@@ -51,9 +51,10 @@ def _restorer(network: nn.Module, weights: Path | None, **convention: Any) -> Re
     from derainers.checkpoint import load_weights
     from derainers.derainer import Derainer
 
-    if weights is not None:
-        load_weights(network, weights)
-    return Derainer(network, **convention)
+    said = () if weights is None else load_weights(network, weights)
+    derainer = Derainer(network, **{"multiple_of": 1} | convention)
+    derainer.said = said
+    return derainer
 
 
 def _granet(weights: Path | None) -> Restorer:

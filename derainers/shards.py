@@ -10,11 +10,22 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from derainers.errors import DerainerError
+
 _NAME = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})")
+CONFIG = "config.json"
+"""In a folder of weights: the arguments of the network's class, as Hugging Face writes them."""
+_USUAL = ("model", "diffusion_pytorch_model")
 
 
 def shards(file: Path) -> list[Path]:
-    """All files of some weights, in order, by one of them; most have but one."""
+    """All files of some weights, in order, by one of them or by their folder; most have but one.
+
+    Raises:
+        DerainerError: If a folder holds no safetensors, or those of several networks.
+    """
+    if file.is_dir():
+        file = _in_folder(file)
     match = _NAME.fullmatch(file.stem)
     if match is None:
         return [file]
@@ -23,6 +34,29 @@ def shards(file: Path) -> list[Path]:
         file.with_name(f"{name}-{number:05}-of-{count}{file.suffix}")
         for number in range(1, int(count) + 1)
     ]
+
+
+def _in_folder(folder: Path) -> Path:
+    """One file of the weights that lie in a folder."""
+    kinds: dict[str, Path] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        match = _NAME.fullmatch(file.stem)
+        kinds.setdefault(match["name"] if match else file.stem, file)
+    usual = [name for name in _USUAL if name in kinds]
+    names = usual[:1] or list(kinds)
+    if len(names) != 1:
+        found = f"several ({', '.join(names)})" if names else "none"
+        raise DerainerError(
+            f"folder {folder} holds {found} of the .safetensors that one network has: "
+            "give the path of a weight file"
+        )
+    return kinds[names[0]]
+
+
+def config(file: Path) -> Path | None:
+    """The config beside the weights in a folder that stands for them; None where there is none."""
+    found = file / CONFIG
+    return found if file.is_dir() and found.is_file() else None
 
 
 def card_file(file: Path) -> Path:

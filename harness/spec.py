@@ -90,7 +90,9 @@ class RunSpec(BaseModel):
     )
     derainer: Words = Field(
         default=("identity", "median", "granet", "mspfn-light"),
-        description="derainers, each NAME or NAME@WEIGHTS",
+        description="derainers, each NAME or NAME@WEIGHTS, or one of yours: FILE.py:FACTORY, "
+        "FILE.onnx, spandrel:FILE, torchscript:FILE, dir:FOLDER; ROW=WORD calls it ROW, "
+        ",channels=bgr and the like behind it say how it is fed",
     )
     intermediate: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
         default=(),
@@ -195,19 +197,21 @@ class RunSpec(BaseModel):
         words["attributes"] = [
             _last(word) if word.lower().endswith(tables) else word for word in self.attributes
         ]
-        words["model"] = {
-            task: _one_or_all(map(_bare, named)) for task, named in self.model.items()
-        }
-        words["derainer"] = [_bare(word) for word in self.derainer]
+        words["model"] = {task: _one_or_all(map(bare, named)) for task, named in self.model.items()}
+        words["derainer"] = [bare(word) for word in self.derainer]
         return words
 
 
-_FOLDERS = re.compile(r"(?<![^:@+])[^:@+]*[/\\](?=[^/\\])")
+_FOLDERS = re.compile(r"(?<![^:@+=])[^:@+=]*[/\\](?=[^/\\])")
 """The folders of a path inside a derainer's or a network's word."""
+_ADDRESS = re.compile(r"((?:hf|https?)://\S+?@[0-9a-f]{64})")
+"""Of a file elsewhere, which is no place on this machine."""
 
 
-def _bare(word: str) -> str:
-    return _text(_FOLDERS.sub("", word.rstrip("/\\")))
+def bare(word: str) -> str:
+    """A derainer's or a network's word without the folders of this machine."""
+    kept = _ADDRESS.split(word.rstrip("/\\"))
+    return _text("".join(p if i % 2 else _FOLDERS.sub("", p) for i, p in enumerate(kept)))
 
 
 def _one_or_all(words: Iterable[str]) -> str | list[str]:

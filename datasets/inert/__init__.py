@@ -6,7 +6,16 @@ it was given.
 """
 
 from datasets.inert.files import read
-from datasets.inert.modules import modules_of, state_of, tensors_of
+from datasets.inert.modules import modules_of, state_of, states_of, tensors_of
 from datasets.inert.records import InertError, Named, Record
 
-__all__ = ["InertError", "Named", "Record", "modules_of", "read", "state_of", "tensors_of"]
+__all__ = [
+    "InertError",
+    "Named",
+    "Record",
+    "modules_of",
+    "read",
+    "state_of",
+    "states_of",
+    "tensors_of",
+]

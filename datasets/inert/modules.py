@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ KINDS = ("_parameters", "_buffers", "_modules")
 """Attributes in which a module of PyTorch keeps what it is made of."""
 MOST_MODULES = 100_000
 """No network has more modules; a file may name one module many times over."""
+DEEPEST = 4
+"""Keys in keys under which weights are looked for."""
 LONGEST_NAME = 1_000
 """Characters of a module's place in a network."""
 
@@ -47,6 +50,64 @@ def state_of(content: Any, wrappers: Sequence[str]) -> dict[str, Tensor]:
             raise InertError(f"it is no state dict: {shown!r} is not a tensor")
         state[name.removeprefix("module.")] = tensor
     return state
+
+
+def states_of(content: Any) -> dict[tuple[str, ...], dict[str, Tensor]]:
+    """Every state dict inside what a file holds, by the keys that lead to it.
+
+    Numbers and texts beside tensors are left out, and so is what stands under keys that are no
+    text, as an optimizer's state does.
+
+    Args:
+        content: What `datasets.inert.read` gave.
+
+    Raises:
+        InertError: If it holds no tensors.
+    """
+    found: dict[tuple[str, ...], dict[str, Tensor]] = {}
+    refused: list[Record] = []
+    waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), content)])
+    seen: set[int] = set()
+    while waiting:
+        path, value = waiting.popleft()
+        if id(value) in seen:  # a file may name one dict any number of times
+            continue
+        seen.add(id(value))
+        if isinstance(value, Record):
+            if all(isinstance(value.attribute(kind), dict) for kind in KINDS):
+                found[path] = tensors_of(value)
+                continue
+            refused.append(value)
+            value = _pairs(value)
+        if not isinstance(value, Mapping):
+            continue
+        named = {key: each for key, each in value.items() if isinstance(key, str)}
+        arrays = {k: v for k, v in named.items() if isinstance(v, Tensor | np.ndarray)}
+        if arrays:
+            found[path] = {k: _as_tensor(k, v) for k, v in arrays.items()}
+        if len(path) < DEEPEST:
+            inner = [(k, v) for k, v in named.items() if isinstance(v, Mapping | Record)]
+            waiting.extend(((*path, key), each) for key, each in inner)
+    if not found:
+        if refused:
+            raise _refused(refused[0])
+        raise InertError(f"it holds no weights, but {type(content).__name__}")
+    return found
+
+
+def _pairs(record: Record) -> dict[str, Any]:
+    """What a dict of a class of its own holds, as a file puts it together."""
+    pairs = [p for p in record.items if isinstance(p, list | tuple) and len(p) == 2]
+    return {key: value for key, value in pairs if isinstance(key, str)}
+
+
+def _as_tensor(name: str, value: Tensor | np.ndarray[Any, Any]) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    try:
+        return torch.from_numpy(value)
+    except TypeError as error:
+        raise InertError(f"{name[:80]!r} is an array of {value.dtype}, no weights") from error
 
 
 def tensors_of(module: Record) -> dict[str, Tensor]:

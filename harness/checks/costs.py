@@ -92,7 +92,10 @@ def measure(
     for word in words:
         for size_px in sizes_px:
             with context.Pool(1) as pool:
-                yield pool.apply(_measure, (word, size_px, device, dtype, repeats))
+                made = pool.apply(_measured, (word, size_px, device, dtype, repeats))
+            if isinstance(made, str):
+                raise UsageError(f"bench {word} at {size_px[0]}x{size_px[1]}: {made}")
+            yield made
 
 
 def _load(word: str, device: str, dtype: str) -> Restorer:
@@ -106,6 +109,20 @@ def _load(word: str, device: str, dtype: str) -> Restorer:
     if word.startswith("dir:"):
         raise UsageError(f"bench {word}: a folder of images has no cost: name a derainer")
     return derainer_plan(word, {}, Dataset("none", "none", ())).load(Placement(device, dtype))
+
+
+def _measured(
+    word: str, size_px: tuple[int, int], device: str, dtype: str, repeats: int
+) -> SizeCost | str:
+    """Measure in this process, or say in one line why that cannot be."""
+    try:
+        return _measure(word, size_px, device, dtype, repeats)
+    except ValueError as error:
+        return str(error)
+    except Exception as error:  # of code that is not ours, which fails in ways of its own
+        if word in DERAINERS:
+            raise
+        return f"it fails: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _measure(
@@ -251,7 +268,7 @@ def names(words: Sequence[str]) -> list[str]:
         UsageError: For a plain name that the table does not have.
     """
     for word in words:
-        if not set(word) & set(":@+./"):
+        if not set(word) & set(":@+./="):
             known(word, DERAINERS, "derainer")
     return list(words) or [name for name, row in DERAINERS.items() if row.learned]
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.cli.flags import Verbs, split_words
+from harness.cli.flags import Verbs, derainer_words, split_words
 from harness.cli.terminal import say, table
 from harness.spec import UsageError
 
@@ -39,7 +39,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
     if arguments.repeats < 1:
         raise UsageError(f"--repeats {arguments.repeats}: at least 1")
-    words = costs.names(split_words(arguments.derainer))
+    words = costs.names(derainer_words(arguments.derainer))
     sizes_px = costs.sizes(split_words(arguments.size))
     measured = []
     for cost in costs.measure(

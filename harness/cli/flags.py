@@ -106,7 +106,8 @@ def fields_of(arguments: argparse.Namespace, without: Collection[str] = ()) -> d
     fields = {k: v for k, v in vars(arguments).items() if k in names}
     for name in REPEATED:
         if name in fields:
-            fields[name] = split_words(fields[name])
+            split = derainer_words if name == "derainer" else split_words
+            fields[name] = split(fields[name])
     if "model" in fields:
         pairs = [word.partition("=") for word in fields["model"]]
         wrong = next((task for task, _, file in pairs if not file), None)
@@ -122,3 +123,10 @@ def fields_of(arguments: argparse.Namespace, without: Collection[str] = ()) -> d
 def split_words(flags: Sequence[str]) -> tuple[str, ...]:
     """Words of a repeated flag."""
     return tuple(w for words in flags for w in words.split(",") if w)
+
+
+def derainer_words(flags: Sequence[str]) -> tuple[str, ...]:
+    """Words of ``--derainer``, which may have parameters behind commas: ``x.onnx,channels=bgr``."""
+    from derainers.words import joined
+
+    return tuple(joined(split_words(flags)))

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.flags import Verbs
-from harness.cli.terminal import line, table
+from harness.cli.terminal import line, say, table
 from harness.spec import UsageError
 
 
@@ -15,8 +15,12 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser("list", help="what can be named on the command line")
     parser.add_argument(
         "table",
-        choices=("derainers", "datasets", "rains", "tasks", "models", "metrics", "papers"),
-        help="papers: the tables whose printed numbers are held",
+        choices=(
+            *("derainers", "architectures", "datasets", "rains", "tasks", "models", "metrics"),
+            "papers",
+        ),
+        help="architectures: what spandrel:FILE knows, with licences; papers: the tables whose "
+        "printed numbers are held",
     )
     parser.add_argument("--json", action="store_true", help="as a JSON list")
     parser.add_argument(
@@ -51,6 +55,15 @@ def _list(arguments: argparse.Namespace) -> int:
         ]
         table(["family", "task", "licence", "how it sees pictures", "runs here"], rows)
         return 0
+    if arguments.table == "architectures":
+        from derainers import architectures
+
+        found, named = architectures.table(), ["architecture", "package", "licence", "runs here"]
+        if arguments.json:
+            line(json.dumps([dict(zip(named, row, strict=True)) for row in found], indent=1))
+        else:
+            table(named, found)
+        return 0
     if arguments.table == "papers":
         from harness.plan.rows import every_row
         from reports.papers.reading import read_tables
@@ -66,6 +79,13 @@ def _list(arguments: argparse.Namespace) -> int:
         return 0
     names = _names(arguments.table)
     line(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
+    if arguments.table == "derainers" and not arguments.json:
+        from derainers.architectures import EXTRA, EXTRA_LICENCES, has_extra
+
+        where = "installed" if has_extra() else "not installed"
+        say(f"spandrel:FILE knows more (list architectures); of {EXTRA}, {where}:")
+        for name, licence in EXTRA_LICENCES.items():
+            say(f"  {name}: {licence}")
     if sheet:
         from harness.runs.rain_sheet import write_rain_sheet
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.cli import (
     bench,
+    card,
     check_data,
     derain,
     doctor,
@@ -26,8 +27,7 @@ from harness.cli import (
     workspaces,
 )
 from harness.cli.flags import require_places, written
-from harness.cli.mistakes import is_users
-from harness.cli.terminal import say
+from harness.cli.terminal import is_users, say
 from harness.spec import UsageError
 
 STATUS = """\
@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         check_data.add,
         bench.add,
         train.add,
+        card.add,
         fetch.add,
         list.add,
         doctor.add,

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.flags import Verbs, add_field, allow_code
-from harness.cli.mistakes import is_users
-from harness.cli.terminal import line, progress_bars, say, show, table
+from harness.cli.terminal import is_users, line, progress_bars, say, show, table
 from harness.spec import RunSpec, UsageError
 
 if TYPE_CHECKING:

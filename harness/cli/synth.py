@@ -35,7 +35,7 @@ def add(verbs: Verbs) -> None:
 def _synth(arguments: argparse.Namespace) -> int:
     from harness.machine.device import worker_count
     from harness.plan.data import open_dataset, root_of
-    from harness.plan.rains import rains_of
+    from harness.plan.plan import rains_of
     from harness.runs.rainy_copy import Recipe, synthesize
 
     spec = checked(**fields_of(arguments, without=("rain", "out")))

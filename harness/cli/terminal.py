@@ -105,3 +105,18 @@ def shown(path: Path) -> str:
 def _inert(text: str) -> str:
     """Text on one line, without what steers a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def is_users(error: ValueError) -> bool:
+    """Whether an error is a mistake that the user can mend, from any room."""
+    from datasets.image import UnreadableImageError
+    from datasets.sample import DatasetError
+    from derainers import DerainerError
+    from harness.spec import UsageError
+    from reports.papers.claims import ClaimError
+    from tasks.task import TaskError
+
+    known = (
+        UsageError | DatasetError | DerainerError | UnreadableImageError | TaskError | ClaimError
+    )
+    return isinstance(error, known)

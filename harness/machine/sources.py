@@ -136,7 +136,13 @@ def fetch(name: str, folder: Path, progress: Callable[[int, int], None] = lambda
     Raises:
         UsageError: If it cannot be reached or its content is another.
     """
-    source = SOURCES[name]
+    return fetch_source(name, SOURCES[name], folder, progress)
+
+
+def fetch_source(
+    name: str, source: Source, folder: Path, progress: Callable[[int, int], None] = lambda *_: None
+) -> Path:
+    """As `fetch`, of any source; ``name`` is for errors."""
     target = folder / source.file
     if target.is_file() and _sha256(target) == source.sha256:
         return target

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from derainers.shards import config
+from derainers.words import NO_PARAMETERS, Parameters
 from harness.machine.generators import seeded
 from harness.plan.own_code import Identity, named
 from harness.plan.own_networks import tensor_sha256
@@ -21,7 +24,7 @@ from harness.spec import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
-    from derainers.derainer import Restorer
+    from derainers.derainer import Derainer, Restorer
 
 OWN = "own_"
 """Begins the names of modules made of a user's files."""
@@ -55,7 +58,11 @@ class Brought:
 
 
 def own_derainer(
-    name: str, value: Any, root: ModuleType | None = None, files: Sequence[str] = ()
+    name: str,
+    value: Any,
+    root: ModuleType | None = None,
+    files: Sequence[str] = (),
+    parameters: Parameters = NO_PARAMETERS,
 ) -> Brought:
     """A module, a `Derainer` or an object with ``restore`` as something the engine can run.
 
@@ -68,6 +75,7 @@ def own_derainer(
         value: The derainer.
         root: The module whose function made it, if one did.
         files: What that function read.
+        parameters: How a network is to be fed, which comes before what it declares.
 
     Raises:
         UsageError: If it is none of the three.
@@ -81,11 +89,17 @@ def own_derainer(
     if isinstance(value, torch.nn.Module):
         value = Derainer(value)
     if isinstance(value, Derainer):
+        value = _complete(name, value)
+        parameters.put_on(value)
         # Named before anything is called: some networks keep state in a forward.
+        said, value.said = value.said, ()  # of the names of files, which decide nothing
         identity = named(name, value, root, files)
+        value.said = said
         weights = _weights_sha256(value.module, identity.tensors)
         identity.tensors.clear()
         return Brought(value, identity, weights)
+    if parameters.said:
+        raise UsageError(f"derainer {name}{parameters.said}: these are for networks alone")
     if not callable(getattr(value, "restore", None)):
         raise UsageError(
             f"derainer {name}: expected a torch.nn.Module, a Derainer or an object with "
@@ -103,7 +117,32 @@ def own_derainer(
     return Brought(value, identity, None)
 
 
-def built_by(source: str, name: str, weights: Path | None) -> Built:
+def _complete(name: str, derainer: Derainer) -> Derainer:
+    """A derainer whose lazy modules have made their tensors, by a forward of a small image.
+
+    Its copy, where there are such: the caller's stays as it is.
+    """
+    import copy
+
+    import torch
+    from torch.nn.modules.lazy import LazyModuleMixin
+
+    other = copy.copy(derainer)
+    if not any(isinstance(m, LazyModuleMixin) for m in derainer.module.modules()):
+        return other
+    other.module = copy.deepcopy(derainer.module).eval()
+    with seeded("lazy"), torch.no_grad():
+        try:
+            other.module(torch.rand(1, 3, 128, 128))
+        except Exception as error:
+            raise UsageError(
+                f"derainer {name}: a forward of 128x128 px, for its lazy modules, raised "
+                f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            ) from error
+    return other
+
+
+def built_by(source: str, name: str, weights: Path | None, key: str | None = None) -> Built:
     """Call a factory that the user names on the command line.
 
     The factory gets the weight file (or None) if its first parameter is called ``weights`` or has
@@ -113,7 +152,9 @@ def built_by(source: str, name: str, weights: Path | None) -> Built:
     Args:
         source: ``path/to/file.py`` or the name of a module.
         name: Function or class in it.
-        weights: Weight file, or None.
+        weights: Weight file, or None; a folder's ``config.json`` gives the factory the arguments
+            that both of them name.
+        key: Under which key of the file the weights stand, where the harness loads them.
 
     Raises:
         UsageError: If it cannot be imported, has no such name, or raises.
@@ -132,11 +173,13 @@ def built_by(source: str, name: str, weights: Path | None) -> Built:
             )
         try:
             takes = _takes_weights(factory)
-            value = factory(weights) if takes else factory()
+            value = factory(weights) if takes else factory(**_configured(factory, weights))
         except Exception as error:
             raise UsageError(f"{source}:{name} raised {type(error).__name__}: {error}") from error
     if weights is not None and not takes:
-        _load(value, weights, f"{source}:{name}")
+        value = _loaded(value, weights, f"{source}:{name}", key)
+    elif key is not None:
+        raise UsageError(f"{source}:{name},key={key}: the function itself loads what it takes")
     return Built(value, module, files)
 
 
@@ -153,8 +196,21 @@ def _takes_weights(factory: Callable[..., Any]) -> bool:
     return first.name == "weights" or first.default is first.empty
 
 
-def _load(value: Any, weights: Path, name: str) -> None:
-    """Put weights into what a factory returned."""
+def _configured(factory: Callable[..., Any], weights: Path | None) -> dict[str, Any]:
+    """The arguments of a factory that the config beside its weights names."""
+    file = config(weights) if weights is not None else None
+    if file is None:
+        return {}
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file}: not a JSON file ({error})") from error
+    names = inspect.signature(factory).parameters if isinstance(said, dict) else ()
+    return {name: said[name] for name in names if name in said}
+
+
+def _loaded(value: Any, weights: Path, name: str, key: str | None) -> Any:
+    """What a factory returned, with weights in it."""
     import torch
 
     from derainers.checkpoint import load_weights
@@ -165,7 +221,10 @@ def _load(value: Any, weights: Path, name: str) -> None:
         raise UsageError(
             f"{name} returned {type(value).__name__}, expected a torch.nn.Module or a Derainer"
         )
-    load_weights(module, weights)
+    said = load_weights(module, weights, key=key)
+    derainer = value if isinstance(value, Derainer) else Derainer(value)
+    derainer.said = (*derainer.said, *said)
+    return derainer
 
 
 def _imported(source: str) -> ModuleType:

@@ -18,7 +18,7 @@ from derainers.shards import card_file
 from harness.machine.device import device_of
 from harness.plan import keys
 from harness.plan.data import data_name, dataset_row, open_splits
-from harness.plan.rains import rains_of
+from harness.plan.plan import rains_of
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import ScoreCurve
 from harness.training.folder import (

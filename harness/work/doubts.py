@@ -13,6 +13,7 @@ from harness.machine.generators import seeded
 from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
 from harness.plan.plan import Plan
+from harness.spec import bare
 
 VERSION = 2
 """Raised whenever the same network would be judged otherwise."""
@@ -57,19 +58,16 @@ def doubts(plan: Plan, ledger: Ledger) -> list[str]:
 def _said(derainer: DerainerPlan, found: dict[str, Any]) -> str:
     """What was measured, and what to write."""
     channels, black, white = found["better"]
-    own = f"channels={channels!r}, range=({black:g}, {white:g})"
+    shown = f"channels={channels!r}, range=({black:g}, {white:g})"
     text = (
         f"derainer {derainer.name} restores images of known rain at {found['declared_db']:.1f} dB, "
-        f"with {own} at {found['better_db']:.1f} dB (rainy: {found['rainy_db']:.1f} dB). "
+        f"with {shown} at {found['better_db']:.1f} dB (rainy: {found['rainy_db']:.1f} dB). "
         "If that is how it was trained, "
     )
-    if derainer.wrapped == "Derainer(network)":
-        return f"{text}wrap it: Derainer(network, {own})."
-    return (
-        f"{text}the word has no place for it: in a file mine.py, let build(weights) set "
-        f"d = {derainer.wrapped}; d.channels, d.range = {channels!r}, ({black:g}, {white:g}); "
-        "return d, and name mine.py:build@FILE."
-    )
+    if derainer.part is None:
+        return f"{text}wrap it: Derainer(network, {shown})."
+    own = replace(derainer.part.parameters, range=(black, white), channels=channels)
+    return f"{text}name it {bare(derainer.part.text)}{own.said}"
 
 
 def _keys(plan: Plan) -> dict[str, DerainerPlan]:
@@ -84,7 +82,7 @@ def _keys(plan: Plan) -> dict[str, DerainerPlan]:
         ): network
         for condition in plan.conditions
         for network in _networks(condition.derainer)
-        if network.wrapped is not None
+        if network.is_foreign
     }
 
 

@@ -112,19 +112,33 @@ def _derainer(derainer: DerainerPlan, plan: Plan, ledger: Ledger, keep: bool) ->
         except Exception as error:
             return {"error": np.frombuffer(type(error).__name__.encode(), np.uint8)}
 
+    notes: list[str] = []
+
+    def load() -> Restorer:
+        restorer = loader(place)
+        notes[:] = getattr(restorer, "said", ())
+        return _apart(restorer)
+
     trial = None
     with one_thread_each(plan.device):
         if _is_here(plan):
             noise = NOISE[plan.placement.dtype] if plan.device == "cpu" else COARSE
             with contextlib.suppress(UncopiedError):
-                trial = _trial(lambda: _apart(loader(place)), answered, derainer, noise)
+                trial = _trial(load, answered, derainer, noise)
     key = derainer.key
     if derainer.identity is not None:
         key = {"own": derainer.identity.key()}
     said = {"device": plan.device, "dtype": plan.placement.dtype}
     lasting = derainer.identity is None or not derainer.identity.nonce
     trial, added = _settled(derainer.name, {**said, "of": key}, trial, ledger, keep and lasting)
-    return replace(derainer, key={**key, **added}, draws=trial.draws, is_stateful=trial.is_stateful)
+    told = [f"{derainer.name}: {note}" for note in notes]
+    return replace(
+        derainer,
+        key={**key, **added},
+        draws=trial.draws,
+        is_stateful=trial.is_stateful,
+        said="; ".join([*([derainer.said] if derainer.said else []), *told]) or None,
+    )
 
 
 def _apart(restorer: Restorer) -> Restorer:

@@ -61,7 +61,9 @@ def test_a_slip_in_a_file_is_named_and_stays_named(folder: Path) -> None:
     for _ in range(2):  # the second run computes nothing
         (doubt,) = evaluated(folder, wrong, right).provenance.doubts
         assert "derainer mine:wrapped@" in doubt
-        assert "wrap it: Derainer(network, channels='bgr', range=(-1, 1))" in doubt
+        assert doubt.endswith(
+            f"name it mine.py:wrapped@{Path(str(WEIGHTS)).name},range=-1..1,channels=bgr"
+        )
 
 
 def test_a_network_in_a_chain_is_judged_alone(folder: Path) -> None:
@@ -103,16 +105,15 @@ def bright_streaks_off(file: Path, least: float) -> Path:
     return file
 
 
-def test_an_onnx_file_is_told_how_to_be_wrapped_and_that_works(folder: Path) -> None:
+def test_an_onnx_file_is_told_what_to_add_and_that_works(folder: Path) -> None:
     file = bright_streaks_off(folder / "bytes.onnx", 2.0)
     (doubt,) = evaluated(folder, str(file)).provenance.doubts
-    assert "range=(0, 255)" in doubt
-    said = doubt.split("let build(weights) set ")[1].split(", and name")[0]
-    imports = "from derainers.external import onnx_derainer"
-    (folder / "wrap.py").write_text(f"{imports}\ndef build(weights): {said}\n")
-    word = f"{folder}/wrap.py:build@{file}"
+    told = doubt.rpartition("name it ")[2]
+    assert told == "bytes.onnx,range=0..255,channels=rgb"
+    word = str(folder / told)
     before = evaluated(folder, word)
     assert not before.provenance.doubts
+    assert {r.derainer for r in before.records if r.derainer.startswith("bytes@")}
     bright_streaks_off(file, 200.0)  # another network in the same file is another derainer
     assert {r.value for r in evaluated(folder, word).records} != {r.value for r in before.records}
 

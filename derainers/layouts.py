@@ -1,0 +1,170 @@
+"""How training codes lay out weights, and which of a file's tensors are a network's."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+KEYS = (
+    *("params_ema", "params-ema", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model"),
+    *("net_g_ema", "g_ema", "ema", "shadow", "averaged_model"),
+    *("params", "model_state_dict", "state_dict", "model", "net", "network", "net_g", "netG"),
+    *("generator", "generator_state_dict", "G", "G_state_dict", "weight", "weights", "module"),
+    *("state", "model_state", "model_weights", "best_state_dict", "derainer", "restorer"),
+)
+"""Keys under which training codes put the weights, the likeliest first."""
+WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""Parts of names that torch's wrappers add: of data parallel, compiled and sharded networks."""
+COUNTERS = ("total_ops", "total_params", "n_averaged", "num_batches_tracked")
+"""Last parts of names of what profilers and averages count; no forward asks for them."""
+_OF_LAZY = (UninitializedParameter, UninitializedBuffer)
+_AVERAGE = re.compile(r"(^|[._-])(ema|shadow|averaged)([._-]|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a network's tensors stand in a state dict."""
+
+    names: dict[str, str]
+    """Names in the file by the network's."""
+    prefix: str
+    """With which these begin in the file, with its dot; ``""`` = with none."""
+    counters: tuple[str, ...] = ()
+    """Names in the file of what only counts and was left out."""
+    others: tuple[str, ...] = ()
+    """Names in the file that begin otherwise."""
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Why a state dict is of another network."""
+
+    shared: int
+    """Tensors of the network that it holds in their shape."""
+    said: str
+
+
+def label(path: tuple[str, ...], prefix: str) -> str:
+    """What to call weights by the keys and the beginning of names that lead to them."""
+    return ".".join([*path, *([prefix.rstrip(".")] if prefix else [])])
+
+
+def is_average(name: str) -> bool:
+    """Whether weights are called an average over the steps of a training."""
+    return _AVERAGE.search(name) is not None
+
+
+def fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[Layout] | Misfit:
+    """Where a network's tensors stand in a state dict, each way in which all do; or why not.
+
+    Args:
+        expected: The network's own tensors by name.
+        state: The file's.
+    """
+    wanted, held = _plain(expected), _plain(state)
+    needed = [name for name in wanted if not _counts(name)] or list(wanted)
+    layouts, misfits = [], []
+    for own, prefix in _prefixes(needed, held):
+        pairs = {name: prefix + name.removeprefix(own) for name in wanted}
+        found = {name: held[pair] for name, pair in pairs.items() if pair in held}
+        names = {wanted[name]: key for name, key in found.items()}
+        misfit = _misfit(expected, state, names, [wanted[n] for n in needed])
+        inside = {pair for pair in held if pair.startswith(prefix)}
+        strange = [held[p] for p in inside - set(pairs.values()) if not _counts(p)]
+        if misfit is None and strange:
+            first = min(strange)
+            misfit = Misfit(
+                len(names), f"the file has {first} {_shape(state[first])}, the network has not"
+            )
+        if misfit is None:
+            rest = sorted(set(held) - set(pairs.values()))
+            counters = tuple(held[p] for p in rest if p in inside)
+            others = tuple(held[p] for p in rest if p not in inside)
+            layouts.append(Layout(names, prefix, counters, others))
+        else:
+            misfits.append(misfit)
+    return layouts or max(misfits, key=lambda each: each.shared)
+
+
+def _plain(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Names by what is left of them without torch's wrappers, where that tells them apart."""
+    found = {".".join(p for p in name.split(".") if p not in WRAPPERS): name for name in state}
+    return found if len(found) == len(state) else {name: name for name in state}
+
+
+def _prefixes(needed: list[str], held: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What the network's names and the file's may begin with that the others lack."""
+    if not needed:
+        yield "", ""
+        return
+    probe = max(needed, key=lambda name: name.count("."))
+    yield "", ""
+    for name in held:
+        if name != probe and name.endswith(f".{probe}"):
+            yield "", name.removesuffix(probe)
+    first = probe
+    while "." in first:  # the network is wrapped, the file is not
+        first = first.partition(".")[2]
+        own = probe.removesuffix(first)
+        if first in held and all(name.startswith(own) for name in needed):
+            yield own, ""
+
+
+def _misfit(
+    expected: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    needed: list[str],
+) -> Misfit | None:
+    """The first tensor that the network wants and the file has not, or in another shape."""
+    wrong = [k for k, own in names.items() if not _fits(expected[k], state[own])]
+    missing = [k for k in needed if k not in names]
+    shared = len(names) - len(wrong)
+    if wrong:
+        key, own = wrong[0], names[wrong[0]]
+        return Misfit(
+            shared,
+            f"the network wants {key} {_shape(expected[key])}, the file has {own} "
+            f"{_shape(state[own])}",
+        )
+    if not missing:
+        return None
+    key = missing[0]
+    return Misfit(
+        shared, f"the network wants {key} {_shape(expected[key])}, the file has {_near(key, state)}"
+    )
+
+
+def _fits(expected: Tensor, found: Tensor) -> bool:
+    if isinstance(expected, _OF_LAZY):
+        return True  # a lazy module takes its shape from what it is given
+    return expected.shape == found.shape and (expected.is_complex() or not found.is_complex())
+
+
+def _near(key: str, state: Mapping[str, Tensor]) -> str:
+    """The file's tensor whose name is most like a network's."""
+    # A file may have any number of names, of any length.
+    names = [name for name in list(state)[:5000] if len(name) <= 1000]
+    near = difflib.get_close_matches(key, names, 1, cutoff=0.0)
+    return f"{near[0]} {_shape(state[near[0]])}" if near else "nothing like it"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more"
+
+
+def _counts(name: str) -> bool:
+    return name.rpartition(".")[2] in COUNTERS
+
+
+def _shape(value: Tensor) -> str:
+    if isinstance(value, _OF_LAZY):
+        return "(of any shape)"
+    complex_ = " of complex numbers" if value.is_complex() else ""
+    return f"{tuple(value.shape)}{complex_}"

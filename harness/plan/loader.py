@@ -1,0 +1,183 @@
+"""A derainer that can be loaded, what decides what it does, and several of them in a row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets.names import text_of
+from harness.machine.device import Placement, one_thread_each
+from harness.machine.generators import seeded
+from harness.plan import keys
+
+if TYPE_CHECKING:
+    from derainers.derainer import Restorer
+    from derainers.words import Part
+    from harness.plan.own_code import Identity
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DerainerPlan:
+    """A derainer that can be loaded, and all that decides what it does."""
+
+    method: str
+    """As in records: ``granet``, ``granet@1f2e3d4c``, ``mine``."""
+    key: dict[str, Any]
+    weights_sha256: str | None
+    load: Loader
+    rain_families: frozenset[str] | None
+    """Rains its weights were trained on; None = unknown."""
+    images: frozenset[str] | None
+    """What its weights were trained on, see `trained_on.images`; None = unknown."""
+    is_identity: bool = False
+    folders: tuple[Path, ...] = ()
+    """Folders of restored images, which are of one rain alone."""
+    is_foreign: bool = False
+    """Whether network or weights came from elsewhere, so that a slip is possible."""
+    part: Part | None = None
+    """What was typed; None of what was handed over in Python."""
+    parts: tuple[DerainerPlan, ...] = ()
+    """Derainers that a chain is made of."""
+    stages: tuple[str, ...] = ()
+    """Intermediate outputs that it can be asked for."""
+    stage: str | None = None
+    """Intermediate output that this is; None = the restored image."""
+    said: str | None = None
+    """Which of our weights these are, and for what they stand in."""
+    is_own: bool = False
+    """Whether the user brought the network, so that it is tried before work starts."""
+    identity: Identity | None = None
+    """What names a user's code, which is complete once it was called."""
+    draws: bool = False
+    """Whether it draws from the random generators of the process."""
+    is_stateful: bool = False
+    """Whether its answer depends on the image before, so that each needs a fresh copy."""
+    half_size: bool = False
+    """Whether a chain starts at half size."""
+
+    def __post_init__(self) -> None:
+        # Files may have any name, and what is told of them is text.
+        for told in ("method", "said"):
+            value = getattr(self, told)
+            object.__setattr__(self, told, value and text_of(value))
+
+    @property
+    def name(self) -> str:
+        """As tables and files spell it, with its stage."""
+        return self.method if self.stage is None else f"{self.method}/{self.stage}"
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Makes a derainer on a device."""
+
+    build: Callable[[Placement], Restorer]
+    name: str
+    may_enlarge: bool = False
+    files: Mapping[Path, str] = field(default_factory=dict)
+    """What is read while it is built: the sha256 that each file must have then."""
+    is_fitted: bool = True
+    """Whether what it takes is known; else it is tried, see `derainers.fitting`."""
+
+    def __call__(self, place: Placement) -> Restorer:
+        """The derainer, placed.
+
+        Raises:
+            DerainerError: If it cannot be built, or enlarges where the size must stay.
+            UsageError: If a file was changed since it was named.
+        """
+        from derainers import DerainerError
+        from derainers.chain import Chain
+        from derainers.derainer import Derainer
+        from derainers.fitting import fitted
+
+        restorer: Restorer = self.build(place)
+        keys.require_same(self.files)
+        if isinstance(restorer, Derainer):
+            restorer = restorer.to(place.device, place.dtype)
+            if not self.is_fitted:
+                with one_thread_each(place.device), seeded("fit"):
+                    restorer = fitted(restorer, self.name)
+            elif restorer.said:
+                _log.info("%s", "; ".join(restorer.said))
+            if restorer.scale != 1 and not self.may_enlarge:
+                raise DerainerError(
+                    f"derainer {self.name} enlarges images {restorer.scale} times: "
+                    f"use it behind another, as half:A+{self.name}"
+                )
+        if isinstance(restorer, Chain | Derainer):
+            return restorer.in_tiles(place.tile_px)
+        return restorer
+
+
+def chained(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
+    """``A+B``, or ``half:A+B``."""
+
+    def build(place: Placement) -> Restorer:
+        from derainers.chain import Chain
+
+        last = len(parts) - 1 if half else None
+        loaders = [replace(p.load, may_enlarge=i == last) for i, p in enumerate(parts)]
+        return Chain([load(replace(place, tile_px=None)) for load in loaders], half)
+
+    name = ("half:" if half else "") + "+".join(p.name for p in parts)
+    weights = [p.weights_sha256 for p in parts if p.weights_sha256]
+    # Version 2: tiles reach the networks of a chain in a chain too.
+    version = {"version": 2} if any("chain" in p.key for p in parts) else {}
+    return DerainerPlan(
+        name,
+        {"chain": [p.key for p in parts], "half": half, **version},
+        "+".join(weights) or None,
+        Loader(build, name),
+        _union([p.rain_families for p in parts]),
+        _union([p.images for p in parts]),
+        folders=tuple(folder for p in parts for folder in p.folders),
+        is_own=any(p.is_own for p in parts),
+        draws=any(p.draws for p in parts),
+        is_stateful=any(p.is_stateful for p in parts),
+        parts=tuple(parts),
+        half_size=half,
+    )
+
+
+def stage_plan(plan: DerainerPlan, stage: str) -> DerainerPlan:
+    """An intermediate output of a derainer as one of its own: ``granet/coarse``."""
+
+    def build(place: Placement) -> Restorer:
+        from derainers.derainer import Derainer, stage_of
+
+        whole = plan.load.build(place)
+        assert isinstance(whole, Derainer)
+        return stage_of(whole, stage)
+
+    return DerainerPlan(
+        plan.method,
+        {**plan.key, "stage": stage},
+        plan.weights_sha256,
+        replace(plan.load, build=build, name=f"{plan.method}/{stage}"),
+        plan.rain_families,
+        plan.images,
+        stage=stage,
+    )
+
+
+def with_trials(plan: DerainerPlan, each: Callable[[DerainerPlan], DerainerPlan]) -> DerainerPlan:
+    """A derainer with what a trial of each network that the user brought made of that."""
+    if plan.parts and plan.is_own:
+        return chained([with_trials(part, each) for part in plan.parts], plan.half_size)
+    return each(plan) if plan.is_own else plan
+
+
+def _union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
+    """All names, None where one of the sets is unknown."""
+    names: frozenset[str] = frozenset()
+    for each in sets:
+        if each is None:
+            return None
+        names |= each
+    return names

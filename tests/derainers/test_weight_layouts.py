@@ -1,0 +1,212 @@
+"""Weights as training codes write them: under any key, behind any beginning of names."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from derainers import DerainerError
+from derainers.checkpoint import load_weights
+
+State = dict[str, Any]
+
+
+class Ordered(OrderedDict[str, Tensor]):
+    """As training codes have classes of their own for a state dict."""
+
+
+class Net(nn.Module):
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.out = nn.Conv2d(4, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.out(self.norm(self.conv(x)))
+        return y
+
+
+def state(seed: int = 1, prefix: str = "") -> State:
+    torch.manual_seed(seed)
+    return {prefix + name: value for name, value in Net().state_dict().items()}
+
+
+def loaded(file: Path, content: Any, key: str | None = None) -> tuple[Net, tuple[str, ...]]:
+    torch.save(content, file)
+    network = Net()
+    return network, load_weights(network, file, key=key)
+
+
+def counters() -> State:
+    zero = torch.zeros(1, dtype=torch.float64)
+    return {"total_ops": zero, "total_params": zero, "conv.total_ops": zero}
+
+
+def discriminator(prefix: str = "") -> State:
+    return {f"{prefix}{k}": v for k, v in nn.Linear(3, 3).state_dict().items()}
+
+
+SILENT: dict[str, Callable[[], Any]] = {
+    "ema_model": lambda: {"ema_model": state(), "step": 3},
+    "lightning": lambda: {"state_dict": state(prefix="model."), "loops": {"a": {}}},
+    "lightning and compiled": lambda: {"state_dict": state(prefix="net._orig_mod.")},
+    "basicsr": lambda: {"params": state(prefix="module."), "iter": 7},
+    "twice": lambda: state(prefix="module.module."),
+    "compiled in parallel": lambda: state(prefix="module._orig_mod."),
+    "weight": lambda: {"weight": OrderedDict(state()), "epoch": 1, "opt_g": {"state": {}}},
+    "generator": lambda: {"generator_state_dict": state(), "discriminator": discriminator()},
+    "netG": lambda: {"netG": state(), "netD": discriminator(), "optimizer": {"state": {0: {}}}},
+    "deep": lambda: {"checkpoint": {"model": {"state_dict": state(prefix="backbone.")}}},
+    "unknown key": lambda: {"my_derainer": state()},
+    "loss beside": lambda: {"model_state_dict": state(), "loss": torch.tensor(1.0)},
+    "numbers beside": lambda: {**state(), "epoch": 5, "name": "mine"},
+    "own dict": lambda: {"state_dict": Ordered(state())},
+    "whole network": lambda: {"net": _whole()},
+    "old batch norm": lambda: {k: v for k, v in state().items() if "tracked" not in k},
+    "mixed formats": lambda: {
+        k: v.half() if "conv" in k else v.double() if v.is_floating_point() else v
+        for k, v in state().items()
+    },
+}
+TOLD: dict[str, tuple[Callable[[], Any], str]] = {
+    "average": (
+        lambda: {"params": state(2), "params_ema": state()},
+        "params_ema was taken, not params",
+    ),
+    "average inside": (
+        lambda: {"state_dict": {**state(2, "net."), **state(1, "net_ema.")}},
+        "state_dict.net_ema was taken, not state_dict.net",
+    ),
+    "counters": (
+        lambda: {"state_dict": {**state(), **counters()}},
+        "conv.total_ops and 2 more left out, which only count",
+    ),
+    "loss network": (
+        lambda: {"state_dict": {**state(1, "net_g."), **discriminator("vgg.")}},
+        r"vgg\.bias and 1 more left out, which do not begin with net_g\.",
+    ),
+    "two that are known": (
+        lambda: {"state_dict": state(2), "params": state()},
+        "params was taken, not state_dict",
+    ),
+    "swa": (
+        lambda: {**state(1, "module."), "n_averaged": torch.tensor(3)},
+        "n_averaged left out, which only count",
+    ),
+}
+
+
+def _whole() -> nn.Module:
+    network = Net()
+    network.load_state_dict(state())
+    return network
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_weights_are_found_wherever_they_stand(name: str, tmp_path: Path) -> None:
+    network, said = loaded(tmp_path / "w.pth", SILENT[name]())
+    for key, value in state().items():
+        close = torch.allclose(network.state_dict()[key].double(), value.double(), atol=1e-2)
+        assert close or "tracked" in key
+    assert said == ()
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_was_chosen_or_left_out_is_told(name: str, tmp_path: Path) -> None:
+    made, text = TOLD[name]
+    network, said = loaded(tmp_path / "w.pth", made())
+    assert torch.equal(network.conv.weight, state()["conv.weight"])
+    assert len(said) == 1
+    with pytest.raises(AssertionError, match=text):
+        raise AssertionError(said[0])
+
+
+def test_a_network_that_is_wrapped_takes_bare_weights(tmp_path: Path) -> None:
+    torch.save(state(), tmp_path / "w.pth")
+    for network in (nn.DataParallel(Net()), nn.Sequential(OrderedDict(net=Net()))):
+        load_weights(network, tmp_path / "w.pth")
+        values = list(network.state_dict().values())
+        assert torch.equal(values[0], state()["conv.weight"])
+
+
+def test_a_key_says_which_of_several(tmp_path: Path) -> None:
+    content = {"params": state(2), "params_ema": state()}
+    network, _ = loaded(tmp_path / "w.pth", content, key="params")
+    assert torch.equal(network.conv.weight, state(2)["conv.weight"])
+    with pytest.raises(DerainerError, match=r"under key=ema: they are under params, params_ema"):
+        loaded(tmp_path / "w.pth", content, key="ema")
+
+
+def test_two_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
+    for content in (
+        {"netG_A": state(1), "netG_B": state(2)},
+        {"state_dict": {**state(1, "student."), **state(2, "teacher.")}},
+    ):
+        with pytest.raises(DerainerError, match=r"several weights.*say which with ,key="):
+            loaded(tmp_path / "w.pth", content)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (
+            lambda: {"params": Net(6).state_dict()},
+            r"w\.pth holds.*under params: the network wants conv\.weight \(4, 3, 3, 3\), the file "
+            r"has conv\.weight \(4, 6, 3, 3\)",
+        ),
+        (
+            lambda: {k.replace("conv", "conv1"): v for k, v in state().items()},
+            r"wants conv\.weight \(4, 3, 3, 3\), the file has conv1\.weight \(4, 3, 3, 3\)",
+        ),
+        (lambda: {**state(), "extra.bias": torch.zeros(2)}, r"the file has extra\.bias \(2,\)"),
+        (
+            # Counters are no excuse where something else is missing.
+            lambda: {k: v for k, v in {**state(), **counters()}.items() if k != "out.bias"},
+            r"wants out\.bias \(3,\), the file has",
+        ),
+        (
+            lambda: {k: v.to(torch.complex64) for k, v in state().items()},
+            r"of complex numbers",
+        ),
+        (lambda: {"epoch": 3, "loss": [1.0]}, "holds no weights"),
+    ],
+)
+def test_weights_of_another_network_say_what_differs(
+    content: Callable[[], Any], text: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DerainerError, match=text) as caught:
+        loaded(tmp_path / "w.pth", content())
+    assert "\n" not in str(caught.value)
+
+
+def test_one_dict_named_many_times_ends(tmp_path: Path) -> None:
+    inner: State = {"a": {}}
+    for _ in range(4):
+        inner = {f"k{i}": inner for i in range(300)}
+    with pytest.raises(DerainerError, match="holds no weights"):
+        loaded(tmp_path / "w.pth", inner)
+
+
+def test_a_folder_of_safetensors_stands_for_them(tmp_path: Path) -> None:
+    with pytest.raises(DerainerError, match=r"holds none of the \.safetensors"):
+        load_weights(Net(), tmp_path)
+    first, second = dict(list(state().items())[:3]), dict(list(state().items())[3:])
+    save_file(first, tmp_path / "model-00001-of-00002.safetensors")
+    save_file(second, tmp_path / "model-00002-of-00002.safetensors")
+    save_file(discriminator(), tmp_path / "optimizer.safetensors")
+    network = Net()
+    load_weights(network, tmp_path)
+    assert torch.equal(network.state_dict()["out.bias"], state()["out.bias"])
+    save_file(discriminator(), tmp_path / "other.safetensors")
+    for file in tmp_path.glob("model*"):
+        file.unlink()
+    with pytest.raises(DerainerError, match=r"several \(optimizer, other\)"):
+        load_weights(network, tmp_path)
