@@ -23,6 +23,7 @@ import torch
 
 from datasets import Dataset
 from datasets.image import to_tensor
+from derainers.derainer import Derainer
 from harness.machine.device import Placement
 from harness.plan.derainers import derainer_plan
 
@@ -71,7 +72,13 @@ ARCHITECTURES: tuple[tuple[str, str, str, str, dict[str, Any]], ...] = (
     (SPANDREL, "SAFMNBCIE", "SAFMNBCIE", "params", {"dim": 36, "upscaling_factor": 1}),
     (SPANDREL, "DCTLSA", "DCTLSA", "bare", {"upscale": 1}),
     (SPANDREL, "ATD", "ATD", "params", FEW | {"embed_dim": 48, "upscale": 1}),
-    (SPANDREL, "DRCT", "DRCT", "params", FEW | {"window_size": 16, "upscale": 1}),
+    (
+        SPANDREL,
+        "DRCT",
+        "DRCT",
+        "params",
+        FEW | {"window_size": 16, "upscale": 1, "upsampler": "pixelshuffle"},
+    ),
     (SPANDREL, "ESRGAN", "ESRGAN", "params_ema", {"scale": 1, "num_blocks": 2, "plus": False}),
     (SPANDREL, "PLKSR", "PLKSR", "params", {"upscaling_factor": 1, "n_blocks": 2}),
     (SPANDREL, "PLKSR", "RealPLKSR", "params_ema", {"upscaling_factor": 1, "n_blocks": 2}),
@@ -120,11 +127,16 @@ def tried(package: str, name: str, kind: str, layout: str, arguments: Any) -> di
         since = time.monotonic()
         made = derainer.restore(image, "")
         seconds = time.monotonic() - since
+    assert isinstance(derainer, Derainer)
+    padding = [(0, -side % derainer.multiple_of) for side in SIZE_PX]
+    padded = np.pad(image, [*padding, (0, 0)], "reflect")
     with torch.inference_mode():
-        own = _own_call(state)(to_tensor([image]))[0].permute(1, 2, 0).numpy()
+        own = _own_call(state)(to_tensor([padded]))[0].permute(1, 2, 0).numpy()
+    own = own[: SIZE_PX[0], : SIZE_PX[1]]
     largest = float(np.abs(made - own.clip(0, 1)).max() * 255)
     changed = float(np.abs(made * 255 - image).max())
-    return {"size": list(made.shape), "levels": largest, "changed": changed, "seconds": seconds}
+    sides = {"size": list(made.shape), "multiple_of": derainer.multiple_of}
+    return {**sides, "levels": largest, "changed": changed, "seconds": seconds}
 
 
 def _own_call(state: dict[str, Any]) -> Any:
@@ -166,6 +178,11 @@ def main() -> int:
     for found in known.values():
         ok = found.get("error") is None
         runs = "yes" if ok and found["size"] == [*SIZE_PX, 3] else found.get("error", "no")
+        runs += (
+            f", padded to multiples of {found['multiple_of']}"
+            if ok and found["multiple_of"] > 1
+            else ""
+        )
         levels = [f"{found[key]:.1g}" if ok else "" for key in ("changed", "levels")]
         cells = [found["class"], found["package"], found["layout"], "yes" if ok else "no", runs]
         sys.stdout.write(f"| {' | '.join([*cells, *levels])} |\n")

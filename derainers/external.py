@@ -74,7 +74,8 @@ def _described(found: Any, file: Path) -> Derainer:
             f"spandrel:{file.name}: {found.architecture.name} maps {channels[0]} channels to "
             f"{channels[1]}, a derainer maps 3 to 3"
         )
-    derainer = Derainer(Described(found), scale=found.scale, multiple_of=1)
+    # What it says of sizes is not always all: they are tried, see `derainers.fitting`.
+    derainer = Derainer(Described(found), scale=found.scale)
     derainer.said = (f"{file.name}: {found.architecture.name}, as spandrel knows by its weights",)
     return derainer
 
