@@ -66,7 +66,6 @@ ARCHITECTURES: tuple[tuple[str, str, str, str, dict[str, Any]], ...] = (
     (SPANDREL, "DAT", "DAT", "params", {"upscale": 1, "embed_dim": 48, "depth": [2, 2]}),
     (SPANDREL, "CRAFT", "CRAFT", "params", {"upscale": 1, "depths": [2, 2], "num_heads": [6, 6]}),
     (SPANDREL, "DITN", "DITN", "params", {"upscale": 1, "UFONE_blocks": 1}),
-    (SPANDREL, "MMRealSR", "MMRealSR", "params", {"num_in_ch": 3, "num_out_ch": 3, "scale": 1}),
     (SPANDREL, "SPAN", "SPAN", "params_ema", {"num_in_ch": 3, "num_out_ch": 3, "upscale": 1}),
     (SPANDREL, "SAFMN", "SAFMN", "params", {"dim": 36, "upscaling_factor": 1}),
     (SPANDREL, "SAFMNBCIE", "SAFMNBCIE", "params", {"dim": 36, "upscaling_factor": 1}),
@@ -97,6 +96,7 @@ ARCHITECTURES: tuple[tuple[str, str, str, str, dict[str, Any]], ...] = (
 )
 """Package, architecture, class, layout of the weights, and arguments that make it small."""
 OTHERS = {
+    "MMRealSR": "the package's own call fails where it does not enlarge",
     "RealCUGAN": "enlarges 2 to 4 times alone",
     "AuraSR": "enlarges 4 times alone",
     "GFPGAN": "faces of 512x512 px",
@@ -183,7 +183,7 @@ def main() -> int:
             if ok and found["multiple_of"] > 1
             else ""
         )
-        levels = [f"{found[key]:.1g}" if ok else "" for key in ("changed", "levels")]
+        levels = [f"{found['changed']:.0f}", f"{found['levels']:.1g}"] if ok else ["", ""]
         cells = [found["class"], found["package"], found["layout"], "yes" if ok else "no", runs]
         sys.stdout.write(f"| {' | '.join([*cells, *levels])} |\n")
     for name, why in OTHERS.items():
