@@ -61,7 +61,7 @@ def load_weights(
         if not torch.isfinite(value.to(_real(value))).all():
             raise DerainerError(f"{file.name}: {name}{own} holds NaN or infinity")
     module.load_state_dict(state, strict=False)
-    return tuple(f"{file.name}: {each}" for each in said)
+    return tuple(said)
 
 
 def read_states(file: Path) -> States:

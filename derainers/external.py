@@ -76,7 +76,7 @@ def _described(found: Any, file: Path) -> Derainer:
         )
     # What it says of sizes is not always all: they are tried, see `derainers.fitting`.
     derainer = Derainer(Described(found), scale=found.scale)
-    derainer.said = (f"{file.name}: {found.architecture.name}, as spandrel knows by its weights",)
+    derainer.said = (f"{found.architecture.name}, as spandrel knows by its weights",)
     return derainer
 
 

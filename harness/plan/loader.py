@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from derainers.derainer import Restorer
     from derainers.words import Part
     from harness.plan.own_code import Identity
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,11 @@ class DerainerPlan:
             value = getattr(self, told)
             object.__setattr__(self, told, value and text_of(value))
 
+    def told(self, notes: Iterable[str]) -> str | None:
+        """What to say of it, with notes that came up when it was loaded."""
+        said = [f"{self.name}: {note}" for note in notes]
+        return "; ".join([*([self.said] if self.said else []), *said]) or None
+
     @property
     def name(self) -> str:
         """As tables and files spell it, with its stage."""
@@ -103,8 +105,6 @@ class Loader:
             if not self.is_fitted:
                 with one_thread_each(place.device), seeded("fit"):
                     restorer = fitted(restorer, self.name)
-            elif restorer.said:
-                _log.info("%s", "; ".join(restorer.said))
             if restorer.scale != 1 and not self.may_enlarge:
                 raise DerainerError(
                     f"derainer {self.name} enlarges images {restorer.scale} times: "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -75,10 +76,14 @@ def tried(plan: Plan, ledger: Ledger, keep: bool = True) -> Plan:
     """
     made: dict[int, DerainerPlan] = {}
     for derainer in (c.derainer for c in plan.conditions):
-        if derainer.is_own and id(derainer) not in made:
+        if id(derainer) in made:
+            continue
+        if derainer.is_own:
             made[id(derainer)] = with_trials(
                 derainer, lambda part: _derainer(part, plan, ledger, keep)
             )
+        elif derainer.is_foreign:
+            made[id(derainer)] = _noted(derainer, plan, ledger, keep)
     tasks = [_task(task, plan, ledger, keep) if task.is_own else task for task in plan.tasks]
     if not made and tuple(tasks) == plan.tasks:
         return plan
@@ -131,14 +136,25 @@ def _derainer(derainer: DerainerPlan, plan: Plan, ledger: Ledger, keep: bool) ->
     said = {"device": plan.device, "dtype": plan.placement.dtype}
     lasting = derainer.identity is None or not derainer.identity.nonce
     trial, added = _settled(derainer.name, {**said, "of": key}, trial, ledger, keep and lasting)
-    told = [f"{derainer.name}: {note}" for note in notes]
     return replace(
         derainer,
         key={**key, **added},
         draws=trial.draws,
         is_stateful=trial.is_stateful,
-        said="; ".join([*([derainer.said] if derainer.said else []), *told]) or None,
+        said=derainer.told(notes),
     )
+
+
+def _noted(derainer: DerainerPlan, plan: Plan, ledger: Ledger, keep: bool) -> DerainerPlan:
+    """One of our networks with weights from elsewhere, and what there is to say of these."""
+    key = keys.key("said", derainer=derainer.key)
+    known = ledger.get("doubts", [key])
+    if not known and keep:
+        restorer = derainer.load(replace(plan.placement, device="cpu", dtype="fp32"))
+        known = {key: json.dumps(list(getattr(restorer, "said", ())))}
+        with ledger.transaction():
+            ledger.put("doubts", known)
+    return replace(derainer, said=derainer.told(json.loads(known[key]))) if known else derainer
 
 
 def _apart(restorer: Restorer) -> Restorer:

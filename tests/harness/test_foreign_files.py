@@ -151,6 +151,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "derainer, safetensors": (*DERAIN, "granet@x.safetensors"),
     "derainer, parts": (*DERAIN, "granet@x-00001-of-00001.pth"),
     "derainer, own network": (*DERAIN, "net.py:network@x.pt"),
+    "derainer, by a name": (*DERAIN, "ours=granet@x.pth,key=params"),
     "derainer, spandrel": (*DERAIN, "spandrel:x.pt"),
     "derainer, spandrel's other suffix": (*DERAIN, "spandrel:x.pth"),
     "derainer, ONNX": (*DERAIN, "x.onnx"),

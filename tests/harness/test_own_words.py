@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from datasets import Dataset
+from derainers import DERAINERS
 from harness import Results, RunSpec, run
 from harness.cli.main import run_command_line
 from harness.machine import remote
@@ -144,10 +145,19 @@ def test_parameters_are_part_of_name_and_key() -> None:
 def test_what_was_found_and_chosen_stands_in_the_notes() -> None:
     torch.save({"params": state(), "params_ema": state()}, "two.pth")
     weights = evaluated("mine.py:Near@two.pth", "mine.py:Eight").provenance.weights
-    assert any("two.pth: params_ema was taken, not params" in note for note in weights)
+    assert any(note.endswith(": params_ema was taken, not params") for note in weights)
     assert any("takes sides that are multiples of 8" in note for note in weights)
     a, b = (planned(f"mine.py:Near@two.pth,key={key}") for key in ("params", "params_ema"))
     assert a.method != b.method
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_for_a_row_have_notes_too() -> None:
+    weights = load_file(DERAINERS["prenet"].weights or "")
+    torch.save({"state_dict": {**weights, "total_ops": torch.zeros(1)}}, "counted.pth")
+    for _ in range(2):  # the second run reads no weights
+        (note,) = evaluated("prenet@counted.pth").provenance.weights
+        assert note.endswith(": total_ops left out, which only count")
 
 
 @pytest.mark.usefixtures("here")
