@@ -35,7 +35,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import published
 import torch
 
 from datasets.image import NDArrayByte, decode, to_tensor
@@ -77,9 +76,9 @@ def networks(data: Path) -> dict[str, Callable[[], Derainer]]:
         if row.weights is not None and row.origin is None:
             found[name] = partial(row.build, row.weights)  # type: ignore[assignment]
     for name, file in PUBLISHED:
-        build = DERAINERS[name].build if name in DERAINERS else getattr(published, name)
         label = f"{name} {Path(file).parent.name}/{Path(file).stem}"
-        found[label] = partial(build, data / "weights" / file)
+        build = partial(DERAINERS[name].build, data / "weights" / file)
+        found[label] = build  # type: ignore[assignment]
     return found
 
 

@@ -82,6 +82,42 @@ def _nledn(weights: Path | None) -> Restorer:
     return _restorer(NLEDN(), weights, minimum_px=NLEDN.minimum_px)
 
 
+def _vrgnet(weights: Path | None) -> Restorer:
+    from derainers.checkpoint import load_weights
+    from derainers.derainer import Derainer
+    from derainers.networks.vrgnet import VRGNet
+
+    network = VRGNet()
+    if weights is not None:
+        load_weights(network, weights, "derainet.")
+    return Derainer(network)
+
+
+def _sapnet(weights: Path | None) -> Restorer:
+    from derainers.networks.sapnet import SAPNet
+
+    return _restorer(SAPNet(), weights)
+
+
+def _spanet(weights: Path | None) -> Restorer:
+    from derainers.networks.spanet import SPANet
+
+    return _restorer(SPANet(), weights, channels="bgr")
+
+
+def _umrl(weights: Path | None) -> Restorer:
+    from derainers.networks.umrl import UMRL
+
+    sizes = {"multiple_of": UMRL.multiple_of, "minimum_px": UMRL.minimum_px}
+    return _restorer(UMRL(), weights, range=(-1.0, 1.0), **sizes)
+
+
+def _urie(weights: Path | None) -> Restorer:
+    from derainers.networks.urie import URIE
+
+    return _restorer(URIE(), weights, minimum_px=URIE.minimum_px)
+
+
 def _mspfn(weights: Path | None, light: bool) -> Restorer:
     from derainers.networks.mspfn import MSPFN
 
@@ -111,8 +147,12 @@ def _hrrsr(weights: Path | None, scale: int) -> Restorer:
 
 
 PRENET = "https://github.com/csdwren/PReNet"
-RESCAN = "https://github.com/XiaLiPKU/RESCAN"
 NLEDN = "https://github.com/AlexHex7/NLEDN"
+VRGNET = "https://github.com/hongwang01/VRGNet"
+SAPNET = "https://github.com/ShenZheng2000/SAPNet-for-image-deraining"
+SPANET = "https://github.com/stevewongv/SPANet"
+UMRL = "https://github.com/rajeevyasarla/UMRL--using-Cycle-Spinning"
+URIE = "https://github.com/taeyoungson/urie"
 
 DERAINERS: Table[DerainerRow] = Table(
     "derainers",
@@ -149,8 +189,13 @@ DERAINERS: Table[DerainerRow] = Table(
         "prn-r": DerainerRow(
             partial(_prenet, recurrent=False, shared=True), version=1, published=PRENET
         ),
-        "rescan": DerainerRow(_rescan, version=1, published=RESCAN),
+        "rescan": DerainerRow(_rescan, version=1),
         "nledn": DerainerRow(_nledn, version=1, published=NLEDN),
+        "vrgnet": DerainerRow(_vrgnet, version=1, published=VRGNET),
+        "sapnet": DerainerRow(_sapnet, version=1, published=SAPNET),
+        "spanet": DerainerRow(_spanet, version=1, published=SPANET),
+        "umrl": DerainerRow(_umrl, version=1, published=UMRL),
+        "urie": DerainerRow(_urie, version=1, published=URIE),
         "mspfn": DerainerRow(partial(_mspfn, light=False), version=1, stand_in="mspfn-light"),
         "mspfn-light": DerainerRow(
             partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-light.safetensors"

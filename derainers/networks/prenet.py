@@ -53,15 +53,20 @@ class PReNet(nn.Module):
         b, _, h, w = rainy.shape
         estimate = rainy
         hidden = cell = rainy.new_zeros(b, 32, h, w)
-        for _ in range(self.stages):
+        for stage in range(self.stages):
             x = self.conv0(torch.cat((rainy, estimate), 1))
             if self.recurrent:
                 hidden, cell = self._lstm(torch.cat((x, hidden), 1), cell)
                 x = hidden
             for name in self.blocks:
                 x = F.relu(self.get_submodule(name)(x) + x)
-            estimate = self.conv(x) + rainy
+            estimate = self._residual(x, stage) + rainy
         return estimate
+
+    def _residual(self, features: Tensor, stage: int) -> Tensor:
+        """What a stage adds to the rainy image."""
+        residual: Tensor = self.conv(features)
+        return residual
 
     def _lstm(self, x: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """Next hidden and cell state."""

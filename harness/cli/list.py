@@ -104,8 +104,9 @@ def _names(table: str) -> list[str]:
         return ["none", *RAINS]
     if table == "derainers":
         from derainers import DERAINERS
+        from derainers.published import PUBLISHED
 
-        return list(DERAINERS)
+        return [*DERAINERS, *PUBLISHED]
     if table == "tasks":
         from tasks import TASKS
 

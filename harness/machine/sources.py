@@ -17,14 +17,10 @@ from pathlib import Path
 
 import psutil
 
+from derainers.published import PUBLISHED, Published
 from harness.spec import UsageError
 
-_PRENET = (
-    "https://raw.githubusercontent.com/csdwren/PReNet/6d908d1e3c7ff5c26fee624112297ad1c8603ca7"
-)
-_NLEDN = "https://raw.githubusercontent.com/AlexHex7/NLEDN/c5b2a8e292776154170bb3b09452c71a9943e9ab"
 _YOLO = "https://huggingface.co/Ultralytics/YOLOv8/resolve/8a9e1a55f987a77f9966c2ac3f80aa8aa37b3c1a"
-_NONE = "none stated"
 
 SILENCE_S = 60.0
 """Longest silence of a server, and the time in which it must give `LEAST_BYTES`."""
@@ -49,15 +45,10 @@ class Source:
     """Name of the file inside the zip archive that the URL gives."""
 
 
-def _prenet(word: str, folder: str, data: str, sha256: str) -> Source:
-    url = f"{_PRENET}/logs/{data}/{folder}/net_latest.pth"
-    file = f"weights/{word}-{data.lower()}.pth"
-    return Source(url, sha256, file, _NONE, f"--derainer {word}@{{}}")
-
-
-def _nledn(data: str, sha256: str) -> Source:
-    file = f"weights/nledn-{data.lower()}.pth"
-    return Source(f"{_NLEDN}/weights/net_{data}.pth", sha256, file, _NONE, "--derainer nledn@{}")
+def _published(name: str, file: Published) -> Source:
+    """A weight file of a network's authors."""
+    used_by = f"--derainer {file.derainer}@{{}}"
+    return Source(file.url, file.sha256, f"weights/{name}.pth", file.licence, used_by)
 
 
 SOURCES: dict[str, Source] = {
@@ -68,48 +59,7 @@ SOURCES: dict[str, Source] = {
         "AGPL-3.0",
         "--task detection",
     ),
-    "prenet-rain100l": _prenet(
-        "prenet",
-        "PReNet6",
-        "Rain100L",
-        "cb9b743bb33cf6e5c56ba45f8ade93add46266dea9fa582e1934dc5eed942333",
-    ),
-    "prenet-r-rain100l": _prenet(
-        "prenet-r",
-        "PReNet6_r",
-        "Rain100L",
-        "31dd4419cdb0f4da623d974747113d60e2c22803598c39dcf03d789f86a7f62b",
-    ),
-    "prn-rain100l": _prenet(
-        "prn",
-        "PRN6",
-        "Rain100L",
-        "ed4be5b78f76dcec5c781e1655dee48c2a90b56993de555945d72e31848aea99",
-    ),
-    "prn-r-rain100l": _prenet(
-        "prn-r",
-        "PRN6_r",
-        "Rain100L",
-        "87ee3b1c027b33e7e532a4881c3b077d100cf40c65dd2843690600e3023acee0",
-    ),
-    "prenet-rain100h": _prenet(
-        "prenet",
-        "PReNet6",
-        "Rain100H",
-        "127c0098787c5272f1f8583f6c5202e7ef674f750cd145a1691912a6d9e96210",
-    ),
-    "prenet-rain1400": _prenet(
-        "prenet",
-        "PReNet6",
-        "Rain1400",
-        "d5744dc2e35d73187a3f34936b3413884d293277073ffb78b961a78e65337879",
-    ),
-    "nledn-rain100l": _nledn(
-        "Rain100L", "aa95a3d628917a56fda29d21871f8d929ed11d05283a19e698df31bc051b9daf"
-    ),
-    "nledn-rain100h": _nledn(
-        "Rain100H", "76e3242194c7319bde7b8c7656729e4fbed5c102e7245667f4328e376f49e30b"
-    ),
+    **{name: _published(name, file) for name, file in PUBLISHED.items()},
     "sseq-model": Source(
         "http://live.ece.utexas.edu/research/quality/SSEQ_release.zip",
         "69c1472fbabb10714ecea21cebbf84c08580cacb4bb9858a8a231aabf124561e",

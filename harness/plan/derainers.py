@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from derainers import DERAINERS, words
 from derainers.card import read_card
+from derainers.published import PUBLISHED, card_of
 from derainers.shards import combined, shards
 from derainers.shards import config as config_of
 from derainers.training.recipes import PAPER
 from derainers.words import FORMS, Parameters, Part, is_remote
 from harness.machine import about
 from harness.machine.device import Placement
+from harness.machine.environment import FETCHED
 from harness.machine.remote import local_file, remote_file
 from harness.machine.sources import SOURCES
 from harness.plan import keys, trained_on
@@ -52,7 +54,7 @@ def derainer_plan(word: str, own: Mapping[str, Any], dataset: Dataset) -> Derain
     """
     if word in own:
         return _handed_over(word, own[word])
-    said = words.read(word, [*own, *DERAINERS])
+    said = words.read(word, [*own, *DERAINERS, *PUBLISHED])
     parts = [_part(part, own, dataset) for part in said.parts]
     plan = chained(parts, said.is_half) if said.is_half or len(parts) > 1 else parts[0]
     if said.name is None:
@@ -103,27 +105,32 @@ def _file(text: str, form: str) -> Path:
 
 
 def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
-    """``NAME`` or ``NAME@WEIGHTS`` of the table."""
+    """``NAME`` or ``NAME@WEIGHTS`` of the table, or the name of published weights."""
     name, _, given = part.text.partition("@")
-    known(name, [*own, *DERAINERS], "derainer", FORMS)
+    known(name, [*own, *DERAINERS, *PUBLISHED], "derainer", FORMS)
+    is_published = name in PUBLISHED
+    if is_published:
+        name, given = PUBLISHED[name].derainer, _fetched(name, given)
     row, said, parameters = DERAINERS[name], None, part.parameters
     if row.stand_in and not given and row.weights is None:
         said = f"{name} has no weights of its own yet, {row.stand_in} stands in"
         name, row = row.stand_in, DERAINERS[row.stand_in]
     if given and not row.learned:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
-    if parameters.said and not given:
+    if parameters.said and (not given or is_published):
         raise UsageError(
-            f"derainer {name} knows how it is fed: leave '{parameters.said}' out, or give weights "
+            f"derainer {part.text} knows how it is fed: leave '{parameters.said}' out, or give weights "
             f"of yours as {name}@FILE{parameters.said}"
         )
     if row.learned and not given and row.weights is None:
-        fetched = [n for n in SOURCES if n.startswith(f"{name}-rain")]
+        fetched = [n for n, file in PUBLISHED.items() if file.derainer == name]
         fetch = f" (python -m harness fetch {fetched[0]})" if fetched else ""
+        get = (
+            f"get the authors' from {row.published}{fetch}" if row.published else "none are public"
+        )
         made = f", or make some: python -m harness train {name} --help" if name in PAPER else ""
         raise UsageError(
-            f"derainer {name} comes without weights: get the authors' from "
-            f"{row.published}{fetch}; give some as {name}@FILE{made}"
+            f"derainer {name} comes without weights: {get}; give some as {name}@FILE{made}"
         )
     file = local_file(given) if given else row.weights
     digests = {} if file is None else _digests(file, f"derainer {name}", f"{name}@FILE")
@@ -138,17 +145,40 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
         return _fed(row.build(file), parameters)
 
     return DerainerPlan(
-        method=f"{name}@{weights[:8]}" if given and weights else name,
+        method=part.text
+        if is_published
+        else f"{name}@{weights[:8]}"
+        if given and weights
+        else name,
         key=key | _as_keyed(parameters),
         weights_sha256=weights,
         load=Loader(build, name, files=digests),
         rain_families=families,
         images=images,
         is_identity=name == "identity",
-        is_foreign=bool(given),
+        is_foreign=bool(given) and not is_published,
         stages=row.stages,
         said=said,
     )
+
+
+def _fetched(name: str, given: str) -> str:
+    """The file of published weights by their name.
+
+    Raises:
+        UsageError: If it was not fetched, or is another.
+    """
+    source, row = SOURCES[name], PUBLISHED[name].derainer
+    if given:
+        raise UsageError(
+            f"derainer {name} names weights already: leave '@{given}' out, or {row}@FILE"
+        )
+    file = FETCHED / source.file
+    remedy = f"python -m harness fetch {name}, or give them as {row}@FILE"
+    _require(file, f"derainer {name}: weight file", remedy)
+    if keys.file_sha256(file) != source.sha256:
+        raise UsageError(f"derainer {name}: {file} is not what its authors publish: {remedy}")
+    return str(file)
 
 
 def _handed_over(name: str, value: Any) -> DerainerPlan:
@@ -300,7 +330,7 @@ def _trained(
     """Families of rain and images that weights were trained on, as the card beside them says."""
     if file is None:
         return None, None
-    card = read_card(file, weights)
+    card = read_card(file, weights) or card_of(weights)
     trained = card.get("trained_on", {})
     return trained_on.rain_families(trained), trained_on.images(trained)
 

@@ -13,12 +13,15 @@ def seen(plan: Plan, condition: ConditionPlan, task: TaskPlan | None) -> tuple[s
     derainer, marks = condition.derainer, set()
     if derainer.rain_families is None or derainer.images is None:
         return None
+    name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
     if condition.rain == "given" and derainer.rain_families:
-        return None
+        # Whose rain is whose is known where the very data set brought it.
+        if "given" not in derainer.rain_families or not holds(derainer.images, name, "all"):
+            return None
+        marks.add("rain")
     rain = plan.rains.get(condition.rain)
     if rain is not None and rain.family in derainer.rain_families:
         marks.add("rain")
-    name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
     if holds(derainer.images, name, split):
         marks.add("images")
     if task is not None:

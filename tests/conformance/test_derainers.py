@@ -31,6 +31,16 @@ BEFORE_NORMALISATION = {
     *(f"transmission.downs.{i}.{j}.bias" for i in range(4) for j in (0, 3)),
     *(f"attention.{i}.bias" for i in (0, 3, 6)),
 }
+UNUSED = {
+    "spanet": {
+        f"SAM1.attention_layer.conv{i}.{kind}" for i in (1, 2, 3) for kind in ("weight", "bias")
+    },
+    "umrl": {
+        f"{part}.{kind}"
+        for part in ("batchnorm1", "batchnorm20", "conf_res.conv_refin")
+        for kind in ("weight", "bias")
+    },
+}
 DEAD = {
     **dict.fromkeys(("hrrsr", "hrrsr-x1"), BEFORE_NORMALISATION),
     "granet": {f"region_blocks.{i}.phi.bias" for i in range(3)},
@@ -42,9 +52,13 @@ DEAD = {
             for block in ("up_1", "up_2", "up_3", "down_2", "down_1")
         ),
     },
+    "spanet": UNUSED["spanet"],
+    "umrl": {*UNUSED["umrl"], "conf_res.conv1.bias"},
+    "urie": {"down1.bias"},
 }
 """Weights that no gradient reaches: softmax does not change when all keys shift; the first unit of
-each direction in DCSFN has no state; a batch normalisation takes away the bias before it."""
+each direction in DCSFN has no state; a batch normalisation takes away the bias before it; some of
+the authors' files hold weights that their networks do not use."""
 
 
 def noise(height: int, width: int) -> NDArrayByte:
@@ -90,7 +104,17 @@ def test_a_batch_is_a_loop_of_singles(name: str, device: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNED)
 def test_gradient_reaches_every_weight(name: str) -> None:
-    torch.manual_seed(0)
+    """From some start: a unit that is cut off by chance, behind a ReLU, is not by another."""
+    dead = unreached(name, 0)
+    for seed in range(1, 6):
+        if dead != DEAD.get(name, set()):
+            dead &= unreached(name, seed)
+    assert dead == DEAD.get(name, set())
+
+
+def unreached(name: str, seed: int) -> set[str]:
+    """Names of the weights that no gradient reaches, from a random start."""
+    torch.manual_seed(seed)
     built = DERAINERS[name].build(None)
     assert isinstance(built, Derainer)
     module = built.module.double().train()  # what is zero in theory is then far below the rest
@@ -102,7 +126,7 @@ def test_gradient_reaches_every_weight(name: str) -> None:
     module(torch.rand(2, 3, 64, 64).double()).square().mean().backward()
     sizes = {k: 0.0 if p.grad is None else p.grad.abs().max() for k, p in module.named_parameters()}
     largest = max(sizes.values())
-    assert {k for k, size in sizes.items() if size < 1e-11 * largest} == DEAD.get(name, set())
+    return {k for k, size in sizes.items() if size < 1e-11 * largest}
 
 
 @pytest.mark.parametrize("name", LEARNED)

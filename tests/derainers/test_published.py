@@ -5,16 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from datasets.image import decode, round_to_bytes
 from derainers import DERAINERS
 from derainers.derainer import Derainer
 from derainers.networks.dcsfn import DCSFN
 from derainers.networks.granet import GraNet
 from derainers.networks.mscg import PatchDiscriminator
 from derainers.networks.mspfn import MSPFN
+from derainers.networks.prenet import PReNet
+from derainers.networks.spanet import Recurrence
+from derainers.networks.umrl import ImageNorm
+from derainers.networks.urie import URIE
+from derainers.networks.vrgnet import VRGNet
+from derainers.published import PUBLISHED
+from harness.plan.trained_on import images, rain_families
+from tasks.quality.psnr import psnr_y_db
+
+Floats = NDArray[np.float32]
 
 PARAMETERS = {
     "prenet": 168_963,
@@ -23,6 +36,11 @@ PARAMETERS = {
     "prn-r": 21_123,
     "rescan": 149_823,
     "nledn": 1_005_379,
+    "vrgnet": 170_697,
+    "sapnet": 180_483,
+    "spanet": 283_716,
+    "umrl": 984_356,
+    "urie": 671_859,
     "granet": 1_009_455,
     "granet-rain100l": 1_009_455,
     "mspfn": 13_113_024,
@@ -56,6 +74,20 @@ RAIN100L = {
     "nledn": ("nledn/net_Rain100L.pth", "pil-y", 36.57, 0.9747, 0.1),
 }
 """What the README of PReNet and Table 1 of GraNet's paper print for Rain100L."""
+
+CORNERS = {
+    # file, channels: PSNR-Y [dB]
+    ("vrgnet", "vrgnet/rain100l.pt", "rgb"): 40.61,
+    ("vrgnet", "vrgnet/rain100h.pt", "rgb"): 37.90,
+    ("vrgnet", "vrgnet/rain1400.pt", "rgb"): 28.92,
+    ("vrgnet", "vrgnet/spa.pt", "rgb"): 30.77,
+    ("sapnet", "sapnet/net_latest.pth", "rgb"): 34.88,
+    ("spanet", "spanet/latest.pth", "rgb"): 32.61,
+    ("spanet", "spanet/latest.pth", "bgr"): 31.95,
+    ("urie", "urie/skunet.pt", "rgb"): 25.12,
+}
+"""The upper left 240x160 px of the first four images of Rain100L by name, whose rainy ones have
+26.91 dB. SPANet's known number is that of RGB; its authors feed BGR, as the row does."""
 
 
 def count(network: nn.Module) -> int:
@@ -154,3 +186,99 @@ def test_authors_numbers_on_rain100l(name: str, data: Path, tmp_path: Path) -> N
     assert {r.n for r in records} == {100}
     assert measured[f"psnr_y_db@{protocol}"] == pytest.approx(psnr_y_db, abs=tolerance_db)
     assert measured[f"ssim_y@{protocol}"] == pytest.approx(ssim_y, abs=0.001)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "file", "channels"), CORNERS)
+def test_known_numbers_of_named_networks(name: str, file: str, channels: str, data: Path) -> None:
+    built = DERAINERS[name].build(data / "weights" / file)
+    assert isinstance(built, Derainer)
+    built.to("cpu").channels = channels
+    values = []
+    for rainy in sorted((data / "rain100l" / "input").iterdir())[:4]:
+        pair = (
+            decode(f.read_bytes(), f.name) for f in (rainy, data / "rain100l/target" / rainy.name)
+        )
+        image, clean = (each[:160, :240].copy() for each in pair)
+        values.append(psnr_y_db(round_to_bytes(built.restore(image, "a")), clean))
+    assert np.mean(values) == pytest.approx(CORNERS[name, file, channels], abs=0.006)
+
+
+def by_the_kernel(x: Floats, weights: dict[str, Floats], biases: dict[str, Floats]) -> Floats:
+    """SPANet's recurrence as its CUDA kernel has it: one loop for each pixel and direction."""
+    out = np.zeros((4, *x.shape), np.float32)
+    _, height, width = x.shape
+    for c, h, w in np.ndindex(*x.shape):
+        ways = {
+            "up": [(i, w) for i in range(height - 1, h - 1, -1)],
+            "right": [(h, i) for i in range(w + 1)],
+            "down": [(i, w) for i in range(h + 1)],
+            "left": [(h, i) for i in range(width - 1, w - 1, -1)],
+        }
+        for k, (name, way) in enumerate(ways.items()):
+            weight, bias = float(weights[name][c]), float(biases[name][c])
+            state = max(float(x[c][way[0]]), 0.0)
+            for place in way[1:]:
+                state = max(state * weight + bias + float(x[c][place]), 0.0)
+            out[k, c, h, w] = state
+    return out.reshape(-1, height, width)
+
+
+def test_spanets_recurrence_is_that_of_its_kernel() -> None:
+    torch.manual_seed(0)
+    recurrence = Recurrence(3)
+    for parameter in recurrence.parameters():
+        parameter.data.normal_()
+    held = {k: p.detach().numpy().ravel() for k, p in recurrence.named_parameters()}
+    weights = {way: held[f"{way}_weight.weight"] for way in ("up", "right", "down", "left")}
+    biases = {way: held[f"{way}_weight.bias"] for way in weights}
+    x = torch.randn(1, 3, 5, 7)
+    with torch.no_grad():
+        ours = recurrence(x)[0].numpy()
+    assert ours == pytest.approx(by_the_kernel(x[0].numpy(), weights, biases), rel=1e-5, abs=1e-6)
+
+
+def test_umrl_normalises_each_image_by_itself_as_a_batch_of_one_in_training() -> None:
+    torch.manual_seed(0)
+    ours, theirs = ImageNorm(3), nn.BatchNorm2d(3)
+    for norm in (ours, theirs):
+        nn.init.constant_(norm.weight, 2.0)
+        nn.init.constant_(norm.bias, 0.5)
+    x = torch.rand(2, 3, 4, 5)
+    alone = torch.cat([theirs.train()(image[None]) for image in x])
+    assert torch.allclose(ours.eval()(x), alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(32, 48), (27, 45), (9, 8)])
+def test_urie_adds_its_residual_at_any_size(size: tuple[int, int]) -> None:
+    """With a last layer of zeros the image comes back, whatever is cut when it is halved."""
+    network = URIE().eval()
+    nn.init.zeros_(network.up3.weight)
+    nn.init.zeros_(network.up3.bias)  # type: ignore[arg-type]
+    x = torch.rand(1, 3, *size)
+    with torch.no_grad():
+        assert torch.allclose(network(x), x, atol=1e-6)
+
+
+def test_vrgnet_is_prenet_but_for_the_last_layer() -> None:
+    torch.manual_seed(0)
+    plain, ours = PReNet(), VRGNet()
+    ours.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        for final, other in zip(ours.convfinal.parameters(), plain.conv.parameters(), strict=True):
+            final[:3] = other
+    x = torch.rand(1, 3, 12, 16)
+    with torch.no_grad():
+        assert torch.allclose(ours(x), plain(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_weights_name_a_row_and_what_they_learned_from(name: str) -> None:
+    published = PUBLISHED[name]
+    row = DERAINERS[published.derainer]
+    assert name.startswith(published.derainer)
+    assert row.published is not None
+    owner = row.published.removeprefix("https://github.com")
+    assert f"{owner}/" in published.url
+    known = images(published.trained_on), rain_families(published.trained_on)
+    assert (None in known) == (name == "umrl-jorder")

@@ -12,6 +12,7 @@ import torch
 from command import ROOT, finish, start, words
 
 from derainers import DERAINERS
+from derainers.published import PUBLISHED
 from harness.cli.main import run_command_line
 from harness.spec import RunSpec, UsageError, checked
 
@@ -69,7 +70,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "unpublished": (
         lambda _: ["--derainer", "rescan"],
-        "from https://github.com/XiaLiPKU/RESCAN; give some as rescan@FILE\n",
+        "derainer rescan comes without weights: none are public; give some as rescan@FILE",
     ),
     "task": (
         lambda _: ["--task", "driving"],
@@ -212,7 +213,7 @@ def test_every_field_of_a_spec_is_a_flag(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_lists_are_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["list", "derainers", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == list(DERAINERS)
+    assert json.loads(capsys.readouterr().out) == [*DERAINERS, *PUBLISHED]
     assert run_command_line(["list", "models"]) == 0
     out = capsys.readouterr().out
     assert "maskrcnn_resnet50_fpn" in out

@@ -14,7 +14,6 @@ from reports.tables.latex import latex
 from reports.tables.markdown import markdown
 from reports.tables.summary import summary
 
-ROOT = Path(__file__).parents[2]
 WEIGHTS = DERAINERS["mspfn-light"].weights
 CODE = """
 from derainers import DERAINERS
@@ -121,18 +120,17 @@ def test_an_onnx_file_is_told_what_to_add_and_that_works(folder: Path) -> None:
 @pytest.mark.data
 @pytest.mark.slow
 def test_vrgnet_through_a_file(folder: Path, data: Path) -> None:
-    word = f"{ROOT}/benchmarks/published.py:{{}}@{data}/weights/vrgnet/rain100l.pt"
+    weights = f"{data}/weights/vrgnet/rain100l.pt"
     (folder / "wrong.py").write_text(
-        f"import sys; sys.path.append({str(ROOT / 'benchmarks')!r})\n"
-        "from published import VRGNet, vrgnet\n"
+        "from derainers import DERAINERS\n"
         "from derainers.derainer import Derainer\n"
         "def bytes(weights):\n"
-        "    return Derainer(vrgnet(weights).module, range=(0, 255))\n"
+        "    return Derainer(DERAINERS['vrgnet'].build(weights).module, range=(0, 255))\n"
         "def signed(weights):\n"
-        "    return Derainer(vrgnet(weights).module, range=(-1, 1))\n"
+        "    return Derainer(DERAINERS['vrgnet'].build(weights).module, range=(-1, 1))\n"
     )
-    assert not evaluated(folder, word.format("vrgnet")).provenance.doubts
+    assert not evaluated(folder, f"vrgnet@{weights}").provenance.doubts
     for name in ("bytes", "signed"):
-        wrong = word.format(name).replace(f"{ROOT}/benchmarks/published", f"{folder}/wrong")
+        wrong = f"{folder}/wrong.py:{name}@{weights}"
         (doubt,) = evaluated(folder, wrong).provenance.doubts
         assert "channels='rgb', range=(0, 1)" in doubt

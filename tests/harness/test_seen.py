@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from datasets import Dataset
+from derainers.published import PUBLISHED
+from harness.machine.sources import SOURCES
 from harness.plan.derainers import derainer_plan
+from harness.plan.plan import make_plan
+from harness.plan.seen import seen
 from harness.plan.trained_on import holds, images, rain_families
-from harness.spec import UsageError
+from harness.spec import RunSpec, UsageError
 
 
 @pytest.mark.parametrize(
@@ -46,6 +55,64 @@ def test_what_no_card_tells_is_unknown(begun_with: object) -> None:
     assert rain_families(known) == frozenset(["additive"])
     assert images({**known, "before": begun_with}) is None
     assert rain_families({**known, "before": begun_with}) is None
+
+
+@pytest.fixture
+def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where `fetch` put the weights of PReNet on Rain100L; here it is another network's file."""
+    given = Path(__file__).parents[2] / "derainers" / "weights" / "prenet.safetensors"
+    sha256 = hashlib.sha256(given.read_bytes()).hexdigest()
+    source = replace(SOURCES["prenet-rain100l"], sha256=sha256)
+    published = replace(PUBLISHED["prenet-rain100l"], sha256=sha256)
+    monkeypatch.setitem(SOURCES, "prenet-rain100l", source)
+    monkeypatch.setitem(PUBLISHED, "prenet-rain100l", published)
+    monkeypatch.setattr("harness.plan.derainers.FETCHED", tmp_path)
+    file = tmp_path / source.file
+    file.parent.mkdir()
+    shutil.copy(given, file)
+    return file
+
+
+def test_fetched_weights_are_known_by_their_name(fetched: Path) -> None:
+    named = derainer_plan("prenet-rain100l", {}, Dataset("folder", "all", []))
+    given = derainer_plan(f"prenet@{fetched}", {}, Dataset("folder", "all", []))
+    assert named.name == "prenet-rain100l"
+    assert given.name == f"prenet@{named.weights_sha256 or '':.8}"
+    assert named.key == given.key
+    assert named.wrapped is None
+    for plan in (named, given):
+        assert plan.rain_families == frozenset(["additive", "given"])
+        assert plan.images == frozenset(["rain100l/train"])
+
+
+def test_published_weights_that_are_absent_or_changed_are_refused(fetched: Path) -> None:
+    remedy = "python -m harness fetch prenet-rain100l, or give them as prenet@FILE"
+    fetched.write_bytes(b"damaged")
+    with pytest.raises(UsageError, match=f"is not what its authors publish: {remedy}"):
+        derainer_plan("prenet-rain100l", {}, Dataset("folder", "all", []))
+    fetched.unlink()
+    with pytest.raises(UsageError, match=f"not found: {remedy}"):
+        derainer_plan("prenet-rain100l", {}, Dataset("folder", "all", []))
+    with pytest.raises(UsageError, match="names weights already: leave '@a"):
+        derainer_plan("prenet-rain100l@a.pth", {}, Dataset("folder", "all", []))
+
+
+def test_the_rain_of_a_data_set_that_was_trained_on_is_marked(
+    fetched: Path, tmp_path: Path
+) -> None:
+    """Its test images were not trained on; whose rain another set brings is not known."""
+    for name in ("rain100l", "wet"):
+        for half in ("input", "target"):
+            folder = tmp_path / name / half
+            folder.mkdir(parents=True)
+            Image.new("RGB", (16, 16)).save(folder / "1.png")
+    seen_of = {}
+    for name in ("rain100l", "wet"):
+        words: dict[str, Any] = {"derainer": ("prenet-rain100l",), "task": ("none",)}
+        plan = make_plan(RunSpec(dataset="pairs", data_root=str(tmp_path / name), **words), {})
+        condition = next(c for c in plan.conditions if not c.derainer.is_identity)
+        seen_of[name] = seen(plan, condition, None)
+    assert seen_of == {"rain100l": ("rain",), "wet": None}
 
 
 def test_which_weights_a_derainer_runs_on_is_said() -> None:
