@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from derainers.published import PUBLISHED
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -37,3 +39,15 @@ def test_the_table_of_attacks_is_that_of_its_pieces(monkeypatch: pytest.MonkeyPa
     )
     assert {piece["kind"] for piece in pieces} == {"mutations", "kills"}
     assert not any(piece["wrong"] for piece in pieces)
+
+
+def test_the_tables_of_published_weights_are_those_of_their_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    page = importlib.import_module("rain100l")
+    text, numbers = page.PAGE.read_text(), json.loads(page.KEPT.read_text())
+    assert text == page.filled(text, page.tables(numbers)), "run: python benchmarks/rain100l.py"
+    for rows in numbers.values():
+        of = {PUBLISHED[name].derainer for name in rows if name in PUBLISHED}
+        assert {"prenet", "vrgnet", "sapnet", "spanet", "umrl", "urie"} <= of
