@@ -194,6 +194,11 @@ PUBLISHED: dict[str, Published] = {
 """Every weight file of others that a row loads, literally, by row and what it was trained on."""
 
 
+def names_for(derainer: str) -> list[str]:
+    """Names of the weights that a row's authors publish."""
+    return [name for name, published in PUBLISHED.items() if published.derainer == derainer]
+
+
 def card_of(sha256: str | None) -> dict[str, Any]:
     """What is known of a published weight file by its digest, as a card; empty of any other."""
     for published in PUBLISHED.values():

@@ -131,15 +131,18 @@ def _room(workspace: Path) -> Looked:
 def _weights() -> Iterator[Looked]:
     """Bundled derainers and task networks, and files that can be fetched."""
     from derainers import DERAINERS
+    from derainers.published import names_for
     from tasks.models import BUNDLED, WEIGHTS
 
     for name, row in DERAINERS.items():
         if row.learned:
             has = row.weights is not None and row.weights.is_file()
+            others = names_for(name)
+            verb = f"fetch {others[0]}" if others else "train"
             yield Looked(
                 f"derainer {name}",
                 "there" if has else "absent",
-                "with weights" if has else f"give some as {name}@FILE, or python -m harness train",
+                "with weights" if has else f"give some as {name}@FILE, or python -m harness {verb}",
             )
     for task, name in BUNDLED:
         has = (WEIGHTS / f"{name}.safetensors").is_file()

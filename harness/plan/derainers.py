@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from derainers import DERAINERS, words
 from derainers.card import read_card
-from derainers.published import PUBLISHED, card_of
+from derainers.published import PUBLISHED, card_of, names_for
 from derainers.shards import combined, shards
 from derainers.shards import config as config_of
 from derainers.training.recipes import PAPER
@@ -119,12 +119,12 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
     if parameters.said and (not given or is_published):
         raise UsageError(
-            f"derainer {part.text} knows how it is fed: leave '{parameters.said}' out, or give weights "
-            f"of yours as {name}@FILE{parameters.said}"
+            f"derainer {part.text} knows how it is fed: leave '{parameters.said}' out, or give "
+            f"weights of yours as {name}@FILE{parameters.said}"
         )
     if row.learned and not given and row.weights is None:
-        fetched = [n for n, file in PUBLISHED.items() if file.derainer == name]
-        fetch = f" (python -m harness fetch {fetched[0]})" if fetched else ""
+        fetched = names_for(name)
+        fetch = f" (python -m harness fetch {' '.join(fetched)})" if fetched else ""
         get = (
             f"get the authors' from {row.published}{fetch}" if row.published else "none are public"
         )
