@@ -108,7 +108,7 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     """``NAME`` or ``NAME@WEIGHTS`` of the table, or the name of published weights."""
     name, _, given = part.text.partition("@")
     known(name, [*own, *DERAINERS, *PUBLISHED], "derainer", FORMS)
-    is_published = name in PUBLISHED
+    is_published = name in PUBLISHED and name not in DERAINERS
     if is_published:
         name, given = PUBLISHED[name].derainer, _fetched(name, given)
     row, said, parameters = DERAINERS[name], None, part.parameters
