@@ -56,10 +56,10 @@ class GatedUnit(nn.Module):
 class RESCAN(nn.Module):
     """RESCAN with 149,823 parameters."""
 
-    def __init__(self, width: int = 24, stages: int = 4) -> None:
-        """Build units with dilations 1, 1, 2, 4, 8 and a decoder."""
+    def __init__(self, width: int = 24, count: int = 4) -> None:
+        """Build units with dilations 1, 1, 2, 4, 8 and a decoder, run ``count`` times."""
         super().__init__()
-        self.stages = stages
+        self.count = count
         dilations = (1, 1, 2, 4, 8)
         self.rnns = nn.ModuleList(
             GatedUnit(3 if i == 0 else width, width, dilation)
@@ -74,12 +74,16 @@ class RESCAN(nn.Module):
 
     def forward(self, rainy: Tensor) -> Tensor:
         """Restore ``(B, 3, H, W)`` BGR in [0, 1]."""
+        return self.stages(rainy)[-1]
+
+    def stages(self, rainy: Tensor) -> list[Tensor]:
+        """What each stage restores, all of which the loss supervises."""
         states: list[Tensor | None] = [None] * len(self.rnns)
-        restored = rainy
-        for _ in range(self.stages):
-            x = restored
+        images = [rainy]
+        for _ in range(self.count):
+            x = images[-1]
             for i, unit in enumerate(self.rnns):
                 x = unit(x, states[i])
                 states[i] = x
-            restored = rainy - self.dec(x)
-        return restored
+            images.append(rainy - self.dec(x))
+        return images[1:]

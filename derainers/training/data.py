@@ -85,10 +85,10 @@ class Crops(Dataset[list[Pair]]):
             rainy = rain.render(clean, rng, photograph.depth_m()).image if rain else clean
         else:
             rainy = photograph.given_rain()
-        step = number // self.renders_per_step
-        height, width = self._size(step, clean)
+        is_large = number >= self._small_steps * self.renders_per_step
+        height, width = self._size(is_large, clean)
         pairs = []
-        for _ in range(1 if self.is_large(step) else self.recipe.crops_per_render):
+        for _ in range(1 if is_large else self.recipe.crops_per_render):
             top = int(rng.integers(clean.shape[0] - height + 1))
             left = int(rng.integers(clean.shape[1] - width + 1))
             way = int(rng.choice([-1, 1]))
@@ -96,16 +96,31 @@ class Crops(Dataset[list[Pair]]):
             pairs.append((rainy[window][:, ::way], clean[window][:, ::way]))
         return pairs
 
-    def is_large(self, step: int) -> bool:
-        """Whether a step belongs to the share that sees large crops."""
-        return self.recipe.large_px is not None and step >= self.steps * (
-            1 - self.recipe.large_share
-        )
+    def renders(self, step: int) -> range:
+        """The numbers of the rainy photographs of a step: of one where it sees a large crop."""
+        small, each = self._small_steps, self.renders_per_step
+        if step < small:
+            return range(step * each, (step + 1) * each)
+        number = small * each + step - small
+        return range(number, number + 1)
 
-    def _size(self, step: int, image: NDArrayByte) -> tuple[int, int]:
-        side_px = self.recipe.patch_px
-        if self.is_large(step):
-            side_px = self.recipe.large_px
+    def seen(self, steps: int) -> int:
+        """Crops seen in so many steps; a large one counts as the small ones that it is large as."""
+        recipe, small = self.recipe, min(steps, self._small_steps)
+        large = steps - small
+        if not large or recipe.large_px is None or recipe.patch_px is None:
+            return small * recipe.batch
+        return small * recipe.batch + round(large * (recipe.large_px / recipe.patch_px) ** 2)
+
+    @property
+    def _small_steps(self) -> int:
+        """Steps before those that see large crops."""
+        if self.recipe.large_px is None:
+            return self.steps
+        return self.steps - round(self.steps * self.recipe.large_share)
+
+    def _size(self, is_large: bool, image: NDArrayByte) -> tuple[int, int]:
+        side_px = self.recipe.large_px if is_large else self.recipe.patch_px
         m = self.multiple_of
         height, width = (
             min(size, LONGEST_PX if side_px is None else side_px) // m * m
@@ -115,7 +130,10 @@ class Crops(Dataset[list[Pair]]):
 
 
 class _Steps(Sampler[list[int]]):
-    """The numbers of each step's renders from some step on, this process's share of them."""
+    """The numbers of each step's renders from some step on, this process's share of them.
+
+    Where there are several processes, their number must divide that of the renders.
+    """
 
     def __init__(self, crops: Crops, begin: int, rank: int, processes: int) -> None:
         self._crops, self._begin = crops, begin
@@ -125,10 +143,11 @@ class _Steps(Sampler[list[int]]):
         return self._crops.steps - self._begin
 
     def __iter__(self) -> Iterator[list[int]]:
-        renders = self._crops.renders_per_step
         for step in range(self._begin, self._crops.steps):
-            count = max(self._processes, 1) if self._crops.is_large(step) else renders
-            yield list(range(step * renders + self._rank, step * renders + count, self._processes))
+            renders = self._crops.renders(step)
+            # What cannot be shared all of them see, so that each step stays the same.
+            mine = renders if len(renders) == 1 else renders[self._rank :: self._processes]
+            yield list(mine)
 
 
 class _Told(Dataset[list[Pair] | Exception]):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from derainers.training.data import Crops, Group
 from derainers.training.losses import LOSSES, OF_STAGES, Judge, Perceptual
 from derainers.training.recipes import Plateau
 from derainers.training.replay import Replays
+from derainers.training.state import State
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -37,23 +40,19 @@ class Means:
     """Processes that make crops; 0 = none beside this one."""
     vgg: Path | None = None
     """VGG16's weights, for recipes with a perceptual term."""
+    hardware: str = ""
+    """What the device is, in words."""
 
 
-@dataclass
-class State:
-    """What goes on from one step to the next beside networks and optimisers; in the checkpoint."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training keeps all that going on needs."""
 
-    step: int = 0
-    losses: list[float] = field(default_factory=list)
-    """Since the last row."""
-    best: float = -math.inf
-    """Highest score of a validation so far."""
-    factor: float = 1.0
-    """What `Plateau` multiplies the learning rate by."""
-    since: int = 0
-    """Validations since the last rise."""
-    spent_s: float = 0.0
-    """Time since the last row in processes that ended before the next."""
+    file: Path
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What it is, as plain values; in the file."""
+    note: Callable[[Path], None] = lambda _: None
+    """Told of a new file before it takes the old one's place."""
 
 
 def average_of(decay: float) -> Callable[[Any, Any, Any], None]:
@@ -70,6 +69,11 @@ def average_of(decay: float) -> Callable[[Any, Any, Any], None]:
     return average
 
 
+def processes_here() -> int:
+    """Processes that a launcher (torchrun) started for this training on this machine; 1 = none."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 class Learner:
     """Network, optimisers and average of one training."""
 
@@ -79,13 +83,19 @@ class Learner:
         self.derainer = derainer
         self.learning_rate = recipe.learning_rate
         torch.manual_seed(recipe.seed)
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         self.fabric = Fabric(
             accelerator=means.device,
-            devices="auto" if means.device == "cuda" else 1,
+            devices="auto" if means.device == "cuda" else processes_here(),
             precision=PRECISIONS[means.dtype],
         )
         self.fabric.launch()
         self.place = self.fabric.global_rank, self.fabric.world_size
+        if crops.renders_per_step % self.place[1]:
+            raise DerainerError(
+                f"{self.place[1]} processes cannot share the {crops.renders_per_step} photographs "
+                "of a step evenly: start another number of them"
+            )
         torch.backends.cudnn.allow_tf32 = False  # SSIM's variances are differences of averages
         network = self._learning(derainer.module.to(memory_format=torch.channels_last))
         self.network, self.optimiser = self.fabric.setup(network, self._adam(network))
@@ -137,6 +147,7 @@ class Learner:
                 self.fabric.backward(loss)
             total += loss.item()
             shown.append((restored.detach(), y, x))
+        total = self._mean(total)
         if not math.isfinite(total):
             return total
         if self.recipe.clip_norm is not None:
@@ -172,7 +183,8 @@ class Learner:
             and self.place[1] == 1
             and means.dtype != "fp16"  # scales the loss as it goes
             and self.recipe.patch_px is not None
-            and self.recipe.loss not in OF_STAGES  # HRRSR looks at its input on the CPU
+            and self.recipe.loss
+            not in ("two-stage", "two-stage-mae")  # looks at its input on the CPU
             and self.judge is None
             and self.perceptual is None
             and not any(m.training for m in module.modules() if isinstance(m, nn.Dropout2d))
@@ -184,12 +196,20 @@ class Learner:
         return torch.optim.Adam(network.parameters(), rate, betas, fused=is_cuda or None)
 
     def validated(
-        self, validate: Callable[[Derainer], Mapping[str, float]], state: State
-    ) -> Mapping[str, float]:
-        """Scores of the present weights, which are kept where they are the best so far."""
+        self, validate: Callable[[Derainer], Mapping[str, float] | None], state: State
+    ) -> Mapping[str, float] | None:
+        """Scores of the present weights, which are kept where they are the best so far.
+
+        The first of several processes validates, for all. None: there was no time for it.
+        """
         kept = self._kept()
-        with self._shown(kept):
-            scores = validate(self.derainer)
+        scores: Mapping[str, float] | None = None
+        if self.fabric.is_global_zero:
+            with self._shown(kept):
+                scores = validate(self.derainer)
+        scores = self.fabric.broadcast(scores)
+        if scores is None:
+            return None
         first = next(iter(scores.values()), math.nan)
         decay = self.recipe.decay
         if first > state.best or self._best is None:
@@ -202,20 +222,37 @@ class Learner:
                 state.since = 0
         return scores
 
+    def any_of(self, mine: bool) -> bool:
+        """Whether it is so in any of the processes; all ask at the same place."""
+        return mine if self.place[1] == 1 else self._mean(float(mine)) > 0
+
+    def _mean(self, value: float) -> float:
+        """Mean of a number over the processes."""
+        if self.place[1] == 1:
+            return value
+        mean: Tensor = self.fabric.all_reduce(torch.tensor(value, device=self.fabric.device))  # type: ignore[assignment]
+        return float(mean)
+
+    def finds(self, file: Path) -> bool:
+        """Whether there is a checkpoint, once the first process has put it there."""
+        self.fabric.barrier()
+        return file.is_file()
+
     def best(self) -> nn.Module:
         """The network with the weights that the validation chose; the present ones before any."""
         module = self.derainer.module
         module.load_state_dict(self._best if self._best is not None else self._kept())
         return module.eval()
 
-    def save(self, file: Path, state: State, note: Callable[[Path], None]) -> None:
+    def save(self, checkpoint: Checkpoint, state: State) -> None:
         """Write the checkpoint, of which is told first; a kill leaves the old one or the new."""
         content = {name: part.state_dict() for name, part in self._parts().items()}
-        temporary = file.with_suffix(".tmp")
-        self.fabric.save(temporary, {**content, "best": self._best, "state": asdict(state)})
-        if self.fabric.global_rank == 0:
-            note(temporary)
-            temporary.replace(file)
+        content |= {"best": self._best, "state": state.plain(), "training": checkpoint.training}
+        temporary = checkpoint.file.with_suffix(".tmp")
+        self.fabric.save(temporary, content)
+        if self.fabric.is_global_zero:
+            checkpoint.note(temporary)
+            temporary.replace(checkpoint.file)
         self.fabric.barrier()
 
     def restored(self, file: Path) -> State:
@@ -230,12 +267,20 @@ class Learner:
             raise DerainerError(f"{file}: {error}") from error
         try:
             for name, part in self._parts().items():
-                part.load_state_dict(content[name])
+                part.load_state_dict(self._as_here(part, content[name]))
             self._best = content["best"]
-            return State(**content["state"])
+            return State.of(content["state"])
         except Exception as error:
             # What is not a part's own state ends in any kind of exception.
             raise DerainerError(f"{file} is another training's: give a new --out") from error
+
+    @staticmethod
+    def _as_here(part: Any, saved: Any) -> Any:
+        """A part's state for this device: Adam has a fused form on a GPU alone."""
+        here = getattr(part, "param_groups", [])
+        for group, own in zip(saved["param_groups"] if here else [], here, strict=False):
+            group["fused"] = own["fused"]
+        return saved
 
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimiser": self.optimiser, "average": self.average}

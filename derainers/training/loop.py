@@ -8,17 +8,18 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import nn
 
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 from derainers.training.data import Crops, Group, loader
-from derainers.training.learner import Learner, Means, State
+from derainers.training.learner import Checkpoint, Learner, Means
 from derainers.training.recipes import Plateau
+from derainers.training.state import Count, Row, State
 
 VALIDATED_AT_LEAST_EVERY_STEPS = 500
+SAVED_AT_LEAST_EVERY_S = 300
 ON_CPU = Means()
 """The processor alone, in single floats."""
 
@@ -28,100 +29,79 @@ class OutOfTimeError(Exception):
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of the curve: what happened since the row before."""
-
-    step: int
-    epoch: float
-    learning_rate: float
-    loss: float
-    """Mean over the steps since the last row."""
-    images_per_s: float
-    waiting_share: float
-    """Share of the time in which the network waited for crops."""
-    elapsed_s: float
-    """Time since the last row; rates and shares are those of this process alone."""
-    scores: dict[str, float]
-    """What the validation gave."""
-
-
-@dataclass(frozen=True)
 class Trained:
     """Where a training ended."""
 
     network: nn.Module
     """The best by the validation, averaged where the recipe says so."""
-    steps: int
+    state: State
+    """With all rows of the curve, and what it ran on."""
     is_done: bool
     """False where it was stopped before its last step."""
-    best: float
-    """The validation's score of these weights."""
-    spent_s: float
-    """Time since the last row."""
 
 
 def train(
     derainer: Derainer,
     crops: Crops,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     validate: Callable[[Derainer], Mapping[str, float]],
     told: Callable[[Row], None] = lambda _: None,
-    stop: Callable[[int], bool] = lambda _: False,
+    stop: Callable[[int, float], bool] = lambda *_: False,
     means: Means = ON_CPU,
-    note: Callable[[Path], None] = lambda _: None,
 ) -> Trained:
     """Train a derainer, or go on from its checkpoint.
 
     Args:
         derainer: Network with its convention; trained in place.
         crops: What it sees, with recipe and number of steps.
-        checkpoint: PyTorch file with everything that going on needs; written at every validation.
+        checkpoint: Where it is kept, at every validation and at least every
+            `SAVED_AT_LEAST_EVERY_S`.
         validate: Scores of a derainer; the first one chooses the best weights, higher is better.
             It may raise `OutOfTimeError`, and the training then ends there without them.
-        told: Told of every row of the curve once it is in the checkpoint.
-        stop: Told of every step (its number from 1), whether to end there; the checkpoint is then
-            written.
+        told: Told of every row of the curve once it is in the checkpoint; of those that a
+            checkpoint brings, first.
+        stop: Told of every step (its number from 1, its loss), whether to end there; the checkpoint
+            is then written.
         means: Device, number format, processes.
-        note: Told of a new checkpoint before it takes the old one's place.
 
     Returns:
-        The weights that the validation chose.
+        The weights that the validation chose. Of several processes all end where one does, the
+        first validates and writes, and is told.
 
     Raises:
         DerainerError: If the loss becomes NaN or infinite, or a process that makes crops ends;
             the last checkpoint stays as it is.
     """
     learner = Learner(derainer, crops, means)
-    state = learner.restored(checkpoint) if checkpoint.is_file() else State()
-    every = _validated_every(crops, learner.steps_per_epoch)
-    stretch = _Stretch()
+    state = learner.restored(checkpoint.file) if learner.finds(checkpoint.file) else State()
+    for row in state.rows:
+        told(row)
+    is_due = _validations(crops, learner.steps_per_epoch)
+    count = Count(crops, state, means.hardware, means.dtype)
     source = iter(loader(crops, state.step, means.workers, *learner.place))
     try:
         while state.step < crops.steps:
-            groups = stretch.waited_for(source)
-            if isinstance(groups, Exception):
-                raise groups
+            groups = _next(source, learner, count)
             loss = learner.step(groups, state)
             if not math.isfinite(loss):
                 raise DerainerError(
-                    f"the loss became {loss} at step {state.step + 1}: the checkpoint of the last "
-                    f"validation stays in {checkpoint.parent}; train in fp32, or from another seed"
+                    f"the loss became {loss} at step {state.step + 1}: the last checkpoint stays "
+                    f"in {checkpoint.file.parent}; train in fp32, or from another seed"
                 )
             state.losses.append(loss)
             state.step += 1
             is_last = state.step == crops.steps
-            ends = stop(state.step)
-            is_row = state.step % every == 0 or is_last
+            ends = learner.any_of(stop(state.step, loss))
+            is_row = is_due(state.step) or is_last
             scores = _scores(learner, validate, state) if is_row else None
             if scores is not None:
-                row = stretch.row(learner, state, scores)
-                state.losses, state.spent_s = [], 0.0
-                learner.save(checkpoint, state, note)
-                told(row)
-                stretch = _Stretch()
-            elif ends or is_row:
-                state.spent_s += stretch.elapsed_s
-                learner.save(checkpoint, state, note)
+                epoch = state.step / learner.steps_per_epoch
+                count.row(learner.learning_rate, epoch, scores)
+            if is_row or ends or learner.any_of(count.uncounted_s > SAVED_AT_LEAST_EVERY_S):
+                count.count()
+                learner.save(checkpoint, state)
+            if scores is not None:
+                told(state.rows[-1])
             if (ends or (is_row and scores is None)) and not is_last:
                 break
     except RuntimeError as error:
@@ -135,46 +115,19 @@ def train(
         # Its workers end with it; an error keeps the frames that it passed, and what they hold.
         _clear_frames(sys.exception())
         del source
-    is_done = state.step == crops.steps
-    return Trained(learner.best(), state.step, is_done, state.best, state.spent_s)
+    return Trained(learner.best(), state, state.step == crops.steps)
 
 
-class _Stretch:
-    """What is counted from one row of the curve to the next."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._waited_s = 0.0
-        self._images = 0
-
-    def waited_for(self, source: Iterator[list[Group] | Exception]) -> list[Group] | Exception:
-        """The crops of the next step, or what is wrong with them."""
-        asked = time.monotonic()
-        groups = next(source)
-        self._waited_s += time.monotonic() - asked
-        if isinstance(groups, Exception):
-            return groups
-        self._images += sum(len(rainy) for rainy, _ in groups)
-        return groups
-
-    @property
-    def elapsed_s(self) -> float:
-        """Time since the last row, in this process."""
-        return time.monotonic() - self._began
-
-    def row(self, learner: Learner, state: State, scores: Mapping[str, float]) -> Row:
-        """The row that ends the stretch."""
-        elapsed_s = self.elapsed_s
-        return Row(
-            step=state.step,
-            epoch=state.step / learner.steps_per_epoch,
-            learning_rate=learner.learning_rate,
-            loss=sum(state.losses) / len(state.losses),
-            images_per_s=self._images * learner.place[1] / elapsed_s,
-            waiting_share=self._waited_s / elapsed_s,
-            elapsed_s=state.spent_s + elapsed_s,
-            scores=dict(scores),
-        )
+def _next(source: Iterator[list[Group] | Exception], learner: Learner, count: Count) -> list[Group]:
+    """The crops of the next step; what is wrong with them ends all processes."""
+    asked = time.monotonic()
+    groups = next(source)
+    is_wrong = isinstance(groups, Exception)
+    if learner.any_of(is_wrong):
+        raise groups if isinstance(groups, Exception) else DerainerError("another process ended")
+    assert not isinstance(groups, Exception)
+    count.waited(asked, sum(len(rainy) for rainy, _ in groups) * learner.place[1])
+    return groups
 
 
 def _clear_frames(error: BaseException | None) -> None:
@@ -188,15 +141,28 @@ def _scores(
     learner: Learner, validate: Callable[[Derainer], Mapping[str, float]], state: State
 ) -> Mapping[str, float] | None:
     """What the validation gives; None where there is no time for it."""
-    try:
-        return learner.validated(validate, state)
-    except OutOfTimeError:
-        return None
+
+    def in_time(derainer: Derainer) -> Mapping[str, float] | None:
+        try:
+            return validate(derainer)
+        except OutOfTimeError:
+            return None
+
+    return learner.validated(in_time, state)
 
 
-def _validated_every(crops: Crops, steps_per_epoch: int) -> int:
-    """Steps from one validation to the next: whole epochs, one where the decay needs each."""
-    if isinstance(crops.recipe.decay, Plateau):
-        return steps_per_epoch
-    epochs = max(1, round(VALIDATED_AT_LEAST_EVERY_STEPS / steps_per_epoch))
-    return min(epochs * steps_per_epoch, VALIDATED_AT_LEAST_EVERY_STEPS)
+def _validations(crops: Crops, steps_per_epoch: int) -> Callable[[int], bool]:
+    """Whether a step is followed by a validation.
+
+    After so many crops where the recipe says so, else after whole epochs, after each where the
+    decay needs that.
+    """
+    recipe = crops.recipe
+    if recipe.validated_every_crops is not None:
+        every_crops = recipe.validated_every_crops
+        return lambda step: crops.seen(step) // every_crops > crops.seen(step - 1) // every_crops
+    every = steps_per_epoch
+    if not isinstance(recipe.decay, Plateau):
+        epochs = max(1, round(VALIDATED_AT_LEAST_EVERY_STEPS / steps_per_epoch))
+        every = min(epochs * steps_per_epoch, VALIDATED_AT_LEAST_EVERY_STEPS)
+    return lambda step: step % every == 0

@@ -69,10 +69,22 @@ def _mae(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
     return F.l1_loss(restored, clean), restored
 
 
+def _mse(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean squared error."""
+    restored = network(rainy)
+    return F.mse_loss(restored, clean), restored
+
+
 def _negative_ssim(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
     """DCSFN, equation 7, and PReNet."""
     restored = network(rainy)
     return -ssim(restored, clean), restored
+
+
+def _charbonnier(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """MSPFN, equation 1."""
+    restored = network(rainy)
+    return charbonnier(restored - clean), restored
 
 
 def _charbonnier_edge(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,17 +119,28 @@ def _two_stage(
     return loss, restored
 
 
+def _stages_mse(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """RESCAN's: squared error of every stage's image, which is that of the rain it sees, summed."""
+    images = network.stages(rainy)
+    return sum((F.mse_loss(image, clean) for image in images), clean.new_zeros(())), images[-1]
+
+
 LOSSES: dict[Loss, Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
     "mae": _mae,
+    "mse": _mse,
     "negative-ssim": _negative_ssim,
+    "charbonnier": _charbonnier,
     "charbonnier-edge": _charbonnier_edge,
     "multi-scale": _multi_scale,
     "two-stage": _two_stage,
     "two-stage-mae": partial(_two_stage, error=F.l1_loss),
+    "stages-mse": _stages_mse,
 }
 """Functions of (network, rainy, clean) that give the loss and the restored images."""
-OF_STAGES: tuple[Loss, ...] = ("multi-scale", "two-stage", "two-stage-mae")
+OF_STAGES: tuple[Loss, ...] = ("multi-scale", "two-stage", "two-stage-mae", "stages-mse")
 """Losses that call the network's ``stages``."""
+LOOKS_ON_CPU: tuple[Loss, ...] = ("two-stage", "two-stage-mae")
+"""Losses of a network that looks at its input on the CPU, which no recording would repeat."""
 
 
 class Perceptual(nn.Module):

@@ -1,9 +1,10 @@
 """How each derainer is trained: the papers' schedules, and a short one for little compute.
 
 Sources: MSPFN section 4.1 and its released code; GraNet section 4.3; DCSFN section 4.2 and its
-settings; the heavy-rain paper section 2.3 and its first author's code; PReNet's released code.
-MSCG's poster gives no schedule: its row is a choice. Where a paper trains on patches cut once, the
-same number is cut anew at random; flips stand for augmentations that a paper does not describe.
+settings; the heavy-rain paper section 2.3 and its first author's code; PReNet's and RESCAN's
+released code. MSCG's poster gives no schedule: its row is a choice. NLEDN's is that of GraNet,
+whose paper says that it trains as NLEDN did. Where a paper trains on patches cut once, the same
+number is cut anew at random; flips stand for augmentations that a paper does not describe.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Loss = Literal[
-    "mae", "negative-ssim", "charbonnier-edge", "multi-scale", "two-stage", "two-stage-mae"
+    "mae",
+    "mse",
+    "negative-ssim",
+    "charbonnier",
+    "charbonnier-edge",
+    "multi-scale",
+    "two-stage",
+    "two-stage-mae",
+    "stages-mse",
 ]
 
 
@@ -30,7 +39,7 @@ class Constant:
 class Milestones:
     """Multiplied by ``by`` at each of some epochs."""
 
-    epochs: tuple[int, ...]
+    epochs: tuple[float, ...]
     by: float
 
     def factor(self, step: int, epoch: float, share: float) -> float:
@@ -128,6 +137,8 @@ class Recipe:
     the image are not ready for large ones otherwise."""
     large_share: float = 0.0
     """Share of the steps that see them."""
+    validated_every_crops: int | None = None
+    """Small crops from one validation to the next; None = see `derainers.training.loop`."""
     adversarial: float = 0.0
     """Weight of the discriminator's term."""
     perceptual: float = 0.0
@@ -196,6 +207,15 @@ _PRENET = Recipe(
     patch_px=100,
     crops_per_image=15,  # at a stride of 80 pixels in 481x321
 )
+_RESCAN = Recipe(
+    loss="stages-mse",
+    learning_rate=5e-3,
+    decay=Milestones(epochs=(15, 17.5), by=0.1),  # at 15,000 and 17,500 of 20,000 steps
+    epochs=20,
+    steps_per_epoch=1000,
+    batch=64,
+    patch_px=64,
+)
 PAPER: dict[str, Recipe] = {
     "mspfn": _MSPFN,
     "mspfn-light": _MSPFN,
@@ -210,6 +230,8 @@ PAPER: dict[str, Recipe] = {
     "prenet-r": _PRENET,
     "prn": _PRENET,
     "prn-r": _PRENET,
+    "rescan": _RESCAN,
+    "nledn": _GRANET,
 }
 """The recipe of each derainer's paper, literally; all derainers that can be trained are here."""
 
@@ -224,8 +246,9 @@ RELEASE: dict[str, Recipe] = {
 }
 """Where the authors' code trains in another way than their paper says."""
 
-SHORT_RATES = {"dcsfn": 1e-3, "hrrsr": 2e-4, "mspfn": 5e-4}
-"""First learning rates of the short recipe by family, where the paper's is too small for it."""
+SHORT_RATES = {"dcsfn": 1e-3, "hrrsr": 2e-4, "mspfn": 5e-4, "rescan": 1e-3}
+"""First learning rates of the short recipe by family, where the paper's is too small for it, or, as
+RESCAN's for batches of 64, too large."""
 
 
 def short(name: str) -> Recipe:

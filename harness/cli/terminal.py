@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.runs.engine import Progress
+    from harness.training.moment import Moment
     from reports.results.results import Results
+
+
+LINE_EVERY_S = 60
+"""Where there is no terminal, a training says so often where it stands."""
 
 
 @contextlib.contextmanager
@@ -45,6 +51,43 @@ def progress_bars() -> Iterator[Progress]:
             display.update(rows[label], completed=done, rate=rate)
 
         yield told
+
+
+@contextlib.contextmanager
+def training_bar() -> Iterator[Callable[[Moment], None]]:
+    """A bar with step, loss, gain and time left; without a terminal, a line a minute."""
+    if sys.stderr is None:
+        yield lambda _: None
+        return
+    if not sys.stderr.isatty():
+        yield _lines(time.monotonic())
+        return
+    from rich import progress as bars
+    from rich.console import Console
+    from rich.markup import escape
+
+    columns = bars.TextColumn("{task.description}"), bars.BarColumn(bar_width=20)
+    with bars.Progress(*columns, console=Console(stderr=True)) as display:
+        row = display.add_task("", total=None)
+
+        def told(moment: Moment) -> None:
+            said = escape(_inert(moment.line()))
+            display.update(row, description=said, completed=moment.done, total=moment.total)
+
+        yield told
+
+
+def _lines(since: float) -> Callable[[Moment], None]:
+    """Says a moment once a minute."""
+    last = since
+
+    def told(moment: Moment) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_EVERY_S:
+            last = time.monotonic()
+            say(moment.line())
+
+    return told
 
 
 def show(results: Results, out: str | Path | None) -> None:

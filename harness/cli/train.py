@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.flags import Verbs, add_field, fields_of
-from harness.cli.terminal import line, progress_bars, shown
+from harness.cli.terminal import line, shown, training_bar
 from harness.spec import RunSpec, UsageError, checked, known
 
 
@@ -32,7 +32,8 @@ def add(verbs: Verbs) -> None:
         dest="begin",
         type=Path,
         metavar="FILE",
-        help="begin with these weights of the same network (default: at random)",
+        help="begin with these weights of the same network (default: at random), or go on from "
+        "this checkpoint.pt of the same training, wherever it was made",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
     parser.add_argument(
@@ -51,10 +52,14 @@ def add(verbs: Verbs) -> None:
     )
     derainers.add_argument(
         "--recipe",
-        choices=("paper", "release", "short", "short-gpu"),
+        choices=("paper", "release", "short", "short-gpu", "benchmark"),
         default="paper",
-        help="the paper's schedule, its authors' code's, or 12 epochs of 1000 steps of four crops "
-        "(short-gpu: of sixteen)",
+        help="the paper's schedule, its authors' code's, 12 epochs of 1000 steps of four crops "
+        "(short-gpu: of sixteen), or the protocol that all rows of the benchmark share: the same "
+        "photographs, rains and crops (--data-root BSDS500)",
+    )
+    derainers.add_argument(
+        "--steps", type=int, metavar="N", help="the recipe's schedule in so many steps"
     )
     derainers.add_argument(
         "--exclude",
@@ -77,19 +82,23 @@ def _train(arguments: argparse.Namespace) -> int:
 
     known(arguments.name, {**NETWORKS, **PAPER}, "network to train")
     fields = fields_of(arguments, without=("out",))
-    if arguments.epochs is not None and arguments.epochs < 1:
-        raise UsageError(f"--epochs {arguments.epochs}: at least 1")
+    for flag in ("epochs", "steps"):
+        count = getattr(arguments, flag)
+        if count is not None and count < 1:
+            raise UsageError(f"--{flag} {count}: at least 1")
+    if arguments.epochs and arguments.steps:
+        raise UsageError("--steps and --epochs both say how long: give one of them")
     if arguments.begin is not None and not arguments.begin.is_file():
         raise UsageError(f"--from {arguments.begin}: no such file")
     if arguments.name in PAPER:
         return _train_derainer(arguments, checked(**fields))
     foreign: list[str] = [k for k in ("pair", "seed", "device", "workers", "rain") if k in fields]
-    foreign += [k for k in ("exclude", "vgg") if getattr(arguments, k)]
+    foreign += [k for k in ("exclude", "vgg", "steps") if getattr(arguments, k)]
     foreign += ["recipe"] if arguments.recipe != "paper" else []
     if foreign:
         raise UsageError(f"--{foreign[0]} belongs to derainers, {arguments.name} is none")
     keep_large_blocks()
-    with progress_bars() as progress:
+    with training_bar() as progress:
         file = train_network(
             arguments.name,
             checked(**fields),
@@ -114,6 +123,7 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
     options = Options(
         recipe=arguments.recipe,
         epochs=arguments.epochs,
+        steps=arguments.steps,
         max_minutes=arguments.max_minutes,
         exclude=tuple(arguments.exclude),
         vgg=arguments.vgg,
@@ -123,7 +133,7 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
         if not folder.is_dir():
             raise UsageError(f"--exclude {folder}: no such folder")
     keep_large_blocks()
-    with progress_bars() as progress:
+    with training_bar() as progress:
         file = train_derainer(arguments.name, spec, arguments.out, options, progress, line)
     line(shown(file))
     return 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
-    from derainers.training.loop import Row
+    from derainers.training.state import Row
 
 DIGITS = ".7g"
 """How a number is written where nothing else is said."""
@@ -102,13 +102,18 @@ class LossCurve(_Curve):
 
 
 class ScoreCurve(_Curve):
-    """Loss and the validation's scores by step, of a derainer in training; with a picture."""
+    """Loss and the validation's scores by step, of a derainer in training; with a picture.
 
-    def __init__(self, file: Path, goes_on: bool = False) -> None:
-        super().__init__(file, "step", {}, goes_on)
+    Its rows are kept in the checkpoint, so that older ones beside it are left behind.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, "step", {}, goes_on=False)
+        self.rows: list[Row] = []
 
     def add(self, row: Row) -> None:
         """Add a row and write the file."""
+        self.rows.append(row)
         self._put(
             row.step,
             {k: v for k, v in asdict(row).items() if k not in ("step", "scores")} | row.scores,
@@ -123,8 +128,7 @@ class ScoreCurve(_Curve):
         """
         from reports.plots.figure import new_figure
 
-        rows = [self._rows[step] for step in sorted(self._rows)]
-        if not rows:
+        if not self.rows:
             return
         figure = new_figure(8, 3.2)
         for axes, (key, label) in zip(
@@ -132,6 +136,7 @@ class ScoreCurve(_Curve):
             (("loss", "loss"), ("psnr_y_db", "PSNR-Y [dB]"), ("ssim_y", "SSIM-Y")),
             strict=True,
         ):
+            rows = [asdict(row) | row.scores for row in self.rows]
             axes.plot([r["step"] for r in rows], [r[key] for r in rows], color="#0072B2")
             if key in rainy:
                 axes.axhline(rainy[key], color="#D55E00", linestyle="--", label="rainy input")
@@ -139,11 +144,3 @@ class ScoreCurve(_Curve):
             axes.set(xlabel="step", title=label)
         figure.suptitle(f"{name}: training and validation")
         figure.savefig(self._file.with_suffix(".png"), dpi=110)
-
-    def best(self) -> dict[str, float] | None:
-        """The validation's scores in the row that was chosen."""
-        rows = [r for r in self._rows.values() if "psnr_y_db" in r]
-        if not rows:
-            return None
-        best = max(rows, key=lambda row: row["psnr_y_db"])
-        return {key: best[key] for key in ("step", "psnr_y_db", "ssim_y")}

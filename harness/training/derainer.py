@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from datasets.rain import Rain, digest
 from datasets.sample import Dataset
 from derainers import DERAINERS
 from derainers.shards import card_file
+from harness.machine.about import processor
 from harness.machine.device import device_of
 from harness.plan import keys
 from harness.plan.data import data_name, dataset_row, open_splits
@@ -29,7 +31,12 @@ from harness.training.folder import (
     write_card,
     write_weights,
 )
-from harness.training.photographs import Photographs, choose, left_out, short_name
+from harness.training.launched import is_first
+from harness.training.moment import Clock, Moment
+from harness.training.photographs import Held, Photographs, choose, left_out, short_name
+from harness.training.protocol import BENCHMARK_HELD, require_photographs, under_protocol
+from harness.training.resumed import checkpoint_in
+from harness.training.telling import best_of, footing, verdict
 from harness.training.validation import Validation
 
 if TYPE_CHECKING:
@@ -54,12 +61,13 @@ class Options:
 
     recipe: str = "paper"
     epochs: int | None = None
+    steps: int | None = None
     max_minutes: float | None = None
     exclude: tuple[Path, ...] = ()
     """Folders of photographs that must not be trained on."""
     vgg: Path | None = None
     begin: Path | None = None
-    """Weights to begin with, instead of random ones."""
+    """Weights to begin with, instead of random ones, or a checkpoint to go on from."""
 
 
 def train_derainer(
@@ -67,7 +75,7 @@ def train_derainer(
     spec: RunSpec,
     out: Path,
     options: Options,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Callable[[Moment], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train a derainer of ours, or go on with a training that was broken off.
@@ -77,11 +85,13 @@ def train_derainer(
         spec: Photographs (data set, split, selection, limit), rains, device, format, workers, seed.
         out: Folder for checkpoint, ``curve.csv``, ``curve.png``, the weights and their card.
         options: Recipe, time, exclusions.
-        progress: Told (derainer, steps done, steps).
-        say: Told what a user should know: photographs left out, terms without weights.
+        progress: Told of every step.
+        say: Told what a user should know: photographs left out, terms without weights, and at the
+            end what the weights are worth.
 
     Returns:
-        The weights that the validation chose, half floats: ``NAME.safetensors``.
+        The weights that the validation chose, half floats: ``NAME.safetensors``. Of several
+        processes the first writes and speaks.
 
     Raises:
         UsageError: If there is no such recipe or too few photographs, or the folder holds another
@@ -89,6 +99,9 @@ def train_derainer(
         DerainerError: If the loss became NaN.
     """
     ended = _Ending(options.max_minutes)
+    say = say if is_first() else lambda _: None
+    by_protocol = options.recipe == "benchmark"
+    spec = under_protocol(spec) if by_protocol else spec
     recipe, rains = _recipe(name, spec, options), _rains(spec)
     if options.vgg is not None and not options.vgg.is_file():
         raise UsageError(f"--vgg {options.vgg}: no such file")
@@ -97,17 +110,28 @@ def train_derainer(
     if spec.split is None and not dataset_row(spec).is_folder:
         spec = spec.model_copy(update={"split": "train"})
     dataset = _dataset(spec.model_copy(update={"out": str(out)}), rains)
-    photographs = choose(dataset, recipe, options.exclude, brings_rain=not rains)
+    held = BENCHMARK_HELD if by_protocol else Held()
+    photographs = choose(dataset, recipe, options.exclude, brings_rain=not rains, held=held)
     for line in left_out(photographs, options.exclude):
         say(line)
+    images = image_digests([*photographs.training, *photographs.validation], with_labels=False)
+    if by_protocol:
+        require_photographs(images)
+    source = checkpoint_in(options.begin)
+    begin = options.begin if source is None else None
+    before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
+    training = _Training(name, spec, options, begin, recipe, rains, dataset, photographs, before)
+    identity = training.identity(images)
+    if source is not None:
+        source.require(identity)
     out.mkdir(parents=True, exist_ok=True)
+    if not is_first():
+        return training.run(out, identity, lambda _: None, lambda _: None, say, ended)
     mark(out)
-    begin = options.begin
-    before = begun_with(begin, begin and card_file(begin))
-    training = _Training(name, spec, options, recipe, rains, dataset, photographs, before)
-    learned = [*photographs.training, *photographs.validation]
-    begun = Begun(out, training.identity(), image_digests(learned, with_labels=False))
-    return training.run(out, begun, lambda step, steps: progress(name, step, steps), ended)
+    begun = Begun(out, identity, images)
+    if source is not None and source.go_on(begun):
+        say(f"goes on from {options.begin}, step {source.step:,}")
+    return training.run(out, identity, begun.note, progress, say, ended)
 
 
 @dataclass(frozen=True)
@@ -117,6 +141,8 @@ class _Training:
     name: str
     spec: RunSpec
     options: Options
+    begin: Path | None
+    """Weights to begin with."""
     recipe: Recipe
     rains: Mapping[str, Rain | None]
     dataset: Dataset
@@ -124,63 +150,78 @@ class _Training:
     before: Mapping[str, Any]
     """What the card says of the weights it begins with."""
 
-    def identity(self) -> dict[str, Any]:
-        """What must not change where a training is gone on with."""
+    def identity(self, images: Mapping[str, str]) -> dict[str, Any]:
+        """What must not change where a training is gone on with.
+
+        Args:
+            images: A digest of each photograph, by id.
+        """
         said = {
             "network": self.name,
             "dataset": [data_name(self.spec, self.dataset), self.dataset.split],
             "rains": self._digests(),
-            "photographs": keys.key("photographs", ids=[s.id for s in self.photographs.training]),
+            "photographs": keys.key("photographs", images=dict(images)),
             "recipe": asdict(self.recipe),
-            "dtype": self.spec.dtype,
         }
         return said | ({"begun_with": self.before["begun_with"]["sha256"]} if self.before else {})
 
     def run(
-        self, out: Path, begun: Begun, progress: Callable[[int, int], None], ended: _Ending
+        self,
+        out: Path,
+        identity: Mapping[str, Any],
+        note: Callable[[Path], None],
+        progress: Callable[[Moment], None],
+        say: Callable[[str], None],
+        ended: _Ending,
     ) -> Path:
         """Train, and leave curve, weights and their card in the folder."""
+        from derainers.training.learner import Checkpoint
         from derainers.training.loop import train
 
-        derainer: Any = DERAINERS[self.name].build(self.options.begin)
-        crops = self._crops(derainer.multiple_of)
-        means = self._means()
+        derainer: Any = DERAINERS[self.name].build(self.begin)
+        crops, means = self._crops(derainer.multiple_of), self._means()
         validation = Validation(self.photographs.validation, self.rains, self.spec.seed)
         rainy = validation.scores(lambda image, _: image / 255)
-        curve = ScoreCurve(out / "curve.csv", begun.goes_on)
+        curve = ScoreCurve(out / "curve.csv") if is_first() else None
+        clock = Clock(crops.seen(crops.steps), ended.until)
 
-        def stop(step: int) -> bool:
-            progress(step, crops.steps)
+        def stop(step: int, loss: float) -> bool:
+            best = curve and best_of(curve.rows)
+            gain_db = best["psnr_y_db"] - rainy["psnr_y_db"] if best else None
+            shown, left_s = clock.loss(loss), clock.left_s(crops.seen(step))
+            progress(Moment(self.name, step, crops.steps, "step", shown, gain_db, left_s))
             return ended()
 
+        file = out / f"{self.name}.safetensors"
+        kept = {**identity, "before": dict(self.before)}
         with ended:
             trained = train(
                 derainer,
                 crops,
-                begun.checkpoint,
+                Checkpoint(out / "checkpoint.pt", json.loads(json.dumps(kept)), note),
                 validate=lambda derainer: validation.scores(derainer.restore, ended),
-                told=curve.add,
+                told=curve.add if curve else lambda _: None,
                 stop=stop,
                 means=means,
-                note=begun.note,
             )
+        if curve is None:
+            return file
         curve.draw(self.name, rainy)
-        file = out / f"{self.name}.safetensors"
         write_weights(file, trained.network)
+        judged, best = self.photographs.validation, best_of(curve.rows)
+        state = trained.state
         card = {
             **self._card(),
-            "steps_done": trained.steps,
-            "steps": crops.steps,
+            **footing(state.rows, state.legs, state.step, crops.steps, crops.seen(crops.steps)),
             "validated_on": {
-                "photographs": [s.id for s in self.photographs.validation],
+                "photographs": [s.id for s in judged],
                 "rainy": rainy,
-                "restored": curve.best(),
+                "restored": best,
             },
-            "hours": round(curve.hours + trained.spent_s / 3600, 2),
-            "hardware": _hardware(means.device),
             **origin_of(file),
         }
         write_card(card_file(file), card)
+        say(verdict(self.name, len(judged), rainy, best))
         return file
 
     def _crops(self, multiple_of: int) -> Crops:
@@ -191,7 +232,7 @@ class _Training:
         per_epoch = recipe.steps_per_epoch or -(
             -len(photographs) * recipe.crops_per_image // recipe.batch
         )
-        steps = per_epoch * recipe.epochs
+        steps = self.options.steps or per_epoch * recipe.epochs
         return Crops(photographs, tuple(self.rains.values()), recipe, steps, multiple_of)
 
     def _means(self) -> Means:
@@ -200,7 +241,7 @@ class _Training:
 
         device = device_of(self.spec.device)
         workers = self.spec.workers or (8 if device == "cuda" else 1)
-        return Means(device, self.spec.dtype, workers, self.options.vgg)
+        return Means(device, self.spec.dtype, workers, self.options.vgg, _hardware(device))
 
     def _card(self) -> dict[str, Any]:
         """What the card says that is known before the training."""
@@ -221,11 +262,7 @@ class _Training:
                 "also_in": [short_name(folder) for folder in self.options.exclude],
                 "photographs": list(self.photographs.excluded),
             },
-            "recipe": {
-                **asdict(self.recipe),
-                "kind": self.options.recipe,
-                "dtype": self.spec.dtype,
-            },
+            "recipe": {**asdict(self.recipe), "kind": self.options.recipe},
             "data_terms": self.dataset.terms or "those of the photographs",
         }
 
@@ -238,12 +275,13 @@ class _Ending:
     """Whether the time is over, or the process was asked to end."""
 
     def __init__(self, max_minutes: float | None) -> None:
-        self._until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+        self.until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+        """By the monotonic clock."""
         self._asked = False
         self._before: Any = None
 
     def __call__(self) -> bool:
-        return self._asked or (self._until is not None and time.monotonic() >= self._until)
+        return self._asked or (self.until is not None and time.monotonic() >= self.until)
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -259,11 +297,20 @@ class _Ending:
 
 def _recipe(name: str, spec: RunSpec, options: Options) -> Recipe:
     """The recipe with what the command line changes in it."""
+    from derainers.training.benchmark import benchmark
     from derainers.training.recipes import recipe_of
 
-    recipe = recipe_of(name, options.recipe)
+    by_protocol = options.recipe == "benchmark"
+    recipe = benchmark(name) if by_protocol else recipe_of(name, options.recipe)
     if recipe is None:
-        raise UsageError(f"--recipe {options.recipe}: {name} has paper, short and short-gpu")
+        raise UsageError(
+            f"--recipe {options.recipe}: {name} has paper, short, short-gpu and benchmark"
+        )
+    if by_protocol and (options.epochs or options.steps):
+        raise UsageError(
+            "--recipe benchmark: the protocol says how many crops are seen; --max-minutes ends "
+            "earlier, and --from goes on"
+        )
     epochs = options.epochs or recipe.epochs
     return replace(recipe, epochs=epochs, seed=spec.seed)
 
@@ -295,10 +342,9 @@ def _dataset(spec: RunSpec, rains: Mapping[str, Rain | None]) -> Dataset:
 
 
 def _hardware(device: str) -> str:
-    import platform
-
     import torch
 
     if device == "cuda":
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"
+    threads = torch.get_num_threads()
+    return f"{threads} CPU thread{'s' * (threads != 1)}, {processor()}"

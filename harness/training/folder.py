@@ -143,13 +143,13 @@ def image_digests(samples: Sequence[Sample], with_labels: bool) -> dict[str, str
 
 
 def write_weights(file: Path, network: Any) -> None:
-    """Write a network as half floats.
+    """Write a network as half floats, readable as any new file is; a kill leaves the old or new.
 
     Raises:
         UsageError: If they cannot hold a weight.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     state = {
         name: (value.half() if value.is_floating_point() else value).contiguous()
@@ -157,7 +157,9 @@ def write_weights(file: Path, network: Any) -> None:
     }
     if not all(torch.isfinite(value.float()).all() for value in state.values()):
         raise UsageError("the training ended in weights that half floats cannot hold")
-    save_file(state, file)
+    temporary = file.with_suffix(".tmp")
+    temporary.write_bytes(save(state))  # the library's own way makes a file for its owner alone
+    temporary.replace(file)
 
 
 def origin_of(file: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from harness.training.folder import (
     write_card,
     write_weights,
 )
+from harness.training.moment import Clock, Moment
 from tasks.models import MODELS
 
 VALIDATION_SHARE = 0.1
@@ -134,7 +135,7 @@ def train_network(
     out: Path,
     epochs: int | None = None,
     max_minutes: float | None = None,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Callable[[Moment], None] = lambda _: None,
     begin: Path | None = None,
 ) -> Path:
     """Train a task network.
@@ -147,7 +148,7 @@ def train_network(
         epochs: In place of the recipe's.
         max_minutes: End, with the validation, in this time; one epoch is trained at least. A
             validation that is not done by then leaves no scores in the card.
-        progress: Told (network, epochs done, epochs).
+        progress: Told of every epoch.
         begin: Weights of the same network to begin with, instead of random ones.
 
     Returns:
@@ -176,12 +177,14 @@ def train_network(
     begun = Begun(out, run | named, image_digests(dataset.samples, with_labels=True))
     curve = LossCurve(out / "curve.csv", begun.goes_on)
     started = time.monotonic()
-
     until = math.inf if max_minutes is None else started + 60 * max_minutes
+    clock = Clock(recipe.epochs, None if max_minutes is None else until)
+    clock.left_s(curve.last)
 
     def told(epoch: int, loss: float) -> bool:
         epoch_s = curve.add(epoch, loss)
-        progress(name, epoch, recipe.epochs)
+        left_s = clock.left_s(epoch)
+        progress(Moment(name, epoch, recipe.epochs, "epoch", loss, None, left_s))
         is_time_left = time.monotonic() + epoch_s < until - VALIDATION_SHARE * (until - started)
         return max_minutes is None or is_time_left
 

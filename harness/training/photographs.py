@@ -33,8 +33,30 @@ class Photographs:
     """Unreadable or too small, each with the reason."""
 
 
+@dataclass(frozen=True)
+class Held:
+    """What is kept for the validation: those whose names have the smallest sha256."""
+
+    most: int = VALIDATION_IMAGES
+    """One photograph in eight, so many at most."""
+    split: str | None = None
+    """Of this split alone; None = of all."""
+
+    def among(self, dataset: Dataset) -> Sequence[Sample]:
+        """The photographs that are kept."""
+        samples = dataset.samples
+        if self.split is not None:
+            samples = [s for s in samples if s.id.startswith(f"{self.split}/")]
+        count = max(1, min(self.most, len(dataset.samples) // 8))
+        return replace(dataset, samples=samples).limited(count).samples
+
+
 def choose(
-    dataset: Dataset, recipe: Recipe, exclude: Sequence[Path], brings_rain: bool = False
+    dataset: Dataset,
+    recipe: Recipe,
+    exclude: Sequence[Path],
+    brings_rain: bool = False,
+    held: Held = Held(),
 ) -> Photographs:
     """Look at every photograph: which can be used, and which must not be.
 
@@ -43,6 +65,7 @@ def choose(
         recipe: What is cut from them.
         exclude: Folders of photographs that must not be trained on.
         brings_rain: Whether their own rainy images are learned from.
+        held: What is kept for the validation.
 
     Raises:
         UsageError: If too few are left.
@@ -78,19 +101,20 @@ def choose(
         pairs = alike(hashes, np.stack([views for _, views in usable]))
         excluded = {usable[place][0].id for _, place in pairs}
     kept = replace(dataset, samples=[s for s, _ in usable if s.id not in excluded])
+    unusable = [why for why, _ in looks if why]
     if len(kept.samples) < 4:
         raise UsageError(
             f"{dataset.name} {dataset.split}: {len(kept.samples)} photographs to train on, at "
             f"least 4 are needed; {len(excluded)} are excluded, "
-            f"{len(looks) - len(usable)} cannot be used"
+            + (cannot_be_used(unusable) if unusable else "0 cannot be used")
         )
-    validation = kept.limited(max(1, min(VALIDATION_IMAGES, len(kept.samples) // 8))).samples
+    validation = held.among(kept)
     judged = {s.id for s in validation}
     return Photographs(
         [s for s in kept.samples if s.id not in judged],
         validation,
         sorted(excluded),
-        [why for why, _ in looks if why],
+        unusable,
     )
 
 
@@ -104,13 +128,14 @@ def left_out(photographs: Photographs, exclude: Sequence[Path]) -> list[str]:
         folders = ", ".join(short_name(folder) for folder in exclude)
         lines.append(f"{len(photographs.excluded)} left out: they also stand in {folders}")
     if photographs.unusable:
-        named = "; ".join(photographs.unusable[:NAMED])
-        more = len(photographs.unusable) - NAMED
-        lines.append(
-            f"{len(photographs.unusable)} cannot be used: {named}"
-            + (f"; and {more} more" if more > 0 else "")
-        )
+        lines.append(cannot_be_used(photographs.unusable))
     return lines
+
+
+def cannot_be_used(unusable: Sequence[str]) -> str:
+    """How many photographs cannot be used, and why the first of them."""
+    named, more = "; ".join(unusable[:NAMED]), len(unusable) - NAMED
+    return f"{len(unusable)} cannot be used: {named}" + (f"; and {more} more" if more > 0 else "")
 
 
 def short_name(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from datasets.image import NDArrayByte, round_to_bytes
@@ -11,21 +12,27 @@ from datasets.sample import Sample
 
 
 class Validation:
-    """PSNR and SSIM of a derainer on the validation's photographs, a rain in turn on each."""
+    """PSNR and SSIM of a derainer on the validation's photographs, a rain in turn on each.
+
+    All rains count alike: the scores are means over the rains of means over their photographs.
+    """
 
     def __init__(
         self, samples: Sequence[Sample], rains: Mapping[str, Rain | None], seed: int
     ) -> None:
         self._pairs: list[tuple[str, NDArrayByte, NDArrayByte]] = []
-        falling = [rain for rain in rains.values() if rain is not None]
+        self._rains: list[str] = []
+        """The rain of each pair."""
+        falling = [(word, rain) for word, rain in rains.items() if rain is not None]
         for number, sample in enumerate(samples):
             clean = sample.image()
             if falling:
-                rain = falling[number % len(falling)]
+                word, rain = falling[number % len(falling)]
                 rng = generator(seed, rain, f"validation/{sample.id}")
                 rainy = rain.render(clean, rng, sample.depth_m()).image
             else:
-                rainy = sample.given_rain()
+                word, rainy = "given", sample.given_rain()
+            self._rains.append(word)
             self._pairs.append((sample.id, rainy, clean))
 
     def scores(
@@ -33,7 +40,7 @@ class Validation:
         restore: Callable[[NDArrayByte, str], Any],
         ended: Callable[[], bool] = lambda: False,
     ) -> dict[str, float]:
-        """Means over the photographs, in the protocol ``matlab-y``.
+        """Means in the protocol ``matlab-y``, and PSNR-Y by rain as ``psnr_y_db:RAIN``.
 
         Args:
             restore: The derainer, a function of (image, name).
@@ -46,12 +53,17 @@ class Validation:
         from tasks.quality.psnr import psnr_y_db
         from tasks.quality.ssim import ssim_y
 
-        psnr, ssim = [], []
-        for name, rainy, clean in self._pairs:
+        psnr: dict[str, list[float]] = {}
+        ssim: dict[str, list[float]] = {}
+        for word, (name, rainy, clean) in zip(self._rains, self._pairs, strict=True):
             if ended():
                 raise OutOfTimeError
             restored = round_to_bytes(restore(rainy, name))
-            psnr.append(psnr_y_db(clean, restored))
-            ssim.append(ssim_y(clean, restored))
-        n = len(self._pairs)
-        return {"psnr_y_db": sum(psnr) / n, "ssim_y": sum(ssim) / n}
+            psnr.setdefault(word, []).append(psnr_y_db(clean, restored))
+            ssim.setdefault(word, []).append(ssim_y(clean, restored))
+        by_rain = {word: fmean(values) for word, values in psnr.items()}
+        return {
+            "psnr_y_db": fmean(by_rain.values()),
+            "ssim_y": fmean(map(fmean, ssim.values())),
+            **{f"psnr_y_db:{word}": value for word, value in by_rain.items()},
+        }

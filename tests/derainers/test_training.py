@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from datasets.rain import RAINS
 from derainers import DERAINERS, DerainerError
 from derainers.derainer import Derainer
 from derainers.training.data import Crops, loader
-from derainers.training.learner import Means, average_of
-from derainers.training.loop import Row, Trained, train
+from derainers.training.learner import Checkpoint, Means, average_of
+from derainers.training.loop import Trained, train
 from derainers.training.losses import LOSSES, Judge, Perceptual, laplacian, ssim
 from derainers.training.recipes import PAPER, Loss, Plateau, Recipe, short
+from derainers.training.state import Row
 from tasks.quality.psnr import psnr_y_db
 from tasks.quality.ssim import ssim_rgb_dcsfn
 
@@ -209,28 +211,32 @@ def test_processes_share_a_step() -> None:
     assert torch.equal(whole[0][1::2], parts[1][0])
 
 
+def is_step(last: int, step: int, _: float) -> bool:
+    return step == last
+
+
 def in_parts(crops: Crops, checkpoint: Path, *stops: int) -> tuple[list[Trained], list[Row]]:
     """A training that is broken off after some steps, and what came of each part."""
-    rows: list[Row] = []
+    by_step: dict[int, Row] = {}
     parts = [
         train(
             built("prn-r", number),  # what a later part begins with is forgotten
             crops,
-            checkpoint,
+            Checkpoint(checkpoint),
             validate=score,
-            told=rows.append,
-            stop=stop.__eq__,
+            told=lambda row: by_step.update({row.step: row}),
+            stop=partial(is_step, stop),
         )
         for number, stop in enumerate(stops)
     ]
-    return parts, rows
+    return parts, [*by_step.values()]
 
 
 def test_broken_off_training_goes_on_with_the_same_losses(tmp_path: Path) -> None:
     crops = crops_of(replace(TINY, decay=EACH_EPOCH))
     (whole,), expected = in_parts(crops, tmp_path / "whole.pt", 6)
     parts, found = in_parts(crops, tmp_path / "parts.pt", 1, 4, 6)
-    assert [(p.steps, p.is_done) for p in parts] == [(1, False), (4, False), (6, True)]
+    assert [(p.state.step, p.is_done) for p in parts] == [(1, False), (4, False), (6, True)]
     assert [r.step for r in found] == [r.step for r in expected] == [2, 4, 6]
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.loss == pytest.approx(theirs.loss, abs=1e-6)
@@ -260,7 +266,9 @@ def test_cuda_replays_the_steps_of_the_cpu(name: str, tmp_path: Path) -> None:
         derainer.module.load_state_dict(weights)
         rows: list[Row] = []
         file = tmp_path / f"{device}.pt"
-        train(derainer, crops, file, validate=score, told=rows.append, means=Means(device))
+        train(
+            derainer, crops, Checkpoint(file), validate=score, told=rows.append, means=Means(device)
+        )
         losses[device] = [row.loss for row in rows]
     assert losses["cuda"] == pytest.approx(losses["cpu"], abs=2e-3)
 
@@ -276,7 +284,13 @@ def test_bfloat16_reaches_the_layers(name: str, tmp_path: Path) -> None:
             )
     recipe = replace(short(name), epochs=1, steps_per_epoch=1, batch=1, patch_px=32, large_px=None)
     means = Means(dtype="bf16")
-    train(derainer, crops_of(recipe, 1), tmp_path / "bf16.pt", validate=lambda _: {}, means=means)
+    train(
+        derainer,
+        crops_of(recipe, 1),
+        Checkpoint(tmp_path / "bf16.pt"),
+        validate=lambda _: {},
+        means=means,
+    )
     assert formats == {torch.bfloat16}
 
 
@@ -299,8 +313,10 @@ def test_the_weights_are_those_that_the_validation_chose(tmp_path: Path) -> None
         seen.append(next(derainer.module.parameters()).detach().clone())
         return {"psnr": next(values)}
 
-    trained = train(built("prn-r"), crops_of(recipe), tmp_path / "a.pt", validate=validate)
-    assert trained.best == 3.0
+    trained = train(
+        built("prn-r"), crops_of(recipe), Checkpoint(tmp_path / "a.pt"), validate=validate
+    )
+    assert trained.state.best == 3.0
     assert torch.equal(next(trained.network.parameters()), seen[1])
     assert not torch.equal(seen[1], seen[2])
 
@@ -316,7 +332,7 @@ def test_dropout_is_for_long_trainings(dropout: bool, tmp_path: Path) -> None:
 
     recipe = replace(TINY, loss="mae", decay=EACH_EPOCH, dropout=dropout)
     derainer = Derainer(nn.Sequential(nn.Conv2d(3, 3, 1), Layer()))
-    train(derainer, crops_of(recipe), tmp_path / "a.pt", validate=score)
+    train(derainer, crops_of(recipe), Checkpoint(tmp_path / "a.pt"), validate=score)
     assert any(dropped) is dropout
     assert dropped[-1] is False  # it is validated without
     assert (short("hrrsr").dropout, PAPER["hrrsr"].dropout) == (False, True)
@@ -327,18 +343,27 @@ def test_a_plateau_lowers_the_rate_down_to_its_floor(tmp_path: Path) -> None:
     recipe = replace(PAPER["granet"], epochs=8, batch=1, patch_px=32, decay=decay)
     rows: list[Row] = []
     crops = crops_of(recipe, 8)
-    train(built("prn-r"), crops, tmp_path / "a.pt", validate=lambda _: {"p": 0.0}, told=rows.append)
+    checkpoint = Checkpoint(tmp_path / "a.pt")
+    train(built("prn-r"), crops, checkpoint, validate=lambda _: {"p": 0.0}, told=rows.append)
     rates = [row.learning_rate for row in rows]
     assert rates == pytest.approx([5e-4] * 3 + [2.5e-4] * 2 + [1.25e-4] * 2 + [1e-4])
 
 
 def test_nan_stops_and_leaves_the_checkpoint(tmp_path: Path) -> None:
     checkpoint = tmp_path / "a.pt"
-    train(built("prn-r"), crops_of(TINY), checkpoint, validate=score, stop=lambda step: step == 2)
+    train(
+        built("prn-r"),
+        crops_of(TINY),
+        Checkpoint(checkpoint),
+        score,
+        stop=lambda step, _: step == 2,
+    )
     before = checkpoint.read_bytes()
     broken = replace(TINY, learning_rate=float("inf"))
-    with pytest.raises(DerainerError, match=r"the loss became nan at step 4: the checkpoint of"):
-        train(built("prn-r"), crops_of(broken), checkpoint, validate=score)
+    with pytest.raises(
+        DerainerError, match=r"the loss became nan at step 4: the last checkpoint stays in"
+    ):
+        train(built("prn-r"), crops_of(broken), Checkpoint(checkpoint), validate=score)
     assert checkpoint.read_bytes() == before
 
 
@@ -355,7 +380,7 @@ def test_four_patches_can_be_learned_by_heart(tmp_path: Path) -> None:
     pairs = [Pair(str(i), c) for i, c in enumerate(clean)]
     recipe = replace(short("prenet"), epochs=1, batch=4, patch_px=64, large_px=None)
     crops = crops_of(recipe, 1000, photographs=pairs, rains=())
-    trained = train(built("prenet"), crops, tmp_path / "a.pt", validate=score)
+    trained = train(built("prenet"), crops, Checkpoint(tmp_path / "a.pt"), validate=score)
     derainer = Derainer(trained.network)
     restored = [derainer.restore(image, "") for image in rainy]
     gained = [
@@ -370,7 +395,13 @@ def test_an_error_leaves_no_process_behind(tmp_path: Path) -> None:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space") as kept:
-        train(built("prn-r"), crops_of(TINY), tmp_path / "c.pt", broken, means=Means(workers=1))
+        train(
+            built("prn-r"),
+            crops_of(TINY),
+            Checkpoint(tmp_path / "c.pt"),
+            broken,
+            means=Means(workers=1),
+        )
     assert kept.tb is not None
     assert not multiprocessing.active_children()
 
@@ -380,9 +411,9 @@ def test_a_checkpoint_of_another_training_is_one_line(tmp_path: Path) -> None:
     for data in (b"", b"no checkpoint"):
         file.write_bytes(data)
         with pytest.raises(DerainerError, match=r"c\.pt: cannot be read"):
-            train(built("prn-r"), crops_of(TINY), file, score)
+            train(built("prn-r"), crops_of(TINY), Checkpoint(file), score)
     contents: list[Any] = [[], {"network": {}}, {"state": {"step": "x"}}]
     for content in contents:
         torch.save(content, file)
         with pytest.raises(DerainerError, match=r"c\.pt is another training's"):
-            train(built("prn-r"), crops_of(TINY), file, score)
+            train(built("prn-r"), crops_of(TINY), Checkpoint(file), score)

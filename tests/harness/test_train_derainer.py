@@ -259,7 +259,7 @@ def test_what_cannot_be_trained_is_one_line(
         (["train", "granett", *data], "did you mean granet?"),
         (
             ["train", "granet", *data, "--recipe", "release"],
-            "granet has paper, short and short-gpu",
+            "granet has paper, short, short-gpu and benchmark",
         ),
         (["train", "granet", *data, "--rain", "given"], "brings no rain"),
         (["train", "granet", *data, "--rain", "none"], "--rain none: name a rain beside it"),
