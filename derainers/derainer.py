@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -124,6 +124,11 @@ class Derainer:
         self._layout = torch.channels_last
         self._device = torch.device("cpu")
         self._dtype = torch.float32
+
+    def image_of(self, result: Any) -> Tensor:
+        """The restored image among what the module returned."""
+        image: Tensor = self._output(result) if self._output else result
+        return image
 
     def convention(self) -> list[object]:
         """What decides the result beside the module, as plain JSON values."""

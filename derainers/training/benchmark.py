@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from derainers.training.recipes import Recipe, short
+from derainers.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,15 @@ BENCHMARK = Protocol(
 """BSDS500's photographs under rain of three makers; rain of others is held out."""
 
 
-def benchmark(name: str) -> Recipe:
-    """The protocol with what is a network's own; schedule as in `recipes.short`."""
+def benchmark(own: Recipe) -> Recipe:
+    """The protocol with what is a network's own: loss, first learning rate, Adam's decays.
+
+    Args:
+        own: Its short recipe, of which the schedule is kept too.
+    """
     steps = BENCHMARK.steps
     return replace(
-        short(name),
+        own,
         epochs=1,
         steps_per_epoch=steps,
         batch=BENCHMARK.batch,

@@ -85,8 +85,8 @@ def train(
             loss = learner.step(groups, state)
             if not math.isfinite(loss):
                 raise DerainerError(
-                    f"the loss became {loss} at step {state.step + 1}: the last checkpoint stays "
-                    f"in {checkpoint.file.parent}; train in fp32, or from another seed"
+                    f"loss or gradient became {loss} at step {state.step + 1}: the last checkpoint "
+                    f"stays in {checkpoint.file.parent}; train in fp32, or from another seed"
                 )
             state.losses.append(loss)
             state.step += 1
@@ -124,7 +124,9 @@ def _next(source: Iterator[list[Group] | Exception], learner: Learner, count: Co
     groups = next(source)
     is_wrong = isinstance(groups, Exception)
     if learner.any_of(is_wrong):
-        raise groups if isinstance(groups, Exception) else DerainerError("another process ended")
+        if isinstance(groups, Exception):
+            raise groups
+        raise DerainerError("a photograph could not be read by another process of this training")
     assert not isinstance(groups, Exception)
     count.waited(asked, sum(len(rainy) for rainy, _ in groups) * learner.place[1])
     return groups

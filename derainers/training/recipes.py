@@ -23,6 +23,7 @@ Loss = Literal[
     "two-stage",
     "two-stage-mae",
     "stages-mse",
+    "own",
 ]
 
 
@@ -249,6 +250,8 @@ RELEASE: dict[str, Recipe] = {
 SHORT_RATES = {"dcsfn": 1e-3, "hrrsr": 2e-4, "mspfn": 5e-4, "rescan": 1e-3}
 """First learning rates of the short recipe by family, where the paper's is too small for it, or, as
 RESCAN's for batches of 64, too large."""
+OWN_RATE = 5e-4
+"""First learning rate of a user's network, where none is given."""
 
 
 def short(name: str) -> Recipe:
@@ -259,9 +262,16 @@ def short(name: str) -> Recipe:
     """
     paper = PAPER[name]
     return replace(
-        paper,
+        _few_steps(paper),
         loss="two-stage-mae" if paper.loss == "two-stage" else paper.loss,
         learning_rate=SHORT_RATES.get(name.partition("-")[0], paper.learning_rate),
+    )
+
+
+def _few_steps(recipe: Recipe) -> Recipe:
+    """12,000 steps of four crops, whatever is learned."""
+    return replace(
+        recipe,
         decay=Cosine(),
         epochs=12,
         steps_per_epoch=1000,
@@ -276,6 +286,17 @@ def short(name: str) -> Recipe:
     )
 
 
+def own(learning_rate: float | None = None) -> Recipe:
+    """The short recipe for a network of the user's; of its loss the caller decides."""
+    rate = OWN_RATE if learning_rate is None else learning_rate
+    return _few_steps(Recipe("mae", rate, Cosine(), epochs=12, batch=4, patch_px=96))
+
+
+def sixteen_crops(recipe: Recipe) -> Recipe:
+    """With sixteen crops of four rainy photographs a step, for a GPU."""
+    return replace(recipe, batch=16, crops_per_render=4)
+
+
 def recipe_of(name: str, kind: str) -> Recipe | None:
     """The recipe of a derainer; None where there is none of that kind.
 
@@ -287,5 +308,5 @@ def recipe_of(name: str, kind: str) -> Recipe | None:
     if kind == "short":
         return short(name)
     if kind == "short-gpu":
-        return replace(short(name), batch=16, crops_per_render=4)
+        return sixteen_crops(short(name))
     return {"paper": PAPER, "release": RELEASE}[kind].get(name)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from harness.cli.flags import Verbs, add_field, fields_of
 from harness.cli.terminal import line, shown, training_bar
-from harness.spec import RunSpec, UsageError, checked, known
+from harness.spec import RunSpec, UsageError, checked
+from harness.training.launched import is_first
+from harness.training.trainee import KINDS, LOSSES, Wish, trainee
 
 
 def add(verbs: Verbs) -> None:
@@ -20,7 +22,11 @@ def add(verbs: Verbs) -> None:
         "a data set; yolo: a small network for boxes and masks. The folder gets checkpoint, curve, "
         "weights and their card. Splits may be joined: train+val.",
     )
-    parser.add_argument("name", metavar="NAME", help="a derainer, refinenet or yolo")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="a derainer, FILE.py:FUNCTION that builds one of yours, refinenet or yolo",
+    )
     for name in (
         *("dataset", "data_root", "split", "annotations", "attributes", "where"),
         *("depth", "limit", "dtype"),
@@ -52,14 +58,22 @@ def add(verbs: Verbs) -> None:
     )
     derainers.add_argument(
         "--recipe",
-        choices=("paper", "release", "short", "short-gpu", "benchmark"),
-        default="paper",
-        help="the paper's schedule, its authors' code's, 12 epochs of 1000 steps of four crops "
-        "(short-gpu: of sixteen), or the protocol that all rows of the benchmark share: the same "
-        "photographs, rains and crops (--data-root BSDS500)",
+        choices=KINDS,
+        help="the paper's schedule (default; of your own network short), its authors' code's, 12 "
+        "epochs of 1000 steps of four crops (short-gpu: of sixteen), or the protocol that all rows "
+        "of the benchmark share: the same photographs, rains and crops (--data-root BSDS500)",
     )
     derainers.add_argument(
         "--steps", type=int, metavar="N", help="the recipe's schedule in so many steps"
+    )
+    derainers.add_argument(
+        "--loss",
+        metavar="WORD",
+        help=f"of your own network: {', '.join(LOSSES)} (default: l1), or FILE.py:FUNCTION of "
+        "(restored, clean)",
+    )
+    derainers.add_argument(
+        "--learning-rate", type=float, metavar="X", help="of your own network (default: 5e-4)"
     )
     derainers.add_argument(
         "--exclude",
@@ -76,11 +90,9 @@ def add(verbs: Verbs) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from derainers.training.recipes import PAPER
     from harness.machine.memory import keep_large_blocks
     from harness.training.network import NETWORKS, train_network
 
-    known(arguments.name, {**NETWORKS, **PAPER}, "network to train")
     fields = fields_of(arguments, without=("out",))
     for flag in ("epochs", "steps"):
         count = getattr(arguments, flag)
@@ -90,11 +102,11 @@ def _train(arguments: argparse.Namespace) -> int:
         raise UsageError("--steps and --epochs both say how long: give one of them")
     if arguments.begin is not None and not arguments.begin.is_file():
         raise UsageError(f"--from {arguments.begin}: no such file")
-    if arguments.name in PAPER:
+    if arguments.name not in NETWORKS:
         return _train_derainer(arguments, checked(**fields))
     foreign: list[str] = [k for k in ("pair", "seed", "device", "workers", "rain") if k in fields]
-    foreign += [k for k in ("exclude", "vgg", "steps") if getattr(arguments, k)]
-    foreign += ["recipe"] if arguments.recipe != "paper" else []
+    foreign += [k for k in ("exclude", "vgg", "steps", "recipe", "loss") if getattr(arguments, k)]
+    foreign += ["learning-rate"] if arguments.learning_rate is not None else []
     if foreign:
         raise UsageError(f"--{foreign[0]} belongs to derainers, {arguments.name} is none")
     keep_large_blocks()
@@ -117,11 +129,17 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
 
     from harness.machine.memory import keep_large_blocks
     from harness.training.derainer import Options, train_derainer
+    from harness.training.network import NETWORKS
 
     if importlib.util.find_spec("lightning_fabric") is None:
         raise UsageError("training derainers needs: pip install 'derain-harness[train]'")
+    rate = arguments.learning_rate
+    if rate is not None and not 0 < rate < 1:
+        raise UsageError(f"--learning-rate {rate}: above 0, below 1")
+    wish = Wish(arguments.recipe, arguments.loss, rate)
+    trainee(arguments.name, wish, tuple(NETWORKS))  # before anything is read
     options = Options(
-        recipe=arguments.recipe,
+        wish=wish,
         epochs=arguments.epochs,
         steps=arguments.steps,
         max_minutes=arguments.max_minutes,
@@ -135,5 +153,6 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
     keep_large_blocks()
     with training_bar() as progress:
         file = train_derainer(arguments.name, spec, arguments.out, options, progress, line)
-    line(shown(file))
+    if is_first():
+        line(shown(file))
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from derainers import DERAINERS, words
-from derainers.card import read_card
+from derainers.card import learning, read_card
 from derainers.published import PUBLISHED, card_of, names_for
 from derainers.shards import combined, shards
 from derainers.shards import config as config_of
@@ -144,12 +144,11 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     def build(_: Placement) -> Restorer:
         return _fed(row.build(file), parameters)
 
+    method = f"{name}@{weights[:8]}" if given and weights else name
+    method = part.text if is_published else method
+    said = "; ".join(filter(None, (said, _few(method, file)))) or None
     return DerainerPlan(
-        method=part.text
-        if is_published
-        else f"{name}@{weights[:8]}"
-        if given and weights
-        else name,
+        method=method,
         key=key | _as_keyed(parameters),
         weights_sha256=weights,
         load=Loader(build, name, files=digests),
@@ -160,6 +159,12 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
         stages=row.stages,
         said=said,
     )
+
+
+def _few(name: str, file: Path | None) -> str | None:
+    """What the card of some weights says of a training that was too short, if it was."""
+    few = learning(read_card(file)) if file is not None else None
+    return few and f"{name}: {few}"
 
 
 def _fetched(name: str, given: str) -> str:
@@ -221,7 +226,8 @@ def _factory(source: str, name: str, given: str | None, parameters: Parameters) 
     # What a library reads by itself, as an ONNX session does, is not seen being read.
     files = [*built.files, *(str(part.resolve()) for part in digests)]
     brought = own_derainer(label, built.value, built.module, files, parameters)
-    return _brought(f"{label}@{weights[:8]}" if weights else label, brought, file, weights)
+    plan = _brought(f"{label}@{weights[:8]}" if weights else label, brought, file, weights)
+    return replace(plan, said=_few(plan.method, file))
 
 
 def _onnx(file: Path, parameters: Parameters) -> DerainerPlan:
@@ -274,8 +280,9 @@ def _of_file(
 ) -> DerainerPlan:
     """A network that a file is all of."""
     families, images = _trained(file, weights)
+    name = f"{file.stem}@{weights[:8]}"
     return DerainerPlan(
-        f"{file.stem}@{weights[:8]}",
+        name,
         key | _as_keyed(parameters),
         weights,
         Loader(build, file.stem, files=digests, is_fitted=False),
@@ -283,6 +290,7 @@ def _of_file(
         images,
         is_foreign=True,
         is_own=True,
+        said=_few(name, file),
     )
 
 

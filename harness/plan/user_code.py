@@ -183,6 +183,23 @@ def built_by(source: str, name: str, weights: Path | None, key: str | None = Non
     return Built(value, module, files)
 
 
+def function_of(source: str, name: str) -> Callable[..., Any]:
+    """A function that the user names on the command line.
+
+    Args:
+        source: ``path/to/file.py`` or the name of a module.
+        name: The function in it.
+
+    Raises:
+        UsageError: If it cannot be imported or has no such function.
+    """
+    found = getattr(_imported(source), name, None)
+    if not callable(found):
+        raise UsageError(f"{source} has no function {name}")
+    function: Callable[..., Any] = found
+    return function
+
+
 def modules_of_files() -> list[ModuleType]:
     """Modules that were made of a user's files, which no import finds by their names."""
     return [module for name, module in sys.modules.items() if name.startswith(OWN)]

@@ -7,14 +7,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.marked import mark
 from datasets.rain import Rain, digest
 from datasets.sample import Dataset
-from derainers import DERAINERS
+from derainers.card import learning
 from derainers.shards import card_file
 from harness.machine.about import processor
 from harness.machine.device import device_of
@@ -37,6 +37,7 @@ from harness.training.photographs import Held, Photographs, choose, left_out, sh
 from harness.training.protocol import BENCHMARK_HELD, require_photographs, under_protocol
 from harness.training.resumed import checkpoint_in
 from harness.training.telling import best_of, footing, verdict
+from harness.training.trainee import Trainee, Wish, trainee
 from harness.training.validation import Validation
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ MIXTURE = (
 class Options:
     """What the command line says beside the data."""
 
-    recipe: str = "paper"
+    wish: Wish = field(default_factory=Wish)
     epochs: int | None = None
     steps: int | None = None
     max_minutes: float | None = None
@@ -78,10 +79,10 @@ def train_derainer(
     progress: Callable[[Moment], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Train a derainer of ours, or go on with a training that was broken off.
+    """Train a derainer, or go on with a training that was broken off.
 
     Args:
-        name: A key of `derainers.training.recipes.PAPER`.
+        name: A key of `derainers.training.recipes.PAPER`, or a user's ``FILE.py:FUNCTION``.
         spec: Photographs (data set, split, selection, limit), rains, device, format, workers, seed.
         out: Folder for checkpoint, ``curve.csv``, ``curve.png``, the weights and their card.
         options: Recipe, time, exclusions.
@@ -100,9 +101,10 @@ def train_derainer(
     """
     ended = _Ending(options.max_minutes)
     say = say if is_first() else lambda _: None
-    by_protocol = options.recipe == "benchmark"
+    network = trainee(name, options.wish)
+    by_protocol = network.kind == "benchmark"
     spec = under_protocol(spec) if by_protocol else spec
-    recipe, rains = _recipe(name, spec, options), _rains(spec)
+    recipe, rains = _recipe(network, spec, options), _rains(spec)
     if options.vgg is not None and not options.vgg.is_file():
         raise UsageError(f"--vgg {options.vgg}: no such file")
     if recipe.perceptual and options.vgg is None:
@@ -120,7 +122,7 @@ def train_derainer(
     source = checkpoint_in(options.begin)
     begin = options.begin if source is None else None
     before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
-    training = _Training(name, spec, options, begin, recipe, rains, dataset, photographs, before)
+    training = _Training(network, spec, options, begin, recipe, rains, dataset, photographs, before)
     identity = training.identity(images)
     if source is not None:
         source.require(identity)
@@ -138,7 +140,7 @@ def train_derainer(
 class _Training:
     """One training with all that it needs."""
 
-    name: str
+    network: Trainee
     spec: RunSpec
     options: Options
     begin: Path | None
@@ -157,7 +159,8 @@ class _Training:
             images: A digest of each photograph, by id.
         """
         said = {
-            "network": self.name,
+            "network": self.network.word,
+            "files": self.network.files,
             "dataset": [data_name(self.spec, self.dataset), self.dataset.split],
             "rains": self._digests(),
             "photographs": keys.key("photographs", images=dict(images)),
@@ -178,7 +181,7 @@ class _Training:
         from derainers.training.learner import Checkpoint
         from derainers.training.loop import train
 
-        derainer: Any = DERAINERS[self.name].build(self.begin)
+        name, derainer = self.network.name, self.network.build(self.begin)
         crops, means = self._crops(derainer.multiple_of), self._means()
         validation = Validation(self.photographs.validation, self.rains, self.spec.seed)
         rainy = validation.scores(lambda image, _: image / 255)
@@ -189,10 +192,10 @@ class _Training:
             best = curve and best_of(curve.rows)
             gain_db = best["psnr_y_db"] - rainy["psnr_y_db"] if best else None
             shown, left_s = clock.loss(loss), clock.left_s(crops.seen(step))
-            progress(Moment(self.name, step, crops.steps, "step", shown, gain_db, left_s))
+            progress(Moment(name, step, crops.steps, "step", shown, gain_db, left_s))
             return ended()
 
-        file = out / f"{self.name}.safetensors"
+        file = out / f"{name}.safetensors"
         kept = {**identity, "before": dict(self.before)}
         with ended:
             trained = train(
@@ -206,13 +209,12 @@ class _Training:
             )
         if curve is None:
             return file
-        curve.draw(self.name, rainy)
+        curve.draw(name, rainy)
         write_weights(file, trained.network)
         judged, best = self.photographs.validation, best_of(curve.rows)
-        state = trained.state
         card = {
             **self._card(),
-            **footing(state.rows, state.legs, state.step, crops.steps, crops.seen(crops.steps)),
+            **footing(trained.state, crops, self._steps(self.network.recipe)),
             "validated_on": {
                 "photographs": [s.id for s in judged],
                 "rainy": rainy,
@@ -221,19 +223,24 @@ class _Training:
             **origin_of(file),
         }
         write_card(card_file(file), card)
-        say(verdict(self.name, len(judged), rainy, best))
+        say(verdict(name, len(judged), rainy, best))
+        if few := learning(card):
+            say(f"{name}: {few}")
         return file
 
     def _crops(self, multiple_of: int) -> Crops:
         """What the network sees, from the first step to the last."""
         from derainers.training.data import Crops
 
-        recipe, photographs = self.recipe, self.photographs.training
-        per_epoch = recipe.steps_per_epoch or -(
-            -len(photographs) * recipe.crops_per_image // recipe.batch
-        )
-        steps = self.options.steps or per_epoch * recipe.epochs
-        return Crops(photographs, tuple(self.rains.values()), recipe, steps, multiple_of)
+        steps = self.options.steps or self._steps(self.recipe)
+        photographs, rains = self.photographs.training, tuple(self.rains.values())
+        return Crops(photographs, rains, self.recipe, steps, multiple_of)
+
+    def _steps(self, recipe: Recipe) -> int:
+        """Steps of a recipe on these photographs."""
+        images = len(self.photographs.training)
+        per_epoch = -(-images * recipe.crops_per_image // recipe.batch)
+        return (recipe.steps_per_epoch or per_epoch) * recipe.epochs
 
     def _means(self) -> Means:
         """What is trained on, and with."""
@@ -241,13 +248,21 @@ class _Training:
 
         device = device_of(self.spec.device)
         workers = self.spec.workers or (8 if device == "cuda" else 1)
-        return Means(device, self.spec.dtype, workers, self.options.vgg, _hardware(device))
+        return Means(
+            device,
+            self.spec.dtype,
+            workers,
+            self.options.vgg,
+            _hardware(device),
+            self.network.is_own,
+            self.network.loss,
+        )
 
     def _card(self) -> dict[str, Any]:
         """What the card says that is known before the training."""
         families = sorted({rain.family for rain in self.rains.values() if rain})
         return {
-            "network": self.name,
+            "network": self.network.word if self.network.is_own else self.network.name,
             "arguments": {},
             "trained_on": {
                 "datasets": [data_name(self.spec, self.dataset)],
@@ -262,7 +277,7 @@ class _Training:
                 "also_in": [short_name(folder) for folder in self.options.exclude],
                 "photographs": list(self.photographs.excluded),
             },
-            "recipe": {**asdict(self.recipe), "kind": self.options.recipe},
+            "recipe": {**asdict(self.recipe), "kind": self.network.kind},
             "data_terms": self.dataset.terms or "those of the photographs",
         }
 
@@ -295,24 +310,15 @@ class _Ending:
         self._asked = True
 
 
-def _recipe(name: str, spec: RunSpec, options: Options) -> Recipe:
+def _recipe(network: Trainee, spec: RunSpec, options: Options) -> Recipe:
     """The recipe with what the command line changes in it."""
-    from derainers.training.benchmark import benchmark
-    from derainers.training.recipes import recipe_of
-
-    by_protocol = options.recipe == "benchmark"
-    recipe = benchmark(name) if by_protocol else recipe_of(name, options.recipe)
-    if recipe is None:
-        raise UsageError(
-            f"--recipe {options.recipe}: {name} has paper, short, short-gpu and benchmark"
-        )
-    if by_protocol and (options.epochs or options.steps):
+    if network.kind == "benchmark" and (options.epochs or options.steps):
         raise UsageError(
             "--recipe benchmark: the protocol says how many crops are seen; --max-minutes ends "
             "earlier, and --from goes on"
         )
-    epochs = options.epochs or recipe.epochs
-    return replace(recipe, epochs=epochs, seed=spec.seed)
+    epochs = options.epochs or network.recipe.epochs
+    return replace(network.recipe, epochs=epochs, seed=spec.seed)
 
 
 def _rains(spec: RunSpec) -> dict[str, Rain | None]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from derainers.training.state import Leg, Row
+from derainers.card import STILL_RISING_DB
 
-STILL_RISING_DB = 0.1
-"""Who gains more than this in the last quarter of the crops seen was not done learning."""
+if TYPE_CHECKING:
+    from derainers.training.data import Crops
+    from derainers.training.state import Row, State
 
 
 def best_of(rows: Sequence[Row]) -> dict[str, Any] | None:
@@ -35,26 +35,25 @@ def last_quarter_db(rows: Sequence[Row]) -> float | None:
     return max(row.scores["psnr_y_db"] for row in rows) - max(before)
 
 
-def footing(
-    rows: Sequence[Row], legs: Sequence[Leg], step: int, steps: int, crops: int
-) -> dict[str, Any]:
+def footing(state: State, crops: Crops, recipe_steps: int) -> dict[str, Any]:
     """What the card says of how long a network learned, and where.
 
     Args:
-        rows: Of the curve.
-        legs: What it ran on, one after the other.
-        step: Steps done.
-        steps: Steps of this training.
-        crops: Crops that these see.
+        state: Where the training stands.
+        crops: What it sees from the first step to the last.
+        recipe_steps: Steps that the recipe has where the command line does not say another number.
     """
-    rose_db = last_quarter_db(rows)
+    rose_db, legs = last_quarter_db(state.rows), state.legs
     return {
-        "steps_done": step,
-        "steps": steps,
-        "crops_seen": sum(leg.crops for leg in legs),
-        "crops": crops,
+        "steps_done": state.step,
+        "steps": crops.steps,
+        "recipe_steps": recipe_steps,
+        "crops_seen": crops.seen(state.step),
+        "crops": crops.seen(crops.steps),
         "last_quarter_db": None if rose_db is None else round(rose_db, 3),
-        "converged": rose_db is not None and step == steps and rose_db <= STILL_RISING_DB,
+        "converged": state.step == crops.steps
+        and rose_db is not None
+        and rose_db <= STILL_RISING_DB,
         "hours": round(sum(leg.seconds for leg in legs) / 3600, 2),
         "hardware": "; ".join(dict.fromkeys(leg.hardware for leg in legs)),
         "legs": [

@@ -13,7 +13,7 @@ from derainers import DERAINERS
 from derainers.derainer import Derainer
 from derainers.training.benchmark import BENCHMARK, benchmark
 from derainers.training.data import Crops, loader
-from derainers.training.recipes import PAPER
+from derainers.training.recipes import PAPER, short
 
 NAMES = (
     *("granet", "mspfn", "mspfn-light", "dcsfn", "dcsfn-light", "hrrsr", "hrrsr-x1", "mscg"),
@@ -39,7 +39,7 @@ class Noise:
 
 
 def crops_of(name: str, **changes: object) -> Crops:
-    recipe = replace(benchmark(name), **changes)  # type: ignore[arg-type]
+    recipe = replace(benchmark(short(name)), **changes)  # type: ignore[arg-type]
     derainer = DERAINERS[name].build(None)
     assert isinstance(derainer, Derainer)
     small = (BENCHMARK.crops - BENCHMARK.large_crops) // recipe.batch
@@ -77,7 +77,7 @@ def test_the_crops_are_the_same_whatever_network_and_batch(name: str) -> None:
 def test_only_loss_rate_and_decays_are_a_networks_own() -> None:
     own = {"loss": "mae", "learning_rate": 0.0, "betas": (0.0, 0.0), "adversarial": 0.0}
     own |= {"perceptual": 0.0}
-    shared = {repr(replace(benchmark(name), **own)) for name in NAMES}  # type: ignore[arg-type]
+    shared = {repr(replace(benchmark(short(name)), **own)) for name in NAMES}  # type: ignore[arg-type]
     assert len(shared) == 1
     assert set(NAMES) <= set(PAPER)
 

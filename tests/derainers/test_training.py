@@ -273,7 +273,7 @@ def test_cuda_replays_the_steps_of_the_cpu(name: str, tmp_path: Path) -> None:
     assert losses["cuda"] == pytest.approx(losses["cpu"], abs=2e-3)
 
 
-@pytest.mark.parametrize("name", ["granet", "mscg", "hrrsr-x1"])
+@pytest.mark.parametrize("name", ["granet", "mscg", "hrrsr-x1", "rescan"])
 def test_bfloat16_reaches_the_layers(name: str, tmp_path: Path) -> None:
     formats: set[torch.dtype] = set()
     derainer = built(name)
@@ -361,7 +361,7 @@ def test_nan_stops_and_leaves_the_checkpoint(tmp_path: Path) -> None:
     before = checkpoint.read_bytes()
     broken = replace(TINY, learning_rate=float("inf"))
     with pytest.raises(
-        DerainerError, match=r"the loss became nan at step 4: the last checkpoint stays in"
+        DerainerError, match=r"loss or gradient became nan at step 4: the last checkpoint stays in"
     ):
         train(built("prn-r"), crops_of(broken), Checkpoint(checkpoint), validate=score)
     assert checkpoint.read_bytes() == before

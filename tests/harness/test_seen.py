@@ -79,7 +79,8 @@ def test_fetched_weights_are_known_by_their_name(fetched: Path) -> None:
     assert named.name == "prenet-rain100l"
     assert given.name == f"prenet@{named.weights_sha256 or '':.8}"
     assert named.key == given.key
-    assert named.wrapped is None
+    assert given.is_foreign
+    assert not named.is_foreign
     for plan in (named, given):
         assert plan.rain_families == frozenset(["additive", "given"])
         assert plan.images == frozenset(["rain100l/train"])
