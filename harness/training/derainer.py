@@ -41,10 +41,13 @@ from harness.training.trainee import Trainee, Wish, trainee
 from harness.training.validation import Validation
 
 if TYPE_CHECKING:
+    from derainers.derainer import Derainer
     from derainers.training.data import Crops
     from derainers.training.learner import Means
     from derainers.training.recipes import Recipe
 
+VALIDATION_SHARE = 0.1
+"""Of the minutes that a training may take, what is left for a first validation at its end."""
 MIXTURE = (
     "photoshop-light",
     "photoshop-medium",
@@ -202,7 +205,7 @@ class _Training:
                 derainer,
                 crops,
                 Checkpoint(out / "checkpoint.pt", json.loads(json.dumps(kept)), note),
-                validate=lambda derainer: validation.scores(derainer.restore, ended),
+                validate=lambda derainer: validation.scores(derainer.restore, ended.is_over),
                 told=curve.add if curve else lambda _: None,
                 stop=stop,
                 means=means,
@@ -212,6 +215,8 @@ class _Training:
         curve.draw(name, rainy)
         write_weights(file, trained.network)
         judged, best = self.photographs.validation, best_of(curve.rows)
+        if best is None:
+            best = _scores_in_time(validation, derainer.to(means.device), ended)
         card = {
             **self._card(),
             **footing(trained.state, crops, self._steps(self.network.recipe)),
@@ -222,9 +227,10 @@ class _Training:
             },
             **origin_of(file),
         }
-        write_card(card_file(file), card)
+        few = learning(card)
+        write_card(card_file(file), card | {"learning": few})
         say(verdict(name, len(judged), rainy, best))
-        if few := learning(card):
+        if few is not None:
             say(f"{name}: {few}")
         return file
 
@@ -287,16 +293,25 @@ class _Training:
 
 
 class _Ending:
-    """Whether the time is over, or the process was asked to end."""
+    """Whether the time for steps is over, or the process was asked to end."""
 
     def __init__(self, max_minutes: float | None) -> None:
         self.until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
-        """By the monotonic clock."""
+        """When everything ends, by the monotonic clock."""
+        kept_s = 0.0 if max_minutes is None else VALIDATION_SHARE * 60 * max_minutes
+        self._steps_until = None if self.until is None else self.until - kept_s
         self._asked = False
         self._before: Any = None
 
     def __call__(self) -> bool:
-        return self._asked or (self.until is not None and time.monotonic() >= self.until)
+        return self._is_after(self._steps_until)
+
+    def is_over(self) -> bool:
+        """Whether a validation has no more time either."""
+        return self._is_after(self.until)
+
+    def _is_after(self, moment: float | None) -> bool:
+        return self._asked or (moment is not None and time.monotonic() >= moment)
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -308,6 +323,18 @@ class _Ending:
 
     def _ask(self, *_: object) -> None:
         self._asked = True
+
+
+def _scores_in_time(
+    validation: Validation, derainer: Derainer, ended: _Ending
+) -> dict[str, float] | None:
+    """Scores of weights that no validation chose, where there is time for them."""
+    from derainers.training.loop import OutOfTimeError
+
+    try:
+        return validation.scores(derainer.restore, ended.is_over)
+    except OutOfTimeError:
+        return None
 
 
 def _recipe(network: Trainee, spec: RunSpec, options: Options) -> Recipe:

@@ -21,7 +21,7 @@ from datasets.rain import RAINS
 from derainers import DERAINERS, DerainerError
 from derainers.derainer import Derainer
 from derainers.training.data import Crops, loader
-from derainers.training.learner import Checkpoint, Means, average_of
+from derainers.training.learner import Checkpoint, Learner, Means, average_of
 from derainers.training.loop import Trained, train
 from derainers.training.losses import LOSSES, Judge, Perceptual, laplacian, ssim
 from derainers.training.recipes import PAPER, Loss, Plateau, Recipe, short
@@ -365,6 +365,29 @@ def test_nan_stops_and_leaves_the_checkpoint(tmp_path: Path) -> None:
     ):
         train(built("prn-r"), crops_of(broken), Checkpoint(checkpoint), validate=score)
     assert checkpoint.read_bytes() == before
+
+
+def test_a_checkpoint_is_kept_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("derainers.training.loop.SAVED_AT_LEAST_EVERY_S", -1)
+    noted: list[Path] = []
+    checkpoint = Checkpoint(tmp_path / "a.pt", {"of": ["this"]}, noted.append)
+    train(built("prn-r"), crops_of(TINY), checkpoint, score, stop=lambda step, _: step == 3)
+    assert len(noted) == 3
+    kept = torch.load(tmp_path / "a.pt")
+    assert kept["training"] == {"of": ["this"]}
+    (leg,) = kept["state"]["legs"]
+    assert (leg["steps"], leg["crops"], leg["dtype"]) == (3, 6, "fp32")
+
+
+def test_a_checkpoint_of_a_gpu_goes_on_here(tmp_path: Path) -> None:
+    file, crops = tmp_path / "a.pt", crops_of(TINY)
+    train(built("prn-r"), crops, Checkpoint(file), score, stop=lambda step, _: step == 1)
+    content = torch.load(file)
+    content["optimiser"]["param_groups"][0]["fused"] = True  # as Adam is on CUDA
+    torch.save(content, file)
+    learner = Learner(built("prn-r"), crops, Means())
+    assert learner.restored(file).step == 1
+    assert [group["fused"] for group in learner.optimiser.param_groups] == [None]
 
 
 @pytest.mark.slow

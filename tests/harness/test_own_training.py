@@ -117,6 +117,7 @@ def test_ones_own_network_learns_and_runs(
     card = card_of("out")
     assert card["network"] == "net.py:build"
     assert (card["steps_done"], card["steps"], card["recipe_steps"]) == (4, 4, 12000)
+    assert card["learning"] == "trained for 0.033 % of its recipe's 12,000 steps"
     assert card["recipe"]["loss"] == "mse"
     assert [leg["steps"] for leg in card["legs"]] == [4]
     data = ["--dataset", "pairs", "--data-root", "pairs", "--task", "none", "--limit", "2"]
