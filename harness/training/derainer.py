@@ -124,6 +124,11 @@ def train_derainer(
         require_photographs(images)
     source = checkpoint_in(options.begin)
     begin = options.begin if source is None else None
+    if by_protocol and begin is not None:
+        raise UsageError(
+            f"--from {begin}: plain weights, and the protocol begins with random ones; give a "
+            "checkpoint.pt to go on from"
+        )
     before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
     training = _Training(network, spec, options, begin, recipe, rains, dataset, photographs, before)
     identity = training.identity(images)

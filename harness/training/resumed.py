@@ -27,7 +27,9 @@ class Source:
     def before(self) -> Mapping[str, Any]:
         """What its card says of weights that it began with itself."""
         before = self.training.get("before")
-        return before if isinstance(before, dict) else {}
+        begun = before.get("begun_with") if isinstance(before, dict) else None
+        is_whole = isinstance(begun, dict) and "sha256" in begun
+        return before if isinstance(before, dict) and is_whole else {}
 
     def require(self, identity: Mapping[str, Any]) -> None:
         """Make sure that it is the same training.

@@ -95,6 +95,7 @@ def test_edges_of_an_even_image_are_nothing_inside() -> None:
     ("name", "loss"),
     [
         *((n, short(n).loss) for n in ("mspfn-light", "dcsfn-light", "granet", "mscg", "prn")),
+        *((n, short(n).loss) for n in ("hrrsr", "rescan", "nledn")),
         *(("hrrsr-x1", loss) for loss in (short("hrrsr").loss, PAPER["hrrsr"].loss)),
     ],
 )
