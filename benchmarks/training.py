@@ -1,4 +1,4 @@
-"""What makes training faster on a processor: processor time per crop, before and after.
+"""What makes training faster on a processor: crops per hour of one core, before and after.
 
     python benchmarks/training.py --rounds 3 [--keep FILE]
 
@@ -127,11 +127,12 @@ def measured(call: Callable[[], object], crops: int) -> float:
 
 
 def table(best: dict[str, dict[str, float]]) -> list[str]:
-    """Rows of milliseconds, a column for each network."""
-    lines = ["| a step of | " + " | ".join(NETWORKS) + " |", "| --- |" + " --- |" * len(NETWORKS)]
+    """Crops per hour, a column for each network; then what the crops themselves cost."""
+    head = ["| crops an hour on one core |", *(f" {name} |" for name in NETWORKS)]
+    lines = ["".join(head), "| --- |" + " --- |" * len(NETWORKS)]
     for way in WAYS:
         cells = [best.get(network, {}).get(way.name) for network in NETWORKS]
-        shown = ["–" if ms is None else f"{ms:.0f}" for ms in cells]
+        shown = ["–" if ms is None else f"{3.6e6 / ms:,.0f}" for ms in cells]
         lines.append(f"| {way.name} | " + " | ".join(shown) + " |")
     lines += ["", "| making crops | ms per crop |", "| --- | --- |"]
     return lines + [f"| {name} | {ms:.2f} |" for name, ms in best.get("rain", {}).items()]
