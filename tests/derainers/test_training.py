@@ -368,6 +368,13 @@ def test_nan_stops_and_leaves_the_checkpoint(tmp_path: Path) -> None:
     assert checkpoint.read_bytes() == before
 
 
+def test_a_recipe_may_be_validated_by_crops(tmp_path: Path) -> None:
+    recipe = replace(TINY, validated_every_crops=4, large_px=64, large_share=1 / 6)
+    rows: list[Row] = []
+    train(built("prn-r"), crops_of(recipe), Checkpoint(tmp_path / "a.pt"), score, rows.append)
+    assert [(row.step, row.crops) for row in rows] == [(2, 4), (4, 8), (6, 14)]
+
+
 def test_a_checkpoint_is_kept_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("derainers.training.loop.SAVED_AT_LEAST_EVERY_S", -1)
     noted: list[Path] = []
