@@ -125,9 +125,15 @@ class Derainer:
         self._device = torch.device("cpu")
         self._dtype = torch.float32
 
-    def image_of(self, result: Any) -> Tensor:
-        """The restored image among what the module returned."""
-        image: Tensor = self._output(result) if self._output else result
+    def picked(self, result: Any, wanted: tuple[int, ...]) -> Tensor:
+        """The restored image in what the module returned, where it has the wanted shape.
+
+        Raises:
+            DerainerError: If it is none.
+        """
+        image = self._output(result) if self._output else result
+        if not isinstance(image, Tensor) or image.shape != wanted:
+            raise DerainerError(f"the network returned no image of shape {wanted}")
         return image
 
     def convention(self) -> list[object]:

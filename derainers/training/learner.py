@@ -203,7 +203,7 @@ class Learner:
 
     def _restored(self, x: Tensor) -> Tensor:
         """The image that the network makes of a batch."""
-        return self.derainer.image_of(self.network(x))
+        return self.derainer.picked(self.network(x), tuple(x.shape))
 
     def _backward(self, x: Tensor, y: Tensor) -> Tensor:
         """Loss of a batch, its gradients added."""
