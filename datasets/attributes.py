@@ -17,6 +17,8 @@ from datasets.weather import UNCLEAN, with_weather
 
 TABLES = (".csv", ".tsv")
 """Endings of a word that names a table."""
+PUBLISHED = Path(__file__).parent / "tables"
+"""Tables that come with the package, named without a folder: ``coco128-scenes.csv``."""
 Said = Mapping[str, Mapping[str, str]]
 """Attributes by sample id."""
 
@@ -27,7 +29,7 @@ def with_attributes(dataset: Dataset, root: Path, words: Sequence[str]) -> Datas
     Args:
         dataset: Any set.
         root: Where it lies.
-        words: Each a table, ``FILE.csv``, whose first column names the images, by id, path below
+        words: Each a table, ``FILE.csv`` or one of `PUBLISHED`, whose first column names the images, by id, path below
             the root, file name or stem, and whose others are attributes; or a regular expression
             with named groups that is searched in the image's path below the root,
             ``(?P<weather>rain|sun)``. Of what two words say the later holds.
@@ -98,7 +100,10 @@ def _of_table(word: str, samples: Iterable[Sample], root: Path) -> Said:
     """What a table says of the images."""
     file = Path(word)
     if not file.is_file():
-        raise DatasetError(f"--attributes {word}: no such file")
+        file = PUBLISHED / word
+    if not file.is_file():
+        known = ", ".join(sorted(table.name for table in PUBLISHED.glob("*.csv")))
+        raise DatasetError(f"--attributes {word}: no such file; {known} comes with the package")
     named = _names(samples, root)
     said: dict[str, dict[str, str]] = {}
     for number, row in enumerate(_rows(file), start=2):

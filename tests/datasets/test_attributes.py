@@ -106,3 +106,14 @@ def test_a_name_of_two_images_is_refused(dataset: Dataset, tmp_path: Path) -> No
     again = DATASETS["folder"].open(tmp_path / "root", None)
     with pytest.raises(DatasetError, match=r"a1.png may be rain/night/a1.png or sun/a1.png"):
         with_attributes(again, tmp_path / "root", [table(tmp_path, "image,x\na1.png,1")])
+
+
+def test_a_table_of_the_package_is_named_without_a_folder(tmp_path: Path) -> None:
+    for name in ("000000000009", "000000000025", "other"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((8, 8, 3), np.uint8))
+    opened = DATASETS["folder"].open(tmp_path, None)
+    found = with_attributes(opened, tmp_path, ["coco128-scenes.csv"])
+    kept = select(found, ["scene=outdoor"])
+    assert [s.path.stem for s in kept.samples] == ["000000000025"]
+    with pytest.raises(DatasetError, match=r"no such file; coco128-scenes\.csv comes with"):
+        with_attributes(opened, tmp_path, ["none.csv"])
