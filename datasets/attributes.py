@@ -29,10 +29,10 @@ def with_attributes(dataset: Dataset, root: Path, words: Sequence[str]) -> Datas
     Args:
         dataset: Any set.
         root: Where it lies.
-        words: Each a table, ``FILE.csv`` or one of `PUBLISHED`, whose first column names the images, by id, path below
-            the root, file name or stem, and whose others are attributes; or a regular expression
-            with named groups that is searched in the image's path below the root,
-            ``(?P<weather>rain|sun)``. Of what two words say the later holds.
+        words: Each a table, ``FILE.csv`` or one of `PUBLISHED`, whose first column names the
+            images, by id, path below the root, file name or stem, and whose others are attributes;
+            or a regular expression with named groups that is searched in the image's path below the
+            root, ``(?P<weather>rain|sun)``. Of what two words say the later holds.
 
     Returns:
         The set with notes that say how many images each word tells of.

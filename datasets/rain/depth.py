@@ -1,18 +1,63 @@
-"""Distances in the scene: the sample's, or those of a plain road scene where it has none."""
+"""Distances in the scene: the sample's, or those of a plain street under the photograph's sky."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from datasets.image import NDArrayFloat
+from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain.rain import RainError
+from datasets.rain.sky import sky_share
+from datasets.rain.veil import FULL
 
 CAMERA_HEIGHT_M = 1.5
 """Height of the made-up camera above the road."""
 HORIZON = 0.45
 """Height of the made-up horizon, as a share of the image from its top."""
+
+
+@dataclass(frozen=True)
+class Street:
+    """What stands in the place of depth where a photograph has none."""
+
+    focal_px: float
+    """Focal length."""
+    standing_m: float
+    """Distance of what rises above the horizon and is no sky: fronts, trees, people."""
+    sky_m: float
+    """Distance of the sky."""
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far away everything is; without edges where it is made up."""
+
+    ground_m: NDArrayFloat
+    """Of all but the sky, ``float32 (H, W)``, or ``(H, 1)`` where a row has but one."""
+    sky: NDArrayFloat | None
+    """Share of sky in every pixel, ``float32 (H, W)``; None where each has a distance given."""
+    sky_m: float
+    source: Literal["given", "pseudo"]
+
+    def through(self, transmission: Callable[[NDArrayFloat], NDArrayFloat]) -> NDArrayFloat:
+        """Share of light that is left of each pixel, ``float32 (H, W)`` in multiples of 1/2²⁰.
+
+        Args:
+            transmission: Function of metres, ``float32`` of any shape.
+        """
+        near = transmission(self.ground_m)
+        if self.sky is None:
+            return near
+        far = transmission(np.full((1, 1), self.sky_m, np.float32))
+        mixed = self.sky * (far - near)
+        mixed += near
+        mixed *= np.float32(FULL)
+        np.rint(mixed, out=mixed)
+        mixed *= np.float32(1 / FULL)
+        return mixed
 
 
 def road_scene_m(height: int, focal_px: float, farthest_m: float) -> NDArrayFloat:
@@ -27,18 +72,22 @@ def road_scene_m(height: int, focal_px: float, farthest_m: float) -> NDArrayFloa
     return np.asarray(distance[:, None], np.float32)
 
 
-def depth_or_road(
-    depth: NDArrayFloat | None, shape: tuple[int, ...], focal_px: float, farthest_m: float
-) -> tuple[NDArrayFloat, Literal["given", "pseudo"]]:
-    """The depth to use, ``float32 (H, W)`` or ``(H, 1)`` in metres, and where it is from.
+def distances(clean: NDArrayByte, depth: NDArrayFloat | None, street: Street) -> Distances:
+    """The depth to use: the given one, or a road up to ``standing_m`` under the image's sky.
+
+    Args:
+        clean: ``uint8 (H, W, 3) RGB``; only where the sky is comes from it.
+        depth: Metres, ``float32 (H, W)``, or None.
+        street: Used without depth.
 
     Raises:
         RainError: If a given depth has another shape than the image, or is not positive.
     """
     if depth is None:
-        return road_scene_m(shape[0], focal_px, farthest_m), "pseudo"
-    if depth.shape != shape[:2]:
-        raise RainError(f"depth is {depth.shape}: must be {shape[:2]} as the image is")
+        road = road_scene_m(len(clean), street.focal_px, street.standing_m)
+        return Distances(road, sky_share(clean), street.sky_m, "pseudo")
+    if depth.shape != clean.shape[:2]:
+        raise RainError(f"depth is {depth.shape}: must be {clean.shape[:2]} as the image is")
     if not (np.isfinite(depth).all() and (depth > 0).all()):
         raise RainError("depth holds values that are no distance: must be finite and above 0 m")
-    return depth.astype(np.float32), "given"
+    return Distances(depth.astype(np.float32), None, street.sky_m, "given")

@@ -19,20 +19,22 @@ import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain import streaks
-from datasets.rain.depth import depth_or_road
+from datasets.rain.depth import Street, distances
 from datasets.rain.rain import RainyImage, check, uniform
 from datasets.rain.veil import transmission, veil
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same parameters give other bytes."""
 
 ANGLES_DEG = (-10.0, -5.0, 0.0, 5.0, 10.0)
 """Directions of fall against the vertical; theirs are counted from the horizontal, 80 to 100."""
 FOCAL_SHARE = 1.0
 """Focal length of the made-up road scene's camera, in image widths."""
-FARTHEST_M = 25.0
-"""End of the made-up road scene. It leaves a quarter of the light at the top and 0.6 at the bottom
-as four of their test pairs do (0.16 to 0.35 and 0.54 to 0.61 in the outer quarters)."""
+STANDING_M = 24.0
+"""Distance of what rises above the made-up horizon."""
+SKY_M = 60.0
+"""Distance of the sky there. Both leave a quarter of the light at the top and 0.6 at the bottom as
+four of their test pairs do (0.16 to 0.35 and 0.54 to 0.61 in the outer quarters)."""
 
 
 @dataclass(frozen=True)
@@ -96,22 +98,24 @@ class OutdoorRain:
             RainError: If the depth does not fit the image.
         """
         height, width = clean.shape[:2]
-        distance, source = depth_or_road(depth, clean.shape, FOCAL_SHARE * width, FARTHEST_M)
+        street = Street(FOCAL_SHARE * width, STANDING_M, SKY_M)
+        distance = distances(clean, depth, street)
+        nearest = distance.ground_m.min()
         weights = _softening(self.blur_px, rng)
         layer = self._streaks(height, width, rng)
         beta = uniform(rng, self.beta_low, self.beta_high)
         airlight = round(255 * uniform(rng, self.airlight_low, self.airlight_high))
-        through = transmission(beta * _normalised(distance))
+        through = distance.through(lambda m: transmission(beta * _normalised(m, nearest)))
         image = _soften(clean, weights)
         image = np.asarray(cv2.add(image, cv2.cvtColor(layer, cv2.COLOR_GRAY2RGB)), np.uint8)
         return RainyImage(
             image=veil(image, through, airlight),
             streaks=layer,
-            transmission=np.broadcast_to(through, (height, width)),
+            transmission=through,
             airlight=airlight / 255,
             blend="add",
             blur=weights,
-            depth_source=source,
+            depth_source=distance.source,
         )
 
     def _streaks(self, height: int, width: int, rng: np.random.Generator) -> NDArrayByte:
@@ -166,7 +170,7 @@ def _soften(image: NDArrayByte, weights: tuple[int, ...]) -> NDArrayByte:
     return np.rint(sums / 65536).astype(np.uint8)
 
 
-def _normalised(distance: NDArrayFloat) -> NDArrayFloat:
+def _normalised(distance: NDArrayFloat, nearest: np.float32) -> NDArrayFloat:
     """Depth as their veil takes it: 0.1/(x + 0.1), x = nearest/distance, smoothed.
 
     Their depth maps hold inverse depth (near is bright), so x is 1 at the nearest point and falls
@@ -174,7 +178,7 @@ def _normalised(distance: NDArrayFloat) -> NDArrayFloat:
     here it is the largest possible, 10, so that one far pixel does not clear the rest. Box filters
     of 9, 11 and 11 pixels stand for the Gaussian of σ = 5 (theirs: 5.2).
     """
-    levels = np.rint(np.float32(6553.5) / (distance.min() / distance + np.float32(0.1)))
+    levels = np.rint(np.float32(6553.5) / (nearest / distance + np.float32(0.1)))
     for side in (9, 11, 11):
         window = (min(side, 2 * levels.shape[1] - 1), min(side, 2 * levels.shape[0] - 1))
         sums = cv2.boxFilter(levels, cv2.CV_32F, window, normalize=False).reshape(distance.shape)

@@ -9,13 +9,15 @@ import math
 from functools import cache
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte, NDArrayFloat
 
-_STEPS = 4096
-_FULL = 1 << 20
+_BITS = 12
+_STEPS = 1 << _BITS
+FULL = 1 << 20
 """Transmission is counted in 1/2²⁰."""
 _DEEPEST = 14.0
 """Optical depth beyond which less than 1/2²⁰ is left."""
@@ -32,9 +34,15 @@ def _tables() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def transmission(optical_depth: NDArray[np.floating[Any]]) -> NDArrayFloat:
     """exp(−x) for x ≥ 0 within 1e-6, in multiples of 1/2²⁰, ``float32`` of the same shape."""
     coarse, fine = _tables()
-    depth = np.minimum(optical_depth.astype(np.float64), _DEEPEST)
-    whole, part = np.divmod(np.rint(depth * _STEPS**2).astype(np.int64), _STEPS)
-    return (np.rint(coarse[whole] * fine[part] * _FULL) / _FULL).astype(np.float32)
+    depth = np.minimum(optical_depth, _DEEPEST, dtype=np.float64)
+    depth *= _STEPS**2
+    steps = np.rint(depth, out=depth).astype(np.int32)
+    through = coarse.take(steps >> _BITS)
+    through *= fine.take(steps & (_STEPS - 1))
+    through *= FULL
+    np.rint(through, out=through)
+    through *= 1 / FULL
+    return np.asarray(through, np.float32)
 
 
 def veil(image: NDArrayByte, through: NDArrayFloat, airlight_byte: int) -> NDArrayByte:
@@ -45,23 +53,49 @@ def veil(image: NDArrayByte, through: NDArrayFloat, airlight_byte: int) -> NDArr
         through: `transmission`, ``float32 (H, W)`` or, where a row has but one, ``(H, 1)``.
         airlight_byte: Brightness of the veil, 0 to 255.
     """
-    parts = (through * np.float32(_FULL)).astype(np.uint32)[:, :, None]
-    if parts.shape[1] < image.shape[1]:
-        return _veil_rows(image, parts, airlight_byte)
-    mixed = image * parts
-    mixed += (_FULL - parts) * np.uint32(airlight_byte) + np.uint32(_FULL // 2)
-    mixed >>= np.uint32(20)
+    if through.shape[1] < image.shape[1]:
+        return _veil_rows(image, through, airlight_byte)
+    parts = (through * np.float32(FULL)).astype(np.int32)
+    added = (FULL - parts) * np.int32(airlight_byte)
+    added += FULL // 2
+    # At most 255 · 2²⁰, in the form that merges without a copy of its own.
+    mixed = np.asarray(cv2.merge([parts] * 3), np.int32)
+    mixed *= image
+    mixed += np.asarray(cv2.merge([added] * 3), np.int32)
+    mixed >>= 20
     return mixed.astype(np.uint8)
 
 
-def _veil_rows(image: NDArrayByte, parts: NDArray[np.uint32], airlight_byte: int) -> NDArrayByte:
+def _veil_rows(image: NDArrayByte, through: NDArrayFloat, airlight_byte: int) -> NDArrayByte:
     """The same with one table of 256 entries per row instead of a product per pixel."""
     table = veil(
         np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (len(image), 256, 1)),
-        np.broadcast_to(parts[:, :, 0] / np.float32(_FULL), (len(image), 256)),
+        np.broadcast_to(through, (len(image), 256)),
         airlight_byte,
     )[:, :, 0]
     result = np.empty_like(image)
     for row, entries in enumerate(table):
         np.take(entries, image[row], out=result[row])
     return result
+
+
+def over(behind: NDArrayByte, opacity: NDArrayByte, light: int | NDArrayByte) -> NDArrayByte:
+    """J + (light − J)·S/255, rounded to nearest, in whole numbers.
+
+    Args:
+        behind: J, ``uint8 (H, W, 3)``.
+        opacity: S, ``uint8 (H, W)``.
+        light: A brightness, or ``uint8 (H, W, 3)``.
+    """
+    # Below 2¹⁶: 255·255 + 128; (x + (x >> 8)) >> 8 is x/255 rounded where x holds the half.
+    left = np.asarray(cv2.merge([255 - opacity] * 3), np.uint16)
+    if isinstance(light, int):
+        added = np.asarray(cv2.merge([opacity * np.uint16(light)] * 3), np.uint16)
+    else:
+        added = np.asarray(cv2.merge([opacity] * 3), np.uint16) * light
+    left *= behind
+    left += added
+    left += np.uint16(128)
+    left += left >> 8
+    left >>= 8
+    return left.astype(np.uint8)

@@ -64,8 +64,8 @@ def test_outdoor_rain_clears_towards_the_bottom_as_the_set_does(data: Path) -> N
         outer = slice(0, quarter), slice(-quarter, None)
         # Where I = T·J + (1 − T)·A, the slope of I over J is T.
         real.append([np.polyfit(clean[q].ravel(), rainy[q].ravel(), 1)[0] for q in outer])
-        for seed in range(5):
-            through = rain.render(clean, generator(seed, rain, "q")).transmission
+        for seed in range(40):
+            through = rain.render(clean, generator(seed, rain, sample.id)).transmission
             assert through is not None
             ours.append([through[q].mean() for q in outer])
     # Half of the last digit that docs/rain.md prints.

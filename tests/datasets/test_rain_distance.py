@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 import skimage
 
 from datasets.image import NDArrayByte, NDArrayFloat, decode
-from datasets.rain import RAINS, PhysicalRain, RainError, generator, physical
+from datasets.rain import RAINS, PhysicalRain, RainError, drops, generator, physical
 from datasets.rain.depth import CAMERA_HEIGHT_M, HORIZON, road_scene_m
+from datasets.rain.sky import sky_share
 from datasets.rain.veil import transmission, veil
 
 RATES = (1, 5, 10, 25, 50, 100, 200)
@@ -102,10 +104,27 @@ def test_drops_are_as_dense_at_the_edges_as_in_the_middle(wind_m_s: float) -> No
     rain = PhysicalRain(rate_mm_h=200, wind_m_s=wind_m_s, exposure_ms=20, reach_m=1)
     clean: NDArrayByte = np.full((240, 320, 3), 60, np.uint8)
     far: NDArrayFloat = np.full((240, 320), 1e4, np.float32)
-    layers = [rain.render(clean, np.random.default_rng(s), far).streaks for s in range(60)]
+    layers = [rain.render(clean, np.random.default_rng(s), far).streaks for s in range(120)]
     mean = np.mean(layers, axis=0)
     for edge in (mean[:16], mean[-16:], mean[:, :16], mean[:, -16:]):
         assert edge.mean() == pytest.approx(mean.mean(), rel=0.06)
+
+
+def test_fine_drops_hold_the_light_that_they_should() -> None:
+    """Mean opacity is that of all drops in the frustum: Σ opacity · width · fall / area."""
+    rain = PhysicalRain(rate_mm_h=5, wind_spread_m_s=0)
+    shape = 240, 320
+    focal_px = rain.focal_px(320)
+    far: NDArrayFloat = np.full(shape, 1e4, np.float32)
+    shown = [
+        drops.opacity(rain.fall, far, shape, focal_px, 0.0, np.random.default_rng(s)).mean()
+        for s in range(200)
+    ]
+    kinds = drops.kinds_of(rain.fall)
+    light = kinds.opacity * kinds.width_m * (kinds.length_m - kinds.width_m)
+    # ∫ (f/z)² z² dz / f² from the nearest to the reach.
+    expected = rain.drops_per_m3 * light.mean() * (rain.reach_m - drops.NEAREST_M)
+    assert np.mean(shown) / 255 == pytest.approx(expected, rel=0.1)
 
 
 def test_no_drop_is_seen_behind_a_wall() -> None:
@@ -135,6 +154,51 @@ def test_the_road_is_flat_and_ends_at_the_horizon() -> None:
     assert depth[road] == pytest.approx(CAMERA_HEIGHT_M * 300 / below[road], rel=1e-3)
     assert (depth[~road] == 1e6).all()
     assert (np.diff(depth) <= 0).all()
+
+
+def street_picture(height: int, width: int) -> NDArrayByte:
+    """A bright sky with a hard edge to dark walls that leave a gap, and a grey road."""
+    image: NDArrayByte = np.full((height, width, 3), (60, 50, 45), np.uint8)
+    image[: height // 2, width // 3 : 2 * width // 3] = (190, 200, 215)
+    image[height // 2 :] = (95, 95, 98)
+    noise = np.random.default_rng(0).integers(0, 20, image.shape, dtype=np.uint8)
+    image[:, : width // 3] += noise[:, : width // 3]
+    return image
+
+
+@pytest.mark.parametrize("size", [(360, 480), (480, 640), (720, 1280)])
+def test_a_made_up_veil_has_no_edge(size: tuple[int, int]) -> None:
+    rainy = PhysicalRain(rate_mm_h=50).render(street_picture(*size), np.random.default_rng(0))
+    through = rainy.transmission
+    assert through is not None
+    for axis in (0, 1):
+        assert np.abs(np.diff(through, axis=axis)).max() <= 0.02
+    assert through.min() < 0.2
+    assert through[-1].min() > 0.9
+
+
+@pytest.mark.data
+def test_frames_of_camvid_have_no_edge_either(data: Path) -> None:
+    files = [f for part in ("train", "val", "test") for f in (data / "camvid" / part).iterdir()]
+    order = sorted(files, key=lambda f: hashlib.sha256(f.read_bytes()).digest())
+    for file in order[:16]:
+        clean = decode(file.read_bytes(), file.name)
+        through, _ = PhysicalRain(rate_mm_h=50).through(clean)
+        assert np.abs(np.diff(through, axis=0)).max() <= 0.02
+
+
+def test_the_sky_is_where_the_picture_shows_it() -> None:
+    share = sky_share(street_picture(360, 480))
+    assert share[20:100, 220:260].min() > 0.9
+    assert share[300:].max() < 0.05
+    assert share[60:120, :60].max() < 0.3
+
+
+def test_a_picture_without_a_horizon_is_no_error() -> None:
+    for size in ((1, 1), (1, 50), (50, 1), (7, 9)):
+        share = sky_share(np.full((*size, 3), 128, np.uint8))
+        assert share.shape == size
+        assert ((share >= 0) & (share <= 1)).all()
 
 
 @pytest.mark.parametrize("name", WITH_DEPTH)
@@ -194,4 +258,4 @@ def test_physical_shares_no_streak_code_with_the_others() -> None:
         for value in vars(physical).values()
     }
     shared = {name.rsplit(".", 1)[-1] for name in of_rain if name.startswith("datasets.rain.")}
-    assert shared == {"physical", "depth", "rain", "veil"}
+    assert shared == {"physical", "depth", "drops", "rain", "veil"}
