@@ -29,6 +29,7 @@ class Street:
     """Distance of what rises above the horizon and is no sky: fronts, trees, people."""
     sky_m: float
     """Distance of the sky."""
+    camera_height_m: float = CAMERA_HEIGHT_M
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ class Distances:
         return mixed
 
 
-def road_scene_m(height: int, focal_px: float, farthest_m: float) -> NDArrayFloat:
+def road_scene_m(
+    height: int, focal_px: float, farthest_m: float, camera_height_m: float = CAMERA_HEIGHT_M
+) -> NDArrayFloat:
     """Distance of a flat road under a level camera, row by row, ``float32 (H, 1)`` in metres.
 
     Below the horizon a row's distance is camera height × focal length / rows below the horizon
@@ -68,7 +71,7 @@ def road_scene_m(height: int, focal_px: float, farthest_m: float) -> NDArrayFloa
     leaves no edge: 1/z = rows below/(camera height × focal length) + 1/farthest.
     """
     below = np.maximum(np.arange(height) + 0.5 - HORIZON * height, 0)
-    distance = 1 / (below / (CAMERA_HEIGHT_M * focal_px) + 1 / farthest_m)
+    distance = 1 / (below / (camera_height_m * focal_px) + 1 / farthest_m)
     return np.asarray(distance[:, None], np.float32)
 
 
@@ -84,7 +87,7 @@ def distances(clean: NDArrayByte, depth: NDArrayFloat | None, street: Street) ->
         RainError: If a given depth has another shape than the image, or is not positive.
     """
     if depth is None:
-        road = road_scene_m(len(clean), street.focal_px, street.standing_m)
+        road = road_scene_m(len(clean), street.focal_px, street.standing_m, street.camera_height_m)
         return Distances(road, sky_share(clean), street.sky_m, "pseudo")
     if depth.shape != clean.shape[:2]:
         raise RainError(f"depth is {depth.shape}: must be {clean.shape[:2]} as the image is")

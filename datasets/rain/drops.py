@@ -105,7 +105,7 @@ class Fine(NamedTuple):
     speed_m_s: NDArrayFloat
 
 
-def opacity(
+def drawn_opacity(
     fall: Fall,
     distance: NDArrayFloat,
     shape: tuple[int, int],
@@ -139,7 +139,7 @@ def opacity(
         x = rng.integers(0, wide * 256, count) / 256 - beside
         phase = rng.integers(0, 256, count)
         drops = _seen(kinds_of(fall), kind, (x, y, z, phase), focal_px, wind_m_s)
-        total += drawn(drops, distance, shape)
+        total += _drawn(drops, distance, shape)
     total *= 255 / _UNIT
     np.rint(total, out=total)
     return np.minimum(total, 255, out=total).astype(np.uint8).reshape(shape)
@@ -292,7 +292,7 @@ def _seen(
     return Drops(*(column[seen].astype(np.float32) for column in columns))
 
 
-def drawn(drops: Drops, distance: NDArrayFloat, shape: tuple[int, int]) -> NDArray[np.float64]:
+def _drawn(drops: Drops, distance: NDArrayFloat, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Summed opacity in 1/65536, ``float64 (H·W,)`` of whole numbers.
 
     Each streak is cut into its pixels; a pixel's share is the covered part of its row times that

@@ -21,7 +21,7 @@ from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain import streaks
 from datasets.rain.depth import Street, distances
 from datasets.rain.rain import RainyImage, check, uniform
-from datasets.rain.veil import transmission, veil
+from datasets.rain.veil import lay_veil, transmission
 
 VERSION = 2
 """Raised whenever the same parameters give other bytes."""
@@ -109,7 +109,7 @@ class OutdoorRain:
         image = _soften(clean, weights)
         image = np.asarray(cv2.add(image, cv2.cvtColor(layer, cv2.COLOR_GRAY2RGB)), np.uint8)
         return RainyImage(
-            image=veil(image, through, airlight),
+            image=lay_veil(image, through, airlight),
             streaks=layer,
             transmission=through,
             airlight=airlight / 255,

@@ -12,18 +12,19 @@ the other models, so that it can be the rain that no derainer was trained on.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat
-from datasets.rain import drops
+from datasets.rain.cameras import CAMERAS
 from datasets.rain.depth import Distances, Street, distances
-from datasets.rain.drops import Fall
+from datasets.rain.drops import Fall, drawn_opacity
 from datasets.rain.rain import RainError, RainyImage, check, uniform
-from datasets.rain.veil import over, transmission, veil
+from datasets.rain.veil import lay_over, lay_veil, transmission
 
 VERSION = 2
 """Raised whenever the same parameters give other bytes."""
@@ -32,6 +33,8 @@ STANDING_M = 30.0
 """Distance of what rises above the horizon where no depth is given."""
 SKY_M = 600.0
 """Distance of the sky there."""
+NIGHT_LEVEL = 50
+"""Mean grey level below which a scene is exposed as at night."""
 MOST_DROPS = 5_000_000
 """A view with more is refused: drawing it would take seconds and show a grey image."""
 
@@ -47,7 +50,9 @@ class PhysicalRain:
     wind_spread_m_s: float = 1.5
     """Each image's wind is drawn from the mean ± spread, 0 to 10 m/s."""
     exposure_ms: float = 2.0
-    """Exposure time, 0.1 to 100 ms."""
+    """Exposure time by day, 0.1 to 100 ms."""
+    night_exposure_ms: float = 2.0
+    """Exposure time where the image's mean is below 50 of 255, 0.1 to 100 ms."""
     focal_mm: float = 6.0
     """Focal length, 1 to 200 mm."""
     f_number: float = 6.0
@@ -56,6 +61,8 @@ class PhysicalRain:
     """Pitch of the sensor's pixels, 0.5 to 50 µm."""
     frame_px: int = 1242
     """Width of the sensor in pixels, 64 to 20,000; other images are its frame resized."""
+    height_m: float = 1.5
+    """Height above the road, 0.2 to 30 m; matters where no depth is given."""
     smallest_mm: float = 1.0
     """Diameter from which on drops are drawn one by one, 0.5 to 5 mm."""
     reach_m: float = 10.0
@@ -69,18 +76,28 @@ class PhysicalRain:
     """Brightness of drops over the image's mean, at most white, 0 to 10. A drop shows 165° of the
     scene, mostly sky (Garg and Nayar); an overcast sky is as bright as a scene over its albedo."""
 
+    veil: float = 1.0
+    """Factor on the attenuation, 0 to 10; 0 shows the drops alone."""
+    drops: float = 1.0
+    """Factor on the number of drops that are drawn, 0 to 10; 0 shows the veil alone."""
+
     family = "physical"
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, float]]]] = {"camera": CAMERAS}
+    """Words that stand for several of these numbers."""
 
     def __post_init__(self) -> None:
         """Refuse what the docstrings above exclude."""
         check(self, {"rate_mm_h": (0, 300), "wind_m_s": (-20, 20), "wind_spread_m_s": (0, 10)})
         check(self, {"exposure_ms": (0.1, 100), "focal_mm": (1, 200), "f_number": (0.7, 64)})
-        check(self, {"pixel_um": (0.5, 50), "frame_px": (64, 20_000)})
+        check(self, {"pixel_um": (0.5, 50), "frame_px": (64, 20_000), "height_m": (0.2, 30)})
+        check(self, {"night_exposure_ms": (0.1, 100)})
         check(self, {"smallest_mm": (0.5, 5), "reach_m": (1, 20)})
         check(self, {"airlight_ratio": (0, 10), "airlight_limit": (0, 1)})
-        check(self, {"drop_ratio": (0, 10)})
+        check(self, {"drop_ratio": (0, 10), "veil": (0, 10), "drops": (0, 10)})
         frame = round(0.75 * self.frame_px), self.frame_px
-        most = self.fall.expected(frame, self.focal_mm * 1000 / self.pixel_um)
+        focal_px = self.focal_mm * 1000 / self.pixel_um
+        exposures = self.exposure_ms, self.night_exposure_ms
+        most = max(self.fall(exposure).expected(frame, focal_px) for exposure in exposures)
         if not most <= MOST_DROPS:
             raise RainError(
                 f"rate_mm_h={self.rate_mm_h}: would draw {most / 1e6:.0f} million drops in a 4:3 "
@@ -117,9 +134,9 @@ class PhysicalRain:
         self, clean: NDArrayByte, depth: NDArrayFloat | None = None
     ) -> tuple[NDArrayFloat, Distances]:
         """Share of the light that reaches the camera, ``float32 (H, W)``, at which distances."""
-        street = Street(self.focal_px(clean.shape[1]), STANDING_M, SKY_M)
+        street = Street(self.focal_px(clean.shape[1]), STANDING_M, SKY_M, self.height_m)
         found = distances(clean, depth, street)
-        beta = self.attenuation_per_km / 1000
+        beta = self.veil * self.attenuation_per_km / 1000
         return found.through(lambda metres: transmission(metres * beta)), found
 
     def render(
@@ -147,10 +164,13 @@ class PhysicalRain:
         wind = uniform(
             rng, self.wind_m_s - self.wind_spread_m_s, self.wind_m_s + self.wind_spread_m_s
         )
-        opacity = drops.opacity(self.fall, distance.ground_m, (height, width), focal_px, wind, rng)
-        behind = veil(clean, through, airlight)
+        exposure = self.exposure_ms if mean >= NIGHT_LEVEL else self.night_exposure_ms
+        opacity = drawn_opacity(
+            self.fall(exposure), distance.ground_m, (height, width), focal_px, wind, rng
+        )
+        behind = lay_veil(clean, through, airlight)
         return RainyImage(
-            image=over(behind, opacity, light),
+            image=lay_over(behind, opacity, light),
             streaks=opacity,
             transmission=through,
             airlight=airlight / 255,
@@ -160,14 +180,13 @@ class PhysicalRain:
             depth_source=distance.source,
         )
 
-    @property
-    def fall(self) -> Fall:
-        """The drops in the air, and the camera."""
+    def fall(self, exposure_ms: float) -> Fall:
+        """The drops in the air, and the camera at that exposure."""
         return Fall(
-            per_m3=self.drops_per_m3,
+            per_m3=self.drops * self.drops_per_m3,
             slope_per_mm=self.slope_per_mm if self.rate_mm_h else 1.0,
             smallest_mm=self.smallest_mm,
-            exposure_ms=self.exposure_ms,
+            exposure_ms=exposure_ms,
             focal_mm=self.focal_mm,
             f_number=self.f_number,
             reach_m=self.reach_m,

@@ -45,7 +45,18 @@ class RainyImage:
     blur: tuple[int, ...] = ()
     """Weights, in 1/256, of the filter along rows and columns that softened the scene first."""
     depth_source: Literal["given", "pseudo"] | None = None
-    """Whether the depth was the sample's or a made-up road scene's; None where none was used."""
+    """Whether the depth was the sample's or a made-up street's; None where none was used."""
+    reference: NDArrayByte | None = None
+    """The scene that a derainer should give back, ``uint8 (H, W, 3) RGB``: under the same light and
+    on the same wet ground, without drops, veil and lens; None where it is the clean image."""
+    lens: NDArrayByte | None = None
+    """Opacity of drops on the lens, ``uint8 (H, W)``, over all else; None without."""
+    lens_image: NDArrayByte | None = None
+    """What they show, ``uint8 (H, W, 3) RGB``; None without."""
+
+    def truth(self, clean: NDArrayByte) -> NDArrayByte:
+        """What a derainer should give back: the reference, or else the clean image."""
+        return clean if self.reference is None else self.reference
 
 
 @runtime_checkable
@@ -83,10 +94,12 @@ def recompose(clean: NDArrayByte, rainy: RainyImage) -> NDArrayByte:
     """The rainy image from its layers, within one grey level.
 
     Blur the scene, lay the streaks over it by their blend, and the veil T·J + (1 − T)·A over both;
-    with ``veil_first`` the veil, then the streaks. Floating point: for checks and for other tools,
-    not the way the image was made.
+    with ``veil_first`` the veil, then the streaks; at last the lens. The scene is the reference
+    where there is one. Floating point: for checks and for other tools, not the way the image was
+    made.
     """
-    image: NDArray[np.float64] = clean.astype(np.float64)
+    scene = clean if rainy.reference is None else rainy.reference
+    image: NDArray[np.float64] = scene.astype(np.float64)
     if rainy.blur:
         kernel = np.array(rainy.blur) / 256
         soft = cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
@@ -101,6 +114,8 @@ def recompose(clean: NDArrayByte, rainy: RainyImage) -> NDArrayByte:
         image = image + (light - image) * drops / 255
     if not rainy.veil_first:
         image = _veiled(image, rainy)
+    if rainy.lens is not None and rainy.lens_image is not None:
+        image = image + (rainy.lens_image - image) * (rainy.lens[:, :, None] / 255)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 

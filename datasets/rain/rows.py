@@ -5,12 +5,16 @@ from __future__ import annotations
 from datasets.installed import Table
 from datasets.rain import words
 from datasets.rain.additive import AdditiveRain, Strokes
+from datasets.rain.composed import Layer
+from datasets.rain.lens import LensDrops
 from datasets.rain.outdoor import OutdoorRain
+from datasets.rain.overcast import Overcast
 from datasets.rain.photoshop import PhotoshopRain, StreakLayer
 from datasets.rain.physical import PhysicalRain
 from datasets.rain.rain import Rain
 from datasets.rain.random_rain import RandomRain
 from datasets.rain.varied import VariedRain
+from datasets.rain.wet import WetGround
 
 RAINS: Table[Rain] = Table(
     "rains",
@@ -77,7 +81,10 @@ RAINS: Table[Rain] = Table(
 )
 """Every named rain, literally, and those of installed packages."""
 
+LAYERS: dict[str, Layer] = {"overcast": Overcast(), "wet": WetGround(), "lens": LensDrops()}
+"""What else rain does, by the word after a plus, in the order in which it is laid."""
+
 
 def parse(word: str) -> list[tuple[str, Rain]]:
     """The rains that a word of the command line stands for; see `datasets.rain.words.parse`."""
-    return words.parse(word, RAINS)
+    return words.parse(word, RAINS, LAYERS)

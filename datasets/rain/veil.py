@@ -45,7 +45,7 @@ def transmission(optical_depth: NDArray[np.floating[Any]]) -> NDArrayFloat:
     return np.asarray(through, np.float32)
 
 
-def veil(image: NDArrayByte, through: NDArrayFloat, airlight_byte: int) -> NDArrayByte:
+def lay_veil(image: NDArrayByte, through: NDArrayFloat, airlight_byte: int) -> NDArrayByte:
     """Lay the veil over an image.
 
     Args:
@@ -68,7 +68,7 @@ def veil(image: NDArrayByte, through: NDArrayFloat, airlight_byte: int) -> NDArr
 
 def _veil_rows(image: NDArrayByte, through: NDArrayFloat, airlight_byte: int) -> NDArrayByte:
     """The same with one table of 256 entries per row instead of a product per pixel."""
-    table = veil(
+    table = lay_veil(
         np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (len(image), 256, 1)),
         np.broadcast_to(through, (len(image), 256)),
         airlight_byte,
@@ -79,7 +79,7 @@ def _veil_rows(image: NDArrayByte, through: NDArrayFloat, airlight_byte: int) ->
     return result
 
 
-def over(behind: NDArrayByte, opacity: NDArrayByte, light: int | NDArrayByte) -> NDArrayByte:
+def lay_over(behind: NDArrayByte, opacity: NDArrayByte, light: int | NDArrayByte) -> NDArrayByte:
     """J + (light − J)·S/255, rounded to nearest, in whole numbers.
 
     Args:

@@ -82,7 +82,10 @@ class Crops(Dataset[list[Pair]]):
         clean = photograph.image()
         if self.rains:
             rain = self.rains[int(rng.integers(len(self.rains)))]
-            rainy = rain.render(clean, rng, photograph.depth_m()).image if rain else clean
+            rainy = clean
+            if rain:
+                fallen = rain.render(clean, rng, photograph.depth_m())
+                rainy, clean = fallen.image, fallen.truth(clean)
         else:
             rainy = photograph.given_rain()
         is_large = number >= self._small_steps * self.renders_per_step

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
-from datasets.rain import RAINS, Rain, RainError, digest, parse
+from datasets.rain import Rain, digest
 from datasets.rain.rain import origin
 from harness.machine.device import Placement, placement
 from harness.plan import keys
@@ -15,6 +15,7 @@ from harness.plan.data import dataset_row, kind_of, open_dataset
 from harness.plan.derainers import DerainerPlan, derainer_plan, stage_plan
 from harness.plan.manifest import manifest_of
 from harness.plan.networks import TaskPlan, networks_of, task_plan
+from harness.plan.rains import rains_of, require_depth
 from harness.plan.stages import made_by
 from harness.spec import RunSpec, UsageError, known
 from reports.results.cell import NO_RAIN, Condition, Data
@@ -111,6 +112,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
             "photographs of real rain have no clean image: give --rain given alone, or leave them "
             "out with --where"
         )
+    require_depth(rains, dataset)
     looks = dataset_row(spec).is_folder
     tasks = tuple(task_plan(t, network, dataset, placed.device, looks) for t, network in networks)
     conditions = _conditions(spec, own, dataset, tuple(named))
@@ -122,21 +124,6 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
     for condition in conditions:
         _require_its_rain(condition, rains, spec.seed)
     return Plan(spec, dataset, rains, conditions, tasks, metrics, placed)
-
-
-def rains_of(word: str) -> list[tuple[str, Rain | None]]:
-    """The rains that one word of ``--rain`` names, by the name in records.
-
-    Raises:
-        UsageError: For an unknown name or key, or a value out of its range.
-    """
-    known(word.partition(":")[0], RAINS, "rain", "given", "none")
-    if word in {"given", "none"}:
-        return [(word, None)]
-    try:
-        return list(parse(word))
-    except RainError as error:
-        raise UsageError(str(error)) from error
 
 
 def _conditions(

@@ -16,12 +16,12 @@ from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan, run_digest
 from harness.plan.rows import metric_rows, part_row, task_row
-from harness.plan.seen import seen
 from harness.plan.stages import made_by
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labels_sha256
 from harness.scores.parts import parts as parts_of
 from harness.scores.provenance import provenance
 from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for
+from harness.scores.seen import seen
 from reports.results.cell import Cell, Condition
 from reports.results.correlations import correlations
 from reports.results.intervals import FEWEST, level_interval

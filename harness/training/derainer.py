@@ -20,7 +20,7 @@ from harness.machine.about import processor
 from harness.machine.device import device_of
 from harness.plan import keys
 from harness.plan.data import data_name, dataset_row, open_splits
-from harness.plan.plan import rains_of
+from harness.plan.rains import rains_of, require_depth
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import ScoreCurve
 from harness.training.folder import (
@@ -369,6 +369,7 @@ def _rains(spec: RunSpec) -> dict[str, Rain | None]:
 def _dataset(spec: RunSpec, rains: Mapping[str, Rain | None]) -> Dataset:
     """The photographs of a spec, which must be clean, or bring rain where none is made."""
     dataset = open_splits(spec)
+    require_depth({name: rain for name, rain in rains.items() if rain is not None}, dataset)
     paired = dataset.has_clean and all(s.rainy_path is not None for s in dataset.samples)
     if not rains and not paired:
         raise UsageError(

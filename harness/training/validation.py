@@ -29,7 +29,8 @@ class Validation:
             if falling:
                 word, rain = falling[number % len(falling)]
                 rng = generator(seed, rain, f"validation/{sample.id}")
-                rainy = rain.render(clean, rng, sample.depth_m()).image
+                fallen = rain.render(clean, rng, sample.depth_m())
+                rainy, clean = fallen.image, fallen.truth(clean)
             else:
                 word, rainy = "given", sample.given_rain()
             self._rains.append(word)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.image import NDArrayByte
-from datasets.rain import generator
+from datasets.rain import RainyImage, generator
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, once
 from reports.results.cell import MASK
@@ -61,18 +61,31 @@ class Scene:
         if rain_name == "given":
             with during("decode"):
                 return sample.given_rain()
-        clean = self.clean
+        return self._fallen.image
+
+    @once
+    def _fallen(self) -> RainyImage:
+        """What one of our rains makes of the photograph."""
+        sample, clean = self.entry.sample, self.clean
         with during("decode"):
             depth = sample.depth_m()
         with during("rain"):
-            rain = self.plan.rains[rain_name]
+            rain = self.plan.rains[self.condition.rain]
             rng = generator(self.plan.spec.seed, rain, sample.id)
-            return rain.render(clean, rng, depth).image
+            return rain.render(clean, rng, depth)
+
+    @once
+    def _dry(self) -> NDArrayByte:
+        """The scene without drops, veil and lens: the photograph, or what its rain says."""
+        if self.condition.place.is_dry or self.condition.rain == "given":
+            return self.clean
+        return self._fallen.truth(self.clean)
 
     @once
     def reference(self) -> NDArrayByte:
-        """What the derainer should have made: the photograph; of a mask of rain, the rain."""
+        """What the derainer should have made: the dry scene; of a mask of rain, the rain."""
+        dry = self._dry
         if self.condition.place.stage != MASK:
-            return self.clean
+            return dry
         # Where the rain darkened, a mask that is stored as an image holds nothing.
-        return np.where(self.rainy > self.clean, self.rainy - self.clean, 0).astype(np.uint8)
+        return np.where(self.rainy > dry, self.rainy - dry, 0).astype(np.uint8)

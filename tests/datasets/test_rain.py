@@ -41,7 +41,7 @@ GOLDEN = {
     "rain100l": "81fbcb7062d6c837",
     "rain100h": "db32215592b52aee",
     "outdoor-rain": "9eccc4ae14d4ead3",
-    "physical": "fa1c21e464b8efaf",
+    "physical": "1036006e8ad1fa21",
     "coco350": "679a3251f827e212",
     "bdd350": "22611a4e584f4e9e",
     "bdd150": "61c5eb7781fc17c9",
@@ -58,6 +58,7 @@ NO_RAIN: list[Rain] = [
     AdditiveRain(strokes=(Strokes(20, 1, per_mpx=5000, brightness=1.0),), magnitude=0),
     OutdoorRain(gain=0, beta_low=0, beta_high=0, blur_px=0),
     PhysicalRain(rate_mm_h=0),
+    PhysicalRain(rate_mm_h=200, veil=0, drops=0),
     VariedRain(layers=(StreakLayer(20, 1, 0.5, 0.1, 0.9),), haze=0.3, magnitude=0),
 ]
 """Parameters of every model of ours under which it does not rain."""
@@ -263,6 +264,10 @@ RAINY: dict[type, st.SearchStrategy[Rain]] = {
         airlight_ratio=st.floats(0, 10),
         airlight_limit=st.floats(0, 1),
         drop_ratio=st.floats(0, 10),
+        night_exposure_ms=st.floats(0.1, 10),
+        height_m=st.floats(0.2, 30),
+        veil=st.floats(0, 10),
+        drops=st.floats(0, 2),
     ),
     VariedRain: st.builds(
         VariedRain,

@@ -15,7 +15,7 @@ from datasets.image import NDArrayByte, NDArrayFloat, decode
 from datasets.rain import RAINS, PhysicalRain, RainError, drops, generator, physical
 from datasets.rain.depth import CAMERA_HEIGHT_M, HORIZON, road_scene_m
 from datasets.rain.sky import sky_share
-from datasets.rain.veil import transmission, veil
+from datasets.rain.veil import lay_veil, transmission
 
 RATES = (1, 5, 10, 25, 50, 100, 200)
 WITH_DEPTH = ("physical", "outdoor-rain")
@@ -53,14 +53,14 @@ def test_veil_is_its_formula_rounded() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
     through = transmission(np.random.default_rng(1).random((40, 30)) * 5)
     exact = through[:, :, None].astype(float) * image + (1.0 - through[:, :, None]) * 200
-    assert np.abs(veil(image, through, 200) - exact).max() <= 0.5 + 1e-4
+    assert np.abs(lay_veil(image, through, 200) - exact).max() <= 0.5 + 1e-4
 
 
 def test_veil_by_rows_is_the_veil_by_pixels() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
     rows = transmission(np.linspace(0, 3, 40))[:, None]
     pixels = np.ascontiguousarray(np.broadcast_to(rows, (40, 30)))
-    assert np.array_equal(veil(image, rows, 180), veil(image, pixels, 180))
+    assert np.array_equal(lay_veil(image, rows, 180), lay_veil(image, pixels, 180))
 
 
 def test_density_of_drops_is_the_integral_of_their_sizes() -> None:
@@ -117,10 +117,12 @@ def test_fine_drops_hold_the_light_that_they_should() -> None:
     focal_px = rain.focal_px(320)
     far: NDArrayFloat = np.full(shape, 1e4, np.float32)
     shown = [
-        drops.opacity(rain.fall, far, shape, focal_px, 0.0, np.random.default_rng(s)).mean()
+        drops.drawn_opacity(
+            rain.fall(2.0), far, shape, focal_px, 0.0, np.random.default_rng(s)
+        ).mean()
         for s in range(200)
     ]
-    kinds = drops.kinds_of(rain.fall)
+    kinds = drops.kinds_of(rain.fall(2.0))
     light = kinds.opacity * kinds.width_m * (kinds.length_m - kinds.width_m)
     # ∫ (f/z)² z² dz / f² from the nearest to the reach.
     expected = rain.drops_per_m3 * light.mean() * (rain.reach_m - drops.NEAREST_M)

@@ -12,13 +12,17 @@ import pytest
 
 from datasets import DatasetError
 from datasets.image import UnreadableImageError, decode, encode_depth
-from datasets.rain import PhysicalRain, generator
+from datasets.rain import PhysicalRain, generator, parse
 from datasets.streetsim import files
+from derainers.training.data import Crops
+from derainers.training.recipes import PAPER
+from harness import run
 from harness.plan import keys
 from harness.plan.data import open_dataset, root_of
+from harness.plan.plan import make_plan
 from harness.plan.unit_keys import Entry
 from harness.runs.rainy_copy import Recipe, synthesize
-from harness.spec import RunSpec
+from harness.spec import RunSpec, UsageError
 
 
 @pytest.fixture
@@ -157,3 +161,30 @@ def test_a_file_that_is_no_array_is_refused(photo: RunSpec, tmp_path: Path) -> N
         spec = photo.model_copy(update={"depth": str(tmp_path / "far")})
         with pytest.raises(UnreadableImageError, match=r"a\.npz"):
             open_dataset(spec).samples[0].depth_m()
+
+
+def test_what_a_derainer_should_give_back_is_the_wet_scene(spec: RunSpec, tmp_path: Path) -> None:
+    """Without drops and veil the rainy image is the reference, in a run as in training."""
+    word = "rain100l:density=0+overcast+wet"
+    changes = {"rain": (word,), "derainer": ("identity",), "task": ("none",)}
+    folders = {"workspace": str(tmp_path / "w"), "out": str(tmp_path / "out")}
+    results = run(spec.model_copy(update={**changes, **folders, "quality": ("ssim_y",)}))
+    assert not results.errors
+    found = results.value(word, "identity", "quality", "ssim_y")
+    assert found is not None
+    assert found.value == 1
+    samples = open_dataset(spec).samples
+    ((_, rain),) = parse(word)
+    crops = Crops(samples, (rain,), replace(PAPER["granet"], patch_px=32), 1, 16)
+    ((rainy, clean), *_) = crops[0]
+    assert np.array_equal(rainy, clean)
+    dry = Crops(samples, (None,), replace(PAPER["granet"], patch_px=32), 1, 16)
+    assert not any(np.array_equal(clean, other) for _, other in dry[0])
+
+
+def test_wet_ground_is_refused_before_the_first_image_where_distances_are_absent(
+    coco_root: Path,
+) -> None:
+    spec = RunSpec(dataset="coco", data_root=str(coco_root), rain=("physical+wet",))
+    with pytest.raises(UsageError, match=r"--rain physical\+wet: .* has none: give --depth DIR"):
+        make_plan(spec, {})

@@ -16,8 +16,8 @@ from derainers.published import PUBLISHED
 from harness.machine.sources import SOURCES
 from harness.plan.derainers import derainer_plan
 from harness.plan.plan import make_plan
-from harness.plan.seen import seen
 from harness.plan.trained_on import holds, images, rain_families
+from harness.scores.seen import seen
 from harness.spec import RunSpec, UsageError
 
 
