@@ -20,12 +20,21 @@ import cv2
 import numpy as np
 
 from datasets.image import NDArrayByte
-from datasets.rain import RAINS, parse
+from datasets.rain import LAYERS, RAINS, LensDrops, needs_depth, parse
+from datasets.rain.composed import Layer
+from datasets.rain.depth import road_scene_m
+from datasets.rain.veil import lay_over
 from harness.machine.memory import keep_large_blocks
 
 SIZE = 480, 640
+DEPTH = np.repeat(road_scene_m(SIZE[0], 600, 600), SIZE[1], axis=1)
+"""Of what needs distances: a road, so that all of the lower half is wet."""
 REFERENCE = "RandomRain alone"
-SWEPT = ("physical:rate_mm_h=5/100/200",)
+SWEPT = (
+    "physical:rate_mm_h=5/50/100/200",
+    "physical:camera=kitti/dashcam/surveillance/phone",
+    "physical+overcast+wet+lens",
+)
 
 
 def calls(image: NDArrayByte) -> dict[str, Callable[[], object]]:
@@ -35,8 +44,21 @@ def calls(image: NDArrayByte) -> dict[str, Callable[[], object]]:
     transform = albumentations.RandomRain(p=1.0)
     timed: dict[str, Callable[[], object]] = {REFERENCE: lambda: transform(image=image)}
     for name, rain in [*RAINS.items(), *(pair for word in SWEPT for pair in parse(word))]:
-        timed[name] = lambda rain=rain: rain.render(image, np.random.default_rng(0))  # type: ignore[misc]
+        depth = DEPTH if needs_depth(rain) else None
+        timed[name] = lambda rain=rain, depth=depth: rain.render(  # type: ignore[misc]
+            image, np.random.default_rng(0), depth
+        )
+    for name, layer in LAYERS.items():
+        timed[f"+{name} alone"] = lambda layer=layer: alone(layer, image)  # type: ignore[misc]
     return timed
+
+
+def alone(layer: Layer, image: NDArrayByte) -> NDArrayByte:
+    """What a layer adds to an image's time."""
+    rng = np.random.default_rng(0)
+    if isinstance(layer, LensDrops):
+        return lay_over(image, *layer.drops(image, rng))
+    return layer.changed(image, rng, DEPTH)
 
 
 def main() -> None:
