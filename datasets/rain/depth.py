@@ -17,6 +17,8 @@ CAMERA_HEIGHT_M = 1.5
 """Height of the made-up camera above the road."""
 HORIZON = 0.45
 """Height of the made-up horizon, as a share of the image from its top."""
+_LEAST_SKY = 0.02
+"""Share of the picture that the sky must have to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,22 @@ class Distances:
         np.rint(mixed, out=mixed)
         mixed *= np.float32(1 / FULL)
         return mixed
+
+    def sky_level(self, image: NDArrayByte) -> float:
+        """Mean grey level of the sky that a picture shows; 0 where it is not known where that is.
+
+        Args:
+            image: ``uint8 (H, W, 3) RGB``; every eighth row and column is looked at.
+        """
+        if self.sky is None:
+            return 0.0
+        few = slice(None, None, 8)
+        weight = np.rint(self.sky[few, few] * np.float32(255)).astype(np.int64)
+        light = image[few, few].sum(axis=2, dtype=np.int64)
+        total = int(weight.sum())
+        if total < _LEAST_SKY * 255 * weight.size:
+            return 0.0
+        return int((weight * light).sum()) / (3 * total)
 
 
 def road_scene_m(

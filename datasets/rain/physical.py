@@ -68,8 +68,9 @@ class PhysicalRain:
     reach_m: float = 10.0
     """Distance up to which drops are drawn one by one, 1 to 20 m."""
     airlight_ratio: float = 1.99
-    """Brightness of the airlight over the image's mean, 0 to 10. 1.99 is what Tremblay's formula
-    gives at this camera, gain 20, sun at 90° and a Henyey-Greenstein g of 0.97."""
+    """Brightness of the airlight over the image's mean, 0 to 10; where the sky is found in the
+    picture it is no darker than that. 1.99 is what Tremblay's formula gives at this camera, gain
+    20, sun at 90° and a Henyey-Greenstein g of 0.97."""
     airlight_limit: float = 0.9
     """Brightest that the airlight can be, in [0, 1]: a rainy sky."""
     drop_ratio: float = 3.0
@@ -159,7 +160,8 @@ class PhysicalRain:
         focal_px = self.focal_px(width)
         through, distance = self.through(clean, depth)
         mean = sum(cv2.sumElems(clean)) / clean.size
-        airlight = round(min(self.airlight_ratio * mean, 255 * self.airlight_limit))
+        haze = max(self.airlight_ratio * mean, distance.sky_level(clean))
+        airlight = round(min(haze, 255 * self.airlight_limit))
         light = round(min(self.drop_ratio * mean, 255))
         wind = uniform(
             rng, self.wind_m_s - self.wind_spread_m_s, self.wind_m_s + self.wind_spread_m_s

@@ -76,6 +76,15 @@ RAINS: Table[Rain] = Table(
             ),
             haze=0.195,
         ),
+        # Fitted to half of 40 photographs of real rain by benchmarks/real_rain.py --fit.
+        "real-like": VariedRain(
+            layers=(
+                StreakLayer(length_px=19, width_px=1, coverage=0.32, full=0.016, opacity=0.18),
+                StreakLayer(length_px=111, width_px=2, coverage=0.076, full=0.0076, opacity=0.41),
+            ),
+            haze=0.071,
+            angle_spread_deg=11.7,
+        ),
         "albumentations": RandomRain(),
     },
 )

@@ -45,6 +45,7 @@ GOLDEN = {
     "coco350": "679a3251f827e212",
     "bdd350": "22611a4e584f4e9e",
     "bdd150": "61c5eb7781fc17c9",
+    "real-like": "819c0bce26f9901e",
     "albumentations": "e46bd06be668b7c9",
 }
 """First digits of sha256 over image and streaks; a change needs a new VERSION of the model."""

@@ -196,6 +196,18 @@ def test_the_sky_is_where_the_picture_shows_it() -> None:
     assert share[60:120, :60].max() < 0.3
 
 
+def test_the_veil_is_no_darker_than_the_sky_that_is_seen() -> None:
+    picture = street_picture(360, 480) // 2
+    picture[: 360 // 2, 160:320] = 180
+    rainy = PhysicalRain(rate_mm_h=50).render(picture, np.random.default_rng(0))
+    assert rainy.airlight is not None
+    assert rainy.airlight * 255 > 1.99 * picture.mean()
+    assert rainy.image[10:60, 220:260].mean() > 140
+    far: NDArrayFloat = np.full((360, 480), 1e4, np.float32)
+    given = PhysicalRain(rate_mm_h=50).render(picture, np.random.default_rng(0), far)
+    assert given.airlight == round(1.99 * picture.mean()) / 255
+
+
 def test_a_picture_without_a_horizon_is_no_error() -> None:
     for size in ((1, 1), (1, 50), (50, 1), (7, 9)):
         share = sky_share(np.full((*size, 3), 128, np.uint8))
