@@ -71,11 +71,13 @@ class Distances:
         if self.sky is None:
             return 0.0
         few = slice(None, None, 8)
-        weight = np.rint(self.sky[few, few] * np.float32(255)).astype(np.int64)
+        share = np.rint(self.sky[few, few] * np.float32(255)).astype(np.int64)
         light = image[few, few].sum(axis=2, dtype=np.int64)
-        total = int(weight.sum())
-        if total < _LEAST_SKY * 255 * weight.size:
+        if int(share.sum()) < _LEAST_SKY * 255 * share.size:
             return 0.0
+        # Squares, since where little is sky most of the light is not the sky's.
+        weight = share * share
+        total = int(weight.sum())
         return int((weight * light).sum()) / (3 * total)
 
 

@@ -12,7 +12,11 @@ from harness.spec import UsageError
 from reports.pages.contact_sheet import contact_sheet
 from tasks.quality import METRICS
 
-RATES = "physical:rate_mm_h=1/5/10/50/100/200"
+ADDED = (
+    "physical:rate_mm_h=5/50/200",
+    "physical:rate_mm_h=50+overcast",
+    "physical:rate_mm_h=50+overcast+lens",
+)
 """Shown beside the table of rains."""
 LONGEST_PX = 480
 """The photograph is shrunk to this first, so that every pixel of rain is seen."""
@@ -31,7 +35,7 @@ def write_rain_sheet(file: Path, photograph: Path | None) -> None:
 
 
 def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:
-    """The photograph clean, under every row of the table and under a sweep of rates.
+    """The photograph clean, under every row of the table, more rates and layers.
 
     Args:
         photograph: An image file; None = the street that ultralytics ships, or, without it,
@@ -47,10 +51,11 @@ def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:
         raise UsageError(f"--image {file}: no such file")
     clean = shrink(decode(file.read_bytes(), file.name), LONGEST_PX)
     pictures = [(clean, "clean")]
-    for name, rain in [*RAINS.items(), *parse(RATES)]:
-        rainy = rain.render(clean, generator(seed, rain, "sheet")).image
-        psnr, ssim = (METRICS[metric].function(clean, rainy) for metric in ("psnr_y_db", "ssim_y"))
-        pictures.append((rainy, f"{name}\nPSNR-Y {psnr:.2f} dB   SSIM-Y {ssim:.3f}"))
+    for name, rain in [*RAINS.items(), *(pair for word in ADDED for pair in parse(word))]:
+        rainy = rain.render(clean, generator(seed, rain, "sheet"))
+        dry = rainy.truth(clean)
+        psnr, ssim = (METRICS[m].function(dry, rainy.image) for m in ("psnr_y_db", "ssim_y"))
+        pictures.append((rainy.image, f"{name}\nPSNR-Y {psnr:.2f} dB   SSIM-Y {ssim:.3f}"))
     return contact_sheet(pictures)
 
 
