@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -124,17 +124,6 @@ class Derainer:
         self._layout = torch.channels_last
         self._device = torch.device("cpu")
         self._dtype = torch.float32
-
-    def picked(self, result: Any, wanted: tuple[int, ...]) -> Tensor:
-        """The restored image in what the module returned, where it has the wanted shape.
-
-        Raises:
-            DerainerError: If it is none.
-        """
-        image = self._output(result) if self._output else result
-        if not isinstance(image, Tensor) or image.shape != wanted:
-            raise DerainerError(f"the network returned no image of shape {wanted}")
-        return image
 
     def convention(self) -> list[object]:
         """What decides the result beside the module, as plain JSON values."""

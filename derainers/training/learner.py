@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from datasets.inert import InertError, read
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
+from derainers.outputs import image_of
 from derainers.training.data import Crops, Group
 from derainers.training.losses import LOSSES, OF_STAGES, Judge, Perceptual
 from derainers.training.recipes import Plateau
@@ -203,7 +204,7 @@ class Learner:
 
     def _restored(self, x: Tensor) -> Tensor:
         """The image that the network makes of a batch."""
-        return self.derainer.picked(self.network(x), tuple(x.shape))
+        return image_of(self.network(x), self.derainer.output, tuple(x.shape))[0]
 
     def _backward(self, x: Tensor, y: Tensor) -> Tensor:
         """Loss of a batch, its gradients added."""
