@@ -118,7 +118,7 @@ class Derainer:
         self.scale = scale
         self.said: tuple[str, ...] = ()
         """What a reader of its numbers should know, such as which of several weights it has."""
-        self._minimum_px = minimum_px
+        self.minimum_px = minimum_px
         self.tile_px: int | None = None
         """Side of the tiles to begin with, see `in_tiles`; None = the whole image at once."""
         self._layout = torch.channels_last
@@ -129,7 +129,7 @@ class Derainer:
         """What decides the result beside the module, as plain JSON values."""
         # A function is told by its address: never taken for another's, in this process or the next.
         output = None if self.output is None else repr(self.output)
-        sizes = [self.multiple_of, self.is_fitted, self._minimum_px, self.scale, self.tile_px]
+        sizes = [self.multiple_of, self.is_fitted, self.minimum_px, self.scale, self.tile_px]
         return [*self.range, self.channels, *sizes, self.fixed_px, output]
 
     def to(self, device: str, dtype: str = "fp32") -> Derainer:
@@ -288,7 +288,7 @@ class Derainer:
         """Size of one side as the network gets it."""
         if self.fixed_px is not None:
             return self.fixed_px[axis - 2]
-        return -(-max(size_px, self._minimum_px) // self.multiple_of) * self.multiple_of
+        return -(-max(size_px, self.minimum_px) // self.multiple_of) * self.multiple_of
 
     def _reflected(self, size_px: int, axis: int) -> Tensor:
         """Row (or column) numbers that pad one side by reflection, however small it is."""

@@ -39,8 +39,8 @@ def fitted(derainer: Derainer, name: str) -> Derainer:
     """The same network with the sizes and the output that it was found to take.
 
     One forward where it takes any size. Where it does not, the multiples are tried in turn, with
-    sides that are multiples of nothing else; then the smaller ones once more with larger images,
-    since what failed may only have been too small.
+    sides that are multiples of nothing else; then the smaller ones once more with larger images:
+    what failed may only have been too small, and then small images are padded.
 
     Args:
         derainer: On its device; left as it is. Sizes that it declares are not doubted.
@@ -62,7 +62,8 @@ def fitted(derainer: Derainer, name: str) -> Derainer:
         sides = _sides(multiple, SMALLEST_PX)
         outcome = _tried(trial, sides, name)
         if outcome.error is None:
-            return _found(derainer, *_least(trial, multiple, outcome, sides[0], name))
+            least, again = _least(trial, multiple, outcome, sides[0], name)
+            return _found(derainer, least, again, 1 if least == multiple else sides[0])
         failed = failed or outcome.error
     height, width = _sides(1, SMALLEST_PX)
     raise DerainerError(
@@ -117,7 +118,7 @@ def _tried(
         return _Outcome(said)
 
 
-def _found(derainer: Derainer, multiple: int, outcome: _Outcome) -> Derainer:
+def _found(derainer: Derainer, multiple: int, outcome: _Outcome, minimum_px: int = 1) -> Derainer:
     """The network with what was found, and what to say of that."""
     found = derainer.in_plain_layout() if outcome.is_plain else copy.copy(derainer)
     said = list(derainer.said)
@@ -126,6 +127,9 @@ def _found(derainer: Derainer, multiple: int, outcome: _Outcome) -> Derainer:
         said.append(
             f"takes sides that are multiples of {multiple}, as trying showed, and is padded"
         )
+    if minimum_px > derainer.minimum_px:
+        found.minimum_px = minimum_px
+        said.append(f"takes sides of {minimum_px} px, not of all below, and is padded to that")
     if outcome.output is not None and derainer.output is None:
         found.output = outcome.output
         said.append(f"output {outcome.output} is taken, the only one of the input's size")

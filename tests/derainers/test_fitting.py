@@ -65,8 +65,12 @@ def test_a_network_that_crops_is_padded() -> None:
 
 
 def test_a_least_size_is_no_multiple() -> None:
-    assert fitted(Derainer(Multiple(1, 150)).to("cpu"), "it").multiple_of == 1
-    assert fitted(Derainer(Multiple(4, 150)).to("cpu"), "it").multiple_of == 4
+    for multiple in (1, 4):
+        derainer = fitted(Derainer(Multiple(multiple, 150)).to("cpu"), "it")
+        assert derainer.multiple_of == multiple
+        assert 150 <= derainer.minimum_px < 230
+        small = IMAGE[:64, :64]
+        assert np.array_equal(np.rint(derainer.restore(small, "") * 255), small)
 
 
 def test_other_sizes_are_named_in_one_line() -> None:
