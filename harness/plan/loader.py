@@ -169,7 +169,12 @@ def stage_plan(plan: DerainerPlan, stage: str) -> DerainerPlan:
 def with_trials(plan: DerainerPlan, each: Callable[[DerainerPlan], DerainerPlan]) -> DerainerPlan:
     """A derainer with what a trial of each network that the user brought made of that."""
     if plan.parts and plan.is_own:
-        return chained([with_trials(part, each) for part in plan.parts], plan.half_size)
+        parts = [with_trials(part, each) for part in plan.parts]
+        made = chained(parts, plan.half_size)
+        said = [plan.said, *(p.said for p, q in zip(parts, plan.parts, strict=True) if p is not q)]
+        load = replace(made.load, name=plan.load.name)
+        told = "; ".join(filter(None, said)) or None
+        return replace(made, method=plan.method, load=load, said=told)
     return each(plan) if plan.is_own else plan
 
 

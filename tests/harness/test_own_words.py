@@ -152,6 +152,15 @@ def test_what_was_found_and_chosen_stands_in_the_notes() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_chain_may_have_a_name_and_parameters_behind_each_part() -> None:
+    results = evaluated("ours=median+mine.py:Two,output=1", "mine.py:Two,output=1")
+    found = values(results)
+    assert found.keys() == {"identity", "ours", "mine:Two,output=1"}
+    assert found["ours"] != found["mine:Two,output=1"]
+    assert "ours is median+mine:Two,output=1" in results.provenance.weights
+
+
+@pytest.mark.usefixtures("here")
 def test_weights_for_a_row_have_notes_too() -> None:
     weights = load_file(DERAINERS["prenet"].weights or "")
     torch.save({"state_dict": {**weights, "total_ops": torch.zeros(1)}}, "counted.pth")
