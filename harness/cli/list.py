@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.flags import Verbs
-from harness.cli.terminal import line, say, table
+from harness.cli.terminal import line, table
 from harness.spec import UsageError
 
 
@@ -79,13 +79,6 @@ def _list(arguments: argparse.Namespace) -> int:
         return 0
     names = _names(arguments.table)
     line(json.dumps(names, indent=1) if arguments.json else "\n".join(names))
-    if arguments.table == "derainers" and not arguments.json:
-        from derainers.architectures import EXTRA, EXTRA_LICENCES, has_extra
-
-        where = "installed" if has_extra() else "not installed"
-        say(f"spandrel:FILE knows more (list architectures); of {EXTRA}, {where}:")
-        for name, licence in EXTRA_LICENCES.items():
-            say(f"  {name}: {licence}")
     if sheet:
         from harness.runs.rain_sheet import write_rain_sheet
 

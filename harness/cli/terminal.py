@@ -152,14 +152,15 @@ def _inert(text: str) -> str:
 
 def is_users(error: ValueError) -> bool:
     """Whether an error is a mistake that the user can mend, from any room."""
+    from harness.spec import UsageError
+
+    if isinstance(error, UsageError):
+        return True  # before the rooms are imported, of which one may be hidden
     from datasets.image import UnreadableImageError
     from datasets.sample import DatasetError
     from derainers import DerainerError
-    from harness.spec import UsageError
     from reports.papers.claims import ClaimError
     from tasks.task import TaskError
 
-    known = (
-        UsageError | DatasetError | DerainerError | UnreadableImageError | TaskError | ClaimError
-    )
+    known = DatasetError | DerainerError | UnreadableImageError | TaskError | ClaimError
     return isinstance(error, known)

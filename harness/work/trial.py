@@ -120,7 +120,11 @@ def _derainer(derainer: DerainerPlan, plan: Plan, ledger: Ledger, keep: bool) ->
     notes: list[str] = []
 
     def load() -> Restorer:
-        restorer = loader(place)
+        # The sizes that it takes are tried already here: what that reads is read no second time.
+        with recorder.recording() as files:
+            restorer = loader(place)
+        if derainer.identity is not None:
+            derainer.identity.files += files
         notes[:] = getattr(restorer, "said", ())
         return _apart(restorer)
 

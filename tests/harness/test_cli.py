@@ -94,8 +94,8 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "no weights": (lambda _: ["--derainer", "median@a.pth"], "derainer median has no weights"),
     "architecture": (
         lambda p: ["--derainer", "granet@" + saved(p, "a.pth", {"conv.weight": torch.zeros(1)})],
-        "a.pth holds the weights of another network than GraNet: missing coarse_stem.weight, "
-        "unexpected conv.weight",
+        "a.pth holds the weights of another network than GraNet: the network wants "
+        "coarse_stem.weight (64, 3, 3, 3), the file has conv.weight (1,): make the network as",
     ),
     "pickle": (
         lambda p: ["--derainer", "granet@" + saved(p, "a.pth", {"state_dict": Evil()})],

@@ -352,5 +352,6 @@ def test_architectures_are_listed_with_their_licences(capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "Restormer" in out
     assert "Academic Public License" in out
-    assert run_command_line(["list", "derainers"]) == 0
-    assert "Restormer: Academic Public License: not commercial" in capsys.readouterr().err
+    assert run_command_line(["list", "architectures", "--json"]) == 0
+    rows = {row["architecture"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["MPRNet"]["licence"] == "Academic Public License: not commercial"
