@@ -84,7 +84,7 @@ BENCHMARK = Protocol(
     clip_norm=1.0,
     seeds=(0, 1, 2),
 )
-"""BSDS500's photographs under rain of three makers; rain of others is held out."""
+"""BSDS500's photographs; a rain more is a word more, and another protocol."""
 
 
 def benchmark(own: Recipe) -> Recipe:
