@@ -202,6 +202,9 @@ def _pairs(restored: Path, reference: Path | None, pair: str | None) -> list[_Pa
             raise UsageError(f"{flag} {folder}: no such folder")
     if reference is None:
         return [_Pair(name, name, file, None) for name, file in by_name(restored).items()]
+    if pair is None and restored.resolve() == reference.resolve():  # each image beside itself
+        files = by_name(restored).items()
+        return [_Pair(name, name, file, Sample(name, file, name)) for name, file in files]
     sides, expression = _sides(restored, reference, pair)
     found = pairs_of(*sides, expression)
     clean_of = found.paired.clean
