@@ -72,8 +72,9 @@ RAIN100L = {
     "prn": ("prenet-rain100l/PRN6.pth", "prenet", 36.99, 0.977, 0.05),
     "prn-r": ("prenet-rain100l/PRN6_r.pth", "prenet", 36.11, 0.973, 0.05),
     "nledn": ("nledn/net_Rain100L.pth", "pil-y", 36.57, 0.9747, 0.1),
+    "vrgnet": ("vrgnet/rain100l.pt", "prenet", 36.94, 0.975, 0.05),
 }
-"""What the README of PReNet and Table 1 of GraNet's paper print for Rain100L."""
+"""What PReNet's README, Table 1 of GraNet's paper and Table 3 of VRGNet's print for Rain100L."""
 
 CORNERS = {
     # file, channels: PSNR-Y [dB]
