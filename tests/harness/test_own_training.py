@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from skimage.data import coffee
 from datasets.image import encode_png
 from derainers.card import learning
 from harness.cli.main import run_command_line
+from harness.training.moment import Clock, Moment, duration
 from harness.training.telling import last_quarter_db
 
 NET = """
@@ -250,6 +252,22 @@ def test_learning_is_judged_by_steps_and_by_the_last_quarter() -> None:
     assert learning(later | {"last_quarter_db": 0.1}) is None
     assert learning({}) is None
     assert learning({"steps_done": "x", "recipe_steps": None, "begun_with": 3}) is None
+
+
+def test_what_is_left_is_told_in_words_and_bounded_by_the_minutes() -> None:
+    assert [duration(s) for s in (4.2, 89, 600, 11_100)] == ["4 s", "89 s", "10 min", "3 h 05 min"]
+    began = time.monotonic()
+    clock, bounded = Clock(100, None), Clock(100, began + 3600)
+    assert clock.left_s(50) is None
+    assert bounded.left_s(50) == pytest.approx(3600, abs=5)
+    while time.monotonic() < began + 0.05:
+        pass
+    left_s = clock.left_s(75)
+    assert left_s == pytest.approx(time.monotonic() - began, rel=0.5)
+    moment = Moment("granet", 1200, 13777, "step", 0.0213, -0.1, 7200)
+    assert moment.line() == (
+        "granet: step 1,200 of 13,777, loss 0.0213, validation -0.10 dB, 2 h 00 min left"
+    )
 
 
 def test_the_last_quarter_is_one_of_crops() -> None:
