@@ -85,7 +85,7 @@ def _part(part: Part, own: Mapping[str, Any], dataset: Dataset) -> DerainerPlan:
 def _network(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     """A network by any of the words for one."""
     if part.prefix == "spandrel":
-        return _spandrel(_file(part.text.removeprefix("spandrel:"), "spandrel:"), part.parameters)
+        return _spandrel(local_file(part.text.removeprefix("spandrel:")), part.parameters)
     if part.prefix == "torchscript":
         file = _file(part.text.removeprefix("torchscript:"), "torchscript:")
         return _program(file, part.parameters)
@@ -98,7 +98,7 @@ def _network(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
 
 
 def _file(text: str, form: str) -> Path:
-    """The file that a word names, or the folder of one, here."""
+    """The file that a word names, here."""
     file = local_file(text)
     _require(file, f"{form}{file.name}: file", f"give one as {form}FILE")
     return file

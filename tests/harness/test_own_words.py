@@ -22,6 +22,7 @@ from derainers import DERAINERS
 from harness import Results, RunSpec, run
 from harness.cli.main import run_command_line
 from harness.machine import remote
+from harness.machine.device import Placement
 from harness.plan.derainers import DerainerPlan, derainer_plan, sources_of
 from harness.plan.foreign_specs import spec_again
 from harness.spec import UsageError
@@ -189,12 +190,37 @@ def test_a_folder_with_config_and_safetensors(here: Path) -> None:
         plan.weights_sha256
         == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     )
+    rows = here / "rows"
+    rows.mkdir()
+    prenet = DERAINERS["prenet"].weights
+    assert prenet is not None
+    (rows / "net.safetensors").write_bytes(prenet.read_bytes())
+    assert planned("prenet@rows").key == planned("prenet").key
+    assert planned("prenet@rows").load(Placement("cpu", "fp32")) is not None
     (folder / "config.json").write_text("[")
     with pytest.raises(UsageError, match=r"config\.json: not a JSON file"):
         planned("mine.py:Near@hub")
     (folder / "config.json").write_text('{"width": 4}')
     with pytest.raises(ValueError, match=r"wants inner\.weight \(4, 3, 1, 1\), the file has"):
         planned("mine.py:Near@hub")
+
+
+@pytest.mark.usefixtures("here")
+def test_spandrel_takes_a_folder_and_a_key() -> None:
+    pytest.importorskip("spandrel")
+    from spandrel.architectures.DnCNN import DnCNN
+
+    torch.manual_seed(0)
+    network = DnCNN(in_nc=3, out_nc=3)
+    Path("hub").mkdir()
+    save_file(network.state_dict(), "hub/model.safetensors")
+    torch.save({"student": state(), "mine": network.state_dict()}, "d.pth")
+    found = values(evaluated("a=spandrel:hub", "b=spandrel:d.pth", "c=spandrel:d.pth,key=mine"))
+    assert found["a"] == found["b"] == found["c"]
+    with pytest.raises(ValueError, match=r"spandrel:d\.pth: no network that spandrel"):
+        evaluated("spandrel:d.pth,key=student")
+    with pytest.raises(UsageError, match="weight file none not found"):
+        evaluated("spandrel:none")
 
 
 @pytest.mark.usefixtures("here")
