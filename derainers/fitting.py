@@ -57,18 +57,21 @@ def fitted(derainer: Derainer, name: str) -> Derainer:
     if derainer.is_fitted or derainer.fixed_px is not None:
         sides = _sides(derainer.multiple_of, SMALLEST_PX)
         return _found(derainer, derainer.multiple_of, _tried(trial, sides, name, is_known=True))
-    failed = ""
+    failed: dict[str, None] = {}
     for multiple in MULTIPLES:
         sides = _sides(multiple, SMALLEST_PX)
         outcome = _tried(trial, sides, name)
         if outcome.error is None:
             least, again = _least(trial, multiple, outcome, sides[0], name)
             return _found(derainer, least, again, 1 if least == multiple else sides[0])
-        failed = failed or outcome.error
+        failed[outcome.error] = None
     height, width = _sides(1, SMALLEST_PX)
+    said = f"derainer {name} fails on an image of {width}x{height} px ({next(iter(failed))})"
+    if len(failed) == 1:
+        raise DerainerError(f"{said}, and so on every other that was tried")
+    multiples = ", ".join(map(str, sorted(MULTIPLES)[1:]))
     raise DerainerError(
-        f"derainer {name} fails on an image of {width}x{height} px ({failed}), and where the sides "
-        f"are multiples of {', '.join(map(str, sorted(MULTIPLES)[1:]))}: if it takes others, "
+        f"{said}, and where the sides are multiples of {multiples}: if it takes others, "
         "give multiple_of=N"
     )
 

@@ -30,7 +30,7 @@ class Multiple(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.shown.append((x.shape[2], x.shape[3]))
         if any(side % self.multiple or side < self.least_px for side in x.shape[2:]):
-            raise RuntimeError("The size of tensor a (52) must match\nthe size of tensor b (53)")
+            raise RuntimeError(f"The size of tensor a ({x.shape[2]}) must match\nthe size of b")
         return x
 
 
@@ -79,6 +79,15 @@ def test_other_sizes_are_named_in_one_line() -> None:
         fitted(Derainer(Multiple(9)).to("cpu"), "it")
     assert "\n" not in str(caught.value)
     assert fitted(Derainer(Multiple(9), multiple_of=9).to("cpu"), "it").multiple_of == 9
+
+
+def test_an_error_that_is_always_the_same_is_told_once() -> None:
+    def fails(x: Tensor) -> Tensor:
+        raise RuntimeError("Found no driver")
+
+    text = r"71x67 px \(RuntimeError: Found no driver\), and so on every other that was tried$"
+    with pytest.raises(DerainerError, match=text):
+        fitted(Derainer(Returning(fails)).to("cpu"), "it")
 
 
 def test_what_no_size_mends_is_told_at_once() -> None:

@@ -291,7 +291,7 @@ def test_onnx_runs_and_pads_to_what_it_needs(folder: Path, exported: Callable[..
     [
         (nn.Conv2d(1, 1, 1), True, 1, r"expected float \[batch, 3, height, width\]"),
         (Two(), True, 3, r"returns 2 images of the input's size \(y, .*say which with output=y"),
-        (nn.Conv2d(3, 3, 3, stride=3), True, 3, "fails on an image of 71x67 px .*multiple_of=N"),
+        (nn.Conv2d(3, 3, 3, stride=3), True, 3, "fails on an image of 71x67 px "),
     ],
 )
 def test_onnx_of_another_signature_is_refused(
