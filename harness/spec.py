@@ -17,6 +17,9 @@ from pydantic import (
     model_validator,
 )
 
+DEFAULT_RAIN = "real-like"
+"""The rain of a run that names none: its streaks are near real rain's, see ``docs/rain.md``."""
+
 
 class UsageError(ValueError):
     """A user's mistake: one line that says what is wrong, what is known and what to do."""
@@ -86,7 +89,7 @@ class RunSpec(BaseModel):
         default=None,
         description="rains, each NAME or NAME:KEY=VALUE with slashes for a sweep, "
         "physical:rate_mm_h=1/5/25; 'none' among them derains clean images too, 'given' is the "
-        "data set's own (default: photoshop-heavy, or given for pairs)",
+        f"data set's own (default: {DEFAULT_RAIN}, or given for pairs)",
     )
     derainer: Words = Field(
         default=("identity", "median", "granet", "mspfn-light"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.cli.flags import Verbs, add_field, fields_of
 from harness.cli.terminal import progress_bars, shown
-from harness.spec import UsageError, checked
+from harness.spec import DEFAULT_RAIN, UsageError, checked
 
 
 def add(verbs: Verbs) -> None:
@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
         *("depth", "seed", "limit", "workers"),
     ):
         add_field(parser, name)
-    parser.add_argument("--rain", default="photoshop-heavy", help="one rain")
+    parser.add_argument("--rain", default=DEFAULT_RAIN, help="one rain")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument(
         "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"

@@ -17,7 +17,7 @@ from harness.plan.manifest import manifest_of
 from harness.plan.networks import TaskPlan, networks_of, task_plan
 from harness.plan.rains import rains_of, require_depth
 from harness.plan.stages import made_by
-from harness.spec import RunSpec, UsageError, known
+from harness.spec import DEFAULT_RAIN, RunSpec, UsageError, known
 from reports.results.cell import NO_RAIN, Condition, Data
 from tasks import TASKS, quality
 
@@ -86,7 +86,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
         known(task, TASKS, "task", "none")
     if spec.rain is None:
         brings = dataset_row(spec).brings_rain or spec.pair
-        default = "given" if brings else "photoshop-heavy"
+        default = "given" if brings else DEFAULT_RAIN
         spec = spec.model_copy(update={"rain": (default,)})
     named = dict(pair for word in spec.rain or () for pair in rains_of(word))
     rains = {name: rain for name, rain in named.items() if rain is not None}
