@@ -74,7 +74,6 @@ def choose(
 
     from datasets.duplicates import alike, hashes_of_views, perceptual_hash
     from datasets.folder import open_folder
-    from datasets.pair_faults import faults
 
     least_px = max(recipe.patch_px or 0, SMALLEST_PX)
 
@@ -90,10 +89,6 @@ def choose(
         if rainy.shape != image.shape:
             sizes = [f"{each.shape[1]}x{each.shape[0]}" for each in (rainy, image)]
             return f"{sample.id} (its rainy image is {sizes[0]}, its clean one {sizes[1]})", None
-        wrong = dict(faults(rainy, image)) if brings_rain else {}
-        misaligned = wrong.get("scene") or wrong.get("shift")
-        if misaligned:
-            return f"{sample.id} ({misaligned})", None
         return None, hashes_of_views(image) if exclude else None
 
     with ThreadPoolExecutor() as pool:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from skimage.data import astronaut, coffee
+from skimage.data import coffee
 
-from datasets.image import decode, encode_png
+from datasets.image import encode_png
 from derainers.card import learning
 from harness.cli.main import run_command_line
 from harness.training.moment import Clock, Moment, duration
@@ -203,22 +203,6 @@ def test_damaged_and_misfit_rainy_files_are_named(
     assert "6 cannot be used: " in told
     assert told.count("(its rainy image is 60x55, its clean one 120x110)") == 5
     assert "and 1 more" in told
-
-
-def test_misaligned_pairs_are_named_and_never_learned_from(
-    pairs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clean = decode((pairs / "target" / "2.png").read_bytes(), "")
-    (pairs / "input" / "2.png").write_bytes(encode_png(np.roll(clean, 3, axis=1) // 2))
-    other = np.ascontiguousarray(astronaut()[:110, :120])
-    (pairs / "input" / "4.png").write_bytes(encode_png(other))
-    assert run_command_line(words("out")) == 0
-    said = capsys.readouterr().out
-    assert "2 cannot be used: " in said
-    assert "2 (the rainy image lies 3.0 px to the right" in said
-    assert "4 (the rainy image " in said  # lies elsewhere, or shows another scene
-    learned = card_of("out")["trained_on"]["photographs"]
-    assert not {"2", "4"} & {*learned, *card_of("out")["validated_on"]["photographs"]}
 
 
 def test_a_training_goes_on_in_another_folder(
