@@ -9,7 +9,7 @@ from harness.cli.flags import Verbs, add_field, fields_of
 from harness.cli.terminal import line, shown, training_bar
 from harness.spec import RunSpec, UsageError, checked
 from harness.training.launched import is_first
-from harness.training.trainee import KINDS, LOSSES, Wish, trainee
+from harness.training.wish import KINDS, LOSSES, Wish
 
 
 def add(verbs: Verbs) -> None:
@@ -130,6 +130,7 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
     from harness.machine.memory import keep_large_blocks
     from harness.training.derainer import Options, train_derainer
     from harness.training.network import NETWORKS
+    from harness.training.trainee import trainee
 
     if importlib.util.find_spec("lightning_fabric") is None:
         raise UsageError("training derainers needs: pip install 'derain-harness[train]'")

@@ -37,8 +37,9 @@ from harness.training.photographs import Held, Photographs, choose, left_out, sh
 from harness.training.protocol import BENCHMARK_HELD, require_photographs, under_protocol
 from harness.training.resumed import checkpoint_in
 from harness.training.telling import best_of, footing, verdict
-from harness.training.trainee import Trainee, Wish, trainee
+from harness.training.trainee import Trainee, trainee
 from harness.training.validation import Validation
+from harness.training.wish import Wish
 
 if TYPE_CHECKING:
     from derainers.derainer import Derainer

@@ -12,6 +12,7 @@ from derainers import DERAINERS, DerainerError
 from derainers.training.recipes import PAPER
 from harness.plan import keys
 from harness.spec import UsageError, known
+from harness.training.wish import KINDS, LOSSES, Wish
 
 if TYPE_CHECKING:
     from derainers.derainer import Derainer
@@ -19,27 +20,6 @@ if TYPE_CHECKING:
 
 OWN = re.compile(r"(?P<source>[^@]+):(?P<name>[A-Za-z_]\w*)")
 """``FILE.py:FUNCTION`` or ``MODULE:FUNCTION``."""
-LOSSES = {
-    "l1": "mae",
-    "mse": "mse",
-    "ssim": "negative-ssim",
-    "charbonnier": "charbonnier",
-    "charbonnier-edge": "charbonnier-edge",
-}
-"""Losses of own networks by the word of ``--loss``, as `derainers.training.losses` names them."""
-KINDS = ("paper", "release", "short", "short-gpu", "benchmark")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the command line says of how a network learns."""
-
-    recipe: str | None = None
-    """One of `KINDS`; None = the paper's, of an own network ``short``."""
-    loss: str | None = None
-    """Of an own network: a key of `LOSSES`, or ``FILE.py:FUNCTION`` of (restored, clean)."""
-    learning_rate: float | None = None
-    """Of an own network."""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,8 @@ class Validation:
     def __init__(
         self, samples: Sequence[Sample], rains: Mapping[str, Rain | None], seed: int
     ) -> None:
-        self._pairs: list[tuple[str, NDArrayByte, NDArrayByte]] = []
-        self._rains: list[str] = []
-        """The rain of each pair."""
+        self._pairs: list[tuple[str, str, NDArrayByte, NDArrayByte]] = []
+        """Rain, name, rainy and clean image of each."""
         falling = [(word, rain) for word, rain in rains.items() if rain is not None]
         for number, sample in enumerate(samples):
             clean = sample.image()
@@ -33,8 +32,7 @@ class Validation:
                 rainy, clean = fallen.image, fallen.truth(clean)
             else:
                 word, rainy = "given", sample.given_rain()
-            self._rains.append(word)
-            self._pairs.append((sample.id, rainy, clean))
+            self._pairs.append((word, sample.id, rainy, clean))
 
     def scores(
         self,
@@ -56,7 +54,7 @@ class Validation:
 
         psnr: dict[str, list[float]] = {}
         ssim: dict[str, list[float]] = {}
-        for word, (name, rainy, clean) in zip(self._rains, self._pairs, strict=True):
+        for word, name, rainy, clean in self._pairs:
             if ended():
                 raise OutOfTimeError
             restored = round_to_bytes(restore(rainy, name))

@@ -95,6 +95,7 @@ def spec_of(folder: Path, *words: str, **options: Any) -> RunSpec:
             "dataset": "folder",
             "data_root": str(folder / "photos"),
             "task": ("none",),
+            "rain": ("photoshop-heavy",),
             "quality": ("psnr_y_db",),
             "derainer": words,
             "workspace": str(folder / "runs"),
