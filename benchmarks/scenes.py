@@ -2,7 +2,7 @@
 
     python benchmarks/scenes.py docs/scenes.jpg
 
-The first eight scenes of the split ``demo`` under ``photoshop-heavy``, as a run with seed 0 makes
+The first eight scenes of the split ``demo`` under ``real-like``, as a run with seed 0 makes
 them, derained with the weights that come with the package.
 """
 
@@ -24,7 +24,7 @@ from harness.plan.derainers import derainer_plan
 from harness.spec import RunSpec
 from reports.pages.contact_sheet import contact_sheet
 
-RAIN = "photoshop-heavy"
+RAIN = "real-like"
 SCENES = 8
 
 

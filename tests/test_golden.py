@@ -38,10 +38,10 @@ a change of rain, network, weights or metric."""
 GOLDEN = """
 rain derainer ap50 ap_pooled mask_ap50 miou psnr_y_db ssim_y
 none identity 0.64811 0.49951 0.57260 0.58396 nan 1.00000
-photoshop-heavy identity 0.08461 0.04236 0.03763 0.14654 15.85379 0.30482
-photoshop-heavy median 0.08191 0.05627 0.05982 0.19403 18.98005 0.49502
-photoshop-heavy granet 0.53000 0.40201 0.43082 0.46384 29.98495 0.85985
-photoshop-heavy mspfn-light 0.34360 0.27843 0.28376 0.31262 27.42407 0.73181
+real-like identity 0.39261 0.31806 0.31972 0.32178 23.94229 0.75974
+real-like median 0.30269 0.26455 0.26016 0.43869 24.43841 0.80072
+real-like granet 0.55407 0.46133 0.49215 0.52982 27.39431 0.92058
+real-like mspfn-light 0.54689 0.44494 0.48340 0.50054 27.03772 0.90772
 """
 
 

@@ -242,7 +242,7 @@ def make_frames(root: Path) -> Path:
 
 
 COCO = ("--dataset", "coco", "--data-root", "{case}/coco")
-PREDICTED = "results/predictions/photoshop-heavy/median"
+PREDICTED = "results/predictions/real-like/median"
 SMALL = ("--limit", "1", "--no-images", "--workspace", "{case}/w")
 QUICK = ("run", *COCO, "--task", "none", "--derainer", "median", *SMALL)
 
@@ -304,7 +304,7 @@ def _labels_and_photographs(to: _Corpus) -> None:
         to.add(30, f"photographs/{name}", any_bytes, ("score", *folders), derained, checked)
     synth = ("synth", *COCO, "--limit", "2", "--out", "{case}/tmp/copy")
     to.add(20, "tmp/copy/manifest.jsonl", any_bytes, synth)
-    made = "results/images/photoshop-heavy/median"
+    made = "results/images/real-like/median"
     restored: Words = ("run", *COCO, "--task", "none", "--derainer", f"dir:{{case}}/{made}", *SMALL)
     to.add(20, f"{made}/manifest.jsonl", any_bytes, restored)
     derain: Words = ("derain", "{case}/photographs", "--derainer", "median", "--limit", "1")

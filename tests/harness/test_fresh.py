@@ -88,7 +88,7 @@ def test_the_first_difference_is_named(
     assert told.startswith("differs: ")
     assert told.count("\n") == 1
     assert said in told
-    assert " under none, identity: " in told or " under photoshop-heavy, " in told
+    assert " under none, identity: " in told or " under real-like, " in told
 
 
 class Own:
@@ -118,9 +118,9 @@ def test_an_image_that_fails_anew_is_a_difference(coco_root: Path, tmp_path: Pat
     assert audit(spec, own).difference is None
     assert audit(spec, own).unheld == ()
     other = {"other": Own(tmp_path, "names another")}
-    assert audit(spec, other).unheld == ("photoshop-heavy, other",)
+    assert audit(spec, other).unheld == ("real-like, other",)
     (tmp_path / sample).touch()
-    said = f"{sample} under photoshop-heavy, own: image cannot be made anew (derain): not today"
+    said = f"{sample} under real-like, own: image cannot be made anew (derain): not today"
     assert audit(spec, own).difference == said
 
 

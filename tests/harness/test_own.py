@@ -88,7 +88,7 @@ def evaluated(folder: Path, *words: str, **options: object) -> Results:
 
 
 def psnr_y_db(results: Results, derainer: str) -> float | None:
-    record = results.value("photoshop-heavy", derainer, "quality", "psnr_y_db")
+    record = results.value("real-like", derainer, "quality", "psnr_y_db")
     assert record is not None
     return record.value
 
@@ -166,7 +166,7 @@ def test_what_cannot_be_used_is_one_line(
 
 def test_a_folder_holds_what_was_restored_elsewhere(folder: Path) -> None:
     results = evaluated(folder, "dir:" + str(folder / "done"))
-    record = results.value("photoshop-heavy", "dir:done", "quality", "psnr_y_db")
+    record = results.value("real-like", "dir:done", "quality", "psnr_y_db")
     assert record is not None
     assert record.n_identical == 3
 
@@ -181,7 +181,7 @@ def test_a_restored_image_of_another_size_fails_alone(folder: Path) -> None:
 
 def test_a_folder_is_of_one_rain(folder: Path) -> None:
     with pytest.raises(UsageError, match="of one rain: name one --rain"):
-        evaluated(folder, "dir:" + str(folder / "done"), rain=("none", "photoshop-heavy"))
+        evaluated(folder, "dir:" + str(folder / "done"), rain=("none", "real-like"))
 
 
 def test_a_folder_follows_subfolders(folder: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_folder_follows_subfolders(folder: Path) -> None:
             image = (folder / "photos" / f"p{i + 1}.png").read_bytes()
             (folder / top / "sub" / f"{name}.png").write_bytes(image)
     results = evaluated(folder, "dir:" + str(folder / "done"))
-    record = results.value("photoshop-heavy", "dir:done", "quality", "psnr_y_db")
+    record = results.value("real-like", "dir:done", "quality", "psnr_y_db")
     assert record is not None
     assert record.n_identical == 5
     (folder / "done" / "sub" / "p1.png").unlink()
@@ -236,7 +236,7 @@ def test_a_mask_is_judged_against_the_rain(folder: Path) -> None:
     """(I − M) − Y = (I − Y) − M: mask and coarse image are equally far off, up to clipping."""
     results = evaluated(folder, "granet", intermediate=("coarse", "mask"), quality=("psnr_rgb_db",))
     coarse, mask = (
-        results.value("photoshop-heavy", "granet", "quality", "psnr_rgb_db", stage=name)
+        results.value("real-like", "granet", "quality", "psnr_rgb_db", stage=name)
         for name in ("coarse", "mask")
     )
     assert coarse is not None

@@ -229,7 +229,7 @@ def test_a_card_beside_own_weights_clears_the_question_mark(
 ) -> None:
     word = "ours=mine.py:Near@w.pth"
     assert planned(word).rain_families is None
-    command = ["card", "w.pth", "--rain", "photoshop-heavy,additive", "--data", "photos"]
+    command = ["card", "w.pth", "--rain", "real-like,additive", "--data", "photos"]
     assert run_command_line([*command, "--note", "mine"]) == 0
     card = json.loads(Path("w.json").read_text())
     assert card["trained_on"] == {
@@ -239,7 +239,7 @@ def test_a_card_beside_own_weights_clears_the_question_mark(
     assert card["note"] == "mine"
     assert run_command_line(["card", "w.pth"]) == 0
     assert "trained on rain of additive, photoshop" in capsys.readouterr().out
-    record = evaluated(word).value("photoshop-heavy", "ours", "quality", "psnr_y_db")
+    record = evaluated(word).value("real-like", "ours", "quality", "psnr_y_db")
     assert record is not None
     assert record.seen == ("images", "rain")
     torch.save({k: v + 1 for k, v in state().items()}, "w.pth")

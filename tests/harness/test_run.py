@@ -64,7 +64,7 @@ def unbroken(spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_condition_has_every_metric(unbroken: Path) -> None:
     results = json.loads((unbroken / "out" / "results.json").read_text())
     records = {(r["rain"], r["derainer"], r["metric"]): r for r in results["records"]}
-    rows = [("none", "identity"), ("photoshop-heavy", "identity"), ("photoshop-heavy", "median")]
+    rows = [("none", "identity"), ("real-like", "identity"), ("real-like", "median")]
     assert {key[:2] for key in records} == set(rows)
     for row in rows:
         for metric in ("ap", "ap50", "ap_pooled", "ap/car", "recall@c25-iou50", "ssim_y"):
@@ -72,7 +72,7 @@ def test_every_condition_has_every_metric(unbroken: Path) -> None:
     clean = records[("none", "identity", "psnr_y_db")]
     assert clean["value"] is None
     assert clean["n_identical"] == 8
-    assert records[("photoshop-heavy", "identity", "psnr_y_db")]["value"] < 25
+    assert records[("real-like", "identity", "psnr_y_db")]["value"] < 25
     known = {"run", "spec", "provenance", "cost", "errors", "correlations", "records"}
     assert set(results) == known | {"tasks", "metrics", "files"}
     assert list(results["tasks"]) == ["detection", "quality"]
@@ -106,7 +106,7 @@ def test_draws_belong_to_records(unbroken: Path) -> None:
     }
     with np.load(unbroken / "out" / "draws.npz") as draws:
         assert set(draws.files) <= cells
-        assert draws["photoshop-heavy|median|detection|tiny|ap_pooled"].shape == (2000,)
+        assert draws["real-like|median|detection|tiny|ap_pooled"].shape == (2000,)
 
 
 @pytest.mark.parametrize("changes", [{"workers": 2}, {"limit": 8}])
@@ -210,7 +210,7 @@ def test_derainers_of_the_caller(spec: RunSpec, tmp_path: Path) -> None:
     assert results.errors == [ImageError("2", "derain", "RuntimeError: out of luck")]
     assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
     assert module.training
-    assert results.value("photoshop-heavy", "mine", "quality", "psnr_y_db") is not None
+    assert results.value("real-like", "mine", "quality", "psnr_y_db") is not None
     assert len(results.frame) == len(results.records)
 
 
@@ -222,7 +222,7 @@ def test_a_changed_module_is_another_derainer(spec: RunSpec, tmp_path: Path) -> 
     values = []
     for _ in range(2):
         record = run(spec, derainers={"mine": module}).value(
-            "photoshop-heavy", "mine", "quality", "psnr_y_db"
+            "real-like", "mine", "quality", "psnr_y_db"
         )
         assert record is not None
         values.append(record.value)
@@ -237,14 +237,14 @@ def test_names_of_the_callers_derainers_are_their_own(name: str, spec: RunSpec) 
 
 
 def test_derained_clean_images_are_run_where_none_is_a_rain(spec: RunSpec, tmp_path: Path) -> None:
-    results = again(spec, tmp_path, rain=("none", "photoshop-heavy"), task=("none",), limit=2)
+    results = again(spec, tmp_path, rain=("none", "real-like"), task=("none",), limit=2)
     assert ("none", "median") in {(r.rain, r.derainer) for r in results.records}
 
 
 def test_compare_is_paired(spec: RunSpec, unbroken: Path) -> None:
     results = again(spec, unbroken)
-    floor = results.value("photoshop-heavy", "identity", "quality", "psnr_y_db")
-    better = results.value("photoshop-heavy", "median", "quality", "psnr_y_db")
+    floor = results.value("real-like", "identity", "quality", "psnr_y_db")
+    better = results.value("real-like", "median", "quality", "psnr_y_db")
     assert floor is not None
     assert better is not None
     paired = results.compare(floor, better)

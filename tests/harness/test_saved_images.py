@@ -129,7 +129,7 @@ def test_what_was_changed_is_refused(
 ) -> None:
     root = photographs(tmp_path / "photos", "a.png", "b.png")
     ran(root, tmp_path, "median", save=("images",), out=str(tmp_path / "out"))
-    folder = tmp_path / "out" / "images" / "photoshop-heavy" / "median"
+    folder = tmp_path / "out" / "images" / "real-like" / "median"
     spoil(folder, root)
     with pytest.raises(UsageError, match=said):
         ran(root, tmp_path, f"dir:{folder}")
@@ -138,7 +138,7 @@ def test_what_was_changed_is_refused(
 def test_images_of_other_photographs_are_refused_one_by_one(tmp_path: Path) -> None:
     root = photographs(tmp_path / "photos", "a.png", "b.png")
     ran(root, tmp_path, "median", save=("images",), out=str(tmp_path / "out"))
-    folder = tmp_path / "out" / "images" / "photoshop-heavy" / "median"
+    folder = tmp_path / "out" / "images" / "real-like" / "median"
     shutil.copy(root / "a.png", tmp_path / "kept")
     shutil.copy(root / "b.png", root / "a.png")
     failed = ran(root, tmp_path, f"dir:{folder}").errors

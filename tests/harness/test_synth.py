@@ -18,7 +18,7 @@ from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.runs.rainy_copy import Recipe, synthesize
 
-RAIN = "photoshop-heavy"
+RAIN = "real-like"
 
 
 def words(root: Path, out: Path, *more: str) -> list[str]:
@@ -176,6 +176,6 @@ def test_restored_images_of_another_rain_are_refused(coco_root: Path, tmp_path: 
         "derainer": ("dir:" + str(tmp_path / "rainy"),),
         "workspace": str(tmp_path / "w"),
     }
-    with pytest.raises(ValueError, match="made of photoshop-heavy with seed 1, this run is of"):
+    with pytest.raises(ValueError, match="made of real-like with seed 1, this run is of"):
         run(RunSpec(**spec))  # type: ignore[arg-type]
     assert run(RunSpec(**spec, seed=1)).records  # type: ignore[arg-type]

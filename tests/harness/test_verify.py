@@ -43,8 +43,8 @@ def test_what_came_out_comes_out_again(
     checks = verify(folder, {"data_root": str(coco_root)}, 3)
     assert [(c.rain, c.derainer) for c in checks] == [
         ("none", "identity"),
-        ("photoshop-heavy", "identity"),
-        ("photoshop-heavy", "median"),
+        ("real-like", "identity"),
+        ("real-like", "median"),
     ]
     assert all(c.images == c.same_pixels == 3 and c.holds for c in checks)
     assert all(set(c.largest.values()) == {0.0} for c in checks)

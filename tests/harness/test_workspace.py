@@ -32,8 +32,8 @@ def test_a_dry_run_counts_and_touches_nothing(
     cells = survey(spec)
     assert [(c.rain, c.derainer, c.done, c.todo) for c in cells] == [
         ("none", "identity", 0, 8),
-        ("photoshop-heavy", "identity", 0, 8),
-        ("photoshop-heavy", "median", 0, 8),
+        ("real-like", "identity", 0, 8),
+        ("real-like", "median", 0, 8),
     ]
     assert [c.seconds for c in cells] == [0, 0, None]
     assert cells[0].cached_bytes == 0 < cells[2].cached_bytes
