@@ -185,6 +185,6 @@ def test_what_a_derainer_should_give_back_is_the_wet_scene(spec: RunSpec, tmp_pa
 def test_wet_ground_is_refused_before_the_first_image_where_distances_are_absent(
     coco_root: Path,
 ) -> None:
-    spec = RunSpec(dataset="coco", data_root=str(coco_root), rain=("physical+wet",))
+    spec = RunSpec(dataset="coco", data_root=str(coco_root), rain=("physical+wet",), task=("none",))
     with pytest.raises(UsageError, match=r"--rain physical\+wet: .* has none: give --depth DIR"):
         make_plan(spec, {})
