@@ -238,7 +238,9 @@ def _place(of: Results, record: Record) -> tuple[str, str, str, str, str | None]
 def _same_sets(first: Results, second: Results) -> bool:
     """Whether both were resampled alike: the same images in the same groups, as often."""
     a, b = first.provenance, second.provenance
-    alike = all(getattr(a, name) == getattr(b, name) for name in ("data_fingerprint", "groups"))
+    alike = all(
+        getattr(a, name) == getattr(b, name) for name in ("data_fingerprint", "groups", "blocks")
+    )
     return alike and _times(first) == _times(second)
 
 

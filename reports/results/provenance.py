@@ -51,3 +51,5 @@ class Provenance:
     """Slips that derainers from elsewhere may hold, in words."""
     groups: int | None = None
     """Groups that were resampled: images, drives or scenes; None: each image."""
+    blocks: bool = False
+    """Of results of before alone: whether the groups are blocks of consecutive images."""

@@ -100,6 +100,8 @@ def _sampling(results: Results, n: int) -> list[str]:
     groups = results.groups(n)
     if 0 < n < FEWEST:
         return [f"Fewer than {FEWEST} images: no intervals."]
+    if results.provenance.blocks:
+        return [f"{groups} blocks of consecutive images of few drives were resampled."]
     if groups < FEWEST and groups < n:
         return [
             f"The images are of {groups} drives or scenes, fewer than {FEWEST}: no intervals; all "

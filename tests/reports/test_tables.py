@@ -78,15 +78,14 @@ def test_a_sweep_of_unknown_training_says_so() -> None:
 
 
 def test_what_counts_as_independent_is_told() -> None:
-    def notes(groups: int) -> str:
-        made = Provenance(groups=groups)
+    def notes(groups: int, blocks: bool = False) -> str:
+        made = Provenance(groups=groups, blocks=blocks)
         return " ".join(summary(replace(results(), provenance=made))[2])
 
     assert "groups" not in notes(groups=100)
     assert "of 50 groups (drives, scenes), which alone are independent" in notes(groups=50)
-    assert "of 2 drives or scenes, fewer than 20: no intervals; all numbers are of these" in notes(
-        2
-    )
+    assert "of 2 drives or scenes, fewer than 20: no intervals; all" in notes(groups=2)
+    assert "36 blocks of consecutive images" in notes(groups=36, blocks=True)  # of before
 
 
 def test_the_number_of_resamples_is_that_of_the_run() -> None:
