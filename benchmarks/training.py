@@ -72,8 +72,8 @@ class Picture:
         return decode(self.data, self.id)
 
     def given_rain(self) -> NDArrayByte:
-        """It brings none."""
-        raise NotImplementedError
+        """It brings none, and no training of this script asks."""
+        raise ValueError(f"{self.id} brings no rain of its own")
 
     def depth_m(self) -> NDArrayFloat | None:
         """None."""

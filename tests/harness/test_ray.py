@@ -87,6 +87,7 @@ def text_of(results: Results) -> str:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_gives_the_same_bytes_though_a_worker_is_killed(
     spec: RunSpec,
     tmp_path: Path,
