@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from datasets.image import NDArrayByte, NDArrayFloat, decode, encode_png
-from datasets.rain import RAINS
+from datasets.rain import parse
 from derainers import DERAINERS
 from derainers.derainer import Derainer
 from derainers.training.benchmark import BENCHMARK, benchmark
@@ -75,6 +75,9 @@ class Picture:
         """It brings none, and no training of this script asks."""
         raise ValueError(f"{self.id} brings no rain of its own")
 
+    has_depth = False
+    """A photograph."""
+
     def depth_m(self) -> NDArrayFloat | None:
         """None."""
         return None
@@ -108,7 +111,8 @@ def rains() -> dict[str, Callable[[], object]]:
     smooth = cv2.GaussianBlur(rng.integers(0, 256, (321, 481, 3), np.uint8), (0, 0), 3)
     pictures = [Picture(str(i), encode_png(np.ascontiguousarray(smooth))) for i in range(8)]
     found: dict[str, Callable[[], object]] = {}
-    trained = tuple(RAINS[word] for word in BENCHMARK.rains if word in RAINS)
+    words = [word for word in BENCHMARK.rains if word != "none"]
+    trained = tuple(rain for word in words for _, rain in parse(word))
     for count in (1, 2, 4):
         recipe = replace(benchmark(short("granet")), crops_per_render=count)
         crops = Crops(pictures, trained, recipe, BENCHMARK.steps, 8)

@@ -183,6 +183,11 @@ class Sample:
             raise DatasetError(f"image {self.id} has no label map")
         return self.decode_label_map(self._bytes(self.label_map_path), self.label_map_path.name)
 
+    @property
+    def has_depth(self) -> bool:
+        """Whether the set has the distances of its pixels."""
+        return self.depth_path is not None
+
     def depth_m(self) -> NDArrayFloat | None:
         """Distance of every pixel along the view, ``float32 (H, W)``; None where there is none.
 

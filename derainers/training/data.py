@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datasets.image import NDArrayByte, NDArrayFloat, to_tensor
-from datasets.rain import Rain
+from datasets.rain import Rain, needs_depth
 from derainers.training.recipes import LONGEST_PX, Recipe
 
 
@@ -36,6 +36,11 @@ class Photograph(Protocol):
 
     def given_rain(self) -> NDArrayByte:
         """The rainy image that the set brings."""
+        ...
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether distances are known."""
         ...
 
     def depth_m(self) -> NDArrayFloat | None:
@@ -57,7 +62,8 @@ class Crops(Dataset[list[Pair]]):
 
     photographs: Sequence[Photograph]
     rains: Sequence[Rain | None]
-    """One of them is drawn for each photograph, which None leaves clean; empty = the set's own."""
+    """One of them is drawn for each photograph, which None leaves clean, of those that need
+    distances only where there are some; empty = the set's own."""
     recipe: Recipe
     steps: int
     """Number of steps of the whole training."""
@@ -66,7 +72,7 @@ class Crops(Dataset[list[Pair]]):
 
     def __len__(self) -> int:
         """Rainy photographs of the whole training."""
-        return self.steps * self.renders_per_step
+        return self.renders(self.steps).start
 
     @property
     def renders_per_step(self) -> int:
@@ -81,14 +87,16 @@ class Crops(Dataset[list[Pair]]):
         photograph = self.photographs[int(order[number % images])]
         clean = photograph.image()
         if self.rains:
-            rain = self.rains[int(rng.integers(len(self.rains)))]
+            rains = [r for r in self.rains if photograph.has_depth or not (r and needs_depth(r))]
+            rain = rains[int(rng.integers(len(rains)))]
             rainy = clean
             if rain:
                 fallen = rain.render(clean, rng, photograph.depth_m())
                 rainy, clean = fallen.image, fallen.truth(clean)
         else:
             rainy = photograph.given_rain()
-        is_large = number >= self._small_steps * self.renders_per_step
+        cycle = self._renders_between_large + 1
+        is_large = self._has_large and number % cycle == cycle - 1
         height, width = self._size(is_large, clean)
         pairs = []
         for _ in range(1 if is_large else self.recipe.crops_per_render):
@@ -101,26 +109,29 @@ class Crops(Dataset[list[Pair]]):
 
     def renders(self, step: int) -> range:
         """The numbers of the rainy photographs of a step: of one where it sees a large crop."""
-        small, each = self._small_steps, self.renders_per_step
-        if step < small:
-            return range(step * each, (step + 1) * each)
-        number = small * each + step - small
-        return range(number, number + 1)
+        large, each = self._large_steps(step), self.renders_per_step
+        first = (step - large) * each + large
+        return range(first, first + (1 if self._large_steps(step + 1) > large else each))
 
     def seen(self, steps: int) -> int:
         """Crops seen in so many steps; a large one counts as the small ones that it is large as."""
-        recipe, small = self.recipe, min(steps, self._small_steps)
-        large = steps - small
+        recipe, large = self.recipe, self._large_steps(steps)
+        small = (steps - large) * recipe.batch
         if not large or recipe.large_px is None or recipe.patch_px is None:
-            return small * recipe.batch
-        return small * recipe.batch + round(large * (recipe.large_px / recipe.patch_px) ** 2)
+            return small
+        return small + round(large * (recipe.large_px / recipe.patch_px) ** 2)
 
     @property
-    def _small_steps(self) -> int:
-        """Steps before those that see large crops."""
-        if self.recipe.large_px is None:
-            return self.steps
-        return self.steps - round(self.steps * self.recipe.large_share)
+    def _has_large(self) -> bool:
+        return self.recipe.large_px is not None
+
+    @property
+    def _renders_between_large(self) -> int:
+        return (self.recipe.large_every_steps - 1) * self.renders_per_step
+
+    def _large_steps(self, steps: int) -> int:
+        """How many of the first steps see a large crop."""
+        return steps // self.recipe.large_every_steps if self._has_large else 0
 
     def _size(self, is_large: bool, image: NDArrayByte) -> tuple[int, int]:
         side_px = self.recipe.large_px if is_large else self.recipe.patch_px

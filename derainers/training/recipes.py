@@ -78,15 +78,23 @@ class Inverse:
 
 @dataclass(frozen=True)
 class Cosine:
-    """Warm-up over the first steps, then half a cosine down to almost nothing."""
+    """Warm-up over the first steps, then half a cosine down to almost nothing, perhaps repeatedly.
+
+    Warm restarts: Loshchilov and Hutter, SGDR, ICLR 2017.
+    """
 
     warm_up_steps: int = 100
     last: float = 0.002
+    ends: tuple[float, ...] = (1.0,)
+    """Shares of the training at which a half cosine ends, rising, the last of them 1."""
 
     def factor(self, step: int, epoch: float, share: float) -> float:
         """By the share of the training that is done."""
+        end = next((end for end in self.ends if share < end), self.ends[-1])
+        begin = max((earlier for earlier in self.ends if earlier < end), default=0.0)
+        done = (share - begin) / (end - begin)
         warm = min(1.0, (step + 1) / self.warm_up_steps)
-        return warm * (self.last + (1 - self.last) * 0.5 * (1 + math.cos(math.pi * share)))
+        return warm * (self.last + (1 - self.last) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 @dataclass(frozen=True)
@@ -134,10 +142,10 @@ class Recipe:
     dropout: bool = True
     """Whether layers of dropout drop; short trainings have nothing to forget."""
     large_px: int | None = None
-    """Side of the crops towards the end, one in a batch: networks whose regions or means grow with
-    the image are not ready for large ones otherwise."""
-    large_share: float = 0.0
-    """Share of the steps that see them."""
+    """Side of a larger crop that a step now and then sees alone: networks whose regions or means
+    grow with the image are not ready for large ones otherwise."""
+    large_every_steps: int = 6
+    """The last of so many steps sees it."""
     validated_every_crops: int | None = None
     """Small crops from one validation to the next; None = see `derainers.training.loop`."""
     adversarial: float = 0.0
@@ -282,7 +290,6 @@ def _few_steps(recipe: Recipe) -> Recipe:
         clip_norm=1.0,
         dropout=False,
         large_px=320,
-        large_share=1 / 6,
     )
 
 

@@ -30,7 +30,7 @@ def require_depth(rains: Mapping[str, Rain], dataset: Dataset) -> None:
     Raises:
         UsageError: Naming the first such rain and image.
     """
-    lacking = next((s.id for s in dataset.samples if s.depth_path is None), None)
+    lacking = next((s.id for s in dataset.samples if not s.has_depth), None)
     name = next((name for name, rain in rains.items() if needs_depth(rain)), None)
     if lacking is not None and name is not None:
         raise UsageError(

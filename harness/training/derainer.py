@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,6 +20,7 @@ from harness.plan.data import data_name, dataset_row, open_splits
 from harness.plan.rains import rains_of, require_depth
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import ScoreCurve
+from harness.training.ending import Ending, scores_in_time
 from harness.training.folder import (
     Begun,
     begun_with,
@@ -34,7 +32,12 @@ from harness.training.folder import (
 from harness.training.launched import is_first
 from harness.training.moment import Clock, Moment
 from harness.training.photographs import Held, Photographs, choose, left_out, short_name
-from harness.training.protocol import BENCHMARK_HELD, require_photographs, under_protocol
+from harness.training.protocol import (
+    BENCHMARK_HELD,
+    require_images,
+    under_protocol,
+    with_scenes,
+)
 from harness.training.resumed import checkpoint_in
 from harness.training.telling import best_of, footing, verdict
 from harness.training.trainee import Trainee, trainee
@@ -42,13 +45,10 @@ from harness.training.validation import Validation
 from harness.training.wish import Wish
 
 if TYPE_CHECKING:
-    from derainers.derainer import Derainer
     from derainers.training.data import Crops
     from derainers.training.learner import Means
     from derainers.training.recipes import Recipe
 
-VALIDATION_SHARE = 0.1
-"""Of the minutes that a training may take, what is left for a first validation at its end."""
 MIXTURE = (
     "photoshop-light",
     "photoshop-medium",
@@ -103,7 +103,7 @@ def train_derainer(
             training or damaged files.
         DerainerError: If the loss became NaN.
     """
-    ended = _Ending(options.max_minutes)
+    ended = Ending(options.max_minutes)
     say = say if is_first() else lambda _: None
     network = trainee(name, options.wish)
     by_protocol = network.kind == "benchmark"
@@ -116,13 +116,16 @@ def train_derainer(
     if spec.split is None and not dataset_row(spec).is_folder:
         spec = spec.model_copy(update={"split": "train"})
     dataset = _dataset(spec.model_copy(update={"out": str(out)}), rains)
+    if not by_protocol:
+        require_depth({name: rain for name, rain in rains.items() if rain}, dataset)
     held = BENCHMARK_HELD if by_protocol else Held()
     photographs = choose(dataset, recipe, options.exclude, brings_rain=not rains, held=held)
+    photographs = with_scenes(photographs) if by_protocol else photographs
     for line in left_out(photographs, options.exclude):
         say(line)
     images = image_digests([*photographs.training, *photographs.validation], with_labels=False)
     if by_protocol:
-        require_photographs(images)
+        require_images(images)
     source = checkpoint_in(options.begin)
     begin = options.begin if source is None else None
     if by_protocol and begin is not None:
@@ -184,7 +187,7 @@ class _Training:
         note: Callable[[Path], None],
         progress: Callable[[Moment], None],
         say: Callable[[str], None],
-        ended: _Ending,
+        ended: Ending,
     ) -> Path:
         """Train, and leave curve, weights and their card in the folder."""
         from derainers.training.learner import Checkpoint
@@ -222,7 +225,7 @@ class _Training:
         write_weights(file, trained.network)
         judged, best = self.photographs.validation, best_of(curve.rows)
         if best is None:
-            best = _scores_in_time(validation, derainer.to(means.device), ended)
+            best = scores_in_time(validation, derainer.to(means.device), ended)
         card = {
             **self._card(),
             **footing(trained.state, crops, self._steps(self.network.recipe)),
@@ -277,8 +280,7 @@ class _Training:
             "network": self.network.word if self.network.is_own else self.network.name,
             "arguments": {},
             "trained_on": {
-                "datasets": [data_name(self.spec, self.dataset)],
-                "split": self.dataset.split,
+                **self._sources(),
                 "rain_families": families or ["given"],
                 "rain_digests": self._digests(),
                 "photographs": [s.id for s in self.photographs.training],
@@ -293,54 +295,17 @@ class _Training:
             "data_terms": self.dataset.terms or "those of the photographs",
         }
 
+    def _sources(self) -> dict[str, Any]:
+        """The data sets that are learned from, each with its splits where there are several."""
+        name, split = data_name(self.spec, self.dataset), self.dataset.split
+        if not self.photographs.more:
+            return {"datasets": [name], "split": split}
+        splits = [f"{name}/{part}" for part in split.split("+")]
+        return {"datasets": [*splits, *self.photographs.more]}
+
     def _digests(self) -> dict[str, str | None]:
         """The rains' digests by name; None for no rain."""
         return {word: digest(rain) if rain else None for word, rain in self.rains.items()}
-
-
-class _Ending:
-    """Whether the time for steps is over, or the process was asked to end."""
-
-    def __init__(self, max_minutes: float | None) -> None:
-        self.until = None if max_minutes is None else time.monotonic() + 60 * max_minutes
-        """When everything ends, by the monotonic clock."""
-        kept_s = 0.0 if max_minutes is None else VALIDATION_SHARE * 60 * max_minutes
-        self._steps_until = None if self.until is None else self.until - kept_s
-        self._asked = False
-        self._before: Any = None
-
-    def __call__(self) -> bool:
-        return self._is_after(self._steps_until)
-
-    def is_over(self) -> bool:
-        """Whether a validation has no more time either."""
-        return self._is_after(self.until)
-
-    def _is_after(self, moment: float | None) -> bool:
-        return self._asked or (moment is not None and time.monotonic() >= moment)
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._ask)
-
-    def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._before)
-
-    def _ask(self, *_: object) -> None:
-        self._asked = True
-
-
-def _scores_in_time(
-    validation: Validation, derainer: Derainer, ended: _Ending
-) -> dict[str, float] | None:
-    """Scores of weights that no validation chose, where there is time for them."""
-    from derainers.training.loop import OutOfTimeError
-
-    try:
-        return validation.scores(derainer.restore, ended.is_over)
-    except OutOfTimeError:
-        return None
 
 
 def _recipe(network: Trainee, spec: RunSpec, options: Options) -> Recipe:
@@ -370,7 +335,6 @@ def _rains(spec: RunSpec) -> dict[str, Rain | None]:
 def _dataset(spec: RunSpec, rains: Mapping[str, Rain | None]) -> Dataset:
     """The photographs of a spec, which must be clean, or bring rain where none is made."""
     dataset = open_splits(spec)
-    require_depth({name: rain for name, rain in rains.items() if rain is not None}, dataset)
     paired = dataset.has_clean and all(s.rainy_path is not None for s in dataset.samples)
     if not rains and not paired:
         raise UsageError(

@@ -31,6 +31,8 @@ class Photographs:
     excluded: Sequence[str]
     unusable: Sequence[str]
     """Unreadable or too small, each with the reason."""
+    more: tuple[str, ...] = ()
+    """``DATASET/SPLIT`` of those that are no part of the data set that was asked for."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from derainers.training.benchmark import BENCHMARK
 from harness.plan import keys
+from harness.plan.data import open_dataset
 from harness.spec import RunSpec, UsageError
-from harness.training.photographs import Held
+from harness.training.photographs import Held, Photographs
 
 BENCHMARK_HELD = Held(BENCHMARK.validation_photographs, BENCHMARK.validated_on)
 OWN = ("dataset", "split", "rain", "where", "attributes", "limit", "annotations", "pair", "depth")
@@ -33,8 +35,26 @@ def under_protocol(spec: RunSpec) -> RunSpec:
     return spec.model_copy(update=decided)
 
 
-def require_photographs(digests: Mapping[str, str]) -> None:
-    """Make sure that the photographs are those of the protocol.
+def with_scenes(photographs: Photographs) -> Photographs:
+    """The photographs and the protocol's rendered scenes, which are made where they are absent.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
+    dataset = open_dataset(RunSpec(dataset="streetsim", split=BENCHMARK.scenes))
+    split = BENCHMARK.scenes.partition(":")[0]
+    scenes = [replace(s, id=f"{dataset.name}/{split}/{s.id}") for s in dataset.samples]
+    kept = len(scenes) - BENCHMARK.validation_scenes
+    return replace(
+        photographs,
+        training=[*photographs.training, *scenes[:kept]],
+        validation=[*photographs.validation, *scenes[kept:]],
+        more=(f"{dataset.name}/{split}",),
+    )
+
+
+def require_images(digests: Mapping[str, str]) -> None:
+    """Make sure that photographs and scenes are those of the protocol.
 
     Args:
         digests: Of what is learned from and validated with, by id.
@@ -43,10 +63,10 @@ def require_photographs(digests: Mapping[str, str]) -> None:
         UsageError: If they are others.
     """
     found = keys.key("photographs", images=dict(digests))
-    if found != BENCHMARK.photographs:
+    if found != BENCHMARK.images:
         raise UsageError(
-            f"--recipe benchmark: these {len(digests)} photographs are not the protocol's: it "
-            f"takes BSDS500's train and val as --data-root without {BENCHMARK.excluded} "
-            "(--exclude DIR, once for each of their folders); others are trained on by --recipe "
-            "short"
+            f"--recipe benchmark: these {len(digests)} images are not the protocol's: it takes "
+            f"BSDS500's train and val as --data-root without {BENCHMARK.excluded} (--exclude DIR, "
+            "once for each of their folders), and scenes as this version renders them; others are "
+            "trained on by --recipe short"
         )

@@ -7,12 +7,14 @@ from statistics import fmean
 from typing import Any
 
 from datasets.image import NDArrayByte, round_to_bytes
-from datasets.rain import Rain, generator
+from datasets.rain import Rain, generator, needs_depth
 from datasets.sample import Sample
 
 
 class Validation:
     """PSNR and SSIM of a derainer on the validation's photographs, a rain in turn on each.
+
+    Wet ground takes its turn where distances are known.
 
     All rains count alike: the scores are means over the rains of means over their photographs.
     """
@@ -22,9 +24,13 @@ class Validation:
     ) -> None:
         self._pairs: list[tuple[str, str, NDArrayByte, NDArrayByte]] = []
         """Rain, name, rainy and clean image of each."""
-        falling = [(word, rain) for word, rain in rains.items() if rain is not None]
         for number, sample in enumerate(samples):
             clean = sample.image()
+            falling = [
+                (word, rain)
+                for word, rain in rains.items()
+                if rain is not None and (sample.has_depth or not needs_depth(rain))
+            ]
             if falling:
                 word, rain = falling[number % len(falling)]
                 rng = generator(seed, rain, f"validation/{sample.id}")

@@ -45,6 +45,8 @@ class Picture:
     def given_rain(self) -> NDArrayByte:
         return 255 - self.pixels
 
+    has_depth = False
+
     def depth_m(self) -> NDArrayFloat | None:
         return None
 
@@ -369,7 +371,7 @@ def test_nan_stops_and_leaves_the_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_recipe_may_be_validated_by_crops(tmp_path: Path) -> None:
-    recipe = replace(TINY, validated_every_crops=4, large_px=64, large_share=1 / 6)
+    recipe = replace(TINY, validated_every_crops=4, large_px=64)
     rows: list[Row] = []
     train(built("prn-r"), crops_of(recipe), Checkpoint(tmp_path / "a.pt"), score, rows.append)
     assert [(row.step, row.crops) for row in rows] == [(2, 4), (4, 8), (6, 14)]
