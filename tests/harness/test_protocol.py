@@ -12,6 +12,7 @@ from skimage.data import astronaut, chelsea, coffee
 
 from datasets.image import encode_png
 from derainers.training import benchmark
+from derainers.training.recipes import Cosine, Recipe
 from harness.cli.main import run_command_line
 from harness.training import protocol
 
@@ -28,8 +29,13 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             (folder / f"{number}.png").write_bytes(encode_png(window))
     small = replace(
         benchmark.BENCHMARK,
-        **{"scenes": "train:3", "validation_scenes": 1, "validation_photographs": 1},
-        **{"steps": 16, "crop_px": 32, "large_px": 96, "validated_every_crops": 80},
+        scenes="train:3",
+        validation_scenes=1,
+        validation_photographs=1,
+        steps=16,
+        crop_px=32,
+        large_px=96,
+        validated_every_crops=80,
     )
     monkeypatch.setattr(benchmark, "BENCHMARK", small)
     monkeypatch.setattr(protocol, "BENCHMARK", small)
@@ -73,7 +79,7 @@ def test_the_photographs_and_scenes_at_hand_are_the_protocols(data: Path) -> Non
     from harness.training.photographs import choose
 
     spec = protocol.under_protocol(RunSpec(data_root=str(data / "bsds500")))
-    recipe = benchmark.benchmark(benchmark.Recipe("mae", 1e-3, benchmark.Cosine(), 1, 4, 96))
+    recipe = benchmark.benchmark(Recipe("mae", 1e-3, Cosine(), 1, 4, 96))
     tests = (data / "rain100l" / "target", data / "rain100h" / "target")
     found = choose(open_splits(spec), recipe, tests, held=protocol.BENCHMARK_HELD)
     found = protocol.with_scenes(found)
