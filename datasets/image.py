@@ -7,6 +7,7 @@ Between rooms an image is ``uint8 (H, W, 3) RGB``; inside networks it is ``float
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,10 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _START, _END, _SCAN, _ALONE = 0xD8, 0xD9, 0xDA, 0x01
 _BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
 """Segments that may follow compressed data: tables, the next scan, comments, applications."""
+_LONGEST_CHUNK = 2**30
+"""Bytes in a part of a PNG, which may be a byte short of 2 GiB."""
+_STRIP_PX = 64
+"""Rows that are rounded at a time."""
 
 
 class UnreadableImageError(ValueError):
@@ -70,7 +75,7 @@ def decode(data: bytes, name: str) -> NDArrayByte:
         raise UnreadableImageError(
             f"{name}: not an image, or damaged; copy or download the file again"
         )
-    return np.ascontiguousarray(bgr[:, :, ::-1])
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), np.uint8)
 
 
 def _has_jpeg_end(data: bytes) -> bool:
@@ -190,20 +195,47 @@ def encode_depth(depth_m: NDArrayFloat) -> bytes:
 
 
 def encode_png(image: NDArrayByte) -> bytes:
-    """Encode ``uint8 (H, W, 3) RGB`` as PNG, losslessly and fast rather than small."""
-    done, data = cv2.imencode(
-        ".png", np.ascontiguousarray(image[:, :, ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    """Encode ``uint8 (H, W, 3) RGB`` as PNG, losslessly and fast rather than small.
+
+    Rows hold differences between neighbours, compressed by Intel's ISA-L: a tenth of the time of
+    zlib's quickest level, and as small.
+
+    Reference:
+        W3C, "Portable Network Graphics (PNG) Specification (Third Edition)", sections 5.3 (chunks)
+        and 9.2 (filter type 1, Sub).
+    """
+    from isal import isal_zlib
+
+    height, width = image.shape[:2]
+    rows = np.ascontiguousarray(image).reshape(height, 3 * width)
+    filtered = np.empty((height, 1 + 3 * width), np.uint8)
+    filtered[:, 0] = 1
+    filtered[:, 1:4] = rows[:, :3]
+    np.subtract(rows[:, 3:], rows[:, :-3], out=filtered[:, 4:])
+    data = isal_zlib.compress(filtered, 1)
+    parts = [data[i : i + _LONGEST_CHUNK] for i in range(0, len(data), _LONGEST_CHUNK)]
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        *((b"IDAT", part) for part in parts),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", _crc(kind, body))
+        for kind, body in chunks
     )
-    if not done:
-        raise UnreadableImageError("PNG encoding failed")
-    return data.tobytes()
+
+
+def _crc(kind: bytes, body: bytes) -> int:
+    """Checksum of a PNG chunk."""
+    from isal import isal_zlib
+
+    return int(isal_zlib.crc32(body, isal_zlib.crc32(kind)))
 
 
 def encode_jpeg(image: NDArrayByte, quality: int = 85) -> bytes:
     """Encode ``uint8 (H, W, 3) RGB`` as JPEG, for pages and thumbnails only."""
-    done, data = cv2.imencode(
-        ".jpg", np.ascontiguousarray(image[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
+    bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise UnreadableImageError("JPEG encoding failed")
     return data.tobytes()
@@ -237,5 +269,10 @@ def from_tensor(batch: torch.Tensor) -> list[NDArrayFloat]:
 
 def round_to_bytes(image: NDArrayFloat) -> NDArrayByte:
     """Round ``float (H, W, 3)`` in [0, 1] to the nearest of 256 levels, as a saved file would."""
-    levels: NDArrayByte = np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+    levels = np.empty(image.shape, np.uint8)
+    for top in range(0, len(image), _STRIP_PX):
+        # Strips stay in the processor's cache.
+        strip = np.clip(image[top : top + _STRIP_PX], 0.0, 1.0)
+        strip *= 255.0
+        levels[top : top + _STRIP_PX] = np.rint(strip, out=strip)
     return levels

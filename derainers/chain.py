@@ -55,10 +55,13 @@ class Chain:
 
 
 def restored(restorer: Restorer, image: NDArrayByte, sample_id: str) -> Restored:
-    """One image restored by whatever it may be; what is neither network nor chain has no tiles."""
+    """One image restored by whatever it may be; what is neither network nor chain has no tiles.
+
+    It may write into what it is given, which others are given too.
+    """
     if isinstance(restorer, Chain | Derainer):
         return restorer.measured(image, sample_id)
-    return Restored(restorer.restore(image, sample_id), None)
+    return Restored(restorer.restore(image.copy(), sample_id), None)
 
 
 def per_thread(restorer: Restorer) -> Restorer:

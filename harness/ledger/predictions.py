@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -66,3 +66,26 @@ class Predictions:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+
+class PredictionFiles:
+    """Predictions of the cells of a run, each opened when first needed; for several threads."""
+
+    def __init__(self, workspace: Path, cells: Sequence[str]) -> None:
+        """Take the cells' names."""
+        self._workspace, self._cells = workspace, cells
+        self._lock = threading.Lock()
+        self._opened: dict[int, Predictions] = {}
+
+    def of(self, place: int) -> Predictions:
+        """Those of the cell at a place."""
+        with self._lock:
+            if place not in self._opened:
+                self._opened[place] = Predictions(self._workspace, self._cells[place])
+            return self._opened[place]
+
+    def close(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            for opened in self._opened.values():
+                opened.close()

@@ -29,7 +29,7 @@ from harness.runs.export import folder_names
 from harness.spec import RunSpec, UsageError
 from harness.work.doubts import check
 from harness.work.restoration import Restorers, restoration
-from harness.work.scene import Scene, UnfinishedError
+from harness.work.scene import Photograph, Scene, UnfinishedError
 from harness.work.trial import tried
 from reports.results.cell import Condition, Data
 from reports.results.record import ImageError
@@ -263,9 +263,10 @@ def _is_there(copy: _Copy, entry: Entry, line: dict[str, str] | None) -> bool:
 
 def _write(entry: Entry, copy: _Copy, restorers: Restorers) -> dict[str, str] | ImageError:
     """Derain and write one image; returns its line of the manifest."""
-    scene, place = Scene(copy.plan, copy.condition, entry), copy.places[entry.sample.id]
+    scene = Scene(copy.plan, copy.condition.rain, Photograph(entry))
+    place = copy.places[entry.sample.id]
     try:
-        made = restoration(scene, restorers.own(), None, None).image
+        made = restoration(scene, copy.condition, restorers.own(), None, None).image
     except UnfinishedError as error:
         if storage_error(error.cause) is not None:
             raise error.cause from error

@@ -20,7 +20,7 @@ from harness.ledger.images import ImageCache
 from harness.ledger.leases import Claims, in_words
 from harness.ledger.ledger import STORED, Ledger
 from harness.ledger.packed import pack
-from harness.ledger.predictions import Predictions
+from harness.ledger.predictions import PredictionFiles
 from harness.ledger.runs import load_results
 from harness.machine.disk import message, require_writable
 from harness.plan.plan import Plan, make_plan
@@ -30,11 +30,11 @@ from harness.scores.gallery import exemplary, gallery
 from harness.scores.reduction import reduced
 from harness.spec import RunSpec, UsageError
 from harness.work.doubts import check
-from harness.work.executors import Executor, Outcomes, Threads
+from harness.work.executors import Executor, Threads
 from harness.work.labels import ask, noted
 from harness.work.todo import Lacking
 from harness.work.trial import tried
-from harness.work.unit import Finished
+from harness.work.unit import Finished, Outcome
 from reports.folder import staging
 from reports.results.record import ImageError
 from reports.results.results import Results
@@ -179,38 +179,41 @@ def _complete(
     failures: dict[str, ImageError],
     pictured: frozenset[str] = frozenset(),
 ) -> None:
-    """Compute what the ledger lacks, condition by condition; images that fail go into ``failures``.
+    """Compute what the ledger lacks, image by image; images that fail go into ``failures``.
 
     An image that failed is not tried under later conditions: it is left out of all cells anyway.
     Of images in ``pictured`` the pictures for the page are made too. What another process has in
     work is waited for, and that is said.
     """
     plan, ledger = session.plan, session.ledger
-    for condition in plan.conditions:
-        alive = [e for e in entries if e.sample.id not in failures]
-        size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
-        chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
-        lacking = Lacking(plan, condition, pictured, ledger, session.claims)
-        todo = lacking.of(chunks)
-        label = f"{condition.rain} · {condition.derainer.name}"
-        finished = len(alive) - sum(map(len, todo))
-        session.progress(label, finished, len(alive))
-        if not todo:
-            continue
-        predictions = Predictions(ledger.workspace, cell(plan, condition))
-        with contextlib.closing(predictions):
-            work = session.executor.work(condition, predictions, pictured)
-            while todo:
-                calls = lacking.claimed(todo, 2 * session.executor.workers)
-                for outcomes in work(calls):
-                    _commit(outcomes, failures, ledger, predictions, lacking)
-                    finished += len(outcomes)
-                    session.progress(label, finished, len(alive))
-                todo = lacking.of(lacking.elsewhere)
-                if todo:
-                    _say_who_is_waited_for(lacking.others, session.due)
-                    time.sleep(POLL_S)
-            session.progress(label, len(alive), len(alive))
+    lacking = Lacking(plan, pictured, ledger, session.claims)
+    size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
+    alive = [e for e in entries if e.sample.id not in failures]
+    chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
+    told = [-1] * len(plan.conditions)
+    files = PredictionFiles(ledger.workspace, [cell(plan, c) for c in plan.conditions])
+    with contextlib.closing(files):
+        work = session.executor.work(files.of, pictured)
+        while chunks:
+            for outcomes in work(lacking.calls(chunks, 2 * session.executor.workers)):
+                _commit(outcomes, failures, ledger, files, lacking)
+                _tell(session, lacking, told, len(alive))
+            chunks = [[e for e in c if e.sample.id not in failures] for c in lacking.elsewhere]
+            chunks = [chunk for chunk in chunks if chunk]
+            if chunks:
+                _say_who_is_waited_for(lacking.others, session.due)
+                time.sleep(POLL_S)
+    _tell(session, lacking, told, len(alive))
+
+
+def _tell(session: _Session, lacking: Lacking, told: list[int], images: int) -> None:
+    """Tell how far conditions are of which more is done than was told last."""
+    for place, (condition, done) in enumerate(
+        zip(session.plan.conditions, lacking.done, strict=True)
+    ):
+        if told[place] != len(done):
+            told[place] = len(done)
+            session.progress(f"{condition.rain} · {condition.derainer.name}", len(done), images)
 
 
 def _say_who_is_waited_for(others: Mapping[str, float], due: dict[str, float]) -> None:
@@ -234,23 +237,29 @@ def _say_who_is_waited_for(others: Mapping[str, float], due: dict[str, float]) -
 
 
 def _commit(
-    outcomes: Outcomes,
+    outcomes: Sequence[Outcome],
     failures: dict[str, ImageError],
     ledger: Ledger,
-    predictions: Predictions,
+    predictions: PredictionFiles,
     lacking: Lacking,
 ) -> None:
     """Write finished images and give up the claims in one transaction; note the others."""
-    finished = [o for o in outcomes if isinstance(o, Finished)]
-    failures.update({o.sample: o for o in outcomes if isinstance(o, ImageError)})
-    if rows := [row for o in finished for row in o.predictions]:
-        predictions.put(rows)
+    if not outcomes:
+        return
+    finished = [(o.place, i) for o in outcomes for i in o.images if isinstance(i, Finished)]
+    failures |= {i.sample: i for o in outcomes for i in o.images if isinstance(i, ImageError)}
+    for place, image in finished:
+        if image.predictions:
+            predictions.of(place).put(image.predictions)
     with ledger.transaction():
-        for outcome in finished:
+        for _, image in finished:
             for table in STORED:
-                if rows_of_table := getattr(outcome, table):
+                if rows_of_table := getattr(image, table):
                     ledger.put(table, rows_of_table)
-        lacking.release(o.sample for o in outcomes)
+        for outcome in outcomes:
+            lacking.release(outcome.place, [image.sample for image in outcome.images])
+    for place, image in finished:
+        lacking.done[place].add(image.sample)
 
 
 def _same_as(results: Results, ledger: Ledger) -> Results | None:

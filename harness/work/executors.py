@@ -8,24 +8,21 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from queue import SimpleQueue
 from typing import Protocol
 
 from harness.ledger.images import ImageCache
-from harness.ledger.predictions import Predictions
+from harness.ledger.predictions import Kept
 from harness.machine.device import one_thread_each
 from harness.plan.networks import TaskPlan
-from harness.plan.plan import ConditionPlan, Plan
-from harness.work.todo import Chunk
-from harness.work.unit import Finished, Worker
-from reports.results.record import ImageError
+from harness.plan.plan import Plan
+from harness.work.unit import Call, Outcome, Worker
 
-Call = tuple[Chunk, dict[str, str], frozenset[str]]
-"""What `harness.work.unit.Worker.run` is given."""
-Outcomes = list[Finished | ImageError]
-Work = Callable[[Iterator[Call]], Iterator[Outcomes]]
+Work = Callable[[Iterator[Call]], Iterator[list[Outcome]]]
 """Computes calls; yields outcomes as they come, in any order, together what is there together."""
+Store = Callable[[int], Kept]
+"""Gives the predictions that are kept of a condition, by its place in the plan."""
 
 
 class Executor(Protocol):
@@ -36,14 +33,11 @@ class Executor(Protocol):
         """Images at a time."""
         ...
 
-    def work(
-        self, condition: ConditionPlan, predictions: Predictions, pictured: frozenset[str]
-    ) -> Work:
-        """Load what a condition needs.
+    def work(self, predictions: Store, pictured: frozenset[str]) -> Work:
+        """Be ready for calls; what conditions need is loaded when a call is of them.
 
         Args:
-            condition: Of the plan.
-            predictions: Those of the condition that are kept already.
+            predictions: Those that are kept already.
             pictured: Ids of the images whose pictures for the page are made too.
         """
         ...
@@ -82,31 +76,35 @@ class Threads:
         """Images at a time."""
         return self._plan.workers
 
-    def work(
-        self, condition: ConditionPlan, predictions: Predictions, pictured: frozenset[str]
-    ) -> Work:
-        """Load the derainer and the tasks' networks, once for all threads."""
-        with one_thread_each(self._plan.device):
-            for task in self._plan.tasks if condition.is_shown else ():
-                task.task.load()
-            kept = self._cache, predictions
-            worker = Worker(self._plan, condition, *kept, pictured, self._networks)
+    def work(self, predictions: Store, pictured: frozenset[str]) -> Work:
+        """Be ready; derainers and networks are loaded once for all threads."""
+        worker = Worker(self._plan, self._cache, predictions, pictured, self._networks)
         return partial(self._parallel, worker)
 
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown()
 
-    def _parallel(self, worker: Worker, calls: Iterator[Call]) -> Iterator[Outcomes]:
+    def _parallel(self, worker: Worker, calls: Iterator[Call]) -> Iterator[list[Outcome]]:
         """Call on threads with one call waiting per thread."""
-        pending: set[Future[Outcomes]] = set()
-        done: SimpleQueue[Future[Outcomes]] = SimpleQueue()
+        first = next(calls, None)
+        if first is None:  # then nothing heavy is imported
+            return
+        calls = chain([first], calls)
+        pending: set[Future[None]] = set()
+        done: SimpleQueue[Outcome | Future[None]] = SimpleQueue()
+
+        def compute(call: Call) -> None:
+            for outcome in worker.run(call):
+                done.put(outcome)
+
         with one_thread_each(self._plan.device), contextlib.ExitStack() as stack:
             stack.callback(_abandon, pending)
             while True:
                 room = 2 * self.workers - len(pending)
                 for call in islice(calls, room):
-                    future = self._threads.submit(worker.run, *call)
+                    worker.load(call.places)
+                    future = self._threads.submit(compute, call)
                     pending.add(future)
                     future.add_done_callback(done.put)
                 if not pending:
@@ -114,11 +112,13 @@ class Threads:
                 ready = [done.get()]
                 while not done.empty():
                     ready.append(done.get())
-                pending.difference_update(ready)
-                yield [outcome for future in ready for outcome in future.result()]
+                yield [each for each in ready if isinstance(each, Outcome)]
+                for future in [each for each in ready if isinstance(each, Future)]:
+                    pending.remove(future)
+                    future.result()
 
 
-def _abandon(pending: set[Future[Outcomes]]) -> None:
+def _abandon(pending: set[Future[None]]) -> None:
     """Start nothing more; wait for what is in work."""
     for future in pending:
         future.cancel()

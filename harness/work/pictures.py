@@ -12,7 +12,7 @@ import datasets.image as image_io
 from datasets import draw
 from datasets.image import NDArrayByte
 from harness.plan.networks import TaskPlan
-from harness.plan.plan import Plan
+from harness.plan.plan import ConditionPlan, Plan
 from harness.work.scene import Scene
 
 PICTURE_PX = 640
@@ -40,11 +40,12 @@ class Seen:
         return Seen(seen, tuple(boxes) or self.boxes, {**self.colours, **more})
 
 
-def picture(scene: Scene, image: NDArrayByte, seen: Seen) -> bytes:
+def picture(scene: Scene, condition: ConditionPlan, image: NDArrayByte, seen: Seen) -> bytes:
     """Picture, boxes and coloured labels for the page: a line of JSON, then the JPEG.
 
     Args:
         scene: The image before it was derained.
+        condition: What became of it.
         image: What the tasks were shown.
         seen: What they saw.
     """
@@ -55,7 +56,7 @@ def picture(scene: Scene, image: NDArrayByte, seen: Seen) -> bytes:
         coloured = image.copy()
         draw.tint_classes(coloured, labels)
         labelled[name] = _inline(coloured)
-    is_first = scene.condition == plan.conditions[0]
+    is_first = condition == plan.conditions[0]
     head = {
         "width": width,
         "height": height,

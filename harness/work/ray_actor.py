@@ -11,20 +11,14 @@ from dataclasses import dataclass, field
 from harness.machine.device import one_thread_each
 from harness.plan.plan import Plan
 from harness.plan.stages import installed
-from harness.plan.unit_keys import Entry
-from harness.work.executors import Outcomes
-from harness.work.unit import Worker
+from harness.work.unit import Call, Outcome, Worker
 
 
 @dataclass
 class Unit:
     """A call of a worker, with what it would else look up in the workspace."""
 
-    place: int
-    """Where the condition stands in the plan."""
-    entries: Sequence[Entry]
-    shown: dict[str, str]
-    have: frozenset[str]
+    call: Call
     pictured: frozenset[str]
     images: dict[str, bytes]
     """Derained images that the cache holds."""
@@ -37,7 +31,7 @@ class Unit:
 class Answer:
     """What a worker made of a unit."""
 
-    outcomes: Outcomes
+    outcomes: list[Outcome]
     images: dict[str, bytes]
     """Derained images for the cache."""
     warnings: list[str]
@@ -94,8 +88,8 @@ class Actor:
         self._pickled = plan
         self._plan: Plan | None = None
         self._luggage = Luggage()
-        self._loaded: tuple[int, frozenset[str]] | None = None
-        self._worker: Worker | None = None
+        self._workers: dict[frozenset[str], Worker] = {}
+        """By the images whose pictures are made."""
         self._said = _Said()
         logging.getLogger("harness").addHandler(self._said)
 
@@ -104,28 +98,24 @@ class Actor:
         return installed()
 
     def run(self, unit: Unit) -> Answer:
-        """Compute a unit; models stay loaded until one of another condition comes."""
+        """Compute a unit; models stay loaded."""
         if self._plan is None:
             import ray
 
             self._plan = ray.cloudpickle.loads(self._pickled)
         with one_thread_each(self._plan.device):
-            if self._loaded != (unit.place, unit.pictured):
-                self._load(self._plan, unit)
-            assert self._worker is not None
+            worker = self._worker(self._plan, unit.pictured)
+            worker.load(unit.call.places)
             self._luggage.images, self._luggage.predictions = unit.images, unit.predictions
-            outcomes = self._worker.run(unit.entries, unit.shown, unit.have)
+            outcomes = list(worker.run(unit.call))
         made, self._luggage.made = self._luggage.made, {}
         said, self._said.lines = self._said.lines, []
         return Answer(outcomes, made, said)
 
-    def _load(self, plan: Plan, unit: Unit) -> None:
-        condition = plan.conditions[unit.place]
-        for task in plan.tasks if condition.is_shown else ():
-            task.task.load()
-        luggage = self._luggage
-        # The only thread here needs no copy of the tasks' networks.
-        self._worker = Worker(
-            plan, condition, luggage, luggage, unit.pictured, networks=lambda: plan.tasks
-        )
-        self._loaded = (unit.place, unit.pictured)
+    def _worker(self, plan: Plan, pictured: frozenset[str]) -> Worker:
+        if pictured not in self._workers:
+            luggage = self._luggage
+            # The only thread here needs no copy of the tasks' networks.
+            worker = Worker(plan, luggage, lambda _: luggage, pictured, lambda: plan.tasks)
+            self._workers = {pictured: worker}
+        return self._workers[pictured]

@@ -20,18 +20,19 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from harness.ledger.images import ImageCache
-from harness.ledger.predictions import Predictions
 from harness.machine import about
-from harness.plan.plan import ConditionPlan, Plan
+from harness.plan.plan import Plan
 from harness.plan.stages import installed
 from harness.plan.unit_keys import Entry, Keyring
 from harness.spec import UsageError
-from harness.work.executors import Call, Outcomes, Work
+from harness.work.executors import Store, Work
 from harness.work.ray_actor import Actor, Answer, Unit
+from harness.work.unit import Call, Outcome
 from reports.results.record import ImageError
 
 _log = logging.getLogger(__name__)
@@ -77,13 +78,9 @@ class Actors:
         """Images at a time."""
         return self._workers
 
-    def work(
-        self, condition: ConditionPlan, predictions: Predictions, pictured: frozenset[str]
-    ) -> Work:
-        """Start Ray and the actors, if they are not yet there; they load models by themselves."""
-        if self._session is None:
-            self._start()
-        return partial(self._spread, condition, predictions, pictured)
+    def work(self, predictions: Store, pictured: frozenset[str]) -> Work:
+        """Start Ray and the actors with the first call; they load models by themselves."""
+        return partial(self._spread, predictions, pictured)
 
     def close(self) -> None:
         """End the actors, and Ray where it was started here."""
@@ -126,14 +123,15 @@ class Actors:
             self._ray.kill(handle)
 
     def _spread(
-        self,
-        condition: ConditionPlan,
-        predictions: Predictions,
-        pictured: frozenset[str],
-        calls: Iterator[Call],
-    ) -> Iterator[Outcomes]:
+        self, predictions: Store, pictured: frozenset[str], calls: Iterator[Call]
+    ) -> Iterator[list[Outcome]]:
         """Compute calls on whatever actors there are; what one loses another gets."""
-        units = (self._unit(condition, predictions, pictured, call) for call in calls)
+        first = next(calls, None)
+        if first is None:
+            return
+        if self._session is None:
+            self._start()
+        units = (self._unit(predictions, pictured, call) for call in chain([first], calls))
         lost: deque[Unit] = deque()
         while True:
             for level in range(AHEAD):
@@ -154,37 +152,30 @@ class Actors:
                 if answer is not None:
                     yield answer
 
-    def _unit(
-        self,
-        condition: ConditionPlan,
-        predictions: Predictions,
-        pictured: frozenset[str],
-        call: Call,
-    ) -> Unit:
+    def _unit(self, predictions: Store, pictured: frozenset[str], call: Call) -> Unit:
         """A call with those of the known digests, images and predictions that concern it."""
-        plan, (entries, shown, have) = self._plan, call
+        plan = self._plan
         digests: dict[str, str] = {}
         wanted: list[str] = []
         images: dict[str, bytes | None] = {}
         kept: dict[str, bytes | None] = {}
-        ring = Keyring(plan, condition)
-        for unit in map(ring.of, entries):
-            wanted += unit.quality().values()
-            digest = shown.get(unit.restored)
-            if digest is None:
-                continue
-            digests[unit.restored] = digest
-            images[unit.restored] = self._cache.read(unit.restored)
-            for task in plan.tasks if condition.is_shown else ():
-                wanted.append(unit.evidence(task, digest))
-                key = unit.prediction(task, digest)
-                kept[key] = predictions.get(key)
+        for place in call.places:
+            condition = plan.conditions[place]
+            for unit in map(Keyring(plan, condition).of, call.entries):
+                wanted += unit.quality().values()
+                digest = call.shown.get(unit.restored)
+                if digest is None:
+                    continue
+                digests[unit.restored] = digest
+                images[unit.restored] = self._cache.read(unit.restored)
+                for task in plan.tasks if condition.is_shown else ():
+                    wanted.append(unit.evidence(task, digest))
+                    key = unit.prediction(task, digest)
+                    kept[key] = predictions(place).get(key)
+        entries = [_with_labels(entry) for entry in call.entries]
         return Unit(
-            place=plan.conditions.index(condition),
-            entries=[_with_labels(entry) for entry in entries],
-            shown=digests,
-            have=have.intersection(wanted),
-            pictured=pictured,
+            Call(entries, call.places, digests, call.have.intersection(wanted)),
+            pictured,
             images={key: data for key, data in images.items() if data is not None},
             predictions={key: data for key, data in kept.items() if data is not None},
         )
@@ -210,7 +201,7 @@ class Actors:
             )
         self._hired.append(_Hired(handle))
 
-    def _answer(self, ref: Any, hired: _Hired, lost: deque[Unit]) -> Outcomes | None:
+    def _answer(self, ref: Any, hired: _Hired, lost: deque[Unit]) -> list[Outcome] | None:
         """The outcomes of a call; None if its actor is lost, whose calls are then to do again."""
         exceptions = self._ray.exceptions
         try:
@@ -226,7 +217,7 @@ class Actors:
             self._cache.write(key, data)
         return answer.outcomes
 
-    def _replace(self, hired: _Hired, lost: deque[Unit]) -> Outcomes | None:
+    def _replace(self, hired: _Hired, lost: deque[Unit]) -> list[Outcome] | None:
         """Hire another; the call that was in work is to blame, or else nobody knows what is."""
         self._hired.remove(hired)
         self._ray.kill(hired.handle)
@@ -234,12 +225,14 @@ class Actors:
         (_, first), *others = hired.calls
         lost.extend(unit for _, unit in others)
         first.losses += 1
-        names = [entry.sample.id for entry in first.entries]
+        names = [entry.sample.id for entry in first.call.entries]
         if first.losses < LOSSES:
             _log.warning("a worker was lost: %s is computed again", ", ".join(names))
             lost.append(first)
             return None
-        return [ImageError(name, "worker", f"{LOSSES} workers were lost with it") for name in names]
+        said = f"{LOSSES} workers were lost with it"
+        errors = [ImageError(name, "worker", said) for name in names]
+        return [Outcome(place, [*errors]) for place in first.call.places]
 
 
 def _with_labels(entry: Entry) -> Entry:

@@ -18,6 +18,7 @@ from harness.machine.device import Placement
 from harness.machine.generators import without_chance
 from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
+from harness.plan.plan import ConditionPlan
 from harness.work.scene import Scene, during
 
 if TYPE_CHECKING:
@@ -60,32 +61,42 @@ class Restoration:
     """Side of the smallest tiles that it was derained in; None = whole."""
 
     @property
+    def is_new(self) -> bool:
+        """Whether it was derained just now."""
+        return self.exact is not None
+
+    @property
     def judged(self) -> NDArrayByte | NDArrayFloat:
         """What metrics are shown, which round or cut in their own way."""
         return self.image if self.exact is None else self.exact
 
 
 def restoration(
-    scene: Scene, restorer: Restorer, known: str | None, cached: bytes | None
+    scene: Scene,
+    condition: ConditionPlan,
+    restorer: Restorer | None,
+    known: str | None,
+    cached: bytes | None,
 ) -> Restoration:
     """Take an image from the cache, or derain it.
 
     Args:
-        scene: The image.
-        restorer: The condition's derainer.
+        scene: The image under the condition's rain.
+        condition: What is to become of it.
+        restorer: The condition's derainer; None where images stay as they are.
         known: Digest of the image's pixels, where the ledger knows it.
         cached: The file in the cache, where there is one that may be used.
 
     Raises:
         UnfinishedError: If the image cannot be made, or is another than the ledger knows.
     """
-    if scene.condition.derainer.is_identity:
+    if restorer is None:
         return Restoration(scene.rainy)
     if known is not None and cached is not None:
-        image = _sound(scene, known, cached)
+        image = _sound(scene, condition, known, cached)
         if image is not None:
             return Restoration(image)
-    made = _derained(scene, restorer)
+    made = _derained(scene, condition, restorer)
     with during("derain"):
         if known not in (None, keys.pixels_sha256(made.image)):
             raise ValueError(
@@ -95,10 +106,10 @@ def restoration(
     return made
 
 
-def _derained(scene: Scene, restorer: Restorer) -> Restoration:
+def _derained(scene: Scene, condition: ConditionPlan, restorer: Restorer) -> Restoration:
     from derainers.chain import restored
 
-    rainy, sample, derainer = scene.rainy, scene.entry.sample, scene.condition.derainer
+    rainy, sample, derainer = scene.rainy, scene.entry.sample, condition.derainer
 
     def make() -> tuple[NDArrayFloat, int | None, float]:
         start = time.perf_counter()
@@ -119,12 +130,12 @@ def _derained(scene: Scene, restorer: Restorer) -> Restoration:
         return Restoration(image_io.round_to_bytes(exact), exact, seconds, tile_px)
 
 
-def _sound(scene: Scene, known: str, cached: bytes) -> NDArrayByte | None:
+def _sound(scene: Scene, condition: ConditionPlan, known: str, cached: bytes) -> NDArrayByte | None:
     """The image in the cache, unless its pixels are not those the ledger knows; says so."""
     with contextlib.suppress(image_io.UnreadableImageError):
         image = image_io.decode(cached, "cached image")
         if keys.pixels_sha256(image) == known:
             return image
-    place = (scene.entry.sample.id, scene.condition.rain, scene.condition.derainer.name)
+    place = (scene.entry.sample.id, condition.rain, condition.derainer.name)
     _log.warning("%s (%s, %s): the cached image is damaged and made again", *place)
     return None

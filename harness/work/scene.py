@@ -1,4 +1,4 @@
-"""One image before it is derained: clean, under its rain, and as it should come out."""
+"""One image before it is derained: clean, under a rain, and as it should come out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.image import NDArrayByte
-from datasets.rain import RainyImage, generator
-from harness.plan.plan import ConditionPlan, Plan
+from datasets.rain import generator
+from harness.plan.plan import Plan
 from harness.plan.unit_keys import Entry, once
-from reports.results.cell import MASK
+from reports.results.cell import MASK, NO_RAIN, Condition
+
+GIVEN = "given"
+"""The rain of images that the data set brings."""
 
 
 class UnfinishedError(Exception):
@@ -39,53 +42,69 @@ def during(stage: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """The images of one entry under one condition, each made when it is first asked for."""
+class Photograph:
+    """The image of one entry as it was taken, read when it is first asked for."""
 
-    plan: Plan
-    condition: ConditionPlan
     entry: Entry
 
     @once
-    def clean(self) -> NDArrayByte:
-        """The photograph."""
+    def pixels(self) -> NDArrayByte:
+        """The photograph itself."""
         with during("decode"):
             return self.entry.sample.image()
 
-    @once
+
+@dataclass(frozen=True)
+class Scene:
+    """The images of one entry under one rain, each made once for all derainers."""
+
+    plan: Plan
+    rain: str
+    """Name of the rain, or ``none``."""
+    photograph: Photograph
+
+    @property
+    def entry(self) -> Entry:
+        """Whose image it is."""
+        return self.photograph.entry
+
+    @property
+    def clean(self) -> NDArrayByte:
+        """The photograph."""
+        return self.photograph.pixels
+
+    @property
     def rainy(self) -> NDArrayByte:
-        """The photograph under the condition's rain."""
-        sample, rain_name = self.entry.sample, self.condition.rain
-        if self.condition.place.is_dry:
-            return self.clean
-        if rain_name == "given":
-            with during("decode"):
-                return sample.given_rain()
-        return self._fallen.image
+        """The photograph under the rain."""
+        return self._fallen[0]
+
+    @property
+    def dry(self) -> NDArrayByte:
+        """The scene without drops, veil and lens: the photograph, or what its rain says."""
+        # What the data set brings as rainy needs no clean image, which may not be there.
+        return self.clean if self.rain == GIVEN else self._fallen[1]
 
     @once
-    def _fallen(self) -> RainyImage:
-        """What one of our rains makes of the photograph."""
-        sample, clean = self.entry.sample, self.clean
+    def _fallen(self) -> tuple[NDArrayByte, NDArrayByte]:
+        """The rainy image, and the dry scene behind it where a rain of ours fell."""
+        sample = self.entry.sample
+        if self.rain == NO_RAIN:
+            return self.clean, self.clean
+        if self.rain == GIVEN:
+            with during("decode"):
+                given = sample.given_rain()
+            return given, given
+        clean = self.clean
         with during("decode"):
             depth = sample.depth_m()
         with during("rain"):
-            rain = self.plan.rains[self.condition.rain]
-            rng = generator(self.plan.spec.seed, rain, sample.id)
-            return rain.render(clean, rng, depth)
+            rain = self.plan.rains[self.rain]
+            fallen = rain.render(clean, generator(self.plan.spec.seed, rain, sample.id), depth)
+        return fallen.image, fallen.truth(clean)  # its layers are let go
 
-    @once
-    def _dry(self) -> NDArrayByte:
-        """The scene without drops, veil and lens: the photograph, or what its rain says."""
-        if self.condition.place.is_dry or self.condition.rain == "given":
-            return self.clean
-        return self._fallen.truth(self.clean)
-
-    @once
-    def reference(self) -> NDArrayByte:
-        """What the derainer should have made: the dry scene; of a mask of rain, the rain."""
-        dry = self._dry
-        if self.condition.place.stage != MASK:
-            return dry
+    def reference(self, place: Condition) -> NDArrayByte:
+        """What a derainer should have made: the dry scene; of a mask of rain, the rain."""
+        if place.stage != MASK:
+            return self.dry
         # Where the rain darkened, a mask that is stored as an image holds nothing.
-        return np.where(self.rainy > dry, self.rainy - dry, 0).astype(np.uint8)
+        return np.where(self.rainy > self.dry, self.rainy - self.dry, 0).astype(np.uint8)

@@ -1,10 +1,11 @@
-"""What the ledger still lacks of a condition, and which part of it this process computes."""
+"""What the ledger still lacks of a run, and which part of it this process computes."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.ledger.images import ImageCache
 from harness.ledger.leases import Claims
@@ -12,6 +13,7 @@ from harness.ledger.ledger import Ledger
 from harness.ledger.predictions import Predictions
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, cell
+from harness.work.unit import Call
 
 Chunk = list[Entry]
 """Images that a task network sees in one batch."""
@@ -20,48 +22,31 @@ CLAIMED_S = 0.1
 
 
 class Lacking:
-    """The images of one condition of which something is unknown."""
+    """The images of a run of which something is unknown, under some of its conditions."""
 
     def __init__(
-        self,
-        plan: Plan,
-        condition: ConditionPlan,
-        pictured: frozenset[str],
-        ledger: Ledger,
-        claims: Claims,
+        self, plan: Plan, pictured: frozenset[str], ledger: Ledger, claims: Claims
     ) -> None:
-        """Look after one condition; images in ``pictured`` need their pictures for the page too."""
+        """Look after one run; images in ``pictured`` need their pictures for the page too."""
         self.elsewhere: list[Chunk] = []
-        """Chunks that another process had in work when `claimed` came to them."""
+        """Chunks of which another process had something in work when `calls` came to them."""
         self.others: dict[str, float] = {}
         """Those processes, and in how many seconds their claims end without a sign of life."""
-        self._plan, self._condition, self._pictured = plan, condition, pictured
+        self.done: list[set[str]] = [set() for _ in plan.conditions]
+        """Ids of the images of which nothing is unknown, of each condition."""
+        self._plan, self._pictured = plan, pictured
         self._ledger, self._claims = ledger, claims
-        self._ring = Keyring(plan, condition)
-        self._version = ledger.version_of_others()
-        self._held: dict[str, str] = {}
-        self._shown: dict[str, str] = {}
-        self._have: frozenset[str] = frozenset()
+        self._rings = [Keyring(plan, condition) for condition in plan.conditions]
+        self._held: dict[tuple[int, str], str] = {}
+        """Keys of units in work, by condition and image."""
 
-    def of(self, chunks: Sequence[Chunk]) -> list[Chunk]:
-        """Those of the chunks in which something is unknown by what the ledger holds now."""
-        entries = [e for chunk in chunks for e in chunk]
-        self._version = self._ledger.version_of_others()
-        shown, have, done = known_units(
-            self._plan, self._condition, entries, self._pictured, self._ledger
-        )
-        self._shown, self._have = self._shown | shown, self._have | have
-        return [chunk for chunk in chunks if not all(e.sample.id in done for e in chunk)]
-
-    def claimed(
-        self, chunks: Sequence[Chunk], at_once: int
-    ) -> Iterator[tuple[Chunk, dict[str, str], frozenset[str]]]:
-        """Calls of `harness.work.unit.Worker.run` for the chunks that nobody else has in work.
+    def calls(self, chunks: Sequence[Chunk], at_once: int) -> Iterator[Call]:
+        """What of the chunks is unknown by what the ledger holds, and nobody else has in work.
 
         Args:
-            chunks: As `of` gave them.
-            at_once: Chunks that are claimed together, when the first of them is asked for; more
-                where those are done in less than `CLAIMED_S`.
+            chunks: Images that belong into one call.
+            at_once: Chunks that are looked up and claimed together, when the first of them is asked
+                for; more where those are done in less than `CLAIMED_S`.
         """
         self.elsewhere, self.others = [], {}
         start, size = 0, at_once
@@ -69,29 +54,77 @@ class Lacking:
             begun = time.monotonic()
             part = chunks[start : start + size]
             start += size
-            units = {e.sample.id: self._unit(e) for chunk in part for e in chunk}
-            taken = self._claims.take(units.values())
-            self.others |= self._claims.others
-            self._held |= {name: unit for name, unit in units.items() if unit in taken}
-            mine = [c for c in part if all(e.sample.id in self._held for e in c)]
-            self.elsewhere += [c for c in part if c not in mine]
-            if self._ledger.version_of_others() != self._version:
-                mine = self.of(mine)
-            wanted = {e.sample.id for c in mine for e in c}
-            if unwanted := self._held.keys() & units.keys() - wanted:
-                with self._ledger.transaction():
-                    self.release(unwanted)
-            for chunk in mine:
-                yield chunk, self._shown, self._have
+            yield from self._claimed(part)
             is_quick = time.monotonic() - begun < CLAIMED_S
             size = 2 * size if is_quick else max(size // 2, at_once)
 
-    def release(self, samples: Iterable[str]) -> None:
+    def release(self, place: int, samples: Iterable[str]) -> None:
         """Give up the claims on some images, by id, within a transaction of the caller's."""
-        self._claims.release([self._held.pop(name) for name in samples])
+        self._claims.release([self._held.pop((place, name)) for name in samples])
 
-    def _unit(self, entry: Entry) -> str:
-        return self._ring.of(entry).restored
+    def _claimed(self, chunks: Sequence[Chunk]) -> Iterator[Call]:
+        """Calls for some chunks, whose units are claimed together."""
+        version = self._ledger.version_of_others()
+        known = self._known(chunks)
+        units = {
+            (place, entry.sample.id): self._rings[place].of(entry).restored
+            for chunk in chunks
+            for place in known.lacking(chunk)
+            for entry in chunk
+        }
+        if not units:
+            return
+        taken = self._claims.take(units.values())
+        self.others |= self._claims.others
+        self._held |= {unit: key for unit, key in units.items() if key in taken}
+        if self._ledger.version_of_others() != version:
+            known = self._known(chunks)
+        calls = []
+        for chunk in chunks:
+            names = [entry.sample.id for entry in chunk]
+            lacking = known.lacking(chunk)
+            mine = [p for p in lacking if all((p, name) in self._held for name in names)]
+            if len(mine) < len(lacking):
+                self.elsewhere.append(chunk)
+            if mine:
+                calls.append(Call(chunk, mine, known.shown, known.have))
+        wanted = {(p, e.sample.id) for call in calls for p in call.places for e in call.entries}
+        if unwanted := self._held.keys() & units.keys() - wanted:
+            with self._ledger.transaction():
+                self._claims.release([self._held.pop(unit) for unit in unwanted])
+        yield from calls
+
+    def _known(self, chunks: Sequence[Chunk]) -> _Known:
+        """What the ledger holds now of some chunks."""
+        entries = [entry for chunk in chunks for entry in chunk]
+        shown: dict[str, str] = {}
+        have: frozenset[str] = frozenset()
+        for place, condition in enumerate(self._plan.conditions):
+            found = known_units(self._plan, condition, entries, self._pictured, self._ledger)
+            shown |= found[0]
+            have |= found[1]
+            self.done[place] |= found[2]
+        rains = list(dict.fromkeys(c.rain for c in self._plan.conditions))
+        order = sorted(
+            range(len(self.done)), key=lambda p: rains.index(self._plan.conditions[p].rain)
+        )
+        return _Known(shown, have, order, self.done)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the ledger held of some images when it was looked at."""
+
+    shown: dict[str, str]
+    have: frozenset[str]
+    order: Sequence[int]
+    """Places of conditions, those of one rain beside each other."""
+    done: Sequence[Container[str]]
+
+    def lacking(self, chunk: Chunk) -> list[int]:
+        """Places of the conditions under which something of a chunk is unknown."""
+        names = [entry.sample.id for entry in chunk]
+        return [p for p in self.order if not all(name in self.done[p] for name in names)]
 
 
 def known_units(

@@ -1,12 +1,13 @@
-"""One unit of work: an image under one condition, through derainer, metrics and tasks."""
+"""The unit of work: images under some conditions, through derainers, metrics and tasks."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,20 +16,33 @@ from harness.ledger.images import Images
 from harness.ledger.packed import DamagedError, pack, unpack
 from harness.ledger.predictions import Kept
 from harness.machine.disk import message, storage_error
-from harness.machine.generators import without_chance
+from harness.machine.generators import TURNS, without_chance
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys
 from harness.work.pictures import Seen, picture
 from harness.work.restoration import Restoration, Restorers, restoration
-from harness.work.scene import Scene, UnfinishedError, during
+from harness.work.scene import Photograph, Scene, UnfinishedError, during
 from reports.results.record import ImageError
 from tasks import quality
 from tasks.task import Evidence
 
 Networks = Callable[[], tuple[TaskPlan, ...]]
 """Gives the tasks with the networks that the calling thread may use."""
+
+
+class Call(NamedTuple):
+    """What a `Worker` is to compute."""
+
+    entries: Sequence[Entry]
+    """Images that a task network sees in one batch."""
+    places: Sequence[int]
+    """Where their conditions stand in the plan, those of one rain beside each other."""
+    shown: Mapping[str, str]
+    """Digests of restored images that are known already, by key."""
+    have: frozenset[str]
+    """Evidence keys that are in the ledger already."""
 
 
 @dataclass
@@ -44,103 +58,147 @@ class Finished:
     predictions: list[tuple[str, bytes]] = field(default_factory=list)
 
 
+class Outcome(NamedTuple):
+    """What became of a call's images under one condition."""
+
+    place: int
+    """Where the condition stands in the plan."""
+    images: list[Finished | ImageError]
+    """One of each image, in the call's order."""
+
+
 @dataclass
 class _Unit:
-    """One image on its way through a call of `Worker.run`, which alone has it."""
+    """One image under one condition on its way through a call, which alone has it."""
 
     keys: UnitKeys
     scene: Scene
     shown: str | None
     """Digest of the image that tasks see, once it is known."""
     finished: Finished
+    error: ImageError | None
     restored: Restoration | None = None
     seen: Seen = field(default_factory=Seen)
-    error: ImageError | None = None
 
     @property
     def sample(self) -> str:
         """Id of the image."""
         return self.scene.entry.sample.id
 
+    @property
+    def condition(self) -> ConditionPlan:
+        """What becomes of it."""
+        return self.keys.ring.condition
+
 
 class Worker:
-    """Computes units of one condition; used by several threads at once."""
+    """Computes calls; used by several threads at once."""
 
     def __init__(
         self,
         plan: Plan,
-        condition: ConditionPlan,
         cache: Images,
-        predictions: Kept,
+        predictions: Callable[[int], Kept],
         pictured: frozenset[str],
         networks: Networks,
     ) -> None:
-        """Load the condition's derainer."""
+        """Hold what all calls of a run share; derainers are loaded by `load`.
+
+        Args:
+            plan: The run.
+            cache: Where derained images are kept.
+            predictions: Gives those that are kept of a condition, by its place in the plan.
+            pictured: Ids of the images whose pictures for the page are made too.
+            networks: Gives the tasks.
+        """
         self._plan = plan
-        self._condition = condition
-        self._ring = Keyring(plan, condition)
+        self._rings = [Keyring(plan, condition) for condition in plan.conditions]
         self._cache = cache
         self._predictions = predictions
         self._pictured = pictured
-        self._restorers = Restorers(condition.derainer, plan.placement)
+        self._restorers: dict[int, Restorers] = {}
         self._networks = networks
 
-    def run(
-        self, entries: Sequence[Entry], shown: dict[str, str], have: frozenset[str]
-    ) -> list[Finished | ImageError]:
-        """Finish a few images.
+    def load(self, places: Sequence[int]) -> None:
+        """Load what conditions need; what is loaded stays.
 
-        Args:
-            entries: The images; task networks see those that need it in one batch.
-            shown: Digests of restored images that are known already, by key.
-            have: Evidence keys that are in the ledger already.
-
-        Returns:
-            One outcome per image, in order.
+        Raises:
+            DerainerError, TaskError, UsageError: If something cannot be loaded.
         """
-        units = [self._unit(entry, shown) for entry in entries]
-        for unit in units:
+        for place in places:
+            condition = self._plan.conditions[place]
+            for task in self._plan.tasks if condition.is_shown else ():
+                task.task.load()
+            if place not in self._restorers and not condition.derainer.is_identity:
+                with TURNS.alone():  # a network may be tried when it is loaded
+                    made = Restorers(condition.derainer, self._plan.placement)
+                self._restorers[place] = made
+
+    def run(self, call: Call) -> Iterator[Outcome]:
+        """Finish a few images, one condition after the other.
+
+        An image that fails fails under the conditions that follow too. A photograph is read once,
+        and each rain falls on it once.
+        """
+        photographs = [Photograph(entry) for entry in call.entries]
+        errors: dict[str, ImageError] = {}
+        for rain, places in groupby(call.places, lambda p: self._plan.conditions[p].rain):
+            scenes = [Scene(self._plan, rain, photograph) for photograph in photographs]
+            for place in places:
+                units = [self._unit(place, scene, call.shown, errors) for scene in scenes]
+                self._finish(place, units, call.have)
+                errors |= {unit.sample: unit.error for unit in units if unit.error is not None}
+                yield Outcome(place, [unit.error or unit.finished for unit in units])
+
+    def _unit(
+        self, place: int, scene: Scene, shown: Mapping[str, str], errors: Mapping[str, ImageError]
+    ) -> _Unit:
+        unit_keys, sample = self._rings[place].of(scene.entry), scene.entry.sample.id
+        known = shown.get(unit_keys.restored)
+        return _Unit(unit_keys, scene, known, Finished(sample), errors.get(sample))
+
+    def _finish(self, place: int, units: Sequence[_Unit], have: frozenset[str]) -> None:
+        """Derain, run the tasks, measure, and keep what was made."""
+        alive = [unit for unit in units if unit.error is None]
+        for unit in alive:
             with _noting(unit):
-                self._measure(unit, have)
-        for task in self._networks() if self._condition.is_shown else ():
-            self._task(task, units, have)
-        for unit in units:
+                self._measure(place, unit, have)
+        condition = self._plan.conditions[place]
+        for task in self._networks() if condition.is_shown and alive else ():
+            self._task(place, task, alive, have)
+        for unit in alive:
             if unit.error is None and unit.sample in self._pictured:
                 with _noting(unit):
-                    image = self._image(unit).image
+                    image = self._image(place, unit).image
                     with during("picture"):
-                        made = picture(unit.scene, image, unit.seen)
+                        made = picture(unit.scene, condition, image, unit.seen)
                     unit.finished.pictures[unit.keys.picture()] = made
-        return [unit.error or unit.finished for unit in units]
+            if unit.error is None and unit.restored is not None and unit.restored.is_new:
+                with _noting(unit):
+                    self._cache.write(unit.keys.restored, encode_png(unit.restored.image))
 
-    def _unit(self, entry: Entry, shown: dict[str, str]) -> _Unit:
-        unit_keys = self._ring.of(entry)
-        scene = Scene(self._plan, self._condition, entry)
-        known = shown.get(unit_keys.restored)
-        return _Unit(unit_keys, scene, known, Finished(entry.sample.id))
-
-    def _image(self, unit: _Unit, exact: bool = False) -> Restoration:
-        """The image that tasks are shown, made once; kept in the cache where it was derained.
+    def _image(self, place: int, unit: _Unit, exact: bool = False) -> Restoration:
+        """The image that tasks are shown, made once.
 
         Args:
+            place: Where its condition stands in the plan.
             unit: The image.
             exact: Whether its values before rounding are needed too, which the cache has not.
         """
         if unit.restored is None:
-            key = unit.keys.restored
-            cached = None if exact or unit.shown is None else self._cache.read(key)
-            made = restoration(unit.scene, self._restorers.own(), unit.shown, cached)
-            if made.exact is not None:
-                self._cache.write(key, encode_png(made.image))
-            unit.restored = made
+            loaded = self._restorers.get(place)
+            is_cached = loaded is not None and unit.shown is not None and not exact
+            cached = self._cache.read(unit.keys.restored) if is_cached else None
+            own = None if loaded is None else loaded.own()
+            unit.restored = restoration(unit.scene, unit.condition, own, unit.shown, cached)
         return unit.restored
 
-    def _measure(self, unit: _Unit, have: frozenset[str]) -> None:
+    def _measure(self, place: int, unit: _Unit, have: frozenset[str]) -> None:
         """Restore if needed and measure quality."""
         wanted = {m: k for m, k in unit.keys.quality().items() if k not in have}
         if unit.shown is not None and not wanted and not self._is_unsaved(unit):
             return
-        made, finished = self._image(unit, quality.needs_float(wanted)), unit.finished
+        made, finished = self._image(place, unit, quality.needs_float(wanted)), unit.finished
         if unit.shown is None:
             unit.shown = keys.pixels_sha256(made.image)
             finished.images[unit.keys.restored] = unit.shown
@@ -150,23 +208,25 @@ class Worker:
             finished.tiles[unit.keys.timing()] = made.tile_px
         if wanted:
             judged = made.judged if quality.needs_float(wanted) else made.image
-            values = _judged(unit.scene, judged, list(wanted))
+            values = _judged(unit, judged, list(wanted))
             finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
 
     def _is_unsaved(self, unit: _Unit) -> bool:
         """Whether the image is to be written to a file, and is not in the cache to be copied."""
-        is_asked = "images" in self._plan.spec.save and not self._condition.derainer.is_identity
+        is_asked = "images" in self._plan.spec.save and not unit.condition.derainer.is_identity
         return is_asked and self._cache.read(unit.keys.restored) is None
 
-    def _task(self, task: TaskPlan, units: Sequence[_Unit], have: frozenset[str]) -> None:
+    def _task(
+        self, place: int, task: TaskPlan, units: Sequence[_Unit], have: frozenset[str]
+    ) -> None:
         """Predict where no prediction is kept, then compare with the labels."""
         alive = [u for u in units if u.error is None and u.shown is not None]
         wanted = [u for u in alive if self._is_wanted(task, u, have)]
-        found = [(unit, self._stored(task, unit)) for unit in wanted]
+        found = [(unit, self._stored(place, task, unit)) for unit in wanted]
         fresh = []
         for unit in (u for u, prediction in found if prediction is None):
             with _noting(unit):
-                fresh.append((unit, self._image(unit).image))
+                fresh.append((unit, self._image(place, unit).image))
         made: dict[str, Any] = {}
         try:
             predictions = _predicted(task, [(str(u.shown), image) for u, image in fresh])
@@ -186,10 +246,10 @@ class Worker:
             return True
         return unit.shown is not None and unit.keys.evidence(task, unit.shown) not in have
 
-    def _stored(self, task: TaskPlan, unit: _Unit) -> Any:
+    def _stored(self, place: int, task: TaskPlan, unit: _Unit) -> Any:
         """The prediction that is kept; None where there is none, or a damaged one."""
         assert unit.shown is not None
-        data = self._predictions.get(unit.keys.prediction(task, unit.shown))
+        data = self._predictions(place).get(unit.keys.prediction(task, unit.shown))
         with contextlib.suppress(DamagedError):
             return None if data is None else task.task.unpack(unpack(data))
         return None
@@ -209,20 +269,26 @@ class Worker:
 def _predicted(task: TaskPlan, images: Sequence[tuple[str, NDArrayByte]]) -> list[Any]:
     """A task's predictions for images behind their digests.
 
-    What a user brought draws the same for an image in any order.
+    What a user brought draws the same for an image in any order, and may write into what it is
+    given.
     """
     if not images or not task.is_own:
         return task.task.predict([image for _, image in images]) if images else []
     found = []
     for digest, image in images:
-        found += without_chance(partial(task.task.predict, [image]), task.draws, digest)
+        found += without_chance(partial(_alone, task, image), task.draws, digest)
     return found
 
 
-def _judged(scene: Scene, image: Any, metrics: list[str]) -> Evidence:
+def _alone(task: TaskPlan, image: NDArrayByte) -> list[Any]:
+    """A task's prediction for a copy of one image."""
+    return task.task.predict([image.copy()])
+
+
+def _judged(unit: _Unit, image: Any, metrics: list[str]) -> Evidence:
     """Each metric of an image; NaN of those that need a clean image where there is none."""
-    if scene.entry.sample.has_clean:
-        reference = scene.reference
+    if unit.scene.entry.sample.has_clean:
+        reference = unit.scene.reference(unit.condition.place)
         with during("quality"):
             return quality.evidence(reference, image, metrics)
     alone = [m for m in metrics if not quality.metric(m).reference]

@@ -39,6 +39,27 @@ def test_png_keeps_every_pixel() -> None:
     assert np.array_equal(decode(encode_png(PICTURE), "a.png"), PICTURE)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (37, 53)])
+def test_png_is_what_every_reader_reads(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasets.image._LONGEST_CHUNK", 100)  # of which the largest has several
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    data = encode_png(image[:, ::-1])  # rows that do not lie in order
+    with Image.open(io.BytesIO(data)) as read:
+        read.verify()
+    with Image.open(io.BytesIO(data)) as read:
+        assert np.array_equal(np.asarray(read), image[:, ::-1])
+    assert np.array_equal(decode(data, "a.png"), image[:, ::-1])
+
+
+def test_bytes_are_the_nearest_levels_of_any_floats() -> None:
+    levels = np.random.default_rng(0).uniform(-0.2, 1.2, (150, 7, 3)).astype(np.float32)
+    wanted = np.rint(np.clip(levels, 0.0, 1.0) * np.float32(255)).astype(np.uint8)
+    assert np.array_equal(round_to_bytes(levels), wanted)
+    assert levels.min() < 0  # what it was given is as it was
+
+
 def test_grey_becomes_three_equal_channels() -> None:
     image = decode(jpeg(Image.new("L", (8, 6), 77)), "grey.jpg")
     assert image.shape == (6, 8, 3)

@@ -1,0 +1,124 @@
+"""Images go through all conditions one after the other: read once, rained on once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from datasets.image import NDArrayByte, NDArrayFloat
+from datasets.rain.photoshop import PhotoshopRain
+from datasets.sample import Sample
+from harness import RunSpec, run
+from harness.runs import engine
+from reports.results.results import Results
+
+RAIN = "photoshop-heavy"
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> RunSpec:
+    rng = np.random.default_rng(0)
+    (tmp_path / "photographs").mkdir()
+    for i in range(3):
+        image = rng.integers(0, 256, (40, 56, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "photographs" / f"{i}.png"), image)
+    return RunSpec(
+        dataset="folder",
+        data_root=str(tmp_path / "photographs"),
+        rain=(RAIN,),
+        derainer=("identity",),
+        task=("none",),
+        images=False,
+        workers=2,
+        workspace=str(tmp_path / "runs"),
+    )
+
+
+class Greyer:
+    """Half as bright, written into what it is given."""
+
+    digest = "greyer"
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        image //= 2
+        return np.asarray(image, np.float32) / np.float32(255)
+
+
+class Same:
+    """The image as it is."""
+
+    digest = "same"
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        return np.asarray(image, np.float32) / np.float32(255)
+
+
+def values(results: Results, derainer: str) -> dict[str, float | None]:
+    """What was measured of a derainer's images under rain."""
+    return {r.metric: r.value for r in results.records if (r.derainer, r.rain) == (derainer, RAIN)}
+
+
+def test_a_photograph_is_read_and_rained_on_once_for_all_derainers(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = {"image": 0, "render": 0}
+
+    def count(owner: Any, name: str) -> None:
+        before = getattr(owner, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            calls[name] += 1
+            return before(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(Sample, "image")
+    count(PhotoshopRain, "render")
+    run(spec.model_copy(update={"derainer": ("median", "bilateral", "guided")}))
+    assert calls == {"image": 3, "render": 3}
+
+
+def test_a_derainer_that_writes_into_its_input_spoils_no_other(spec: RunSpec) -> None:
+    elsewhere = spec.model_copy(update={"workspace": f"{spec.workspace}-1"})
+    alone = values(run(elsewhere, {"same": Same()}), "same")
+    both = run(spec, {"greyer": Greyer(), "same": Same()})
+    assert values(both, "same") == alone == values(both, "identity")
+    assert values(both, "greyer")["psnr_y_db"] != alone["psnr_y_db"]
+
+
+def test_an_image_is_finished_before_the_next_ones_begin(spec: RunSpec) -> None:
+    told: list[tuple[str, int]] = []
+    one = spec.model_copy(update={"workers": 1, "derainer": ("median", "bilateral")})
+    run(one, progress=lambda label, done, _: told.append((label.partition(" · ")[2], done)))
+    # Two calls are ahead; all conditions of the first image are done before the last one's first.
+    assert told.index(("bilateral", 1)) < told.index(("median", 3))
+    assert told[-1] == ("bilateral", 3)
+
+
+def test_a_failure_ends_an_image_alone(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Picky(Same):
+        digest = "picky"
+
+        def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+            if sample_id.startswith("1"):
+                raise ValueError("none of these")
+            return super().restore(image, sample_id)
+
+    tried: list[str] = []
+
+    class Noting(Same):
+        digest = "noting"
+
+        def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+            tried.append(sample_id)
+            return super().restore(image, sample_id)
+
+    monkeypatch.setattr(engine, "tried", lambda plan, *_: plan)
+    results = run(spec, {"picky": Picky(), "noting": Noting()})
+    assert [(e.stage, e.message) for e in results.errors] == [("derain", "none of these")]
+    assert {r.n for r in results.records} == {2}
+    assert not any(name.startswith("1") for name in tried)
