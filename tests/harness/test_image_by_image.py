@@ -90,13 +90,25 @@ def test_a_derainer_that_writes_into_its_input_spoils_no_other(spec: RunSpec) ->
     assert values(both, "greyer")["psnr_y_db"] != alone["psnr_y_db"]
 
 
-def test_an_image_is_finished_before_the_next_ones_begin(spec: RunSpec) -> None:
-    told: list[tuple[str, int]] = []
-    one = spec.model_copy(update={"workers": 1, "derainer": ("median", "bilateral")})
-    run(one, progress=lambda label, done, _: told.append((label.partition(" · ")[2], done)))
-    # Two calls are ahead; all conditions of the first image are done before the last one's first.
-    assert told.index(("bilateral", 1)) < told.index(("median", 3))
-    assert told[-1] == ("bilateral", 3)
+def test_an_image_is_finished_before_the_next_begins(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, str]] = []
+
+    class Noting(Same):
+        def __init__(self, name: str) -> None:
+            self.digest = name
+
+        def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+            done.append((sample_id, self.digest))
+            return super().restore(image, sample_id)
+
+    monkeypatch.setattr(engine, "tried", lambda plan, *_: plan)
+    one = spec.model_copy(update={"workers": 1, "rain": ("none", RAIN)})
+    run(one, {"a": Noting("a"), "b": Noting("b")})
+    images = list(dict.fromkeys(image for image, _ in done))
+    assert done == [(image, name) for image in images for _ in one.rain or () for name in "ab"]
+    assert len(done) == 12
 
 
 def test_a_failure_ends_an_image_alone(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
