@@ -59,7 +59,8 @@ class Same:
 
 def values(results: Results, derainer: str) -> dict[str, float | None]:
     """What was measured of a derainer's images under rain."""
-    return {r.metric: r.value for r in results.records if (r.derainer, r.rain) == (derainer, RAIN)}
+    wanted = (derainer, RAIN, "quality")
+    return {r.metric: r.value for r in results.records if (r.derainer, r.rain, r.task) == wanted}
 
 
 def test_a_photograph_is_read_and_rained_on_once_for_all_derainers(
