@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,9 +32,9 @@ from datasets.sample import Sample
 from derainers.derainer import Derainer
 from harness import RunSpec, run
 from harness.ledger.images import ImageCache
-from harness.machine.device import cores
+from harness.machine.device import AT_THE_DOOR, Placement, cores
 from harness.machine.memory import keep_large_blocks
-from harness.plan import keys
+from harness.plan import keys, plan
 from harness.runs import engine
 from harness.work import unit
 from tasks import quality
@@ -101,10 +102,25 @@ def photographs(folder: Path, images: int, size: tuple[int, int]) -> None:
         (folder / f"{i:03d}.jpg").write_bytes(image_io.encode_jpeg(noisy, 90))
 
 
+@contextlib.contextmanager
+def beside_the_processor(devices: int) -> Iterator[None]:
+    """Have runs take the CPU for a device of its own kind, or for several."""
+    found = plan.placement
+
+    def placed(spec: RunSpec) -> Placement:
+        at = found(spec)
+        workers = spec.workers or cores() + AT_THE_DOOR
+        return replace(at, devices=devices, workers=workers)
+
+    with mock.patch.object(plan, "placement", placed):
+        yield
+
+
 def measured(folder: Path, spec: RunSpec, derainers: int, forward_s: float, images: int) -> None:
     """A row: core time by stage and in all, images a second, and how busy the device was."""
     clock = Clock()
     networks = {f"network-{i}": StandIn(str(i), forward_s) for i in range(derainers)}
+    said: list[str] = []
     times: list[tuple[float, float]] = []
     complete = engine._complete
 
@@ -121,7 +137,8 @@ def measured(folder: Path, spec: RunSpec, derainers: int, forward_s: float, imag
         for stage in STAGES:
             patched.enter_context(clock.timing(*stage))
         placed = spec.model_copy(update={"data_root": str(folder), "workspace": workspace})
-        run(placed, derainers=networks)
+        patched.enter_context(beside_the_processor(1))
+        run(placed, derainers=networks, said=said.append)
     wall_s, core_s = times[0]
     made = images * derainers
     parts = " | ".join(f"{1000 * clock.cpu_s.get(p, 0) / made:.1f}" for p in LABELS)
@@ -131,6 +148,7 @@ def measured(folder: Path, spec: RunSpec, derainers: int, forward_s: float, imag
     print(
         f"| {derainers} | {parts} | {1000 * rest / made:.1f} | {core_ms:.0f} | "
         f"{made / wall_s:.1f} | {busy:.1%} | {reach:.1%} |",
+        *said,
         flush=True,
     )
 

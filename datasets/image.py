@@ -251,11 +251,14 @@ def shrink(image: NDArrayByte, longest_px: int) -> NDArrayByte:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def to_tensor(images: list[NDArrayByte]) -> torch.Tensor:
-    """Stack equally sized ``uint8 (H, W, 3) RGB`` into ``float32 (B, 3, H, W)`` in [0, 1]."""
+def to_tensor(images: list[NDArrayByte], device: str | torch.device = "cpu") -> torch.Tensor:
+    """Stack equally sized ``uint8 (H, W, 3) RGB`` into ``float32 (B, 3, H, W)`` in [0, 1].
+
+    Bytes travel to the device, which makes floats of them.
+    """
     import torch
 
-    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
     return batch.to(torch.float32).div_(255.0)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import cv2
 import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat, round_to_bytes
-from derainers.derainer import Derainer, Restored, Restorer
+from derainers.derainer import Derainer, Filter, Restored, Restorer
+from derainers.folder import Folder
 
 
 class Chain:
@@ -69,6 +71,30 @@ def per_thread(restorer: Restorer) -> Restorer:
     if isinstance(restorer, Chain):
         return Chain([per_thread(stage) for stage in restorer.stages], restorer.half_size)
     return copy.deepcopy(restorer) if isinstance(restorer, Derainer) else restorer
+
+
+def in_turn(restorer: Restorer, turn: AbstractContextManager[object]) -> Restorer:
+    """A derainer whose networks compute within a turn, and all else outside of it.
+
+    Filters and folders take none; what is not known is taken for a network.
+    """
+    if isinstance(restorer, Chain):
+        return Chain([in_turn(stage, turn) for stage in restorer.stages], restorer.half_size)
+    if isinstance(restorer, Derainer):
+        return restorer.in_turn(turn)
+    return restorer if isinstance(restorer, Filter | Folder) else _InTurn(restorer, turn)
+
+
+class _InTurn:
+    """Whatever restores images, within a turn."""
+
+    def __init__(self, restorer: Restorer, turn: AbstractContextManager[object]) -> None:
+        self._restorer, self._turn = restorer, turn
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        """Restore one image; see `derainers.derainer.Restorer`."""
+        with self._turn:
+            return self._restorer.restore(image, sample_id)
 
 
 def _enlarged(image: NDArrayFloat) -> NDArrayFloat:

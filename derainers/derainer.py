@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -124,6 +125,7 @@ class Derainer:
         self._layout = torch.channels_last
         self._device = torch.device("cpu")
         self._dtype = torch.float32
+        self._turn: AbstractContextManager[object] = nullcontext()
 
     def convention(self) -> list[object]:
         """What decides the result beside the module, as plain JSON values."""
@@ -162,6 +164,12 @@ class Derainer:
         """The same network as a derainer that begins with tiles of this side; None = with none."""
         other = copy.copy(self)
         other.tile_px = tile_px
+        return other
+
+    def in_turn(self, turn: AbstractContextManager[object]) -> Derainer:
+        """The same network as a derainer that enters this for as long as the network computes."""
+        other = copy.copy(self)
+        other._turn = turn
         return other
 
     def __call__(self, batch: Tensor) -> Tensor:
@@ -235,7 +243,9 @@ class Derainer:
         x = x.to(self._device, self._dtype, copy=x is batch, memory_format=self._layout)
         wanted = (*x.shape[:2], x.shape[2] * self.scale, x.shape[3] * self.scale)
         given = tuple(x.shape)
-        result = self.module(x.contiguous(memory_format=self._layout))
+        x = x.contiguous(memory_format=self._layout)
+        with self._turn:
+            result = self.module(x)
         y, key = image_of(result, self.output, wanted)
         if y.shape != wanted:
             raise SizeError(
@@ -281,8 +291,17 @@ class Derainer:
 
     def measured(self, image: NDArrayByte, sample_id: str) -> Restored:
         """Restore one image, and say in which tiles."""
-        images, tile_px = self._in_memory(to_tensor([image]))
-        return Restored(from_tensor(images)[0], tile_px)
+        return self.measured_together([image])[0]
+
+    def measured_together(self, images: list[NDArrayByte]) -> list[Restored]:
+        """Restore images of one size in one batch, and say in which tiles.
+
+        Where memory does not suffice for all at once, each is restored alone.
+        """
+        batch, tile_px = self._in_memory(to_tensor(images, self._device))
+        if len(images) > 1 and tile_px not in (None, self.tile_px, *(self.fixed_px or ())):
+            return [self.measured(image, "") for image in images]
+        return [Restored(image, tile_px) for image in from_tensor(batch)]
 
     def _padded(self, size_px: int, axis: int) -> int:
         """Size of one side as the network gets it."""

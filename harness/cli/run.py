@@ -85,9 +85,12 @@ def _run_one(spec: RunSpec, is_dry: bool, is_fresh: bool) -> int:
     keep_large_blocks()
     if is_fresh:
         return _audited(spec)
+    busy: list[str] = []
     with progress_bars() as progress:
-        results = run(spec, progress=progress)
+        results = run(spec, progress=progress, said=busy.append)
     show(results, spec.out)
+    for said in busy:
+        line(said)
     return _status(spec, results)
 
 

@@ -11,6 +11,9 @@ from typing import Literal
 
 from harness.spec import RunSpec, UsageError
 
+AT_THE_DOOR = 2
+"""Threads beyond the cores: one whose network computes, and one that is ready with its image."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -24,6 +27,8 @@ class Placement:
     """Side of the tiles in which they derain; None = whole images."""
     workers: int = 1
     """Images at a time."""
+    devices: int = 0
+    """Devices that compute beside the processor; 0 = it computes all."""
 
 
 def placement(spec: RunSpec) -> Placement:
@@ -33,7 +38,9 @@ def placement(spec: RunSpec) -> Placement:
         UsageError: If there is no such device.
     """
     device = device_of(spec.device)
-    return Placement(device, spec.dtype, spec.tile_px, worker_count(spec, device))
+    devices = 0 if device == "cpu" else 1
+    workers = worker_count(spec, device)
+    return Placement(device, spec.dtype, spec.tile_px, workers, devices)
 
 
 def device_of(word: str) -> str:
@@ -58,12 +65,10 @@ def training_dtype(spec: RunSpec) -> Literal["fp32", "bf16"]:
 
 
 def worker_count(spec: RunSpec, device: str) -> int:
-    """Images at a time: one per core this process may use; one on CUDA, where they queue anyway."""
+    """Images at a time: one per core this process may use, and on CUDA those at its door too."""
     if spec.workers:
         return spec.workers
-    if device == "cuda":
-        return 1
-    return cores()
+    return cores() + (AT_THE_DOOR if device == "cuda" else 0)
 
 
 def cores() -> int:

@@ -30,6 +30,7 @@ from harness.spec import RunSpec, UsageError
 from harness.work.doubts import check
 from harness.work.restoration import Restorers, restoration
 from harness.work.scene import Photograph, Scene, UnfinishedError
+from harness.work.seats import Seats
 from harness.work.trial import tried
 from reports.results.cell import Condition, Data
 from reports.results.record import ImageError
@@ -225,7 +226,7 @@ def _derained(
     replace_file(copy.out / MANIFEST, text.encode())
     failures = list(unread)
     with one_thread_each(copy.plan.device), (copy.out / MANIFEST).open("a") as manifest:
-        restorers = Restorers(derainer, copy.plan.placement)
+        restorers = Restorers(derainer, copy.plan.placement, Seats(copy.plan.placement))
         work = partial(_write, copy=copy, restorers=restorers)
         for i, line in enumerate(in_parallel(work, todo, copy.plan.workers), start=1):
             if isinstance(line, ImageError):
@@ -266,7 +267,7 @@ def _write(entry: Entry, copy: _Copy, restorers: Restorers) -> dict[str, str] | 
     scene = Scene(copy.plan, copy.condition.rain, Photograph(entry))
     place = copy.places[entry.sample.id]
     try:
-        made = restoration(scene, copy.condition, restorers.own(), None, None).image
+        made = restoration(scene, copy.condition, restorers.own()).image
     except UnfinishedError as error:
         if storage_error(error.cause) is not None:
             raise error.cause from error

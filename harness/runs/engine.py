@@ -51,8 +51,8 @@ SILENT_S = 5.0
 """Shorter waits are not worth a word."""
 COPIES = 3
 """Times that derained images are copied, and those that vanished or broke made again."""
-CHUNK_ON_CUDA = 16
-"""Images per forward of a task network on CUDA; one on the CPU, where a batch changes results."""
+CHUNK_ON_DEVICE = 8
+"""Images per forward on a device; one on the CPU, where a batch changes results."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def run(
     derainers: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     only: Collection[str] | None = None,
+    said: Callable[[str], None] | None = None,
 ) -> Results:
     """Evaluate derainers on a data set; continue where an earlier run of the workspace stopped.
 
@@ -83,6 +84,7 @@ def run(
             ``restore(image, sample_id)``.
         progress: Told of every finished image.
         only: Ids of the images to take; None = all of the spec.
+        said: Told at the end how devices were used, where there are any.
 
     Returns:
         All records; written to ``spec.out`` too, if it is given.
@@ -112,23 +114,24 @@ def run(
     session = _Session(plan, ledger, claims, executor, progress or (lambda *_: None))
     try:
         entries, failures = entries_of(plan)
-        said = check(plan, ledger)
+        doubts = check(plan, ledger)
         ask(plan, ledger)
         plan = noted(plan, entries, ledger)
         _complete(session, entries, failures)
         plan = replace(plan, placement=replace(plan.placement, workers=executor.workers))
-        results = reduced(plan, entries, failures, ledger, started, said)
+        results = reduced(plan, entries, failures, ledger, started, doubts)
         if spec.images:
             chosen, failed = exemplary(results), len(failures)
             _complete(session, entries, failures, frozenset(chosen))
             if len(failures) > failed:
-                results = reduced(plan, entries, failures, ledger, started, said)
+                results = reduced(plan, entries, failures, ledger, started, doubts)
             results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
         before = _same_as(results, ledger)
         results = before or results
         if before is None:
             _save(results, ledger)
         staged = _staged(session, entries, failures, before)
+        _pass_on(executor.said(), said)
     finally:
         executor.close()
         # On a disk that is full or gone claims end with the process.
@@ -139,6 +142,13 @@ def run(
     if spec.out is not None and staged is not None:
         write(results, spec.out, staged=staged)
     return results
+
+
+def _pass_on(words: Sequence[str], said: Callable[[str], None] | None) -> None:
+    """Tell somebody who listens."""
+    if said is not None:
+        for each in words:
+            said(each)
 
 
 def with_own(spec: RunSpec, own: Mapping[str, Any]) -> RunSpec:
@@ -187,7 +197,7 @@ def _complete(
     """
     plan, ledger = session.plan, session.ledger
     lacking = Lacking(plan, pictured, ledger, session.claims)
-    size = CHUNK_ON_CUDA if plan.device == "cuda" else 1
+    size = CHUNK_ON_DEVICE if plan.placement.devices else 1
     alive = [e for e in entries if e.sample.id not in failures]
     chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
     told = [-1] * len(plan.conditions)

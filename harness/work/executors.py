@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -15,8 +14,8 @@ from typing import Protocol
 from harness.ledger.images import ImageCache
 from harness.ledger.predictions import Kept
 from harness.machine.device import one_thread_each
-from harness.plan.networks import TaskPlan
 from harness.plan.plan import Plan
+from harness.work.models import Models
 from harness.work.unit import Call, Outcome, Worker
 
 Work = Callable[[Iterator[Call]], Iterator[list[Outcome]]]
@@ -42,24 +41,13 @@ class Executor(Protocol):
         """
         ...
 
+    def said(self) -> list[str]:
+        """How devices were used, in words."""
+        ...
+
     def close(self) -> None:
         """End, without waiting for what is in work."""
         ...
-
-
-class PerThread:
-    """A copy of the tasks for each thread: some networks keep state in a forward."""
-
-    def __init__(self, tasks: tuple[TaskPlan, ...]) -> None:
-        """Take the tasks, whose networks are loaded before a thread first asks."""
-        self._tasks, self._local = tasks, threading.local()
-
-    def __call__(self) -> tuple[TaskPlan, ...]:
-        """The calling thread's own."""
-        if not hasattr(self._local, "tasks"):
-            self._local.tasks = copy.deepcopy(self._tasks)
-        own: tuple[TaskPlan, ...] = self._local.tasks
-        return own
 
 
 class Threads:
@@ -69,7 +57,7 @@ class Threads:
         """Start the threads of one run."""
         self._plan, self._cache = plan, cache
         self._threads = ThreadPoolExecutor(plan.workers)
-        self._networks = PerThread(plan.tasks)
+        self._models, self._worked_s = Models(plan), 0.0
 
     @property
     def workers(self) -> int:
@@ -78,8 +66,22 @@ class Threads:
 
     def work(self, predictions: Store, pictured: frozenset[str]) -> Work:
         """Be ready; derainers and networks are loaded once for all threads."""
-        worker = Worker(self._plan, self._cache, predictions, pictured, self._networks)
+        worker = Worker(self._plan, self._cache, predictions, pictured, self._models)
         return partial(self._parallel, worker)
+
+    def said(self) -> list[str]:
+        """How busy devices were, and what batches change; nothing where the processor computed."""
+        seats, device = self._models.seats.of_devices, self._plan.device
+        if not seats or not self._worked_s:
+            return []
+        busy = sum(seat.busy_s for seat in seats) / len(seats) / self._worked_s
+        return [
+            f"{device} was busy for {busy:.0%} of the {self._worked_s:.1f} s of work",
+            *(
+                f"{name}: an image in a batch differs by up to {by:.1g} of white from it alone"
+                for name, by in self._models.batch_differs.items()
+            ),
+        ]
 
     def close(self) -> None:
         """End the threads."""
@@ -90,7 +92,7 @@ class Threads:
         first = next(calls, None)
         if first is None:  # then nothing heavy is imported
             return
-        calls = chain([first], calls)
+        calls, begun = chain([first], calls), time.perf_counter()
         pending: set[Future[None]] = set()
         done: SimpleQueue[Outcome | Future[None]] = SimpleQueue()
 
@@ -99,11 +101,12 @@ class Threads:
                 done.put(outcome)
 
         with one_thread_each(self._plan.device), contextlib.ExitStack() as stack:
+            stack.callback(self._count, begun)
             stack.callback(_abandon, pending)
             while True:
                 room = 2 * self.workers - len(pending)
                 for call in islice(calls, room):
-                    worker.load(call.places)
+                    self._models.load(call.places)
                     future = self._threads.submit(compute, call)
                     pending.add(future)
                     future.add_done_callback(done.put)
@@ -116,6 +119,9 @@ class Threads:
                 for future in [each for each in ready if isinstance(each, Future)]:
                     pending.remove(future)
                     future.result()
+
+    def _count(self, begun: float) -> None:
+        self._worked_s += time.perf_counter() - begun
 
 
 def _abandon(pending: set[Future[None]]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from harness.machine.device import one_thread_each
 from harness.plan.plan import Plan
 from harness.plan.stages import installed
+from harness.work.models import Models
 from harness.work.unit import Call, Outcome, Worker
 
 
@@ -88,8 +89,9 @@ class Actor:
         self._pickled = plan
         self._plan: Plan | None = None
         self._luggage = Luggage()
-        self._workers: dict[frozenset[str], Worker] = {}
-        """By the images whose pictures are made."""
+        self._models: Models | None = None
+        self._worker: Worker | None = None
+        self._pictured: frozenset[str] = frozenset()
         self._said = _Said()
         logging.getLogger("harness").addHandler(self._said)
 
@@ -99,23 +101,20 @@ class Actor:
 
     def run(self, unit: Unit) -> Answer:
         """Compute a unit; models stay loaded."""
-        if self._plan is None:
+        if self._plan is None or self._models is None:
             import ray
 
             self._plan = ray.cloudpickle.loads(self._pickled)
+            self._models = Models(self._plan, is_alone=True)
+        luggage = self._luggage
+        luggage.images, luggage.predictions = unit.images, unit.predictions
+        if self._worker is None or self._pictured != unit.pictured:
+            kept = luggage, lambda _: luggage
+            self._worker = Worker(self._plan, *kept, unit.pictured, self._models)
+            self._pictured = unit.pictured
         with one_thread_each(self._plan.device):
-            worker = self._worker(self._plan, unit.pictured)
-            worker.load(unit.call.places)
-            self._luggage.images, self._luggage.predictions = unit.images, unit.predictions
-            outcomes = list(worker.run(unit.call))
-        made, self._luggage.made = self._luggage.made, {}
+            self._models.load(unit.call.places)
+            outcomes = list(self._worker.run(unit.call))
+        made, luggage.made = luggage.made, {}
         said, self._said.lines = self._said.lines, []
         return Answer(outcomes, made, said)
-
-    def _worker(self, plan: Plan, pictured: frozenset[str]) -> Worker:
-        if pictured not in self._workers:
-            luggage = self._luggage
-            # The only thread here needs no copy of the tasks' networks.
-            worker = Worker(plan, luggage, lambda _: luggage, pictured, lambda: plan.tasks)
-            self._workers = {pictured: worker}
-        return self._workers[pictured]

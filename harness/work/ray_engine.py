@@ -67,7 +67,8 @@ class Actors:
         self._plan, self._cache = plan, cache
         self._session: contextlib.ExitStack | None = None
         self._ray: Any = None
-        self._workers = plan.workers
+        # One actor has a GPU to itself.
+        self._workers = plan.spec.workers or plan.placement.devices or plan.workers
         self._hired: list[_Hired] = []
         self._starting: dict[Any, Any] = {}
         """Actors that have not answered yet, under what they will answer."""
@@ -82,6 +83,10 @@ class Actors:
         """Start Ray and the actors with the first call; they load models by themselves."""
         return partial(self._spread, predictions, pictured)
 
+    def said(self) -> list[str]:
+        """Nothing: what the actors' devices did is not told here."""
+        return []
+
     def close(self) -> None:
         """End the actors, and Ray where it was started here."""
         if self._session is not None:
@@ -92,7 +97,7 @@ class Actors:
         with contextlib.ExitStack() as stack:
             before = signal.getsignal(signal.SIGTERM)
             if spec.address is None:
-                started = _local(stack, self._plan.workers)
+                started = _local(stack, self._workers)
             else:
                 started = _remote(stack, spec.address)
             if threading.current_thread() is threading.main_thread():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,31 +20,31 @@ from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
 from harness.plan.plan import ConditionPlan
 from harness.work.scene import Scene, during
+from harness.work.seats import PerSeat, Seat, Seats
 
 if TYPE_CHECKING:
-    from derainers.derainer import Restorer
+    from derainers.derainer import Derainer, Restored, Restorer
 
 _log = logging.getLogger(__name__)
 
 
 class Restorers:
-    """A condition's derainer, one for each thread that asks."""
+    """A condition's derainer, one for each seat."""
 
-    def __init__(self, derainer: DerainerPlan, place: Placement) -> None:
+    def __init__(self, derainer: DerainerPlan, place: Placement, seats: Seats) -> None:
         """Load it."""
         self._loaded, self._is_stateful = derainer.load(place), derainer.is_stateful
-        self._local = threading.local()
+        self._seats, self._own = seats, PerSeat(seats, self._made)
 
     def own(self) -> Restorer:
-        """This thread's own: some networks keep state in a forward, some beyond it."""
-        if self._is_stateful:
-            return copy.deepcopy(self._loaded)
-        if not hasattr(self._local, "restorer"):
-            from derainers.chain import per_thread
+        """This seat's own: some networks keep state in a forward, some beyond it."""
+        return self._made(self._seats.own()) if self._is_stateful else self._own()
 
-            self._local.restorer = per_thread(self._loaded)
-        own: Restorer = self._local.restorer
-        return own
+    def _made(self, seat: Seat) -> Restorer:
+        from derainers.chain import in_turn, per_thread
+
+        fresh = copy.deepcopy if self._is_stateful else per_thread
+        return in_turn(fresh(self._loaded), seat)
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,14 @@ class Restoration:
 
     image: NDArrayByte
     """``uint8 (H, W, 3) RGB``, rounded as a saved file would be."""
+    is_new: bool = False
+    """Whether it was derained just now."""
     exact: NDArrayFloat | None = None
-    """Before it was rounded; None where nothing was derained."""
+    """Before it was rounded, where that was asked for and something was derained."""
     seconds: float | None = None
     """What deraining took; None where nothing was derained."""
     tile_px: int | None = None
     """Side of the smallest tiles that it was derained in; None = whole."""
-
-    @property
-    def is_new(self) -> bool:
-        """Whether it was derained just now."""
-        return self.exact is not None
 
     @property
     def judged(self) -> NDArrayByte | NDArrayFloat:
@@ -75,8 +72,9 @@ def restoration(
     scene: Scene,
     condition: ConditionPlan,
     restorer: Restorer | None,
-    known: str | None,
-    cached: bytes | None,
+    known: str | None = None,
+    cached: bytes | None = None,
+    exact: bool = False,
 ) -> Restoration:
     """Take an image from the cache, or derain it.
 
@@ -86,6 +84,7 @@ def restoration(
         restorer: The condition's derainer; None where images stay as they are.
         known: Digest of the image's pixels, where the ledger knows it.
         cached: The file in the cache, where there is one that may be used.
+        exact: Whether its values before rounding are needed too, which a file has not.
 
     Raises:
         UnfinishedError: If the image cannot be made, or is another than the ledger knows.
@@ -96,7 +95,7 @@ def restoration(
         image = _sound(scene, condition, known, cached)
         if image is not None:
             return Restoration(image)
-    made = _derained(scene, condition, restorer)
+    made = _derained(scene, condition, restorer, exact)
     with during("derain"):
         if known not in (None, keys.pixels_sha256(made.image)):
             raise ValueError(
@@ -106,28 +105,47 @@ def restoration(
     return made
 
 
-def _derained(scene: Scene, condition: ConditionPlan, restorer: Restorer) -> Restoration:
+def restored_together(
+    scenes: Sequence[Scene], restorer: Derainer, exact: bool
+) -> list[Restoration]:
+    """Derain images of one size in one batch; arguments and errors are those of `restoration`."""
+    with during("derain"):
+        start = time.perf_counter()
+        made = restorer.measured_together([scene.rainy for scene in scenes])
+        each_s = (time.perf_counter() - start) / len(scenes)
+        return [_rounded(m, s, each_s, exact) for m, s in zip(made, scenes, strict=True)]
+
+
+def _derained(
+    scene: Scene, condition: ConditionPlan, restorer: Restorer, exact: bool
+) -> Restoration:
     from derainers.chain import restored
 
     rainy, sample, derainer = scene.rainy, scene.entry.sample, condition.derainer
 
-    def make() -> tuple[NDArrayFloat, int | None, float]:
+    def make() -> tuple[Restored, float]:
         start = time.perf_counter()
         made = restored(restorer, rainy, sample.id)
-        exact = np.asarray(made.image, np.float32)
-        return exact, made.tile_px, time.perf_counter() - start
+        return made, time.perf_counter() - start
 
     with during("derain"):
         if derainer.is_own:
             seed = scene.plan.spec.seed if derainer.draws else 0  # as its key says
-            exact, tile_px, seconds = without_chance(make, derainer.draws, seed, sample.id)
+            made, seconds = without_chance(make, derainer.draws, seed, sample.id)
         else:
-            exact, tile_px, seconds = make()
-        if exact.shape != rainy.shape:
-            raise ValueError(f"the derainer made {exact.shape} of {rainy.shape}")
-        if not np.isfinite(exact).all():
-            raise ValueError("the derainer returned non-finite values")
-        return Restoration(image_io.round_to_bytes(exact), exact, seconds, tile_px)
+            made, seconds = make()
+        return _rounded(made, scene, seconds, exact)
+
+
+def _rounded(made: Restored, scene: Scene, seconds: float, exact: bool) -> Restoration:
+    """What a derainer made as the tasks are shown it, once it is seen to be an image."""
+    levels = np.asarray(made.image, np.float32)
+    if levels.shape != scene.rainy.shape:
+        raise ValueError(f"the derainer made {levels.shape} of {scene.rainy.shape}")
+    if not np.isfinite(levels).all():
+        raise ValueError("the derainer returned non-finite values")
+    image = image_io.round_to_bytes(levels)
+    return Restoration(image, True, levels if exact else None, seconds, made.tile_px)
 
 
 def _sound(scene: Scene, condition: ConditionPlan, known: str, cached: bytes) -> NDArrayByte | None:

@@ -16,20 +16,18 @@ from harness.ledger.images import Images
 from harness.ledger.packed import DamagedError, pack, unpack
 from harness.ledger.predictions import Kept
 from harness.machine.disk import message, storage_error
-from harness.machine.generators import TURNS, without_chance
+from harness.machine.generators import without_chance
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys
+from harness.work.models import Models
 from harness.work.pictures import Seen, picture
-from harness.work.restoration import Restoration, Restorers, restoration
+from harness.work.restoration import Restoration, restoration
 from harness.work.scene import Photograph, Scene, UnfinishedError, during
 from reports.results.record import ImageError
 from tasks import quality
 from tasks.task import Evidence
-
-Networks = Callable[[], tuple[TaskPlan, ...]]
-"""Gives the tasks with the networks that the calling thread may use."""
 
 
 class Call(NamedTuple):
@@ -100,39 +98,23 @@ class Worker:
         cache: Images,
         predictions: Callable[[int], Kept],
         pictured: frozenset[str],
-        networks: Networks,
+        models: Models,
     ) -> None:
-        """Hold what all calls of a run share; derainers are loaded by `load`.
+        """Take what calls share.
 
         Args:
             plan: The run.
             cache: Where derained images are kept.
             predictions: Gives those that are kept of a condition, by its place in the plan.
             pictured: Ids of the images whose pictures for the page are made too.
-            networks: Gives the tasks.
+            models: What the conditions of a call need is loaded before it is computed.
         """
         self._plan = plan
         self._rings = [Keyring(plan, condition) for condition in plan.conditions]
         self._cache = cache
         self._predictions = predictions
         self._pictured = pictured
-        self._restorers: dict[int, Restorers] = {}
-        self._networks = networks
-
-    def load(self, places: Sequence[int]) -> None:
-        """Load what conditions need; what is loaded stays.
-
-        Raises:
-            DerainerError, TaskError, UsageError: If something cannot be loaded.
-        """
-        for place in places:
-            condition = self._plan.conditions[place]
-            for task in self._plan.tasks if condition.is_shown else ():
-                task.task.load()
-            if place not in self._restorers and not condition.derainer.is_identity:
-                with TURNS.alone():  # a network may be tried when it is loaded
-                    made = Restorers(condition.derainer, self._plan.placement)
-                self._restorers[place] = made
+        self._models = models
 
     def run(self, call: Call) -> Iterator[Outcome]:
         """Finish a few images, one condition after the other.
@@ -160,11 +142,13 @@ class Worker:
     def _finish(self, place: int, units: Sequence[_Unit], have: frozenset[str]) -> None:
         """Derain, run the tasks, measure, and keep what was made."""
         alive = [unit for unit in units if unit.error is None]
+        if self._plan.placement.devices:
+            self._restore_together(place, [unit for unit in alive if unit.shown is None])
         for unit in alive:
             with _noting(unit):
                 self._measure(place, unit, have)
         condition = self._plan.conditions[place]
-        for task in self._networks() if condition.is_shown and alive else ():
+        for task in self._models.tasks() if condition.is_shown and alive else ():
             self._task(place, task, alive, have)
         for unit in alive:
             if unit.error is None and unit.sample in self._pictured:
@@ -177,6 +161,22 @@ class Worker:
                 with _noting(unit):
                     self._cache.write(unit.keys.restored, encode_png(unit.restored.image))
 
+    def _restore_together(self, place: int, units: Sequence[_Unit]) -> None:
+        """Derain images of one size in one batch; what fails so is left to be tried alone."""
+        batches = self._models.batches(place)
+        if batches is None:
+            return
+        sizes: dict[tuple[int, ...], list[_Unit]] = {}
+        for unit in units:
+            with contextlib.suppress(UnfinishedError):
+                sizes.setdefault(unit.scene.rainy.shape, []).append(unit)
+        exact = quality.needs_float(self._plan.metrics)
+        for same in sizes.values():
+            with contextlib.suppress(UnfinishedError):
+                made = batches([unit.scene for unit in same], exact)
+                for unit, restored in zip(same, made, strict=True):
+                    unit.restored = restored
+
     def _image(self, place: int, unit: _Unit, exact: bool = False) -> Restoration:
         """The image that tasks are shown, made once.
 
@@ -186,11 +186,11 @@ class Worker:
             exact: Whether its values before rounding are needed too, which the cache has not.
         """
         if unit.restored is None:
-            loaded = self._restorers.get(place)
-            is_cached = loaded is not None and unit.shown is not None and not exact
+            own = self._models.restorer(place)
+            is_cached = own is not None and unit.shown is not None and not exact
             cached = self._cache.read(unit.keys.restored) if is_cached else None
-            own = None if loaded is None else loaded.own()
-            unit.restored = restoration(unit.scene, unit.condition, own, unit.shown, cached)
+            known = unit.shown, cached, exact
+            unit.restored = restoration(unit.scene, unit.condition, own, *known)
         return unit.restored
 
     def _measure(self, place: int, unit: _Unit, have: frozenset[str]) -> None:
@@ -229,7 +229,8 @@ class Worker:
                 fresh.append((unit, self._image(place, unit).image))
         made: dict[str, Any] = {}
         try:
-            predictions = _predicted(task, [(str(u.shown), image) for u, image in fresh])
+            with self._models.seats.own() if fresh else contextlib.nullcontext():
+                predictions = _predicted(task, [(str(u.shown), image) for u, image in fresh])
             made = dict(zip((unit.sample for unit, _ in fresh), predictions, strict=True))
         except Exception as error:
             for unit, _ in fresh:

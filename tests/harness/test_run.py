@@ -130,7 +130,7 @@ def test_the_second_run_computes_nothing(
         raise AssertionError("computed again")
 
     before = text_of_records(unbroken / "out")
-    monkeypatch.setattr("harness.work.unit.Worker.load", never)
+    monkeypatch.setattr("harness.work.models.Models.load", never)
     monkeypatch.setattr("tasks.detection.Detection.resample", never)
     monkeypatch.setattr("tasks.quality.Quality.resample", never)
     assert text_of(again(spec, unbroken)) == before

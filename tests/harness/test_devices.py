@@ -1,0 +1,157 @@
+"""Devices that compute beside the processor; the CPU stands in for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from harness import RunSpec, run
+from harness.machine.device import Placement, placement
+from reports.results.results import Results
+
+IMAGES = 9
+"""More than go into one forward."""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> RunSpec:
+    rng = np.random.default_rng(0)
+    (tmp_path / "photographs").mkdir()
+    for i in range(IMAGES):
+        size = (32, 40) if i < 7 else (24, 48)
+        image = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), np.uint8), (5, 5), 0)
+        cv2.imwrite(str(tmp_path / "photographs" / f"{i}.png"), image)
+    return RunSpec(
+        dataset="folder",
+        data_root=str(tmp_path / "photographs"),
+        rain=("photoshop-heavy",),
+        derainer=("identity",),
+        task=("none",),
+        images=False,
+        workers=4,
+    )
+
+
+class StandIn(torch.nn.Module):
+    """Sleeps, and takes note of who was there at the same time."""
+
+    def __init__(self, level: float) -> None:
+        super().__init__()
+        self.level = level
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with LOCK:
+            INSIDE.add(threading.get_ident())
+            TOGETHER.append(len(INSIDE))
+        time.sleep(0.01)
+        with LOCK:
+            INSIDE.discard(threading.get_ident())
+        return x * self.level
+
+
+LOCK = threading.Lock()
+INSIDE: set[int] = set()
+TOGETHER: list[int] = []
+
+
+@pytest.fixture
+def on(
+    spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Results, list[str]]]:
+    """Runs on some devices, each time in a workspace of its own."""
+
+    def done(
+        devices: int, derainers: dict[str, Any] | None = None, **words: Any
+    ) -> tuple[Results, list[str]]:
+        def placed(spec: RunSpec) -> Placement:
+            return replace(placement(spec), devices=devices)
+
+        monkeypatch.setattr("harness.plan.plan.placement", placed)
+        said: list[str] = []
+        place = str(tmp_path / f"runs-{len(list(tmp_path.iterdir()))}")
+        asked = spec.model_copy(update={"workspace": place, **words})
+        return run(asked, derainers, said=said.append), said
+
+    return done
+
+
+def text_of(results: Results) -> str:
+    """Records and errors, without what depends on clock and host."""
+    return repr((results.records, results.errors))
+
+
+def test_a_device_computes_one_forward_at_a_time(on: Any) -> None:
+    TOGETHER.clear()
+    networks = {"dim": StandIn(0.5), "dimmer": StandIn(0.25)}
+    one, said = on(1, networks)
+    assert set(TOGETHER) == {1}
+    assert len(said) == 1
+    assert said[0].startswith("cpu was busy for ")
+    share = int(said[0].removeprefix("cpu was busy for ").partition("%")[0])
+    assert 5 <= share <= 100
+    cpu, said = on(0, networks)
+    assert said == []  # nobody asks how busy the processor was
+    assert text_of(one) == text_of(cpu)
+
+
+def test_two_devices_give_the_records_of_one(on: Any) -> None:
+    TOGETHER.clear()
+    networks = {"dim": StandIn(0.5), "dimmer": StandIn(0.25)}
+    two, _ = on(2, networks)
+    assert max(TOGETHER) == 2
+    assert text_of(two) == text_of(on(1, networks)[0])
+
+
+def test_images_of_one_size_are_derained_in_one_forward(
+    on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from derainers.derainer import Derainer
+
+    sizes: list[tuple[int, ...]] = []
+    whole = Derainer._whole
+
+    def noting(self: Derainer, batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(tuple(batch.shape))
+        return whole(self, batch)
+
+    monkeypatch.setattr(Derainer, "_whole", noting)
+    apart, said = on(1, derainer=("granet-rain100l",))
+    # Cut from the data set's order: eight of two sizes and the last; and the first once more alone.
+    assert sorted(s[0] for s in sizes) == [1, 1, 2, 6]
+    assert "granet-rain100l" in said[1]
+    assert float(said[1].split("up to ")[1].split()[0]) < 1e-5
+    together = {(r.derainer, r.metric): r.value for r in apart.records}
+    alone = {
+        (r.derainer, r.metric): r.value for r in on(0, derainer=("granet-rain100l",))[0].records
+    }
+    assert together == pytest.approx(alone, abs=1e-3)
+
+
+def test_what_fails_in_a_batch_is_the_failure_of_one_image(
+    on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from derainers.derainer import Derainer
+
+    whole = Derainer._whole
+
+    def failing(self: Derainer, batch: torch.Tensor) -> torch.Tensor:
+        if batch.shape[3] == 48:
+            raise ValueError("none of that size")
+        return whole(self, batch)
+
+    monkeypatch.setattr(Derainer, "_whole", failing)
+    results, _ = on(1, derainer=("granet-rain100l",))
+    assert sorted((e.sample, e.message) for e in results.errors) == [
+        ("7.png", "none of that size"),
+        ("8.png", "none of that size"),
+    ]
+    assert {r.n for r in results.records} == {7}
