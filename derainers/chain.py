@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -10,11 +9,11 @@ import cv2
 import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat, round_to_bytes
-from derainers.derainer import Derainer, Filter, Restored, Restorer
-from derainers.folder import Folder
+from derainers.derainer import Derainer
+from derainers.restorer import Computing, Restored, Restorer, in_turn, per_thread, restored
 
 
-class Chain:
+class Chain(Computing):
     """Each derainer restores what the one before it made, in bytes, as saved files would be."""
 
     def __init__(self, stages: Sequence[Restorer], half_size: bool = False) -> None:
@@ -35,6 +34,14 @@ class Chain:
         ]
         return Chain(stages, self.half_size)
 
+    def per_thread(self) -> Chain:
+        """The same chain of copies of its networks."""
+        return Chain([per_thread(stage) for stage in self.stages], self.half_size)
+
+    def in_turn(self, turn: AbstractContextManager[object]) -> Chain:
+        """The same chain, whose networks enter this for as long as they compute."""
+        return Chain([in_turn(stage, turn) for stage in self.stages], self.half_size)
+
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """Restore one image; see `derainers.derainer.Restorer`."""
         return self.measured(image, sample_id).image
@@ -54,47 +61,6 @@ class Chain:
         if self.half_size:
             y = np.ascontiguousarray(y[: image.shape[0], : image.shape[1]])
         return Restored(y, min(sides_px, default=None))
-
-
-def restored(restorer: Restorer, image: NDArrayByte, sample_id: str) -> Restored:
-    """One image restored by whatever it may be; what is neither network nor chain has no tiles.
-
-    It may write into what it is given, which others are given too.
-    """
-    if isinstance(restorer, Chain | Derainer):
-        return restorer.measured(image, sample_id)
-    return Restored(restorer.restore(image.copy(), sample_id), None)
-
-
-def per_thread(restorer: Restorer) -> Restorer:
-    """A copy for one thread where a network may keep state in a forward; else the same."""
-    if isinstance(restorer, Chain):
-        return Chain([per_thread(stage) for stage in restorer.stages], restorer.half_size)
-    return copy.deepcopy(restorer) if isinstance(restorer, Derainer) else restorer
-
-
-def in_turn(restorer: Restorer, turn: AbstractContextManager[object]) -> Restorer:
-    """A derainer whose networks compute within a turn, and all else outside of it.
-
-    Filters and folders take none; what is not known is taken for a network.
-    """
-    if isinstance(restorer, Chain):
-        return Chain([in_turn(stage, turn) for stage in restorer.stages], restorer.half_size)
-    if isinstance(restorer, Derainer):
-        return restorer.in_turn(turn)
-    return restorer if isinstance(restorer, Filter | Folder) else _InTurn(restorer, turn)
-
-
-class _InTurn:
-    """Whatever restores images, within a turn."""
-
-    def __init__(self, restorer: Restorer, turn: AbstractContextManager[object]) -> None:
-        self._restorer, self._turn = restorer, turn
-
-    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
-        """Restore one image; see `derainers.derainer.Restorer`."""
-        with self._turn:
-            return self._restorer.restore(image, sample_id)
 
 
 def _enlarged(image: NDArrayFloat) -> NDArrayFloat:

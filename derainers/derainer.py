@@ -1,19 +1,18 @@
-"""What the engine sees of a derainer: ``restore(image, sample_id)``, whatever stands behind it."""
+"""A network as a derainer: with what it expects of its input, on a device, in memory."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from datasets.image import NDArrayByte, NDArrayFloat, from_tensor, to_tensor
 from derainers.errors import DerainerError
 from derainers.outputs import Output, SizeError, image_of
+from derainers.restorer import Computing, Restored
 from derainers.tiles import (
     GRID_PX,
     SMALLEST_TILE_PX,
@@ -27,23 +26,6 @@ from derainers.tiles import (
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Restorer(Protocol):
-    """Anything that restores images: a network, a filter, a folder of files."""
-
-    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
-        """Rainy ``uint8 (H, W, 3) RGB`` to ``float32 (H, W, 3) RGB`` in [0, 1], same size."""
-        ...
-
-
-class Restored(NamedTuple):
-    """An image that a derainer made, and how."""
-
-    image: NDArrayFloat
-    """What `Restorer.restore` returns."""
-    tile_px: int | None
-    """Side of the smallest tiles that it was made of; None = whole."""
-
-
 class _Batch(NamedTuple):
     """A batch that a network made, and how."""
 
@@ -53,20 +35,7 @@ class _Batch(NamedTuple):
     """Side of the tiles that it was made of; None = whole."""
 
 
-class Filter:
-    """A classical derainer: a pure function from bytes to bytes."""
-
-    def __init__(self, function: Callable[[NDArrayByte], NDArrayByte]) -> None:
-        """Wrap the function, which must leave its argument as it is."""
-        self._function = function
-
-    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
-        """Filter one image; division and later rounding give the same bytes back."""
-        levels: NDArrayFloat = self._function(image).astype(np.float32) / np.float32(255.0)
-        return levels
-
-
-class Derainer:
+class Derainer(Computing):
     """A network with what it expects of its input. Final: wrap, do not inherit.
 
     Pads to the network's multiple by reflection, casts, converts range and channel order, runs
@@ -165,6 +134,10 @@ class Derainer:
         other = copy.copy(self)
         other.tile_px = tile_px
         return other
+
+    def per_thread(self) -> Derainer:
+        """A copy: a network may keep state in a forward."""
+        return copy.deepcopy(self)
 
     def in_turn(self, turn: AbstractContextManager[object]) -> Derainer:
         """The same network as a derainer that enters this for as long as the network computes."""

@@ -13,7 +13,7 @@ from datasets.installed import Table
 if TYPE_CHECKING:
     from torch import nn
 
-    from derainers.derainer import Restorer
+    from derainers.restorer import Restorer
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -41,9 +41,10 @@ class DerainerRow:
 
 
 def _filter(weights: Path | None, name: str) -> Restorer:
-    from derainers import classical, derainer
+    from derainers import classical
+    from derainers.restorer import Filter
 
-    return derainer.Filter(getattr(classical, name))
+    return Filter(getattr(classical, name))
 
 
 def _restorer(network: nn.Module, weights: Path | None, **convention: Any) -> Restorer:

@@ -22,7 +22,7 @@ from harness.spec import UsageError, known
 if TYPE_CHECKING:
     from torch import nn
 
-    from derainers.derainer import Restorer
+    from derainers.restorer import Restorer
 
 SIZES_PX = ((512, 384), (640, 480), (1280, 720))
 """Width and height of the images that the papers time."""
@@ -131,7 +131,7 @@ def _measure(
     """Measure in this process."""
     import torch
 
-    from derainers.chain import restored
+    from derainers.restorer import restored
     from harness.machine.memory import keep_large_blocks, peak_resident_bytes, resident_bytes
 
     keep_large_blocks()

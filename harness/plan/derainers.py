@@ -26,7 +26,7 @@ from harness.plan.manifest import restored_files
 from harness.spec import UsageError, known
 
 if TYPE_CHECKING:
-    from derainers.derainer import Restorer
+    from derainers.restorer import Restorer
     from harness.plan.user_code import Brought
 
 __all__ = ["DerainerPlan", "Loader", "derainer_plan", "sources_of", "stage_plan", "with_trials"]
@@ -296,9 +296,9 @@ def _of_file(
 
 def _fed(restorer: Restorer, parameters: Parameters) -> Restorer:
     """A derainer that is fed as its word says."""
-    from derainers.derainer import Derainer
-
     if parameters.as_json():
+        from derainers.derainer import Derainer
+
         if not isinstance(restorer, Derainer):
             raise UsageError(f"'{parameters.said}' is for networks: leave it out")
         parameters.put_on(restorer)

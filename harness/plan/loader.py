@@ -13,7 +13,7 @@ from harness.machine.generators import seeded
 from harness.plan import keys
 
 if TYPE_CHECKING:
-    from derainers.derainer import Restorer
+    from derainers.restorer import Restorer
     from derainers.words import Part
     from harness.plan.own_code import Identity
 
@@ -93,13 +93,17 @@ class Loader:
             DerainerError: If it cannot be built, or enlarges where the size must stay.
             UsageError: If a file was changed since it was named.
         """
+        from derainers.restorer import Computing
+
+        restorer: Restorer = self.build(place)
+        keys.require_same(self.files)
+        if not isinstance(restorer, Computing):
+            return restorer
         from derainers import DerainerError
         from derainers.chain import Chain
         from derainers.derainer import Derainer
         from derainers.fitting import fitted
 
-        restorer: Restorer = self.build(place)
-        keys.require_same(self.files)
         if isinstance(restorer, Derainer):
             restorer = restorer.to(place.device, place.dtype)
             if not self.is_fitted:

@@ -24,7 +24,8 @@ from harness.spec import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
-    from derainers.derainer import Derainer, Restorer
+    from derainers.derainer import Derainer
+    from derainers.restorer import Restorer
 
 OWN = "own_"
 """Begins the names of modules made of a user's files."""
@@ -52,7 +53,7 @@ class Brought:
 
     def fresh(self) -> Restorer:
         """A copy of a network; what is none is used as it is."""
-        from derainers.chain import per_thread
+        from derainers.restorer import per_thread
 
         return per_thread(self.restorer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -92,7 +93,7 @@ class Threads:
         first = next(calls, None)
         if first is None:  # then nothing heavy is imported
             return
-        calls, begun = chain([first], calls), time.perf_counter()
+        calls, begun, is_limited = chain([first], calls), time.perf_counter(), False
         pending: set[Future[None]] = set()
         done: SimpleQueue[Outcome | Future[None]] = SimpleQueue()
 
@@ -100,13 +101,16 @@ class Threads:
             for outcome in worker.run(call):
                 done.put(outcome)
 
-        with one_thread_each(self._plan.device), contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as limits, contextlib.ExitStack() as stack:
             stack.callback(self._count, begun)
             stack.callback(_abandon, pending)
             while True:
                 room = 2 * self.workers - len(pending)
                 for call in islice(calls, room):
                     self._models.load(call.places)
+                    if not is_limited and "torch" in sys.modules:  # filters do without
+                        limits.enter_context(one_thread_each(self._plan.device))
+                        is_limited = True
                     future = self._threads.submit(compute, call)
                     pending.add(future)
                     future.add_done_callback(done.put)

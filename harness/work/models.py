@@ -17,7 +17,7 @@ from harness.work.scene import Scene
 from harness.work.seats import PerSeat, Seats
 
 if TYPE_CHECKING:
-    from derainers.derainer import Restorer
+    from derainers.restorer import Restorer
 
 
 Batches = Callable[[Sequence[Scene], bool], list[Restoration]]

@@ -23,7 +23,8 @@ from harness.work.scene import Scene, during
 from harness.work.seats import PerSeat, Seat, Seats
 
 if TYPE_CHECKING:
-    from derainers.derainer import Derainer, Restored, Restorer
+    from derainers.derainer import Derainer
+    from derainers.restorer import Restored, Restorer
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Restorers:
         return self._made(self._seats.own()) if self._is_stateful else self._own()
 
     def _made(self, seat: Seat) -> Restorer:
-        from derainers.chain import in_turn, per_thread
+        from derainers.restorer import in_turn, per_thread
 
         fresh = copy.deepcopy if self._is_stateful else per_thread
         return in_turn(fresh(self._loaded), seat)
@@ -119,7 +120,7 @@ def restored_together(
 def _derained(
     scene: Scene, condition: ConditionPlan, restorer: Restorer, exact: bool
 ) -> Restoration:
-    from derainers.chain import restored
+    from derainers.restorer import restored
 
     rainy, sample, derainer = scene.rainy, scene.entry.sample, condition.derainer
 

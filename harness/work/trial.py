@@ -30,7 +30,7 @@ from harness.plan.plan import Plan
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
-    from derainers.derainer import Restorer
+    from derainers.restorer import Restorer
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def _derainer(derainer: DerainerPlan, plan: Plan, ledger: Ledger, keep: bool) ->
     loader = replace(derainer.load, may_enlarge=True)
 
     def answered(restorer: Restorer, image: NDArrayByte) -> Answers:
-        from derainers.chain import restored
+        from derainers.restorer import restored
 
         try:
             return {"image": np.asarray(restored(restorer, image, "trial").image, np.float32)}

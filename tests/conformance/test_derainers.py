@@ -10,7 +10,8 @@ import torch
 
 from datasets.image import NDArrayByte, from_tensor, round_to_bytes, to_tensor
 from derainers import DERAINERS
-from derainers.derainer import Derainer, Restorer
+from derainers.derainer import Derainer
+from derainers.restorer import Restorer
 
 SIZES = [(65, 97), (1, 1), (7, 1000)]
 BIG = {"mspfn", "dcsfn", "dcsfn-paper"}

@@ -9,8 +9,9 @@ from torch import nn
 
 from datasets.image import NDArrayByte, round_to_bytes
 from derainers import DERAINERS, DerainerError
-from derainers.chain import Chain, restored
-from derainers.derainer import Derainer, Filter
+from derainers.chain import Chain
+from derainers.derainer import Derainer
+from derainers.restorer import Filter, restored
 from harness.machine.device import Placement
 from harness.plan.derainers import Loader
 

@@ -25,7 +25,7 @@ from harness.machine.disk import storage_error
 
 COUNTED = """
 import os, pathlib, time
-from derainers.derainer import Filter
+from derainers.restorer import Filter
 
 log = pathlib.Path({log!r})
 restore = Filter.restore
@@ -129,7 +129,7 @@ def on_another_host(name: str, seconds: float, log: Path) -> None:
     """In a process: its machine's name, quick leases, and images that take their time."""
     import platform
 
-    from derainers.derainer import Filter
+    from derainers.restorer import Filter
     from harness.ledger import leases
     from harness.runs import engine
 

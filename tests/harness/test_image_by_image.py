@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,19 @@ def test_a_failure_ends_an_image_alone(spec: RunSpec, monkeypatch: pytest.Monkey
     assert [(e.stage, e.message) for e in results.errors] == [("derain", "none of these")]
     assert {r.n for r in results.records} == {2}
     assert not any(name.startswith("1") for name in tried)
+
+
+def test_a_filter_needs_no_torch(spec: RunSpec) -> None:
+    words = [
+        *("run", "--dataset", "folder", "--data-root", str(spec.data_root), "--derainer", "median"),
+        *("--task", "none", "--workspace", spec.workspace),
+    ]
+    code = (
+        "import sys\nfrom harness.cli.main import run_command_line\n"
+        "status = run_command_line(sys.argv[1:])\n"
+        "sys.exit(status or 3 * ('torch' in sys.modules))"
+    )
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "median" in done.stdout

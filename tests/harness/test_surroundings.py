@@ -223,7 +223,7 @@ def test_a_workspace_that_disappears_ends_the_run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from derainers.derainer import Filter
+    from derainers.restorer import Filter
 
     workspace, restore, lock = tmp_path / "w", Filter.restore, threading.Lock()
 

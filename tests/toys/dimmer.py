@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from derainers.derainer import Derainer, Restorer
+from derainers.derainer import Derainer
+from derainers.restorer import Restorer
 from derainers.rows import DerainerRow
 
 

@@ -1,0 +1,99 @@
+"""What the engine sees of a derainer: ``restore(image, sample_id)``, whatever stands behind it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from datasets.image import NDArrayByte, NDArrayFloat
+
+
+class Restorer(Protocol):
+    """Anything that restores images: a network, a filter, a folder of files."""
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        """Rainy ``uint8 (H, W, 3) RGB`` to ``float32 (H, W, 3) RGB`` in [0, 1], same size."""
+        ...
+
+
+class Restored(NamedTuple):
+    """An image that a derainer made, and how."""
+
+    image: NDArrayFloat
+    """What `Restorer.restore` returns."""
+    tile_px: int | None
+    """Side of the smallest tiles that it was made of; None = whole."""
+
+
+class Filter:
+    """A classical derainer: a pure function from bytes to bytes."""
+
+    def __init__(self, function: Callable[[NDArrayByte], NDArrayByte]) -> None:
+        """Wrap the function, which must leave its argument as it is."""
+        self._function = function
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        """Filter one image; division and later rounding give the same bytes back."""
+        levels: NDArrayFloat = self._function(image).astype(np.float32) / np.float32(255.0)
+        return levels
+
+
+class Computing(ABC):
+    """A derainer that computes with torch, which nothing here imports: a network, or a chain."""
+
+    @abstractmethod
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        """Restore one image; see `Restorer`."""
+
+    @abstractmethod
+    def measured(self, image: NDArrayByte, sample_id: str) -> Restored:
+        """Restore one image, and say what the smallest tiles were that it was made of."""
+
+    @abstractmethod
+    def per_thread(self) -> Computing:
+        """The same for one thread alone."""
+
+    @abstractmethod
+    def in_turn(self, turn: AbstractContextManager[object]) -> Computing:
+        """The same, whose networks enter a turn for as long as they compute."""
+
+
+def restored(restorer: Restorer, image: NDArrayByte, sample_id: str) -> Restored:
+    """One image restored by whatever it may be; what is neither network nor chain has no tiles.
+
+    It may write into what it is given, which others are given too.
+    """
+    if isinstance(restorer, Computing):
+        return restorer.measured(image, sample_id)
+    return Restored(restorer.restore(image.copy(), sample_id), None)
+
+
+def per_thread(restorer: Restorer) -> Restorer:
+    """A copy for one thread where a network may keep state in a forward; else the same."""
+    return restorer.per_thread() if isinstance(restorer, Computing) else restorer
+
+
+def in_turn(restorer: Restorer, turn: AbstractContextManager[object]) -> Restorer:
+    """A derainer whose networks compute within a turn, and all else outside of it.
+
+    Filters take none; what is not known is taken for a network.
+    """
+    if isinstance(restorer, Computing):
+        return restorer.in_turn(turn)
+    return restorer if isinstance(restorer, Filter) else _InTurn(restorer, turn)
+
+
+class _InTurn:
+    """Whatever restores images, within a turn."""
+
+    def __init__(self, restorer: Restorer, turn: AbstractContextManager[object]) -> None:
+        self._restorer, self._turn = restorer, turn
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        """Restore one image; see `Restorer`."""
+        with self._turn:
+            return self._restorer.restore(image, sample_id)
