@@ -35,7 +35,7 @@ from harness.ledger.images import ImageCache
 from harness.machine.memory import keep_large_blocks
 from harness.plan import keys
 from harness.runs import engine
-from harness.work import unit
+from harness.work import scene, unit
 from tasks import quality
 
 TARGET_S = 0.040
@@ -144,12 +144,12 @@ def measured(folder: Path, name: str, module: Any) -> Clock:
         run(spec)
         for owner, function, label in (
             (Sample, "image", "decode"),
-            (unit, "generator", "rain"),
+            (scene, "generator", "rain"),
             (PhotoshopRain, "render", "rain"),
             (type(module), "restore" if isinstance(module, Dummy) else "forward", "forward"),
-            (Derainer, "restore", "wrapper"),
+            (Derainer, "measured", "wrapper"),
             (image_io, "round_to_bytes", "encode"),
-            (image_io, "encode_png", "encode"),
+            (unit, "encode_png", "encode"),
             (ImageCache, "write", "write"),
             (keys, "pixels_sha256", "digest"),
             (quality, "evidence", "metrics"),

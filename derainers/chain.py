@@ -34,9 +34,10 @@ class Chain(Computing):
         ]
         return Chain(stages, self.half_size)
 
-    def per_thread(self) -> Chain:
+    def per_thread(self, shares_weights: bool) -> Chain:
         """The same chain of copies of its networks."""
-        return Chain([per_thread(stage) for stage in self.stages], self.half_size)
+        stages = [per_thread(stage, shares_weights) for stage in self.stages]
+        return Chain(stages, self.half_size)
 
     def in_turn(self, turn: AbstractContextManager[object]) -> Chain:
         """The same chain, whose networks enter this for as long as they compute."""

@@ -135,9 +135,10 @@ class Derainer(Computing):
         other.tile_px = tile_px
         return other
 
-    def per_thread(self) -> Derainer:
-        """A copy: a network may keep state in a forward."""
-        return copy.deepcopy(self)
+    def per_thread(self, shares_weights: bool) -> Derainer:
+        """A copy, see `derainers.restorer.per_thread`."""
+        weights = self.module.parameters() if shares_weights else ()
+        return copy.deepcopy(self, {id(weight): weight for weight in weights})
 
     def in_turn(self, turn: AbstractContextManager[object]) -> Derainer:
         """The same network as a derainer that enters this for as long as the network computes."""

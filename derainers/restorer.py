@@ -54,8 +54,8 @@ class Computing(ABC):
         """Restore one image, and say what the smallest tiles were that it was made of."""
 
     @abstractmethod
-    def per_thread(self) -> Computing:
-        """The same for one thread alone."""
+    def per_thread(self, shares_weights: bool) -> Computing:
+        """The same for one thread alone, see the function of that name."""
 
     @abstractmethod
     def in_turn(self, turn: AbstractContextManager[object]) -> Computing:
@@ -72,9 +72,14 @@ def restored(restorer: Restorer, image: NDArrayByte, sample_id: str) -> Restored
     return Restored(restorer.restore(image.copy(), sample_id), None)
 
 
-def per_thread(restorer: Restorer) -> Restorer:
-    """A copy for one thread where a network may keep state in a forward; else the same."""
-    return restorer.per_thread() if isinstance(restorer, Computing) else restorer
+def per_thread(restorer: Restorer, shares_weights: bool = False) -> Restorer:
+    """A copy for one thread where a network may keep state in a forward; else the same.
+
+    Args:
+        restorer: Any.
+        shares_weights: Whether copies have one set of weights, as no forward writes into them.
+    """
+    return restorer.per_thread(shares_weights) if isinstance(restorer, Computing) else restorer
 
 
 def in_turn(restorer: Restorer, turn: AbstractContextManager[object]) -> Restorer:

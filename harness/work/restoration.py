@@ -34,18 +34,20 @@ class Restorers:
 
     def __init__(self, derainer: DerainerPlan, place: Placement, seats: Seats) -> None:
         """Load it."""
-        self._loaded, self._is_stateful = derainer.load(place), derainer.is_stateful
+        self._loaded, self._plan = derainer.load(place), derainer
         self._seats, self._own = seats, PerSeat(seats, self._made)
 
     def own(self) -> Restorer:
         """This seat's own: some networks keep state in a forward, some beyond it."""
-        return self._made(self._seats.own()) if self._is_stateful else self._own()
+        return self._made(self._seats.own()) if self._plan.is_stateful else self._own()
 
     def _made(self, seat: Seat) -> Restorer:
         from derainers.restorer import in_turn, per_thread
 
-        fresh = copy.deepcopy if self._is_stateful else per_thread
-        return in_turn(fresh(self._loaded), seat)
+        if self._plan.is_stateful:
+            return in_turn(copy.deepcopy(self._loaded), seat)
+        # What a user's forward does to its weights nobody knows.
+        return in_turn(per_thread(self._loaded, not self._plan.is_own), seat)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datasets.image import NDArrayByte, round_to_bytes
 from derainers import DERAINERS, DerainerError
 from derainers.chain import Chain
 from derainers.derainer import Derainer
-from derainers.restorer import Filter, restored
+from derainers.restorer import Filter, per_thread, restored
 from harness.machine.device import Placement
 from harness.plan.derainers import Loader
 
@@ -60,3 +60,14 @@ def test_an_enlarging_network_alone_is_refused() -> None:
     double = Derainer(nn.Upsample(scale_factor=2), scale=2)
     with pytest.raises(DerainerError, match="enlarges images 2 times: use it behind another"):
         Loader(lambda _: double, "double")(Placement("cpu"))
+
+
+def test_copies_for_threads_share_weights_that_nobody_writes_into() -> None:
+    network = nn.Conv2d(3, 3, 1)
+    chain = Chain([Derainer(network), Filter(lambda image: image)])
+    for shares in (True, False):
+        (copied, same), module = per_thread(chain, shares).stages, network  # type: ignore[attr-defined]
+        assert isinstance(copied, Derainer)
+        assert copied.module is not module
+        assert (copied.module.weight is module.weight) == shares
+        assert same is chain.stages[1]
