@@ -1,4 +1,7 @@
-"""Image quality: one file and one pure function per metric, evidence and scores over them."""
+"""Image quality: one file and one pure function per metric, evidence and scores over them.
+
+`Planes` of a clean image, given to `evidence` in its place, makes what belongs to it alone once.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,16 @@ from tasks.quality.metrics import (
     needs_float,
     version,
 )
+from tasks.quality.planes import Image, Planes
 from tasks.quality.scorer import Quality, by_image, evidence, reduce, resample
 
 __all__ = [
     "FAMILIES",
     "METRICS",
     "PROTOCOLS",
+    "Image",
     "Metric",
+    "Planes",
     "Quality",
     "by_image",
     "captions",

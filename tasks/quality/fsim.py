@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from datasets.image import NDArrayByte
+from tasks.quality.planes import OfPlanes, Planes
 
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 _SCALES, _ORIENTATIONS = 4, 4
@@ -41,33 +42,48 @@ _SPREAD = 0.55
 _THETA_SIGMA = math.pi / _ORIENTATIONS / 1.2
 
 
-def fsim(reference: NDArrayByte, restored: NDArrayByte) -> float:
+@OfPlanes
+def fsim(reference: Planes, restored: Planes) -> float:
     """FSIM of luma alone."""
     return _similarity(reference, restored, colour=False)
 
 
-def fsimc(reference: NDArrayByte, restored: NDArrayByte) -> float:
+@OfPlanes
+def fsimc(reference: Planes, restored: Planes) -> float:
     """FSIM with colour."""
     return _similarity(reference, restored, colour=True)
 
 
-def _similarity(reference: NDArrayByte, restored: NDArrayByte, *, colour: bool) -> float:
-    planes = [
-        np.asarray(cv2.transform(image.astype(np.float64), _YIQ), np.float64)
-        for image in (reference, restored)
-    ]
-    for image in planes:
-        if min(image.shape[:2]) < _SHORTEST_PX or np.ptp(image[..., 0]) < 1e-9:
-            return math.nan
-    first, second = _sampled(planes[0]), _sampled(planes[1])
-    pc1, pc2 = phase_congruency(first[0]), phase_congruency(second[0])
-    weight = np.maximum(pc1, pc2)
+class _Features(NamedTuple):
+    """What is compared of an image, ``float64 (h, w)`` each after down-sampling."""
+
+    congruency: NDArray[np.float64]
+    gradient: NDArray[np.float64]
+    i: NDArray[np.float64]
+    q: NDArray[np.float64]
+
+
+def _features(image: NDArrayByte) -> _Features | None:
+    """None where there are none: a constant luma, or an image too small for the finest filter."""
+    yiq = np.asarray(cv2.transform(image.astype(np.float64), _YIQ), np.float64)
+    if min(yiq.shape[:2]) < _SHORTEST_PX or np.ptp(yiq[..., 0]) < 1e-9:
+        return None
+    y, i, q = _sampled(yiq)
+    return _Features(phase_congruency(y), _gradient(y), i, q)
+
+
+def _similarity(reference: Planes, restored: Planes, *, colour: bool) -> float:
+    first, second = reference.of(_features), restored.of(_features)
+    if first is None or second is None:
+        return math.nan
+    weight = np.maximum(first.congruency, second.congruency)
     total = float(weight.sum())
     if total == 0:
         return math.nan
-    score = _agree(pc1, pc2, 0.85) * _agree(_gradient(first[0]), _gradient(second[0]), 160.0)
+    score = _agree(first.congruency, second.congruency, 0.85)
+    score *= _agree(first.gradient, second.gradient, 160.0)
     if colour:
-        hue = _agree(first[1], second[1], 200.0) * _agree(first[2], second[2], 200.0)
+        hue = _agree(first.i, second.i, 200.0) * _agree(first.q, second.q, 200.0)
         # The authors take the real part of the power of a negative product.
         score *= np.abs(hue) ** 0.03 * np.where(hue < 0, math.cos(0.03 * math.pi), 1.0)
     return float((score * weight).sum()) / total

@@ -37,7 +37,8 @@ class Metric:
     """One number of one image, with its protocol."""
 
     function: Callable[..., float]
-    """Takes (reference, restored), or (restored) alone; NaN where it is undefined."""
+    """Takes (reference, restored), or (restored) alone; NaN where it is undefined. `OfPlanes` share
+    what several metrics make of an image."""
     title: str
     """Heading in tables, without unit and protocol."""
     version: int = 1
@@ -70,24 +71,24 @@ METRICS: Table[Metric] = Table(
     {
         "psnr_y_db": Metric(psnr_y_db, "PSNR-Y", unit="dB", is_judged=True),
         "psnr_rgb_db": Metric(psnr_rgb_db, "PSNR-RGB", unit="dB", is_column=False),
-        "ssim_y": Metric(ssim_y, "SSIM-Y", version=2, is_judged=True),
-        "ssim_rgb": Metric(ssim_rgb, "SSIM-RGB", version=2, is_column=False),
+        "ssim_y": Metric(ssim_y, "SSIM-Y", version=3, is_judged=True),
+        "ssim_rgb": Metric(ssim_rgb, "SSIM-RGB", version=3, is_column=False),
         "psnr_y_db@prenet": Metric(
             psnr_y_db_prenet, "PSNR-Y", version=2, quantise="truncate", unit="dB", is_judged=True
         ),
         "ssim_y@prenet": Metric(
-            ssim_y_prenet, "SSIM-Y", version=2, quantise="truncate", is_judged=True
+            ssim_y_prenet, "SSIM-Y", version=3, quantise="truncate", is_judged=True
         ),
         "psnr_y_db@pil-y": Metric(
             psnr_y_db_pil, "PSNR-Y", quantise="truncate", unit="dB", is_judged=True
         ),
         "ssim_y@pil-y": Metric(
-            ssim_y_pil, "SSIM-Y", version=2, quantise="truncate", is_judged=True
+            ssim_y_pil, "SSIM-Y", version=3, quantise="truncate", is_judged=True
         ),
         "psnr_rgb_db@dcsfn": Metric(psnr_rgb_db_dcsfn, "PSNR-RGB", quantise="none", unit="dB"),
-        "ssim_rgb@dcsfn": Metric(ssim_rgb_dcsfn, "SSIM-RGB", quantise="none"),
+        "ssim_rgb@dcsfn": Metric(ssim_rgb_dcsfn, "SSIM-RGB", version=2, quantise="none"),
         "psnr_rgb_db@hrrsr": Metric(psnr_rgb_db, "PSNR-RGB", quantise="truncate", unit="dB"),
-        "ssim_rgb@hrrsr": Metric(ssim_rgb_hrrsr, "SSIM-RGB", quantise="truncate"),
+        "ssim_rgb@hrrsr": Metric(ssim_rgb_hrrsr, "SSIM-RGB", version=2, quantise="truncate"),
         "fsim": Metric(
             fsim,
             "FSIM",

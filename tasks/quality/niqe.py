@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import NDArrayByte
 from tasks.quality.halve import halve
 from tasks.quality.luma import gray
+from tasks.quality.planes import OfPlanes, Planes
 
 BLOCK_PX = 96
 FEWEST_BLOCKS = 2
@@ -35,7 +35,8 @@ _SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Neighbours whose products are features: right, below, and the two diagonals."""
 
 
-def niqe(restored: NDArrayByte) -> float:
+@OfPlanes
+def niqe(restored: Planes) -> float:
     """NIQE of MATLAB's ``rgb2gray``, as the release takes it of a colour image.
 
     Args:
@@ -45,7 +46,7 @@ def niqe(restored: NDArrayByte) -> float:
         At least 0, natural photographs near 3; NaN below two whole blocks, or where fewer than two
         blocks have structure.
     """
-    return niqe_of_luma(gray(restored).astype(np.float64))
+    return niqe_of_luma(restored.through(gray).image.astype(np.float64))
 
 
 def niqe_of_luma(luma: NDArray[np.float64]) -> float:

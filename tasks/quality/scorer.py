@@ -11,45 +11,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte, NDArrayFloat
-from tasks.quality.metrics import Quantise, metric, metric_row
+from tasks.quality.metrics import Metric, Quantise, metric, metric_row
+from tasks.quality.planes import Image, OfPlanes, Planes, planes
 from tasks.task import Evidence, MetricRow, Score
 
 
 def evidence(
-    reference: NDArrayByte | None, restored: NDArrayByte | NDArrayFloat, metrics: Sequence[str]
+    reference: Image | None,
+    restored: NDArrayByte | NDArrayFloat,
+    metrics: Sequence[str],
 ) -> Evidence:
     """Each metric of one image, as float64 scalars.
 
     Args:
-        reference: Clean ``uint8 (H, W, 3) RGB``; None if every metric does without.
+        reference: Clean ``uint8 (H, W, 3) RGB``; None if every metric does without. Whoever judges
+            several images by one gives its `Planes`, made once, so that what is known of it is
+            computed once; that changes no value.
         restored: Bytes, or floats in [0, 1] that each metric quantises in its own way.
         metrics: Names as `chosen` gives them.
 
     Raises:
         ValueError: If an image is of another kind, the two differ in size, or one is missing.
     """
+    clean = None if reference is None else planes(reference)
     _check("restored", restored, (np.uint8, np.float32, np.float64))
-    if reference is not None:
-        _check("reference", reference, (np.uint8,))
-        if reference.shape != restored.shape:
+    if clean is not None:
+        _check("reference", clean.image, (np.uint8,))
+        if clean.image.shape != restored.shape:
             raise ValueError(
-                f"sizes differ: reference {reference.shape}, restored {restored.shape}"
+                f"sizes differ: reference {clean.image.shape}, restored {restored.shape}"
             )
     rows = {name: metric(name) for name in metrics}
-    levels = {how: _levels(restored, how) for how in {row.quantise for row in rows.values()}}
-    values = {}
-    for name, row in rows.items():
-        judged = _cut(levels[row.quantise], row.border_px)
-        if not judged.size:
-            value = math.nan
-        elif not row.reference:
-            value = row.function(judged)
-        elif reference is None:
-            raise ValueError(f"{name} compares with a reference image, and there is none")
-        else:
-            value = row.function(_cut(reference, row.border_px), judged)
-        values[name] = np.array(value)
-    return values
+    levels = {how: Planes(_levels(restored, how)) for how in {r.quantise for r in rows.values()}}
+    return {name: _value(name, row, clean, levels[row.quantise]) for name, row in rows.items()}
+
+
+def _value(name: str, row: Metric, clean: Planes | None, judged: Planes) -> NDArray[np.float64]:
+    """One metric; those that others write take plain images."""
+    if row.reference and clean is None:
+        raise ValueError(f"{name} compares with a reference image, and there is none")
+    images = [_inside(image, row.border_px) for image in (clean, judged) if image is not None]
+    compared = images if row.reference else images[-1:]
+    if not images[-1].image.size:
+        return np.array(math.nan)
+    taken = compared if isinstance(row.function, OfPlanes) else [i.image for i in compared]
+    return np.array(row.function(*taken))
+
+
+def _inside(image: Planes, border_px: int) -> Planes:
+    return image.through(_cut, border_px) if border_px else image
 
 
 def _check(what: str, image: NDArray[Any], kinds: Sequence[type]) -> None:
@@ -60,7 +70,8 @@ def _check(what: str, image: NDArray[Any], kinds: Sequence[type]) -> None:
 
 def _cut(image: NDArray[Any], border_px: int) -> NDArray[Any]:
     height, width = image.shape[:2]
-    return image[border_px : max(height - border_px, 0), border_px : max(width - border_px, 0)]
+    within = image[border_px : max(height - border_px, 0), border_px : max(width - border_px, 0)]
+    return np.ascontiguousarray(within)
 
 
 def _levels(image: NDArrayByte | NDArrayFloat, how: Quantise) -> NDArrayByte | NDArrayFloat:

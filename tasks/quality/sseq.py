@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from datasets.image import NDArrayByte
 from tasks.quality.halve import halve_bytes
 from tasks.quality.luma import gray
+from tasks.quality.planes import OfPlanes, Planes
 
 MODEL_SHA256 = "69c1472fbabb10714ecea21cebbf84c08580cacb4bb9858a8a231aabf124561e"
 """Digest of ``model.mat`` in the release."""
@@ -40,7 +41,8 @@ _NOTHING = 1e-8
 """What the release puts in place of a vanishing share, and of the transform's mean."""
 
 
-def sseq(restored: NDArrayByte) -> float:
+@OfPlanes
+def sseq(restored: Planes) -> float:
     """SSEQ with the machine of `model_file`.
 
     Args:
@@ -53,7 +55,7 @@ def sseq(restored: NDArrayByte) -> float:
     file = model_file()
     if file is None:
         return math.nan
-    found = features(restored)
+    found = features(restored.image)
     return score(found, file) if np.isfinite(found).all() else math.nan
 
 

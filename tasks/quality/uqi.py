@@ -16,6 +16,7 @@ Reference:
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,11 +24,13 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
 from tasks.quality.luma import studio_luma
+from tasks.quality.planes import OfPlanes, Planes
 
 SIDE_PX = 8
 
 
-def uqi(reference: NDArrayByte, restored: NDArrayByte) -> float:
+@OfPlanes
+def uqi(reference: Planes, restored: Planes) -> float:
     """UQI of studio-range luma rounded to bytes, the luma of PSNR-Y; window 8x8 at every pixel.
 
     Args:
@@ -37,28 +40,42 @@ def uqi(reference: NDArrayByte, restored: NDArrayByte) -> float:
     Returns:
         In [-1, 1], 1 for equal lumas; NaN where no window fits.
     """
-    return uqi_of_luma(studio_luma(reference), studio_luma(restored))
+    return _uqi(reference.through(studio_luma), restored.through(studio_luma))
 
 
 def uqi_of_luma(reference: NDArrayByte, restored: NDArrayByte) -> float:
     """UQI of one channel, ``uint8 (H, W)``."""
-    if min(reference.shape) < SIDE_PX:
+    return _uqi(Planes(reference), Planes(restored))
+
+
+def _uqi(reference: Planes, restored: Planes) -> float:
+    if min(reference.image.shape) < SIDE_PX:
         return math.nan
-    x, y = reference.astype(np.float64), restored.astype(np.float64)
-    n = float(SIDE_PX**2)
-    sum_x, sum_y = _sums(x), _sums(y)
-    # Sums of whole numbers below 2^53 are exact, so that zero means zero.
-    product, power = sum_x * sum_y, sum_x * sum_x + sum_y * sum_y
-    covariance = n * _sums(x * y) - product
-    variance = n * _sums(x * x + y * y) - power
+    x, y = reference.of(_moments), restored.of(_moments)
+    # Sums of whole numbers below 2^31 are exact, so that zero means zero.
+    product, power = x.total * y.total, x.total * x.total + y.total * y.total
+    both = cv2.multiply(reference.image, restored.image, dtype=cv2.CV_16U)
+    covariance = SIDE_PX**2 * _sums(both) - product
+    variance = SIDE_PX**2 * (x.squares + y.squares) - power
     # Where both windows are flat only the means count, and where both are black they are equal.
-    flat, black = variance == 0, power == 0
-    contrast = np.where(flat, 1.0, 2 * covariance / np.where(flat, 1.0, variance))
-    means = np.where(black, 1.0, 2 * product / np.where(black, 1.0, power))
+    contrast = np.divide(2 * covariance, variance, where=variance != 0, out=np.ones(power.shape))
+    means = np.divide(2 * product, power, where=power != 0, out=np.ones(power.shape))
     return float((contrast * means).mean())
 
 
-def _sums(field: NDArray[np.float64]) -> NDArray[np.float64]:
+class _Moments(NamedTuple):
+    """Of the windows of one luma."""
+
+    total: NDArray[np.int32]
+    squares: NDArray[np.int32]
+    """Sum of the squared values."""
+
+
+def _moments(luma: NDArrayByte) -> _Moments:
+    return _Moments(_sums(luma), _sums(cv2.multiply(luma, luma, dtype=cv2.CV_16U)))
+
+
+def _sums(field: NDArray[Any]) -> NDArray[np.int32]:
     """Sum of each window that fits."""
-    sums = cv2.boxFilter(field, cv2.CV_64F, (SIDE_PX, SIDE_PX), anchor=(0, 0), normalize=False)
-    return np.asarray(sums, np.float64)[: 1 - SIDE_PX, : 1 - SIDE_PX]
+    sums = cv2.boxFilter(field, cv2.CV_32S, (SIDE_PX, SIDE_PX), anchor=(0, 0), normalize=False)
+    return np.asarray(sums, np.int32)[: 1 - SIDE_PX, : 1 - SIDE_PX]
