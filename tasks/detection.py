@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
 from datasets.sample import Annotations, Sample
-from tasks.coco_ap import Detections, averages, match, nothing_counts
+from tasks.coco_ap import Detections, averages, nothing_counts
+from tasks.matching import match
 from tasks.network import Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1, operating_points, overlaps
 from tasks.operating_point import METRICS as OPERATING_POINTS

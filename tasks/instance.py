@@ -15,8 +15,9 @@ from datasets.image import NDArrayByte
 from datasets.masks import decode
 from datasets.sample import IGNORED, Annotations, Mask, Sample
 from tasks import rle
-from tasks.coco_ap import Detections, Kind, averages, match, nothing_counts
+from tasks.coco_ap import Detections, Kind, averages, nothing_counts
 from tasks.detection import checked, resampled_averages, score_of
+from tasks.matching import match
 from tasks.network import CONFIDENCE, Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1
 from tasks.region import inside

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from datasets.sample import Annotations
 from tasks.coco_ap import Detections
+from tasks.matching import xywh
 from tasks.task import MetricRow
 
 CONFIDENCES = {"c25-iou50": 0.25, "mspfn-table6-conf06": 0.6}
@@ -53,8 +54,8 @@ def overlaps(detections: Detections, truth: Annotations) -> dict[str, NDArray[An
     from pycocotools import mask as coco_mask
 
     shown = _as_networks_say(detections.scores) > TABLE6_CONFIDENCE
-    boxes = _xywh(detections.boxes_xyxy_px[shown])
-    objects = _xywh(truth.boxes_xyxy_px[~truth.is_crowd])
+    boxes = xywh(detections.boxes_xyxy_px[shown])
+    objects = xywh(truth.boxes_xyxy_px[~truth.is_crowd])
     best = np.zeros(len(objects), np.float32)
     if len(boxes) and len(objects):
         best[:] = coco_mask.iou(boxes, objects, [0] * len(objects)).max(0)
@@ -120,10 +121,3 @@ def _darknet(evidence: Any) -> tuple[float, float, float, float, float]:
         float((best > 0).sum()),
         float(best.sum(dtype=np.float64)),
     )
-
-
-def _xywh(boxes_xyxy_px: NDArray[Any]) -> NDArray[np.float64]:
-    """Corner and size, as pycocotools takes boxes."""
-    boxes = boxes_xyxy_px.astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
-    return boxes

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from datasets import DATASETS, Dataset, DatasetError, Sample
-from tasks.coco_ap import Detections, match
+from tasks.coco_ap import Detections
+from tasks.matching import match
 
 CAR, PERSON = 7, 15
 

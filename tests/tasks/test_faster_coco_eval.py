@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from test_instance import CATEGORIES, as_json, random_set
 
-from tasks.coco_ap import Kind, match, precision_recall
+from tasks.coco_ap import Kind, precision_recall
+from tasks.matching import match
 
 faster = pytest.importorskip("faster_coco_eval", reason="needs the extra fast")
 

@@ -18,7 +18,8 @@ from pycocotools.cocoeval import COCOeval
 
 from datasets import DATASETS, Sample
 from datasets.masks import encode
-from tasks.coco_ap import Detections, Kind, match
+from tasks.coco_ap import Detections, Kind
+from tasks.matching import match
 
 Row = dict[str, Any]
 """One annotation of COCO."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from datasets.sample import Annotations
-from tasks.coco_ap import RECALLS, Detections, match, precision_recall
+from tasks.coco_ap import RECALLS, Detections, precision_recall
+from tasks.matching import match
 from tasks.resampled_ap import Ranking, pooled, precision_curve, recalls_passed, resampled
 
 
