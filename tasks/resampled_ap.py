@@ -68,7 +68,7 @@ def pooled(evidences: Sequence[Any]) -> Ranking:
     return found[0] if found else none
 
 
-def resampled(ranking: Ranking, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def resampled(ranking: Ranking, counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """Average precision at each threshold of weighted copies of a set.
 
     Args:
@@ -80,7 +80,8 @@ def resampled(ranking: Ranking, counts: NDArray[np.int64]) -> NDArray[np.float64
         pycocotools' value; a copied detection counts as often as its image, and so does pycocotools
         where no two detections of an image have one class and one score.
     """
-    objects = counts @ ranking.objects  # (B,)
+    holding = np.flatnonzero(ranking.objects)
+    objects = counts[:, holding].astype(np.int64) @ ranking.objects[holding]  # (B,)
     result = np.full((len(counts), len(THRESHOLDS)), np.nan)
     some = np.flatnonzero(objects)
     result[some] = 0.0
@@ -90,9 +91,13 @@ def resampled(ranking: Ranking, counts: NDArray[np.int64]) -> NDArray[np.float64
     if not end:
         return result
     passed = [np.flatnonzero(~row[:end]) for row in ranking.counted]
-    weights_of_image = np.ascontiguousarray(counts.T.astype(np.int32))  # (images, B)
+    images, place = np.unique(ranking.image[:end], return_inverse=True)
+    weights_of_image = np.ascontiguousarray(_narrow(counts[:, images]).T)  # (images, B)
     for block in np.array_split(some, max(1, len(some) * end // BLOCK)):
-        weights = weights_of_image[:, block][ranking.image[:end]]  # (end, b)
+        weights = weights_of_image[:, block][place]  # (end, b)
+        # What so many objects found reach of each set: one look-up for all thresholds.
+        found = np.minimum(np.arange(objects[block].max() + 1)[:, None], objects[block])
+        reached, columns = recalls_passed(found, objects[block]).ravel(), np.arange(len(block))
         # How many detections stand at or above each place; cumulated once for all thresholds.
         above = np.cumsum(weights, axis=0, dtype=np.int32)
         for t in range(len(THRESHOLDS)):
@@ -106,8 +111,10 @@ def resampled(ranking: Ranking, counts: NDArray[np.int64]) -> NDArray[np.float64
                 shown -= np.where(before[:, None] > 0, ignored[before - 1], 0)
             precision = true / (shown + np.spacing(1))
             envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-            steps = np.diff(recalls_passed(true, objects[block]), axis=0, prepend=0)
-            result[block, t] = (envelope * steps).sum(0) / len(RECALLS)
+            steps = reached[true * np.intp(len(block)) + columns]
+            steps[1:] -= steps[:-1].copy()
+            envelope *= steps
+            result[block, t] = envelope.sum(0) / len(RECALLS)
     return result
 
 
@@ -131,11 +138,11 @@ def precision_curve(ranking: Ranking, threshold: int = 0) -> NDArray[np.float64]
     return np.append(envelope, 0.0)[np.minimum(places, len(envelope))]
 
 
-def recalls_passed(true: NDArray[np.int32], objects: NDArray[np.int64]) -> NDArray[np.intp]:
+def recalls_passed(true: NDArray[np.integer[Any]], objects: NDArray[np.int64]) -> NDArray[np.int8]:
     """How many of the 101 recalls are reached: ``searchsorted(RECALLS, true / objects, "right")``.
 
     Args:
-        true: ``(hits, b)`` objects found.
+        true: ``(hits, b)`` objects found, no more than there are.
         objects: ``(b,)`` objects there are, at least one.
     """
     recall = true / objects
@@ -143,7 +150,13 @@ def recalls_passed(true: NDArray[np.int32], objects: NDArray[np.int64]) -> NDArr
     k -= RECALLS[k] > recall
     upper = np.minimum(k + 1, 100)
     k += (RECALLS[upper] <= recall) & (k < 100)
-    return k + np.intp(1)
+    k += np.int8(1)
+    return k
+
+
+def _narrow(counts: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """In a byte each where they fit."""
+    return counts.astype(np.uint8) if counts.max(initial=0) < 256 else counts
 
 
 def _joined(evidences: Sequence[Any], key: str) -> NDArray[Any]:

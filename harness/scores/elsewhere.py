@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.plan.rows import metric_rows, task_row
-from harness.scores.replicates import resample_counts
+from harness.scores.replicates import on_resampled, resample_counts
 from reports.results.cell import Cell, Condition, Data
 from reports.results.intervals import level_interval
 from reports.results.metrics import MetricRow, TaskRow
@@ -70,7 +70,7 @@ def numbers(made: Made, scorer: Scorer, row: ScoresRow, evidences: Sequence[Evid
     counts = resample_counts(made.fingerprint, made.units)
     draws = {
         cell.of(metric): values.astype(np.float32)
-        for metric, values in scorer.resample(evidences, counts).items()
+        for metric, values in on_resampled(scorer, evidences, counts).items()
     }
     records = [
         _record(made, cell.of(metric), rows[metric], score, draws.get(cell.of(metric)))

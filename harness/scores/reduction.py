@@ -20,7 +20,7 @@ from harness.plan.stages import made_by
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labels_sha256
 from harness.scores.parts import parts as parts_of
 from harness.scores.provenance import provenance
-from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for
+from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for, on_resampled
 from harness.scores.seen import seen
 from reports.results.cell import Cell, Condition
 from reports.results.correlations import correlations
@@ -241,7 +241,7 @@ def _draws(
     """Each primary metric on the resampled sets, which the ledger keeps."""
 
     def drawn() -> dict[str, NDArray[np.float32]]:
-        values = scored.scorer.resample(evidences, sets.counts)
+        values = on_resampled(scored.scorer, evidences, sets.counts)
         return {metric: v.astype(np.float32) for metric, v in values.items()}
 
     named = {"version": VERSION, "kept": KEPT, "task": scored.name, **made_by("replicates")}
@@ -260,9 +260,9 @@ def _part(
     """A metric of a part of the set, and its values on the resamples of the whole set."""
 
     def drawn() -> dict[str, NDArray[Any]]:
-        once = np.ones((1, len(places)), np.int64)
+        once = np.ones((1, len(places)), np.uint8)
         both = np.concatenate([once, sets.counts[:, places]])
-        values = scored.scorer.resample([evidences[i] for i in places], both)[metric]
+        values = on_resampled(scored.scorer, [evidences[i] for i in places], both)[metric]
         return {"value": values[:1], "draws": values[1:].astype(np.float32)}
 
     named = {"version": VERSION, "places": places.tolist(), "metric": metric}

@@ -22,9 +22,12 @@ TELLING = ("psnr_y_db", "ssim_y", "niqe")
 FEWEST_CONDITIONS = 3
 """Derainers, the rainy input among them, that an image needs for a rank correlation."""
 
+Counts = NDArray[np.uint8] | NDArray[np.int64]
+"""How often each resampled set holds each image, ``(B, n)``."""
+
 
 def correlations(
-    by_image: ByImage, tasks: Mapping[str, TaskRow], counts: NDArray[np.int64]
+    by_image: ByImage, tasks: Mapping[str, TaskRow], counts: Counts
 ) -> list[Correlation]:
     """All correlations that a run's images allow.
 
@@ -74,7 +77,7 @@ def correlations(
 
 
 def _within(
-    pairs: list[tuple[NDArray[np.float32], NDArray[np.float32]]], counts: NDArray[np.int64]
+    pairs: list[tuple[NDArray[np.float32], NDArray[np.float32]]], counts: Counts
 ) -> tuple[float, NDArray[np.float64], int] | None:
     """Correlation across derainers within each image, then the mean over images."""
     if len(pairs) < FEWEST_CONDITIONS:
@@ -92,7 +95,7 @@ def _within(
 
 
 def _across(
-    quality: NDArray[np.float32], score: NDArray[np.float32], counts: NDArray[np.int64]
+    quality: NDArray[np.float32], score: NDArray[np.float32], counts: Counts
 ) -> tuple[float, NDArray[np.float64], int] | None:
     """Correlation across the images of one condition."""
     some = np.isfinite(quality) & np.isfinite(score)

@@ -19,9 +19,10 @@ from tasks.quality.metrics import (
     version,
 )
 from tasks.quality.planes import Image, Planes
-from tasks.quality.scorer import Quality, by_image, evidence, reduce, resample
+from tasks.quality.scorer import AT_ONCE, Quality, by_image, evidence, reduce, resample
 
 __all__ = [
+    "AT_ONCE",
     "FAMILIES",
     "METRICS",
     "PROTOCOLS",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.ledger.images import ImageCache
 from harness.ledger.ledger import Ledger
@@ -14,6 +16,7 @@ from harness.ledger.packed import pack, unpack
 from harness.ledger.predictions import Predictions
 from harness.ledger.runs import load_results
 from harness.plan.keys import canonical, key
+from harness.scores import replicates
 from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
 from reports.results.intervals import level_interval
@@ -127,6 +130,31 @@ def test_resamples_keep_groups_together_and_depend_on_the_data_alone() -> None:
     assert np.array_equal(counts[:, 3], counts[:, 5])
     assert np.all(counts[:, [0, 2, 3]].sum(1) == 3)
     assert counts.mean() == pytest.approx(1, abs=0.05)
+
+
+class _Sums:
+    """A scorer that says how many sets it was given at a time."""
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def resample(self, evidences: Any, counts: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        assert counts.dtype == np.int64
+        self.given.append(len(counts))
+        return {"sum": counts @ np.array([e["value"] for e in evidences])}
+
+
+def test_scorers_get_resampled_sets_in_parts_of_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = resample_counts("data", [str(i) for i in range(50)], 500)
+    assert counts.dtype == np.uint8
+    monkeypatch.setattr(replicates, "AT_ONCE_BYTES", 200 * 50 * 8)
+    scorer: Any = _Sums()
+    evidences = [{"value": np.array(n)} for n in range(50)]
+    values = replicates.on_resampled(scorer, evidences, counts)["sum"]
+    assert scorer.given == [160, 160, 160, 20]  # whole multiples of what quality takes at once
+    assert np.array_equal(values, counts.astype(int) @ np.arange(50))
 
 
 def test_intervals_are_given_only_where_they_hold() -> None:
