@@ -21,9 +21,33 @@ OF_DATA = ("data_root", "annotations", "attributes", "depth", "model", "model_di
 WRITTEN = {"out": "--out", "to": "--to", "into": "--workspace", "workspace": "--workspace"}
 """Folders that a command writes into: names of its arguments, and their flags."""
 WRITTEN_FILES = {"junit": "--junit", "json": "--json", "sheet": "--sheet"}
-PATHS = ("data_root", "annotations", "depth", "model_dir", "workspace", "out")
-WHOLE = {"model": "TASK=FILE", "attributes": "FILE.csv|REGEX"}
-"""Fields whose flag is repeated for each word, since commas may be inside, and what one is."""
+WHOLE = ("model", "attributes")
+"""Fields whose flag is repeated for each word, since commas may be inside."""
+METAVARS = {
+    "data_root": "DIR",
+    "annotations": "FILE",
+    "pair": "RAINY:CLEAN",
+    "where": "KEY=VALUE[/VALUE…]",
+    "attributes": "FILE.csv|REGEX",
+    "depth": "DIR[:per_m=N]",
+    "rain": "RAIN[,RAIN…]",
+    "derainer": "DERAINER[,DERAINER…]",
+    "intermediate": "STAGE[,STAGE…]",
+    "task": "TASK[,TASK…]",
+    "model": "TASK=NETWORK",
+    "model_dir": "DIR",
+    "quality": "METRIC[,METRIC…]",
+    "protocol": "PROTOCOL[,PROTOCOL…]",
+    "shard": "I/N",
+    "tile_px": "PX",
+    "address": "HOST:PORT",
+    "workspace": "DIR",
+    "cache_gb": "GB",
+    "out": "DIR",
+    "save": "WHAT[,WHAT…]",
+    "max_errors": "N|SHARE",
+}
+"""What stands behind a flag, where it is neither a number nor a NAME."""
 
 
 def add_field(verb: argparse._ActionsContainer, name: str) -> None:
@@ -36,20 +60,19 @@ def add_field(verb: argparse._ActionsContainer, name: str) -> None:
     kinds = get_args(field.annotation) or (field.annotation,)
     options: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
     if name in WHOLE:
-        options.update(action="append", metavar=WHOLE[name], help=field.description)
+        options.update(action="append", help=field.description)
     elif name in REPEATED:
-        words = "KEY=VALUE[/VALUE…]" if name == "where" else "NAME[,NAME…]"
-        options.update(action="append", metavar=words)
+        options.update(action="append")
     elif bool in kinds:
         options.update(action=argparse.BooleanOptionalAction)
     elif int in kinds:
-        options.update(type=int, metavar="N")
+        options.update(type=int)
     elif float in kinds:
-        options.update(type=float, metavar="X")
-    elif str in kinds:
-        options.update(metavar="PATH" if name in PATHS else "NAME")
-    else:
+        options.update(type=float)
+    elif str not in kinds:
         options.update(choices=kinds)
+    if bool not in kinds and "choices" not in options:
+        options.update(metavar=METAVARS.get(name, "N" if int in kinds else "NAME"))
     verb.add_argument(flag, **options)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import os
+import re
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from harness.cli import (
     bench,
@@ -26,7 +30,7 @@ from harness.cli import (
     verify,
     workspaces,
 )
-from harness.cli.flags import require_places, written
+from harness.cli.flags import Verbs, require_places, written
 from harness.cli.terminal import is_users, say
 from harness.spec import UsageError
 
@@ -41,15 +45,61 @@ exit status:
 """
 
 
+_CHOICE = re.compile(r"argument (.+?): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+_UNKNOWN = "unrecognized arguments: "
+
+
+class Parser(argparse.ArgumentParser):
+    """Says on one line what is wrong with a command, and what it may have meant."""
+
+    def parse_args(self, *words: Any, **into: Any) -> Any:
+        """As in the library, but a flag that a verb does not know is compared with that verb's."""
+        arguments, unknown = self.parse_known_args(*words, **into)
+        if unknown:
+            arguments.parser.error(_UNKNOWN + " ".join(unknown))
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2 and one line."""
+        choice = _CHOICE.fullmatch(message)
+        if choice is not None:
+            what, word, names = choice[1], choice[2], re.findall(r"'([^']*)'", choice[3])
+            message = f"{what}: unknown '{word}'{_near(word, names)}: known are {', '.join(names)}"
+        elif message.startswith(_UNKNOWN):
+            word = message.removeprefix(_UNKNOWN).split()[0].partition("=")[0]
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            message = f"unknown {word}{_near(word, flags)}"
+        message = message.removeprefix("argument ")
+        say(f"error: {message}; {self.prog} --help says what there is")
+        sys.exit(2)
+
+
+def _near(word: str, names: Iterable[str]) -> str:
+    """The name that a word may have meant, as a question."""
+    near = difflib.get_close_matches(word, [*names], 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+class _Version(argparse.Action):
+    """Says which version this is; looks for it only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from harness.machine.about import version
+
+        print(f"derain-harness {version('derain-harness')}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line; the parsed arguments' ``action`` does it."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="derain-harness",
         description="Does removing rain from an image help the vision system that sees it next?",
         epilog=STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = whole.add_subparsers(required=True, metavar="VERB")
+    whole.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
+    verbs: Verbs = whole.add_subparsers(required=True, metavar="VERB")  # type: ignore[assignment]
     for add in (
         run.add,
         report.add,
@@ -68,6 +118,9 @@ def parser() -> argparse.ArgumentParser:
         workspaces.add,
     ):
         add(verbs)
+    for verb in verbs.choices.values():
+        verb.set_defaults(parser=verb)
+        verb.add_argument("--debug", action="store_true", help="show where an error came from")
     return whole
 
 
@@ -92,6 +145,8 @@ def run_command_line(words: Sequence[str]) -> int:
         said = _said(error, arguments)
         if said is None:
             raise
+        if arguments.debug:
+            traceback.print_exception(error)
         say(f"error: {said}")
         _abandon_closed_output(error)
         return 2

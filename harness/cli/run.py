@@ -16,14 +16,43 @@ if TYPE_CHECKING:
     from reports.results.results import Results
 
 
+DESCRIPTION = """\
+Every flag is a field of RunSpec. A run continues where an earlier one of the same workspace
+stopped. Flags typed beside --suite or --from take the place of what stands there.
+
+  your network, on photographs with labels, into a page:
+    derain-harness run --data-root coco128 --derainer mine.py:build,granet --out report
+  your detector behind each derainer, on your labels:
+    derain-harness run --annotations labels.json --data-root images --model detection=yolo.pt
+  what would be computed, and how long that takes:
+    derain-harness run --data-root coco128 --rain physical:rate_mm_h=5/25 --dry-run
+"""
+GROUPS = {
+    "data": (
+        *("dataset", "data_root", "split", "annotations", "pair", "where", "attributes"),
+        *("depth", "limit"),
+    ),
+    "rain": ("rain", "seed"),
+    "derainers": ("derainer", "intermediate", "dtype", "tile_px"),
+    "tasks": ("task", "model", "model_dir"),
+    "scores": ("quality", "protocol"),
+    "machine": (
+        *("device", "workers", "shard", "engine", "address", "workspace", "cache_gb"),
+        "max_errors",
+    ),
+    "output": ("out", "save", "images"),
+}
+"""Every field of RunSpec, by what it is about."""
+
+
 def add(verbs: Verbs) -> None:
     """Add the verb and its flags."""
     parser = verbs.add_parser(
         "run",
         help="rain on a data set, derain it, run tasks on it, score, report",
-        description="Every flag is a field of RunSpec. A run continues where an earlier one of the "
-        "same workspace stopped. Flags typed beside --suite or --from take the place of what "
-        "stands there.",
+        usage="%(prog)s [FLAG …]",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     files = parser.add_argument_group("what stands in a file")
     files.add_argument(
@@ -41,12 +70,16 @@ def add(verbs: Verbs) -> None:
         "of a run of --workspace",
     )
     allow_code(files)
-    for name in RunSpec.model_fields:
-        add_field(parser, name)
-    parser.add_argument(
+    for title, names in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            add_field(group, name)
+    ways = parser.add_argument_group("ways to run")
+    ways.add_argument(
         "--dry-run", action="store_true", help="say what is there, what would be computed, and stop"
     )
-    parser.add_argument(
+    ways.add_argument("--quiet", action="store_true", help="do not say how far it is")
+    ways.add_argument(
         "--fresh",
         action="store_true",
         help="compute all anew, in a workspace that is then removed, and compare with what "
@@ -65,7 +98,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if place:
             print(place)
         try:
-            status = _run_one(spec, arguments.dry_run, arguments.fresh)
+            status = _run_one(spec, arguments)
         except ValueError as error:
             if not place or not is_users(error):
                 raise
@@ -75,18 +108,18 @@ def _run(arguments: argparse.Namespace) -> int:
     return worst
 
 
-def _run_one(spec: RunSpec, is_dry: bool, is_fresh: bool) -> int:
+def _run_one(spec: RunSpec, arguments: argparse.Namespace) -> int:
     from harness.machine.memory import keep_large_blocks
     from harness.runs.dry_run import survey
     from harness.runs.engine import run
 
-    if is_dry:
+    if arguments.dry_run:
         return _show_survey(survey(spec))
     keep_large_blocks()
-    if is_fresh:
-        return _audited(spec)
+    if arguments.fresh:
+        return _audited(spec, arguments.quiet)
     busy: list[str] = []
-    with progress_bars() as progress:
+    with progress_bars(arguments.quiet) as progress:
         results = run(spec, progress=progress, said=busy.append)
     show(results, spec.out)
     for said in busy:
@@ -94,11 +127,11 @@ def _run_one(spec: RunSpec, is_dry: bool, is_fresh: bool) -> int:
     return _status(spec, results)
 
 
-def _audited(spec: RunSpec) -> int:
+def _audited(spec: RunSpec, is_quiet: bool) -> int:
     """Compute a run anew and compare; 1 where the ledger held something else."""
     from harness.checks.fresh import audit
 
-    with progress_bars() as progress:
+    with progress_bars(is_quiet) as progress:
         found = audit(spec, progress=progress)
     show(found.results, spec.out)
     if found.difference is not None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.training.moment import duration
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,13 +21,27 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 60
 """Where there is no terminal, a training says so often where it stands."""
+RUN_LINE_EVERY_S = 30.0
+"""Where there is no terminal, a run says so often where it stands, and once more of it is done than
+this share,"""
+RUN_LINE_EVERY_SHARE = 0.05
+SOONEST_S = 5.0
+"""but not within so many seconds after its last line, and nothing before its first 30 s are over."""
+ALL = "all conditions"
 
 
 @contextlib.contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """A bar per condition with images/s and time left; nothing where the output is no terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+def progress_bars(is_quiet: bool = False) -> Iterator[Progress]:
+    """A bar per condition and one for all, with images/s and time left; lines without a terminal.
+
+    Args:
+        is_quiet: Whether nothing is to be shown.
+    """
+    if is_quiet or sys.stderr is None:
         yield lambda *_: None
+        return
+    if not sys.stderr.isatty():
+        yield _RunLines()
         return
     from rich import progress as bars
     from rich.console import Console
@@ -40,17 +56,71 @@ def progress_bars() -> Iterator[Progress]:
         console=Console(stderr=True),
     ) as display:
         rows: dict[str, bars.TaskID] = {}
+        sums = Sums()
 
-        def told(label: str, done: int, total: int) -> None:
+        def shown(label: str, done: int, total: int) -> None:
             if label not in rows:
                 rows[label] = display.add_task(
                     escape(_inert(label)), total=total, completed=done, rate=""
                 )
             speed = display.tasks[rows[label]].speed
             rate = f"{speed:.2f} images/s" if speed else ""
-            display.update(rows[label], completed=done, rate=rate)
+            display.update(rows[label], completed=done, total=total, rate=rate)
+
+        def told(label: str, done: int, total: int) -> None:
+            sums.add(label, done, total)
+            shown(label, done, total)
+            if len(sums.labels) > 1:
+                shown(ALL, sums.done, sums.total)
 
         yield told
+
+
+class Sums:
+    """Images done and to do over all conditions of a run."""
+
+    def __init__(self) -> None:
+        self.labels: dict[str, tuple[int, int]] = {}
+
+    def add(self, label: str, done: int, total: int) -> None:
+        """A condition has come so far."""
+        self.labels[label] = done, total
+
+    @property
+    def done(self) -> int:
+        """Of all conditions."""
+        return sum(done for done, _ in self.labels.values())
+
+    @property
+    def total(self) -> int:
+        """Of all conditions that were told of."""
+        return sum(total for _, total in self.labels.values())
+
+
+class _RunLines:
+    """Says now and then where a run stands, on a line each."""
+
+    def __init__(self) -> None:
+        self._sums = Sums()
+        self._began = self._last = time.monotonic()
+        self._first: int | None = None
+        self._said = 0.0
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        self._sums.add(label, done, total)
+        all_done, all_total, now = self._sums.done, self._sums.total, time.monotonic()
+        if self._first is None:
+            self._first = all_done  # what an earlier run left there took no time
+        share, waited_s = all_done / max(1, all_total), now - self._last
+        is_due = waited_s >= RUN_LINE_EVERY_S or share - self._said >= RUN_LINE_EVERY_SHARE
+        if not is_due or waited_s < SOONEST_S or now - self._began < RUN_LINE_EVERY_S:
+            return
+        self._last, self._said = now, share
+        line = f"{all_done:,} of {all_total:,} derained images, {100 * share:.0f} %"
+        new = all_done - self._first
+        if new > 0 and all_done < all_total:
+            line += f", {duration((all_total - all_done) * (now - self._began) / new)} left"
+        say(line)
 
 
 @contextlib.contextmanager
@@ -118,7 +188,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
 
     grid = Table()
     for heading in headings:
-        grid.add_column(Text(_inert(heading)))
+        grid.add_column(Text(_inert(heading)), overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_inert(cell)) for cell in row))
     console = Console(width=None if sys.stdout and sys.stdout.isatty() else 140)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from command import ROOT, finish, start, words
 
+from datasets.image import encode_png
 from derainers import DERAINERS
 from derainers.published import PUBLISHED
+from harness import run
 from harness.cli.main import run_command_line
+from harness.cli.run import GROUPS
+from harness.machine.about import version
 from harness.spec import RunSpec, UsageError, checked
 
 
@@ -213,7 +219,22 @@ def test_every_field_of_a_spec_is_a_flag(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_lists_are_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["list", "derainers", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [*DERAINERS, *PUBLISHED]
+    rows = {row["derainer"]: row for row in json.loads(capsys.readouterr().out)}
+    assert [*rows] == [*DERAINERS, *PUBLISHED]
+    assert rows["granet"] == {
+        "derainer": "granet",
+        "weights": "in the package",
+        "parameters": 1_009_455,
+        "MB": 2.0,
+        "gain on its rains [dB]": 9.52,
+        "learned from": [
+            *("bsds500/train", "bsds500/val", "additive", "outdoor-rain", "photoshop")
+        ],
+        "terms": "BSDS500: non-commercial research and education",
+    }
+    assert rows["median"]["weights"] == "needs none"
+    assert rows["mspfn"]["weights"] == "mspfn@FILE; mspfn-light stands in"
+    assert rows["vrgnet-rain100l"]["weights"] == "python -m harness fetch vrgnet-rain100l"
     assert run_command_line(["list", "models"]) == 0
     out = capsys.readouterr().out
     assert "maskrcnn_resnet50_fpn" in out
@@ -224,6 +245,75 @@ def test_lists_are_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     for table in ("datasets", "rains", "tasks", "models", "metrics", "papers"):
         assert run_command_line(["list", table]) == 0
         assert capsys.readouterr().out
+        assert run_command_line(["list", table, "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)
+        assert all(row.keys() == listed[0].keys() for row in listed)
+        assert all(value for row in listed for value in [*row.values()][:1])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("rnu", "error: VERB: unknown 'rnu' (did you mean run?): known are run, report,"),
+        ("run --derainr x", "error: unknown --derainr (did you mean --derainer?); derain-harness"),
+        ("run --seeed=3 --out x", "error: unknown --seeed (did you mean --seed?)"),
+        ("list rainz", "error: table: unknown 'rainz' (did you mean rains?)"),
+        ("run --dtype fp8", "error: --dtype: unknown 'fp8': known are fp32, bf16, fp16;"),
+        ("run --limit x", "error: --limit: invalid int value: 'x'; derain-harness run --help"),
+        ("list rains --workspace x", "error: --workspace belongs to list runs"),
+        (
+            "list runs --workspace gone",
+            "error: gone: no ledger there: give the --workspace of a run",
+        ),
+    ],
+)
+def test_a_slip_is_one_line_with_what_was_meant(
+    words: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(run_command_line(words.split()))
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(says)
+    assert told.count("\n") == 1
+
+
+def test_every_field_of_a_spec_stands_in_one_group_of_the_help() -> None:
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(
+        RunSpec.model_fields
+    )
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_command_line(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"derain-harness {version('derain-harness')}\n"
+
+
+def test_finished_runs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(encode_png(np.full((40, 50, 3), 90, np.uint8)))
+    spec = RunSpec(
+        dataset="folder",
+        data_root=str(tmp_path / "photos"),
+        derainer=("identity",),
+        task=("none",),
+        workspace=str(tmp_path / "ws"),
+    )
+    results = run(spec)
+    words = ["list", "runs", "--workspace", spec.workspace, "--json"]
+    assert run_command_line(words) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert results.run.startswith(row.pop("run"))
+    assert row.pop("finished") == results.provenance.finished
+    assert row == {
+        "data set": "folder",
+        "images": 1,
+        "rains": ["none", "real-like"],
+        "derainers": ["identity"],
+        "tasks": ["none"],
+    }
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -47,3 +47,30 @@ def test_bars_are_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     assert "[bold]=cmd" in shown
     assert "\u202e" not in shown
     assert "\x1b[31m" not in shown
+
+
+def test_without_a_terminal_a_run_says_now_and_then_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("harness.cli.terminal.time.monotonic", lambda: now[0])
+    with progress_bars() as told:
+        told("wet · a", 20, 100)  # there since an earlier run
+        told("wet · b", 0, 100)
+        for second in range(1, 81):
+            now[0] = float(second)
+            told("wet · a", 20 + second, 100)
+        for second in range(81, 181):
+            now[0] = float(second)
+            told("wet · b", second - 80, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == [
+        "50 of 200 derained images, 25 %, 2 min left",
+        "61 of 200 derained images, 30 %, 2 min left",
+    ]
+    assert lines[-1] == "200 of 200 derained images, 100 %"
+    assert len(lines) == 15
+    with progress_bars(is_quiet=True) as told:
+        now[0] = 1000.0
+        told("wet · a", 1, 2)
+    assert not capsys.readouterr().err
