@@ -80,7 +80,7 @@ def kept(photographs: Results, pairs: Results) -> dict[str, Any]:
             d: {
                 metric: _value(pairs, "given", d, metric)
                 for metric in dict.fromkeys(r.metric for r in pairs.records)
-                if pairs.value("given", d, "quality", metric)
+                if any(r.derainer == d and r.metric == metric for r in pairs.records)
             }
             for d in ("identity", *derainers)
         },
@@ -90,8 +90,7 @@ def kept(photographs: Results, pairs: Results) -> dict[str, Any]:
 
 
 def _value(results: Results, rain: str, derainer: str, metric: str) -> float | None:
-    record = results.value(rain, derainer, "quality", metric)
-    return None if record is None else record.value
+    return results.value(rain, derainer, "quality", metric).value
 
 
 def _gain(
@@ -101,8 +100,6 @@ def _gain(
     gains, draws = [], []
     for rain in names:
         floor, restored = (results.value(rain, d, "quality", PSNR) for d in (over, derainer))
-        assert floor is not None
-        assert restored is not None
         assert floor.value is not None
         assert restored.value is not None
         gains.append(restored.value - floor.value)

@@ -1,9 +1,9 @@
 """Words and runs: the harness that ties data, rain, derainers, tasks and reports together.
 
-from harness import RunSpec, compare, load, report, run
-results = run(RunSpec(dataset="coco", data_root="coco128", derainer=("granet",)))
+from harness import compare, report, run
+results = run(data_root="coco128", derainer="granet")
 report(results, "out")
-compare(load("out-of-last-week"), load("out"))
+compare("out-of-last-week", "out")
 """
 
 from __future__ import annotations
@@ -15,23 +15,22 @@ from harness.machine.environment import prepare
 prepare()  # first of all: other packages read it when they are imported
 
 if TYPE_CHECKING:
-    from harness.checks.runs import compare
-    from harness.ledger.folder import load
-    from harness.runs.engine import run
+    from harness.api import compare, finished_runs, load, run
     from harness.spec import RunSpec
     from reports.results.record import Record
     from reports.results.results import Results
     from reports.write import write as report
 
-__all__ = ["Record", "Results", "RunSpec", "compare", "load", "report", "run"]
+__all__ = ["Record", "Results", "RunSpec", "compare", "finished_runs", "load", "report", "run"]
 _HOMES = {
     "Record": ("reports.results.record", "Record"),
     "Results": ("reports.results.results", "Results"),
     "RunSpec": ("harness.spec", "RunSpec"),
-    "compare": ("harness.checks.runs", "compare"),
-    "load": ("harness.ledger.folder", "load"),
+    "compare": ("harness.api", "compare"),
+    "finished_runs": ("harness.api", "finished_runs"),
+    "load": ("harness.api", "load"),
     "report": ("reports.write", "write"),
-    "run": ("harness.runs.engine", "run"),
+    "run": ("harness.api", "run"),
 }
 
 

@@ -258,5 +258,7 @@ def checked(**fields: Any) -> RunSpec:
         return RunSpec(**fields)
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "extra_forbidden":
+            known(str(first["loc"][0]), RunSpec.model_fields, "field")
         name = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
         raise UsageError(f"{name}: {first['msg']}, got {first['input']!r}") from error

@@ -28,7 +28,7 @@ MAY_IMPORT = {
 """Modules of other rooms; rain and duplicates are for training alone."""
 FOLDERS = {
     "harness": {
-        "": {"cli", "machine"},
+        "": {"checks", "cli", "ledger", "machine", "runs"},
         "cli": {"checks", "ledger", "machine", "plan", "runs", "scores", "training"},
         "checks": {"ledger", "machine", "plan", "runs"},
         "training": {"machine", "plan", "runs"},

@@ -26,7 +26,7 @@ RUN_LINE_EVERY_S = 30.0
 this share,"""
 RUN_LINE_EVERY_SHARE = 0.05
 SOONEST_S = 5.0
-"""but not within so many seconds after its last line, and nothing before its first 30 s are over."""
+"""but not within so many seconds after its last line, and nothing in its first 30 s."""
 ALL = "all conditions"
 
 
@@ -40,7 +40,7 @@ def progress_bars(is_quiet: bool = False) -> Iterator[Progress]:
     if is_quiet or sys.stderr is None:
         yield lambda *_: None
         return
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() and "ipykernel" not in sys.modules:
         yield _RunLines()
         return
     from rich import progress as bars

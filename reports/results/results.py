@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -40,9 +42,9 @@ class ByImage:
     """The first 16 digits of the sha256 of the pixels shown."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
-    """What a run found; knows nothing of files."""
+    """What a run found; knows nothing of files. Prints itself as its main table."""
 
     run: str
     """Digest of all that decides the records."""
@@ -63,12 +65,105 @@ class Results:
     """Precision at 101 recalls from 0 to 1, IoU 0.5, by cell of the pooled AP it belongs to."""
     correlations: list[Correlation] = field(repr=False, default_factory=list)
 
-    @property
+    @cached_property
     def frame(self) -> pd.DataFrame:
-        """The records as a table."""
+        """The records, a row each, by the names of `Record`'s fields.
+
+        ``ci_low`` and ``ci_high`` stand in the place of ``ci``. ``change`` is the paired difference
+        to the rainy input in the record's unit, ``change_low`` and ``change_high`` its 95 %
+        interval: NaN for inputs, and where there is none.
+        """
         import pandas as pd
 
-        return pd.DataFrame([asdict(r) for r in self.records])
+        rows = []
+        for r in self.records:
+            ci = r.ci or (None, None)
+            row = {k: v for k, v in asdict(r).items() if k != "ci"}
+            row |= {"ci_low": ci[0], "ci_high": ci[1]}
+            rainy = self.at(r.condition.rainy, r.judge, r.metric)
+            found = self.compare(rainy, r) if r.condition.is_derained and rainy else None
+            low, high = (found and found.ci) or (None, None)
+            row |= {"change": found and found.difference, "change_low": low, "change_high": high}
+            rows.append(row)
+        frame = pd.DataFrame(rows)
+        numbers = ["value", "ci_low", "ci_high", "change", "change_low", "change_high"]
+        return frame.astype(dict.fromkeys(numbers, float)) if rows else frame
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """The numbers of single images, a row for each image under each condition.
+
+        Its columns are ``sample``, ``unit`` (what it was resampled with), ``rain``, ``derainer``,
+        ``stage``, ``network``, and one for each metric.
+
+        Raises:
+            ValueError: If they are not known, as of a results folder that was read.
+        """
+        import pandas as pd
+
+        if not self.by_image.values:
+            raise ValueError(
+                "the numbers of single images are not part of these results: load the workspace of "
+                "the run, or read by_image.csv in the results folder"
+            )
+        parts: dict[tuple[Condition, str | None], dict[str, Any]] = {}
+        for cell, values in self.by_image.values.items():
+            place = cell.condition, cell.network if cell.task != QUALITY else None
+            parts.setdefault(place, {})[cell.metric] = values
+        frames = []
+        for (condition, network), columns in parts.items():
+            about = {
+                "sample": self.by_image.samples,
+                "unit": self.by_image.units,
+                "rain": condition.rain,
+                "derainer": condition.derainer,
+                "stage": condition.stage,
+                "network": network,
+            }
+            frames.append(pd.DataFrame(about | columns))
+        return pd.concat(frames, ignore_index=True)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The main table's values: a row for each condition and network, a column a metric."""
+        import pandas as pd
+
+        columns = [(t, m, self.metrics[m].heading) for t, m in self.columns]
+        index, rows = [], []
+        for condition in self.conditions:
+            for network, judges in self.lines:
+                index.append((condition.rain, condition.name, *([network] if network else [])))
+                found = [(t in judges and self.at(condition, judges[t], m)) for t, m, _ in columns]
+                rows.append([record.value if record else None for record in found])
+        names = ["rain", "derainer", "network"][: len(index[0]) if index else 2]
+        places = pd.MultiIndex.from_tuples(index or [("", "")], names=names)[: len(rows)]
+        return pd.DataFrame(rows, places, [heading for *_, heading in columns], dtype=float)
+
+    def __repr__(self) -> str:
+        """Data, number of images and the main table."""
+        return f"{self._title}\n{self._shown.to_string()}"
+
+    def _repr_html_(self) -> str:
+        """The same in a notebook."""
+        return f"<p>{html.escape(self._title)}</p>{self._shown.to_html()}"
+
+    @property
+    def _shown(self) -> pd.DataFrame:
+        """The main table as text, each metric with its own number of places."""
+        import pandas as pd
+
+        places = [self.metrics[metric].decimals for _, metric in self.columns]
+        rows = [
+            ["" if np.isnan(x) else f"{x:.{d}f}" for x, d in zip(row, places, strict=True)]
+            for row in self.table.to_numpy()
+        ]
+        return pd.DataFrame(rows, self.table.index, self.table.columns)
+
+    @property
+    def _title(self) -> str:
+        images = max((record.n for record in self.records), default=0)
+        data = dict.fromkeys(f"{r.dataset} {r.split}".rstrip() for r in self.records)
+        return f"run {self.run[:12]}: {', '.join(data)}, {images:,} images"
 
     def value(
         self,
@@ -78,17 +173,28 @@ class Results:
         metric: str,
         stage: str | None = None,
         network: str | None = None,
-    ) -> Record | None:
-        """One record by its words, None if the run does not hold it.
+    ) -> Record:
+        """One record by its words.
 
         Of a task with several networks it is the first one's unless another is named.
+
+        Raises:
+            LookupError: If the run does not hold it, with what it does.
         """
-        wanted = rain, derainer, stage, task, metric
-        for r in self.records:
-            place = r.rain, r.derainer, r.stage, r.task, r.metric
-            if place == wanted and network in (None, r.model):
-                return r
-        return None
+        wanted = {
+            "rain": rain,
+            "derainer": derainer,
+            "stage": stage,
+            "task": task,
+            "metric": metric,
+        } | ({} if network is None else {"model": network})
+        left = self.records
+        for name, word in wanted.items():
+            known = list(dict.fromkeys(getattr(r, name) for r in left))
+            left = [r for r in left if getattr(r, name) == word]
+            if not left:
+                raise LookupError(_unknown(name, word, known))
+        return left[0]
 
     def at(self, condition: Condition, judge: Judge, metric: str) -> Record | None:
         """One record by its place, None if the run does not hold it."""
@@ -198,3 +304,11 @@ class Results:
         if a is None or b is None or self.groups(first.n) < FEWEST:
             return Comparison(difference, None)
         return Comparison(difference, interval(b - a))
+
+
+def _unknown(name: str, word: str | None, known: Iterable[str | None]) -> str:
+    """That the run holds no such word, and which it does."""
+    names = [str(each) for each in known]
+    near = difflib.get_close_matches(str(word), names, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"this run has no {name} '{word}'{hint}: known are {', '.join(names) or 'none'}"

@@ -118,11 +118,9 @@ def key_of(folder: Path, word: str, own: dict[str, Any] | None = None) -> str:
 def number(folder: Path, word: str, own: dict[str, Any] | None = None, **options: Any) -> float:
     results = run(spec_of(folder, word, **options), own)
     assert not results.errors
-    record = results.value("photoshop-heavy", word, "quality", "psnr_y_db")
-    if record is None:
-        names = {r.derainer for r in results.records} - {"identity"}
-        record = results.value("photoshop-heavy", names.pop(), "quality", "psnr_y_db")
-    assert record is not None
+    names = {r.derainer for r in results.records} - {"identity"}
+    name = word if word in names else names.pop()
+    record = results.value("photoshop-heavy", name, "quality", "psnr_y_db")
     assert record.value is not None
     return record.value
 

@@ -12,11 +12,11 @@ import torch
 from own import key_of, number, spec_of
 from torch import nn
 
-from harness import run
 from harness.ledger.ledger import Ledger
 from harness.machine.generators import drew, states, without_chance
 from harness.plan.keys import canonical
 from harness.plan.plan import make_plan
+from harness.runs.engine import run
 from harness.spec import UsageError
 from harness.work.trial import tried
 

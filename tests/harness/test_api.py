@@ -1,0 +1,109 @@
+"""What Python sees: a run by its fields, results that print themselves, folders compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.data import astronaut, chelsea, coffee
+
+import harness
+from datasets.image import encode_png
+from harness import Results, RunSpec, compare, finished_runs, load, run
+from harness.spec import UsageError
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with 24 photographs and one run of them."""
+    root = tmp_path_factory.mktemp("api")
+    (root / "photos").mkdir()
+    for name, image in (("a", astronaut()), ("b", chelsea()), ("c", coffee())):
+        for i in range(8):
+            window = np.ascontiguousarray(image[20 * i : 20 * i + 60, 9 * i : 9 * i + 70])
+            (root / "photos" / f"{name}{i}.png").write_bytes(encode_png(window))
+    return root  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def results(here: Path) -> Results:
+    return run(
+        data_root=str(here / "photos"),
+        dataset="folder",
+        derainer=("identity", "median"),
+        rain="photoshop-heavy",
+        task="none",
+        workspace=str(here / "ws"),
+        out=str(here / "out"),
+        images=False,
+    )
+
+
+def test_results_print_their_main_table(results: Results) -> None:
+    shown = repr(results)
+    title, headings, *rows = shown.splitlines()
+    assert title == f"run {results.run[:12]}: folder all, 24 images"
+    assert headings.split()[:2] == ["PSNR-Y", "[dB]"]
+    assert len(rows) == 4
+    assert len(shown) < 600
+    median = results.value("photoshop-heavy", "median", "quality", "psnr_y_db")
+    assert f"{median.value:.2f}" in rows[-1]
+    assert f"<td>{median.value:.2f}</td>" in results._repr_html_()
+    assert results.table.loc[("photoshop-heavy", "median"), "PSNR-Y [dB]"] == median.value
+
+
+def test_the_frame_has_intervals_and_changes(results: Results) -> None:
+    frame = results.frame
+    frame = frame[(frame.rain == "photoshop-heavy") & (frame.metric == "psnr_y_db")]
+    (rainy,), (median,) = (
+        frame[frame.derainer == name].to_dict("records") for name in ("identity", "median")
+    )
+    assert median["change"] == pytest.approx(median["value"] - rainy["value"])
+    assert median["change_low"] < median["change"] < median["change_high"]
+    assert median["ci_low"] < median["value"] < median["ci_high"]
+    assert np.isnan(rainy["change"])
+    images = results.images
+    assert len(images) == 24 * 3  # clean images have no quality
+    mine = images[(images.rain == "photoshop-heavy") & (images.derainer == "median")]
+    assert mine["psnr_y_db"].mean() == pytest.approx(median["value"], abs=1e-4)
+    assert set(mine["sample"]) == {f"{name}{i}.png" for name in "abc" for i in range(8)}
+
+
+def test_a_wrong_name_is_told_with_what_was_meant(results: Results) -> None:
+    for place, says in (
+        (("photoshop-heavy", "medain", "quality", "psnr_y_db"), "derainer 'medain' (did you mean"),
+        (("heavy", "median", "quality", "psnr_y_db"), "no rain 'heavy'"),
+        (("photoshop-heavy", "median", "quality", "psnr"), "did you mean psnr_y_db?"),
+        (("photoshop-heavy", "median", "detection", "ap"), "known are quality"),
+    ):
+        with pytest.raises(LookupError, match=says.replace("(", r"\(").replace("?", r"\?")):
+            results.value(*place)
+
+
+def test_a_folder_and_a_workspace_are_loaded_and_compared(here: Path, results: Results) -> None:
+    known = load(here / "ws")
+    assert (known.run, known.records) == (results.run, results.records)
+    assert load(here / "ws", results.run[:6]).run == results.run
+    assert [each.run for each in finished_runs(here / "ws")] == [results.run]
+    read = load(here / "out")
+    assert read.frame.equals(results.frame)
+    with pytest.raises(ValueError, match=r"load the workspace of the run, or read by_image\.csv"):
+        _ = read.images
+    assert {v.verdict for v in compare(here / "out", here / "ws")} == {"equivalent"}
+    assert {v.verdict for v in compare(results, here / "out")} == {"equivalent"}
+
+
+def test_slips_are_told_in_one_line(here: Path) -> None:
+    spec = RunSpec(dataset="folder", data_root=str(here / "photos"))
+    with pytest.raises(UsageError, match=r"run\(spec, rain=…\): give a spec, or fields of one"):
+        run(spec, rain="none")
+    with pytest.raises(UsageError, match=r"unknown field 'derainerz' \(did you mean derainer\?\)"):
+        run(derainerz="granet")
+    with pytest.raises(UsageError, match="a results folder holds one run alone"):
+        load(here, "abc")
+    with pytest.raises(UsageError, match=r"no results\.json"):
+        load(here / "gone")
+    with pytest.raises(AttributeError, match="has no attribute 'lod'"):
+        harness.lod  # noqa: B018
