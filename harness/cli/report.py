@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from harness.cli.flags import OF_DATA, Verbs, add_field, allow_code, fields_of
 from harness.cli.terminal import shown
-from harness.spec import UsageError
+from harness.spec import RunSpec, UsageError
+from reports.folder import RESULTS
 
 if TYPE_CHECKING:
     from reports.results.results import Results
@@ -21,10 +23,17 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "report",
         help="tables, plots and page again, from a ledger alone; many runs on one page",
-        description="Several workspaces are the parts of one run, made with --shard, or, with "
-        "--board and --compare, hold many runs.",
+        description="Two results folders, or two runs by the first digits of their digests (list "
+        "runs), are compared on one page. Several workspaces are the parts of one run, made with "
+        "--shard, or, with --board and --compare, hold many runs.",
     )
-    parser.add_argument("workspace", type=Path, nargs="+", help="of a run, its parts, or many")
+    parser.add_argument(
+        "workspace",
+        type=Path,
+        nargs="+",
+        metavar="PLACE",
+        help="a workspace, the parts of a run, a results folder, or a run's first digits",
+    )
     parser.add_argument("--run", metavar="DIGEST", help="by its first digits (default: latest)")
     parser.add_argument("--board", action="store_true", help="board.html: all runs on one page")
     parser.add_argument(
@@ -52,6 +61,9 @@ def _report(arguments: argparse.Namespace) -> int:
     from reports.write import write
 
     workspaces, out = arguments.workspace, arguments.out
+    known = [_finished(place) for place in workspaces]
+    if any(known):
+        return _report_of(known, arguments)
     if arguments.compare or arguments.board:
         from reports.pages.runs import write_board, write_comparison
 
@@ -82,6 +94,42 @@ def _report(arguments: argparse.Namespace) -> int:
     if arguments.no_images:
         results = replace(results, gallery=[])
     write(results, out, arguments.layout)
+    print(shown(out / "report.html"))
+    return 0
+
+
+def _finished(place: Path) -> Results | None:
+    """The run of a results folder, or of the usual workspace by its first digits; None of others.
+
+    Raises:
+        UsageError: If there is no such run.
+    """
+    from harness.api import load
+
+    if (place / RESULTS).is_file():
+        return load(place)
+    if place.exists() or not re.fullmatch(r"[0-9a-f]{4,64}", str(place)):
+        return None
+    return load(RunSpec.model_fields["workspace"].default, str(place))
+
+
+def _report_of(runs: Sequence[Results | None], arguments: argparse.Namespace) -> int:
+    """The page of one finished run, or of two that are compared."""
+    from reports.pages.runs import write_comparison
+    from reports.write import write
+
+    out, found = arguments.out, [run for run in runs if run is not None]
+    if len(found) != len(runs) or len(found) > 2:
+        raise UsageError(
+            "one results folder or run is shown, two are compared; workspaces stand alone"
+        )
+    if arguments.compare or arguments.board or arguments.run:
+        raise UsageError("--board, --compare and --run are of workspaces, not of results folders")
+    if len(found) == 2:
+        write_comparison(found[0], found[1], out)
+        print(shown(out / "compare.html"))
+        return 0
+    write(found[0], out, arguments.layout)
     print(shown(out / "report.html"))
     return 0
 

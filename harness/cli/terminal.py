@@ -176,6 +176,7 @@ def show(results: Results, out: str | Path | None) -> None:
     for error in results.errors:
         failed = f"failed: {error.sample} ({error.stage}): {error.message}"
         console.print(Text(_inert(failed)))
+    console.print(Text(f"run {results.run[:12]}"))
     if out is not None:
         console.print(Text(shown(Path(out) / "report.html")), soft_wrap=True)
 

@@ -12,6 +12,7 @@ from skimage.data import astronaut, chelsea, coffee
 import harness
 from datasets.image import encode_png
 from harness import Results, RunSpec, compare, finished_runs, load, run
+from harness.cli.main import run_command_line
 from harness.spec import UsageError
 
 
@@ -107,3 +108,27 @@ def test_slips_are_told_in_one_line(here: Path) -> None:
         load(here / "gone")
     with pytest.raises(AttributeError, match="has no attribute 'lod'"):
         harness.lod  # noqa: B018
+
+
+def test_a_folder_is_shown_and_two_runs_are_compared_on_the_command_line(
+    here: Path,
+    results: Results,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(here)
+    (here / "derain-runs").symlink_to(here / "ws")
+    assert run_command_line(["report", "out", "--out", "again", "--no-images"]) == 0
+    assert (here / "again" / "results.csv").read_bytes() == (
+        here / "out" / "results.csv"
+    ).read_bytes()
+    assert run_command_line(["report", "out", results.run[:8], "--out", "both"]) == 0
+    assert "compare.html" in capsys.readouterr().out
+    assert "median" in (here / "both" / "compare.html").read_text()
+    for words, says in (
+        (["ffff", "out"], "no finished run ffff"),
+        (["out", "ws"], "two are compared; workspaces stand alone"),
+        (["out", "--run", "ab"], "--run are of workspaces"),
+    ):
+        assert run_command_line(["report", *words, "--out", "x"]) == 2
+        assert says in capsys.readouterr().err
