@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo check test regress test-all
+.PHONY: install demo check test regress test-all docs
 
 install: $(VENV)/installed
 
@@ -28,6 +28,11 @@ test: install
 regress: install
 	$(BIN)/python -m harness regress papers
 	$(BIN)/python -m pytest tests/test_golden.py
+
+# The site, in docs/_build: a warning or a link that leads nowhere ends it.
+docs: install
+	$(BIN)/python -m pip install --quiet --constraint lock.txt --editable '.[docs]'
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
 test-all: install
 	$(BIN)/python -m pytest

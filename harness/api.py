@@ -24,8 +24,8 @@ def run(
 
     Args:
         spec: What to run; or its fields by name: ``run(data_root="coco128", derainer="granet")``.
-        derainers: Derainers of the caller by name, run beside those of the spec: ``nn.Module``s
-            from ``(B, 3, H, W)`` RGB in [0, 1] to the same, `Derainer`s, or objects with
+        derainers: Derainers of the caller by name, run beside those of the spec: a ``nn.Module``
+            from ``(B, 3, H, W)`` RGB in [0, 1] to the same, a ``Derainer``, or any object with
             ``restore(image, sample_id)``.
         progress: Told (condition, images done, images); default: bars in a notebook or terminal.
         **fields: Those of `RunSpec`.

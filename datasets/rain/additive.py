@@ -54,7 +54,7 @@ class AdditiveRain:
     angle_deg: float = 0.0
     """Mean direction of fall against the vertical, positive to the right, in [-50, 50]."""
     angle_spread_deg: float = 28.0
-    """Directions are drawn from angle ± spread; |angle| + spread ≤ 60."""
+    """Directions are drawn from angle ± spread; ``|angle|`` + spread ≤ 60."""
     density: float = 1.0
     """Factor on the number of streaks, 0 to 10."""
     density_spread: float = 0.6

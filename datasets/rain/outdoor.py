@@ -64,7 +64,7 @@ class OutdoorRain:
     airlight_high: float = 0.95
     """Largest brightness; not below the least, up to 1."""
     blur_px: float = 1.0
-    """Largest σ of the softening filter, whose σ is min(largest, |N(0.5, 0.5²)|); 0 to 1.5."""
+    """Largest σ of the softening filter, whose σ is min(largest, ``|N(0.5, 0.5²)|``); 0 to 1.5."""
 
     family = "outdoor-rain"
 

@@ -54,7 +54,7 @@ class PhotoshopRain:
     angle_deg: float = 0.0
     """Mean direction of fall against the vertical, positive to the right, in [-50, 50]."""
     angle_spread_deg: float = 15.0
-    """Each image's direction is drawn from angle ± spread; |angle| + spread ≤ 60."""
+    """Each image's direction is drawn from angle ± spread; ``|angle|`` + spread ≤ 60."""
 
     family = "photoshop"
 
