@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from harness.cli.flags import OF_DATA, Verbs, add_field, allow_code, fields_of
 from harness.cli.terminal import shown
 from harness.spec import RunSpec, UsageError
-from reports.folder import RESULTS
 
 if TYPE_CHECKING:
     from reports.results.results import Results
@@ -105,6 +104,7 @@ def _finished(place: Path) -> Results | None:
         UsageError: If there is no such run.
     """
     from harness.api import load
+    from reports.folder import RESULTS
 
     if (place / RESULTS).is_file():
         return load(place)
