@@ -104,7 +104,7 @@ def _gain(
         assert restored.value is not None
         gains.append(restored.value - floor.value)
         draws.append(results.draws[restored.cell] - results.draws[floor.cell])
-    return float(np.mean(gains)), interval(np.mean(draws, 0))
+    return float(np.mean(gains)), interval(np.mean(draws, 0), results.groups(restored.n))
 
 
 def weights(now: dict[str, Any]) -> list[str]:

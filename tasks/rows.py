@@ -52,6 +52,12 @@ class ScoresRow:
     """What is ranked by confidence: boxes, masks."""
     colours: str | None = None
     """What its predictions colour on the page: masks, classes."""
+    class_means: frozenset[str] = frozenset()
+    """Metrics that are means over classes, of which resampled sets of few images lose some."""
+
+    def resampled(self, metric: str, images: int) -> bool:
+        """Whether a metric of so many images holds on resampled sets of them."""
+        return images >= FEW_FOR_AP or metric not in self.class_means
 
     def primary_of(self, images: int) -> str:
         """The primary metric of so many images."""
@@ -130,6 +136,7 @@ TASKS: Table[TaskRow] = Table(
                 bound=0.05,
                 image_metric=F1,
                 found="boxes",
+                class_means=frozenset({"ap", "ap50"}),
             ),
             metrics=detection.METRICS,
             version=detection.VERSION,
@@ -152,6 +159,7 @@ TASKS: Table[TaskRow] = Table(
                 bound=0.05,
                 image_metric=F1,
                 found="masks",
+                class_means=frozenset({"mask_ap", "mask_ap50", "box_ap", "box_ap50"}),
                 colours="masks",
             ),
             metrics=instance.METRICS,

@@ -34,7 +34,7 @@ class JudgedClaim:
     """In the unit of print."""
     interval: tuple[float, float] | None = None
     """What measured − printed can be: one point where all images of the claim were measured, else
-    the 95 % percentile interval over resampled images."""
+    the 95 % interval over resampled images."""
     n: int | None = None
     reason: str | None = None
     """What is missing, or why it differs."""
@@ -59,7 +59,7 @@ class JudgedOrder:
     difference: float | None = None
     """Better − worse as print has them, so that a positive one agrees; in the harness's unit."""
     interval: tuple[float, float] | None = None
-    """95 % percentile interval over the same resampled images of both."""
+    """95 % interval over the same resampled images of both."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,11 @@ def _judged(claim: Claim, results: Results, record: Record) -> JudgedClaim:
         reason = "the source does not say which images these are"
         return JudgedClaim(claim, "cannot-run", claim.printed(record.value), None, record.n, reason)
     drawn = results.draws.get(record.cell)
-    ci = record.ci if drawn is None or record.ci is None else interval(drawn)
+    ci = (
+        record.ci
+        if drawn is None or record.ci is None
+        else interval(drawn, results.groups(record.n))
+    )
     return judge(claim, record.value, record.n, ci)
 
 

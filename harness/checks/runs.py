@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.spec import UsageError
-from reports.results.intervals import FEWEST, interval
+from reports.results.intervals import interval
 from reports.results.record import Record
 from reports.results.results import Results
 
@@ -50,7 +50,7 @@ class CellVerdict:
     old: float | None
     new: float | None
     interval: tuple[float, float] | None
-    """95 % percentile interval of new − old over the same resampled images."""
+    """95 % interval of new − old over the same resampled images."""
     needed: int | None = None
     """Images with which an inconclusive difference of this size would be decided."""
     network: str | None = None
@@ -165,10 +165,9 @@ def _judged(
         )
     assert before.value is not None
     a, b = old.draws.get(before.cell), new.draws.get(after.cell)
-    groups = old.groups(before.n)
     ci = None
-    if a is not None and b is not None and a.shape == b.shape and groups >= FEWEST:
-        ci = interval(b.astype(np.float64) - a)
+    if a is not None and b is not None and a.shape == b.shape:
+        ci = interval(b.astype(np.float64) - a, old.groups(before.n))
     sign = 1 if old.metrics[before.metric].higher_is_better else -1
     signed = None if ci is None else (min(sign * e for e in ci), max(sign * e for e in ci))
     verdict, needed = judge(sign * (after.value - before.value), signed, margin, before.n)

@@ -71,6 +71,7 @@ def numbers(made: Made, scorer: Scorer, row: ScoresRow, evidences: Sequence[Evid
     draws = {
         cell.of(metric): values.astype(np.float32)
         for metric, values in on_resampled(scorer, evidences, counts).items()
+        if row.resampled(metric, n)
     }
     records = [
         _record(made, cell.of(metric), rows[metric], score, draws.get(cell.of(metric)))

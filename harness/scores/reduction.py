@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,10 +91,11 @@ def reduced(
         key=lambda e: (len(e.sample.id), e.sample.id),
     )
     labels = labels_sha256(entries, {task.name for task in plan.tasks})
+    groups = [e.sample.group for e in entries]
     sets = Resampling(
         fingerprint=images_sha256(entries),
-        units=[e.sample.group for e in entries],
-        times=draws_for(len({c.derainer.name for c in plan.conditions})),
+        units=groups,
+        times=draws_for(len({c.derainer.name for c in plan.conditions}), len(set(groups))),
     )
     parts = parts_of([e.sample for e in entries])
     numbers = _Numbers()
@@ -242,7 +244,8 @@ def _draws(
 
     def drawn() -> dict[str, NDArray[np.float32]]:
         values = on_resampled(scored.scorer, evidences, sets.counts)
-        return {metric: v.astype(np.float32) for metric, v in values.items()}
+        holds = partial(scored.row.resampled, images=len(evidences))
+        return {metric: v.astype(np.float32) for metric, v in values.items() if holds(metric)}
 
     named = {"version": VERSION, "kept": KEPT, "task": scored.name, **made_by("replicates")}
     return _kept(ledger, keys.key("replicates", **named, **sets.key(wanted)), drawn)

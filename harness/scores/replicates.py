@@ -12,26 +12,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.intervals import LEVEL
+from reports.results.intervals import FEWEST, LEVEL, tail
 from tasks import quality
 from tasks.task import Evidence, Scorer
 
 DRAWS = 2000
 """Resampled sets, B, at least."""
+MOST = 20_000
+"""Resampled sets at most, for the sake of memory."""
 AT_ONCE_BYTES = 128 * 2**20
 """Of counts that scorers hold at a time, or those of `tasks.quality.AT_ONCE` sets."""
 VERSION = 1
 """Raised whenever the same data give other draws."""
-KEPT = 2
+KEPT = 3
 """Raised whenever tasks resample other metrics than those that ledgers keep the draws of."""
 
 
-def draws_for(family: int) -> int:
-    """B such that a verdict on so many derainers together is possible.
+def draws_for(family: int, groups: int) -> int:
+    """B such that a verdict on so many derainers together is possible, up to `MOST`.
 
-    The smallest p-value is 2/(B + 1); Holm asks for less than `LEVEL` / family.
+    Args:
+        family: Derainers, at least one.
+        groups: Units to resample; the fewer, the further out an interval's ends lie.
     """
-    return max(DRAWS, math.ceil(2 * family / LEVEL))
+    if groups < FEWEST:
+        return DRAWS
+    return min(MOST, max(DRAWS, math.ceil(1 / tail(groups, LEVEL / family))))
 
 
 def resample_counts(

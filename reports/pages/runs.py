@@ -11,8 +11,8 @@ import numpy as np
 
 from reports.pages.template import rendered
 from reports.results.conditions import place
-from reports.results.effects import Effect, effects, holm, two_sided
-from reports.results.intervals import FEWEST, LEVEL, interval
+from reports.results.effects import Effect, effects
+from reports.results.intervals import FEWEST, LEVEL, Family, interval
 from reports.tables.text import Table, cell, grid, marks, plain, signed, span, words, written
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def board(runs: Sequence[Results]) -> Table:
     notes = [
         "Of each task its primary metric, the best first within a data set, task and rain; against "
         "rainy: paired difference to the rainy input of the same run; verdict: significant at 5 % "
-        "for all derainers of that run's rain and task (Holm). Values of different data sets or "
+        "for all derainers of that run's rain and task (minP). Values of different data sets or "
         "numbers of images do not compare. Every run has rows of its own."
     ]
     if "code" in shown:
@@ -150,20 +150,23 @@ def comparison(first: Results, second: Results) -> Table:
     pairs = sorted(_common(first, second), key=lambda pair: _rank(first, pair[0], order)[:-1])
     paired = _same_sets(first, second)
     drawn = [_drawn(first, second, a, b, paired) for a, b in pairs]
-    raw = [None if d is None else two_sided(d) for d in drawn]
-    corrected = iter(holm([p for p in raw if p is not None]))
+    groups = min(
+        (run.groups(r.n) for pair in pairs for run, r in zip((first, second), pair, strict=True)),
+        default=0,
+    )
+    family = Family.of([d for d in drawn if d is not None], groups)
+    corrected = iter(family.p_values)
     marked: set[str] = set()
     rows = []
-    for (a, b), d, p in zip(pairs, drawn, raw, strict=True):
+    for (a, b), d in zip(pairs, drawn, strict=True):
         assert a.value is not None
         assert b.value is not None
         change, row = b.value - a.value, first.metrics[a.metric]
         verdict = "the same" if change == 0 else "–"
+        p = None if d is None else next(corrected)
         if p is not None and change != 0:
             word = "higher" if change > 0 else "lower"
-            verdict = word if next(corrected) < LEVEL else "no significant difference"
-        elif p is not None:
-            next(corrected)
+            verdict = word if p < LEVEL else "no significant difference"
         rows.append(
             [
                 *words(a.condition),
@@ -172,7 +175,7 @@ def comparison(first: Results, second: Results) -> Table:
                 written(first, a, marked),
                 written(second, b, marked),
                 signed(change, row.decimals),
-                span(None if d is None else interval(d), row.decimals),
+                span(None if d is None else interval(d, groups), row.decimals),
                 verdict,
             ]
         )
@@ -181,7 +184,7 @@ def comparison(first: Results, second: Results) -> Table:
     how = "paired over the same resampled images" if paired else "of independent sets of images"
     notes = [
         f"Differences second − first, {how}; verdict: significant at 5 % for all rows together "
-        "(Holm).",
+        "(minP).",
     ]
     return headings, rows, notes + marks(marked)
 
@@ -252,7 +255,7 @@ def _times(run: Results) -> int:
 def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:
     """Differences on resampled sets; None where they say nothing."""
     ours, theirs = first.draws.get(a.cell), second.draws.get(b.cell)
-    groups = min(r.groups(a.n) for r in (first, second))
+    groups = min(first.groups(a.n), second.groups(b.n))
     if ours is None or theirs is None or groups < FEWEST:
         return None
     if not paired:
@@ -260,5 +263,4 @@ def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) 
         times = min(len(ours), len(theirs))
         ours, theirs = ours[:times], np.random.default_rng(0).permutation(theirs)[:times]
     both = theirs.astype(np.float64) - ours
-    defined = both[np.isfinite(both)]
-    return defined if len(defined) > 1 else None
+    return both if np.isfinite(both).sum() > 1 else None

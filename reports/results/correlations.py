@@ -67,7 +67,7 @@ def correlations(
                         metric=metric,
                         quality=quality,
                         value=result[0],
-                        ci=interval(result[1]) if groups >= FEWEST else None,
+                        ci=interval(result[1], groups),
                         n=result[2],
                     )
                     for derainer, result in made

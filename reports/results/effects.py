@@ -2,8 +2,8 @@
 
 Differences are paired: both conditions were reduced on the same resampled sets, so their replicates
 are subtracted. A family is the derainers of one rain and task network, on the task's primary
-metric; within it p-values are corrected by Holm ("A simple sequentially rejective multiple test
-procedure", Scandinavian Journal of Statistics 1979). Other metrics have intervals and no verdict.
+metric; within it p-values are corrected together (`intervals.together`), since all are set against
+one rainy input. Other metrics have intervals and no verdict.
 """
 
 from __future__ import annotations
@@ -13,19 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import floors
-from reports.results.intervals import FEWEST, LEVEL, interval
+from reports.results.intervals import FEWEST, LEVEL, Family, interval
 from reports.results.metrics import MetricRow
 
 if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
 
-SHOWN = 2.8
-"""A true difference of that many standard deviations is found in 80 % of studies at 5 %."""
 TARGETS = {"fraction": 0.01, "dB": 0.2}
 """Differences that a study should be able to show, by unit."""
 CLEAR = 4.0
@@ -44,18 +41,20 @@ class Effect:
     difference: float
     """Derained − rainy, in the metric's unit."""
     ci: tuple[float, float] | None
-    """95 % percentile interval of the difference."""
+    """95 % interval of the difference alone."""
     p_value: float | None
     """Two-sided, from the replicates, corrected within the family."""
     verdict: str | None
     """``better``, ``worse``, ``no significant difference``; None where nothing can be said."""
     smallest: float | None
-    """Smallest true difference that this many images could have been expected to show."""
+    """True difference that 80 % of studies of this many images show, in this family."""
     needed: int | None
-    """Images that would be needed to show the difference in `TARGETS`."""
+    """Images of which 80 % of studies show the difference in `TARGETS`, in this family."""
     recovery: float | None
-    """Share of what the rain cost that came back, where the rain's cost is clear; never of dB."""
+    """Share of what the rain cost that came back; never of dB, and only where the rain's cost is
+    clear and the verdict says that the derainer changes something."""
     recovery_ci: tuple[float, float] | None
+    """95 % interval; a share never stands without."""
     harm: float | None
     """Derained clean − clean, where clean images were derained."""
     harm_ci: tuple[float, float] | None
@@ -84,25 +83,27 @@ def effects(results: Results) -> list[Effect]:
     return found
 
 
-def _family(results: Results, floor: Record, family: list[Record]) -> list[Effect]:
+def _family(results: Results, floor: Record, members: list[Record]) -> list[Effect]:
     """Effects of the derainers of one rain and task network."""
-    drawn = [_paired(results, floor, record) for record in family]
-    raw = [None if d is None else two_sided(d) for d in drawn]
-    if any(d is not None and 2 * len(family) >= LEVEL * (1 + len(d)) for d in drawn):
-        raw = [None] * len(family)  # so many derainers need more resamples than there are
-    corrected = iter(holm([p for p in raw if p is not None]))
-    row, made = results.metrics[floor.metric], []
-    for record, d, p in zip(family, drawn, raw, strict=True):
+    drawn = [_paired(results, floor, record) for record in members]
+    family = Family.of([d for d in drawn if d is not None], results.groups(floor.n))
+    corrected = iter(family.p_values if family.can_reject else [])
+    row, target = results.metrics[floor.metric], TARGETS.get(floor.unit)
+    made = []
+    for record, d in zip(members, drawn, strict=True):
         assert record.value is not None
         assert floor.value is not None
         difference = record.value - floor.value
-        p_value = None if p is None else next(corrected)
-        deviation = None if d is None else float(d.std(ddof=1))
+        p_value = None if d is None else next(corrected, None)
+        verdict = None if p_value is None else _verdict(difference, p_value, row)
+        smallest = None if d is None or p_value is None else family.shown(d)
         ceiling = results.at(record.condition.clean, record.judge, record.metric)
-        recovery, recovery_ci = _recovery(results, ceiling, floor, record)
+        is_real = verdict in ("better", "worse")
+        recovery, recovery_ci = (
+            _recovery(results, ceiling, floor, record) if is_real else (None, None)
+        )
         broken = results.at(record.condition.dry, record.judge, record.metric)
         harm, harm_ci = _harm(results, ceiling, broken)
-        target = TARGETS.get(record.unit)
         made.append(
             Effect(
                 condition=record.condition,
@@ -110,13 +111,13 @@ def _family(results: Results, floor: Record, family: list[Record]) -> list[Effec
                 metric=record.metric,
                 row=row,
                 difference=difference,
-                ci=None if d is None else interval(d),
+                ci=None if d is None else interval(d, results.groups(record.n)),
                 p_value=p_value,
-                verdict=None if p_value is None else _verdict(difference, p_value, row),
-                smallest=None if deviation is None else SHOWN * deviation,
+                verdict=verdict,
+                smallest=smallest,
                 needed=None
-                if deviation is None or target is None
-                else math.ceil(record.n * (SHOWN * deviation / target) ** 2),
+                if smallest is None or target is None
+                else math.ceil(record.n * (smallest / target) ** 2),
                 recovery=recovery,
                 recovery_ci=recovery_ci,
                 harm=harm,
@@ -125,23 +126,6 @@ def _family(results: Results, floor: Record, family: list[Record]) -> list[Effec
             )
         )
     return made
-
-
-def two_sided(differences: NDArray[Any]) -> float:
-    """Bootstrap p-value of no difference; at least 2/(B + 1)."""
-    below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
-    return min(1.0, 2 * (1 + min(below, above)) / (1 + len(differences)))
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """p-values of a family such that it errs at most as often as one of them alone."""
-    order = np.argsort(p_values, kind="stable")
-    corrected = np.empty(len(p_values))
-    highest = 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = highest
-    return [float(p) for p in corrected]
 
 
 def _verdict(difference: float, p_value: float, row: MetricRow) -> str:
@@ -158,8 +142,7 @@ def _paired(results: Results, first: Record | None, second: Record | None) -> An
     if a is None or b is None or results.groups(first.n) < FEWEST:
         return None
     both = b.astype(np.float64) - a
-    defined = both[np.isfinite(both)]
-    return defined if len(defined) > 1 else None
+    return both if np.isfinite(both).sum() > 1 else None
 
 
 def _recovery(
@@ -172,14 +155,15 @@ def _recovery(
     assert floor.value is not None
     assert record.value is not None
     whole = ceiling.value - floor.value
-    if whole <= CLEAR * float(cost.std(ddof=1)):
+    if whole <= CLEAR * float(np.nanstd(cost, ddof=1)):
         return None, None
     rainy, derained, clean = (
         results.draws[r.cell].astype(np.float64) for r in (floor, record, ceiling)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = (derained - rainy) / (clean - rainy)
-    return (record.value - floor.value) / whole, interval(shares)
+    ci = interval(shares, results.groups(record.n))
+    return (None if ci is None else (record.value - floor.value) / whole), ci
 
 
 def _lower(results: Results, floor: Record, record: Record) -> float | None:
@@ -204,4 +188,6 @@ def _harm(
     assert ceiling.value is not None
     assert broken.value is not None
     drawn = _paired(results, ceiling, broken)
-    return broken.value - ceiling.value, None if drawn is None else interval(drawn)
+    return broken.value - ceiling.value, (
+        None if drawn is None else interval(drawn, results.groups(broken.n))
+    )

@@ -29,7 +29,7 @@ class Record:
     n: int
     """Images that the value covers."""
     ci: tuple[float, float] | None
-    """95 % percentile interval over resampled images; None where it would not hold."""
+    """95 % interval over resampled images; None where it would not hold."""
     seen: tuple[str, ...] | None
     """What of this cell was trained on: rain, images, task-images; None = unknown."""
     seed: int
@@ -90,7 +90,7 @@ class Correlation:
     quality: str
     value: float
     ci: tuple[float, float] | None
-    """95 % percentile interval over resampled images."""
+    """95 % interval over resampled images."""
     n: int
     """Images on which it rests."""
     network: str | None = None

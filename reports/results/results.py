@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reports.results.cell import Cell, Condition, Judge
 from reports.results.gallery import GalleryItem
-from reports.results.intervals import FEWEST, interval
+from reports.results.intervals import interval
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
 from reports.results.record import Comparison, Correlation, Cost, ImageError, Record
@@ -289,8 +289,9 @@ class Results:
         return metric if metric in self.metrics else None
 
     def groups(self, images: int) -> int:
-        """Units that were resampled, of so many images."""
-        return images if self.provenance.groups is None else self.provenance.groups
+        """Units that were resampled, of so many images; of a part of the set at most so many."""
+        known = self.provenance.groups
+        return images if known is None else min(known, images)
 
     def compare(self, first: Record, second: Record) -> Comparison | None:
         """Paired difference of two records of one run; None where a value is missing.
@@ -301,9 +302,10 @@ class Results:
             return None
         difference = second.value - first.value
         a, b = self.draws.get(first.cell), self.draws.get(second.cell)
-        if a is None or b is None or self.groups(first.n) < FEWEST:
+        if a is None or b is None:
             return Comparison(difference, None)
-        return Comparison(difference, interval(b - a))
+        drawn = b.astype(np.float64) - a
+        return Comparison(difference, interval(drawn, self.groups(first.n)))
 
 
 def _unknown(name: str, word: str | None, known: Iterable[str | None]) -> str:

@@ -36,7 +36,11 @@ def _derived(results: Results, effect: Effect) -> list[tuple[Record, MetricRow]]
     share = replace(record, task=TASK, unit="fraction", ci=None, why=None, n_identical=0)
     made: dict[str, Record] = {}
     if effect.row.unit == "fraction":
-        why = None if effect.recovery is not None else "what the rain cost is not clear"
+        why = (
+            None
+            if effect.recovery is not None
+            else "what the rain cost, or what came back, cannot be told from nothing"
+        )
         made["recovery"] = replace(share, value=effect.recovery, ci=effect.recovery_ci, why=why)
     if effect.harm is not None:
         unit = effect.row.unit

@@ -116,9 +116,14 @@ def _derainer(results: Results, floor: Record, effect: Effect) -> str:
     said = [f"{plain(effect.condition.name)}{about}: "]
     said.append(f"{_amount(floor.value + effect.difference, row)}, {_change(effect)}")
     if effect.verdict == "better" and effect.recovery is not None:
-        said.append(f"; that is {100 * effect.recovery:.0f} % of what the rain cost")
+        assert effect.recovery_ci is not None
+        low, high = (f"{100 * end:.0f}" for end in effect.recovery_ci)
+        share = f"{100 * effect.recovery:.0f} % ({low} to {high} %)"
+        said.append(f"; that is {share} of what the rain cost")
     if effect.verdict == "no significant difference" and effect.smallest is not None:
-        said.append(f"; a change of {_amount(effect.smallest, row)} would have shown")
+        said.append(
+            f"; a change of {_amount(effect.smallest, row)} would have shown in 80 % of studies"
+        )
         if effect.needed is not None:
             said.append(f", with {effect.needed:,} images one of {_amount(TARGETS[row.unit], row)}")
     if effect.harm is not None:

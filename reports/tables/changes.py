@@ -46,15 +46,16 @@ def verdicts(results: Results) -> Table:
         ]
     lines = [
         "Change: derained − rainy, paired, with its 95 % interval; verdict: significant at 5 % for "
-        "all derainers of a rain and task network together (Holm), on the task's primary metric. "
-        "Could be shown: the smallest true difference that this many images show in 80 % of "
-        "studies; images needed: to show 0.01, or 0.2 dB, that well."
+        "all derainers of a rain and task network together (minP), on the task's primary metric. "
+        "Could be shown: the true difference that 80 % of studies of this many images show, among "
+        "so many derainers; images needed: of which 80 % of studies show 0.01, or 0.2 dB."
     ]
     if any(e.ci is not None and e.verdict is None for e in found):
         lines.append("No verdict (–): too few resamples for so many derainers.")
     if "of rain's cost" in columns:
         lines.append(
-            "Of rain's cost: (derained − rainy)/(clean − rainy), where rain's cost is clear."
+            "Of rain's cost: (derained − rainy)/(clean − rainy), where the cost is clear and the "
+            "verdict says that something changed."
         )
     if "clean images" in columns:
         lines.append("Clean images: derained clean − clean; below 0 the derainer does harm.")
@@ -82,11 +83,10 @@ def _size(value: float, effect: Effect) -> str:
 
 def _share(effect: Effect) -> str:
     """A recovery in percent with its interval."""
-    if effect.recovery is None:
+    if effect.recovery is None or effect.recovery_ci is None:
         return "–"
-    ci = effect.recovery_ci
-    shown = "" if ci is None else f" [{100 * ci[0]:.0f}, {100 * ci[1]:.0f}]"
-    return f"{100 * effect.recovery:.0f} %{shown}"
+    low, high = (f"{100 * end:.0f}" for end in effect.recovery_ci)
+    return f"{100 * effect.recovery:.0f} % [{low}, {high}]"
 
 
 def others(results: Results) -> Table:
@@ -107,7 +107,7 @@ def others(results: Results) -> Table:
             named = [plain(network or "")] if several else []
             rows.append([*words(condition), *named, *cells])
     lines = [
-        "Derained − rainy, in the first rows derained clean − clean; 95 % percentile intervals of "
+        "Derained − rainy, in the first rows derained clean − clean; 95 % intervals of "
         "the paired differences, and no verdicts: those are given on one metric of each task."
     ]
     titles = (results.metrics[m].heading for _, m in shown)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 NOTES = [
     "Change: derained − rainy of the images of that part alone, on the task's pooled or mean "
-    "metric; 95 % percentile interval over the same resampled images as above, from 20 on. No "
+    "metric; 95 % interval over the same resampled images as above, from 20 on. No "
     "verdicts: these are many looks at the same images."
 ]
 

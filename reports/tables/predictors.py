@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reports.results.cell import IDENTITY, Judge
 from reports.results.conditions import conditions, floors
 from reports.results.correlations import TELLING
-from reports.results.intervals import FEWEST, interval
+from reports.results.intervals import interval
 from reports.results.results import QUALITY
 from reports.tables.text import Table, plain, span
 
@@ -24,7 +24,7 @@ FEWEST_MEANS = 8
 NOTES = [
     "Spearman's rank correlation. Within an image: across the rainy input and the derainers, then "
     "the mean over images; across images: of one derainer. The task's score of one image: "
-    "{scores}. 95 % percentile intervals over resampled images.{lower}",
+    "{scores}. 95 % intervals over resampled images.{lower}",
 ]
 
 
@@ -110,9 +110,10 @@ def _correlated(
     sides = [list(side) for side in zip(*pairs, strict=True)]
     value = _spearman(*(np.array([[r.value for r in side]]) for side in sides))
     drawn = [[results.draws.get(r.cell) for r in side] for side in sides]
-    if results.groups(pairs[0][0].n) < FEWEST or any(d is None for side in drawn for d in side):
+    if any(d is None for side in drawn for d in side):
         return float(value[0]), None
-    return float(value[0]), interval(_spearman(*(np.stack(side, -1) for side in drawn)))  # type: ignore[arg-type]
+    values = _spearman(*(np.stack(side, -1) for side in drawn))  # type: ignore[arg-type]
+    return float(value[0]), interval(values, results.groups(pairs[0][0].n))
 
 
 def _spearman(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:

@@ -61,7 +61,7 @@ def notes(results: Results, marked: set[str]) -> list[str]:
     n = max((r.n for r in results.records), default=0)
     draws = len(next(iter(results.draws.values()), ()))
     lines = [
-        f"{about(results)} Against rainy: paired difference to the rainy input, 95 % percentile "
+        f"{about(results)} Against rainy: paired difference to the rainy input, 95 % "
         f"interval over {draws:,} resamples of the images; intervals of single values: "
         "results.csv.",
         *_protocols(results),
@@ -118,22 +118,33 @@ def _sampling(results: Results, n: int) -> list[str]:
 def _biased(results: Results) -> list[str]:
     """Columns whose single values have no interval though their differences have one."""
     columns = set(results.columns)
-    shown = [
-        results.metrics[r.metric].heading
+    bare = [
+        r
         for r in results.records
         if (r.task, r.metric) in columns
         and r.value is not None
         and r.ci is None
-        and r.cell in results.draws
         and results.groups(r.n) >= FEWEST
     ]
-    if not shown:
-        return []
-    return [
-        f"Some values of {', '.join(dict.fromkeys(shown))} have no interval: the mean of their "
-        "resamples lies 0.25 standard deviations or more off, and such intervals miss the truth "
-        "too often. Differences have one."
-    ]
+    off, never = (
+        dict.fromkeys(
+            results.metrics[r.metric].heading for r in bare if (r.cell in results.draws) == drawn
+        )
+        for drawn in (True, False)
+    )
+    lines = []
+    if off:
+        lines.append(
+            f"Some values of {', '.join(off)} have no interval: the mean of their resamples lies "
+            "0.25 standard deviations or more off, and such intervals miss the truth too often. "
+            "Differences have one."
+        )
+    if never and results.draws:
+        lines.append(
+            f"No intervals of {', '.join(never)}: resampled sets of so few images lose whole "
+            "classes, over which it is a mean. Nothing is judged by it."
+        )
+    return lines
 
 
 def _left_out(results: Results) -> list[str]:

@@ -53,7 +53,7 @@ def table(results: Results) -> Table:
                 whole = clean.value if clean is not None and row.unit == "fraction" else None
                 gained = None
                 if mean.draws is not None and floor.draws is not None:
-                    gained = interval(mean.draws - floor.draws)
+                    gained = interval(mean.draws - floor.draws, results.groups(mean.records[0].n))
                 change = signed(mean.value - floor.value, row.decimals)
                 rows.append(
                     [
@@ -98,9 +98,9 @@ def _mean(results: Results, of: list[Condition], judge: Judge, metric: str) -> _
     if len(held) < len(of):
         return None
     drawn = [results.draws.get(r.cell) for r in held]
-    enough = results.groups(held[0].n) >= FEWEST
+    groups = results.groups(held[0].n)
     kept = [d.astype(np.float64) for d in drawn if d is not None]
-    draws = np.mean(kept, axis=0) if enough and len(kept) == len(held) else None
+    draws = np.mean(kept, axis=0) if groups >= FEWEST and len(kept) == len(held) else None
     levels = all(r.ci is not None for r in held)
-    ci = interval(draws) if draws is not None and levels else None
+    ci = interval(draws, groups) if draws is not None and levels else None
     return _Mean(float(np.mean([r.value for r in held])), draws, ci, held)

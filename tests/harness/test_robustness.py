@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
 from harness import RunSpec, run
-from harness.scores.replicates import DRAWS, draws_for
+from harness.scores.replicates import DRAWS, MOST, draws_for
+from reports.results.intervals import two_sided
 from reports.results.record import Record
 from reports.results.results import ByImage, Results
 from reports.results.robustness import with_robustness
 from tests.reports.test_effects import CELLS, study
+
+NOTHING_CLEAR = "what the rain cost, or what came back, cannot be told from nothing"
 
 
 def robustness(results: Results) -> list[Record]:
@@ -55,7 +58,7 @@ def test_recovery_harm_and_worse_images_are_numbers() -> None:
 def test_a_share_of_an_unclear_cost_is_absent_with_its_reason() -> None:
     unclear = study(CELLS | {("none", "identity"): 0.32})
     shares = [r for r in robustness(unclear) if r.metric == "recovery/ap_pooled"]
-    assert {(r.value, r.why) for r in shares} == {(None, "what the rain cost is not clear")}
+    assert {(r.value, r.why) for r in shares} == {(None, NOTHING_CLEAR)}
 
 
 def test_decibels_have_no_share() -> None:
@@ -63,10 +66,23 @@ def test_decibels_have_no_share() -> None:
     assert {(r.metric, r.unit) for r in decibels} == {("harm/psnr_y_db", "dB")}
 
 
-@pytest.mark.parametrize("family", [1, 50, 51, 60, 333])
-def test_a_verdict_is_possible_whatever_the_number_of_derainers(family: int) -> None:
-    assert 2 / (draws_for(family) + 1) < 0.05 / family
-    assert (draws_for(family) == DRAWS) == (family <= 50)
+@pytest.mark.parametrize(
+    ("family", "groups", "draws"),
+    [
+        (1, 20, DRAWS),
+        (7, 20, DRAWS),
+        (12, 20, 2384),
+        (60, 500, 2616),
+        (333, 32, MOST),
+        (60, 3, DRAWS),
+    ],
+)
+def test_a_verdict_is_possible_whatever_the_number_of_derainers(
+    family: int, groups: int, draws: int
+) -> None:
+    assert draws_for(family, groups) == draws
+    if groups >= 20 and draws < MOST:
+        assert two_sided(np.ones(draws), groups) < 0.05 / family
 
 
 class Same:
@@ -76,7 +92,7 @@ class Same:
         return np.asarray(image / 255, np.float32)
 
 
-def test_a_run_of_many_derainers_is_resampled_more_often(coco_root: Path, tmp_path: Path) -> None:
+def test_many_derainers_on_few_images_are_resampled_as_any(coco_root: Path, tmp_path: Path) -> None:
     spec = RunSpec(
         dataset="coco",
         data_root=str(coco_root),
@@ -88,5 +104,5 @@ def test_a_run_of_many_derainers_is_resampled_more_often(coco_root: Path, tmp_pa
         workspace=str(tmp_path),
     )
     results = run(spec, derainers={f"same{i}": Same() for i in range(59)})
-    assert {len(draws) for draws in results.draws.values()} == {draws_for(60)}
+    assert {len(draws) for draws in results.draws.values()} == {DRAWS}
     assert results.gallery == []

@@ -1,0 +1,104 @@
+"""Intervals, p-values and families: they agree with each other, and hold their level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+
+from reports.results.intervals import FEWEST, Family, interval, level_interval, tail, two_sided
+
+RNG = np.random.default_rng
+
+
+def test_the_ends_lie_as_far_out_as_students_do() -> None:
+    """By hand, of 32 groups: t(31) at 2.5 % is -2.0395, times the root of 32/31 -2.0722."""
+    assert t.ppf(0.025, 31) == pytest.approx(-2.03951, abs=1e-5)
+    assert tail(32) == pytest.approx(norm.cdf(-2.0722), abs=1e-5)
+    assert tail(10**7) == pytest.approx(0.025, abs=1e-6)
+    draws = RNG(0).permutation(np.arange(1, 2001)).astype(np.float32)
+    # 0.019125 of 2,001 is 38.3: the 38th from each end.
+    assert interval(draws, 32) == (38.0, 1963.0)
+    assert interval(np.append(draws, np.nan), 32) == (38.0, 1963.0)
+
+
+def test_there_is_none_of_few_groups_or_few_draws() -> None:
+    draws = RNG(0).normal(size=2000)
+    assert interval(draws, FEWEST - 1) is None
+    assert interval(draws, FEWEST) is not None
+    assert interval(draws[:30], 100) is None
+    assert interval(np.full(9, np.nan), 100) is None
+    assert level_interval(draws, 0.0, 100) is not None
+    assert level_interval(draws, 0.3, 100) is None
+
+
+@pytest.mark.parametrize("groups", [20, 32, 100, 5000])
+def test_an_interval_leaves_out_zero_just_where_its_p_value_rejects(groups: int) -> None:
+    ordered = np.sort(RNG(1).normal(size=999))
+    outside = set()
+    for below in range(60):
+        draws = ordered - (ordered[below - 1] + ordered[below]) / 2 if below else ordered + 9
+        for side in (draws, -draws):
+            ci = interval(side, groups)
+            assert ci is not None
+            rejects = two_sided(side, groups) < 0.05
+            assert rejects == (not ci[0] <= 0 <= ci[1])
+            assert rejects == (Family.of([side], groups).p_values[0] < 0.05)
+            outside.add(rejects)
+    assert outside == {True, False}
+
+
+def test_no_difference_at_all_is_none() -> None:
+    same = np.zeros(2000)
+    assert interval(same, 32) == (0.0, 0.0)
+    assert two_sided(same, 32) == 1.0
+    other = RNG(2).normal(3, 1, 2000)
+    family = Family.of([same, other], 32)
+    assert family.p_values[0] == 1.0
+    assert family.p_values[1] < 0.05
+    assert family.shown(same) == 0.0
+
+
+def test_members_that_move_together_pay_for_one() -> None:
+    """Seven copies of one difference are one comparison; seven strangers cost seven."""
+    one = RNG(3).normal(2.3, 1, 4000)
+    alone = two_sided(one, 100)
+    assert Family.of([one] * 7, 100).p_values == pytest.approx([alone] * 7, rel=0.1)
+    strangers = [2.3 + RNG(i).normal(0, 1, 4000) for i in range(7)]
+    assert min(Family.of(strangers, 100).p_values) == pytest.approx(7 * alone, rel=0.35)
+    assert Family.of(strangers, 100).level == pytest.approx(0.05 / 7, rel=0.15)
+
+
+def test_a_family_steps_down() -> None:
+    """Once the clear ones are judged, the last is held against itself alone."""
+    clear = [9 + RNG(i).normal(0, 1, 4000) for i in range(6)]
+    last = RNG(9).normal(2.3, 1, 4000)
+    assert Family.of([*clear, last], 100).p_values[-1] == pytest.approx(
+        two_sided(last, 100), rel=0.05
+    )
+
+
+def test_families_of_nothing_alarm_seldom_and_changes_show_as_said() -> None:
+    """Five differences to one floor, 40 images: 5 % alarm, and 80 % show what is said."""
+    rng = RNG(4)
+    studies, n, times = 200, 40, 2000
+    alarms, found, said = 0, 0.0, []
+    for _ in range(studies):
+        images = rng.normal(size=(6, n))
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=times) / n
+        draws = counts @ (images[1:] - images[0]).T  # (times, 5)
+        family = Family.of(list(draws.T), n)
+        alarms += min(family.p_values) < 0.05
+        said.append(family.shown(draws[:, 0]))
+        changed = [two_sided(d + 0.779, n) < family.level for d in draws.T]
+        found += np.mean(changed)
+    assert np.mean(said) == pytest.approx(0.779, abs=0.02)
+    assert 0.02 < alarms / studies < 0.085
+    assert 0.74 < found / studies < 0.86
+
+
+def test_too_few_draws_for_so_many_give_no_verdict() -> None:
+    strangers = [RNG(i).normal(9, 1, 100) for i in range(30)]
+    assert not Family.of(strangers, 50).can_reject
+    assert Family.of(strangers[:1], 50).can_reject
+    assert not Family.of([], 50).can_reject
