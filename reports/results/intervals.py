@@ -135,19 +135,29 @@ class Family:
         return Family(corrected.tolist(), level, best < level, groups)
 
     def shown(self, differences: NDArray[Any]) -> float:
-        """The true difference that `POWER` of studies like this one show, by a member's draws.
-
-        Its estimate must lie beyond the interval's half width, which varies from study to study
-        as a standard deviation of so many groups does.
-        """
-        from scipy.special import ndtri
-
+        """The true difference that `POWER` of studies like this one show, by a member's draws."""
         times = int(np.isfinite(differences).sum())
-        half = -float(ndtri(max(1, _place(tail(self.groups, self.level), times)) / (1 + times)))
-        freedom = self.groups - 1
-        varies = math.sqrt((1 + half**2 / (2 * freedom)) * self.groups / freedom)
         deviation = float(np.nanstd(differences, ddof=1))
-        return deviation * (half + float(ndtri(POWER)) * varies)
+        return deviation * shown_deviations(self.groups, self.level, times)
+
+
+def shown_deviations(groups: int, level: float, times: int) -> float:
+    """How many standard deviations of its draws a true difference must have to be shown.
+
+    That is in `POWER` of studies. The estimate must lie beyond the interval's half width, which
+    varies from study to study as a standard deviation of so many groups does.
+
+    Args:
+        groups: Units that were resampled.
+        level: Of the difference alone.
+        times: Resampled sets, B.
+    """
+    from scipy.special import ndtri
+
+    half = -float(ndtri(max(1, _place(tail(groups, level), times)) / (1 + times)))
+    freedom = groups - 1
+    varies = math.sqrt((1 + half**2 / (2 * freedom)) * groups / freedom)
+    return half + float(ndtri(POWER)) * varies
 
 
 def _by_chance(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
