@@ -1,8 +1,13 @@
-"""Photographs that stand in two sets, found by a perceptual hash, flips and rotations included."""
+"""Photographs that stand twice: in two sets, flips and rotations included, or in one as they are.
+
+Found by a perceptual hash. Within a set, where scenes of one street are near each other by their
+hash, small pictures of both must agree as well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +17,10 @@ from datasets.image import NDArrayByte
 
 SAME_BITS = 10
 """Hashes that differ in at most this many of 64 bits belong to one photograph."""
+SIDE_PX = 32
+"""Side of the grey picture that a hash is made of."""
+LEAST_CORRELATION = 0.99
+"""Of two such pictures of one photograph, saved twice or in two sizes."""
 
 
 def perceptual_hash(image: NDArrayByte) -> NDArray[np.bool_]:
@@ -28,7 +37,15 @@ def perceptual_hash(image: NDArrayByte) -> NDArray[np.bool_]:
         DCT hash.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return _bits(_small(grey))
+
+
+def _small(grey: NDArray[Any]) -> NDArray[np.float32]:
+    size = (SIDE_PX, SIDE_PX)
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _bits(small: NDArray[np.float32]) -> NDArray[np.bool_]:
     low = np.asarray(cv2.dct(small))[:8, :8].ravel()
     bits: NDArray[np.bool_] = low > np.median(low[1:])
     return bits
@@ -78,3 +95,37 @@ def found_in(
         for name, image in images.items()
         if (hashes_of_views(image)[:, None] != known[None]).sum(-1).min() <= same_bits
     )
+
+
+def glance(data: bytes) -> NDArray[np.float32] | None:
+    """The small grey picture of an image file, ``(32, 32)``; None where OpenCV cannot read it."""
+    try:
+        grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_4)
+    except cv2.error:
+        return None
+    return None if grey is None else _small(np.asarray(grey, np.uint8))
+
+
+def first_alike(glances: Sequence[NDArray[np.float32] | None]) -> NDArray[np.int64]:
+    """The first image of a set that shows the same photograph as each one, ``(N,)`` places.
+
+    Args:
+        glances: What `glance` gave of each image.
+    """
+    first = np.arange(len(glances))
+    known = [i for i, g in enumerate(glances) if g is not None]
+    if not known:
+        return first
+    seen = np.stack([g for g in glances if g is not None])
+    words = _words(np.stack([_bits(each) for each in seen]))
+    flat = seen.reshape(len(seen), -1)
+    flat = flat - flat.mean(1, keepdims=True)
+    length = np.linalg.norm(flat, axis=1)
+    for j in range(1, len(known)):
+        near = np.flatnonzero(np.bitwise_count(words[:j] ^ words[j]) <= SAME_BITS)
+        agrees = flat[near] @ flat[j] >= LEAST_CORRELATION * length[near] * length[j]
+        # Without any contrast nothing correlates, and only the same grey is the same.
+        same = agrees & ((length[near] > 0) | (seen[near, 0, 0] == seen[j, 0, 0]))
+        if same.any():
+            first[known[j]] = first[known[near[same][0]]]
+    return first

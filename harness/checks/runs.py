@@ -207,6 +207,12 @@ def _require_same(old: Results, new: Results) -> None:
             raise UsageError(f"the two runs do not say {what} ({name}): make them again to compare")
         if not _agree(theirs, ours, _words(old) & _words(new)):
             raise UsageError(f"the two runs differ in {what} ({name}): they cannot be compared")
+    ours, theirs = (max((run.groups(r.n) for r in run.records), default=0) for run in (new, old))
+    if ours != theirs:
+        raise UsageError(
+            f"the two runs were resampled in {theirs:,} and {ours:,} groups of images: make "
+            "the old one again to compare"
+        )
     seeds = old.spec.get("seed"), new.spec.get("seed")
     if seeds[0] != seeds[1]:
         raise UsageError(f"the two runs have rain of seeds {seeds[0]} and {seeds[1]}")

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from datasets.duplicates import first_alike, glance
 from datasets.labels import notes, require_fitting
 from datasets.names import text_of
 from datasets.sample import Dataset
@@ -16,6 +17,7 @@ from harness.plan.networks import scoring_task
 from harness.plan.unit_keys import Entry, images_sha256, labels_sha256
 from harness.scores import replicates
 from harness.scores.elsewhere import Made, numbers
+from harness.scores.photographs import photographs
 from harness.spec import RunSpec, UsageError
 from reports.results.cell import Data
 from reports.results.provenance import Provenance
@@ -57,10 +59,12 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         samples = [entry.sample for entry in entries]
         evidences = list(pool.map(lambda s: task.evidence(predictions[s.id], s), samples))
     fingerprint, labels = images_sha256(entries), labels_sha256(entries, [name])
-    units = [s.group for s in samples]
+    with ThreadPoolExecutor(spec.workers) as pool:
+        first = first_alike(list(pool.map(lambda s: glance(s.read()), samples)))
+    shown = photographs([s.id for s in samples], [s.group for s in samples], first)
     folder = text_of(path.resolve().name)
     data = Data(dataset.name, dataset.split)
-    made = Made(data, folder, name, [s.id for s in samples], units, fingerprint)
+    made = Made(data, folder, name, [s.id for s in samples], shown.units, fingerprint)
     found = numbers(made, task, row.scores, evidences)
     asked = {"rain": ["given"], "derainer": [f"dir:{folder}"], "quality": ["none"]}
     return Results(
@@ -75,10 +79,10 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         provenance=Provenance(
             **machine(time.monotonic() - started),
             data_fingerprint=fingerprint,
-            data_notes=(*dataset.notes, *_notes(name, dataset)),
+            data_notes=(*dataset.notes, *_notes(name, dataset), *shown.notes),
             metric_versions={name: row.version, "resamples": replicates.VERSION},
             labels=labels,
-            groups=len(set(units)),
+            groups=len(set(shown.units)),
         ),
         cost=[],
         errors=[],

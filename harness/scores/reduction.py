@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.duplicates import first_alike, glance
 from harness.ledger.ledger import Ledger
 from harness.ledger.packed import pack, unpack
 from harness.plan import keys
@@ -20,6 +22,8 @@ from harness.plan.rows import metric_rows, part_row, task_row
 from harness.plan.stages import made_by
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labels_sha256
 from harness.scores.parts import parts as parts_of
+from harness.scores.photographs import VERSION as PHOTOGRAPHS
+from harness.scores.photographs import Photographs, photographs
 from harness.scores.provenance import provenance
 from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for, on_resampled
 from harness.scores.seen import seen
@@ -91,11 +95,13 @@ def reduced(
         key=lambda e: (len(e.sample.id), e.sample.id),
     )
     labels = labels_sha256(entries, {task.name for task in plan.tasks})
-    groups = [e.sample.group for e in entries]
+    fingerprint = images_sha256(entries)
+    shown = _photographs(plan, entries, fingerprint, ledger)
+    family = len({c.derainer.name for c in plan.conditions})
     sets = Resampling(
-        fingerprint=images_sha256(entries),
-        units=groups,
-        times=draws_for(len({c.derainer.name for c in plan.conditions}), len(set(groups))),
+        fingerprint=fingerprint,
+        units=shown.units,
+        times=draws_for(family, len(set(shown.units))),
     )
     parts = parts_of([e.sample for e in entries])
     numbers = _Numbers()
@@ -104,20 +110,22 @@ def reduced(
     for condition in plan.conditions:
         ring = Keyring(plan, condition)
         units = [ring.of(e) for e in entries]
-        shown = ledger.all("images", [u.restored for u in units])
-        pixels[condition.place] = tuple(shown[u.restored][:16] for u in units)
+        digests = ledger.all("images", [u.restored for u in units])
+        pixels[condition.place] = tuple(digests[u.restored][:16] for u in units)
         for scored in _scored(plan, condition):
-            wanted = [_evidence_keys(scored, u, shown) for u in units]
+            wanted = [_evidence_keys(scored, u, digests) for u in units]
             numbers.take(_numbers(plan, condition, scored, wanted, sets, parts, ledger))
         cost += _cost(plan, condition, [u.timing() for u in units], ledger)
     ids = tuple(e.sample.id for e in entries)
     by_image = ByImage(ids, tuple(sets.units), numbers.values, pixels)
     tasks = _tasks(plan)
+    made = provenance(plan, sets.fingerprint, time.monotonic() - started)
     found = Results(
         run=run_digest(plan, sets.fingerprint, labels),
         spec=plan.spec.public(),
         provenance=replace(
-            provenance(plan, sets.fingerprint, time.monotonic() - started),
+            made,
+            data_notes=(*made.data_notes, *shown.notes),
             doubts=tuple(doubts),
             labels=labels,
             groups=len(set(sets.units)),
@@ -134,6 +142,22 @@ def reduced(
     )
     whole = with_robustness(found)
     return replace(whole, records=sorted(whole.records, key=_order))
+
+
+def _photographs(
+    plan: Plan, entries: Sequence[Entry], fingerprint: str, ledger: Ledger
+) -> Photographs:
+    """What each image is drawn with; the ledger keeps which images are alike."""
+
+    def looked() -> dict[str, NDArray[np.int64]]:
+        with ThreadPoolExecutor(plan.workers) as pool:
+            glances = list(pool.map(lambda entry: glance(entry.sample.read()), entries))
+        return {"first": first_alike(glances)}
+
+    key = keys.key("photographs", version=PHOTOGRAPHS, data=fingerprint)
+    first = _kept(ledger, key, looked)["first"]
+    samples = [e.sample for e in entries]
+    return photographs([s.id for s in samples], [s.group for s in samples], first)
 
 
 def _scored(plan: Plan, condition: ConditionPlan) -> list[_Scored]:

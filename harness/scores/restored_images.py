@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from datasets import Dataset, Sample
+from datasets.duplicates import first_alike, glance
 from datasets.folder import by_name
 from datasets.image import NDArrayByte, decode
 from datasets.names import text_of
@@ -23,6 +27,7 @@ from harness.plan.data import open_dataset
 from harness.plan.manifest import restored_files
 from harness.scores import replicates
 from harness.scores.elsewhere import Made, numbers
+from harness.scores.photographs import photographs
 from harness.spec import RunSpec, UsageError
 from reports.results.cell import Data
 from reports.results.provenance import Provenance
@@ -149,8 +154,12 @@ def _scored(
     digests = {each.name: each.sha256 for each in judged}
     # Only the clean images: folders scored against the same ones are compared draw by draw.
     fingerprint = keys.key("data", contents=[[name, d[1]] for name, d in digests.items()])
-    units = [each.group for each in judged]
-    made = Made(data, folder, QUALITY, list(digests), units, fingerprint)
+    names = list(digests)
+    shown = photographs(
+        names, [each.group for each in judged], first_alike([each.seen for each in judged])
+    )
+    units = shown.units
+    made = Made(data, folder, QUALITY, names, units, fingerprint)
     evidences = [each.evidence for each in judged]
     found = numbers(made, quality.Quality(metrics), tasks_of.QUALITY, evidences)
     return Results(
@@ -164,14 +173,14 @@ def _scored(
             **machine(time.monotonic() - started),
             data_fingerprint=fingerprint,
             labels={},
-            data_notes=notes,
+            data_notes=(*notes, *shown.notes),
             models={},
             metric_versions={
                 **{m: quality.version(m) for m in metrics},
                 "resamples": replicates.VERSION,
             },
             protocols=quality.captions(metrics),
-            groups=None if units == list(digests) else len(set(units)),
+            groups=None if units == names else len(set(units)),
         ),
         cost=[],
         errors=failures,
@@ -254,6 +263,8 @@ class _Judged:
     sha256: list[str | None]
     """Of the restored and of the clean file, None where there is none."""
     evidence: Evidence
+    seen: NDArray[np.float32] | None
+    """The clean image at a glance."""
 
 
 def _evidence(pair: _Pair, metrics: Sequence[str]) -> _Judged | ImageError:
@@ -261,10 +272,12 @@ def _evidence(pair: _Pair, metrics: Sequence[str]) -> _Judged | ImageError:
     try:
         data = pair.restored.read_bytes()
         judged, clean, digests = decode(data, pair.restored.name), None, [_sha256(data), None]
+        seen = None
         if pair.clean is not None:
             data = pair.clean.read()
             clean = half_of(decode(data, pair.clean.path.name), pair.clean.clean_half, pair.name)
             digests[1] = _sha256(data)
+            seen = glance(data)
             if pair.clean.rainy_path is not None and pair.made_from is not None:
                 _require_made_from(pair.clean, pair.made_from)
     except UsageError:
@@ -275,7 +288,7 @@ def _evidence(pair: _Pair, metrics: Sequence[str]) -> _Judged | ImageError:
         raise UsageError(
             f"{pair.name}: sizes differ: restored {_size(judged)}, reference {_size(clean)}"
         )
-    return _Judged(pair.name, pair.group, digests, quality.evidence(clean, judged, metrics))
+    return _Judged(pair.name, pair.group, digests, quality.evidence(clean, judged, metrics), seen)
 
 
 def _require_made_from(sample: Sample, digest: str) -> None:

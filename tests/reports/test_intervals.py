@@ -91,7 +91,7 @@ def test_families_of_nothing_alarm_seldom_and_changes_show_as_said() -> None:
         alarms += min(family.p_values) < 0.05
         said.append(family.shown(draws[:, 0]))
         changed = [two_sided(d + 0.779, n) < family.level for d in draws.T]
-        found += np.mean(changed)
+        found += float(np.mean(changed))
     assert np.mean(said) == pytest.approx(0.779, abs=0.02)
     assert 0.02 < alarms / studies < 0.085
     assert 0.74 < found / studies < 0.86
