@@ -31,7 +31,7 @@ from reports.results.cell import Cell, Condition
 from reports.results.correlations import correlations
 from reports.results.intervals import FEWEST, level_interval
 from reports.results.metrics import MetricRow, TaskRow
-from reports.results.record import Cost, ImageError, Record
+from reports.results.record import Correlation, Cost, ImageError, Record
 from reports.results.results import QUALITY, ByImage, Results
 from reports.results.robustness import with_robustness
 from tasks import quality
@@ -138,7 +138,7 @@ def reduced(
         tasks=tasks,
         by_image=by_image,
         curves=numbers.curves,
-        correlations=correlations(by_image, tasks, sets.counts) if numbers.values else [],
+        correlations=_told(by_image, tasks, sets.counts, plan),
     )
     whole = with_robustness(found)
     return replace(whole, records=sorted(whole.records, key=_order))
@@ -158,6 +158,15 @@ def _photographs(
     first = _kept(ledger, key, looked)["first"]
     samples = [e.sample for e in entries]
     return photographs([s.id for s in samples], [s.group for s in samples], first)
+
+
+def _told(
+    by_image: ByImage, tasks: Mapping[str, TaskRow], counts: Counts, plan: Plan
+) -> list[Correlation]:
+    """Whether quality tells the tasks' scores."""
+    every = (c.derainer for c in plan.conditions)
+    plain = {derainer.name for derainer in every if derainer.weights_sha256 is None}
+    return correlations(by_image, tasks, counts, plain) if by_image.values else []
 
 
 def _scored(plan: Plan, condition: ConditionPlan) -> list[_Scored]:

@@ -2,16 +2,22 @@
 
 Spearman's, with mean ranks for ties. Intervals resample the images (or drives) with the ranks as
 they are: ranking every resample again would cost a sort each and moves the interval little.
+
+A score of one image is noisy, so nothing correlates with it perfectly: what another task says of
+the same images is the ceiling of what quality could say. Images differ in how hard they are, with
+or without rain; the partial correlation leaves out what the score of the clean image knows already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.cell import Judge
+from reports.results.cell import Condition, Judge
 from reports.results.intervals import FEWEST, interval
 from reports.results.metrics import TaskRow
 from reports.results.record import Correlation
@@ -21,13 +27,29 @@ TELLING = ("psnr_y_db", "ssim_y", "niqe")
 """Metrics of image quality that are held against the tasks."""
 FEWEST_CONDITIONS = 3
 """Derainers, the rainy input among them, that an image needs for a rank correlation."""
+LEAST_CEILING = 0.2
+"""Where another task says less than that, scores of single images are too noisy to say anything."""
+
+Values = Mapping[Condition, NDArray[np.float32]]
+
+
+class _Found(NamedTuple):
+    """One correlation."""
+
+    value: float
+    ci: tuple[float, float] | None
+    n: int
+
 
 Counts = NDArray[np.uint8] | NDArray[np.int64]
 """How often each resampled set holds each image, ``(B, n)``."""
 
 
 def correlations(
-    by_image: ByImage, tasks: Mapping[str, TaskRow], counts: Counts
+    by_image: ByImage,
+    tasks: Mapping[str, TaskRow],
+    counts: Counts,
+    plain: Collection[str] = (),
 ) -> list[Correlation]:
     """All correlations that a run's images allow.
 
@@ -35,45 +57,127 @@ def correlations(
         by_image: Numbers of single images.
         tasks: What each task's score of a single image is.
         counts: ``(B, n)``: how often each resampled set holds each image.
+        plain: Derainers that hold nothing learned.
     """
     cells = {(c.condition, c.judge, c.metric): v for c, v in by_image.values.items()}
-    quality_of = Judge(QUALITY)
-    found = []
-    groups = len(set(by_image.units))
     judges = dict.fromkeys(judge for _, judge, _ in cells)
+    scores: dict[Judge, Values] = {}
+    found: list[Correlation] = []
     for judge in (j for task in tasks for j in judges if j.task == task):
         metric = tasks[judge.task].image_metric
-        if metric is None:
-            continue
-        scores = {c: v for (c, *what), v in cells.items() if what == [judge, metric]}
+        if metric is not None:
+            scores[judge] = {c: v for (c, *what), v in cells.items() if what == [judge, metric]}
+    drawn = _Drawn(counts, len(set(by_image.units)))
+    for judge, mine in scores.items():
+        others = [theirs for other, theirs in scores.items() if other != judge]
         for quality in TELLING:
-            pairs = {
-                c: (cells[c, quality_of, quality], v)
-                for c, v in scores.items()
-                if (c, quality_of, quality) in cells and not c.is_dry
+            held = {
+                c: cells[c, Judge(QUALITY), quality]
+                for c in mine
+                if (c, Judge(QUALITY), quality) in cells and not c.is_dry
             }
-            for rain in dict.fromkeys(c.rain for c in pairs):
-                of_rain = {c: pair for c, pair in pairs.items() if c.rain == rain}
-                made: list[tuple[str | None, tuple[float, NDArray[np.float64], int] | None]] = [
-                    (None, _within(list(of_rain.values()), counts))
-                ]
-                made += [(c.name, _across(*pair, counts)) for c, pair in of_rain.items()]
-                found += [
-                    Correlation(
-                        rain=rain,
-                        derainer=derainer,
-                        task=judge.task,
-                        network=judge.network,
-                        metric=metric,
-                        quality=quality,
-                        value=result[0],
-                        ci=interval(result[1], groups),
-                        n=result[2],
-                    )
-                    for derainer, result in made
-                    if result is not None
-                ]
+            for rain in dict.fromkeys(c.rain for c in held):
+                of_rain = {c: v for c, v in held.items() if c.rain == rain}
+                named = Correlation(
+                    rain=rain,
+                    derainer=None,
+                    task=judge.task,
+                    network=judge.network,
+                    metric=str(tasks[judge.task].image_metric),
+                    quality=quality,
+                    value=0.0,
+                    ci=None,
+                    n=0,
+                )
+                found += _within_images(named, of_rain, mine, others, drawn, plain)
+                found += _across_images(named, of_rain, mine, others, drawn)
     return found
+
+
+def telling(found: Correlation, higher_is_better: bool) -> str | None:
+    """Whether quality tells the task's score within an image, in words; None where it is open.
+
+    It tells where its interval lies above half of what another task says of the same images, and
+    hardly tells where it lies below a quarter of it, in the direction that one hopes for.
+    """
+    if found.derainer is not None or found.ci is None or found.ceiling is None:
+        return None
+    if found.ceiling < LEAST_CEILING or found.ceiling_ci is None or found.ceiling_ci[0] <= 0:
+        return None
+    low, high = found.ci if higher_is_better else (-found.ci[1], -found.ci[0])
+    if low > found.ceiling / 2:
+        return "tells"
+    return "hardly tells" if high < found.ceiling / 4 else None
+
+
+class _Drawn:
+    """The resampled sets."""
+
+    def __init__(self, counts: Counts, groups: int) -> None:
+        self.counts = counts
+        self.groups = groups
+
+    def found(self, made: tuple[float, NDArray[np.float64], int] | None) -> _Found | None:
+        """A correlation with its interval."""
+        if made is None:
+            return None
+        value, draws, n = made
+        return _Found(value, interval(draws, self.groups), n)
+
+
+def _within_images(
+    named: Correlation,
+    held: Values,
+    scores: Values,
+    others: list[Values],
+    drawn: _Drawn,
+    plain: Collection[str],
+) -> Iterator[Correlation]:
+    """Across all conditions, and across those of learned derainers alone."""
+    learned = [c for c in held if not c.is_input and c.derainer not in plain]
+    kinds = {False: list(held)} | ({True: learned} if len(learned) < len(held) else {})
+    for is_learned, of in kinds.items():
+        made = drawn.found(_within([(held[c], scores[c]) for c in of], drawn.counts))
+        if made is None:
+            continue
+        ceilings = [
+            drawn.found(_within([(theirs[c], scores[c]) for c in of], drawn.counts))
+            for theirs in others
+            if all(c in theirs for c in of)
+        ]
+        shown = replace(named, **made._asdict(), among=len(of), is_learned=is_learned)
+        yield _under(shown, ceilings)
+
+
+def _across_images(
+    named: Correlation, held: Values, scores: Values, others: list[Values], drawn: _Drawn
+) -> Iterator[Correlation]:
+    """Across the images of each condition."""
+    for c, quality in held.items():
+        made = drawn.found(_across(quality, scores[c], drawn.counts))
+        if made is None:
+            continue
+        hard = scores.get(c.clean, None if c.is_input else scores.get(c.rainy))
+        given = None
+        if hard is not None:
+            given = drawn.found(_across(quality, scores[c], drawn.counts, hard))
+        ceilings = [
+            drawn.found(_across(theirs[c], scores[c], drawn.counts))
+            for theirs in others
+            if c in theirs
+        ]
+        shown = replace(named, derainer=c.name, **made._asdict())
+        if given is not None:
+            shown = replace(shown, partial=given.value, partial_ci=given.ci)
+        yield _under(shown, ceilings)
+
+
+def _under(found: Correlation, ceilings: list[_Found | None]) -> Correlation:
+    """With the highest of its ceilings."""
+    highest = max((c for c in ceilings if c is not None), default=None, key=lambda c: c.value)
+    if highest is None:
+        return found
+    return replace(found, ceiling=highest.value, ceiling_ci=highest.ci)
 
 
 def _within(
@@ -95,23 +199,39 @@ def _within(
 
 
 def _across(
-    quality: NDArray[np.float32], score: NDArray[np.float32], counts: Counts
+    quality: NDArray[np.float32],
+    score: NDArray[np.float32],
+    counts: Counts,
+    given: NDArray[np.float32] | None = None,
 ) -> tuple[float, NDArray[np.float64], int] | None:
-    """Correlation across the images of one condition."""
-    some = np.isfinite(quality) & np.isfinite(score)
+    """Correlation across the images of one condition; partial, where a third number is given."""
+    sides = [quality, score] + ([] if given is None else [given])
+    some = np.isfinite(sides).all(0)
     if some.sum() < FEWEST:
         return None
-    x, y = (_ranks(side[some], 0) for side in (quality, score))
+    x, y, *z = (_ranks(side[some], 0) for side in sides)
     weights = np.concatenate([np.ones((1, int(some.sum()))), counts[:, some]])
+    values = _weighted(weights, x, y)
+    if z:
+        xz, yz = _weighted(weights, x, z[0]), _weighted(weights, y, z[0])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = (values - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    if not np.isfinite(values[0]):
+        return None
+    return float(values[0]), values[1:], int(some.sum())
+
+
+def _weighted(
+    weights: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Pearson's correlation on weighted sets, ``(B,)``."""
     total = weights.sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean_x, mean_y = weights @ x / total, weights @ y / total
         covariance = weights @ (x * y) / total - mean_x * mean_y
         spread = (weights @ x**2 / total - mean_x**2) * (weights @ y**2 / total - mean_y**2)
-        values = covariance / np.sqrt(spread)
-    if not np.isfinite(values[0]):
-        return None
-    return float(values[0]), values[1:], int(some.sum())
+        values: NDArray[np.float64] = covariance / np.sqrt(spread)
+    return values
 
 
 def _ranks(values: NDArray[np.float32], axis: int) -> NDArray[np.float64]:

@@ -95,6 +95,17 @@ class Correlation:
     """Images on which it rests."""
     network: str | None = None
     """The task network's name; None in what version 0.1 wrote."""
+    among: int | None = None
+    """Conditions that an image's ranks are of; None across images, and in results of before."""
+    is_learned: bool = False
+    """Whether the rainy input and derainers without weights are left out."""
+    ceiling: float | None = None
+    """The same correlation of the task's score with that of another task or network, the highest;
+    None where the run has no other."""
+    ceiling_ci: tuple[float, float] | None = None
+    partial: float | None = None
+    """Across images: given how hard each is, by its score when clean, or else when rainy."""
+    partial_ci: tuple[float, float] | None = None
 
     @property
     def judge(self) -> Judge:

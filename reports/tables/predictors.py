@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reports.results.cell import IDENTITY, Judge
 from reports.results.conditions import conditions, floors
-from reports.results.correlations import TELLING
+from reports.results.correlations import TELLING, telling
 from reports.results.intervals import interval
 from reports.results.results import QUALITY
 from reports.tables.text import Table, plain, span
@@ -22,24 +22,62 @@ if TYPE_CHECKING:
 FEWEST_MEANS = 8
 """Fewer derainers are a plain scatter: so few points carry no number."""
 NOTES = [
-    "Spearman's rank correlation. Within an image: across the rainy input and the derainers, then "
-    "the mean over images; across images: of one derainer. The task's score of one image: "
-    "{scores}. 95 % intervals over resampled images.{lower}",
+    "Spearman's rank correlation. Within an image: across the rainy input and the derainers, or "
+    "the learned derainers alone, then the mean over images; across images: of one derainer. The "
+    "task's score of one image: {scores}. 95 % intervals over resampled images.{lower}",
+    "Ceiling: the same correlation with what another task or network says of the same images, the "
+    "most that quality could say. Given difficulty: without what the score of the clean image, or "
+    "else the rainy one, says already.",
 ]
 
 
 def table(results: Results) -> Table:
     """Headings, rows and notes; no rows where nothing could be correlated."""
     headings = ["rain", "of", "task", "quality", "correlation", "95 % interval", "images"]
+    headings += ["ceiling", "given difficulty"]
     rows = [
         [
             plain(c.rain),
-            "within an image" if c.derainer is None else f"across images, {_name(c.derainer)}",
+            _of(c),
             *_cells(results, _judge(results, c), c.quality, c.value, c.ci, c.n),
+            _beside(c.ceiling, c.ceiling_ci),
+            _beside(c.partial, c.partial_ci),
         ]
         for c in results.correlations
     ]
-    return headings, rows + _means(results), _notes(results)
+    means = [[*row, "–", "–"] for row in _means(results)]
+    return headings, rows + means, [*_said(results), *_notes(results)]
+
+
+def _of(found: Correlation) -> str:
+    """What is ranked, and among how many."""
+    if found.derainer is not None:
+        return f"across images, {_name(found.derainer)}"
+    among = "" if found.among is None else f" among {found.among}"
+    return f"within an image{among}{' learned' if found.is_learned else ''}"
+
+
+def _beside(value: float | None, ci: tuple[float, float] | None) -> str:
+    return "–" if value is None else f"{value:+.2f} {span(ci, 2)}"
+
+
+def _said(results: Results) -> list[str]:
+    """Whether quality tells the task's score, in words, where interval and ceiling allow it."""
+    lines = []
+    for c in results.correlations:
+        row = results.metrics[c.quality]
+        said = telling(c, row.higher_is_better)
+        if said is not None and not c.is_learned:
+            task = results.called(_judge(results, c))
+            score = results.metrics[c.metric].title
+            lines.append(
+                plain(
+                    f"Under {c.rain} {row.title} {said} which derainer is best for an image's "
+                    f"{score} ({task}): {c.value:+.2f} {span(c.ci, 2)} where another task says "
+                    f"{c.ceiling:+.2f}."
+                )
+            )
+    return lines
 
 
 def _notes(results: Results) -> list[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from harness.plan.rows import metric_rows, task_row
 from harness.scores.gallery import exemplary
 from reports.results.cell import Cell, Condition, Data
-from reports.results.correlations import correlations
+from reports.results.correlations import correlations, telling
 from reports.results.provenance import Provenance
 from reports.results.record import Record
 from reports.results.results import QUALITY, ByImage, Results
@@ -108,6 +110,75 @@ def test_ranks_are_correlated_as_scipy_does() -> None:
                 )
             ]
             assert c.value == pytest.approx(np.mean(of_image))
+
+
+NAMES = ("identity", "median", "granet", "prenet", "nledn")
+BOTH = ROWS | {"instance": task_row(TASKS["instance"].scores)}
+
+
+def judged(noise: float, quality: float = 0.0) -> ByImage:
+    """Five conditions whose skill two tasks see through noise, and PSNR through its own."""
+    rng = np.random.default_rng(3)
+    values = {}
+    hard = rng.normal(size=40)
+    for k, derainer in enumerate(NAMES):
+        skill = k + rng.normal(0, 0.5, 40)
+        psnr = skill + quality * rng.normal(size=40) + hard
+        values[place(derainer, PSNR)] = psnr.astype(np.float32)
+        for task in ("detection", "instance"):
+            cell = replace(place(derainer, F1), task=task)
+            values[cell] = (skill + 3 * hard + noise * rng.normal(size=40)).astype(np.float32)
+    values[place("identity", F1, "none")] = (3 * hard).astype(np.float32)
+    return ByImage(IDS, IDS, values)
+
+
+def test_a_ceiling_stands_beside_and_the_learned_stand_alone() -> None:
+    by_image = judged(0.5)
+    found = correlations(by_image, BOTH, COUNTS, plain={"identity", "median"})
+    within = {c.is_learned: c for c in found if c.derainer is None and c.task == "detection"}
+    assert (within[False].among, within[True].among) == (5, 3)
+    assert within[True].value < within[False].value
+    ours, theirs = (
+        np.stack([by_image.values[replace(place(d, F1), task=task)] for d in NAMES])
+        for task in ("detection", "instance")
+    )
+    by_hand = [spearmanr(a, b).statistic for a, b in zip(ours.T, theirs.T, strict=True)]
+    assert within[False].ceiling == pytest.approx(np.mean(by_hand))
+    alone = correlations(numbers(0.05), ROWS, COUNTS)
+    assert {(c.ceiling, c.partial) for c in alone if c.derainer is None} == {(None, None)}
+    assert not any(c.is_learned for c in correlations(numbers(0.05), ROWS, COUNTS, {"median"}))
+
+
+def test_a_partial_correlation_leaves_out_how_hard_images_are() -> None:
+    by_image = judged(0.5)
+    found = {c.derainer: c for c in correlations(by_image, BOTH, COUNTS) if c.task == "detection"}
+    one = found["granet"]
+    assert one.partial is not None
+    assert one.partial_ci is not None
+    clean = place("identity", F1, "none")
+    x, y, z = (
+        rankdata(by_image.values[cell])
+        for cell in (place("granet", PSNR), place("granet", F1), clean)
+    )
+    rest_x, rest_y = (side - np.polyval(np.polyfit(z, side, 1), z) for side in (x, y))
+    assert one.partial == pytest.approx(np.corrcoef(rest_x, rest_y)[0, 1])
+    assert one.partial_ci[0] < one.partial < one.partial_ci[1]
+    assert one.partial < one.value
+
+
+@pytest.mark.parametrize(
+    ("noise", "quality", "said"),
+    [(0.5, 0.0, "tells"), (0.5, 40.0, "hardly tells"), (60.0, 0.0, None)],
+)
+def test_words_need_an_interval_and_a_ceiling(
+    noise: float, quality: float, said: str | None
+) -> None:
+    found = correlations(judged(noise, quality), BOTH, COUNTS)
+    within = next(c for c in found if c.derainer is None and not c.is_learned)
+    assert telling(within, higher_is_better=True) == said
+    assert telling(replace(within, ci=None), higher_is_better=True) is None
+    assert telling(replace(within, ceiling=None), higher_is_better=True) is None
+    assert telling(replace(within, derainer="granet"), higher_is_better=True) is None
 
 
 def test_undefined_and_constant_numbers_are_left_out() -> None:
