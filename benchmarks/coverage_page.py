@@ -1,0 +1,141 @@
+"""The tables of docs/statistics.md, from what `coverage.py` simulated.
+
+    python benchmarks/coverage_page.py [--kept DIR]
+
+takes what was simulated there into docs/statistics.json first; without it the tables alone are made
+anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coverage import PIECE, QUANTITIES
+from pages import DOCS, filled
+
+from reports.tables.text import grid
+
+KEPT, PAGE = (DOCS / f"statistics.{ending}" for ending in ("json", "md"))
+
+
+def gathered(kept: Path) -> list[dict[str, Any]]:
+    """Every cell that was simulated, its pieces put together."""
+    found = []
+    for file in sorted(kept.glob("*.json")):
+        cell = json.loads(file.read_text())
+        total: dict[str, Any] = {}
+        for piece in cell["pieces"]:
+            for name, hits in piece.items():
+                if name == "seconds":
+                    continue
+                before = total.get(name, 0 if isinstance(hits, float) else [0] * len(hits))
+                total[name] = (
+                    before + hits
+                    if isinstance(hits, float)
+                    else [a + b for a, b in zip(before, hits, strict=True)]
+                )
+        studies = PIECE * len(cell["pieces"])
+        seconds = round(sum(piece["seconds"] for piece in cell["pieces"]))
+        found.append(
+            {"cell": cell["cell"], "draws": cell["draws"], "studies": studies, "seconds": seconds}
+            | total
+        )
+    return found
+
+
+NAMES = {
+    "psnr": "PSNR-Y",
+    "ap_pooled": "AP pooled",
+    "mask_ap_pooled": "mask AP pooled",
+    "miou": "mIoU",
+}
+KINDS = ("percentile", "bca", "student", "expanded")
+
+
+def share(hits: int, of: int) -> str:
+    """A share in percent, and its 99 % interval by the number of studies (Clopper and Pearson)."""
+    from scipy.stats import binomtest
+
+    ends = binomtest(hits, of).proportion_ci(0.99)
+    return f"{100 * hits / of:.1f} [{100 * ends.low:.1f}, {100 * ends.high:.1f}]"
+
+
+def covers(hits: Sequence[int]) -> str:
+    """How many of the intervals held the truth, in percent."""
+    return f"{100 * (1 - sum(hits[1:]) / hits[0]):.1f}" if hits[0] else "–"
+
+
+def coverage_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A row for each quantity of each cell."""
+    rows = []
+    for cell in cells:
+        name, metric, images = cell["cell"].split("/")
+        for quantity in (q.name for q in QUANTITIES if f"{q.name}: expanded" in cell):
+            ends = cell[f"{quantity}: printed"]
+            held = "–" if not ends[0] else share(ends[0] - sum(ends[1:]), ends[0])
+            rows.append(
+                [
+                    name,
+                    NAMES[metric],
+                    images,
+                    quantity,
+                    f"{cell['studies']:,}",
+                    *(covers(cell[f"{quantity}: {kind}"]) for kind in KINDS),
+                    f"{100 * ends[0] / cell['studies']:.0f}",
+                    held,
+                ]
+            )
+    headings = ["set", "metric", "images", "interval of", "studies", "percentile", "BCa"]
+    headings += ["Student", "expanded", "printed", "covers where printed"]
+    return grid(headings, rows)
+
+
+def family_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A row for each cell of families."""
+    rows = []
+    for cell in cells:
+        _, name, metric, images = cell["cell"].split("/")
+        wrong = {k.split(": ")[1]: v for k, v in cell.items() if k.startswith("wrong")}
+        shown = {k.split(": ")[1]: v for k, v in cell.items() if k.startswith("found")}
+        of = next(iter(wrong.values()))[0]
+        unit = " dB" if metric == "psnr" else ""
+        rows.append(
+            [
+                name,
+                NAMES[metric],
+                images,
+                f"{of:,}",
+                *(f"{100 * wrong[kind][1] / of:.1f}" for kind in ("no correction", "Holm")),
+                share(wrong["minP"][1], of),
+                f"{cell['shown'] / of:.3f}{unit}",
+                f"{100 * shown['Holm'][1] / shown['Holm'][0]:.1f}",
+                share(shown["minP"][1], shown["minP"][0]),
+            ]
+        )
+    headings = ["set", "metric", "images", "families", "uncorrected", "Holm", "minP"]
+    return grid([*headings, "said to show", "Holm finds", "minP finds"], rows)
+
+
+def main() -> None:
+    """Fill the page."""
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--kept", type=Path)
+    a = words.parse_args()
+    if a.kept is not None:
+        KEPT.write_text("[\n" + ",\n".join(map(json.dumps, gathered(a.kept))) + "\n]\n")
+    cells = json.loads(KEPT.read_text())
+    cells.sort(key=lambda c: [w.zfill(5) if w.isdigit() else w for w in c["cell"].split("/")])
+    families = [c for c in cells if c["cell"].startswith("null/")]
+    tables = {
+        "coverage": coverage_table([c for c in cells if c not in families]),
+        "families": family_table(families),
+    }
+    PAGE.write_text(filled(PAGE.read_text(), tables))
+
+
+if __name__ == "__main__":
+    main()
