@@ -13,6 +13,7 @@ from reports.pages.template import rendered
 from reports.results.conditions import place
 from reports.results.effects import Effect, effects
 from reports.results.intervals import FEWEST, LEVEL, Family, interval
+from reports.tables import rankings
 from reports.tables.text import Table, cell, grid, marks, plain, signed, span, words, written
 
 if TYPE_CHECKING:
@@ -25,10 +26,16 @@ TELLING = ("code", "weights", "seed", "finished")
 
 
 def write_board(runs: Sequence[Results], directory: Path) -> None:
-    """Write ``board.html`` and ``board.md``: every condition of every run."""
+    """Write ``board.html`` and ``board.md``: every condition of every run.
+
+    Where derainers were ranked in several places, ``rankings.html`` and ``rankings.md`` too.
+    """
     number = len({_name(run) for run in runs})
     said = [f"{number} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
     _write(board(runs), "Leaderboard", said, directory / "board")
+    carried = rankings.table(runs)
+    if carried[1]:
+        _write(carried, "Does a ranking carry over?", said, directory / "rankings")
 
 
 def write_comparison(first: Results, second: Results, directory: Path) -> None:

@@ -21,10 +21,11 @@ def plots(results: Results) -> list[Plot]:
     """All plots, task by task."""
     import matplotlib as mpl
 
+    from reports.plots import rankings
+
     with mpl.rc_context({"text.parse_math": False}):  # names are text, whatever they hold
-        return [
-            plot for judge in results.judges for plot in _of(results, judge) if plot is not None
-        ]
+        drawn = [plot for judge in results.judges for plot in _of(results, judge)]
+        return [plot for plot in (*drawn, rankings.rankings(results)) if plot is not None]
 
 
 def _of(results: Results, judge: Judge) -> Iterator[Plot | None]:

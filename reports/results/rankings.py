@@ -1,0 +1,137 @@
+"""Does a ranking of derainers carry over? Kendall's τ between networks, tasks, rains, seeds, sets.
+
+Each ranking is by a task's primary metric. Draws rank anew, so their noise lowers τ a little, and
+its intervals are on the careful side.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.results.conditions import floors
+from reports.results.intervals import interval
+
+if TYPE_CHECKING:
+    from reports.results.record import Record
+    from reports.results.results import Results
+
+FEWEST = 4
+"""Fewer derainers have too few orders for one to carry over."""
+PLACE = ("data", "rain", "seed", "task", "network")
+"""What two rankings may differ in."""
+
+
+class Place(NamedTuple):
+    """What a ranking was found on."""
+
+    data: str
+    rain: str
+    seed: int
+    task: str
+    network: str
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The derainers of one place by their scores, more being better."""
+
+    place: Place
+    scores: Mapping[str, float]
+    """By derainer, without the digests of weights."""
+    draws: Mapping[str, NDArray[Any]]
+    """``(B,)`` of those that were resampled."""
+    sets: tuple[Any, ...]
+    """What two rankings share that were resampled alike."""
+    groups: int
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How far one ranking carries over to another place."""
+
+    first: Place
+    second: Place
+    differs: str
+    """The one thing of `PLACE` in which they differ."""
+    tau: float
+    """1 for the same order, −1 for the opposite one."""
+    ci: tuple[float, float] | None
+    derainers: int
+
+
+def carried(runs: Sequence[Results]) -> list[Carried]:
+    """Every pair of rankings that differ in one thing, by that thing."""
+    found: dict[Place, Ranking] = {}
+    for run in runs:
+        for ranking in rankings(run):
+            found.setdefault(ranking.place, ranking)
+    pairs = [
+        made
+        for a, b in itertools.combinations(found.values(), 2)
+        if (made := _carried(a, b)) is not None
+    ]
+    return sorted(pairs, key=lambda pair: PLACE.index(pair.differs))
+
+
+def rankings(run: Results) -> Iterator[Ranking]:
+    """Each task network's ranking of the derainers under each rain; image quality is none."""
+    for judge in run.judges:
+        metric = run.primary(judge.task)
+        if metric is None or judge.network is None:
+            continue
+        sign = 1 if run.metrics[metric].higher_is_better else -1
+        for rainy in floors(run):
+            held: list[Record] = [
+                r
+                for c in run.conditions
+                if c.is_restored
+                and c.rainy == rainy
+                and (r := run.at(c, judge, metric)) is not None
+                and r.value is not None
+            ]
+            if len(held) < FEWEST:
+                continue
+            data = f"{rainy.data.name} {rainy.data.split}"
+            made = run.provenance
+            draws = {r.method: sign * run.draws[r.cell] for r in held if r.cell in run.draws}
+            yield Ranking(
+                Place(data, rainy.rain, rainy.seed, judge.task, judge.network),
+                {r.method: sign * float(r.value) for r in held if r.value is not None},
+                draws,
+                (made.data_fingerprint, made.groups, len(next(iter(draws.values()), ()))),
+                run.groups(held[0].n),
+            )
+
+
+def _carried(a: Ranking, b: Ranking) -> Carried | None:
+    """None where they differ in several things, or share too few derainers."""
+    differing = [n for n, x, y in zip(PLACE, a.place, b.place, strict=True) if x != y]
+    if differing == ["task", "network"]:  # another task is another network
+        differing = ["task"]
+    names = sorted(a.scores.keys() & b.scores.keys())
+    if len(differing) != 1 or len(names) < FEWEST:
+        return None
+    value = kendall(*(np.array([[r.scores[n] for n in names]]) for r in (a, b)))[0]
+    ci = None
+    if all(n in r.draws for n in names for r in (a, b)):
+        ours, theirs = (np.stack([r.draws[n] for n in names], 1) for r in (a, b))
+        times = min(len(ours), len(theirs))
+        if a.sets != b.sets:  # resamples of two sets have nothing in common but their number
+            theirs = np.random.default_rng(0).permutation(theirs)
+        ci = interval(kendall(ours[:times], theirs[:times]), min(a.groups, b.groups))
+    return Carried(a.place, b.place, differing[0], float(value), ci, len(names))
+
+
+def kendall(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+    """Kendall's τ-b along the last axis, ``(…)``; NaN where one side does not vary."""
+    i, j = np.triu_indices(x.shape[-1], 1)
+    a, b = (np.sign(side[..., i] - side[..., j]) for side in (x, y))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: NDArray[np.float64] = (a * b).sum(-1) / np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    return found
