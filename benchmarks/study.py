@@ -9,15 +9,18 @@ are made anew from there.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from pages import DOCS, arguments, filled, run_suite
 
 from reports.results.conditions import floors
 from reports.results.effects import effects
+from reports.results.rankings import FEWEST, kendall
 from reports.results.results import Results
 from reports.tables.text import change, grid, signed, span
 from tasks import quality
@@ -35,19 +38,18 @@ TASKS_SHOWN = ("quality", "detection", "instance", "semantic")
 
 def kept(results: Results) -> dict[str, Any]:
     """What the tables need of a run."""
-    tasks = [t for t in dict.fromkeys(r.task for r in results.records) if results.primary(t)]
-    metrics = {task: str(results.primary(task)) for task in tasks}
+    metrics = {j: str(results.primary(j.task)) for j in results.judges if results.primary(j.task)}
     costs = []
     for wet in floors(results):
-        for task, metric in metrics.items():
-            clean, rainy = (results.at(c, task, metric) for c in (wet.clean, wet))
+        for judge, metric in metrics.items():
+            clean, rainy = (results.at(c, judge, metric) for c in (wet.clean, wet))
             if clean is None or rainy is None:
                 continue
             fall = results.compare(clean, rainy)
             costs.append(
                 {
                     "rain": wet.rain,
-                    "task": task,
+                    "task": judge.task,
                     "metric": metric,
                     "unit": rainy.unit,
                     "clean": clean.value,
@@ -59,7 +61,7 @@ def kept(results: Results) -> dict[str, Any]:
             )
     gains = []
     for effect in effects(results):
-        record = results.at(effect.condition, effect.task, effect.metric)
+        record = results.at(effect.condition, effect.judge, effect.metric)
         assert record is not None
         name = {k: getattr(record, k) for k in ("rain", "task", "metric", "unit")}
         name["derainer"] = record.method
@@ -166,6 +168,28 @@ def predicted(runs: dict[str, Any]) -> list[str]:
     )
 
 
+def carries(runs: dict[str, Any]) -> list[str]:
+    """Kendall's τ of rankings that differ in the images, the rain or the task."""
+    orders: dict[tuple[str, str, str], dict[str, float]] = {}
+    for name, run in _single(runs):
+        for g in run["gains"]:
+            if g["task"] != "quality":
+                orders.setdefault((name, g["rain"], g["task"]), {})[g["derainer"]] = g["value"]
+    rows = []
+    for first, second in itertools.combinations(orders, 2):
+        differing = [i for i in range(3) if first[i] != second[i]]
+        names = sorted(orders[first].keys() & orders[second].keys())
+        if len(differing) == 1 and len(names) >= FEWEST:
+            sides = (np.array([orders[place][n] for n in names]) for place in (first, second))
+            (i,) = differing
+            shared = ", ".join(v for k, v in enumerate(first) if k != i)
+            value = f"{float(kendall(*sides)):+.2f}"
+            rows.append([("images", "rain", "task")[i], first[i], second[i], shared, value])
+            rows[-1].append(str(len(names)))
+    rows.sort(key=lambda row: row[0])
+    return grid(["another", "from", "to", "of", "τ", "derainers"], rows)
+
+
 def real(runs: dict[str, Any]) -> list[str]:
     """Quality without a reference under real rain; less is better."""
     cells: dict[str, dict[str, str]] = {}
@@ -235,7 +259,7 @@ def _span(ci: Sequence[float] | None, unit: str) -> str:
 def tables(runs: dict[str, Any]) -> dict[str, list[str]]:
     """Every table of the page with what stands under it, by its name."""
     made = {}
-    for make in (cost, seen, unseen, harm, predicted, rates, real):
+    for make in (cost, seen, unseen, harm, predicted, carries, rates, real):
         names = [name for name, table in ALONE.items() if table == make.__name__]
         made[make.__name__] = [*make(runs), "", *notes(runs, names or list(dict(_single(runs))))]
     return made
