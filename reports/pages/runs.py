@@ -13,7 +13,7 @@ from reports.pages.template import rendered
 from reports.results.conditions import place
 from reports.results.effects import Effect, effects
 from reports.results.intervals import FEWEST, LEVEL, Family, interval
-from reports.tables import rankings
+from reports.tables import rankings, repeats
 from reports.tables.text import Table, cell, grid, marks, plain, signed, span, words, written
 
 if TYPE_CHECKING:
@@ -28,14 +28,18 @@ TELLING = ("code", "weights", "seed", "finished")
 def write_board(runs: Sequence[Results], directory: Path) -> None:
     """Write ``board.html`` and ``board.md``: every condition of every run.
 
-    Where derainers were ranked in several places, ``rankings.html`` and ``rankings.md`` too.
+    ``rankings`` too where derainers were ranked in several places, and ``repeats`` where something
+    was found under several seeds, or by several trainings.
     """
     number = len({_name(run) for run in runs})
     said = [f"{number} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
     _write(board(runs), "Leaderboard", said, directory / "board")
-    carried = rankings.table(runs)
-    if carried[1]:
-        _write(carried, "Does a ranking carry over?", said, directory / "rankings")
+    for name, heading, table in (
+        ("rankings", "Does a ranking carry over?", rankings.table(runs)),
+        ("repeats", "Over seeds and trainings", repeats.table(runs)),
+    ):
+        if table[1]:
+            _write(table, heading, said, directory / name)
 
 
 def write_comparison(first: Results, second: Results, directory: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.tables import changes, classes, parts_of_set, predictors, rankings, sweeps
+from reports.tables import changes, classes, parts_of_set, predictors, rankings, repeats, sweeps
 from reports.tables.answers import answers
 from reports.tables.summary import summary
 from reports.tables.text import cell, grid
@@ -38,6 +38,12 @@ def parts(results: Results) -> list[Part]:
             "Does quality tell the score?",
             "Rank correlation of image quality with the task's score",
             *predictors.table(results),
+        ),
+        Part(
+            "repeats",
+            "Over trainings",
+            "Several trainings of one derainer",
+            *repeats.table([results]),
         ),
         Part(
             "carries",

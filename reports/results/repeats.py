@@ -1,0 +1,120 @@
+"""Numbers that were found several times: under several rains of one kind, by several trainings.
+
+Intervals over images alone say what other images would give. Where the trainings of a derainer, or
+the seeds of a rain, were drawn as well, a second interval resamples both: images x repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.results.intervals import interval
+from reports.results.metrics import MetricRow
+
+if TYPE_CHECKING:
+    from reports.results.record import Record
+    from reports.results.results import Results
+
+Kind = Literal["seed of the rain", "training"]
+
+
+class Place(NamedTuple):
+    """What was found several times."""
+
+    data: str
+    rain: str
+    derainer: str
+    """Without the digests of its weights; ``identity`` for the images as they are."""
+    task: str
+    network: str | None
+    metric: str
+
+
+class Repeat(NamedTuple):
+    """A number over its seeds or trainings."""
+
+    place: Place
+    row: MetricRow
+    over: Kind
+    times: int
+    mean: float
+    spread: float
+    """Standard deviation over the repeats."""
+    ci: tuple[float, float] | None
+    """95 % interval of the mean, over images alone."""
+    both_ci: tuple[float, float] | None
+    """The same over images and repeats."""
+
+
+class _One(NamedTuple):
+    """One number and where it was found."""
+
+    record: Record
+    run: Results
+
+
+def repeats(runs: Sequence[Results]) -> list[Repeat]:
+    """Each task's primary metric of every condition that was found at least twice.
+
+    Args:
+        runs: Newest first: of two alike the first counts.
+    """
+    found: dict[tuple[Kind, Place, Any], dict[Any, _One]] = {}
+    for run in runs:
+        for r in run.records:
+            if r.metric != run.primary(r.task) or r.value is None or r.stage is not None:
+                continue
+            data = f"{r.dataset} {r.split}"
+            place = Place(data, r.rain, r.method, r.task, r.model, r.metric)
+            kinds: tuple[tuple[Kind, Any, Any], ...] = (
+                ("seed of the rain", r.weights, r.seed),
+                ("training", r.seed, r.weights),
+            )
+            for kind, same, differs in kinds:
+                if not (kind == "seed of the rain" and r.condition.is_dry):
+                    found.setdefault((kind, place, same), {}).setdefault(differs, _One(r, run))
+    return [
+        _repeat(place, kind, list(ones.values()))
+        for (kind, place, _), ones in found.items()
+        if len(ones) > 1
+    ]
+
+
+def _repeat(place: Place, kind: Kind, ones: Sequence[_One]) -> Repeat:
+    values = np.array([one.record.value for one in ones], np.float64)
+    drawn = [one.run.draws.get(one.record.cell) for one in ones]
+    made = [one.run.provenance for one in ones]
+    sets = {
+        (m.data_fingerprint, m.groups, None if d is None else len(d))
+        for m, d in zip(made, drawn, strict=True)
+    }
+    groups = min(one.run.groups(one.record.n) for one in ones)
+    ci = both = None
+    if len(sets) == 1 and all(d is not None for d in drawn):
+        table = np.stack([d for d in drawn if d is not None]).astype(np.float64)
+        ci = interval(table.mean(0), groups)
+        both = interval(over_both(table), groups)
+    row = ones[0].run.metrics[place.metric]
+    spread = float(values.std(ddof=1))
+    return Repeat(place, row, kind, len(ones), float(values.mean()), spread, ci, both)
+
+
+def over_both(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means over repeats on sets where the repeats are resampled as the images are.
+
+    Args:
+        draws: ``(repeats, B)`` on the same resampled sets of images.
+
+    Returns:
+        ``(B,)``. A resample of k repeats varies by (k − 1)/k too little, which is put right.
+    """
+    times, sets = draws.shape
+    chosen = np.random.default_rng(0).integers(times, size=(times, sets))
+    mean = draws.mean(0)
+    picked = np.take_along_axis(draws, chosen, 0).mean(0)
+    found: NDArray[np.float64] = mean + (picked - mean) * np.sqrt(times / (times - 1))
+    return found

@@ -1,0 +1,82 @@
+"""Numbers over seeds and trainings: means, spreads, and intervals over images and repeats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reports.pages.runs import write_board
+from reports.results.provenance import Provenance
+from reports.results.repeats import over_both, repeats
+from reports.results.results import Results
+from reports.tables.markdown import parts
+from reports.tables.repeats import table
+from tests.reports.made import record, rowed
+
+VALUES = (0.40, 0.42, 0.47)
+
+
+def found(seed: int = 0, trainings: tuple[float, ...] = VALUES, data: str = "same") -> Results:
+    """A run of several trainings of GraNet."""
+    shared = np.random.default_rng(5).normal(0, 0.01, 2000)
+    records, draws = [], {}
+    for i, value in enumerate(trainings):
+        digest = f"{i}" * 64
+        one = record(
+            rain="heavy",
+            derainer=f"granet@{digest[:8]}",
+            weights=digest,
+            task="detection",
+            model="yolo",
+            metric="ap_pooled",
+            value=value + seed / 100,
+            n=100,
+            unit="fraction",
+        )
+        one = replace(one, seed=seed)
+        records.append(one)
+        draws[one.cell] = (value + seed / 100 + shared).astype(np.float32)
+    provenance = Provenance(groups=100, data_fingerprint=data)
+    return rowed(Results(f"{seed}" * 64, {}, provenance, [], [], records, draws))
+
+
+def test_trainings_of_one_derainer_are_one_row_with_both_spreads() -> None:
+    (one,) = repeats([found()])
+    assert (one.over, one.times, one.place.derainer) == ("training", 3, "granet")
+    assert one.mean == pytest.approx(0.43)
+    assert one.spread == pytest.approx(np.std(VALUES, ddof=1))
+    assert one.ci == pytest.approx((0.43 - 0.0199, 0.43 + 0.0199), abs=0.002)
+    assert one.ci is not None
+    assert one.both_ci is not None
+    assert one.both_ci[0] < one.ci[0] - 0.015
+    assert next(p for p in parts(found()) if p.anchor == "repeats").rows[0][7:9] == [
+        "0.430",
+        "0.0361",
+    ]
+    assert repeats([found(trainings=(0.4,))]) == []
+
+
+def test_both_together_vary_as_images_and_repeats_do() -> None:
+    """By hand: 0.01² of the images, and a third of the repeats' variance."""
+    rng = np.random.default_rng(6)
+    draws = np.array(VALUES)[:, None] + rng.normal(0, 0.01, 50_000)
+    wanted = 0.01**2 + np.var(VALUES, ddof=1) / 3
+    assert over_both(draws).var() == pytest.approx(wanted, rel=0.03)
+    assert over_both(draws).mean() == pytest.approx(0.43, abs=0.001)
+
+
+def test_seeds_of_several_runs_are_one_row(tmp_path: Path) -> None:
+    runs = [found(seed, (0.4,)) for seed in (0, 1, 2)]
+    (one,) = repeats(runs)
+    assert (one.over, one.times) == ("seed of the rain", 3)
+    assert one.mean == pytest.approx(0.41)
+    assert one.spread == pytest.approx(0.01)
+    assert one.ci is not None
+    write_board(runs, tmp_path)
+    assert "seed of the rain" in (tmp_path / "repeats.md").read_text()
+    other = repeats([runs[0], found(1, (0.4,), data="other")])[0]
+    assert (other.ci, other.both_ci) == (None, None)
+    assert table([runs[0]])[1] == []
