@@ -94,7 +94,8 @@ class RunSpec(BaseModel):
     derainer: Words = Field(
         default=("identity", "median", "granet", "mspfn-light"),
         description="derainers, each NAME or NAME@WEIGHTS, or one of yours: FILE.py:FACTORY, "
-        "FILE.onnx, spandrel:FILE, torchscript:FILE, dir:FOLDER; ROW=WORD calls it ROW, "
+        "FILE.onnx, spandrel:FILE, torchscript:FILE, dir:FOLDER; NAME@{A,B,C} are three trainings; "
+        "ROW=WORD calls it ROW, "
         ",channels=bgr and the like behind it say how it is fed",
     )
     intermediate: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -149,7 +150,25 @@ def split_words(flags: Sequence[str]) -> tuple[str, ...]:
 
 
 def derainer_words(flags: Sequence[str]) -> tuple[str, ...]:
-    """Words of ``--derainer``, which may have parameters behind commas: ``x.onnx,channels=bgr``."""
+    """Words of ``--derainer``, which may have parameters behind commas: ``x.onnx,channels=bgr``.
+
+    ``granet@{a,b,c}`` stands for three trainings, as the shells have it.
+    """
     from derainers.words import joined
 
-    return tuple(joined(split_words(flags)))
+    return tuple(joined(split_words([word for flag in flags for word in spread(flag)])))
+
+
+def spread(flag: str) -> list[str]:
+    """A flag's words with each choice in braces written out; braces without a comma are a name."""
+    words = re.split(r",(?![^{}]*\})", flag)
+    found = [re.fullmatch(r"(.*)\{([^{}]*,[^{}]*)\}(.*)", word) for word in words]
+    return [
+        each
+        for word, match in zip(words, found, strict=True)
+        for each in (
+            [word]
+            if match is None
+            else [f"{match[1]}{choice}{match[3]}" for choice in match[2].split(",")]
+        )
+    ]

@@ -94,6 +94,16 @@ def test_flags_put_parameters_back_behind_their_words() -> None:
     assert joined(["range=0..1"]) == ["range=0..1"]
 
 
+def test_braces_name_several_trainings() -> None:
+    assert derainer_words(["median,granet@w/{a,b}.pth,prenet"]) == (
+        "median",
+        "granet@w/a.pth",
+        "granet@w/b.pth",
+        "prenet",
+    )
+    assert derainer_words(["granet@{a}.pth", "x@{,b}"]) == ("granet@{a}.pth", "x@", "x@b")
+
+
 def test_folders_of_this_machine_stay_here() -> None:
     assert (
         bare("ours=/home/me/net.py:build@/data/w.pth,output=0")
