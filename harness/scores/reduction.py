@@ -28,7 +28,7 @@ from harness.scores.provenance import provenance
 from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for, on_resampled
 from harness.scores.seen import seen
 from reports.results.cell import Cell, Condition
-from reports.results.correlations import correlations
+from reports.results.correlations import Counts, correlations
 from reports.results.intervals import FEWEST, level_interval
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.record import Correlation, Cost, ImageError, Record
