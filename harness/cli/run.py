@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,13 @@ def add(verbs: Verbs) -> None:
     ways.add_argument(
         "--dry-run", action="store_true", help="say what is there, what would be computed, and stop"
     )
+    ways.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="run under N seeds of the rain from --seed on, each in a folder of its own below "
+        "--out, with the means and their spread over the seeds in repeats.html",
+    )
     ways.add_argument("--quiet", action="store_true", help="do not say how far it is")
     ways.add_argument(
         "--power",
@@ -96,14 +103,16 @@ def add(verbs: Verbs) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from harness.cli.suites import specs_of
+    from harness.cli.suites import seeded, specs_of
 
     if arguments.dry_run and arguments.fresh:
         raise UsageError("--dry-run and --fresh: give one of the two")
     if arguments.power is not None and not arguments.dry_run:
         raise UsageError("--power says what a run would need: give it with --dry-run")
-    worst = 0
-    for place, spec in specs_of(arguments).items():
+    worst, specs = 0, specs_of(arguments)
+    if arguments.seeds is not None:
+        specs = seeded(specs, arguments.seeds)
+    for place, spec in specs.items():
         if place:
             print(place)
         try:
@@ -114,7 +123,30 @@ def _run(arguments: argparse.Namespace) -> int:
             say(f"error: {place}: {error}")
             status = 2
         worst = max(worst, status)
+    if arguments.seeds is not None and worst != 2 and not arguments.dry_run:
+        _compare_seeds(specs.values())
     return worst
+
+
+def _compare_seeds(specs: Iterable[RunSpec]) -> None:
+    """A page of the means over seeds and their spread, beside the folders of the seeds."""
+    from harness.ledger.folder import load
+    from reports.pages.runs import write_board
+    from reports.tables.repeats import table as spread_table
+
+    folders: dict[Path, list[Path]] = {}
+    for spec in specs:
+        out = Path(str(spec.out))
+        folders.setdefault(out.parent, []).append(out)
+    for parent, outs in folders.items():
+        found = [load(out) for out in outs]
+        write_board(found, parent)
+        headings, rows, _ = spread_table(found)
+        shown = [
+            headings.index(h) for h in ("rain", "derainer", "task", "metric", "mean", "spread")
+        ]
+        table([headings[i] for i in shown], [[row[i] for i in shown] for row in rows])
+        line(str(parent / "repeats.html"))
 
 
 def _run_one(spec: RunSpec, arguments: argparse.Namespace) -> int:

@@ -38,6 +38,25 @@ def specs_of(arguments: argparse.Namespace) -> dict[str, RunSpec]:
     return {"": checked(**typed)}
 
 
+def seeded(specs: Mapping[str, RunSpec], times: int) -> dict[str, RunSpec]:
+    """Every run under several seeds of the rain, each in a folder of its own, ``seed-N``.
+
+    Raises:
+        UsageError: Where there is no folder for them, or no second seed.
+    """
+    if times < 2:
+        raise UsageError(f"--seeds {times}: give 2 or more; --seed N names one")
+    found = {}
+    for place, spec in specs.items():
+        if spec.out is None:
+            raise UsageError("--seeds compares runs: give --out, a folder for them")
+        for seed in range(spec.seed, spec.seed + times):
+            out = str(Path(spec.out) / f"seed-{seed}")
+            name = f"{place}: seed {seed}" if place else f"seed {seed}"
+            found[name] = spec.model_copy(update={"seed": seed, "out": out})
+    return found
+
+
 def _suite(file: Path, typed: Mapping[str, Any], allowed: list[str]) -> dict[str, RunSpec]:
     """The entries of a suite, each with a folder of its own below ``--out``."""
     entries = _read_yaml(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import RunSpec, run
+from harness import RunSpec, load, run
 from harness.cli.main import run_command_line
 from harness.plan.derainers import sources_of
 
@@ -55,6 +55,29 @@ def test_each_run_has_its_folder_and_typed_flags_override(
     assert (first["rain"], second["rain"]) == (["photoshop-light"], ["photoshop-heavy", "none"])
     assert (first["limit"], second["limit"]) == (None, 3)
     assert first["derainer"] == second["derainer"] == ["identity"]
+
+
+def test_seeds_have_a_folder_each_and_a_page_of_their_spread(
+    coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--dataset", "coco", "--data-root", str(coco_root), "--task", "none"]
+    words += ["--derainer", "median", "--rain", "photoshop-light", "--no-images"]
+    words += ["--workspace", str(tmp_path / "w"), "--quality", "psnr_y_db", "--seeds"]
+    out = tmp_path / "out"
+    assert run_command_line([*words, "2", "--seed", "3", "--out", str(out)]) == 0
+    found = results(str(out))
+    assert {name: spec["seed"] for name, spec in found.items()} == {"seed-3": 3, "seed-4": 4}
+    page = (out / "repeats.md").read_text()
+    place = ("photoshop-light", "median", "quality", "psnr_y_db")
+    mean = sum(load(out / name).value(*place).value or 0 for name in found) / 2
+    row = next(r for r in page.splitlines() if "median" in r)
+    assert "| seed of the rain | 2 | photoshop-light | median |" in row
+    assert f"| {mean:.2f} |" in row
+    assert "repeats.html" in capsys.readouterr().out
+    assert run_command_line([*words, "2"]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert run_command_line([*words, "1", "--out", str(out)]) == 2
+    assert "2 or more" in capsys.readouterr().err
 
 
 def test_a_mistake_in_one_run_leaves_the_others(
