@@ -136,6 +136,6 @@ def test_means_of_derainers_are_correlated_from_eight_on() -> None:
     (row,) = means(8)
     assert row[:4] == ["heavy", "across the means of 8 derainers", "detection", "PSNR-Y"]
     # Spearman: 1 - 6 (1 + 1) / (8 (64 - 1)).
-    assert row[4:] == ["+0.98", "[+0.98, +0.98]", "100"]
+    assert row[4:] == ["+0.98", "[+0.98, +0.98]", "100", "–", "–"]
     (few,) = means(8, groups=19)
     assert few[5] == "–"
