@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -39,6 +39,8 @@ _SHORTEST_PX = 6
 """Wavelength of the finest filter; each further scale doubles it."""
 _SPREAD = 0.55
 """Width of a log-Gabor filter over its centre frequency."""
+_LEAST_NOISE = 0.1
+"""Threshold of noise in levels, from which on single precision gives FSIM to 1e-6."""
 _THETA_SIGMA = math.pi / _ORIENTATIONS / 1.2
 
 
@@ -65,10 +67,15 @@ class _Features(NamedTuple):
 
 def _features(image: NDArrayByte) -> _Features | None:
     """None where there are none: a constant luma, or an image too small for the finest filter."""
-    yiq = np.asarray(cv2.transform(image.astype(np.float64), _YIQ), np.float64)
-    if min(yiq.shape[:2]) < _SHORTEST_PX or np.ptp(yiq[..., 0]) < 1e-9:
+    if min(image.shape[:2]) < _SHORTEST_PX:
         return None
-    y, i, q = _sampled(yiq)
+    y, i, q = _sampled(image)
+    # Zeros around the image would give one without an edge some.
+    if (
+        np.ptp(y[1:-1, 1:-1]) < 1e-9
+        and np.ptp(cv2.transform(image.astype(np.float64), _YIQ[:1])) < 1e-9
+    ):
+        return None
     return _Features(phase_congruency(y), _gradient(y), i, q)
 
 
@@ -93,14 +100,18 @@ def _agree(a: NDArray[np.float64], b: NDArray[np.float64], constant: float) -> N
     return np.asarray((2 * a * b + constant) / (a * a + b * b + constant), np.float64)
 
 
-def _sampled(planes: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _sampled(image: NDArrayByte) -> list[NDArray[np.float64]]:
     """Y, I and Q, averaged and sampled by round(min(H, W)/256), zeros around the image."""
-    factor = max(1, int(min(planes.shape[:2]) / 256 + 0.5))
+    factor = max(1, int(min(image.shape[:2]) / 256 + 0.5))
     anchor = (factor - 1) // 2
-    mean = cv2.blur(
-        planes, (factor, factor), anchor=(anchor, anchor), borderType=cv2.BORDER_CONSTANT
+    sums = cv2.boxFilter(
+        *(image, cv2.CV_32S, (factor, factor)),
+        anchor=(anchor, anchor),
+        normalize=False,
+        borderType=cv2.BORDER_CONSTANT,
     )
-    return [np.ascontiguousarray(mean[::factor, ::factor, c], np.float64) for c in range(3)]
+    mean = np.asarray(sums[::factor, ::factor] / float(factor * factor), np.float64)
+    return [np.ascontiguousarray(plane) for plane in cv2.split(cv2.transform(mean, _YIQ))]
 
 
 def _gradient(luma: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,19 +145,38 @@ def phase_congruency(luma: NDArray[np.float64]) -> NDArray[np.float64]:
     Reference:
         Kovesi, "Image Features from Phase Congruency", Videre 1(3), 1999.
     """
-    bank = _bank(*luma.shape)
-    spectrum = fft.fft2(luma)
-    energies, amplitudes = np.zeros_like(luma), np.zeros_like(luma)
-    for filters, noise in zip(bank.filters, bank.noise, strict=True):
-        responses = fft.ifft2(spectrum * filters)
-        size = np.abs(responses)
-        summed = responses.sum(0)
-        unit = summed / (np.abs(summed) + 1e-4)
-        turned = responses * unit.conj()
-        energy = (turned.real - np.abs(turned.imag)).sum(0)
-        threshold = noise * math.sqrt(float(np.median(np.square(size[0]))))
-        energies += np.maximum(energy - threshold, 0)
+    bank, spectrum = _bank(*luma.shape), fft.fft2(luma)
+    found = _congruency(bank, np.asarray(spectrum, np.complex64))
+    if found is None:
+        found = _congruency(bank, spectrum)
+    assert found is not None
+    return found
+
+
+def _congruency(bank: _Bank, spectrum: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Phase congruency of a spectrum, in its precision; None where single precision is too little.
+
+    That is where hardly anything is found at the finest scale in half of the image: rounding would
+    pass for features there. With noise as in any photograph, it is far below the noise's threshold.
+    """
+    is_single = spectrum.dtype == np.complex64
+    energies, amplitudes = (np.zeros(spectrum.shape, spectrum.real.dtype) for _ in range(2))
+    bank_filters = bank.single if is_single else bank.filters
+    for filters, noise in zip(bank_filters, bank.noise, strict=True):
+        responses = fft.ifft2(spectrum * filters, overwrite_x=True)
+        even, odd = responses.real, responses.imag
+        size = np.sqrt(even * even + odd * odd)
+        threshold = float(noise) * float(np.median(size[0]))
+        if is_single and threshold < _LEAST_NOISE:
+            return None
         amplitudes += size.sum(0)
+        all_even, all_odd = even.sum(0), odd.sum(0)
+        energy = all_even * all_even + all_odd * all_odd
+        length = np.sqrt(energy)
+        energy -= np.abs(odd * all_even - even * all_odd).sum(0)
+        energy /= length + 1e-4
+        energy -= threshold
+        energies += np.maximum(energy, 0)
     return np.asarray(energies / amplitudes, np.float64)
 
 
@@ -155,6 +185,8 @@ class _Bank(NamedTuple):
 
     filters: NDArray[np.float64]
     """``(orientations, scales, H, W)``, transfer functions with frequency 0 in the corner."""
+    single: NDArray[np.float32]
+    """The same in single precision."""
     noise: NDArray[np.float64]
     """``(orientations,)``: noise threshold for a median squared response of 1."""
 
@@ -182,7 +214,7 @@ def _bank(height: int, width: int) -> _Bank:
     power = 1 / (math.log(2) * np.square(filters[:, 0]).sum((1, 2)))
     tau = np.sqrt(power * (squares + 2 * crossed))
     noise = tau * (math.sqrt(math.pi / 2) + 2 * math.sqrt(2 - math.pi / 2)) / 1.7
-    return _Bank(filters, noise)
+    return _Bank(filters, filters.astype(np.float32), noise)
 
 
 def _frequencies(n: int) -> NDArray[np.float64]:

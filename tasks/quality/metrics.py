@@ -92,6 +92,7 @@ METRICS: Table[Metric] = Table(
         "fsim": Metric(
             fsim,
             "FSIM",
+            version=2,
             is_column=False,
             undefined="images with a constant luma, or smaller than 6 px",
             caption="luma alone, automatic down-sampling, as the authors' FeatureSIM.m",
@@ -99,6 +100,7 @@ METRICS: Table[Metric] = Table(
         "fsimc": Metric(
             fsimc,
             "FSIMc",
+            version=2,
             undefined="images with a constant luma, or smaller than 6 px",
             caption="luma and colour, automatic down-sampling, as the authors' FeatureSIM.m",
         ),
