@@ -25,7 +25,10 @@ class Planes:
     about 45 bytes a pixel, the image's own 3 included. The image must not change meanwhile.
     """
 
-    def __init__(self, image: NDArray[Any]) -> None:
+    image: Any
+    """An array; or a tensor of a device, for `tasks.quality.on_device`."""
+
+    def __init__(self, image: Any) -> None:
         """Take an image, or one of its planes."""
         self.image = image
         self._made: dict[tuple[Any, ...], Any] = {}
@@ -36,7 +39,7 @@ class Planes:
         """``make(image, *options)``, made once; options are hashable."""
         return self._once((make, *options), lambda: make(self.image, *options))
 
-    def through(self, make: Callable[..., NDArray[Any]], *options: Any) -> Planes:
+    def through(self, make: Callable[..., Any], *options: Any) -> Planes:
         """``make(image, *options)``, itself an image of which something is made once."""
         return self._once((Planes, make, *options), lambda: Planes(make(self.image, *options)))
 

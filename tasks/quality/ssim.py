@@ -72,7 +72,7 @@ def _gaussian(side: int, sigma: float) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-_GAUSSIAN = _Window(_gaussian(11, 1.5))
+GAUSSIAN = _Window(_gaussian(11, 1.5))
 _UNIFORM = _Window(np.full(7, 1 / 7), bessel=49 / 48)
 
 
@@ -82,18 +82,18 @@ def ssim_y(reference: Planes, restored: Planes) -> float:
 
     Gaussian window 11x11 with sigma 1.5, valid region only, population moments, no down-sampling.
     """
-    return _between(studio_luma, reference, restored, _GAUSSIAN)
+    return _between(studio_luma, reference, restored, GAUSSIAN)
 
 
 def ssim_of_luma(reference: NDArray[Any], restored: NDArray[Any]) -> float:
     """SSIM of any luma, ``(H, W)`` 0..255 in bytes or floats; the rest as in `ssim_y`."""
-    return _ssim(Planes(reference), Planes(restored), _GAUSSIAN)
+    return _ssim(Planes(reference), Planes(restored), GAUSSIAN)
 
 
 @OfPlanes
 def ssim_rgb(reference: Planes, restored: Planes) -> float:
     """Mean of the three channels' SSIM; the rest as in `ssim_y`."""
-    return _ssim(reference, restored, _GAUSSIAN)
+    return _ssim(reference, restored, GAUSSIAN)
 
 
 @OfPlanes
@@ -102,7 +102,7 @@ def ssim_y_prenet(reference: Planes, restored: Planes) -> float:
 
     Wang's ``ssim.m`` averages and skips by f = max(1, round(min(H, W)/256)) first.
     """
-    return _between(_sampled_luma, reference, restored, _GAUSSIAN)
+    return _between(_sampled_luma, reference, restored, GAUSSIAN)
 
 
 @OfPlanes
@@ -134,7 +134,7 @@ def ssim_rgb_dcsfn(reference: Planes, restored: Planes) -> float:
     return _ssim(
         reference.through(_surrounded, 255),
         restored.through(_surrounded, 1),
-        _GAUSSIAN,
+        GAUSSIAN,
         peak=1.0,
     )
 
@@ -148,7 +148,7 @@ def _between(
 
 def _surrounded(image: NDArray[Any], peak: int) -> NDArray[np.float32]:
     """The image in [0, 1] with zeros around it."""
-    margin = _GAUSSIAN.margin
+    margin = GAUSSIAN.margin
     around = ((margin, margin), (margin, margin), (0, 0))
     return np.pad(image.astype(np.float32) / np.float32(peak), around)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.stats import skew
 from skimage.data import astronaut, coffee
@@ -149,6 +150,24 @@ def test_what_is_known_of_the_clean_image_changes_no_value() -> None:
     for n, values in enumerate(found):
         for name in names:
             np.testing.assert_array_equal(values[name], alone[n % 2][name], err_msg=name)
+
+
+def test_a_device_gives_the_values_of_the_processor() -> None:
+    """On tensors of the processor here; luma of every colour is rounded the same."""
+    from tasks.quality import on_device
+
+    clean = quality.Planes(torch.from_numpy(PHOTO))
+    names = tuple(on_device.METRICS)
+    for image in (WORSE, PHOTO, np.full_like(PHOTO, 200)):
+        found = on_device.evidence(clean, torch.from_numpy(image), names)
+        for name in names:
+            assert found[name] == pytest.approx(value(name, PHOTO, image), abs=1e-6)
+    tiny = torch.zeros((10, 30, 3), dtype=torch.uint8)
+    assert math.isnan(on_device.evidence(tiny, tiny, ("ssim_y",))["ssim_y"])
+    with pytest.raises(ValueError, match=r"restored: expected torch.uint8 \(H, W, 3\)"):
+        on_device.evidence(tiny, tiny.float(), names)
+    with pytest.raises(ValueError, match=r"reference \(10, 30, 3\) on cpu, restored \(9, 30, 3\)"):
+        on_device.evidence(tiny, tiny[1:], names)
 
 
 def test_planes_make_each_thing_once() -> None:
