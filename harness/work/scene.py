@@ -13,6 +13,7 @@ from datasets.rain import generator
 from harness.plan.plan import Plan
 from harness.plan.unit_keys import Entry, once
 from reports.results.cell import MASK, NO_RAIN, Condition
+from tasks.quality import Planes
 
 GIVEN = "given"
 """The rain of images that the data set brings."""
@@ -102,9 +103,15 @@ class Scene:
             fallen = rain.render(clean, generator(self.plan.spec.seed, rain, sample.id), depth)
         return fallen.image, fallen.truth(clean)  # its layers are let go
 
-    def reference(self, place: Condition) -> NDArrayByte:
+    @once
+    def _judged_by(self) -> Planes:
+        """The dry scene, with what metrics make of it: once for all derainers."""
+        return Planes(self.dry)
+
+    def reference(self, place: Condition) -> Planes:
         """What a derainer should have made: the dry scene; of a mask of rain, the rain."""
         if place.stage != MASK:
-            return self.dry
+            return self._judged_by
         # Where the rain darkened, a mask that is stored as an image holds nothing.
-        return np.where(self.rainy > self.dry, self.rainy - self.dry, 0).astype(np.uint8)
+        rain = np.where(self.rainy > self.dry, self.rainy - self.dry, 0)
+        return Planes(rain.astype(np.uint8))
