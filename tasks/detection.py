@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from datasets.image import NDArrayByte
 from datasets.sample import Annotations, Sample
 from tasks.coco_ap import Detections, averages, nothing_counts
+from tasks.error_types import METRICS as ERROR_TYPES
+from tasks.error_types import error_evidence, errors_per_object
 from tasks.matching import match
 from tasks.network import Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1, operating_points, overlaps
@@ -19,7 +21,7 @@ from tasks.region import inside
 from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
 from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same prediction gives other evidence."""
 
 METRICS: dict[str, MetricRow] = {
@@ -33,6 +35,7 @@ METRICS: dict[str, MetricRow] = {
     "ar100": MetricRow("AR100", is_column=False),
     F1: MetricRow("F1", caption="F1 at confidence 0.25 and IoU 0.5", is_column=False),
     **OPERATING_POINTS,
+    **ERROR_TYPES,
 }
 """Every number of the task but those of single classes."""
 
@@ -100,16 +103,17 @@ class Detection:
             return {}
         truth = checked(sample.annotations)
         found, truth = self._detector.compared(inside(prediction, truth), truth)
-        return match(found, truth) | overlaps(found, truth)
+        return match(found, truth) | overlaps(found, truth) | error_evidence(found, truth)
 
     def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
-        """COCO averages, pooled AP, precision, recall and mean IoU; fractions."""
+        """COCO averages, pooled AP, precision, recall and mean IoU, fractions; types of errors."""
         if not any(evidences):
             return {"ap": Score(None, why="no labels to score against")}
         everyone = np.ones((1, len(evidences)), np.int64)
         others = {
             "ap_pooled": resampled(pooled(evidences), everyone).mean(1),
             **operating_points(evidences, everyone),
+            **errors_per_object(evidences, everyone),
         }
         why = nothing_counts(evidences)
         return averages(evidences, self._detector.categories) | {
@@ -119,12 +123,13 @@ class Detection:
     def resample(
         self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float64]]:
-        """AP as `resampled_averages` has it, and the operating points of resampled sets."""
+        """AP as `resampled_averages` has it, operating points and errors, of resampled sets."""
         if not any(evidences):
             return {}
         return {
             **resampled_averages(evidences, counts, self._detector.categories),
             **operating_points(evidences, counts),
+            **errors_per_object(evidences, counts),
         }
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
