@@ -1,6 +1,7 @@
 """Why detections are wrong: TIDE's six types, counted at a confidence as a detector is used.
 
-Of the boxes with confidence >= 0.25, the hundred most confident ones of an image, and its objects:
+Of what is found with confidence >= 0.25, by boxes or by masks, the hundred most confident ones of
+an image, and of its objects:
 
 - class: overlaps an object of another class with IoU >= 0.5
 - location: overlaps an object of its own class with 0.1 <= IoU <= 0.5
@@ -26,10 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.sample import Annotations
-from tasks.coco_ap import MAX_DETECTIONS, Detections
-from tasks.matching import xywh
+from tasks.coco_ap import MAX_DETECTIONS, Detections, Kind
+from tasks.matching import coco, xywh
 from tasks.task import MetricRow
 
+Shapes = NDArray[np.float64] | list[dict[str, Any]]
+"""``(N, 4)`` boxes, or run lengths of N masks, as pycocotools takes them."""
 TYPES = ("class", "location", "both", "duplicate", "background", "missed")
 CONFIDENCE = 0.25
 FOUND_IOU = 0.5
@@ -48,29 +51,34 @@ METRICS = {
 """What `errors_per_object` gives."""
 
 
-def error_evidence(detections: Detections, truth: Annotations) -> dict[str, NDArray[Any]]:
+def error_evidence(
+    detections: Detections, truth: Annotations, kind: Kind = "bbox"
+) -> dict[str, NDArray[Any]]:
     """``errors`` ``(6,)`` of one image, by type, and ``error_objects`` ``(1,)``: its objects."""
     # In single precision, in which a network's 0.25 is not below 0.25.
     shown = detections.scores.astype(np.float32) >= np.float32(CONFIDENCE)
     found = Detections(
-        detections.boxes_xyxy_px[shown], detections.scores[shown], detections.categories[shown]
+        detections.boxes_xyxy_px[shown],
+        detections.scores[shown],
+        detections.categories[shown],
+        tuple(detections.masks[i] for i in np.flatnonzero(shown)) if kind == "segm" else (),
     )
     return {
-        "errors": errors(found, truth),
+        "errors": errors(found, truth, kind),
         "error_objects": np.array([np.count_nonzero(~truth.is_crowd)], np.int32),
     }
 
 
-def errors(detections: Detections, truth: Annotations) -> NDArray[np.int32]:
+def errors(detections: Detections, truth: Annotations, kind: Kind = "bbox") -> NDArray[np.int32]:
     """How many errors of each of `TYPES` one image has, ``(6,)``; of all detections given."""
     order = np.argsort(-detections.scores.astype(np.float64), kind="stable")[:MAX_DETECTIONS]
-    boxes, category = xywh(detections.boxes_xyxy_px[order]), detections.categories[order]
+    shapes, category = _shapes(detections, order, kind), detections.categories[order]
     there = np.flatnonzero(~truth.is_crowd)
-    overlaps = _iou(boxes, xywh(truth.boxes_xyxy_px[there]), [0] * len(there))
+    overlaps = _iou(shapes, _shapes(truth, there, kind), [0] * len(there))
     is_alike = category[:, None] == truth.categories[there]
     own, other = overlaps * is_alike, overlaps * ~is_alike
     right, used = _found(own)
-    wrong = ~right & ~_excused(boxes, category, truth)
+    wrong = ~right & ~_excused(shapes, category, truth, kind)
     location = wrong & (_most(own) >= NEAR_IOU) & (_most(own) <= FOUND_IOU)
     of_class = wrong & ~location & (_most(other) >= FOUND_IOU)
     rest = wrong & ~location & ~of_class
@@ -116,25 +124,30 @@ def _found(own: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool
 
 
 def _excused(
-    boxes: NDArray[np.float64], category: NDArray[np.int64], truth: Annotations
+    shapes: Shapes, category: NDArray[np.int64], truth: Annotations, kind: Kind
 ) -> NDArray[np.bool_]:
-    """Which boxes lie in a crowd of their class, or on an object of it that does not count."""
+    """Which lie in a crowd of their class, or on an object of it that does not count."""
     regions = np.flatnonzero(truth.is_crowd)
     crowds = truth.is_crowd if truth.is_difficult is None else truth.is_crowd & ~truth.is_difficult
-    inside = _iou(boxes, xywh(truth.boxes_xyxy_px[regions]), crowds[regions].tolist())
+    inside = _iou(shapes, _shapes(truth, regions, kind), crowds[regions].tolist())
     is_alike = category[:, None] == truth.categories[regions]
     return np.asarray(((inside > FOUND_IOU) & is_alike).any(1), np.bool_)
 
 
-def _iou(
-    boxes: NDArray[np.float64], others: NDArray[np.float64], crowds: list[Any]
-) -> NDArray[np.float64]:
+def _shapes(of: Detections | Annotations, places: NDArray[np.intp], kind: Kind) -> Shapes:
+    """Some boxes or masks, as pycocotools takes them."""
+    if kind == "segm":
+        return [coco(of.masks[i]) for i in places]
+    return xywh(of.boxes_xyxy_px[places])
+
+
+def _iou(shapes: Shapes, others: Shapes, crowds: list[Any]) -> NDArray[np.float64]:
     """``(D, G)``, with neither too."""
     from pycocotools import mask as coco_mask
 
-    if not len(boxes) or not len(others):
-        return np.zeros((len(boxes), len(others)))
-    return np.asarray(coco_mask.iou(boxes, others, crowds), np.float64)
+    if not len(shapes) or not len(others):
+        return np.zeros((len(shapes), len(others)))
+    return np.asarray(coco_mask.iou(shapes, others, crowds), np.float64)
 
 
 def _most(overlaps: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,6 +17,8 @@ from datasets.sample import IGNORED, Annotations, Mask, Sample
 from tasks import rle
 from tasks.coco_ap import Detections, Kind, averages, nothing_counts
 from tasks.detection import checked, resampled_averages, score_of
+from tasks.error_types import METRICS as ERRORS
+from tasks.error_types import error_evidence, errors_per_object
 from tasks.matching import match
 from tasks.network import CONFIDENCE, Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1
@@ -24,7 +26,7 @@ from tasks.region import inside
 from tasks.resampled_ap import pooled, precision_curve, resampled
 from tasks.task import Evidence, MetricRow, Score, TaskError
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same prediction gives other evidence."""
 
 _BOX, _MASK = MetricRow("box AP", is_column=False), MetricRow("mask AP")
@@ -46,6 +48,7 @@ METRICS: dict[str, MetricRow] = {
     "box_ap_large": MetricRow("box AP, large", is_column=False),
     "box_ar100": MetricRow("box AR100", is_column=False),
     F1: MetricRow("F1", caption="F1 at confidence 0.25 and IoU 0.5", is_column=False),
+    **{f"mask_{name}": replace(row, title=f"mask {row.title}") for name, row in ERRORS.items()},
 }
 """Every number of the task but those of single classes; by class tables show masks alone."""
 
@@ -151,14 +154,16 @@ class Instance:
         truth = checked(sample.annotations)
         _check_masks(prediction, truth, where)
         found, truth = self._detector.compared(inside(prediction, truth), truth)
-        return {
+        matches = {
             prefix + name: array
             for prefix, kind in KINDS.items()
             for name, array in match(found, truth, kind).items()
         }
+        errors = error_evidence(found, truth, "segm")
+        return matches | {f"mask_{name}": array for name, array in errors.items()}
 
     def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
-        """COCO averages and pooled AP, of boxes and of masks; fractions."""
+        """COCO averages and pooled AP, of boxes and of masks, fractions; types of errors."""
         if not any(evidences):
             return {"mask_ap": Score(None, why="no labels to score against")}
         everyone = np.ones((1, len(evidences)), np.int64)
@@ -169,12 +174,12 @@ class Instance:
             scores |= averages(matches, self._detector.categories, prefix)
             pool = resampled(pooled(matches), everyone).mean(1)[0]
             scores[f"{prefix}ap_pooled"] = score_of(pool, why)
-        return scores
+        return scores | {m: score_of(v[0], why) for m, v in _errors(evidences, everyone).items()}
 
     def resample(
         self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float64]]:
-        """AP of boxes and of masks as `resampled_averages` has it."""
+        """AP of boxes and of masks as `resampled_averages` has it, and types of errors."""
         if not any(evidences):
             return {}
         values: dict[str, NDArray[np.float64]] = {}
@@ -182,7 +187,7 @@ class Instance:
             values |= resampled_averages(
                 _of(prefix, evidences), counts, self._detector.categories, prefix
             )
-        return values
+        return values | _errors(evidences, counts)
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """F1 of the masks at confidence 0.25 and IoU 0.5."""
@@ -195,6 +200,14 @@ class Instance:
         if not any(evidences):
             return {}
         return {"mask_ap_pooled": precision_curve(pooled(_of("mask_", evidences)))}
+
+
+def _errors(
+    evidences: Sequence[Evidence], counts: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Types of errors of the masks, of resampled sets."""
+    values = errors_per_object(_of("mask_", evidences), counts)
+    return {f"mask_{metric}": each for metric, each in values.items()}
 
 
 def _of(prefix: str, evidences: Sequence[Evidence]) -> list[dict[str, NDArray[Any]]]:

@@ -91,7 +91,7 @@ def _areas(detections: Detections, found: NDArray[np.intp], kind: Kind) -> NDArr
     from pycocotools import mask as coco_mask
 
     # One by one: for more than 255 at a time, pycocotools 2.0 overflows a byte.
-    return np.array([coco_mask.area(_coco(detections.masks[i])) for i in found], np.float64)
+    return np.array([coco_mask.area(coco(detections.masks[i])) for i in found], np.float64)
 
 
 def _overlaps(
@@ -122,8 +122,8 @@ def _overlaps(
     for each in np.intersect1d(category, classes):
         rows, columns = np.flatnonzero(category == each), np.flatnonzero(classes == each)
         masks = [
-            [_coco(detections.masks[i]) for i in found[rows]],
-            [_coco(truth.masks[i]) for i in there[columns]],
+            [coco(detections.masks[i]) for i in found[rows]],
+            [coco(truth.masks[i]) for i in there[columns]],
         ]
         overlaps[np.ix_(rows, columns)] = coco_mask.iou(*masks, crowds[there[columns]].tolist())
     return overlaps
@@ -177,6 +177,6 @@ def _turns(near: NDArray[np.bool_], category: NDArray[np.int64]) -> list[NDArray
     return [(turn == n).nonzero()[0] for n in range(int(turn.max()) + 1)]
 
 
-def _coco(mask: Mask) -> dict[str, Any]:
+def coco(mask: Mask) -> dict[str, Any]:
     """A mask as pycocotools' dict."""
     return {"size": [mask.height_px, mask.width_px], "counts": mask.counts}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from test_detection import Pairs, random_set
+from test_instance import random_set as random_masks
 from test_matching import crowded
 
 from datasets.sample import Annotations
@@ -41,6 +42,17 @@ def test_errors_are_those_of_tidecv(seed: int) -> None:
 def test_errors_are_those_of_tidecv_where_much_is_equal() -> None:
     rng = np.random.default_rng(0)
     assert [total([crowded(rng) for _ in range(50)]) for _ in range(3)] == TIDECV_ON_A_GRID
+
+
+@pytest.mark.parametrize(
+    ("seed", "counted"), [(0, [0, 3, 0, 26, 6, 19]), (2, [3, 2, 0, 24, 2, 13])]
+)
+def test_errors_of_masks_are_those_of_tidecv(seed: int, counted: list[int]) -> None:
+    """``TIDE.MASK`` of the same."""
+    pairs = [
+        (d, replace(t, is_crowd=np.zeros(len(t.is_crowd), np.bool_))) for d, t in random_masks(seed)
+    ]
+    assert np.sum([errors(*pair, "segm") for pair in pairs], axis=0).tolist() == counted
 
 
 def one(box: list[float], category: int, score: float = 0.9) -> Detections:
