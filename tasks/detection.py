@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
 from datasets.sample import Annotations, Sample
+from tasks.calibration import METRICS as CALIBRATION
+from tasks.calibration import calibration_error
 from tasks.coco_ap import Detections, averages, nothing_counts
 from tasks.error_types import METRICS as ERROR_TYPES
 from tasks.error_types import error_evidence, errors_per_object
@@ -36,6 +38,7 @@ METRICS: dict[str, MetricRow] = {
     F1: MetricRow("F1", caption="F1 at confidence 0.25 and IoU 0.5", is_column=False),
     **OPERATING_POINTS,
     **ERROR_TYPES,
+    **CALIBRATION,
 }
 """Every number of the task but those of single classes."""
 
@@ -114,6 +117,7 @@ class Detection:
             "ap_pooled": resampled(pooled(evidences), everyone).mean(1),
             **operating_points(evidences, everyone),
             **errors_per_object(evidences, everyone),
+            **calibration_error(evidences, everyone),
         }
         why = nothing_counts(evidences)
         return averages(evidences, self._detector.categories) | {
@@ -130,6 +134,7 @@ class Detection:
             **resampled_averages(evidences, counts, self._detector.categories),
             **operating_points(evidences, counts),
             **errors_per_object(evidences, counts),
+            **calibration_error(evidences, counts),
         }
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
