@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.machine.rooms import require_ours
 from harness.spec import RunSpec, UsageError, checked
 
 if TYPE_CHECKING:
@@ -36,11 +37,12 @@ def run(
     Raises:
         UsageError, DatasetError, DerainerError, TaskError: The user's mistakes, one line each.
     """
+    if spec is not None and fields:
+        raise UsageError(f"run(spec, {next(iter(fields))}=…): give a spec, or fields of one")
+    require_ours()
     from harness.cli.terminal import progress_bars
     from harness.runs import engine
 
-    if spec is not None and fields:
-        raise UsageError(f"run(spec, {next(iter(fields))}=…): give a spec, or fields of one")
     spec = checked(**fields) if spec is None else spec
     if progress is not None:
         return engine.run(spec, derainers, progress)
@@ -59,6 +61,7 @@ def load(place: str | Path, run: str | None = None) -> Results:
     Raises:
         UsageError: If there is no such run, or what is there is damaged.
     """
+    require_ours()
     from harness.ledger import folder
     from harness.ledger.ledger import LEDGER
     from harness.ledger.runs import load_results

@@ -10,7 +10,6 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.cli import (
@@ -32,7 +31,7 @@ from harness.cli import (
 )
 from harness.cli.flags import Verbs, require_places, written
 from harness.cli.terminal import is_users, say
-from harness.spec import UsageError
+from harness.machine.rooms import require_ours
 
 STATUS = """\
 exit status:
@@ -132,7 +131,7 @@ def run_command_line(words: Sequence[str]) -> int:
     """
     arguments = parser().parse_args(words)
     try:
-        _ours()
+        require_ours()
         require_places(arguments)
         status: int = arguments.action(arguments)
         if sys.stdout is not None:
@@ -170,18 +169,3 @@ def _abandon_closed_output(error: Exception) -> None:
                 sys.stdout.flush()
             except OSError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _ours() -> None:
-    """Make sure that the five packages are this harness's and not some folder's of the user."""
-    import importlib.util
-
-    home = Path(__file__).resolve().parents[2]
-    for name in ("datasets", "derainers", "tasks", "reports"):
-        found = importlib.util.find_spec(name)
-        where = Path(found.origin).resolve() if found and found.origin else None
-        if where is None or where.parent.parent != home:
-            raise UsageError(
-                f"'import {name}' finds {where or 'nothing'}, not the harness's own package: "
-                "rename that file or folder, or run from elsewhere"
-            )

@@ -13,6 +13,7 @@ from typing import Literal
 from harness.machine import about
 from harness.machine.device import cores
 from harness.machine.environment import FETCHED
+from harness.machine.rooms import ROOMS, foreign_room
 from harness.machine.sources import SOURCES
 
 OPTIONAL = {
@@ -52,6 +53,8 @@ OPTIONAL = {
 """Packages that parts of the harness need: licence, parts, how to get it."""
 ROOM_GB = 5.0
 """Less room than that is worth a word."""
+LEAST_GPU_GIB = 2.0
+"""With less of it free, networks soon run in tiles."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ def examine(workspace: Path) -> Iterator[Looked]:
         workspace: Where runs will be kept; it need not exist.
     """
     yield Looked("Python", "there", platform.python_version())
+    hidden = foreign_room()
+    yield Looked(", ".join(ROOMS), "absent" if hidden else "there", hidden or "ours")
+    yield from _locked()
     for name, version in about.versions(("torch", "torchvision", "numpy")).items():
         yield Looked(
             name, "there" if version else "absent", version or "pip install derain-harness"
@@ -101,7 +107,26 @@ def _cuda() -> Looked:
         return Looked("CUDA", "absent", "everything runs on the CPU")
     import torch
 
-    return Looked("CUDA", "there", torch.cuda.get_device_name(0))
+    free, whole = (amount / 2**30 for amount in torch.cuda.mem_get_info(0))
+    said = f"{torch.cuda.get_device_name(0)}, {free:.1f} of {whole:.1f} GiB free"
+    return Looked("CUDA", "there" if free >= LEAST_GPU_GIB else "short", said)
+
+
+def _locked() -> Iterator[Looked]:
+    """Installed versions against those that the tests ran with; in a checkout alone."""
+    file = Path(__file__).resolve().parents[2] / "lock.txt"
+    if not file.is_file():
+        return
+    pairs = (line.split("==") for line in file.read_text().splitlines() if "==" in line)
+    locked = dict(pair for pair in pairs if len(pair) == 2)
+    found = {name: version for name, version in about.versions(locked).items() if version}
+    others = [
+        f"{name} {version} (tested: {locked[name]})"
+        for name, version in found.items()
+        if version.partition("+")[0] != locked[name]
+    ]
+    same = f"{len(found)} packages as tested"
+    yield Looked("versions", "short" if others else "there", ", ".join(others) or same)
 
 
 def _memory() -> Iterator[Looked]:
@@ -136,13 +161,15 @@ def _weights() -> Iterator[Looked]:
 
     for name, row in DERAINERS.items():
         if row.learned:
-            has = row.weights is not None and row.weights.is_file()
+            file = row.weights if row.weights is not None and row.weights.is_file() else None
             others = names_for(name)
             verb = f"fetch {others[0]}" if others else "train"
             yield Looked(
                 f"derainer {name}",
-                "there" if has else "absent",
-                "with weights" if has else f"give some as {name}@FILE, or python -m harness {verb}",
+                "there" if file else "absent",
+                f"with weights, {_terms(file)}"
+                if file
+                else f"give some as {name}@FILE, or python -m harness {verb}",
             )
     for task, name in BUNDLED:
         has = (WEIGHTS / f"{name}.safetensors").is_file()
@@ -152,3 +179,10 @@ def _weights() -> Iterator[Looked]:
         has = (FETCHED / source.file).is_file()
         detail = "fetched" if has else f"python -m harness fetch {name}"
         yield Looked(name, "there" if has else "absent", detail)
+
+
+def _terms(weights: Path) -> str:
+    """Terms of what some weights learned from, as their card says."""
+    from derainers.card import read_card
+
+    return f"data: {read_card(weights).get('data_terms', 'terms not known')}"

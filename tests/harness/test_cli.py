@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -359,3 +360,21 @@ def test_where_a_file_hides_us_all_the_same_it_is_named(tmp_path: Path) -> None:
     status, _, err = finish(start("list", "tasks", code=code, cwd=ROOT))
     assert status == 2
     assert "rename that file or folder" in err
+
+
+def test_the_other_package_of_a_name_of_ours_is_told_with_the_remedy(tmp_path: Path) -> None:
+    other = tmp_path / "site-packages" / "datasets"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("")
+    code = f"import sys; sys.path.insert(0, {str(other.parent)!r})"
+    for verb in (("list", "tasks"), ("doctor",)):
+        status, _, err = finish(start(*verb, code=code, cwd=ROOT))
+        assert status == 2
+        assert "another package called datasets (Hugging Face's) is installed here" in err
+        assert "cannot share an environment: python3 -m venv .venv && " in err
+        assert err.count("\n") == 1
+    script = f"{code}\nfrom harness import run\nrun(task='none')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1].startswith("harness.spec.UsageError: another package")

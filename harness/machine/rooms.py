@@ -1,0 +1,45 @@
+"""Whether the five packages that are imported are this harness's, and not others of their names."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from harness.spec import UsageError
+
+ROOMS = ("datasets", "derainers", "tasks", "reports")
+OWN_ENVIRONMENT = "python3 -m venv .venv && .venv/bin/python -m pip install derain-harness"
+
+
+def foreign_room() -> str | None:
+    """One line about a package of ours that another hides, with the remedy; None where all are."""
+    home = Path(__file__).resolve().parents[2]
+    for name in ROOMS:
+        found = importlib.util.find_spec(name)
+        where = Path(found.origin).resolve() if found and found.origin else None
+        if where is None:
+            return f"'import {name}' finds nothing: install derain-harness anew"
+        if where.parent.parent == home:
+            continue
+        if "site-packages" in where.parts or "dist-packages" in where.parts:
+            whose = " (Hugging Face's)" * (name == "datasets")
+            return (
+                f"another package called {name}{whose} is installed here and hides the harness's "
+                f"own; both cannot share an environment: {OWN_ENVIRONMENT} makes one for this"
+            )
+        return (
+            f"'import {name}' finds {where}, not the harness's own package: rename that file or "
+            "folder, or run from elsewhere (python -m harness may run beside it)"
+        )
+    return None
+
+
+def require_ours() -> None:
+    """Make sure of it.
+
+    Raises:
+        UsageError: The one line.
+    """
+    wrong = foreign_room()
+    if wrong is not None:
+        raise UsageError(wrong)
