@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import logging
 import os
 import re
 import sys
@@ -31,6 +32,7 @@ from harness.cli import (
 )
 from harness.cli.flags import Verbs, require_places, written
 from harness.cli.terminal import is_users, say
+from harness.machine.log import notes
 from harness.machine.rooms import require_ours
 
 STATUS = """\
@@ -130,6 +132,9 @@ def run_command_line(words: Sequence[str]) -> int:
         Exit status, see `STATUS`.
     """
     arguments = parser().parse_args(words)
+    spoken = logging.StreamHandler()
+    if arguments.debug:
+        notes.addHandler(spoken)
     try:
         require_ours()
         require_places(arguments)
@@ -149,6 +154,8 @@ def run_command_line(words: Sequence[str]) -> int:
         say(f"error: {said}")
         _abandon_closed_output(error)
         return 2
+    finally:
+        notes.removeHandler(spoken)
 
 
 def _said(error: Exception, arguments: argparse.Namespace) -> str | None:

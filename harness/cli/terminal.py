@@ -187,12 +187,17 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
     from rich.table import Table
     from rich.text import Text
 
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            """Raise, as printing does, where the library would end the process."""
+            raise  # noqa: PLE0704
+
     grid = Table()
     for heading in headings:
         grid.add_column(Text(_inert(heading)), overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_inert(cell)) for cell in row))
-    console = Console(width=None if sys.stdout and sys.stdout.isatty() else 140)
+    console = _Console(width=None if sys.stdout and sys.stdout.isatty() else 140)
     console.print(grid)
     return console
 

@@ -23,6 +23,7 @@ from harness.ledger.packed import pack
 from harness.ledger.predictions import PredictionFiles
 from harness.ledger.runs import load_results
 from harness.machine.disk import message, require_writable
+from harness.machine.log import logged, notes
 from harness.plan.plan import Plan, make_plan
 from harness.plan.unit_keys import Entry, cell
 from harness.runs.export import save_images, save_predictions
@@ -102,6 +103,22 @@ def run(
         samples = [s for s in plan.dataset.samples if s.id in only]
         plan = replace(plan, dataset=replace(plan.dataset, samples=samples))
     ledger = Ledger(Path(spec.workspace))
+    with logged(ledger.workspace):
+        notes.info("run begins: %s", spec.public())
+        results = _finished(plan, ledger, progress or (lambda *_: None), said, started)
+        notes.info("run %s ends after %.1f s", results.run[:12], time.monotonic() - started)
+    return results
+
+
+def _finished(
+    plan: Plan,
+    ledger: Ledger,
+    progress: Progress,
+    said: Callable[[str], None] | None,
+    started: float,
+) -> Results:
+    """Compute what the ledger lacks, reduce and write it; closes the ledger."""
+    spec = plan.spec
     try:
         plan = tried(plan, ledger)
     except BaseException:
@@ -111,7 +128,7 @@ def run(
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)
     executor = _executor(plan, cache)
-    session = _Session(plan, ledger, claims, executor, progress or (lambda *_: None))
+    session = _Session(plan, ledger, claims, executor, progress)
     try:
         entries, failures = entries_of(plan)
         doubts = check(plan, ledger)

@@ -17,6 +17,7 @@ from harness.ledger.packed import DamagedError, pack, unpack
 from harness.ledger.predictions import Kept
 from harness.machine.disk import message, storage_error
 from harness.machine.generators import without_chance
+from harness.machine.log import notes, own_line
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
@@ -313,4 +314,5 @@ def _image_error(unit: _Unit, stage: str, error: Exception) -> ImageError:
     """That an image could not be finished; an error of the disk is none of the image."""
     if storage_error(error) is not None:
         raise error
-    return ImageError(unit.sample, stage, message(error))
+    notes.info("image %s failed (%s)", unit.sample, stage, exc_info=error)
+    return ImageError(unit.sample, stage, message(error) + own_line(error))

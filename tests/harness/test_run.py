@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import threading
@@ -164,9 +165,9 @@ def test_images_and_predictions_may_vanish_or_break(
     )
     assert kept == had
     assert {f: f.read_bytes() for f in images} == images
-    assert [r.getMessage().partition(": ")[2] for r in caplog.records] == [
-        "the cached image is damaged and made again"
-    ] * 2
+    assert [
+        r.getMessage().partition(": ")[2] for r in caplog.records if r.levelname == "WARNING"
+    ] == ["the cached image is damaged and made again"] * 2
 
 
 def test_a_truncated_photograph_is_an_error_of_that_image(
@@ -207,7 +208,14 @@ def test_derainers_of_the_caller(spec: RunSpec, tmp_path: Path) -> None:
     results = run(spec, derainers=own)
     assert {r.derainer for r in results.records} == {"identity", "median", *own}
     assert {r.n for r in results.records} == {7}
-    assert results.errors == [ImageError("2", "derain", "RuntimeError: out of luck")]
+    code = Path(__file__).read_text().splitlines()
+    line = 1 + next(i for i, text in enumerate(code) if 'RuntimeError("out of luck")' in text)
+    told = f"RuntimeError: out of luck (test_run.py:{line})"
+    assert results.errors == [ImageError("2", "derain", told)]
+    log = (tmp_path / "log.txt").read_text()
+    assert "INFO image 2 failed (derain)\nTraceback" in log
+    assert f"INFO run {results.run[:12]} ends after" in log
+    assert not logging.getLogger("harness").handlers
     assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
     assert module.training
     assert results.value("real-like", "mine", "quality", "psnr_y_db") is not None
