@@ -2,11 +2,14 @@
 
     python benchmarks/pipeline.py                          # 1, 4 and 12 networks of 5 ms
     python benchmarks/pipeline.py --forward-ms 150 --sizes 720x1280 --derainers 4
+    python benchmarks/pipeline.py --real granet,mspfn --sizes 480x640   # on the CUDA device here
 
 The networks stand in for those of a device: each sleeps outside the interpreter's lock and hands
-its input back, so that all the processor does is the harness. One at a time has the device.
-Core time is the processor's, of all threads, from the first image to the last one, for one derained
-image, the clean and the rainy ones that a run needs too among them.
+its input back, so that all the processor does is the harness. One at a time has the device. Core
+time is the processor's, of all threads, from the first image to the last one, for one derained
+image, with its share of the clean and the rainy ones that a run needs too; cores says how many of
+them the run got on a machine that does other work beside. The device cannot be busier than `reach`:
+all of the time, or what the cores can bring to it.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import numpy as np
 import torch
 
 from datasets import image as image_io
-from datasets.rain.rain import Rain
+from datasets.rain import RAINS
 from datasets.sample import Sample
 from derainers.derainer import Derainer
 from harness import RunSpec, run
@@ -116,11 +119,15 @@ def beside_the_processor(devices: int) -> Iterator[None]:
         yield
 
 
-def measured(folder: Path, spec: RunSpec, derainers: int, forward_s: float, images: int) -> None:
-    """A row: core time by stage and in all, images a second, and how busy the device was."""
-    clock = Clock()
-    networks = {f"network-{i}": StandIn(str(i), forward_s) for i in range(derainers)}
-    said: list[str] = []
+def measured(folder: Path, spec: RunSpec, networks: dict[str, StandIn] | None) -> None:
+    """A row: core time by stage and in all, images a second, and how busy the device was.
+
+    Args:
+        folder: Photographs.
+        spec: A run of them.
+        networks: What stands in for a device's; None: the spec's own are on the device.
+    """
+    clock, said = Clock(), list[str]()
     times: list[tuple[float, float]] = []
     complete = engine._complete
 
@@ -132,35 +139,29 @@ def measured(folder: Path, spec: RunSpec, derainers: int, forward_s: float, imag
     with tempfile.TemporaryDirectory() as workspace, contextlib.ExitStack() as patched:
         patched.enter_context(mock.patch.object(engine, "_complete", timed))
         patched.enter_context(mock.patch.object(engine, "check"))
-        for rain in _rains():
+        for rain in {type(rain) for rain in RAINS.values()}:
             patched.enter_context(clock.timing(rain, "render", "rain"))
         for stage in STAGES:
             patched.enter_context(clock.timing(*stage))
+        if networks is not None:
+            patched.enter_context(beside_the_processor(1))
         placed = spec.model_copy(update={"data_root": str(folder), "workspace": workspace})
-        patched.enter_context(beside_the_processor(1))
         run(placed, derainers=networks, said=said.append)
     wall_s, core_s = times[0]
-    made = images * derainers
+    derainers = len(networks) if networks is not None else len(spec.derainer)
+    made = len(list(folder.iterdir())) * derainers
     parts = " | ".join(f"{1000 * clock.cpu_s.get(p, 0) / made:.1f}" for p in LABELS)
-    rest = core_s - sum(clock.cpu_s.values())
-    core_ms, busy = 1000 * core_s / made, made * forward_s / wall_s
-    reach = min(1.0, cores() * forward_s / (core_s / made))
-    print(
-        f"| {derainers} | {parts} | {1000 * rest / made:.1f} | {core_ms:.0f} | "
-        f"{made / wall_s:.1f} | {busy:.1%} | {reach:.1%} |",
-        *said,
-        flush=True,
-    )
+    rest_ms = 1000 * (core_s - sum(clock.cpu_s.values())) / made
+    row = f"| {derainers} | {parts} | {rest_ms:.1f} | {1000 * core_s / made:.0f} | "
+    row += f"{core_s / wall_s:.2f} | {made / wall_s:.1f} |"
+    if networks is not None:
+        forward_s = next(iter(networks.values())).seconds
+        reach = min(1.0, cores() * forward_s / (core_s / made))
+        row += f" {made * forward_s / wall_s:.1%} | {reach:.1%} |"
+    print(row, *said, flush=True)
 
 
 LABELS = ("decode", "rain", *dict.fromkeys(label for *_, label in STAGES[1:]))
-
-
-def _rains() -> list[type[Rain]]:
-    """The classes of rain whose `render` is timed."""
-    from datasets.rain.rows import RAINS
-
-    return list({type(rain) for rain in RAINS.values()})
 
 
 def main() -> None:
@@ -172,28 +173,40 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--quality", default="psnr,ssim")
+    parser.add_argument("--real", help="networks of the harness, on the CUDA device here")
+    parser.add_argument("--dtype", default="fp32", help="of real networks")
     arguments = parser.parse_args()
     keep_large_blocks()
     cv2.setNumThreads(1)
     spec = RunSpec(
         dataset="folder",
-        derainer=("identity",),
+        data_root=".",
+        derainer=tuple(arguments.real.split(",")) if arguments.real else ("identity",),
         task=("none",),
         quality=tuple(arguments.quality.split(",")),
+        device="cuda" if arguments.real else "cpu",
+        dtype=arguments.dtype,
         images=False,
         workers=arguments.workers,
-        data_root=".",
     )
+    of = arguments.real or f"networks of {arguments.forward_ms:g} ms"
+    seconds = arguments.forward_ms / 1000
     for size in arguments.sizes:
         height, width = map(int, size.split("x"))
-        print(f"\n{size}, networks of {arguments.forward_ms:g} ms, {cores()} cores, ms an image")
-        print(f"| derainers | {' | '.join(LABELS)} | rest | core ms | images/s | busy | reach |")
-        print("|" + " --- |" * (len(LABELS) + 6))
+        print(f"\n{size}, {of}, {cores()} cores; ms of the processor a derained image")
+        columns = [*LABELS, "rest", "core ms", "cores", "images/s"]
+        columns += [] if arguments.real else ["busy", "reach"]
+        print(f"| derainers | {' | '.join(columns)} |")
+        print("|" + " --- |" * (len(columns) + 1))
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "photographs"
             photographs(place, arguments.images, (height, width))
+            if arguments.real:
+                measured(place, spec, None)
+                continue
             for derainers in arguments.derainers:
-                measured(place, spec, derainers, arguments.forward_ms / 1000, arguments.images)
+                names = [f"network-{i}" for i in range(derainers)]
+                measured(place, spec, {name: StandIn(name, seconds) for name in names})
 
 
 if __name__ == "__main__":
