@@ -135,6 +135,7 @@ def measured(folder: Path, name: str, module: Any) -> Clock:
         spec = RunSpec(
             dataset="folder",
             data_root=str(folder),
+            rain=("photoshop-heavy",),
             derainer=("identity",),
             task=("none",),
             images=False,
