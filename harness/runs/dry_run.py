@@ -62,7 +62,7 @@ def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[Ce
                 plan,
                 c,
                 entries,
-                known_units(plan, c, entries, frozenset(), ledger)[2],
+                known_units(Keyring(plan, c), entries, frozenset(), ledger)[2],
                 times[c.derainer.name],
                 pixels,
             )

@@ -17,7 +17,7 @@ from harness.machine.device import Placement
 from harness.plan.foreign_specs import spec_again
 from harness.plan.plan import Plan, make_plan
 from harness.plan.stages import installed
-from harness.plan.unit_keys import Entry
+from harness.plan.unit_keys import Entry, Keyring
 from harness.scores.gallery import exemplary, gallery
 from harness.scores.reduction import reduced
 from harness.spec import UsageError
@@ -110,7 +110,7 @@ def _require_all(parts: Sequence[Results]) -> None:
 def _require_complete(plan: Plan, entries: Sequence[Entry], ledger: Ledger) -> None:
     lacking: set[str] = set()
     for condition in plan.conditions:
-        done = known_units(plan, condition, entries, frozenset(), ledger)[2]
+        done = known_units(Keyring(plan, condition), entries, frozenset(), ledger)[2]
         lacking |= {e.sample.id for e in entries} - done
     if lacking:
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -97,13 +98,18 @@ class Threads:
         pending: set[Future[None]] = set()
         done: SimpleQueue[Outcome | Future[None]] = SimpleQueue()
 
+        ended = threading.Event()
+
         def compute(call: Call) -> None:
             for outcome in worker.run(call):
                 done.put(outcome)
+                if ended.is_set():  # the rest of an image may take minutes
+                    return
 
         with contextlib.ExitStack() as limits, contextlib.ExitStack() as stack:
             stack.callback(self._count, begun)
             stack.callback(_abandon, pending)
+            stack.callback(ended.set)
             while True:
                 room = 2 * self.workers - len(pending)
                 for call in islice(calls, room):

@@ -65,6 +65,7 @@ class Actors:
         if about.version("ray") is None:
             raise UsageError(f"--engine ray needs Ray: {INSTALL}")
         self._plan, self._cache = plan, cache
+        self._rings = [Keyring(plan, condition) for condition in plan.conditions]
         self._session: contextlib.ExitStack | None = None
         self._ray: Any = None
         # One actor has a GPU to itself.
@@ -166,7 +167,7 @@ class Actors:
         kept: dict[str, bytes | None] = {}
         for place in call.places:
             condition = plan.conditions[place]
-            for unit in map(Keyring(plan, condition).of, call.entries):
+            for unit in map(self._rings[place].of, call.entries):
                 wanted += unit.quality().values()
                 digest = call.shown.get(unit.restored)
                 if digest is None:

@@ -11,7 +11,7 @@ from harness.ledger.images import ImageCache
 from harness.ledger.leases import Claims
 from harness.ledger.ledger import Ledger
 from harness.ledger.predictions import Predictions
-from harness.plan.plan import ConditionPlan, Plan
+from harness.plan.plan import Plan
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, cell
 from harness.work.unit import Call
 
@@ -99,8 +99,8 @@ class Lacking:
         entries = [entry for chunk in chunks for entry in chunk]
         shown: dict[str, str] = {}
         have: frozenset[str] = frozenset()
-        for place, condition in enumerate(self._plan.conditions):
-            found = known_units(self._plan, condition, entries, self._pictured, self._ledger)
+        for place, ring in enumerate(self._rings):
+            found = known_units(ring, entries, self._pictured, self._ledger)
             shown |= found[0]
             have |= found[1]
             self.done[place] |= found[2]
@@ -128,14 +128,14 @@ class _Known:
 
 
 def known_units(
-    plan: Plan,
-    condition: ConditionPlan,
-    entries: Sequence[Entry],
-    pictured: frozenset[str],
-    ledger: Ledger,
+    ring: Keyring, entries: Sequence[Entry], pictured: frozenset[str], ledger: Ledger
 ) -> tuple[dict[str, str], frozenset[str], set[str]]:
-    """What the ledger has: digests of images shown, evidence keys, and ids that lack nothing."""
-    ring = Keyring(plan, condition)
+    """What the ledger has of images under the keyring's condition.
+
+    Returns:
+        Digests of images shown by key, evidence keys, and ids that lack nothing.
+    """
+    plan, condition = ring.plan, ring.condition
     units = [ring.of(e) for e in entries]
     shown = ledger.get("images", [u.restored for u in units])
     wanted: dict[str, list[str]] = {}
@@ -145,7 +145,7 @@ def known_units(
             tasks = [u.evidence(t, digest) for t in plan.tasks if condition.is_shown]
             wanted[u.entry.sample.id] = [*u.quality().values(), *tasks]
     have = frozenset(ledger.has("evidence", [k for ks in wanted.values() for k in ks]))
-    saved = _saved(plan, condition, units, shown, ledger)
+    saved = _saved(ring, units, shown, ledger)
     pictures = ledger.has("pictures", [u.picture() for u in units if u.entry.sample.id in pictured])
     done = {
         u.entry.sample.id
@@ -159,13 +159,10 @@ def known_units(
 
 
 def _saved(
-    plan: Plan,
-    condition: ConditionPlan,
-    units: Sequence[UnitKeys],
-    shown: Mapping[str, str],
-    ledger: Ledger,
+    ring: Keyring, units: Sequence[UnitKeys], shown: Mapping[str, str], ledger: Ledger
 ) -> set[str]:
     """Ids of images of which all is kept that will be written to files."""
+    plan, condition = ring.plan, ring.condition
     saved = list(units)
     if "images" in plan.spec.save and not condition.derainer.is_identity:
         cache = ImageCache(ledger.workspace)

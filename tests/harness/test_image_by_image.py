@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,32 @@ def test_a_failure_ends_an_image_alone(spec: RunSpec, monkeypatch: pytest.Monkey
     assert [(e.stage, e.message) for e in results.errors] == [("derain", "none of these")]
     assert {r.n for r in results.records} == {2}
     assert not any(name.startswith("1") for name in tried)
+
+
+def test_who_stops_a_run_waits_for_one_derainer_alone(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    class Noting(Same):
+        def __init__(self, name: str) -> None:
+            self.digest = name
+
+        def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+            done.append(self.digest)
+            time.sleep(0.2)
+            return super().restore(image, sample_id)
+
+    def stop(label: str, images: int, _: int) -> None:
+        if "0" in label and images:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "tried", lambda plan, *_: plan)
+    one = spec.model_copy(update={"workers": 1})
+    with pytest.raises(KeyboardInterrupt):
+        run(one, {f"n{i}": Noting(f"n{i}") for i in range(8)}, progress=stop)
+    assert done[0] == "n0"
+    assert len(done) < 5
 
 
 def test_a_filter_needs_no_torch(spec: RunSpec) -> None:
