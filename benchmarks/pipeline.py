@@ -33,12 +33,13 @@ from datasets import image as image_io
 from datasets.rain import RAINS
 from datasets.sample import Sample
 from derainers.derainer import Derainer
-from harness import RunSpec, run
+from harness import RunSpec
 from harness.ledger.images import ImageCache
 from harness.machine.device import AT_THE_DOOR, Placement, cores
 from harness.machine.memory import keep_large_blocks
 from harness.plan import keys, plan
 from harness.runs import engine
+from harness.runs.engine import run
 from harness.work import unit
 from tasks import quality
 
