@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness import RunSpec, run
+from harness import RunSpec
 from harness.machine.device import Placement, placement
+from harness.runs.engine import run
 from reports.results.results import Results
 
 IMAGES = 9
