@@ -36,7 +36,8 @@ class Models:
         """
         self.seats = Seats(plan.placement)
         self._plan, self._is_alone = plan, is_alone
-        self._restorers: dict[int, Restorers] = {}
+        self._restorers: dict[str, Restorers] = {}
+        """By the derainer's name: one serves all rains."""
         self.batch_differs: dict[str, float] = {}
         """By how much, of white, a derainer's first image in a batch differs from it alone."""
         # Some networks keep state in a forward.
@@ -50,16 +51,17 @@ class Models:
         """
         for place in places:
             condition = self._plan.conditions[place]
+            derainer = condition.derainer
             for task in self._plan.tasks if condition.is_shown else ():
                 task.task.load()
-            if place not in self._restorers and not condition.derainer.is_identity:
+            if derainer.name not in self._restorers and not derainer.is_identity:
                 with TURNS.alone():  # a network may be tried when it is loaded
-                    made = Restorers(condition.derainer, self._plan.placement, self.seats)
-                self._restorers[place] = made
+                    made = Restorers(derainer, self._plan.placement, self.seats)
+                self._restorers[derainer.name] = made
 
     def restorer(self, place: int) -> Restorer | None:
         """The derainer of a condition that the calling thread may use; None where there is none."""
-        found = self._restorers.get(place)
+        found = self._restorers.get(self._plan.conditions[place].derainer.name)
         return None if found is None else found.own()
 
     def batches(self, place: int) -> Batches | None:

@@ -16,6 +16,8 @@ from datasets.image import NDArrayByte, NDArrayFloat
 from datasets.rain.photoshop import PhotoshopRain
 from datasets.sample import Sample
 from harness import RunSpec, run
+from harness.machine.device import Placement
+from harness.plan.loader import Loader
 from harness.runs import engine
 from reports.results.results import Results
 
@@ -138,6 +140,21 @@ def test_a_failure_ends_an_image_alone(spec: RunSpec, monkeypatch: pytest.Monkey
     assert [(e.stage, e.message) for e in results.errors] == [("derain", "none of these")]
     assert {r.n for r in results.records} == {2}
     assert not any(name.startswith("1") for name in tried)
+
+
+def test_a_derainer_is_loaded_once_for_all_rains(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    call = Loader.__call__
+
+    def noting(self: Loader, place: Placement) -> Any:
+        loaded.append(self.name)
+        return call(self, place)
+
+    monkeypatch.setattr(Loader, "__call__", noting)
+    run(spec.model_copy(update={"rain": ("none", RAIN, "rain100l"), "derainer": ("median",)}))
+    assert loaded == ["median"]
 
 
 def test_who_stops_a_run_waits_for_one_derainer_alone(
