@@ -214,7 +214,7 @@ def _complete(
     """
     plan, ledger = session.plan, session.ledger
     lacking = Lacking(plan, pictured, ledger, session.claims)
-    size = CHUNK_ON_DEVICE if plan.placement.devices else 1
+    size = _together(plan)
     alive = [e for e in entries if e.sample.id not in failures]
     chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
     told = [-1] * len(plan.conditions)
@@ -231,6 +231,13 @@ def _complete(
                 _say_who_is_waited_for(lacking.others, session.due)
                 time.sleep(POLL_S)
     _tell(session, lacking, told, len(alive))
+
+
+def _together(plan: Plan) -> int:
+    """Images that belong into one call: several where something takes them in one forward."""
+    derainers = [c.derainer for c in plan.conditions]
+    takes_several = plan.tasks or any(not (d.is_own or d.is_identity) for d in derainers)
+    return CHUNK_ON_DEVICE if plan.placement.devices and takes_several else 1
 
 
 def _tell(session: _Session, lacking: Lacking, told: list[int], images: int) -> None:

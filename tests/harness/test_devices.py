@@ -104,8 +104,7 @@ def test_a_device_computes_one_forward_at_a_time(on: Any) -> None:
     assert text_of(one) == text_of(cpu)
 
 
-def test_two_devices_give_the_records_of_one(on: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.runs.engine.CHUNK_ON_DEVICE", 1)  # so that both have work
+def test_two_devices_give_the_records_of_one(on: Any) -> None:
     TOGETHER.clear()
     networks = {"dim": StandIn(0.5), "dimmer": StandIn(0.25)}
     two, _ = on(2, networks)
