@@ -1,45 +1,110 @@
-"""The generated tables of docs/methods: parameters, weights and printed numbers of each paper.
+"""The generated tables of docs/papers.md and docs/methods: what is printed, and what came out here.
 
-    python benchmarks/methods.py [--measured FILE]
+    python benchmarks/methods.py [DATA [--workspace DIR]]
 
-Each page has its tables between a line `<!-- NAME -->` and a line `<!-- end -->`; what stands there
-is replaced. FILE is what `python -m harness regress papers --json` printed: the values that it
-measured on images are kept in docs/methods/measured.json, which later calls read again.
+DATA holds pairs by the names of their sets, and weights, as `regress` finds them there. Every
+printed number that they allow is measured, once with the authors' weights, once with our own; what
+is in the workspace is not measured again. What was measured on images is kept in
+docs/methods/measured.json; without DATA the tables alone are made anew from there. On the pages
+they stand between a line `<!-- NAME -->` and a line `<!-- end -->`.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pages import DOCS, filled, hours, steps
+from pages import DOCS, arguments, filled, hours, steps
 from variants import VARIANTS
 
-from derainers import WEIGHTS
+from derainers import DERAINERS, WEIGHTS
 from derainers.card import read_card
-from harness.checks.paper_inputs import Given
+from harness.checks.paper_inputs import Given, given_of, network_of
 from harness.checks.papers import JudgedClaim, cell, regress, select
 from harness.spec import RunSpec
 from reports.papers.claims import Claim
+from reports.papers.reading import PAPERS
 from reports.tables.text import grid
 
 FOLDER = DOCS / "methods"
+PAGE = DOCS / "papers.md"
 MEASURED = FOLDER / "measured.json"
-"""Verdict, value, images and reason of each number that was measured on images, by its cell."""
+"""By whose weights they are: verdict, value, images and reason of each number that was measured on
+images, by its cell."""
 KEPT = ("verdict", "measured", "n", "reason")
+OWN = {
+    ("granet", "rain100l"): "granet-rain100l",
+    ("granet", "rain100h"): "granet",
+    ("prenet", "rain100l"): "prenet",
+    ("prenet", "rain100h"): "prenet",
+}
+"""Rows whose weights are ours and whose network is the papers', by network and set."""
+Whose = Literal["authors", "own"]
+
+
+def measure(data: Path, workspace: Path) -> dict[Whose, dict[str, dict[str, Any]]]:
+    """What the printed numbers are here, by whose weights they are measured with."""
+    spec = RunSpec(workspace=str(workspace))
+    claims = select(["papers"])
+    authors = given_of([], [], spec, data)
+    words = [f"{n}:{on}={DERAINERS[row].weights}" for (n, on), row in OWN.items()]
+    ours = [c for c in claims if (network_of(c)[0], c.dataset) in OWN]
+    own = given_of([], words, spec, data)
+    return {
+        "authors": _kept(regress(claims, authors).claims),
+        "own": _kept(regress(ours, own).claims),
+    }
+
+
+def _kept(found: Iterable[JudgedClaim]) -> dict[str, dict[str, Any]]:
+    return {cell(f.claim): {name: getattr(f, name) for name in KEPT} for f in found if f.n}
+
+
+@cache
+def measured() -> Mapping[Whose, Mapping[str, Any]]:
+    """What is kept."""
+    found: dict[Whose, dict[str, Any]] = json.loads(MEASURED.read_text())
+    return found
 
 
 @cache
 def findings(paper: str) -> list[JudgedClaim]:
-    """A verdict on each number of a paper, from the repository alone."""
-    kept = json.loads(MEASURED.read_text()) if MEASURED.is_file() else {}
+    """A verdict on each number of a paper, by its authors' weights."""
     found = regress(select([paper]), Given({}, {}, RunSpec())).claims
-    return [replace(f, **kept.get(cell(f.claim), {})) for f in found]
+    return [replace(f, **measured()["authors"].get(cell(f.claim), {})) for f in found]
+
+
+def reproduced(paper: str) -> list[str]:
+    """Lines of the table of what was measured of a paper, by whosever weights."""
+    found, rows = findings(paper), []
+    for f in found:
+        own = measured()["own"].get(cell(f.claim))
+        if f.measured is None and own is None:
+            continue
+        value = f.claim.value
+        ours = "" if own is None else f"{own['measured']:.{f.claim.decimals}f}"
+        rows.append(
+            [
+                f.claim.table,
+                f"{f.claim.row}, {f.claim.column}",
+                f"{value:.{f.claim.decimals}f}",
+                "" if f.measured is None else f"{f.measured:.{f.claim.decimals}f}",
+                "" if f.measured is None else f.verdict,
+                ours,
+                "" if own is None else f"{own['measured'] - value:+.{f.claim.decimals}f}",
+            ]
+        )
+    verdicts = Counter(f.verdict for f in found)
+    said = f"{len(found)} numbers: " + ", ".join(f"{n} {v}" for v, n in verdicts.items()) + "."
+    if not rows:
+        return [said]
+    headings = ["table", "number", "printed", "authors' weights", "verdict", "our weights", "gap"]
+    return [said, "", *grid(headings, rows)]
 
 
 def parameters(paper: str) -> list[str]:
@@ -138,18 +203,14 @@ def tables(paper: str) -> dict[str, list[str]]:
 
 
 def main() -> None:
-    """Write the tables into the pages."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--measured", type=Path, metavar="FILE")
-    file: Path | None = parser.parse_args().measured
-    if file is not None:
-        judged = json.loads(file.read_text())["claims"]
-        names = (f"{c['paper']}:{c['table']} {c['row']} | {c['column']}" for c in judged)
-        kept = {n: {k: c[k] for k in KEPT} for n, c in zip(names, judged, strict=True) if c["n"]}
-        MEASURED.write_text(json.dumps(kept, indent=1) + "\n")
+    """Measure if data is given, then write the tables into the pages."""
+    a = arguments(__doc__, "methods")
+    if a.data is not None:
+        MEASURED.write_text(json.dumps(measure(a.data, a.workspace), indent=1) + "\n")
     for paper in VARIANTS:
         page = FOLDER / f"{paper}.md"
         page.write_text(filled(page.read_text(), tables(paper)))
+    PAGE.write_text(filled(PAGE.read_text(), {name: reproduced(name) for name in PAPERS}))
 
 
 if __name__ == "__main__":

@@ -52,28 +52,34 @@ def test_every_derainer_of_a_page_is_a_variant(methods: Any) -> None:
         assert f" {count:,} |" in row
 
 
+def test_the_table_of_what_came_out_is_as_made(methods: Any) -> None:
+    text = methods.PAGE.read_text()
+    tables = {name: methods.reproduced(name) for name in methods.PAPERS}
+    assert text == methods.filled(text, tables), "run: python benchmarks/methods.py"
+
+
 def test_measured_values_are_kept(
     methods: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(methods, "FOLDER", tmp_path)
+    nledn = {"measured": 36.52, "n": 100, "verdict": "reproduced", "reason": None}
+    granet = {"measured": 36.51, "n": 100, "verdict": "differs", "reason": None}
+    kept = {
+        "authors": {"granet:1 Rain100L, PSNR | NLEDN [15]": nledn},
+        "own": {"granet:1 Rain100L, PSNR | Our GraNet": granet},
+    }
+    (tmp_path / "measured.json").write_text(json.dumps(kept))
     monkeypatch.setattr(methods, "MEASURED", tmp_path / "measured.json")
-    monkeypatch.setattr(methods, "VARIANTS", {"granet": methods.VARIANTS["granet"]})
-    marks = "".join(f"<!-- {n} -->\n<!-- end -->\n" for n in ("parameters", "weights", "claims"))
-    (tmp_path / "granet.md").write_text(marks + "rest\n")
-    claim = {"paper": "granet", "table": "1", "row": "Rain100L, PSNR"}
-    nledn = {"column": "NLEDN [15]", "measured": 36.52, "n": 100, "verdict": "reproduced"}
-    unknown = {"column": "DSC [17]", "measured": None, "n": None, "verdict": "cannot-run"}
-    claims = [claim | {"reason": None} | values for values in (nledn, unknown)]
-    results = tmp_path / "results.json"
-    results.write_text(json.dumps({"claims": claims}))
-    monkeypatch.setattr("sys.argv", ["methods.py", "--measured", str(results)])
-    methods.findings.cache_clear()
-    methods.main()
-    methods.findings.cache_clear()
-    page = (tmp_path / "granet.md").read_text()
-    assert "36.57; 36.52 reproduced (n 100)" in page
-    assert "88 numbers: 87 cannot-run, 1 reproduced." in page
-    assert page.endswith("<!-- end -->\nrest\n")
+    for cached in (methods.measured, methods.findings):
+        cached.cache_clear()
+    claims, reproduced = methods.claims("granet"), methods.reproduced("granet")
+    for cached in (methods.measured, methods.findings):
+        cached.cache_clear()
+    assert "36.57; 36.52 reproduced (n 100)" in "\n".join(claims)
+    assert claims[0] == reproduced[0] == "88 numbers: 87 cannot-run, 1 reproduced."
+    assert reproduced[-2:] == [
+        r"| 1 | Rain100L, PSNR, NLEDN \[15\] | 36.57 | 36.52 | reproduced |  |  |",
+        "| 1 | Rain100L, PSNR, Our GraNet | 37.55 |  |  | 36.51 | -1.04 |",
+    ]
 
 
 def test_a_card_is_told(methods: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

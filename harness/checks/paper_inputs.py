@@ -57,6 +57,8 @@ class Input:
     word: str
     """The derainer's word."""
     weights: Path | None = None
+    stage: str | None = None
+    """The output inside the derainer that print is of, see `DerainerRow.stages`."""
 
     @property
     def name(self) -> str:
@@ -70,13 +72,19 @@ def images_of(claim: Claim) -> int:
     return int(number) if number.isdigit() else 0
 
 
+def network_of(claim: Claim) -> tuple[str, str | None]:
+    """The claim's derainer, or "", and the output inside it that print is of."""
+    derainer, _, stage = (claim.derainer or "").partition("/")
+    return derainer, stage or None
+
+
 def needed(claim: Claim, held: Given) -> Input | str:
     """What a claim is measured with, or what it lacks and where that is.
 
     A claim that nobody can repeat from what its authors published is measured with the weights or
     the restored images that the user names for it, and with nothing else.
     """
-    dataset, derainer = claim.dataset or "", claim.derainer or ""
+    dataset, (derainer, stage) = claim.dataset or "", network_of(claim)
     if dataset not in DATA or claim.metric.partition("@")[0] not in METRICS:
         return claim.cannot_run or f"{dataset or claim.metric} is no set of pairs to measure"
     folder = held.restored.get(((claim.method or "").casefold(), dataset))
@@ -91,7 +99,7 @@ def needed(claim: Claim, held: Given) -> Input | str:
     elif not derainer:
         return f"{claim.method} is no derainer of the harness"
     elif file is not None:
-        found = Input(f"{derainer}@{file}", file)
+        found = Input(f"{derainer}@{file}", file, stage)
     lacking = []
     if dataset not in held.data:
         number = images_of(claim) or "test"
@@ -129,7 +137,7 @@ def require_used(claims: Sequence[Claim], held: Given, data: Iterable[str]) -> N
         if name not in wanted:
             sets = ", ".join(sorted(str(d) for d in wanted & DATA.keys())) or "no set of pairs"
             raise UsageError(f"--data {name}: no chosen number is of it; they are of {sets}")
-    networks = {(c.derainer, WEIGHTS_OF.get(c.dataset or "", c.dataset)) for c in claims}
+    networks = {(network_of(c)[0], WEIGHTS_OF.get(c.dataset or "", c.dataset)) for c in claims}
     for place in sorted(held.named - networks):
         raise UsageError(
             f"--weights {':'.join(place)}: no chosen number is of this network and set"

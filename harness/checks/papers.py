@@ -204,6 +204,7 @@ def _run(
                     "dataset": "pairs",
                     "data_root": str(root),
                     "derainer": tuple(words),
+                    "intermediate": tuple(sorted({of.stage for _, of in needs if of.stage})),
                     "task": ("none",),
                     "quality": tuple(dict.fromkeys(m.partition("@")[0] for m in sorted(metrics))),
                     "protocol": tuple(protocols),
@@ -235,7 +236,7 @@ def _record(results: Results, claim: Claim, of: Input) -> Record | None:
     name = of.name if folder == of.word else f"dir:{Path(folder).resolve().name}"
     for r in results.records:
         is_its = r.derainer == name if sha256 is None else r.weights == sha256
-        if is_its and r.metric == claim.metric:
+        if is_its and (r.metric, r.stage) == (claim.metric, of.stage):
             return r
     return None
 

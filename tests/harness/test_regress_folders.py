@@ -1,12 +1,10 @@
-"""Printed numbers and baselines: what is reproduced, what differs, what alarms."""
+"""Results folders against each other: what is equivalent, worse, missing or undecided."""
 
 from __future__ import annotations
 
 import functools
 import json
-import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,228 +12,16 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from derainers import DERAINERS
-from derainers.derainer import Derainer
-from harness import RunSpec
-from harness.checks import papers as regress
 from harness.checks import runs as regress_runs
-from harness.checks.paper_inputs import Given, Input, given_of, needed, require_used
-from harness.checks.papers import judge, select
-from harness.checks.papers import regress as regress_claims
 from harness.cli.main import run_command_line
 from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
-from reports.papers.reading import FOLDER, read_claims
 from reports.results.provenance import Provenance
 from reports.results.record import Record
 from reports.results.results import Results
 from reports.write import write
 from tests.reports.made import rowed
-
-PRENET = "baselines:prenet"
-
-
-def claim(**changes: Any) -> Any:
-    found = next(
-        c
-        for c in select([PRENET])
-        if (c.derainer, c.dataset, c.metric) == ("prenet", "rain100l", "psnr_y_db@prenet")
-    )
-    return replace(found, **changes)
-
-
-@pytest.mark.parametrize(
-    ("measured", "n", "ci", "verdict"),
-    [
-        (37.464, 100, None, "reproduced"),
-        (37.53, 100, (37.0, 38.0), "reproduced"),
-        (37.54, 100, None, "differs"),
-        (37.48, 40, (37.47, 37.50), "reproduced"),
-        (37.48, 40, (37.2, 37.7), "inconclusive"),
-        (36.0, 40, (35.5, 36.5), "differs"),
-        (37.48, 5, None, "inconclusive"),
-    ],
-)
-def test_the_interval_decides(
-    measured: float, n: int, ci: tuple[float, float] | None, verdict: str
-) -> None:
-    found = judge(claim(), measured, n, ci)
-    assert found.verdict == verdict
-    assert found.difference == pytest.approx(measured - 37.48)
-    assert found.alarms == (verdict == "differs")
-    assert not judge(claim(differs="known"), measured, n, ci).alarms
-
-
-def test_a_truncated_print_holds_upwards_alone() -> None:
-    cut = claim(tolerance=(0.0, 0.01))
-    assert [judge(cut, v, 100, None).verdict for v in (37.479, 37.4813, 37.491)] == [
-        "differs",
-        "reproduced",
-        "differs",
-    ]
-
-
-def test_parameters_are_counted() -> None:
-    found = regress_claims(select(["mspfn:2", "mspfn:3"]), Given({}, {}, RunSpec()))
-    counted = {f.claim.column: f for f in found.claims if f.claim.metric == "parameters"}
-    table_3 = [f for name, f in counted.items() if name.startswith("MSPFN_")]
-    assert len(table_3) == 7
-    assert {f.verdict for f in table_3} == {"reproduced"}
-    assert {n: counted[n].verdict for n in ("Model1", "Model2", "Model3", "Model4", "Model5")} == {
-        "Model1": "differs",
-        "Model2": "differs",
-        "Model3": "differs",
-        "Model4": "cannot-run",
-        "Model5": "differs",
-    }
-    assert counted["Model2"].measured == pytest.approx(11.65, abs=0.001)
-    assert found.alarms == []
-    assert all(f.reason for f in found.claims if f.verdict in ("cannot-run", "differs"))
-
-
-def test_every_claim_has_a_verdict_and_what_is_missing() -> None:
-    everything = select(["papers"])
-    found = regress_claims(
-        [c for c in everything if c.metric != "parameters"], Given({}, {}, RunSpec())
-    )
-    assert len(found.claims) == len(everything) - 14
-    assert {f.verdict for f in found.claims} == {"cannot-run"}
-    assert all(f.reason for f in found.claims)
-    reasons = {f.reason for f in found.claims if f.claim.paper == "baselines"}
-    assert any(
-        "fetch prenet-rain100l" in str(r) and "--data rain100l=DIR" in str(r) for r in reasons
-    )
-    assert len(found.ordinal) > 800
-
-
-@pytest.fixture
-def pairs(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for i in range(4):
-        for kind in ("input", "target"):
-            (tmp_path / "pairs" / kind).mkdir(parents=True, exist_ok=True)
-            image = rng.integers(0, 255, (32, 40, 3), np.uint8)
-            cv2.imwrite(str(tmp_path / "pairs" / kind / f"{i}.png"), image)
-    return tmp_path / "pairs"
-
-
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """PReNet as it is before training."""
-    torch.manual_seed(0)
-    built = DERAINERS["prenet"].build(None)
-    assert isinstance(built, Derainer)
-    torch.save(built.module.state_dict(), tmp_path / "prenet.pth")
-    return tmp_path / "prenet.pth"
-
-
-def test_what_is_there_is_run(pairs: Path, weights: Path, tmp_path: Path) -> None:
-    claims = [c for c in select([PRENET]) if (c.derainer, c.dataset) == ("prenet", "rain100l")]
-    words = [f"rain100l={pairs}"], [f"prenet:rain100l={weights}"]
-    spec = RunSpec(workspace=str(tmp_path / "ws"))
-    found = regress_claims(claims, given_of(*words, spec, None))
-    assert {f.verdict for f in found.claims} == {"cannot-run"}
-    assert {f.reason for f in found.claims} == {"pairs holds 4 pairs, the print is of 100"}
-    part = spec.model_copy(update={"limit": 3})
-    found = regress_claims(claims, given_of(*words, part, None))
-    assert {f.verdict for f in found.claims} == {"inconclusive"}
-    assert all(f.n == 3 and f.measured is not None for f in found.claims)
-
-
-def test_named_weights_and_restored_images_are_judged_by_print(
-    pairs: Path, weights: Path, tmp_path: Path
-) -> None:
-    spec = RunSpec(workspace=str(tmp_path / "ws"), limit=3)
-    chosen = [
-        c
-        for c in select(["mspfn:4", "mspfn:6"])
-        if c.dataset in ("rain100h", "coco350") and c.metric in ("psnr_y_db", "ssim_y")
-    ]
-    data = [f"rain100h={pairs}", f"coco350={pairs}"]
-    # What fetch knows of PReNet is not the PReNet that MSPFN's authors trained.
-    known = replace(given_of(data, [], spec, None), weights={("prenet", "rain100h"): weights})
-    named = given_of(
-        data, [f"prenet:rain100h={weights}"], spec, None, [f"UMRL:rain100h={pairs / 'target'}"]
-    )
-    for held, measured in (
-        (known, {("rainy input", "coco350")}),
-        (named, {("rainy input", "coco350"), ("PReNet", "rain100h"), ("UMRL", "rain100h")}),
-    ):
-        found = regress_claims(chosen, held).claims
-        done = {(f.claim.method, f.claim.dataset) for f in found if f.verdict == "inconclusive"}
-        assert done == measured
-        assert all(f.reason for f in found if f.verdict == "cannot-run")
-
-
-def test_what_serves_no_chosen_number_is_refused(pairs: Path, weights: Path) -> None:
-    claims = select(["mspfn:4"])
-    for data, files, images, said in (
-        (
-            [f"rain12={pairs}"],
-            [],
-            [],
-            "--data rain12: no chosen number is of it; they are of rain1",
-        ),
-        ([], [f"granet:rain100h={weights}"], [], "--weights granet:rain100h: no chosen number"),
-        ([], [], [f"UMR:rain100h={pairs}"], "unknown method in --restored 'umr'.*umrl"),
-        ([], [], [f"UMRL:bdd350={pairs}"], "--restored umrl:bdd350: no chosen number"),
-    ):
-        held = given_of(data, files, RunSpec(), None, images)
-        with pytest.raises(UsageError, match=said):
-            require_used(claims, held, [word.partition("=")[0] for word in data])
-    with pytest.raises(UsageError, match="expected METHOD:DATASET=DIR"):
-        given_of([], [], RunSpec(), None, ["UMRL:rain100h=nowhere"])
-
-
-def test_rain12_is_measured_with_the_weights_of_rain100l(pairs: Path, weights: Path) -> None:
-    (of, *_) = [c for c in select([PRENET]) if (c.derainer, c.dataset) == ("prenet", "rain12")]
-    held = Given({"rain12": pairs}, {("prenet", "rain100l"): weights}, RunSpec())
-    assert needed(of, held) == Input(f"prenet@{weights}", weights)
-    missing = str(needed(of, Given({}, {}, RunSpec())))
-    assert "the 12 pairs of rain12" in missing
-    assert "fetch prenet-rain100l" in missing
-
-
-def test_words_that_name_nothing_are_one_line(tmp_path: Path) -> None:
-    for data, files, said in (
-        (["rain100l=nowhere"], [], "--data rain100l=nowhere: no such folder"),
-        (["rain1=x"], [], "unknown data set in --data 'rain1'"),
-        ([], ["prenet=x"], "--weights prenet=x: expected DERAINER:DATASET=FILE"),
-    ):
-        with pytest.raises(UsageError, match=said):
-            given_of(data, files, RunSpec(), tmp_path)
-    with pytest.raises(UsageError, match="unknown paper 'rescan'"):
-        select(["rescan"])
-    with pytest.raises(UsageError, match="unknown table of mspfn '9'"):
-        select(["mspfn:9"])
-
-
-def test_a_changed_print_alarms(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(FOLDER, tmp_path / "papers")
-    file = tmp_path / "papers" / "mspfn.yaml"
-    text = file.read_text(encoding="utf-8")
-    assert run_command_line(["regress", "mspfn:3", "--json"]) == 0
-    judged = json.loads(capsys.readouterr().out)["claims"]
-    assert sum(c["verdict"] == "reproduced" for c in judged) == 7
-    file.write_text(text.replace("| 21.81 ", "| 22.81 "), encoding="utf-8")
-    monkeypatch.setattr(regress, "read_claims", partial(read_claims, folder=tmp_path / "papers"))
-    junit = tmp_path / "junit.xml"
-    assert run_command_line(["regress", "mspfn:3", "--junit", str(junit)]) == 1
-    shown = capsys.readouterr()
-    assert "differs: mspfn:3 Par. (Millions) | MSPFN_M30N1" in shown.err
-    assert "7 numbers" not in shown.out
-    root = ElementTree.parse(junit).getroot()
-    assert (root.get("tests"), root.get("failures")) == ("28", "1")
-    file.write_text(text.replace("metric: psnr_y_db", "metrik: psnr_y_db", 1), encoding="utf-8")
-    assert run_command_line(["regress", "mspfn:3"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
-# Folders
 
 
 @functools.cache
