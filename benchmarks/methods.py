@@ -123,7 +123,7 @@ def parameters(paper: str) -> list[str]:
 
 def weights(paper: str) -> list[str]:
     """Lines of the table of weights that come with the package."""
-    words = [v.word for v in VARIANTS[paper].values() if v.word]
+    words = [v.word for v in VARIANTS[paper].values() if v.word in DERAINERS]
     rows = [[word, *_card(read_card(WEIGHTS / f"{word}.safetensors"))] for word in words]
     return grid(["derainer", "recipe", "photographs", "rains", "hours", "validation"], rows)
 

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from derainers import DERAINERS
 from derainers.networks import mspfn
 from derainers.networks.dcsfn import DCSFN
 from derainers.networks.granet import GraNet
 from derainers.networks.hrrsr import HRRSR
 from derainers.networks.mscg import MSCG, PatchDiscriminator
 from derainers.networks.mspfn import MSPFN
+from derainers.variants import variant_of
 
 
 class Variant(NamedTuple):
@@ -38,52 +40,74 @@ class Variant(NamedTuple):
         return f"{self.network.__name__}({settings}){without}"
 
 
-PAPER = {"width": 32, "scales": 3}
-"""DCSFN as its paper has it, which all of its ablations are of."""
 COARSER = tuple(
     f"{part}.{i}" for part in ("encoders", "joins", "decoders", "heads") for i in (1, 2)
 )
-LIGHT = {"modules": 5, "width": 32, "inner": 32, "hidden": (32, 32, 32), "steps": 2}
+
+
+def _of(word: str, *idle: str) -> Variant:
+    """The network of a derainer's word."""
+    variant = variant_of(word)
+    usual = getattr(DERAINERS[variant.row].build, "keywords", {})
+    network = NETWORKS[variant.row.partition("-")[0]]
+    return Variant(network, {**usual, **variant.settings}, idle, word)
+
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "mspfn": MSPFN,
+    "granet": GraNet,
+    "dcsfn": DCSFN,
+    "hrrsr": HRRSR,
+    "mscg": MSCG,
+}
 VARIANTS: dict[str, dict[str, Variant]] = {
     "mspfn": {
-        **{name: Variant(*of) for name, of in mspfn.VARIANTS.items()},
-        "MSPFN M17N1": Variant(MSPFN, {}, word="mspfn"),
-        "MSPFN light": Variant(MSPFN, LIGHT, word="mspfn-light"),
-        "MSPFN light, rendered scenes": Variant(MSPFN, LIGHT, word="mspfn-streetsim"),
-        "M17N1, hidden as released": Variant(MSPFN, {"hidden": (64, 128, 256)}),
+        **{name: Variant(*of) for name, of in mspfn.COUNTED.items()},
+        "MSPFN without FFM": _of("mspfn:m=0"),
+        "MSPFN M5N1 width 64": _of("mspfn:m=5"),
+        "MSPFN M6N3": _of("mspfn:m=6:n=3"),
+        "MSPFN M30N1": _of("mspfn:m=30"),
+        "MSPFN M17N1": _of("mspfn"),
+        "MSPFN M17N2": _of("mspfn:n=2"),
+        "MSPFN M13N2": _of("mspfn:m=13:n=2"),
+        "MSPFN M10N3": _of("mspfn:m=10:n=3"),
+        "MSPFN M8N5": _of("mspfn:m=8:n=5"),
+        "MSPFN light": _of("mspfn-light"),
+        "MSPFN light, rendered scenes": _of("mspfn-streetsim"),
+        "M17N1, hidden as released": _of("mspfn:layers=release"),
         "single scale, wide entry": Variant(mspfn.SingleScale, {"inner": None}),
         "without FFM, wide entry": Variant(MSPFN, {"modules": 0, "inner": None}),
         "M5N1, wide entry": Variant(MSPFN, {"modules": 5, "inner": None}),
     },
     "granet": {
-        "GraNet": Variant(GraNet, {}, word="granet"),
-        "GraNet, specialist": Variant(GraNet, {}, word="granet-rain100l"),
-        "GraNet coarse without RA": Variant(GraNet, {"region_aware": False, "fine": "none"}),
-        "GraNet coarse with RA": Variant(GraNet, {"fine": "none"}),
-        "GraNet without context": Variant(GraNet, {"fine": "plain"}),
+        "GraNet": _of("granet"),
+        "GraNet, specialist": _of("granet-rain100l"),
+        "GraNet coarse without RA": _of("granet:ra=no:fine=no"),
+        "GraNet coarse with RA": _of("granet:fine=no"),
+        "GraNet without context": _of("granet:context=no"),
     },
     "dcsfn": {
-        "DCSFN": Variant(DCSFN, PAPER, word="dcsfn-paper"),
-        "DCSFN as released": Variant(DCSFN, {}, word="dcsfn"),
-        "DCSFN light": Variant(DCSFN, {"width": 16, "blocks": 4, "scales": 3}, word="dcsfn-light"),
-        "DCSFN without skip connection": Variant(DCSFN, PAPER | {"skips": "none"}),
-        "DCSFN without dense connection": Variant(DCSFN, PAPER | {"dense": False}),
-        "DCSFN single network": Variant(DCSFN, PAPER | {"cross_scale": False}),
-        "DCSFN without inner-scale connection": Variant(DCSFN, PAPER | {"inner_connection": False}),
-        **{f"DCSFN K {k}": Variant(DCSFN, PAPER | {"scales": k}) for k in (1, 2, 4)},
-        **{f"DCSFN {u.upper()}": Variant(DCSFN, PAPER | {"unit": u}) for u in ("rnn", "lstm")},
+        "DCSFN": _of("dcsfn-paper"),
+        "DCSFN as released": _of("dcsfn"),
+        "DCSFN light": _of("dcsfn-light"),
+        "DCSFN without skip connection": _of("dcsfn-paper:skips=no"),
+        "DCSFN without dense connection": _of("dcsfn-paper:dense=no"),
+        "DCSFN single network": _of("dcsfn-paper:networks=1"),
+        "DCSFN without inner-scale connection": _of("dcsfn-paper:inner=no"),
+        **{f"DCSFN K {k}": _of(f"dcsfn-paper:scales={k}") for k in (1, 2, 4)},
+        **{f"DCSFN {u.upper()}": _of(f"dcsfn-paper:unit={u}") for u in ("rnn", "lstm")},
     },
     "hrrsr": {
-        "HRRSR": Variant(HRRSR, {}, word="hrrsr"),
-        "HRRSR at full size": Variant(HRRSR, {"scale": 1}, word="hrrsr-x1"),
-        "HRRSR as released": Variant(HRRSR, {"release": True}),
-        "HRRSR Add+Mul": Variant(HRRSR, {"models": ("add", "mul")}),
-        "HRRSR ATS+Mul": Variant(HRRSR, {"models": ("ats", "mul")}),
-        "HRRSR ATS+Add": Variant(HRRSR, {"models": ("ats", "add")}),
+        "HRRSR": _of("hrrsr"),
+        "HRRSR at full size": _of("hrrsr-x1"),
+        "HRRSR as released": _of("hrrsr:layers=release"),
+        "HRRSR Add+Mul": _of("hrrsr:operations=add+mul"),
+        "HRRSR ATS+Mul": _of("hrrsr:operations=ats+mul"),
+        "HRRSR ATS+Add": _of("hrrsr:operations=ats+add"),
     },
     "mscg": {
-        "MSCG": Variant(MSCG, {}, word="mscg"),
-        "MSCG single scale": Variant(MSCG, {"cascade": False}, ("downs", *COARSER)),
+        "MSCG": _of("mscg"),
+        "MSCG single scale": _of("mscg:scales=1", "downs", *COARSER),
         "MSCG at half the width": Variant(MSCG, {"widths": (32, 64, 128)}),
         "discriminator of training": Variant(PatchDiscriminator, {}),
     },

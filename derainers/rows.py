@@ -22,8 +22,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 class DerainerRow:
     """One row of the table below."""
 
-    build: Callable[[Path | None], Restorer]
-    """Makes the derainer from its weight file."""
+    build: Callable[..., Restorer]
+    """Makes the derainer from its weight file or None; of the networks in `derainers.variants` also
+    from arguments by name."""
     version: int
     """Raised whenever the same weights and image give another result."""
     weights: Path | None = None
@@ -58,11 +59,11 @@ def _restorer(network: nn.Module, weights: Path | None, **convention: Any) -> Re
     return derainer
 
 
-def _granet(weights: Path | None) -> Restorer:
+def _granet(weights: Path | None, **settings: Any) -> Restorer:
     from derainers.networks.granet import GraNet
 
     sizes = {"multiple_of": GraNet.multiple_of, "minimum_px": GraNet.minimum_px}
-    return _restorer(GraNet(), weights, **sizes)
+    return _restorer(GraNet(**settings), weights, **sizes)
 
 
 def _prenet(weights: Path | None, recurrent: bool, shared: bool) -> Restorer:
@@ -119,34 +120,36 @@ def _urie(weights: Path | None) -> Restorer:
     return _restorer(URIE(), weights, minimum_px=URIE.minimum_px)
 
 
-def _mspfn(weights: Path | None, light: bool) -> Restorer:
+def _mspfn(weights: Path | None, **settings: Any) -> Restorer:
     from derainers.networks.mspfn import MSPFN
 
-    network = MSPFN(5, 1, 32, 32, (32, 32, 32), steps=2) if light else MSPFN()
+    network = MSPFN(**settings)
     convention = {"range": (-1.0, 1.0), "channels": "bgr", "multiple_of": network.multiple_of}
     return _restorer(network, weights, **convention)
 
 
-def _dcsfn(weights: Path | None, width: int, blocks: int, scales: int) -> Restorer:
+def _dcsfn(weights: Path | None, **settings: Any) -> Restorer:
     from derainers.networks.dcsfn import DCSFN
 
     convention = {"channels": "bgr", "minimum_px": DCSFN.minimum_px}
-    return _restorer(DCSFN(width, blocks, scales), weights, **convention)
+    return _restorer(DCSFN(**settings), weights, **convention)
 
 
-def _mscg(weights: Path | None) -> Restorer:
+def _mscg(weights: Path | None, **settings: Any) -> Restorer:
     from derainers.networks.mscg import MSCG
 
-    return _restorer(MSCG(), weights, multiple_of=MSCG.multiple_of)
+    return _restorer(MSCG(**settings), weights, multiple_of=MSCG.multiple_of)
 
 
-def _hrrsr(weights: Path | None, scale: int) -> Restorer:
+def _hrrsr(weights: Path | None, **settings: Any) -> Restorer:
     from derainers.networks.hrrsr import HRRSR
 
-    network = HRRSR(scale)
+    network = HRRSR(**settings)
     return _restorer(network, weights, channels="bgr", multiple_of=network.multiple_of)
 
 
+LIGHT: dict[str, Any] = {"modules": 5, "width": 32, "inner": 32, "hidden": (32, 32, 32), "steps": 2}
+"""MSPFN* of the paper's Table 6."""
 PRENET = "https://github.com/csdwren/PReNet"
 NLEDN = "https://github.com/AlexHex7/NLEDN"
 VRGNET = "https://github.com/hongwang01/VRGNet"
@@ -197,12 +200,12 @@ DERAINERS: Table[DerainerRow] = Table(
         "spanet": DerainerRow(_spanet, version=1, published=SPANET),
         "umrl": DerainerRow(_umrl, version=1, published=UMRL),
         "urie": DerainerRow(_urie, version=1, published=URIE),
-        "mspfn": DerainerRow(partial(_mspfn, light=False), version=1, stand_in="mspfn-light"),
+        "mspfn": DerainerRow(_mspfn, version=1, stand_in="mspfn-light"),
         "mspfn-light": DerainerRow(
-            partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
+            partial(_mspfn, **LIGHT), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
         ),
         "mspfn-streetsim": DerainerRow(
-            partial(_mspfn, light=True), version=1, weights=WEIGHTS / "mspfn-streetsim.safetensors"
+            partial(_mspfn, **LIGHT), version=1, weights=WEIGHTS / "mspfn-streetsim.safetensors"
         ),
         "dcsfn": DerainerRow(
             partial(_dcsfn, width=20, blocks=16, scales=4), version=1, stand_in="dcsfn-light"

@@ -1,6 +1,7 @@
 """What a derainer's word says: ``[NAME=][half:]PART[+PART…]``, a part with ``,KEY=VALUE`` behind.
 
-Needs no torch.
+That says how a network is fed; what is another network stands before its weights, see
+`derainers.variants`. Needs no torch.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ FACTORY = re.compile(r"(?P<source>[^@]+):(?P<name>[A-Za-z_]\w*)(@(?P<weights>.+)
 _NAMED = re.compile(r"(?P<name>[^=:@+,/\\]+)=(?P<word>.+)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _RANGE = re.compile(r"(?P<black>-?\d+(\.\d+)?)\.\.(?P<white>-?\d+(\.\d+)?)")
+_OPERATIONS = re.compile(r"(?<=:operations=)[a-z]+\+(?=[a-z])")
+"""A sum inside a part, which is no chain: ``hrrsr:operations=add+mul``."""
 _MOST_SCALE = 8
 
 
@@ -137,7 +140,8 @@ def read(word: str, rows: Iterable[str] = ()) -> Word:
         if name in (*rows, *TAKEN, *PARAMETERS):
             raise DerainerError(f"{name}={word}: the name {name} is taken: choose another")
     is_half = word.startswith("half:")
-    parts = tuple(_part(text) for text in word.removeprefix("half:").split("+"))
+    texts = _OPERATIONS.sub(lambda sum_: sum_[0].replace("+", "\0"), word.removeprefix("half:"))
+    parts = tuple(_part(text.replace("\0", "+")) for text in texts.split("+"))
     return Word(name, is_half, parts)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from derainers import DERAINERS
+from derainers.variants import variant_of
 from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
 from harness.plan import keys
@@ -30,6 +32,8 @@ DATA = {
     "outdoor-rain": "https://github.com/liruoteng/HeavyRainRemoval",
 }
 """Where the paired data sets of claims are published."""
+_WEIGHTS = re.compile(rf"(?P<derainer>.+?):(?P<set>{'|'.join(DATA)})=(?P<file>.+)")
+"""A word of ``--weights``, whose derainer may have keys: ``mspfn:m=13:n=2:rain800=FILE``."""
 WEIGHTS_OF = {"rain12": "rain100l"}
 """Sets whose numbers another set's weights give: csdwren/PReNet#22."""
 
@@ -116,7 +120,8 @@ def _weights_elsewhere(derainer: str, dataset: str) -> str:
     remedy = (
         f"python -m harness fetch {name}"
         if name in SOURCES
-        else f"{DERAINERS[derainer].published or 'its authors'}: --weights {derainer}:{of}=FILE"
+        else f"{DERAINERS[variant_of(derainer).row].published or 'its authors'}: "
+        f"--weights {derainer}:{of}=FILE"
     )
     return f"the authors' weights of {derainer} for {of} ({remedy})"
 
@@ -194,18 +199,19 @@ def given_of(
     files = found_weights([FETCHED / "weights", *([held / "weights"] if held else [])])
     named = set()
     for word in weights:
-        place, _, file = word.partition("=")
-        derainer, _, name = place.partition(":")
-        if not (derainer and name and Path(file).is_file()):
+        said = _WEIGHTS.fullmatch(word)
+        if said is None or not Path(said["file"]).is_file():
             raise UsageError(
-                f"--weights {word}: expected DERAINER:DATASET=FILE, a file that is there"
+                f"--weights {word}: expected DERAINER:DATASET=FILE, a file that is there; sets are "
+                + ", ".join(DATA)
             )
-        files[derainer, name] = Path(file)
-        named.add((derainer, name))
+        place = variant_of(said["derainer"]).word, said["set"]
+        files[place] = Path(said["file"])
+        named.add(place)
     images = {}
     for word in restored:
-        place, _, folder = word.partition("=")
-        method, _, name = place.partition(":")
+        shown, _, folder = word.partition("=")
+        method, _, name = shown.partition(":")
         known(name, DATA, "data set in --restored")
         if not (method and Path(folder).is_dir()):
             raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from datasets.sample import DatasetError
 from derainers.shards import weights_sha256
@@ -17,9 +17,6 @@ from reports.papers.reading import read_claims
 from reports.results.intervals import interval
 from reports.results.record import Record
 from reports.results.results import Results
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Verdict = Literal["reproduced", "differs", "inconclusive", "cannot-run"]
 
@@ -170,20 +167,21 @@ def _parameters(claim: Claim) -> JudgedClaim:
 
     from derainers import DERAINERS
     from derainers.derainer import Derainer
-    from derainers.networks.mspfn import VARIANTS
+    from derainers.networks.mspfn import COUNTED
+    from derainers.variants import variant_of
 
     left_out: tuple[str, ...] = ()
-    network: nn.Module
-    if claim.method in VARIANTS:
-        build, settings, left_out = VARIANTS[claim.method]
-        with torch.device("meta"):  # sizes alone, no values
+    with torch.device("meta"):  # sizes alone, no values
+        if claim.method in COUNTED:
+            build, settings, left_out = COUNTED[claim.method]
             network = build(**settings)
-    elif claim.derainer is not None and claim.derainer in DERAINERS:
-        built = DERAINERS[claim.derainer].build(None)
-        assert isinstance(built, Derainer)
-        network = built.module
-    else:
-        return JudgedClaim(claim, "cannot-run", reason=f"{claim.method} is not built here")
+        elif claim.derainer is not None:
+            variant = variant_of(claim.derainer)
+            built = DERAINERS[variant.row].build(None, **variant.settings)
+            assert isinstance(built, Derainer)
+            network = built.module
+        else:
+            return JudgedClaim(claim, "cannot-run", reason=f"{claim.method} is not built here")
     counts = (p.numel() for n, p in network.named_parameters() if n.split(".")[0] not in left_out)
     return judge(claim, sum(counts), 0, None)
 

@@ -14,6 +14,7 @@ from derainers.published import PUBLISHED, card_of, names_for
 from derainers.shards import combined, shards
 from derainers.shards import config as config_of
 from derainers.training.recipes import PAPER
+from derainers.variants import variant_of
 from derainers.words import FORMS, Parameters, Part, is_remote
 from harness.machine import about
 from harness.machine.device import Placement
@@ -107,11 +108,15 @@ def _file(text: str, form: str) -> Path:
 def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     """``NAME`` or ``NAME@WEIGHTS`` of the table, or the name of published weights."""
     name, _, given = part.text.partition("@")
-    known(name, [*own, *DERAINERS, *PUBLISHED], "derainer", FORMS)
+    known(name.partition(":")[0], [*own, *DERAINERS, *PUBLISHED], "derainer", FORMS)
+    variant = variant_of(name)
+    name = variant.row
     is_published = name in PUBLISHED and name not in DERAINERS
     if is_published:
         name, given = PUBLISHED[name].derainer, _fetched(name, given)
     row, said, parameters = DERAINERS[name], None, part.parameters
+    if variant.is_changed:
+        name, row = variant.word, replace(row, weights=None, stand_in=None)
     if row.stand_in and not given and row.weights is None:
         said = f"{name} has no weights of its own yet, {row.stand_in} stands in"
         name, row = row.stand_in, DERAINERS[row.stand_in]
@@ -128,7 +133,9 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
         get = (
             f"get the authors' from {row.published}{fetch}" if row.published else "none are public"
         )
-        made = f", or make some: python -m harness train {name} --help" if name in PAPER else ""
+        made = (
+            f", or make some: python -m harness train {name} --help" if variant.row in PAPER else ""
+        )
         raise UsageError(
             f"derainer {name} comes without weights: {get}; give some as {name}@FILE{made}"
         )
@@ -142,7 +149,7 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     key = {"name": name, "version": row.version, "weights": weights, **keys.named(row.origin)}
 
     def build(_: Placement) -> Restorer:
-        return _fed(row.build(file), parameters)
+        return _fed(row.build(file, **variant.settings), parameters)
 
     method = f"{name}@{weights[:8]}" if given and weights else name
     method = part.text if is_published else method

@@ -277,7 +277,7 @@ class _Training:
         """What the card says that is known before the training."""
         families = sorted({rain.family for rain in self.rains.values() if rain})
         return {
-            "network": self.network.word if self.network.is_own else self.network.name,
+            "network": self.network.word,
             "arguments": {},
             "trained_on": {
                 **self._sources(),

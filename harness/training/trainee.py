@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from derainers import DERAINERS, DerainerError
 from derainers.training.recipes import PAPER
+from derainers.variants import Variant, variant_of
 from harness.plan import keys
 from harness.spec import UsageError, known
 from harness.training.wish import KINDS, LOSSES, Wish
@@ -42,14 +43,15 @@ class Trainee:
     @property
     def is_own(self) -> bool:
         """Whether the user brought it."""
-        return self.word not in PAPER
+        return OWN.fullmatch(self.word) is not None
 
 
 def trainee(word: str, wish: Wish, names: tuple[str, ...] = ()) -> Trainee:
     """What is trained, and how.
 
     Args:
-        word: A key of `PAPER`, ``FILE.py:FUNCTION`` or ``MODULE:FUNCTION``.
+        word: A key of `PAPER` with or without keys of `derainers.variants`, ``FILE.py:FUNCTION`` or
+            ``MODULE:FUNCTION``.
         wish: How it is to learn.
         names: Other words that a user may have meant.
 
@@ -59,16 +61,21 @@ def trainee(word: str, wish: Wish, names: tuple[str, ...] = ()) -> Trainee:
     own = OWN.fullmatch(word)
     if own is not None:
         return _own(word, own["source"], own["name"], wish)
-    known(word, [*names, *PAPER], "network to train", "FILE.py:FUNCTION")
+    known(word.partition(":")[0], [*names, *PAPER], "network to train", "FILE.py:FUNCTION")
+    variant = variant_of(word)
     if wish.loss is not None or wish.learning_rate is not None:
         flag = "--loss" if wish.loss is not None else "--learning-rate"
         raise UsageError(f"{flag} is for networks of your own: {word} learns by its --recipe")
     kind = wish.recipe or "paper"
-    return Trainee(word, word, lambda file: _row(word, file), _recipe(word, kind), kind)
+    recipe = _recipe(variant.row, kind)
+    if variant.loss is not None:
+        recipe = replace(recipe, loss=variant.loss)  # type: ignore[arg-type]
+    name = re.sub("[:=+]", "-", variant.word)
+    return Trainee(name, variant.word, lambda file: _row(variant, file), recipe, kind)
 
 
-def _row(name: str, file: Path | None) -> Derainer:
-    derainer: Any = DERAINERS[name].build(file)
+def _row(variant: Variant, file: Path | None) -> Derainer:
+    derainer: Any = DERAINERS[variant.row].build(file, **variant.settings)
     return derainer  # type: ignore[no-any-return]
 
 
