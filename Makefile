@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo check test regress test-all docs
+.PHONY: install demo check test regress table test-all docs
 
 install: $(VENV)/installed
 
@@ -33,6 +33,14 @@ regress: install
 docs: install
 	$(BIN)/python -m pip install --quiet --constraint lock.txt --editable '.[docs]'
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+
+# A paper's table from training to print, as reports/papers/recipes has it:
+# make table PAPER=mspfn TABLE=2 SIZE=tiny, or DATA=DIR with what the recipe's comments name.
+SIZE ?= full
+OUT ?= tables/$(PAPER)-$(TABLE)-$(SIZE)
+table: install
+	@test "$(SIZE)" = tiny -o -n "$(DATA)" || { echo "make table: DATA=DIR, or SIZE=tiny"; exit 2; }
+	$(BIN)/python benchmarks/table.py $(PAPER) $(TABLE) $(OUT) $(if $(filter tiny,$(SIZE)),,--data $(DATA))
 
 test-all: install
 	$(BIN)/python -m pytest

@@ -45,7 +45,7 @@ FOLDERS = {
         "plots": {"results", "tables"},
         "tables": {"results"},
         "results": set(),
-        "papers": {"results"},
+        "papers": {"results", "tables"},
     },
 }
 """Folders of a room that a folder may import, beside itself and the files directly in the room;

@@ -30,6 +30,8 @@ DATA = {
     "bdd350": JOINT,
     "bdd150": JOINT,
     "outdoor-rain": "https://github.com/liruoteng/HeavyRainRemoval",
+    "mscg-rain100": "the poster does not say which images these are",
+    "mscg-rain40": "the poster does not say which images these are",
 }
 """Where the paired data sets of claims are published."""
 _WEIGHTS = re.compile(rf"(?P<derainer>.+?):(?P<set>{'|'.join(DATA)})=(?P<file>.+)")

@@ -62,6 +62,11 @@ def add(verbs: Verbs) -> None:
         metavar="METHOD:DATASET=DIR",
         help="images that a method restored, paired by name: RESCAN:rain100h=DIR",
     )
+    papers.add_argument(
+        "--layout",
+        choices=("paper",),
+        help="print each table as the paper has it, what was measured behind a semicolon",
+    )
     for name in ("limit", "workers", "device", "workspace"):
         add_field(papers, name)
     folders = parser.add_argument_group("of folders")
@@ -119,6 +124,8 @@ def _papers(arguments: argparse.Namespace) -> int:
         found = papers.regress(claims, given, progress)
     if arguments.json:
         line(json.dumps(_as_json(found), indent=1, allow_nan=False))
+    elif arguments.layout is not None:
+        _show_tables(found)
     else:
         _show_findings(found)
     if arguments.junit is not None:
@@ -126,6 +133,19 @@ def _papers(arguments: argparse.Namespace) -> int:
     for cell in found.alarms:
         say(f"differs: {cell}")
     return 1 if found.alarms else 0
+
+
+def _show_tables(found: Judged) -> None:
+    """Each table in the layout of its paper."""
+    from harness.plan.rows import every_row
+    from reports.papers.layout import laid_out
+    from reports.papers.reading import read_tables
+
+    measured = {f.claim: f.measured for f in found.claims if f.measured is not None}
+    judged = {(f.claim.paper, f.claim.table) for f in found.claims}
+    for printed in read_tables(every_row()):
+        if (printed.paper, printed.table) in judged:
+            line("\n".join([*laid_out(printed, measured), ""]))
 
 
 def _show_findings(found: Judged) -> None:
