@@ -39,7 +39,8 @@ RUNS = {
         *("--derainer", "granet,median", "--intermediate", "coarse,mask"),
     ),
 }
-CLOCK = {"finished", "elapsed_s", "commit", "dirty", "median_s_per_image", "files"}
+SECONDS = {"median_s_per_image", "mean_s_per_image"}
+CLOCK = {"finished", "elapsed_s", "commit", "dirty", "files"} | SECONDS
 """Fields that differ between two runs of one commit; ``files`` holds digests of pages with them."""
 CODE = {"run", "code", "sources"}
 """Fields that name the sources."""

@@ -53,7 +53,7 @@ def make_pairs(paper: str, table: str, data: Path) -> None:
             clean = cv2.resize(coarse, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)
             rainy = np.minimum(clean.astype(int) + 50 * (rng.random(SIDE_PX) > 0.8)[:, None], 255)
             cv2.imwrite(str(data / name / "target" / f"{i}.png"), clean)
-            cv2.imwrite(str(data / name / "input" / f"{i}.png"), rainy)
+            cv2.imwrite(str(data / name / "input" / f"{i}.png"), rainy.astype(np.uint8))
 
 
 def run(paper: str, table: str, out: Path, data: Path | None) -> int:

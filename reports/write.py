@@ -53,7 +53,7 @@ def write(
     files |= {f"plots/{p.name}.svg": p.svg for p in drawn}
     files |= {f"plots/{p.name}.png": p.png for p in drawn}
     if layout == "table6":
-        files |= {f"table6.{kind}": table6(results, kind).encode() for kind in ("md", "tex")}
+        files |= {f"table6.{kind}": table6([results], kind).encode() for kind in ("md", "tex")}
     if results.gallery:
         files["plots/pictures.jpg"] = encode_jpeg(pictures(results), 88)
         files |= {f"pictures/{picture_name(item)}": item.jpeg for item in results.gallery}

@@ -76,6 +76,12 @@ def add(verbs: Verbs) -> None:
             add_field(group, name)
     ways = parser.add_argument_group("ways to run")
     ways.add_argument(
+        "--layout",
+        choices=("table6",),
+        help="print the runs as MSPFN's Table 6 is laid out, those of a suite side by side, and "
+        "leave table6.md and table6.tex below --out",
+    )
+    ways.add_argument(
         "--dry-run", action="store_true", help="say what is there, what would be computed, and stop"
     )
     ways.add_argument(
@@ -110,13 +116,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.power is not None and not arguments.dry_run:
         raise UsageError("--power says what a run would need: give it with --dry-run")
     worst, specs = 0, specs_of(arguments)
+    made: list[Results] = []
     if arguments.seeds is not None:
         specs = seeded(specs, arguments.seeds)
     for place, spec in specs.items():
         if place:
             print(place)
         try:
-            status = _run_one(spec, arguments)
+            if arguments.layout is None or arguments.dry_run or arguments.fresh:
+                status = _run_one(spec, arguments)
+            else:
+                made.append(_made(spec, arguments)[0])
+                status = _status(spec, made[-1])
         except ValueError as error:
             if not place or not is_users(error):
                 raise
@@ -125,6 +136,8 @@ def _run(arguments: argparse.Namespace) -> int:
         worst = max(worst, status)
     if arguments.seeds is not None and worst != 2 and not arguments.dry_run:
         _compare_seeds(specs.values())
+    if made:
+        _show_layout(made, getattr(arguments, "out", None) if arguments.suite else None)
     return worst
 
 
@@ -149,10 +162,19 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
         line(str(parent / "repeats.html"))
 
 
+def _show_layout(made: Sequence[Results], out: str | None) -> None:
+    """The runs as one table, on the terminal and, of a suite, in its folder."""
+    from reports.tables.table6 import table6
+
+    line(table6(made, "md"))
+    if out is not None:
+        for kind in ("md", "tex"):
+            (Path(out) / f"table6.{kind}").write_text(table6(made, kind), encoding="utf-8")
+
+
 def _run_one(spec: RunSpec, arguments: argparse.Namespace) -> int:
     from harness.machine.memory import keep_large_blocks
     from harness.runs.dry_run import survey
-    from harness.runs.engine import run
 
     if arguments.dry_run:
         cells = survey(spec)
@@ -161,16 +183,26 @@ def _run_one(spec: RunSpec, arguments: argparse.Namespace) -> int:
             images = max((c.done + c.todo for c in cells), default=0)
             _show_power(spec, arguments.power, images)
         return 0
-    keep_large_blocks()
     if arguments.fresh:
+        keep_large_blocks()
         return _audited(spec, arguments.quiet)
-    busy: list[str] = []
-    with progress_bars(arguments.quiet) as progress:
-        results = run(spec, progress=progress, said=busy.append)
+    results, busy = _made(spec, arguments)
     show(results, spec.out)
     for said in busy:
         line(said)
     return _status(spec, results)
+
+
+def _made(spec: RunSpec, arguments: argparse.Namespace) -> tuple[Results, list[str]]:
+    """A run, and how devices were used."""
+    from harness.machine.memory import keep_large_blocks
+    from harness.runs.engine import run
+
+    keep_large_blocks()
+    busy: list[str] = []
+    with progress_bars(arguments.quiet) as progress:
+        results = run(spec, progress=progress, said=busy.append, layout=arguments.layout)
+    return results, busy
 
 
 def _audited(spec: RunSpec, is_quiet: bool) -> int:

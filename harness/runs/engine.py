@@ -75,6 +75,7 @@ def run(
     progress: Progress | None = None,
     only: Collection[str] | None = None,
     said: Callable[[str], None] | None = None,
+    layout: str | None = None,
 ) -> Results:
     """Evaluate derainers on a data set; continue where an earlier run of the workspace stopped.
 
@@ -86,6 +87,7 @@ def run(
         progress: Told of every finished image.
         only: Ids of the images to take; None = all of the spec.
         said: Told at the end how devices were used, where there are any.
+        layout: See `reports.write.write`.
 
     Returns:
         All records; written to ``spec.out`` too, if it is given.
@@ -147,7 +149,8 @@ def _finished(
         results = before or results
         if before is None:
             _save(results, ledger)
-        staged = _staged(session, entries, failures, before)
+        has_layout = layout is None or (Path(spec.out or "") / f"{layout}.md").is_file()
+        staged = _staged(session, entries, failures, before if has_layout else None)
         _pass_on(executor.said(), said)
     finally:
         executor.close()
@@ -157,7 +160,7 @@ def _finished(
         ledger.close()
         cache.trim(spec.cache_gb)
     if spec.out is not None and staged is not None:
-        write(results, spec.out, staged=staged)
+        write(results, spec.out, layout, staged=staged)
     return results
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from datasets.image import size_px
 from datasets.rain import digest
 from harness.machine.about import accelerator, machine
 from harness.plan import keys
@@ -13,6 +15,7 @@ from reports.results.provenance import Provenance
 from tasks import quality
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from harness.plan.derainers import DerainerPlan
     from harness.plan.plan import Plan
 
@@ -25,6 +28,7 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
         accelerator=accelerator(plan.device),
         workers=plan.workers,
         data_fingerprint=fingerprint,
+        size_px=_size(plan.dataset),
         data_notes=tuple(plan.dataset.notes),
         weights=tuple(sorted({c.derainer.said for c in plan.conditions if c.derainer.said})),
         code={c.derainer.name: _code(c.derainer) for c in plan.conditions},
@@ -40,6 +44,15 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
         },
         protocols=quality.captions(plan.metrics),
     )
+
+
+def _size(dataset: Dataset) -> str | None:
+    """The size of most images, and whether there are others."""
+    sizes = Counter(size_px(sample.path) for sample in dataset.samples)
+    (size, _) = max(sizes.items(), key=lambda item: (item[1], str(item[0])), default=(None, 0))
+    if size is None:
+        return None
+    return f"{size[1]} × {size[0]}" + (" and others" if len(sizes) > 1 else "")
 
 
 def _code(derainer: DerainerPlan) -> str:

@@ -380,5 +380,6 @@ def _cost(
             device=plan.device,
             tiled=len(tiles),
             smallest_tile_px=min(tiles, default=None),
+            mean_s_per_image=float(np.mean(seconds)),
         )
     ]

@@ -30,6 +30,8 @@ class Provenance:
     """Images at a time."""
     data_fingerprint: str | None = None
     """Digest of the images: runs of the same ones are compared draw by draw."""
+    size_px: str | None = None
+    """Size of the images, ``640 × 480``, of several the most frequent one; None where not known."""
     labels: Mapping[str, str] | None = None
     """Digests of the labels by task; None where they are not known."""
     data_notes: tuple[str, ...] = ()

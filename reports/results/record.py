@@ -138,3 +138,5 @@ class Cost:
     """Images that were derained in tiles."""
     smallest_tile_px: int | None
     """Side of the smallest tiles; None without."""
+    mean_s_per_image: float | None = None
+    """None in runs of before."""

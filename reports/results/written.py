@@ -61,6 +61,7 @@ class _Cost(BaseModel):
     device: str
     tiled: int
     smallest_tile_px: int | None
+    mean_s_per_image: float | None = None
 
 
 class _Written(BaseModel):

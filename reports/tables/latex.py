@@ -21,6 +21,7 @@ SIGNS = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "†": r"\textsuperscript{\dag}",
+    "‡": r"\textsuperscript{\ddag}",
     "−": "$-$",
     "±": r"$\pm$",
     "·": r"$\cdot$",
@@ -55,7 +56,7 @@ def latex(results: Results) -> str:
             rivals = _rivals(results, condition, judge, metric)
             cells.append(ranked(text, record, rivals, results.metrics[metric]))
         rows.append(cells)
-    best = "Bold: the best of a rain and metric; underlined: the second; † and ? rows count."
+    best = "Bold: the best of a rain and metric; underlined: the second; †, ‡ and ? rows count."
     caption = " ".join([*notes(results, marked), best])
     titles = (escaped(results.metrics[m].heading) for _, m in shown)
     return tabular(

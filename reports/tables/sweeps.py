@@ -88,7 +88,7 @@ class _Mean(NamedTuple):
     def mark(self, marked: set[str]) -> str:
         """The strongest mark of its numbers."""
         found = {mark(record, marked) for record in self.records}
-        return next((sign for sign in "†?" if sign in found), "")
+        return next((sign for sign in ("†‡", "†", "‡", "?") if sign in found), "")
 
 
 def _mean(results: Results, of: list[Condition], judge: Judge, metric: str) -> _Mean | None:

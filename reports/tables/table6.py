@@ -1,15 +1,19 @@
 """The layout of MSPFN's Table 6: methods across, and down what they do to images and to tasks.
 
-Jiang et al., "Multi-Scale Progressive Fusion Network for Single Image Deraining", CVPR 2020.
+Jiang et al., "Multi-Scale Progressive Fusion Network for Single Image Deraining", CVPR 2020. Where
+several runs are laid out together, as its COCO350, BDD350 and BDD150 are, a cell has the values of
+the runs that hold the task, between slashes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.results.cell import Condition
-from reports.results.conditions import conditions, floors
-from reports.tables.latex import escaped, ranked, tabular
+from reports.results.cell import NO_RAIN, Condition, Judge
+from reports.results.conditions import floors
+from reports.tables.latex import escaped, ranked
 from reports.tables.summary import notes
 from reports.tables.text import cell, grid, mark, plain, written
 
@@ -17,86 +21,227 @@ if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
 
-BLOCKS: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "Deraining": (("quality", "psnr_y_db", "PSNR"), ("quality", "ssim_y", "SSIM")),
-    "Object detection": (
-        ("detection", "precision@mspfn-table6", "Precision (%)"),
-        ("detection", "recall@mspfn-table6", "Recall (%)"),
-        ("detection", "mean_iou@mspfn-table6", "IoU (%)"),
-    ),
-    "Instance segmentation": (
-        ("instance", "mask_ap", "mask AP (%)"),
-        ("instance", "mask_ap50", "mask AP50 (%)"),
-    ),
-    "Semantic segmentation": (
-        ("semantic", "mpa", "mPA (%)"),
-        ("semantic", "miou", "mIoU (%)"),
-    ),
-}
-"""(task, metric, heading) of each block's rows."""
+DERAINING = (("psnr_y_db", "PSNR"), ("ssim_y", "SSIM"))
 
 
-def table6(results: Results, kind: str) -> str:
-    """The run in that layout, a table for every rain.
+@dataclass(frozen=True)
+class Block:
+    """What one task has in the table."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    """Metric and heading."""
+    beside: str = ""
+    """What stands behind the data set in the title."""
+
+
+BLOCKS = (
+    Block(
+        "Object Detection",
+        (
+            ("precision@mspfn-table6", "Precision (%)"),
+            ("recall@mspfn-table6", "Recall (%)"),
+            ("mean_iou@mspfn-table6", "IoU (%)"),
+        ),
+        "Threshold: 0.6 of confidence, each object by its best box",
+    ),
+    Block(
+        "Object Detection",
+        (
+            ("precision@mspfn-table6-conf06", "Precision (%)"),
+            ("recall@mspfn-table6-conf06", "Recall (%)"),
+            ("mean_iou@mspfn-table6-conf06", "IoU (%)"),
+        ),
+        "Threshold: 0.6 of confidence, matches above IoU 0.5",
+    ),
+    Block(
+        "Instance Segmentation",
+        (("mask_ap", "mask AP (%)"), ("mask_ap50", "mask AP50 (%)")),
+    ),
+    Block("Semantic Segmentation", (("mpa", "mPA (%)"), ("miou", "mIoU (%)"))),
+)
+"""In the order of print; both readings of its "Threshold: 0.6" have a block."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One run under one of its rains."""
+
+    results: Results
+    rainy: Condition
+
+    @property
+    def methods(self) -> list[Condition]:
+        """The rainy input, then the derainers as they were given."""
+        found = [c for c in self.results.conditions if c.rainy == self.rainy and c.stage is None]
+        return sorted(found, key=lambda c: not c.is_input)
+
+    def judges(self, metrics: Collection[str]) -> list[Judge]:
+        """Who gave some metrics."""
+        return list(dict.fromkeys(r.judge for r in self.results.records if r.metric in metrics))
+
+    @property
+    def data(self) -> str:
+        """What the images are."""
+        at = self.rainy
+        rain = "" if at.rain in ("given", NO_RAIN) else f" under {at.rain}"
+        return plain(f"{at.data.name} {at.data.split}{rain}")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A title, which has no cells, or a heading with a cell for each method."""
+
+    heading: str
+    cells: tuple[str, ...] = ()
+
+
+def table6(runs: Sequence[Results], kind: str) -> str:
+    """Runs in that layout: a table of their first rains, one of their second, and so on.
 
     Args:
-        results: The run.
+        runs: In the order of the values between slashes.
         kind: ``md`` or ``tex``.
     """
+    by_run = [[_Part(results, rainy) for rainy in floors(results)] for results in runs]
+    tables = []
+    for place in range(max(map(len, by_run), default=0)):
+        parts = [found[place] for found in by_run if place < len(found)]
+        tables.append(_table(parts, is_tex=kind == "tex"))
+    return "\n".join(tables)
+
+
+def _table(parts: Sequence[_Part], *, is_tex: bool) -> str:
+    names = dict.fromkeys(c.name if not c.is_input else "" for p in parts for c in p.methods)
     marked: set[str] = set()
-    parts = []
-    for rainy in floors(results):
-        methods = [c for c in conditions(results) if c.rainy == rainy and c.stage is None]
-        names = ["Rain input" if c.is_input else plain(c.name) for c in methods]
-        rows = _rows(results, methods, marked, bold=kind == "tex")
-        caption = f"Rain {rainy.rain}. " + " ".join(notes(results, marked))
-        if kind == "tex":
-            headings = ["", "", *map(escaped, names)]
-            parts.append(tabular(headings, [["", *row] for row in rows], caption))
-            continue
-        parts.append("\n".join([*grid(["Methods", *names], rows), "", cell(caption), ""]))
-    return "\n".join(parts)
+    rows = _rows(parts, list(names), marked, is_tex=is_tex)
+    headings = ["Methods", *(plain(name) or "Rain input" for name in names)]
+    rains = " and ".join(dict.fromkeys(plain(p.rainy.rain) for p in parts))
+    said = dict.fromkeys(note for p in parts for note in notes(p.results, marked))
+    caption = f"Rain {rains}. " + " ".join(said)
+    if is_tex:
+        return _latex(headings, rows, caption)
+    filled = [[r.heading, *(r.cells or ("",) * len(names))] for r in rows]
+    return "\n".join([*grid(headings, filled), "", cell(caption), ""])
 
 
 def _rows(
-    results: Results, methods: list[Condition], marked: set[str], *, bold: bool
-) -> list[list[str]]:
-    """Title rows and rows of values, of the blocks that the run holds."""
+    parts: Sequence[_Part], names: Sequence[str], marked: set[str], *, is_tex: bool
+) -> list[_Row]:
+    """Titles and rows of the blocks that the runs hold; deraining stands above its first task."""
+    rows: list[_Row] = []
+    derained: list[_Part] = []
+    for block in BLOCKS:
+        metrics = dict(block.rows)
+        of = [p for p in parts if p.judges(metrics)]
+        if of and of != derained:
+            rows += _deraining(of, names, marked, is_tex=is_tex)
+            derained = of
+        for place in range(max((len(p.judges(metrics)) for p in of), default=0)):
+            judged = [(p, p.judges(metrics)[place]) for p in of if place < len(p.judges(metrics))]
+            networks = dict.fromkeys(plain(judge.network or "") for _, judge in judged)
+            about = [f"Algorithm: {'/'.join(networks)}", f"Dataset: {_data(of)}", block.beside]
+            rows.append(_Row("; ".join([block.title, *filter(None, about)])))
+            rows += [
+                _row(heading, metric, judged, names, marked, is_tex=is_tex)
+                for metric, heading in block.rows
+            ]
+    return rows or _deraining(parts, names, marked, is_tex=is_tex)
+
+
+def _deraining(
+    parts: Sequence[_Part], names: Sequence[str], marked: set[str], *, is_tex: bool
+) -> list[_Row]:
+    """What derainers do to the images of some runs, and how long it takes."""
     rows = []
-    blocks = [(name, judge, held) for name, held in BLOCKS.items() for judge in results.judges]
-    for name, judge, wanted in blocks:
-        held = [
-            (heading, [results.at(c, judge, metric) for c in methods])
-            for task, metric, heading in wanted
-            if task == judge.task
+    for metric, heading in DERAINING:
+        judged = [(p, judge) for p in parts for judge in p.judges([metric])]
+        if judged:
+            rows.append(_row(heading, metric, judged, names, marked, is_tex=is_tex))
+    sizes = "/".join(p.results.provenance.size_px or "not known" for p in parts)
+    times = []
+    for name in names:
+        seconds = [_seconds(p, name) for p in parts]
+        times.append("/".join("-" if s is None else f"{s:.2f}" for s in seconds))
+    title = _Row(f"Deraining; Dataset: {_data(parts)}; Image Size: {sizes}")
+    return [title, *rows, _Row("Ave.inf.time (s)", tuple(times))]
+
+
+def _data(parts: Sequence[_Part]) -> str:
+    return "/".join(p.data for p in parts)
+
+
+def _seconds(part: _Part, name: str) -> float | None:
+    """Mean seconds of an image; None where they are not known."""
+    return next(
+        (c.mean_s_per_image for c in part.results.cost if c.condition in _called(part, name)), None
+    )
+
+
+def _called(part: _Part, name: str) -> list[Condition]:
+    """The condition of a column, if the run has it."""
+    return [c for c in part.methods if name == ("" if c.is_input else c.name)]
+
+
+def _row(
+    heading: str,
+    metric: str,
+    judged: Sequence[tuple[_Part, Judge]],
+    names: Sequence[str],
+    marked: set[str],
+    *,
+    is_tex: bool,
+) -> _Row:
+    """A metric of all methods, the runs' values between slashes."""
+    columns: list[list[str]] = [[] for _ in names]
+    for part, judge in judged:
+        found = [
+            next((part.results.at(c, judge, metric) for c in _called(part, name)), None)
+            for name in names
         ]
-        held = [(heading, records) for heading, records in held if any(records)]
-        if not held:
-            continue
-        first = next(r for _, records in held for r in records if r is not None)
-        about = f"{name}; data set: {first.dataset} {first.split}"
-        if first.model is not None:
-            about += f"; algorithm: {first.model}"
-        rows.append([escaped(about) if bold else about, *("" for _ in methods)])
-        for heading, records in held:
-            texts = [_percent(results, r, heading, marked) for r in records]
-            if bold:
-                rivals = [r for r in records if r is not None]
-                about_metric = results.metrics[rivals[0].metric]
-                texts = [
-                    ranked(escaped(text), record, rivals, about_metric)
-                    for text, record in zip(texts, records, strict=True)
-                ]
-            rows.append([escaped(heading) if bold else heading, *texts])
-        if name == "Deraining":
-            seconds = {cost.condition: cost.median_s_per_image for cost in results.cost}
-            times = [f"{seconds[c]:.2f}" if c in seconds else "–" for c in methods]
-            rows.append(["Median time (s)", *(map(escaped, times) if bold else times)])
-    return rows
+        rivals = [r for r in found if r is not None]
+        for column, record in zip(columns, found, strict=True):
+            text = _value(part.results, record, heading, marked)
+            if is_tex and record is not None:
+                text = ranked(escaped(text), record, rivals, part.results.metrics[metric])
+            column.append(text)
+    return _Row(heading, tuple("/".join(column) for column in columns))
 
 
-def _percent(results: Results, record: Record | None, heading: str, marked: set[str]) -> str:
+def _value(results: Results, record: Record | None, heading: str, marked: set[str]) -> str:
     """A value as that table prints it."""
     if record is None or record.value is None or "%" not in heading:
         return written(results, record, marked)
     return f"{100 * record.value:.2f}{mark(record, marked)}"
+
+
+def _latex(headings: Sequence[str], rows: Sequence[_Row], caption: str) -> str:
+    """A table float over both columns of a page."""
+    lines = []
+    for row in rows:
+        if row.cells:
+            lines.append(" & ".join([escaped(row.heading), *map(_number, row.cells)]) + r" \\")
+        else:
+            title = rf"\multicolumn{{{len(headings)}}}{{l}}{{{escaped(row.heading)}}} \\"
+            lines += [r"\midrule", title, r"\midrule"]
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs}",
+            r"\begin{table*}",
+            r"\centering",
+            rf"\caption{{{escaped(caption)}}}",
+            rf"\begin{{tabular}}{{l{'c' * (len(headings) - 1)}}}",
+            r"\toprule",
+            " & ".join(map(escaped, headings)) + r" \\",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _number(text: str) -> str:
+    """A cell that is LaTeX already, but for its dashes."""
+    return text.replace("–", "--")

@@ -21,6 +21,8 @@ MARKS = {
     "images": "the derainer was trained on this data set",
     "task-images": "the task network was trained on these images",
 }
+SIGNS = {"rain": "†", "images": "†", "task-images": "‡"}
+"""How a value is marked: † speaks of the derainer, ‡ of the task network."""
 
 
 def plain(text: str) -> str:
@@ -75,19 +77,21 @@ def written(results: Results, record: Record | None, marked: set[str]) -> str:
 
 
 def mark(record: Record, marked: set[str]) -> str:
-    """† where something of a number was trained on what it measures, ? where that is not known.
+    """† or ‡ where something of a number was trained on what it measures, ? where that is not known.
 
     Args:
         record: The number.
         marked: Takes what the mark stands for, so that `marks` can say it below the table.
     """
     marked.update(["unknown"] if record.seen is None else record.seen)
-    return "?" if record.seen is None else "†" if record.seen else ""
+    if record.seen is None:
+        return "?"
+    return "".join(dict.fromkeys(SIGNS[m] for m in MARKS if m in record.seen))
 
 
 def marks(marked: Collection[str]) -> list[str]:
     """What the marks of a table's values stand for."""
-    said = [f"† {MARKS[m]}." for m in MARKS if m in marked]
+    said = [f"{SIGNS[m]} {MARKS[m]}." for m in MARKS if m in marked]
     unknown = ["? whether the weights were trained on this is not known."]
     return said + (unknown if "unknown" in marked else [])
 

@@ -101,7 +101,7 @@ def test_every_table_plot_and_page_names_them(both: tuple[Results, Path]) -> Non
     assert headings[2] == "network"
     assert len(rows) == 2 * len(results.conditions)
     assert [row[2] for row in rows[:2]] == networks
-    texts = [latex(results), table6(results, "md"), (out / "results.md").read_text()]
+    texts = [latex(results), table6([results], "md"), (out / "results.md").read_text()]
     texts += [(out / name).read_text() for name in ("results.csv", "report.html", "images.csv")]
     texts += ["\n".join(map(" ".join, part.rows)) for part in parts(results) if part.rows]
     for text in texts:

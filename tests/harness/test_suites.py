@@ -80,6 +80,25 @@ def test_seeds_have_a_folder_each_and_a_page_of_their_spread(
     assert "2 or more" in capsys.readouterr().err
 
 
+def test_runs_of_a_suite_stand_side_by_side_in_one_table(
+    command: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "- {rain: coco350, name: a, limit: 1}\n- {rain: bdd350, name: b, limit: 1}\n"
+    words = command(text, "--out", "out", "--derainer", "median", "--layout", "table6")
+    assert run_command_line(words) == 0
+    shown = capsys.readouterr().out
+    made = Path("out", "table6.md").read_text()
+    assert made in shown
+    assert "under coco350/coco val2017 under bdd350; Image Size: " in made
+    assert made.splitlines()[0] == "| Methods | Rain input | median |"
+    assert r"\multicolumn{3}{l}{Deraining" in Path("out", "table6.tex").read_text()
+    assert Path("out", "a", "table6.md").is_file()
+    # A run that is there already gets its table too.
+    Path("out", "a", "table6.md").unlink()
+    assert run_command_line(words) == 0
+    assert Path("out", "a", "table6.md").is_file()
+
+
 def test_a_mistake_in_one_run_leaves_the_others(
     command: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -132,8 +132,8 @@ def test_a_stage_is_no_part_of_its_derainers_name() -> None:
     assert_same(again(staged), staged)
     judged = {(e.condition.derainer, e.condition.stage) for e in effects(staged)}
     assert judged == {("granet", None), ("granet", "coarse"), *own}
-    sixth = table6(staged, "md").splitlines()[0]
-    assert sixth == "| Methods | Rain input | granet | granet/fine | lab/mask |"
+    sixth = table6([staged], "md").splitlines()[0]
+    assert sixth == "| Methods | Rain input | granet | lab/mask | granet/fine |"
 
 
 def test_every_name_competes(run: Results) -> None:
@@ -169,7 +169,7 @@ def test_every_name_stands_in_every_table(run: Results) -> None:
         "identity",
     }
     tex, md, shown = latex(run), markdown(run), html.unescape(page(run, []))
-    sixth = {kind: table6(run, kind) for kind in ("md", "tex")}
+    sixth = {kind: table6([run], kind) for kind in ("md", "tex")}
     for name in map(plain, NAMES):
         assert re.search(rf"& {re.escape(escaped(name))} &", tex)
         assert f"| {cell(name)} |" in md

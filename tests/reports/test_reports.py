@@ -128,7 +128,7 @@ def test_every_task_has_its_columns(task: str, metric: str, heading: str, says: 
     }
     headings, rows, notes = summary(rowed(plain, records=records, draws=draws))
     assert headings == ["rain", "derainer", heading, "against rainy"]
-    assert rows[2] == ["photoshop-heavy", "b", "0.300†", "+0.100 [+0.100, +0.100]"]
+    assert rows[2] == ["photoshop-heavy", "b", "0.300†‡", "+0.100 [+0.100, +0.100]"]
     assert any(note.startswith(says) or says in note for note in notes)
     assert any("left out, in neither" in note for note in notes)
 
@@ -138,7 +138,7 @@ def test_summary_shows_values_differences_and_marks() -> None:
     assert headings == ["rain", "derainer", "AP pooled", "against rainy"]
     assert rows[0] == ["clean", "–", "0.500", ""]
     assert rows[1] == ["photoshop-heavy", "rainy", "0.200", ""]
-    assert rows[2] == ["photoshop-heavy", "b", "0.300†", "+0.100 [+0.100, +0.100]"]
+    assert rows[2] == ["photoshop-heavy", "b", "0.300†‡", "+0.100 [+0.100, +0.100]"]
     assert rows[3] == ["photoshop-heavy", "c", "–", "–"]
     assert any(line.startswith("† the derainer was trained on this kind of rain") for line in notes)
     assert any("because they failed: 1 of the images" in line for line in notes)
@@ -304,7 +304,7 @@ def test_every_table_of_the_run_stands_on_page_and_in_markdown() -> None:
     rainy, derained = found["sweep"].rows
     assert rainy[1:5] == ["rainy", "detection", "AP pooled", "0.300"]
     assert rainy[6] == "60 %"
-    assert derained[4] == "0.450†"
+    assert derained[4] == "0.450†‡"
     assert derained[7] == "+0.150 [+0.150, +0.150]"
     assert found["tells"].rows[0][3:] == ["SSIM-Y", "+0.50", "[+0.40, +0.60]", "5", "–", "–"]
     assert [row[:3] for row in found["classes"].rows] == [

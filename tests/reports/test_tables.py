@@ -62,11 +62,11 @@ def test_every_mark_is_explained_below_its_table() -> None:
     records += [replace(r, metric="ap_pooled/time=night") for r in records]
     records += [replace(r, metric=m) for r in records[:7] for m in ("ap/car", "ap")]
     found = parts(rowed(results(), records=records))
-    marked = [p for p in found if any("†" in cell for row in p.rows for cell in row)]
+    marked = [p for p in found if any("†" in cell or "‡" in cell for row in p.rows for cell in row)]
     assert {p.anchor for p in marked} == {"numbers", "real", "others", "sweep", "parts", "classes"}
     for part in marked:
         assert "† the derainer was trained on this kind of rain." in part.notes
-        assert "† the task network was trained on these images." in part.notes
+        assert "‡ the task network was trained on these images." in part.notes
 
 
 def test_a_sweep_of_unknown_training_says_so() -> None:
