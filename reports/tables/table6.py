@@ -43,7 +43,7 @@ BLOCKS = (
             ("recall@mspfn-table6", "Recall (%)"),
             ("mean_iou@mspfn-table6", "IoU (%)"),
         ),
-        "Threshold: 0.6 of confidence, each object by its best box",
+        "Threshold: 0.6 of overlap with a box of any class (inferred)",
     ),
     Block(
         "Object Detection",

@@ -122,8 +122,8 @@ def test_table_6_of_three_runs_has_the_rows_and_columns_of_print() -> None:
         f"Deraining; Dataset: {both}; Image Size: 640 × 480/1280 × 720",
         "PSNR",
         "Ave.inf.time (s)",
-        f"Object Detection; Algorithm: yolov3; Dataset: {both}; Threshold: 0.6 of confidence, each "
-        "object by its best box",
+        f"Object Detection; Algorithm: yolov3; Dataset: {both}; Threshold: 0.6 of overlap with "
+        "a box of any class (inferred)",
         "Precision (%)",
         "Recall (%)",
         "IoU (%)",
