@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from datasets.inert import InertError, read, states_of
 from derainers.errors import DerainerError
 from derainers.layouts import KEYS, Layout, Misfit, fit, is_average, label, some
-from derainers.shards import shards
+from derainers.shards import BUNDLE, shards
 
 States = dict[tuple[str, ...], dict[str, Tensor]]
 """State dicts by the keys that lead to them."""
@@ -70,6 +70,11 @@ def read_states(file: Path) -> States:
     Raises:
         DerainerError: If a file is absent or damaged, or holds anything else.
     """
+    if file.suffix == BUNDLE:
+        raise DerainerError(
+            f"{file.name} is TensorFlow's: of such checkpoints that of MSPFN's authors alone is read, "
+            "as mspfn:layers=release@FILE"
+        )
     found: States = {}
     for shard in shards(file):
         if not shard.is_file():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.installed import Table
+from derainers.shards import BUNDLE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -124,6 +125,11 @@ def _mspfn(weights: Path | None, **settings: Any) -> Restorer:
     from derainers.networks.mspfn import MSPFN
 
     network = MSPFN(**settings)
+    if weights is not None and weights.suffix == BUNDLE:
+        from derainers.mspfn_release import load_release
+
+        load_release(network, weights)
+        weights = None
     convention = {"range": (-1.0, 1.0), "channels": "bgr", "multiple_of": network.multiple_of}
     return _restorer(network, weights, **convention)
 

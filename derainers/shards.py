@@ -15,6 +15,8 @@ from derainers.errors import DerainerError
 _NAME = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})")
 CONFIG = "config.json"
 """In a folder of weights: the arguments of the network's class, as Hugging Face writes them."""
+BUNDLE = ".index"
+"""The ending of a TensorFlow checkpoint's index, whose data lie beside it."""
 _USUAL = ("model", "diffusion_pytorch_model")
 
 
@@ -26,6 +28,8 @@ def shards(file: Path) -> list[Path]:
     """
     if file.is_dir():
         file = _in_folder(file)
+    if file.suffix == BUNDLE:
+        return [file, file.with_name(f"{file.stem}.data-00000-of-00001")]
     match = _NAME.fullmatch(file.stem)
     if match is None:
         return [file]

@@ -5,6 +5,7 @@ together; every other class or function becomes a `Record`, which only remembers
 it was given.
 """
 
+from datasets.inert.bundles import read_bundle
 from datasets.inert.files import read
 from datasets.inert.modules import modules_of, state_of, states_of, tensors_of
 from datasets.inert.records import InertError, Named, Record
@@ -15,6 +16,7 @@ __all__ = [
     "Record",
     "modules_of",
     "read",
+    "read_bundle",
     "state_of",
     "states_of",
     "tensors_of",
