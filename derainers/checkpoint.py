@@ -72,8 +72,8 @@ def read_states(file: Path) -> States:
     """
     if file.suffix == BUNDLE:
         raise DerainerError(
-            f"{file.name} is TensorFlow's: of such checkpoints that of MSPFN's authors alone is read, "
-            "as mspfn:layers=release@FILE"
+            f"{file.name} is TensorFlow's: of such checkpoints that of MSPFN's authors alone is "
+            "read, as mspfn:layers=release@FILE"
         )
     found: States = {}
     for shard in shards(file):

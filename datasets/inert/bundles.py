@@ -44,7 +44,10 @@ def read_bundle(index: Path) -> dict[str, Tensor]:
     header = _fields(entries.pop(b"", b""))
     if header.get(1) != [1] or header.get(2, [0]) != [0]:
         raise InertError("expected a little-endian checkpoint in one part")
-    data = np.memmap(index.with_name(f"{index.stem}.data-00000-of-00001"), np.uint8, "r")
+    values = index.with_name(f"{index.stem}.data-00000-of-00001")
+    if not values.stat().st_size:
+        raise InertError(f"{values.name} is empty")
+    data = np.memmap(values, np.uint8, "r")
     found = {}
     for key, value in entries.items():
         name, entry = key.decode(errors="replace"), _fields(value)
@@ -55,10 +58,8 @@ def read_bundle(index: Path) -> dict[str, Tensor]:
 
 def _tensor(name: str, entry: dict[int, list[int | bytes]], data: np.memmap) -> Tensor:
     """One variable of a BundleEntryProto."""
-    sizes = [
-        _number(_fields(_text(dim)).get(1, [0]))
-        for dim in _fields(_text(_last(entry, 2))).get(2, [])
-    ]
+    shape = _fields(_text(entry.get(2, [b""])[-1]))
+    sizes = [_number(_fields(_text(dim)).get(1, [0])) for dim in shape.get(2, [])]
     start, length = _number(entry.get(4, [0])), _number(entry.get(5, [0]))
     if any(size < 0 for size in sizes) or 4 * math.prod(sizes) != length:
         raise InertError(f"{name}: {length} bytes are no float32 of shape {tuple(sizes)}")
@@ -157,7 +158,3 @@ def _text(value: int | bytes) -> bytes:
     if not isinstance(value, bytes):
         raise InertError("the index is damaged")
     return value
-
-
-def _last(entry: dict[int, list[int | bytes]], field: int) -> int | bytes:
-    return entry.get(field, [b""])[-1]
