@@ -122,6 +122,24 @@ PUBLISHED: dict[str, Published] = {
         "d5744dc2e35d73187a3f34936b3413884d293277073ffb78b961a78e65337879",
         RAIN1400,
     ),
+    "prenet-r-rain1400": _prenet(
+        "prenet-r",
+        "Rain1400/PReNet6_r",
+        "c639c19b342d6ae977b7ff8a4b2fbeb24179510a6e57b8bf5ef32d6b071fc8d5",
+        RAIN1400,
+    ),
+    "prn-rain1400": _prenet(
+        "prn",
+        "Rain1400/PRN6",
+        "c6620860a51b54afec0c1eebe412f0f1ca00128100f5b23c13758605206a0bf2",
+        RAIN1400,
+    ),
+    "prn-r-rain1400": _prenet(
+        "prn-r",
+        "Rain1400/PRN6_r",
+        "c0f7f18f3d33e26f50af8c693494a03c2776c627140a1d8e0514edd53e9398fb",
+        RAIN1400,
+    ),
     "nledn-rain100l": _nledn(
         "net_Rain100L.pth",
         "aa95a3d628917a56fda29d21871f8d929ed11d05283a19e698df31bc051b9daf",
@@ -131,6 +149,17 @@ PUBLISHED: dict[str, Published] = {
         "net_Rain100H.pth",
         "76e3242194c7319bde7b8c7656729e4fbed5c102e7245667f4328e376f49e30b",
         RAIN100H,
+    ),
+    # DDN-Dataset is Rain1400's 14,000 pairs, DID-Dataset is Rain1200's: docs/papers.md.
+    "nledn-rain1400": _nledn(
+        "net_DDN.pth",
+        "7d19219a8bce57ec6d43fcf75b898a357dc094e502537c3ee4bea0e5e9e2fa14",
+        RAIN1400,
+    ),
+    "nledn-rain1200": _nledn(
+        "net_DID.pth",
+        "625c01ac8a0baf5956c771f428c569d3c4166dafd99e4186dc67b4a8b6bb8476",
+        RAIN1200,
     ),
     "vrgnet-rain100l": _vrgnet(
         "for_syn/syn100lmodels/DerainNet_state_700.pt",
