@@ -11,6 +11,7 @@ Choices where paper and release differ or are silent:
 - the encoder's skip enters a decoder block before the block, as in the release (equation 3 adds it
   after); block i of the decoder gets the skip of block i of the encoder;
 - resizing between scales is nearest; all activations are leaky ReLUs of slope 0.2;
+- an LSTM's first step gives its cell without a hyperbolic tangent, as in the release;
 - two 2C -> C fusions of the release serve its LSTM alone and are built for it alone; the first unit
   of each direction has no state to come, so four of its six convolutions stay idle, kept to agree
   with the release.
@@ -132,7 +133,8 @@ class RecurrentUnit(nn.Module):
         cell = torch.sigmoid(from_x["i"]) * torch.tanh(from_x["g"])
         if state is not None:
             cell = cell + torch.sigmoid(from_x["f"]) * state[1]
-        h = torch.sigmoid(from_x["o"]) * torch.tanh(cell)
+        shown = cell if state is None else torch.tanh(cell)
+        h = torch.sigmoid(from_x["o"]) * shown
         return F.leaky_relu(h, 0.2), cell
 
 

@@ -32,6 +32,7 @@ def test_the_released_schedule_falls_little_by_little() -> None:
     rates = [RELEASE["mspfn"].rate(step, 1000) for step in (0, 10_000, 40_000)]
     assert rates == pytest.approx([5e-4 + 1e-6, 5e-4 * 0.8**0.5 + 1e-6, 5e-4 * 0.64 + 1e-6])
     assert recipe_of("granet", "release") is None
+    assert recipe_of("dcsfn", "release") == PAPER["dcsfn"]
 
 
 def test_the_short_schedule_warms_up_and_ends_near_nothing() -> None:
