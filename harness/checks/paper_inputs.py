@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ DATA = {
     "rain100l": "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html",
     "rain100h": "https://github.com/kuijiang94/MSPFN: model/test/test_data/R100H; 200 pairs: "
     "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html",
+    "rain200l": "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html (200 pairs)",
+    "rain200h": "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html (200 pairs)",
     "rain12": "https://yu-li.github.io (Rain streak removal using layer priors, CVPR 2016)",
     "rain800": PAIRS,
     "rain14000": "https://xueyangfu.github.io/projects/cvpr2017.html",
@@ -34,7 +36,16 @@ DATA = {
     "mscg-rain40": "the poster does not say which images these are",
 }
 """Where the paired data sets of claims are published."""
-_WEIGHTS = re.compile(rf"(?P<derainer>.+?):(?P<set>{'|'.join(DATA)})=(?P<file>.+)")
+ALIASES = {
+    "test100": "rain800",
+    "test1200": "rain1200",
+    "test2800": "rain14000",
+    "rain1400": "rain14000",
+}
+"""Other names that the field has for some of them."""
+OF_200 = {"rain100l": "rain200l", "rain100h": "rain200h"}
+"""What the versions of 200 test pairs are called, of sets whose claims have ``test-200``."""
+_WEIGHTS = re.compile(rf"(?P<derainer>.+?):(?P<set>{'|'.join((*DATA, *ALIASES))})=(?P<file>.+)")
 """A word of ``--weights``, whose derainer may have keys: ``mspfn:m=13:n=2:rain800=FILE``."""
 WEIGHTS_OF = {"rain12": "rain100l"}
 """Sets whose numbers another set's weights give: csdwren/PReNet#22."""
@@ -78,6 +89,13 @@ def images_of(claim: Claim) -> int:
     return int(number) if number.isdigit() else 0
 
 
+def set_of(claim: Claim, given: Container[str]) -> str:
+    """The name by which a claim's pairs are given: its version of 200 pairs, if that is there."""
+    dataset = claim.dataset or ""
+    later = OF_200.get(dataset, dataset) if claim.split == "test-200" else dataset
+    return later if later in given else dataset
+
+
 def network_of(claim: Claim) -> tuple[str, str | None]:
     """The claim's derainer, or "", and the output inside it that print is of."""
     derainer, _, stage = (claim.derainer or "").partition("/")
@@ -93,21 +111,25 @@ def needed(claim: Claim, held: Given) -> Input | str:
     dataset, (derainer, stage) = claim.dataset or "", network_of(claim)
     if dataset not in DATA or claim.metric.partition("@")[0] not in METRICS:
         return claim.cannot_run or f"{dataset or claim.metric} is no set of pairs to measure"
-    folder = held.restored.get(((claim.method or "").casefold(), dataset))
-    file = held.weights.get((derainer, WEIGHTS_OF.get(dataset, dataset)))
+    method = (claim.method or "").casefold()
+    folder = held.restored.get(
+        (method, set_of(claim, {s for m, s in held.restored if m == method}))
+    )
+    learned = set_of(claim, {s for of, s in held.weights if of == derainer})
+    file = held.weights.get((derainer, WEIGHTS_OF.get(learned, learned)))
     found: Input | None = None
     if folder is not None:
         found = Input(f"dir:{folder}")
     elif derainer == "identity":
         found = Input(derainer)
-    elif claim.cannot_run is not None and (derainer, dataset) not in held.named:
+    elif claim.cannot_run is not None and (derainer, learned) not in held.named:
         return claim.cannot_run
     elif not derainer:
         return f"{claim.method} is no derainer of the harness"
     elif file is not None:
         found = Input(f"{derainer}@{file}", file, stage)
     lacking = []
-    if dataset not in held.data:
+    if set_of(claim, held.data) not in held.data:
         number = images_of(claim) or "test"
         lacking.append(f"the {number} pairs of {dataset} ({DATA[dataset]}): --data {dataset}=DIR")
     if found is None:
@@ -139,17 +161,20 @@ def require_used(claims: Sequence[Claim], held: Given, data: Iterable[str]) -> N
     Raises:
         UsageError: That names the first such word and what would serve.
     """
-    wanted = {c.dataset for c in claims} - {None}
+    later = {name for name in OF_200.values() if any(set_of(c, {name}) == name for c in claims)}
+    wanted = {c.dataset for c in claims} - {None} | later
     for name in data:
         if name not in wanted:
             sets = ", ".join(sorted(str(d) for d in wanted & DATA.keys())) or "no set of pairs"
             raise UsageError(f"--data {name}: no chosen number is of it; they are of {sets}")
     networks = {(network_of(c)[0], WEIGHTS_OF.get(c.dataset or "", c.dataset)) for c in claims}
+    networks |= {(network_of(c)[0], set_of(c, later)) for c in claims}
     for place in sorted(held.named - networks):
         raise UsageError(
             f"--weights {':'.join(place)}: no chosen number is of this network and set"
         )
     methods = {((c.method or "").casefold(), c.dataset) for c in claims}
+    methods |= {((c.method or "").casefold(), set_of(c, later)) for c in claims}
     for place in sorted(held.restored.keys() - methods):
         known(place[0], {method: "" for method, _ in methods if method}, "method in --restored")
         raise UsageError(
@@ -191,10 +216,11 @@ def given_of(
     """
     folders = {}
     if held is not None:
-        folders = {name: held / name for name in DATA if (held / name).is_dir()}
+        names = [name for name in (*ALIASES, *DATA) if (held / name).is_dir()]
+        folders = {ALIASES.get(name, name): held / name for name in names}
     for word in data:
         name, _, folder = word.partition("=")
-        known(name, DATA, "data set in --data")
+        name = _set(name, "--data")
         if not Path(folder).is_dir():
             raise UsageError(f"--data {word}: no such folder, expected {name}=DIR")
         folders[name] = Path(folder)
@@ -207,17 +233,23 @@ def given_of(
                 f"--weights {word}: expected DERAINER:DATASET=FILE, a file that is there; sets are "
                 + ", ".join(DATA)
             )
-        place = variant_of(said["derainer"]).word, said["set"]
+        place = variant_of(said["derainer"]).word, _set(said["set"], "--weights")
         files[place] = Path(said["file"])
         named.add(place)
     images = {}
     for word in restored:
         shown, _, folder = word.partition("=")
         method, _, name = shown.partition(":")
-        known(name, DATA, "data set in --restored")
+        name = _set(name, "--restored")
         if not (method and Path(folder).is_dir()):
             raise UsageError(
                 f"--restored {word}: expected METHOD:DATASET=DIR, a folder that is there"
             )
         images[method.casefold(), name] = Path(folder)
     return Given(folders, files, spec, frozenset(named), images)
+
+
+def _set(name: str, flag: str) -> str:
+    """The data set that a word names."""
+    known(name, [*DATA, *ALIASES], f"data set in {flag}")
+    return ALIASES.get(name, name)

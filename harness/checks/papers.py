@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from datasets.sample import DatasetError
 from derainers.shards import weights_sha256
-from harness.checks.paper_inputs import Given, Input, images_of, needed
+from harness.checks.paper_inputs import Given, Input, images_of, needed, set_of
 from harness.plan.rows import every_row
 from harness.spec import RunSpec, UsageError, known
 from reports.papers.claims import Claim, OrdinalClaim, ordinal_claims
@@ -113,8 +113,8 @@ def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Judge
         if isinstance(of, str):
             found[claim] = JudgedClaim(claim, "cannot-run", reason=of)
         else:
-            assert claim.dataset is not None
-            wanted.setdefault((claim.dataset, claim.split or ""), []).append((claim, of))
+            place = set_of(claim, held.data), claim.split or ""
+            wanted.setdefault(place, []).append((claim, of))
     measured: dict[Claim, tuple[Results, Record]] = {}
     for (dataset, _), needs in wanted.items():
         for claim, outcome in _run(needs, held.data[dataset], held.spec, progress).items():

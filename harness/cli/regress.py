@@ -107,7 +107,7 @@ def _papers(arguments: argparse.Namespace) -> int:
 
     from harness.checks import papers
     from harness.checks.junit import write_junit
-    from harness.checks.paper_inputs import given_of, require_used
+    from harness.checks.paper_inputs import ALIASES, given_of, require_used
 
     claims = papers.select(arguments.what)
     spec = checked(**fields_of(arguments))
@@ -119,7 +119,8 @@ def _papers(arguments: argparse.Namespace) -> int:
         Path(held) if held else None,
         arguments.restored,
     )
-    require_used(claims, given, [word.partition("=")[0] for word in arguments.data])
+    typed = (word.partition("=")[0] for word in arguments.data)
+    require_used(claims, given, [ALIASES.get(name, name) for name in typed])
     with progress_bars() as progress:
         found = papers.regress(claims, given, progress)
     if arguments.json:

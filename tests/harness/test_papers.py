@@ -19,7 +19,7 @@ from derainers import DERAINERS
 from derainers.derainer import Derainer
 from harness import RunSpec
 from harness.checks import papers
-from harness.checks.paper_inputs import Given, Input, given_of, needed, require_used
+from harness.checks.paper_inputs import Given, Input, given_of, needed, require_used, set_of
 from harness.checks.papers import judge, regress, select
 from harness.cli.main import run_command_line
 from harness.spec import UsageError
@@ -203,6 +203,21 @@ def test_rain12_is_measured_with_the_weights_of_rain100l(pairs: Path, weights: P
     missing = str(needed(of, Given({}, {}, RunSpec())))
     assert "the 12 pairs of rain12" in missing
     assert "fetch prenet-rain100l" in missing
+
+
+def test_sets_have_the_names_that_the_field_gives_them(pairs: Path, weights: Path) -> None:
+    assert given_of([f"test2800={pairs}"], [], RunSpec(), None).data == {"rain14000": pairs}
+    (of, *_) = [c for c in select(["dcsfn:1"]) if (c.derainer, c.dataset) == ("prenet", "rain100h")]
+    assert of.split == "test-200"
+    both = [f"rain100h={pairs.parent}", f"rain200h={pairs}"]
+    named = [f"prenet:rain200h={weights}", f"prenet:rain1400={weights}"]
+    held = given_of(both, named, RunSpec(), None)
+    assert needed(of, held) == Input(f"prenet@{weights}", weights)
+    assert set_of(of, held.data) == "rain200h"
+    with pytest.raises(UsageError, match="--weights prenet:rain14000: no chosen number"):
+        require_used(select(["dcsfn:1"]), held, ["rain200h"])
+    with pytest.raises(UsageError, match="--data rain200h: no chosen number is of it"):
+        require_used(select(["mspfn:4"]), held, ["rain200h"])
 
 
 def test_words_that_name_nothing_are_one_line(tmp_path: Path) -> None:
