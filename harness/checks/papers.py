@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from datasets.sample import DatasetError
 from derainers.shards import weights_sha256
-from harness.checks.paper_inputs import Given, Input, images_of, needed, set_of
+from harness.checks.paper_inputs import DATA, Given, Input, images_of, needed, set_of
 from harness.plan.rows import every_row
 from harness.spec import RunSpec, UsageError, known
 from reports.papers.claims import Claim, OrdinalClaim, ordinal_claims
@@ -17,6 +17,7 @@ from reports.papers.reading import read_claims
 from reports.results.intervals import interval
 from reports.results.record import Record
 from reports.results.results import Results
+from tasks.quality import METRICS
 
 Verdict = Literal["reproduced", "differs", "inconclusive", "cannot-run"]
 
@@ -127,6 +128,49 @@ def regress(claims: Sequence[Claim], held: Given, progress: Any = None) -> Judge
     return Judged([found[claim] for claim in claims], orders)
 
 
+def own_row(
+    claims: Sequence[Claim], word: str, held: Given, progress: Any = None
+) -> dict[tuple[str, str, str], dict[str, float]]:
+    """What a derainer of the user has in the columns of tables, where their pairs are given.
+
+    Args:
+        claims: See `select`.
+        word: The derainer's word.
+        held: Data, and how to run.
+        progress: Told (condition, images done, images).
+
+    Returns:
+        By paper, table and the word: its value in each column, in the unit of print.
+
+    Raises:
+        UsageError: If no chosen number is of pairs that are given, or they cannot be measured.
+    """
+    columns = {(c.paper, c.table, c.column): c for c in claims if set_of(c, held.data) in held.data}
+    usable = {
+        place: c
+        for place, c in columns.items()
+        if c.metric.partition("@")[0] in METRICS and c.dataset in DATA
+    }
+    if not usable:
+        raise UsageError(f"--own {word}: no chosen number is of pairs that are given: add --data")
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    sets = {(set_of(c, held.data), c.split or "") for c in usable.values()}
+    for place in sorted(sets):
+        needs = [
+            (replace(c, derainer=None, row=word), Input(word))
+            for c in usable.values()
+            if (set_of(c, held.data), c.split or "") == place
+        ]
+        for claim, outcome in _run(needs, held.data[place[0]], held.spec, progress).items():
+            if isinstance(outcome, str):
+                raise UsageError(f"--own {word}: {outcome}")
+            value = outcome[1].value
+            assert value is not None
+            row = found.setdefault((claim.paper, claim.table, word), {})
+            row[claim.column] = claim.printed(value)
+    return found
+
+
 def judge(claim: Claim, measured: float, n: int, ci: tuple[float, float] | None) -> JudgedClaim:
     """Whether a measured value is the printed one.
 
@@ -228,7 +272,10 @@ def _run(
 
 
 def _record(results: Results, claim: Claim, of: Input) -> Record | None:
-    """The number that a claim is compared with."""
+    """The number that a claim is compared with; of a user's word the one that is no input's."""
+    if of.weights is None and claim.row == of.word:
+        rivals = (r for r in results.records if r.derainer != "identity" and r.stage is None)
+        return next((r for r in rivals if r.metric == claim.metric), None)
     sha256 = None if of.weights is None else weights_sha256(of.weights)
     folder = of.word.removeprefix("dir:")
     name = of.name if folder == of.word else f"dir:{Path(folder).resolve().name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,12 @@ def add(verbs: Verbs) -> None:
         help="images that a method restored, paired by name: RESCAN:rain100h=DIR",
     )
     papers.add_argument(
+        "--own",
+        metavar="WORD",
+        help="with --layout: a derainer of yours, as run has them, as a row below the table's, on "
+        "each set whose pairs are given",
+    )
+    papers.add_argument(
         "--layout",
         choices=("paper",),
         help="print each table as the paper has it, what was measured behind a semicolon",
@@ -109,6 +115,8 @@ def _papers(arguments: argparse.Namespace) -> int:
     from harness.checks.junit import write_junit
     from harness.checks.paper_inputs import ALIASES, given_of, require_used
 
+    if arguments.own is not None and arguments.layout is None:
+        raise UsageError("--own is a row of a table: add --layout paper")
     claims = papers.select(arguments.what)
     spec = checked(**fields_of(arguments))
     held = os.environ.get("DERAIN_HARNESS_DATA")
@@ -123,10 +131,11 @@ def _papers(arguments: argparse.Namespace) -> int:
     require_used(claims, given, [ALIASES.get(name, name) for name in typed])
     with progress_bars() as progress:
         found = papers.regress(claims, given, progress)
+        own = papers.own_row(claims, arguments.own, given, progress) if arguments.own else {}
     if arguments.json:
         line(json.dumps(_as_json(found), indent=1, allow_nan=False))
     elif arguments.layout is not None:
-        _show_tables(found)
+        _show_tables(found, own)
     else:
         _show_findings(found)
     if arguments.junit is not None:
@@ -136,7 +145,7 @@ def _papers(arguments: argparse.Namespace) -> int:
     return 1 if found.alarms else 0
 
 
-def _show_tables(found: Judged) -> None:
+def _show_tables(found: Judged, own: Mapping[tuple[str, str, str], Mapping[str, float]]) -> None:
     """Each table in the layout of its paper."""
     from harness.plan.rows import every_row
     from reports.papers.layout import laid_out
@@ -146,7 +155,9 @@ def _show_tables(found: Judged) -> None:
     judged = {(f.claim.paper, f.claim.table) for f in found.claims}
     for printed in read_tables(every_row()):
         if (printed.paper, printed.table) in judged:
-            line("\n".join([*laid_out(printed, measured), ""]))
+            at = (printed.paper, printed.table)
+            rows = {word: values for (*place, word), values in own.items() if tuple(place) == at}
+            line("\n".join([*laid_out(printed, measured, rows), ""]))
 
 
 def _show_findings(found: Judged) -> None:

@@ -15,7 +15,7 @@ from reports.papers.claims import OF_PRINT_ALONE, PRINTED, SLACK, Claim, ClaimEr
 from reports.results.metrics import MetricRow
 
 FOLDER = Path(__file__).parent
-PAPERS = ("mscg", "mspfn", "granet", "dcsfn", "hrrsr", "baselines")
+PAPERS = ("mscg", "mspfn", "granet", "dcsfn", "hrrsr", "baselines", "later")
 """Files of `FOLDER`; ``baselines`` are authors' own numbers outside of the five papers."""
 NOT_OF = {"images": {"method"}, "parameters": {"dataset", "split"}}
 """What the claims of some metrics are not of."""

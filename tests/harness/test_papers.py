@@ -220,6 +220,24 @@ def test_sets_have_the_names_that_the_field_gives_them(pairs: Path, weights: Pat
         require_used(select(["mspfn:4"]), held, ["rain200h"])
 
 
+def test_a_row_of_ones_own_stands_below_the_table(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["regress", "later:rain13k", "--own", "median", "--limit", "2"]
+    words += ["--workspace", str(tmp_path / "ws"), "--data", f"test100={pairs}"]
+    assert run_command_line(words) == 2
+    assert "--own is a row of a table" in capsys.readouterr().err
+    assert run_command_line([*words, "--layout", "paper"]) == 0
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    cells = [cell.strip() for cell in last.strip("|").split("|")]
+    assert cells[0] == "median"
+    assert 0 < float(cells[1]) < 60
+    assert 0 < float(cells[2]) < 1
+    assert set(cells[3:]) == {"-"}
+    assert run_command_line([*words[:4], "--layout", "paper"]) == 2
+    assert "no chosen number is of pairs that are given" in capsys.readouterr().err
+
+
 def test_words_that_name_nothing_are_one_line(tmp_path: Path) -> None:
     for data, files, said in (
         (["rain100l=nowhere"], [], "--data rain100l=nowhere: no such folder"),

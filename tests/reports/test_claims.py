@@ -26,6 +26,7 @@ COUNTS = {
     "dcsfn": {"1": 42, "2": 7, "3": 8, "4": 4, "5": 8, "6": 6},
     "hrrsr": {"1": 8, "2": 12},
     "baselines": {"prenet": 40, "rescan": 4},
+    "later": {"rain13k": 20, "mmagic": 10},
 }
 """Numbers per table, counted in the papers. MSPFN's Table 6: PSNR 10, SSIM 10, time 8; precision,
 recall and IoU 10 each; on BDD150 PSNR 5, SSIM 5, time 4; mPA 5, mIoU 5."""
@@ -115,7 +116,7 @@ def claim(paper: str, table: str, row: str, column: str) -> Claim:
 def test_every_number_of_every_table_is_there() -> None:
     counts = {paper: {t.table: len(t.claims) for t in read_tables(ROWS, paper)} for paper in PAPERS}
     assert counts == COUNTS
-    papers = [c for c in CLAIMS if c.paper != "baselines"]
+    papers = [c for c in CLAIMS if c.paper not in ("baselines", "later")]
     assert len(papers) == 571
     assert len([c for c in papers if c.metric != "images"]) == 550  # without MSPFN's Table 1
 
