@@ -74,7 +74,8 @@ class _Part:
     def methods(self) -> list[Condition]:
         """The rainy input, then the derainers as they were given."""
         found = [c for c in self.results.conditions if c.rainy == self.rainy and c.stage is None]
-        return sorted(found, key=lambda c: not c.is_input)
+        words = list(self.results.spec.get("derainer", ()))
+        return sorted(found, key=lambda c: (not c.is_input, _place(c.name, words)))
 
     def judges(self, metrics: Collection[str]) -> list[Judge]:
         """Who gave some metrics."""
@@ -86,6 +87,16 @@ class _Part:
         at = self.rainy
         rain = "" if at.rain in ("given", NO_RAIN) else f" under {at.rain}"
         return plain(f"{at.data.name} {at.data.split}{rain}")
+
+
+def _place(name: str, words: Sequence[str]) -> int:
+    """Where a derainer was named: by a word that is its name, or else by one that begins alike."""
+    stem = name.partition("@")[0]
+    for fits in (lambda w: w == name or w.startswith(f"{name}="), lambda w: stem in w):
+        for place, word in enumerate(words):
+            if fits(word):
+                return place
+    return len(words)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,10 @@ FROM_PRINT = [
     ("baselines", "prenet", "Rain100L", "PReNet, PSNR", "37.48", "psnr_y_db@prenet"),
     ("baselines", "prenet", "Rain100L", "PRN_r, SSIM", "0.973", "ssim_y@prenet"),
     ("baselines", "prenet", "Rain1400", "PReNet_r, PSNR", "32.44", "psnr_y_db@prenet"),
+    ("later", "rain13k", "MPRNet", "Test100, PSNR", "30.27", "psnr_y_db"),
+    ("later", "rain13k", "SPAIR", "Test1200, SSIM", "0.9220", "ssim_y"),
+    ("later", "mmagic", "Restormer", "Rain100H, PSNR", "31.4804", "psnr_y_db"),
+    ("later", "mmagic", "Restormer", "Test2800, SSIM", "0.9451", "ssim_y"),
     ("baselines", "rescan", "test100", "PSNR", "26.45", "psnr_rgb_db@dcsfn"),
     ("baselines", "rescan", "test200", "SSIM", "0.8411", "ssim_rgb@dcsfn"),
 ]
