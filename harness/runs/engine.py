@@ -149,8 +149,7 @@ def _finished(
         results = before or results
         if before is None:
             _save(results, ledger)
-        has_layout = layout is None or (Path(spec.out or "") / f"{layout}.md").is_file()
-        staged = _staged(session, entries, failures, before if has_layout else None)
+        staged = _staged(session, entries, failures, before, layout)
         _pass_on(executor.said(), said)
     finally:
         executor.close()
@@ -316,6 +315,7 @@ def _staged(
     entries: Sequence[Entry],
     failures: dict[str, ImageError],
     before: Results | None,
+    layout: str | None,
 ) -> Path | None:
     """The files of ``--out`` that only the workspace has, staged; None where nothing is to write.
 
@@ -324,6 +324,7 @@ def _staged(
         entries: Its images.
         failures: Those that did not finish everywhere.
         before: The run as the ledger held it, where it is still the same.
+        layout: Of a further table that the folder must hold.
 
     Raises:
         UsageError: If derained images vanish before they are copied.
@@ -332,7 +333,8 @@ def _staged(
     if plan.spec.out is None:
         return None
     out, saves = Path(plan.spec.out), plan.spec.save
-    if before is not None and holds(out, before, saves):
+    has_layout = layout is None or (out / f"{layout}.md").is_file()
+    if before is not None and has_layout and holds(out, before, saves):
         return None
     staged = staging(out)
     kept = [e for e in entries if e.sample.id not in failures]
