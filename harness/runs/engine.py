@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from datasets.labels import require_fitting
 from harness.ledger.folder import holds
@@ -107,18 +107,23 @@ def run(
     ledger = Ledger(Path(spec.workspace))
     with logged(ledger.workspace):
         notes.info("run begins: %s", spec.public())
-        results = _finished(plan, ledger, progress or (lambda *_: None), said, started)
+        asked = _Asked(progress or (lambda *_: None), said, layout, started)
+        results = _finished(plan, ledger, asked)
         notes.info("run %s ends after %.1f s", results.run[:12], time.monotonic() - started)
     return results
 
 
-def _finished(
-    plan: Plan,
-    ledger: Ledger,
-    progress: Progress,
-    said: Callable[[str], None] | None,
-    started: float,
-) -> Results:
+class _Asked(NamedTuple):
+    """What the caller of a run wants beside its numbers."""
+
+    progress: Progress
+    said: Callable[[str], None] | None
+    layout: str | None
+    started: float
+    """When the run began, by the monotonic clock."""
+
+
+def _finished(plan: Plan, ledger: Ledger, asked: _Asked) -> Results:
     """Compute what the ledger lacks, reduce and write it; closes the ledger."""
     spec = plan.spec
     try:
@@ -130,7 +135,7 @@ def _finished(
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(spec.workspace).resolve()))
     cache = ImageCache(ledger.workspace)
     executor = _executor(plan, cache)
-    session = _Session(plan, ledger, claims, executor, progress)
+    session = _Session(plan, ledger, claims, executor, asked.progress)
     try:
         entries, failures = entries_of(plan)
         doubts = check(plan, ledger)
@@ -138,19 +143,19 @@ def _finished(
         plan = noted(plan, entries, ledger)
         _complete(session, entries, failures)
         plan = replace(plan, placement=replace(plan.placement, workers=executor.workers))
-        results = reduced(plan, entries, failures, ledger, started, doubts)
+        results = reduced(plan, entries, failures, ledger, asked.started, doubts)
         if spec.images:
             chosen, failed = exemplary(results), len(failures)
             _complete(session, entries, failures, frozenset(chosen))
             if len(failures) > failed:
-                results = reduced(plan, entries, failures, ledger, started, doubts)
+                results = reduced(plan, entries, failures, ledger, asked.started, doubts)
             results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
         before = _same_as(results, ledger)
         results = before or results
         if before is None:
             _save(results, ledger)
-        staged = _staged(session, entries, failures, before, layout)
-        _pass_on(executor.said(), said)
+        staged = _staged(session, entries, failures, before, asked.layout)
+        _pass_on(executor.said(), asked.said)
     finally:
         executor.close()
         # On a disk that is full or gone claims end with the process.
@@ -159,7 +164,7 @@ def _finished(
         ledger.close()
         cache.trim(spec.cache_gb)
     if spec.out is not None and staged is not None:
-        write(results, spec.out, layout, staged=staged)
+        write(results, spec.out, asked.layout, staged=staged)
     return results
 
 
