@@ -5,7 +5,9 @@
 The model of 40 ms is a stack of convolutions as deep as that takes here; the dummy returns its
 input. One worker; what is done to the pixels is timed apart: the wrapper's conversions, decoding,
 rain, rounding and encoding, writing, digests, metrics. Times of the processor tell the engine's
-part on a busy machine too; the wall clock's stand beside them.
+part on a busy machine too; the wall clock's stand beside them. The row of limits says what each
+part takes at least: its bytes at the speed of a copy, the forward's operations at that of a product
+of matrices in single precision, each on one thread.
 """
 
 from __future__ import annotations
@@ -39,6 +41,16 @@ from harness.work import scene, unit
 from tasks import quality
 
 TARGET_S = 0.040
+BYTES_A_PIXEL = {
+    "wrapper": 39,  # bytes in, floats out; floats of the network in, floats out
+    "decode": 3,
+    "rain": 6,
+    "encode": 18,  # floats in, bytes out and in again
+    "write": 3,
+    "digest": 3,
+    "metrics": 6,
+}
+"""Read and written at least; files count as what they hold."""
 CHANNELS = 24
 IMAGES = 256
 PARTS = ("forward", "wrapper", "decode", "rain", "encode", "write", "digest", "metrics")
@@ -118,6 +130,28 @@ def calibrated(size: tuple[int, int]) -> torch.nn.Module:
     raise RuntimeError("this machine is too quick for the stack: raise CHANNELS")
 
 
+def limits(size: tuple[int, int], module: Any) -> dict[str, float]:
+    """Milliseconds that one thread takes at least for each part."""
+    source, target = np.ones(2**23), np.empty(2**23)
+    side = torch.ones(1024, 1024)
+    copy_ms = min(milliseconds(lambda: np.copyto(target, source)) for _ in range(5))
+    product_ms = min(milliseconds(lambda: side @ side) for _ in range(5))
+    pixels = size[0] * size[1]
+    a_byte_ms = copy_ms / (2 * source.nbytes)
+    weights = sum(p.numel() for p in module.parameters() if p.dim() == 4)
+    return {
+        "forward": weights * pixels * product_ms / 1024**3,
+        **{part: each * pixels * a_byte_ms for part, each in BYTES_A_PIXEL.items()},
+    }
+
+
+def milliseconds(call: Callable[[], Any]) -> float:
+    """The processor's, of one call."""
+    begun = time.thread_time()
+    call()
+    return 1000 * (time.thread_time() - begun)
+
+
 def photographs(folder: Path, images: int, size: tuple[int, int]) -> None:
     """Smooth noise, as JPEG files."""
     rng = np.random.default_rng(0)
@@ -189,6 +223,11 @@ def show_cost(folder: Path, size: tuple[int, int]) -> None:
             commit_ms = 1000 * statistics.median(kind(c)["commit"] for c in clocks) / IMAGES
             cells = " | ".join(f"{v:.2f}" for v in ms.values())
             print(f"| {name} | {label} | {cells} | {engine_ms:.2f} | {commit_ms:.2f} | {share} |")
+        if not isinstance(module, Dummy):
+            least = limits(size, module)
+            print(
+                f"| {name} | limit | {' | '.join(f'{least[p]:.3f}' for p in PARTS)} | – | – | – |"
+            )
 
 
 def _cpu(clock: Clock) -> dict[str, float]:
