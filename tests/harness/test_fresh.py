@@ -120,8 +120,10 @@ def test_an_image_that_fails_anew_is_a_difference(coco_root: Path, tmp_path: Pat
     other = {"other": Own(tmp_path, "names another")}
     assert audit(spec, other).unheld == ("real-like, other",)
     (tmp_path / sample).touch()
-    said = f"{sample} under real-like, own: image cannot be made anew (derain): not today"
-    assert audit(spec, own).difference == said
+    said = (
+        f"{sample} under real-like, own: image cannot be made anew (derain): not today (test_fresh"
+    )
+    assert (audit(spec, own).difference or "").startswith(said)
 
 
 def test_a_workspace_without_the_run_is_one_line(

@@ -221,8 +221,12 @@ def test_sets_have_the_names_that_the_field_gives_them(pairs: Path, weights: Pat
 
 
 def test_a_row_of_ones_own_stands_below_the_table(
-    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.delenv("DERAIN_HARNESS_DATA", raising=False)
     words = ["regress", "later:rain13k", "--own", "median", "--limit", "2"]
     words += ["--workspace", str(tmp_path / "ws"), "--data", f"test100={pairs}"]
     assert run_command_line(words) == 2

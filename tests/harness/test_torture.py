@@ -52,16 +52,16 @@ def noted(log: Path) -> None:
     """Have every worker write down what it begins."""
     from harness.work.unit import Worker
 
-    compute = Worker.run
+    compute = Worker._finish
 
-    def run(self: Any, entries: Any, *more: Any) -> Any:
+    def finish(self: Any, place: int, units: Any, have: Any) -> None:
         if not self._pictured:
             with log.open("a") as file:
-                for entry in entries:
-                    file.write(f"{self._ring.of(entry).restored}\n")
-        return compute(self, entries, *more)
+                for unit in units:
+                    file.write(f"{unit.keys.restored}\n")
+        compute(self, place, units, have)
 
-    setattr(Worker, "run", run)  # noqa: B010
+    setattr(Worker, "_finish", finish)  # noqa: B010
 
 
 def committed(workspace: Path) -> set[str]:
