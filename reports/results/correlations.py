@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ FEWEST_CONDITIONS = 3
 """Derainers, the rainy input among them, that an image needs for a rank correlation."""
 LEAST_CEILING = 0.2
 """Where another task says less than that, scores of single images are too noisy to say anything."""
+
+AT_ONCE_BYTES = 2**27
+"""Of the counts that are held as floats at a time."""
 
 Values = Mapping[Condition, NDArray[np.float32]]
 
@@ -192,9 +195,9 @@ def _within(
     some = np.isfinite(values)
     if not some.any():
         return None
-    weights = counts[:, some].astype(np.float64)
+    sums = _sums(counts[:, some], np.stack([np.ones(int(some.sum())), values[some]], 1))
     with np.errstate(invalid="ignore"):
-        draws = weights @ values[some] / weights.sum(1)
+        draws = sums[:, 1] / sums[:, 0]
     return float(values[some].mean()), draws, int(some.sum())
 
 
@@ -210,10 +213,10 @@ def _across(
     if some.sum() < FEWEST:
         return None
     x, y, *z = (_ranks(side[some], 0) for side in sides)
-    weights = np.concatenate([np.ones((1, int(some.sum()))), counts[:, some]])
-    values = _weighted(weights, x, y)
+    drawn = counts[:, some]
+    values = _weighted(drawn, x, y)
     if z:
-        xz, yz = _weighted(weights, x, z[0]), _weighted(weights, y, z[0])
+        xz, yz = _weighted(drawn, x, z[0]), _weighted(drawn, y, z[0])
         with np.errstate(invalid="ignore", divide="ignore"):
             values = (values - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
     if not np.isfinite(values[0]):
@@ -221,17 +224,21 @@ def _across(
     return float(values[0]), values[1:], int(some.sum())
 
 
-def _weighted(
-    weights: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Pearson's correlation on weighted sets, ``(B,)``."""
-    total = weights.sum(1)
+def _weighted(counts: Counts, x: NDArray[np.float64], y: NDArray[np.float64]) -> Any:
+    """Pearson's correlation on the whole set, then on the resampled ones, ``(1 + B,)``."""
+    columns = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], 1)
+    sums = np.concatenate([columns.sum(0, keepdims=True), _sums(counts, columns)])
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean_x, mean_y = weights @ x / total, weights @ y / total
-        covariance = weights @ (x * y) / total - mean_x * mean_y
-        spread = (weights @ x**2 / total - mean_x**2) * (weights @ y**2 / total - mean_y**2)
-        values: NDArray[np.float64] = covariance / np.sqrt(spread)
-    return values
+        mean_x, mean_y, both, square_x, square_y = (sums[:, 1:] / sums[:, :1]).T
+        spread = (square_x - mean_x**2) * (square_y - mean_y**2)
+        return (both - mean_x * mean_y) / np.sqrt(spread)
+
+
+def _sums(counts: Counts, columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over the images of each resampled set, ``(B, k)``, so many sets at a time as fit."""
+    at_once = max(1, AT_ONCE_BYTES // (8 * max(1, counts.shape[1])))
+    blocks = [counts[start : start + at_once] for start in range(0, len(counts), at_once)]
+    return np.concatenate([block.astype(np.float64) @ columns for block in blocks])
 
 
 def _ranks(values: NDArray[np.float32], axis: int) -> NDArray[np.float64]:

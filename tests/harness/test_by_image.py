@@ -116,6 +116,20 @@ NAMES = ("identity", "median", "granet", "prenet", "nledn")
 BOTH = ROWS | {"instance": task_row(TASKS["instance"].scores)}
 
 
+def test_counts_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_image = judged(0.5)
+    n = len(by_image.samples)
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=300)
+    tasks = {name: task_row(row.scores) for name, row in TASKS.items()}
+    whole = correlations(by_image, tasks, counts)
+    monkeypatch.setattr("reports.results.correlations.AT_ONCE_BYTES", 8 * n * 7)
+    parts = correlations(by_image, tasks, counts)
+    assert len(whole) == len(parts) > 2
+    for one, other in zip(whole, parts, strict=True):
+        assert other.value == pytest.approx(one.value, abs=1e-12)
+        assert other.ci == pytest.approx(one.ci, abs=1e-12)
+
+
 def judged(noise: float, quality: float = 0.0) -> ByImage:
     """Five conditions whose skill two tasks see through noise, and PSNR through its own."""
     rng = np.random.default_rng(3)
