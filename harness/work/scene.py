@@ -108,6 +108,13 @@ class Scene:
         """The dry scene, with what metrics make of it: once for all derainers."""
         return Planes(self.dry)
 
+    @once
+    def judged_by_on_device(self) -> Planes:
+        """The same where the run's networks compute."""
+        import torch
+
+        return Planes(torch.from_numpy(self.dry).to(self.plan.placement.device))
+
     def reference(self, place: Condition) -> Planes:
         """What a derainer should have made: the dry scene; of a mask of rain, the rain."""
         if place.stage != MASK:

@@ -26,6 +26,7 @@ from harness.work.models import Models
 from harness.work.pictures import Seen, picture
 from harness.work.restoration import Restoration, restoration
 from harness.work.scene import Photograph, Scene, UnfinishedError, during
+from reports.results.cell import MASK
 from reports.results.record import ImageError
 from tasks import quality
 from tasks.task import Evidence
@@ -209,8 +210,28 @@ class Worker:
             finished.tiles[unit.keys.timing()] = made.tile_px
         if wanted:
             judged = made.judged if quality.needs_float(wanted) else made.image
-            values = _judged(unit, judged, list(wanted))
+            near = self._judged_on_device(unit, made.image, list(wanted))
+            far = [m for m in wanted if m not in near]
+            values = {**near, **(_judged(unit, judged, far) if far else {})}
             finished.evidence.update({k: pack({m: values[m]}) for m, k in wanted.items()})
+
+    def _judged_on_device(self, unit: _Unit, image: NDArrayByte, metrics: list[str]) -> Evidence:
+        """Those of an image's metrics that a device computes; nothing on the processor."""
+        place = unit.condition.place
+        if (
+            not _measures(self._plan)
+            or place.stage == MASK
+            or not unit.scene.entry.sample.has_clean
+        ):
+            return {}
+        import torch
+
+        from tasks.quality import on_device
+
+        near = [m for m in metrics if m in on_device.METRICS]
+        with during("quality"), self._models.seats.own():
+            shown = torch.from_numpy(image).to(self._plan.placement.device)
+            return on_device.evidence(unit.scene.judged_by_on_device, shown, near)
 
     def _is_unsaved(self, unit: _Unit) -> bool:
         """Whether the image is to be written to a file, and is not in the cache to be copied."""
@@ -285,6 +306,11 @@ def _predicted(task: TaskPlan, images: Sequence[tuple[str, NDArrayByte]]) -> lis
 def _alone(task: TaskPlan, image: NDArrayByte) -> list[Any]:
     """A task's prediction for a copy of one image."""
     return task.task.predict([image.copy()])
+
+
+def _measures(plan: Plan) -> bool:
+    """Whether PSNR and SSIM are computed where the networks are."""
+    return plan.placement.device == "cuda"
 
 
 def _judged(unit: _Unit, image: Any, metrics: list[str]) -> Evidence:

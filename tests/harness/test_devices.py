@@ -156,3 +156,25 @@ def test_what_fails_in_a_batch_is_the_failure_of_one_image(
         ("8.png", "none of that size"),
     ]
     assert {r.n for r in results.records} == {7}
+
+
+def test_quality_may_be_measured_on_the_device(on: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.quality import on_device
+
+    judged: list[tuple[str, ...]] = []
+    evidence = on_device.evidence
+
+    def noting(reference: Any, restored: Any, metrics: Any) -> Any:
+        judged.append(tuple(metrics))
+        return evidence(reference, restored, metrics)
+
+    words = {"quality": ("psnr", "ssim", "uqi"), "intermediate": ("mask",), "limit": 3}
+    cpu, _ = on(1, derainer=("granet-rain100l",), **words)
+    monkeypatch.setattr("harness.work.unit._measures", lambda _: True)
+    monkeypatch.setattr(on_device, "evidence", noting)
+    device, _ = on(1, derainer=("granet-rain100l",), **words)
+    assert set(judged) == {("psnr_y_db", "psnr_rgb_db", "ssim_y", "ssim_rgb")}
+    assert len(device.records) == len(cpu.records) > 10
+    for one, other in zip(cpu.records, device.records, strict=True):
+        assert (one.cell, one.n, one.why) == (other.cell, other.n, other.why)
+        assert other.value == pytest.approx(one.value, abs=1e-6)
