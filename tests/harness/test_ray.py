@@ -132,6 +132,7 @@ def test_ray_gives_the_same_bytes_though_a_worker_is_killed(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_an_image_that_kills_workers_is_an_error_of_that_image(
     spec: RunSpec, caplog: pytest.LogCaptureFixture
 ) -> None:

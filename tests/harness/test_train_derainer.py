@@ -155,6 +155,7 @@ def test_a_damaged_photograph_ends_the_training_in_one_line(
     assert not [c for c in mine.children() if c.cmdline() == mine.cmdline()], "workers are left"
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_training_and_it_with_them(pairs: Path, tmp_path: Path) -> None:
     for killed in ("worker", "training"):
         process = start(*training(pairs, tmp_path / "out"), fresh=True)
