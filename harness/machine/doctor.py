@@ -13,7 +13,7 @@ from typing import Literal
 from harness.machine import about
 from harness.machine.device import cores
 from harness.machine.environment import FETCHED
-from harness.machine.rooms import ROOMS, foreign_room
+from harness.machine.rooms import HOME
 from harness.machine.sources import SOURCES
 
 OPTIONAL = {
@@ -73,8 +73,6 @@ def examine(workspace: Path) -> Iterator[Looked]:
         workspace: Where runs will be kept; it need not exist.
     """
     yield Looked("Python", "there", platform.python_version())
-    hidden = foreign_room()
-    yield Looked(", ".join(ROOMS), "absent" if hidden else "there", hidden or "ours")
     yield from _locked()
     for name, version in about.versions(("torch", "torchvision", "numpy")).items():
         yield Looked(
@@ -114,7 +112,7 @@ def _cuda() -> Looked:
 
 def _locked() -> Iterator[Looked]:
     """Installed versions against those that the tests ran with; in a checkout alone."""
-    file = Path(__file__).resolve().parents[2] / "lock.txt"
+    file = HOME / "lock.txt"
     if not file.is_file():
         return
     pairs = (line.split("==") for line in file.read_text().splitlines() if "==" in line)

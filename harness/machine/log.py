@@ -9,10 +9,10 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.machine.rooms import HOME, ROOMS
+
 LOG = "log.txt"
 """In a workspace; it grows, and may be removed at any time."""
-OURS = Path(__file__).resolve().parents[2]
-ROOMS = ("harness", "datasets", "derainers", "tasks", "reports")
 notes = logging.getLogger("derain-harness")
 """What the log alone takes, and who asks for it: how runs begin and end, tracebacks."""
 notes.propagate = False
@@ -50,7 +50,7 @@ def own_line(error: BaseException) -> str:
     installed = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename)
-        is_ours = file.is_relative_to(OURS) and file.relative_to(OURS).parts[0] in ROOMS
+        is_ours = any(file.is_relative_to(HOME / room) for room in ("harness", *ROOMS))
         is_theirs = any(file.is_relative_to(place) for place in installed)
         if file.is_file() and not is_ours and not is_theirs:
             return f" ({file.name}:{frame.lineno})"

@@ -7,19 +7,20 @@ from pathlib import Path
 
 from harness.spec import UsageError
 
+HOME = Path(__file__).resolve().parents[2]
+"""Where they lie."""
 ROOMS = ("datasets", "derainers", "tasks", "reports")
 OWN_ENVIRONMENT = "python3 -m venv .venv && .venv/bin/python -m pip install derain-harness"
 
 
 def foreign_room() -> str | None:
     """One line about a package of ours that another hides, with the remedy; None where all are."""
-    home = Path(__file__).resolve().parents[2]
     for name in ROOMS:
         found = importlib.util.find_spec(name)
         where = Path(found.origin).resolve() if found and found.origin else None
         if where is None:
             return f"'import {name}' finds nothing: install derain-harness anew"
-        if where.parent.parent == home:
+        if where.parent.parent == HOME:
             continue
         if "site-packages" in where.parts or "dist-packages" in where.parts:
             whose = " (Hugging Face's)" * (name == "datasets")
