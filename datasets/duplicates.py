@@ -116,16 +116,22 @@ def first_alike(glances: Sequence[NDArray[np.float32] | None]) -> NDArray[np.int
     known = [i for i, g in enumerate(glances) if g is not None]
     if not known:
         return first
-    seen = np.stack([g for g in glances if g is not None])
-    words = _words(np.stack([_bits(each) for each in seen]))
-    flat = seen.reshape(len(seen), -1)
-    flat = flat - flat.mean(1, keepdims=True)
-    length = np.linalg.norm(flat, axis=1)
+    words = _words(np.stack([_bits(g) for g in glances if g is not None]))
     for j in range(1, len(known)):
         near = np.flatnonzero(np.bitwise_count(words[:j] ^ words[j]) <= SAME_BITS)
-        agrees = flat[near] @ flat[j] >= LEAST_CORRELATION * length[near] * length[j]
-        # Without any contrast nothing correlates, and only the same grey is the same.
-        same = agrees & ((length[near] > 0) | (seen[near, 0, 0] == seen[j, 0, 0]))
-        if same.any():
-            first[known[j]] = first[known[near[same][0]]]
+        same = next((i for i in near if _agree(glances[known[i]], glances[known[j]])), None)
+        if same is not None:
+            first[known[j]] = first[known[same]]
     return first
+
+
+def _agree(one: NDArray[np.float32] | None, other: NDArray[np.float32] | None) -> bool:
+    """Whether two glances show the same, but for light and contrast."""
+    if one is None or other is None:
+        return False
+    a, b = one.ravel() - one.mean(), other.ravel() - other.mean()
+    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
+    # Without any contrast nothing correlates, and only the same grey is the same.
+    if not lengths:
+        return bool(np.array_equal(one, other))
+    return float(a @ b) >= LEAST_CORRELATION * lengths
