@@ -1,4 +1,4 @@
-"""Fixtures: a folder of a user's own code."""
+"""Fixtures: a folder of a user's own code, a data set with labels for every task."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from labelled import filled
 from own import FILES
 
+import datasets
+from datasets.image import encode_indices
+from datasets.sample import Annotations, Dataset, Sample
 from harness.plan import recorder
+from tasks import rle
 
 
 @pytest.fixture
@@ -32,3 +37,32 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for file in tmp_path.rglob("*.py"):
         file.unlink()
     recorder.forget_changed()
+
+
+@pytest.fixture
+def labelled(coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The miniature COCO with masks and label maps, as a data set of its own name."""
+
+    def open_miniature(root: Path, split: str | None, masks: bool = False) -> Dataset:
+        plain = datasets.coco.open_coco(root, split)
+        samples = []
+        for sample in plain.samples:
+            truth = sample.annotations
+            assert truth is not None
+            drawn = filled(truth.boxes_xyxy_px, sample.image().shape[:2])
+            areas = drawn.sum((1, 2)).astype(float)
+            fields = (truth.boxes_xyxy_px, truth.categories, areas, truth.is_crowd)
+            with_masks = Annotations(*fields, rle.encoded(drawn) if masks else ())
+            labels = (drawn * truth.categories[:, None, None]).max(0, initial=0).astype(np.uint8)
+            file = tmp_path / f"{sample.id}.label.png"
+            file.write_bytes(encode_indices(labels))
+            samples.append(
+                Sample(sample.id, sample.path, sample.group, with_masks, label_map_path=file)
+            )
+        classes = {0: "ground", **plain.categories}
+        return Dataset("miniature", "all", samples, plain.categories, classes)
+
+    row = datasets.DatasetRow(open_miniature, has_masks=True)
+    for table in ("datasets.DATASETS", "harness.plan.data.DATASETS"):
+        monkeypatch.setattr(table, {**datasets.DATASETS, "miniature": row})
+    return "miniature"
