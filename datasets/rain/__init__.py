@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datasets.rain.additive import AdditiveRain, Strokes
 from datasets.rain.composed import Composed, needs_depth
+from datasets.rain.dense import DenseRain
 from datasets.rain.lens import LensDrops
 from datasets.rain.outdoor import OutdoorRain
 from datasets.rain.overcast import Overcast
@@ -21,6 +22,7 @@ __all__ = [
     "RAINS",
     "AdditiveRain",
     "Composed",
+    "DenseRain",
     "LensDrops",
     "OutdoorRain",
     "Overcast",

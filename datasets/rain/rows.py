@@ -5,6 +5,7 @@ from __future__ import annotations
 from datasets.installed import Table
 from datasets.rain import words
 from datasets.rain.additive import AdditiveRain, Strokes
+from datasets.rain.dense import DenseRain
 from datasets.rain.composed import Layer
 from datasets.rain.lens import LensDrops
 from datasets.rain.outdoor import OutdoorRain
@@ -52,6 +53,22 @@ RAINS: Table[Rain] = Table(
             directions=5,
             density_spread=0.3,
             magnitude_spread=0.2,
+        ),
+        # Fitted to half of Rain100H's pairs by benchmarks/dense.py --fit.
+        "rain100h-dense": DenseRain(
+            length_low_px=48,
+            length_high_px=88,
+            width_low_px=1,
+            width_high_px=3,
+            layers_low=1.04,
+            layers_high=4.98,
+            brightness_low=0.147,
+            brightness_high=0.229,
+            fan_low_deg=3.0,
+            fan_high_deg=22.9,
+            evenness=0.41,
+            taper=8,
+            angle_spread_deg=15.4,
         ),
         "outdoor-rain": OutdoorRain(),
         "physical": PhysicalRain(),
