@@ -127,20 +127,20 @@ def _direction(
         window = stroke.width_px, body
         sums = cv2.boxFilter(seeds, cv2.CV_32F, window, normalize=False, anchor=(0, 0))
         fallen += sums[: height + taper]
+    fallen = streaks.fall(fallen, taper)[:height]
     return laid(fallen, width, taper, slope)
 
 
 def laid(fallen: NDArrayFloat, width: int, taper: int, slope: float) -> NDArrayByte:
-    """Streaks that stand upright, softened at both ends and leaning, ``uint8 (H, W)``.
+    """Streaks that stood upright, leaning, ``uint8 (H, W)``.
 
     Args:
-        fallen: Sum of all streaks in grey levels, whole numbers, ``float32 (H + taper, ≥ W +
-            lean_px(H, slope))``.
+        fallen: Sum of all streaks in grey levels times ``taper``, whole numbers, ``float32 (H, ≥ W
+            + lean_px(H, slope))``; it is changed.
         width: Columns of the result.
-        taper: Rows over which the ends fade.
+        taper: Rows over which the ends faded.
         slope: Columns per row; positive leans to the right.
     """
-    fallen = streaks.fall(fallen, taper)[:-taper]
     fallen *= _UNIT / taper
     np.floor(fallen, out=fallen)
     cv2.threshold(fallen, 255 * _UNIT, 0, cv2.THRESH_TRUNC, dst=fallen)

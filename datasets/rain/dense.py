@@ -130,10 +130,12 @@ class DenseRain:
         levels = rng.integers(round(high * self.evenness), high + 1, count)
         seeds[rng.integers(0, seeds.size, count)] = levels
         window = across, body
-        sums = cv2.boxFilter(
-            seeds.reshape(size), cv2.CV_32F, window, normalize=False, anchor=(0, 0)
+        seeds = np.asarray(
+            cv2.boxFilter(seeds.reshape(size), cv2.CV_32F, window, normalize=False, anchor=(0, 0)),
+            np.float32,
         )
-        return laid(np.asarray(sums[: height + taper], np.float32), width, taper, slope)
+        fallen = streaks.fall(seeds[: height + taper], taper)[:height]
+        return laid(fallen, width, taper, slope)
 
 
 def _drawn(rng: np.random.Generator, low: float, high: float) -> float:

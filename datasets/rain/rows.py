@@ -5,8 +5,8 @@ from __future__ import annotations
 from datasets.installed import Table
 from datasets.rain import words
 from datasets.rain.additive import AdditiveRain, Strokes
-from datasets.rain.dense import DenseRain
 from datasets.rain.composed import Layer
+from datasets.rain.dense import DenseRain
 from datasets.rain.lens import LensDrops
 from datasets.rain.outdoor import OutdoorRain
 from datasets.rain.overcast import Overcast
