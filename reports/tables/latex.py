@@ -28,7 +28,10 @@ SIGNS = {
     "–": "--",
     "×": r"$\times$",
     "σ": r"$\sigma$",
+    "τ": r"$\tau$",
+    "≤": r"$\leq$",
     "≥": r"$\geq$",
+    "\N{REPLACEMENT CHARACTER}": "?",
     **{sign: "\\" + sign for sign in "&%$#_{}"},
 }
 """What LaTeX would take for something else, or does not know."""
