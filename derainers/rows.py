@@ -79,10 +79,10 @@ def _rescan(weights: Path | None) -> Restorer:
     return _restorer(RESCAN(), weights, channels="bgr")
 
 
-def _nledn(weights: Path | None) -> Restorer:
+def _nledn(weights: Path | None, **settings: Any) -> Restorer:
     from derainers.networks.nledn import NLEDN
 
-    return _restorer(NLEDN(), weights, minimum_px=NLEDN.minimum_px)
+    return _restorer(NLEDN(**settings), weights, minimum_px=NLEDN.minimum_px)
 
 
 def _vrgnet(weights: Path | None) -> Restorer:

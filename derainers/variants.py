@@ -17,6 +17,8 @@ class Change:
     """Arguments of the network."""
     loss: str | None = None
     """The loss of its training, as `derainers.training.losses` names it."""
+    is_of_the_same_weights: bool = False
+    """Whether it changes how a network is used and nothing that it learned."""
 
 
 def _set(**settings: Any) -> Change:
@@ -56,6 +58,7 @@ SWITCHES: dict[str, dict[str, dict[str, Change]]] = {
         "layers": {"release": _set(release=True)},
     },
     "mscg": {"scales": {"1": _set(cascade=False)}},
+    "nledn": {"sides": {"odd": Change({"sides": "odd"}, is_of_the_same_weights=True)}},
 }
 """What the word of a network may change, by the network's name (that of a row up to its first
 ``-``), key and value."""
@@ -70,6 +73,8 @@ class Variant:
     """With the keys in the order of `SWITCHES`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     loss: str | None = None
+    learner: str = ""
+    """Whose weights it takes: its word without what changes nothing that is learned."""
 
     @property
     def is_changed(self) -> bool:
@@ -106,5 +111,10 @@ def variant_of(word: str) -> Variant:
             raise DerainerError(f"{word}: {' and '.join(values)} exclude each other")
         settings |= change.settings
         loss = change.loss or loss
-    full = ":".join([row, *(f"{key}={values[key]}" for key in switches if key in values)])
-    return Variant(row, full, settings, loss)
+    full = [f"{key}={values[key]}" for key in switches if key in values]
+    learned = [
+        f"{key}={values[key]}"
+        for key in switches
+        if key in values and not switches[key][values[key]].is_of_the_same_weights
+    ]
+    return Variant(row, ":".join([row, *full]), settings, loss, ":".join([row, *learned]))

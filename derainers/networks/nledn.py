@@ -92,9 +92,18 @@ class NLEDN(nn.Module):
     minimum_px = 8
     """Smallest side: three poolings must leave a pixel."""
 
-    def __init__(self, width: int = 64, growth: int = 32) -> None:
-        """Build three levels with 8x8, 4x4 and 2x2 regions, and a global one below."""
+    def __init__(self, width: int = 64, growth: int = 32, *, sides: str = "any") -> None:
+        """Build three levels with 8x8, 4x4 and 2x2 regions, and a global one below.
+
+        Args:
+            width: Channels.
+            growth: Channels that a dense layer adds.
+            sides: ``odd`` repeats the last row or column of an even side, and cuts it off again:
+                481x321 pixels of BSDS, which the authors trained and scored on, have other
+                regions than the 480x320 of common copies.
+        """
         super().__init__()
+        self.sides = sides
         self.conv1 = nn.Conv2d(3, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.up_1 = NonLocalDenseBlock(width, growth, 8)
@@ -112,6 +121,14 @@ class NLEDN(nn.Module):
 
     def forward(self, rainy: Tensor) -> Tensor:
         """Restore ``(B, 3, H, W)`` RGB in [0, 1]."""
+        if self.sides == "any":
+            return self._restore(rainy)
+        h, w = rainy.shape[2:]
+        odd = F.pad(rainy, (0, 1 - w % 2, 0, 1 - h % 2), mode="replicate")
+        return self._restore(odd)[..., :h, :w]
+
+    def _restore(self, rainy: Tensor) -> Tensor:
+        """The same of any size."""
         first = self.conv1(rainy)
         start = self.conv2(first)
         up_1 = self.up_1(start)

@@ -97,9 +97,9 @@ def set_of(claim: Claim, given: Container[str]) -> str:
 
 
 def network_of(claim: Claim) -> tuple[str, str | None]:
-    """The claim's derainer, or "", and the output inside it that print is of."""
+    """Whose weights the claim takes, or "", and the output inside the network that print is of."""
     derainer, _, stage = (claim.derainer or "").partition("/")
-    return derainer, stage or None
+    return (variant_of(derainer).learner if derainer else ""), stage or None
 
 
 def needed(claim: Claim, held: Given) -> Input | str:
@@ -127,7 +127,8 @@ def needed(claim: Claim, held: Given) -> Input | str:
     elif not derainer:
         return f"{claim.method} is no derainer of the harness"
     elif file is not None:
-        found = Input(f"{derainer}@{file}", file, stage)
+        word = (claim.derainer or "").partition("/")[0]
+        found = Input(f"{word}@{file}", file, stage)
     lacking = []
     if set_of(claim, held.data) not in held.data:
         number = images_of(claim) or "test"

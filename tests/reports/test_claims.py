@@ -238,6 +238,7 @@ def test_only_what_has_published_weights_can_run() -> None:
     }
     assert can == {
         ("granet", "1", "nledn"),
+        ("granet", "1", "nledn:sides=odd"),
         ("mspfn", "6", "identity"),  # the rainy input, which needs no weights
         *(("baselines", "prenet", name) for name in ("prn", "prenet", "prn-r", "prenet-r")),
     }
