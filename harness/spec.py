@@ -116,7 +116,7 @@ class RunSpec(BaseModel):
         default=None, description="folder in which networks are found by name"
     )
     quality: Words = Field(
-        default=("psnr", "ssim"), description="image quality metrics or families"
+        default=("psnr", "ssim", "niqe"), description="image quality metrics or families"
     )
     protocol: Words = Field(
         default=("matlab-y",),

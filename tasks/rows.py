@@ -129,8 +129,7 @@ TASKS: Table[TaskRow] = Table(
             measures="boxes of objects: COCO average precision, precision, recall, IoU",
             scores=ScoresRow(
                 title="Detection",
-                caption="AP: pycocotools, boxes; AP pooled: one ranking over all classes. "
-                "Precision, recall and mean IoU at stated confidences: results.csv.",
+                caption="AP: pycocotools, boxes; AP pooled: one ranking over all classes.",
                 primary="ap",
                 primary_of_few="ap_pooled",
                 bound=0.05,
@@ -179,7 +178,7 @@ TASKS: Table[TaskRow] = Table(
                 title="Semantic",
                 caption="mIoU: intersection over union, mean over classes; mPA: share of a class's "
                 "pixels that are found, mean over classes; both from the pixels of all images "
-                "together. By class: results.csv.",
+                "together.",
                 primary="miou",
                 bound=0.01,
                 image_metric="miou",

@@ -197,7 +197,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
         grid.add_column(Text(_inert(heading)), overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_inert(cell)) for cell in row))
-    console = _Console(width=None if sys.stdout and sys.stdout.isatty() else 140)
+    console = _Console(width=None if sys.stdout and sys.stdout.isatty() else 170)
     console.print(grid)
     return console
 

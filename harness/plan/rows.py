@@ -35,7 +35,7 @@ def metric_rows(
     return {
         name: MetricRow(
             **asdict(each),
-            decimals=2 if each.unit == "dB" else 3,
+            decimals=3 if each.unit == "fraction" else 2,
             primary=name == primary,
         )
         for name, each in measured.items()

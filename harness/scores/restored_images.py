@@ -53,7 +53,7 @@ class _Pair:
 def score_quality(
     restored: Path,
     reference: Path | None = None,
-    words: Sequence[str] = ("psnr", "ssim"),
+    words: Sequence[str] = ("psnr", "ssim", "niqe"),
     protocols: Sequence[str] = ("matlab-y",),
     workers: int | None = None,
     pair: str | None = None,

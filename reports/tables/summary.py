@@ -52,25 +52,33 @@ def about(results: Results) -> str:
 
 
 def notes(results: Results, marked: set[str]) -> list[str]:
-    """What stands below the summary and in a paper's caption; doubts are for the user alone.
+    """What stands below the summary; doubts are for the user alone.
 
     Args:
         results: The run.
         marked: What the table's marks stand for, which `text.written` gathers.
     """
-    n = max((r.n for r in results.records), default=0)
     draws = len(next(iter(results.draws.values()), ()))
-    lines = [
+    return [
         f"{about(results)} Against rainy: paired difference to the rainy input, 95 % "
-        f"interval over {draws:,} resamples of the images; intervals of single values: "
-        "results.csv.",
-        *_protocols(results),
-        *_sampling(results, n),
+        f"interval over {draws:,} resamples of the images; intervals of single values and all "
+        "other numbers: results.csv.",
         *_biased(results),
-        *marks(marked),
+        *footnotes(results, marked),
+        *(plain(f"Weights: {text}.") for text in results.provenance.weights),
     ]
-    lines += [plain(f"Data: {text}") for text in results.provenance.data_notes]
-    lines += [plain(f"Weights: {text}.") for text in results.provenance.weights]
+
+
+def footnotes(results: Results, marked: set[str]) -> list[str]:
+    """What a paper must say below the table: protocols, signs, what is missing; no digests.
+
+    Args:
+        results: The run.
+        marked: As of `notes`.
+    """
+    n = max((r.n for r in results.records), default=0)
+    lines = [*_protocols(results), *_sampling(results, n), *marks(marked)]
+    lines += [plain(f"Data: {text}.") for text in results.provenance.data_notes]
     lines += [
         plain(
             f"{cost.condition.name}: {cost.tiled} images were derained in tiles of down to "

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from reports.results.cell import NO_RAIN, Condition, Judge
 from reports.results.conditions import floors
-from reports.tables.latex import escaped, ranked
-from reports.tables.summary import notes
+from reports.results.leaders import places
+from reports.tables.latex import BEST, Float, escaped, placed, slug
+from reports.tables.summary import about, footnotes
 from reports.tables.text import cell, grid, mark, plain, written
 
 if TYPE_CHECKING:
@@ -128,12 +129,14 @@ def _table(parts: Sequence[_Part], *, is_tex: bool) -> str:
     rows = _rows(parts, list(names), marked, is_tex=is_tex)
     headings = ["Methods", *(plain(name) or "Rain input" for name in names)]
     rains = " and ".join(dict.fromkeys(plain(p.rainy.rain) for p in parts))
-    said = dict.fromkeys(note for p in parts for note in notes(p.results, marked))
-    caption = f"Rain {rains}. " + " ".join(said)
+    runs = dict.fromkeys(f"{about(p.results)} Seed {p.rainy.seed}." for p in parts)
+    caption = f"Rain {rains}. {' '.join(runs)}"
+    said = list(dict.fromkeys(note for p in parts for note in footnotes(p.results, marked)))
     if is_tex:
-        return _latex(headings, rows, caption)
+        label = slug("table6", *(p.rainy.rain for p in parts))
+        return _latex(headings, rows, Float(caption, label, [*said, BEST], is_wide=True))
     filled = [[r.heading, *(r.cells or ("",) * len(names))] for r in rows]
-    return "\n".join([*grid(headings, filled), "", cell(caption), ""])
+    return "\n".join([*grid(headings, filled), "", cell(" ".join([caption, *said])), ""])
 
 
 def _rows(
@@ -151,8 +154,8 @@ def _rows(
         for place in range(max((len(p.judges(metrics)) for p in of), default=0)):
             judged = [(p, p.judges(metrics)[place]) for p in of if place < len(p.judges(metrics))]
             networks = dict.fromkeys(plain(judge.network or "") for _, judge in judged)
-            about = [f"Algorithm: {'/'.join(networks)}", f"Dataset: {_data(of)}", block.beside]
-            rows.append(_Row("; ".join([block.title, *filter(None, about)])))
+            told = [f"Algorithm: {'/'.join(networks)}", f"Dataset: {_data(of)}", block.beside]
+            rows.append(_Row("; ".join([block.title, *filter(None, told)])))
             rows += [
                 _row(heading, metric, judged, names, marked, is_tex=is_tex)
                 for metric, heading in block.rows
@@ -210,11 +213,11 @@ def _row(
             next((part.results.at(c, judge, metric) for c in _called(part, name)), None)
             for name in names
         ]
-        rivals = [r for r in found if r is not None]
+        leading = places(part.results, [r for r in found if r is not None]) if is_tex else {}
         for column, record in zip(columns, found, strict=True):
             text = _value(part.results, record, heading, marked)
             if is_tex and record is not None:
-                text = ranked(escaped(text), record, rivals, part.results.metrics[metric])
+                text = placed(escaped(text), leading.get(record.cell))
             column.append(text)
     return _Row(heading, tuple("/".join(column) for column in columns))
 
@@ -226,31 +229,16 @@ def _value(results: Results, record: Record | None, heading: str, marked: set[st
     return f"{100 * record.value:.2f}{mark(record, marked)}"
 
 
-def _latex(headings: Sequence[str], rows: Sequence[_Row], caption: str) -> str:
+def _latex(headings: Sequence[str], rows: Sequence[_Row], around: Float) -> str:
     """A table float over both columns of a page."""
-    lines = []
+    lines = [" & ".join(map(escaped, headings)) + r" \\"]
     for row in rows:
         if row.cells:
             lines.append(" & ".join([escaped(row.heading), *map(_number, row.cells)]) + r" \\")
         else:
             title = rf"\multicolumn{{{len(headings)}}}{{l}}{{{escaped(row.heading)}}} \\"
             lines += [r"\midrule", title, r"\midrule"]
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs}",
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{{escaped(caption)}}}",
-            rf"\begin{{tabular}}{{l{'c' * (len(headings) - 1)}}}",
-            r"\toprule",
-            " & ".join(map(escaped, headings)) + r" \\",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table*}",
-            "",
-        ]
-    )
+    return around.around("l" + "c" * (len(headings) - 1), lines)
 
 
 def _number(text: str) -> str:

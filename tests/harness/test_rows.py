@@ -149,7 +149,17 @@ def test_a_mask_that_was_not_asked_for_is_a_name() -> None:
 def test_metrics_of_version_0_1_stand_in_the_order_of_tables() -> None:
     after = with_rows(known())
     assert [metric for _, metric in after.columns] == [
-        *("ap", "ap50", "ap_pooled", "mask_ap", "mask_ap_pooled", "box_ap", "miou", "mpa"),
+        *(
+            "ap",
+            "ap50",
+            "ap_pooled",
+            "recall@c25-iou50",
+            "mask_ap",
+            "mask_ap_pooled",
+            "box_ap",
+            "miou",
+            "mpa",
+        ),
         *("psnr_y_db", "ssim_y", "psnr_y_db@pil-y", "niqe"),
     ]
     of = {r.metric: r.task for r in after.records}

@@ -78,7 +78,10 @@ def test_every_condition_has_every_metric(unbroken: Path) -> None:
     assert set(results) == known | {"tasks", "metrics", "files"}
     assert list(results["tasks"]) == ["detection", "quality"]
     shown = [name for name, row in results["metrics"].items() if row.get("is_column")]
-    assert shown == ["ap", "ap50", "ap_pooled", "psnr_y_db", "ssim_y"]
+    assert shown == [
+        *("ap", "ap50", "ap_pooled", "precision@c25-iou50", "recall@c25-iou50"),
+        *("psnr_y_db", "ssim_y", "niqe"),
+    ]
     verdicts = [name for name, row in results["metrics"].items() if row.get("primary")]
     assert verdicts == ["ap_pooled", "psnr_y_db"]
     for name in ("results.csv", "results.md", "images.csv", "report.html", "draws.npz"):
@@ -376,7 +379,7 @@ def test_truncation_sees_what_rounding_hides(spec: RunSpec, tmp_path: Path) -> N
     exact = results.value("none", "above", "quality", "psnr_rgb_db@dcsfn")
     assert exact is not None
     assert exact.value == pytest.approx(20 * math.log10(255 / 0.6), abs=0.1)
-    assert set(results.provenance.protocols) == {"matlab-y", "pil-y", "dcsfn"}
+    assert set(results.provenance.protocols) == {"matlab-y", "pil-y", "dcsfn", "niqe"}
 
 
 class Above:
