@@ -18,9 +18,10 @@ def write(
     Args:
         results: The run.
         directory: Made if needed; gets ``results.json``, ``results.csv``, ``results.md``,
-            ``results.tex``, ``images.csv``, ``report.html``, ``draws.npz``, ``plots/`` and, where
-            pictures were kept, ``pictures/``.
-        layout: ``table6`` for ``table6.md`` and ``table6.tex`` too, as MSPFN's Table 6 is laid out.
+            ``results.tex``, ``cite.bib``, ``images.csv``, ``report.html``, ``draws.npz``,
+            ``plots/`` and, where pictures were kept, ``pictures/``.
+        layout: ``table6`` for ``table6.md`` and ``table6.tex`` too, as MSPFN's Table 6 is laid out;
+            ``paper`` for the plots as PDF too, each as wide as a paper's column or both.
         staged: The folder's `reports.folder.staging` with more files of the run; None: none more.
     """
     import numpy as np
@@ -32,6 +33,7 @@ def write(
     from reports.plots.plots import plots
     from reports.results.written import draws_of, to_json
     from reports.tables.by_image import by_image_csv
+    from reports.tables.citations import citations
     from reports.tables.csv import csv_text
     from reports.tables.latex import latex
     from reports.tables.markdown import markdown
@@ -46,6 +48,7 @@ def write(
         "results.csv": csv_text(results, results.records).encode(),
         "results.md": markdown(results).encode(),
         "results.tex": latex(results).encode(),
+        "cite.bib": citations(results).encode(),
         "images.csv": by_image_csv(results).encode(),
         "draws.npz": buffer.getvalue(),
         "report.html": page(results, drawn).encode(),
@@ -54,6 +57,8 @@ def write(
     files |= {f"plots/{p.name}.png": p.png for p in drawn}
     if layout == "table6":
         files |= {f"table6.{kind}": table6([results], kind).encode() for kind in ("md", "tex")}
+    if layout == "paper":
+        files |= {f"plots/{p.name}.pdf": p.pdf for p in drawn}
     if results.gallery:
         files["plots/pictures.jpg"] = encode_jpeg(pictures(results), 88)
         files |= {f"pictures/{picture_name(item)}": item.jpeg for item in results.gallery}

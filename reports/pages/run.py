@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 SIDES_PX = (640, 480, 360, 240, 160)
 """Longer sides that the page's pictures may have."""
-WIDE_INCHES = 6
-"""Wider plots take the whole width of the page."""
 THUMBNAIL = 80
 """JPEG quality of the page's pictures."""
 MOST_BYTES = 10_000_000
@@ -49,7 +47,7 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
                 "title": plot.title,
                 "source": _data("image/svg+xml", plot.svg),
                 "alt": plot.alt,
-                "is_wide": plot.figure.get_figwidth() > WIDE_INCHES,
+                "is_wide": plot.is_wide,
                 "csv": _data("text/csv", plot.csv.encode()),
                 "csv_name": f"{plot.name}.csv",
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,12 @@ LONGEST = 36
 """Letters of a name in a plot."""
 DPI = 110
 """Resolution of the PNG files."""
+COLUMN_INCHES, BOTH_INCHES = 3.4, 7.0
+"""Widths of one column of a paper in two columns, and of both."""
+WIDE_INCHES = 6
+"""Wider plots take the whole width of a page, and both columns of a paper."""
+PAPER_PT = 7.0
+"""Largest letters in a paper's plots."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,16 @@ class Plot:
     def png(self) -> bytes:
         """The same in pixels."""
         return _save(self.figure, "png")
+
+    @cached_property
+    def pdf(self) -> bytes:
+        """The same as wide as one column of a paper or both, with its fonts inside."""
+        return _save(_of_paper(self.figure), "pdf")
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it needs the whole width of a page."""
+        return bool(self.figure.get_figwidth() > WIDE_INCHES)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -93,7 +110,7 @@ def style(place: int) -> dict[str, Any]:
     return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
 
 
-def legend_below(figure: Figure) -> None:
+def legend_below(figure: Figure, columns: int = 4) -> None:
     """One legend for all panels, where it covers nothing."""
     found: dict[str, Artist] = {}
     for panel in figure.axes:
@@ -101,24 +118,46 @@ def legend_below(figure: Figure) -> None:
             found.setdefault(name, handle)
     if found:
         handles, names = list(found.values()), list(found)
-        columns = min(4, len(found))
+        columns = min(columns, len(found))
         figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def _of_paper(figure: Figure) -> Figure:
+    """A copy of a page's figure, of a paper's width, its letters not smaller with it."""
+    from matplotlib.text import Text
+
+    copy = deepcopy(figure)
+    width, height = copy.get_size_inches()
+    target = COLUMN_INCHES if width <= WIDE_INCHES else BOTH_INCHES
+    copy.set_size_inches(target, height * max(target / width, PAPER_PT / 10))
+    if copy.legends:
+        copy.legends.clear()
+        legend_below(copy, 2 if target == COLUMN_INCHES else 4)
+    for text in copy.findobj(Text):
+        text.set_fontsize(min(text.get_fontsize(), PAPER_PT))
+    copy.set_layout_engine("constrained")
+    return copy
 
 
 def _save(figure: Figure, kind: str) -> bytes:
     """A figure as a file: what `Figure.savefig` writes, without its rehearsal of every drawing."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "derain-harness", "text.parse_math": False}):
+    with mpl.rc_context(
+        {"svg.hashsalt": "derain-harness", "text.parse_math": False, "pdf.fonttype": 42}
+    ):
         layout = figure.get_layout_engine()
         if layout is not None:  # else every file is laid out anew
             layout.execute(figure)
             figure.set_layout_engine("none")
         if kind == "svg":
             FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+        elif kind == "pdf":
+            FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None})
         else:
             FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
 
+TICKED_DECADES = 2.5
+"""Shorter logarithmic axes have ticks at 1, 2 and 5, longer ones at powers of ten."""
+SAME = 0.3
+"""Decades below which an axis is widened."""
 Place = Callable[[Condition], "float | None"]
 """Where a condition stands along the horizontal axis."""
 
@@ -79,9 +84,7 @@ def _plot(
         for record, x in mine:
             _mark(panel, record, x, order.index(record.condition.name))
         if along.is_time:
-            panel.set_xscale("log")
-            panel.xaxis.set_major_formatter("{x:g}")
-            panel.minorticks_off()
+            _of_time(panel, [x for _, x in mine])
             floor = results.at(rainy, judge, metric)
             points = [(x, r.value) for r, x in mine if r.value is not None]
             draw_front(panel, points, None if floor is None else floor.value)
@@ -95,6 +98,21 @@ def _plot(
     said = f"{alt}, a mark per derainer, under {where}"
     task = plain(results.called(judge))
     return Plot(name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]))
+
+
+def _of_time(panel: Axes, seconds: Iterable[float]) -> None:
+    """A logarithmic axis of seconds with three ticks at least."""
+    from matplotlib.ticker import LogLocator
+
+    ends = [x for x in seconds if x > 0]
+    decades = math.log10(max(ends) / min(ends)) if ends else 0.0
+    panel.set_xscale("log")
+    if decades < TICKED_DECADES:
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    if decades < SAME:
+        panel.set_xlim(min(ends) / 3, max(ends) * 3)
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.minorticks_off()
 
 
 def draw_front(

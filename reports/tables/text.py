@@ -77,7 +77,7 @@ def written(results: Results, record: Record | None, marked: set[str]) -> str:
 
 
 def mark(record: Record, marked: set[str]) -> str:
-    """† or ‡ where something of a number was trained on what it measures, ? where that is not known.
+    """† or ‡ where something of a number was trained on what it measures, ? where nobody knows.
 
     Args:
         record: The number.

@@ -53,7 +53,7 @@ def test_a_folder_scores_as_its_images(folders: tuple[Path, Path], tmp_path: Pat
     names = {f.name for f in (tmp_path / "out").iterdir()}
     assert names == {
         *("results.json", "results.csv", "results.md", "results.tex", "report.html"),
-        *("images.csv", "draws.npz", "plots", ".derain-harness"),
+        *("images.csv", "draws.npz", "cite.bib", "plots", ".derain-harness"),
     }
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     records = {r["metric"]: r for r in content["records"]}

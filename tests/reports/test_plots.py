@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
+import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
@@ -18,6 +20,8 @@ from reports.results.results import Results
 from tests.reports.made import cost, rowed
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import HOSTILE, record, results
+
+NAMED = {field.name for field in fields(Plot)}
 
 
 def drawn(run: Results, name: str) -> Plot:
@@ -129,3 +133,29 @@ def test_long_and_hostile_names_leave_room_for_the_data() -> None:
                 assert plot.png
                 for panel in plot.figure.axes:
                     assert panel.get_position().width > 0.3
+
+
+def test_plots_of_a_paper_hold_their_fonts_and_are_as_wide_as_its_columns() -> None:
+    costs = [cost("photoshop-heavy", d, s) for d, s in (("identity", 0.4), ("b", 0.5))]
+    run = replace(results(), cost=costs)
+    narrow = drawn(run, "cost-detection")
+    before = narrow.svg
+    text = narrow.pdf
+    (box,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ", text)
+    assert float(box) == pytest.approx(3.4 * 72)
+    assert b"/FontFile2" in text
+    assert b"/Type3" not in text
+    assert Plot(**{k: v for k, v in vars(narrow).items() if k in NAMED}).svg == before
+
+
+def test_an_axis_of_seconds_has_readable_ticks() -> None:
+    for seconds in ((0.4, 0.5), (0.4, 0.4), (0.0001, 30.0), (0.02, 0.9)):
+        costs = [
+            cost("photoshop-heavy", d, s) for d, s in zip(("identity", "b"), seconds, strict=True)
+        ]
+        (panel,) = drawn(replace(results(), cost=costs), "cost-detection").figure.axes
+        panel.figure.draw_without_rendering()  # type: ignore[union-attr]
+        low, high = panel.get_xlim()
+        ticks = [x for x in panel.get_xticks() if low <= x <= high]
+        assert 2 <= len(ticks) <= 12
+        assert all(low <= s <= high for s in seconds)
