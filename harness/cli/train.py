@@ -19,7 +19,8 @@ def add(verbs: Verbs) -> None:
         help="train a derainer or a task network; what was broken off goes on",
         description="A derainer of list derainers: on the photographs of any data set, with rain "
         "made as it goes, or on pairs. refinenet: the light-weight RefineNet, on the label maps of "
-        "a data set; yolo: a small network for boxes and masks. The folder gets checkpoint, curve, "
+        "a data set; yolo: a small network for boxes and masks; both on clean images or under "
+        "--rain. The folder gets checkpoint, curve, "
         "weights and their card. Splits may be joined: train+val.",
     )
     parser.add_argument(
@@ -38,24 +39,33 @@ def add(verbs: Verbs) -> None:
         dest="begin",
         type=Path,
         metavar="FILE",
-        help="begin with these weights of the same network (default: at random), or go on from "
-        "this checkpoint.pt of the same training, wherever it was made",
+        help="begin with these weights of the same network (default: at random), a bundled task "
+        "network's by its name, or go on from this checkpoint.pt of the same training, wherever it "
+        "was made",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
     parser.add_argument(
         "--max-minutes", type=float, metavar="X", help="end then, with weights and their card"
     )
-    derainers = parser.add_argument_group("of derainers alone")
-    for name in ("pair", "seed", "device", "workers"):
-        add_field(derainers, name)
-    derainers.add_argument(
+    add_field(parser, "seed")
+    parser.add_argument(
         "--rain",
         action="append",
         metavar="NAME[,NAME…]",
         default=argparse.SUPPRESS,
-        help="one is drawn for each crop, none = it stays clean (default: photoshop-light to "
-        "-heavy, rain100l, rain100h and outdoor-rain; of pairs their own)",
+        help="none = it stays clean. Of a derainer one is drawn for each crop (default: "
+        "photoshop-light to -heavy, rain100l, rain100h and outdoor-rain; of pairs their own); of a "
+        "task network they take turns at each image (default: none)",
     )
+    networks = parser.add_argument_group("of task networks alone")
+    networks.add_argument(
+        "--derained",
+        metavar="DERAINER",
+        help="images pass this derainer, as run has them, before the network sees them",
+    )
+    derainers = parser.add_argument_group("of derainers alone")
+    for name in ("pair", "device", "workers"):
+        add_field(derainers, name)
     derainers.add_argument(
         "--recipe",
         choices=KINDS,
@@ -100,11 +110,12 @@ def _train(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--{flag} {count}: at least 1")
     if arguments.epochs and arguments.steps:
         raise UsageError("--steps and --epochs both say how long: give one of them")
-    if arguments.begin is not None and not arguments.begin.is_file():
-        raise UsageError(f"--from {arguments.begin}: no such file")
+    begin = _begin(arguments.begin)
     if arguments.name not in NETWORKS:
+        if arguments.derained is not None:
+            raise UsageError(f"--derained belongs to task networks: {', '.join(NETWORKS)}")
         return _train_derainer(arguments, checked(**fields))
-    foreign: list[str] = [k for k in ("pair", "seed", "device", "workers", "rain") if k in fields]
+    foreign: list[str] = [k for k in ("pair", "device", "workers") if k in fields]
     foreign += [k for k in ("exclude", "vgg", "steps", "recipe", "loss") if getattr(arguments, k)]
     foreign += ["learning-rate"] if arguments.learning_rate is not None else []
     if foreign:
@@ -118,10 +129,26 @@ def _train(arguments: argparse.Namespace) -> int:
             arguments.epochs,
             arguments.max_minutes,
             progress,
-            arguments.begin,
+            begin,
+            arguments.derained,
         )
     line(shown(file))
     return 0
+
+
+def _begin(said: Path | None) -> Path | None:
+    """The weights of ``--from``: a file, or those of a task network that comes with the package.
+
+    Raises:
+        UsageError: If there is no such file.
+    """
+    from tasks.models import BUNDLED, WEIGHTS
+
+    if said is None or said.is_file():
+        return said
+    if str(said) in {name for _, name in BUNDLED}:
+        return WEIGHTS / f"{said}.safetensors"
+    raise UsageError(f"--from {said}: no such file")
 
 
 def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:

@@ -20,8 +20,9 @@ from harness.machine import about
 from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
 from harness.plan import keys
-from harness.plan.trained_on import images
+from harness.plan.trained_on import Learned, learned
 from harness.spec import RunSpec, UsageError, known
+from reports.results.training import Training
 from tasks.models import (
     BUNDLED,
     DEFAULTS,
@@ -64,8 +65,7 @@ class TaskPlan:
     """All that decides a prediction beside the image, the device and the number format."""
     evidence_version: int
     task: Task
-    trained_on: frozenset[str] | None
-    """Images that the network was trained on, see `trained_on.images`; None = unknown."""
+    learned: Learned
     identity: Identity | None = None
     """What names a user's code, which is complete once it was called."""
     trained_px: Callable[[], str | None] = _unknown_px
@@ -90,8 +90,7 @@ class Network:
     """All that decides its predictions."""
     build: Callable[[str, Sequence[str]], Any]
     """Loads it on a device, to be used with a data set's classes by name."""
-    trained_on: frozenset[str] | None = None
-    """Images, where they are known."""
+    learned: Learned
     identity: Identity | None = None
     """What names a user's code."""
     trained_px: Callable[[], str | None] = _unknown_px
@@ -230,7 +229,7 @@ def task_plan(
         model_key={**network.key, "categories": {str(k): v for k, v in classes.items()}},
         evidence_version=row.version,
         task=make(dataset, lambda: network.build(device, list(classes.values()))),
-        trained_on=network.trained_on,
+        learned=network.learned,
         identity=network.identity,
         trained_px=network.trained_px,
     )
@@ -318,7 +317,7 @@ def _of_family(task: str, family: str, given: Sequence[Path], imgsz: int | None 
     is_named = family in OF_CONTENT.get(task, {}).values() or main.is_dir()
     stem = main.name if main.is_dir() else main.stem
     name = stem if is_named or family in RUNS_CODE else f"{family}@{sha256[:8]}"
-    trained_on = _trained_on(sha256, card)
+    told = _learned(sha256, card)
 
     def build(device: str, names: Sequence[str]) -> Any:
         network = row.build(*given, device, **({} if imgsz is None else {"imgsz": imgsz}))
@@ -326,19 +325,20 @@ def _of_family(task: str, family: str, given: Sequence[Path], imgsz: int | None 
         return network
 
     if imgsz is not None:
-        return Network(f"{name},imgsz={imgsz}", sha256, key, build, trained_on)
+        return Network(f"{name},imgsz={imgsz}", sha256, key, build, told)
     trained_px = partial(row.trained_px, main)
-    return Network(name, sha256, key, build, trained_on, trained_px=trained_px)
+    return Network(name, sha256, key, build, told, trained_px=trained_px)
 
 
-def _trained_on(sha256: str, card: Path) -> frozenset[str] | None:
-    """What a published checkpoint, or one with a card that ``train`` wrote, was trained on."""
+def _learned(sha256: str, card: Path) -> Learned:
+    """What a published checkpoint, or one with a card, was trained on."""
     if sha256 in TRAINED_ON:
-        return frozenset(["/".join(TRAINED_ON[sha256])])
+        told = frozenset(["/".join(TRAINED_ON[sha256])])
+        return Learned(Training(sha256), told, frozenset())
     try:
-        return images(json.loads(card.read_bytes())["trained_on"])
+        return learned(sha256, json.loads(card.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+        return Learned(Training(sha256))
 
 
 def _own(task: str, word: str, weights: Path | None) -> Network:
@@ -365,6 +365,7 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
         build=lambda device, names: own_network(
             task, copy.deepcopy(built.value), word, names, device
         ),
+        learned=Learned(Training(sha256)),
         identity=identity,
     )
 

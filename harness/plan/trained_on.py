@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+from harness.plan import keys
+from reports.results.cell import NO_RAIN
+from reports.results.training import Training
 
 Names = frozenset[str] | None
 
@@ -25,12 +31,67 @@ def images(trained: Mapping[str, Any]) -> Names:
     return _with_earlier(found, trained, images)
 
 
-def rain_families(trained: Mapping[str, Any]) -> Names:
-    """The families of rain; None where they are not known."""
-    names = trained.get("rain_families")
-    if not isinstance(names, list):
+def rain_families(trained: Mapping[str, Any], untold: Names = None) -> Names:
+    """The families of rain; None where they are not known.
+
+    Args:
+        trained: ``trained_on`` of a card.
+        untold: What a card means that names none. One of a derainer leaves it open, one of a task
+            network says that no rain was made.
+    """
+    names = trained.get("rain_families", untold)
+    if not isinstance(names, list | frozenset):
         return None
-    return _with_earlier(frozenset(map(str, names)), trained, rain_families)
+    earlier = partial(rain_families, untold=untold)
+    return _with_earlier(frozenset(map(str, names)), trained, earlier)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a task network learned from; None = unknown."""
+
+    training: Training
+    images: Names = None
+    """See the function `images`."""
+    rain_families: Names = None
+
+
+def learned(sha256: str, card: Mapping[str, Any]) -> Learned:
+    """What the card of a task network tells.
+
+    Args:
+        sha256: Of its weights.
+        card: Its card.
+
+    Raises:
+        KeyError, TypeError, AttributeError: If it does not tell of what the network was trained on.
+    """
+    trained = card["trained_on"]
+    families = rain_families(trained, untold=frozenset())
+    is_ours = isinstance(card.get("recipe"), dict)
+    training = _training(sha256, card) if is_ours else Training(sha256)
+    return Learned(training, images(trained), families)
+
+
+def _training(sha256: str, card: Mapping[str, Any]) -> Training:
+    """How a network was trained, where ``train`` wrote its card."""
+    trained, recipe = card["trained_on"], dict(card["recipe"])
+    steps, hours, seed = card.get("steps_done"), card.get("hours"), recipe.pop("seed", None)
+    by, begun, images = trained.get("derained"), card.get("begun_with"), trained.get("digest")
+    begun_with = None if begun is None else str(begun["sha256"])
+    shared = {"network": card["network"], "recipe": recipe, "images": images, "steps": steps}
+    is_told = isinstance(images, str) and isinstance(steps, int)
+    return Training(
+        sha256,
+        rains=tuple(map(str, trained.get("rain_digests") or ())) or (NO_RAIN,),
+        derained_by=None if by is None else str(by["by"]),
+        derained_weights=None if by is None or by["weights"] is None else str(by["weights"]),
+        begun_with=begun_with,
+        steps=steps if isinstance(steps, int) else None,
+        hours=float(hours) if isinstance(hours, int | float) else None,
+        seed=seed if isinstance(seed, int) else None,
+        footing=keys.key("footing", begun_with=begun_with, **shared) if is_told else None,
+    )
 
 
 def holds(seen: frozenset[str], dataset: str, split: str) -> bool:

@@ -12,6 +12,7 @@ from harness.plan import keys
 from harness.plan.stages import installed, made_by
 from harness.scores.replicates import VERSION as REPLICATES
 from reports.results.provenance import Provenance
+from reports.results.training import Training
 from tasks import quality
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
             task.name: "+".join(sorted(t.model_sha256 for t in plan.tasks if t.name == task.name))
             for task in plan.tasks
         },
+        trainings=_trainings(plan),
         rains={name: digest(rain) for name, rain in plan.rains.items()},
         metric_versions={
             **{m: quality.version(m) for m in plan.metrics},
@@ -44,6 +46,14 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
         },
         protocols=quality.captions(plan.metrics),
     )
+
+
+def _trainings(plan: Plan) -> dict[str, dict[str, Training]]:
+    """How the task networks were trained, as far as that is known."""
+    found: dict[str, dict[str, Training]] = {}
+    for task in plan.tasks:
+        found.setdefault(task.name, {})[task.model] = task.learned.training
+    return found
 
 
 def _size(dataset: Dataset) -> str | None:

@@ -16,6 +16,7 @@ from datasets.labels import require_fitting
 from datasets.marked import mark
 from datasets.sample import Dataset, DatasetError, Sample
 from harness.machine.device import device_of, training_dtype
+from harness.plan import keys
 from harness.plan.data import dataset_row, open_splits
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import LossCurve
@@ -28,6 +29,7 @@ from harness.training.folder import (
     write_weights,
 )
 from harness.training.moment import Clock, Moment
+from harness.training.weather import View, weather_of
 from tasks.models import MODELS
 
 VALIDATION_SHARE = 0.1
@@ -49,26 +51,45 @@ class _Job:
     is_labelled: Callable[[Sample], bool]
     classes: Callable[[Dataset], Mapping[int, str]]
     """The names of what it tells apart, by the numbers in the labels."""
-    train: Callable[[Sequence[Sample], Mapping[int, str], Any, Begun, Told, Path | None], Any]
-    """Function of (samples, classes by number, recipe, what is begun, told, weights to begin
-    with)."""
+    train: Callable[[_Work], Any]
     recipe: Callable[[RunSpec, int | None], Any]
     """Function of (spec, epochs in place of its own)."""
+    steps_per_epoch: Callable[[int, Any], int]
+    """Function of (images, recipe)."""
 
 
-def _refinenet(
-    samples: Sequence[Sample],
-    classes: Mapping[int, str],
-    recipe: Any,
-    begun: Begun,
-    told: Told,
-    begin: Path | None,
-) -> Any:
+@dataclass(frozen=True)
+class _Work:
+    """One training of a network."""
+
+    samples: Sequence[Sample]
+    classes: Mapping[int, str]
+    """By their numbers in the labels."""
+    recipe: Any
+    begun: Begun
+    told: Told
+    begin: Path | None
+    """Weights to begin with."""
+    view: View | None
+    """What is seen of an image in an epoch; None: the image itself."""
+
+
+def _refinenet(work: _Work) -> Any:
+    from tasks.training.checkpoint import Checkpoint
     from tasks.training.refinenet import train
 
+    classes, begun = work.classes, work.begun
     if sorted(classes) != list(range(len(classes))):
         raise UsageError("the classes of this data set are not numbered from 0 without a gap")
-    return train(samples, len(classes), recipe, begun.checkpoint, told, begin, begun.note)
+    kept = Checkpoint(begun.checkpoint, begun.note)
+    told, begin, view = work.told, work.begin, work.view
+    return train(work.samples, len(classes), work.recipe, kept, told, begin, view)
+
+
+def _refinenet_steps(images: int, recipe: Any) -> int:
+    from tasks.training.refinenet import steps_per_epoch
+
+    return steps_per_epoch(images, recipe)
 
 
 def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
@@ -78,27 +99,29 @@ def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
     if spec.dataset == "streetsim":  # its images are larger than what a short run looks at
         shape = {"crop_px": 256, "scale": (-0.55, 0.05), "epochs": 5, "warm_up_epochs": 0.3}
     shape |= {} if epochs is None else {"epochs": epochs}
-    return replace(Recipe(), dtype=training_dtype(spec), **shape)
+    return replace(Recipe(), dtype=training_dtype(spec), seed=spec.seed, **shape)
 
 
-def _yolo(
-    samples: Sequence[Sample],
-    classes: Mapping[int, str],
-    recipe: Any,
-    begun: Begun,
-    told: Told,
-    begin: Path | None,
-) -> Any:
+def _yolo(work: _Work) -> Any:
+    from tasks.training.checkpoint import Checkpoint
     from tasks.training.yolo import train
 
-    device = device_of("auto")
-    return train(samples, classes, recipe, begun.checkpoint, told, begin, device, begun.note)
+    kept = Checkpoint(work.begun.checkpoint, work.begun.note)
+    told, begin, view, device = work.told, work.begin, work.view, device_of("auto")
+    return train(work.samples, work.classes, work.recipe, kept, told, begin, view, device)
+
+
+def _yolo_steps(images: int, recipe: Any) -> int:
+    from tasks.training.yolo import steps_per_epoch
+
+    return steps_per_epoch(images, recipe)
 
 
 def _yolo_recipe(spec: RunSpec, epochs: int | None) -> Any:
     from tasks.training.yolo import Recipe
 
-    return replace(Recipe(), epochs=epochs or Recipe.epochs, dtype=training_dtype(spec))
+    epochs = Recipe.epochs if epochs is None else epochs
+    return replace(Recipe(), epochs=epochs, dtype=training_dtype(spec), seed=spec.seed)
 
 
 def _has_masks(sample: Sample) -> bool:
@@ -115,6 +138,7 @@ NETWORKS = {
         classes=lambda dataset: dataset.classes,
         train=_refinenet,
         recipe=_refinenet_recipe,
+        steps_per_epoch=_refinenet_steps,
     ),
     "yolo": _Job(
         models={"detection": "yolo", "instance": "yolo-seg"},
@@ -124,6 +148,7 @@ NETWORKS = {
         classes=lambda dataset: dataset.categories,
         train=_yolo,
         recipe=_yolo_recipe,
+        steps_per_epoch=_yolo_steps,
     ),
 }
 """Every task network that can be trained here, literally."""
@@ -137,12 +162,14 @@ def train_network(
     max_minutes: float | None = None,
     progress: Callable[[Moment], None] = lambda _: None,
     begin: Path | None = None,
+    derained: str | None = None,
 ) -> Path:
     """Train a task network.
 
     Args:
         name: A key of `NETWORKS`.
-        spec: Data set, split (several joined by ``+``), selection and limit.
+        spec: Data set, split (several joined by ``+``), selection and limit; rains that take turns
+            at each image; the seed of weights, order and rain.
         out: Folder for checkpoint, ``curve.csv`` and the weights with their card; a training that
             was broken off goes on from the checkpoint.
         epochs: In place of the recipe's.
@@ -150,6 +177,7 @@ def train_network(
             validation that is not done by then leaves no scores in the card.
         progress: Told of every epoch.
         begin: Weights of the same network to begin with, instead of random ones.
+        derained: The word of a derainer that images pass before they are seen.
 
     Returns:
         The weights, half floats: ``NAME-DATASET.safetensors``.
@@ -167,6 +195,7 @@ def train_network(
     asked = {"task": tuple(job.models), "split": split, "out": str(out)}
     dataset = open_splits(spec.model_copy(update=asked))
     _require_labels(job, dataset, recipe.batch)
+    weather = weather_of(spec, derained, dataset)
     out.mkdir(parents=True, exist_ok=True)
     mark(out)
     before = begun_with(begin, begin and _card_file(begin))
@@ -174,28 +203,42 @@ def train_network(
     run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
     classes = job.classes(dataset)
     named = {"classes": {str(number): name for number, name in classes.items()}}
-    begun = Begun(out, run | named, image_digests(dataset.samples, with_labels=True))
+    images = image_digests(dataset.samples, with_labels=True)
+    begun = Begun(out, run | named | weather.identity(), images)
     curve = LossCurve(out / "curve.csv", begun.goes_on)
-    started = time.monotonic()
-    until = math.inf if max_minutes is None else started + 60 * max_minutes
-    clock = Clock(recipe.epochs, None if max_minutes is None else until)
+    until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
+    told = _told(name, recipe.epochs, curve, progress, until)
+    view = weather.view(dataset.samples, spec)
+    network = job.train(_Work(dataset.samples, classes, recipe, begun, told, begin, view))
+    file = out / f"{name}-{dataset.name}.safetensors"
+    write_weights(file, network)
+    seen = {"digest": keys.key("images", images=images, **named), **weather.card()}
+    steps = curve.last * job.steps_per_epoch(len(dataset.samples), recipe)
+    done = {"epochs_done": curve.last, "steps_done": steps, "hours": round(curve.hours, 2)}
+    card = _card(run, dataset, classes, network, before, seen) | done | origin_of(file)
+    write_card(_card_file(file), card)  # without it the validation cannot take the weights
+    scores = _validation(job, file, spec, out / "validation", until)
+    write_card(_card_file(file), card | {"validated_on": scores})
+    return file
+
+
+def _told(
+    name: str, epochs: int, curve: LossCurve, progress: Callable[[Moment], None], until: float
+) -> Told:
+    """What is told of every epoch: it is kept and shown, and the last for which there is time."""
+    minutes_s, is_bound = until - time.monotonic(), until < math.inf
+    clock = Clock(epochs, until if is_bound else None)
     clock.left_s(curve.last)
 
     def told(epoch: int, loss: float) -> bool:
         epoch_s = curve.add(epoch, loss)
         left_s = clock.left_s(epoch)
-        progress(Moment(name, epoch, recipe.epochs, "epoch", loss, None, left_s))
-        is_time_left = time.monotonic() + epoch_s < until - VALIDATION_SHARE * (until - started)
-        return max_minutes is None or is_time_left
+        progress(Moment(name, epoch, epochs, "epoch", loss, None, left_s))
+        if not is_bound:
+            return True
+        return time.monotonic() + epoch_s < until - VALIDATION_SHARE * minutes_s
 
-    network = job.train(dataset.samples, classes, recipe, begun, told, begin)
-    file = out / f"{name}-{dataset.name}.safetensors"
-    write_weights(file, network)
-    card = _card(run, dataset, classes, network, curve, before) | origin_of(file)
-    write_card(_card_file(file), card)  # without it the validation cannot take the weights
-    scores = _validation(job, file, spec, out / "validation", until)
-    write_card(_card_file(file), card | {"validated_on": scores})
-    return file
+    return told
 
 
 def _card_file(file: Path) -> Path:
@@ -208,25 +251,24 @@ def _card(
     dataset: Dataset,
     classes: Mapping[int, str],
     network: Any,
-    curve: LossCurve,
     before: Mapping[str, Any],
+    seen: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the card says of a training that has ended, before its weights are judged."""
+    """What the card says of the network and of what it saw."""
     return {
         "network": run["network"],
         "classes": [classes[number] for number in sorted(classes)],
         "parameters": sum(p.numel() for p in network.parameters()),
         "recipe": run["recipe"],
-        "epochs_done": curve.last,
         "trained_on": {
             "dataset": dataset.name,
             "split": run["split"],
             "images": len(dataset.samples),
             "terms": dataset.terms,
+            **seen,
             **before.get("trained_on", {}),
         },
         **{k: v for k, v in before.items() if k != "trained_on"},
-        "hours": round(curve.hours, 2),
     }
 
 

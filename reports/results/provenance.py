@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reports.results.training import Training
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -43,6 +45,8 @@ class Provenance:
     its stage; None where they are not known."""
     models: Mapping[str, str] | None = None
     """sha256 of the task networks by task, several joined by ``+``; None where not known."""
+    trainings: Mapping[str, Mapping[str, Training]] = field(default_factory=dict)
+    """How task networks were trained, by task and name, where cards that ``train`` wrote tell."""
     rains: Mapping[str, str] | None = None
     """Digests of the rains by name; None where they are not known."""
     metric_versions: Mapping[str, int] | None = None

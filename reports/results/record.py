@@ -31,7 +31,8 @@ class Record:
     ci: tuple[float, float] | None
     """95 % interval over resampled images; None where it would not hold."""
     seen: tuple[str, ...] | None
-    """What of this cell was trained on: rain, images, task-images; None = unknown."""
+    """What of this cell was trained on: rain and images by the derainer, task-rain and task-images
+    by the task network; None = unknown."""
     seed: int
     unit: str
     """``fraction`` (in [0, 1]), ``dB``, or ``score`` (a scale of its own)."""

@@ -19,9 +19,10 @@ Table = tuple[list[str], list[list[str]], list[str]]
 MARKS = {
     "rain": "the derainer was trained on this kind of rain",
     "images": "the derainer was trained on this data set",
+    "task-rain": "the task network was trained on this kind of rain",
     "task-images": "the task network was trained on these images",
 }
-SIGNS = {"rain": "†", "images": "†", "task-images": "‡"}
+SIGNS = {"rain": "†", "images": "†", "task-rain": "‡", "task-images": "‡"}
 """How a value is marked: † speaks of the derainer, ‡ of the task network."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,22 @@ import torch
 from datasets.inert import InertError, read
 from tasks.task import TaskError
 
-Note = Callable[[Path], None]
-"""Told of a new checkpoint before it takes the old one's place."""
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training keeps everything that continuing needs."""
 
-def keep(file: Path, parts: Mapping[str, Any], note: Note, **numbers: int) -> None:
-    """Write the state of all parts and some numbers; a kill leaves the old file or this."""
-    temporary = file.with_suffix(".tmp")
-    torch.save({**{name: part.state_dict() for name, part in parts.items()}, **numbers}, temporary)
-    note(temporary)
-    temporary.replace(file)
+    file: Path
+    note: Callable[[Path], None] = lambda _: None
+    """Told of a new file before it takes the old one's place."""
+
+    def keep(self, parts: Mapping[str, Any], **numbers: int) -> None:
+        """Write the state of all parts and some numbers; a kill leaves the old file or this."""
+        temporary = self.file.with_suffix(".tmp")
+        states = {name: part.state_dict() for name, part in parts.items()}
+        torch.save({**states, **numbers}, temporary)
+        self.note(temporary)
+        temporary.replace(self.file)
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from datasets.image import NDArrayByte, to_tensor
 from datasets.sample import IGNORED, Sample
 from tasks.models.weights import put, read_state
 from tasks.networks.refinenet import RefineNet
-from tasks.training.checkpoint import Note, keep, read_checkpoint, restore
+from tasks.training.checkpoint import Checkpoint, read_checkpoint, restore
+from tasks.training.view import View
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ def train(
     samples: Sequence[Sample],
     classes: int,
     recipe: Recipe,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     report: Callable[[int, float], bool] = lambda *_: True,
     begin: Path | None = None,
-    note: Note = lambda _: None,
+    view: View | None = None,
 ) -> RefineNet:
     """Train, or continue from ``checkpoint``, which every epoch writes.
 
@@ -62,12 +63,12 @@ def train(
         samples: Images with label maps.
         classes: Number of classes; label maps hold 0 to classes - 1, and `IGNORED`.
         recipe: See `Recipe`.
-        checkpoint: PyTorch file with everything that continuing needs.
+        checkpoint: With everything that continuing needs.
         report: Told of every epoch (its number from 1, mean loss) once it is in the checkpoint;
             False ends the training there.
         begin: Weights to begin with; the last layer begins at random where their classes are
             not as many.
-        note: Told of a new checkpoint before it takes the old one's place.
+        view: What is seen of an image in an epoch; None: the image itself.
 
     Returns:
         The averaged network.
@@ -85,13 +86,13 @@ def train(
     )
     parts: dict[str, Any] = {"network": network, "average": average, "optimiser": optimiser}
     first = 0
-    if checkpoint.is_file():
-        kept = read_checkpoint(checkpoint)
-        restore(checkpoint, kept, parts)
+    if checkpoint.file.is_file():
+        kept = read_checkpoint(checkpoint.file)
+        restore(checkpoint.file, kept, parts)
         first = kept["epoch"]
     images = [(sample.image(), sample.label_map()) for sample in samples]
     weights = torch.tensor(class_weights([labels for _, labels in images], classes))
-    steps = len(images) // recipe.batch
+    steps = steps_per_epoch(len(images), recipe)
     for epoch in range(first, recipe.epochs):
         network.train()
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(images))
@@ -101,14 +102,25 @@ def train(
                 group["lr"] = learning_rate(epoch + step / steps, recipe)
             torch.manual_seed(recipe.seed + epoch * steps + step)  # of the dropout
             chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
-            x, truth = _batch([images[i] for i in chosen], (epoch, step), recipe)
+            pairs = [images[i] for i in chosen]
+            if view is not None:
+                pairs = [
+                    (view(samples[i], image, epoch), labels)
+                    for i, (image, labels) in zip(chosen, pairs, strict=True)
+                ]
+            x, truth = _batch(pairs, (epoch, step), recipe)
             losses.append(_step(network, optimiser, x, truth, weights, recipe))
             average.update_parameters(network)
-        keep(checkpoint, parts, note, epoch=epoch + 1)
+        checkpoint.keep(parts, epoch=epoch + 1)
         if not report(epoch + 1, float(np.mean(losses))):
             break
     assert isinstance(average.module, RefineNet)
     return average.module.eval()
+
+
+def steps_per_epoch(images: int, recipe: Recipe) -> int:
+    """Steps in which so many images are seen once, but for those that fill no batch."""
+    return images // recipe.batch
 
 
 def _begun(classes: int, begin: Path | None) -> RefineNet:

@@ -11,7 +11,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +30,8 @@ from datasets.sample import Annotations, DatasetError, Sample
 from tasks.models.weights import put, read_state
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
-from tasks.training.checkpoint import Note, keep, read_checkpoint, restore
+from tasks.training.checkpoint import Checkpoint, read_checkpoint, restore
+from tasks.training.view import View
 
 Loaded = tuple[NDArrayByte, tuple[int, int], tuple[int, int]]
 """An image as the network sees it, the height and width of its file, and its own."""
@@ -63,21 +64,22 @@ class _Work:
     samples: Sequence[Sample]
     categories: Mapping[int, str]
     begin: Path | None
-    checkpoint: Path
+    checkpoint: Checkpoint
     kept: Mapping[str, Any] | None
     """What the checkpoint held at the start."""
-    note: Note
+    view: View | None
+    """What is seen of an image in an epoch; None: the image itself."""
 
 
 def train(
     samples: Sequence[Sample],
     categories: Mapping[int, str],
     recipe: Recipe,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     report: Callable[[int, float], bool] = lambda *_: True,
     begin: Path | None = None,
+    view: View | None = None,
     device: str = "cpu",
-    note: Note = lambda _: None,
 ) -> SegmentationModel:
     """Train, or continue from ``checkpoint``, which every epoch writes.
 
@@ -85,12 +87,12 @@ def train(
         samples: Images with boxes and masks; crowds are left out.
         categories: Category id to name; the network's classes are those, by rising id.
         recipe: See `Recipe`.
-        checkpoint: PyTorch file with everything that continuing needs.
+        checkpoint: With everything that continuing needs.
         report: Told of every epoch (its number from 1, summed loss) once it is kept; False ends the
             training there.
         begin: Weights to begin with, of as many classes.
+        view: What is seen of an image in an epoch; None: the image itself.
         device: ``cpu`` or ``cuda``.
-        note: Told of a new checkpoint before it takes the old one's place.
 
     Returns:
         The averaged network with ``names``, in single floats.
@@ -99,8 +101,8 @@ def train(
         TaskError: If ``begin`` or the checkpoint is damaged or another network's, an image cannot
             be read, or the loss becomes NaN.
     """
-    kept = read_checkpoint(checkpoint) if checkpoint.is_file() else None
-    work = _Work(samples, categories, begin, checkpoint, kept, note)
+    kept = read_checkpoint(checkpoint.file) if checkpoint.file.is_file() else None
+    work = _Work(samples, categories, begin, checkpoint, kept, view)
 
     def told(trainer: Any) -> None:
         loss = float(sum(float(v) for v in trainer.label_loss_items(trainer.tloss).values()))
@@ -110,22 +112,29 @@ def train(
     # What ultralytics writes is thrown away: it goes into no folder that holds files of anybody.
     with tempfile.TemporaryDirectory(prefix="derain-harness-") as folder:
         trainer = (_MixedTraining if recipe.dtype == "bf16" else _Training)(
-            work, _overrides(recipe, folder, device)
+            work, _overrides(recipe, folder, device, epochs_differ=view is not None)
         )
         trainer.add_callback("on_model_save", told)
         if kept is None or kept["epoch"] < recipe.epochs:
             average = trainer.trained()
         else:
             average = trainer.get_model()
-            restore(checkpoint, kept, {"average": average})
+            restore(checkpoint.file, kept, {"average": average})
     model: SegmentationModel = copy.deepcopy(average).float().eval().cpu()
     model.names = _names(categories)
     return model
 
 
-def _overrides(recipe: Recipe, folder: str, device: str) -> dict[str, Any]:
+def steps_per_epoch(images: int, recipe: Recipe) -> int:
+    """Steps in which so many images are seen once; those left over make a smaller batch."""
+    return -(-images // recipe.batch)
+
+
+def _overrides(recipe: Recipe, folder: str, device: str, epochs_differ: bool) -> dict[str, Any]:
     """What ultralytics' trainer is told."""
-    return {
+    # Processes that load images ahead do not know the epoch that they load for.
+    alone = {"workers": 0} if epochs_differ else {}
+    return alone | {
         "model": "yolo-street.yaml",  # the name alone is used
         "data": "data.yaml",  # this one too
         "epochs": recipe.epochs,
@@ -161,11 +170,11 @@ class _Images(YOLODataset):  # type: ignore[misc]
     reads and removes what it takes for its caches beside images.
     """
 
-    def __init__(
-        self, samples: Sequence[Sample], categories: Mapping[int, str], **options: Any
-    ) -> None:
-        self._samples, self._categories = samples, sorted(categories)
+    def __init__(self, work: _Work, **options: Any) -> None:
+        self._samples, self._categories = work.samples, sorted(work.categories)
+        self._view = work.view
         self._kept: dict[int, Loaded] = {}
+        self.epoch = 0
         super().__init__(img_path="", task="segment", **options)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -180,10 +189,11 @@ class _Images(YOLODataset):  # type: ignore[misc]
     def get_labels(self) -> list[dict[str, Any]]:
         """Every image's size and outlines; the images are kept as far as there is memory."""
         needed = len(self._samples) * 3 * self.imgsz**2
-        has_memory = 2 * needed < psutil.virtual_memory().available
+        has_memory = self._view is None and 2 * needed < psutil.virtual_memory().available
         labels = []
         with ThreadPoolExecutor() as pool:
-            for number, loaded in enumerate(pool.map(self._loaded, self._samples)):
+            images = pool.map(lambda s: _resized(s.image(), self.imgsz), self._samples)
+            for number, loaded in enumerate(images):
                 if has_memory:
                     self._kept[number] = loaded
                 lines = _outlines(self._samples[number], self._categories)
@@ -192,15 +202,23 @@ class _Images(YOLODataset):  # type: ignore[misc]
 
     def load_image(self, i: int, rect_mode: bool = True, resize_short: bool = False) -> Loaded:
         """An image as the network sees it: BGR, its longer side of that length; and both sizes."""
-        return self._kept[i] if i in self._kept else self._loaded(self._samples[i])
+        if i in self._kept:
+            return self._kept[i]
+        sample = self._samples[i]
+        image = sample.image()
+        if self._view is not None:
+            image = self._view(sample, image, self.epoch)
+        return _resized(image, self.imgsz)
 
-    def _loaded(self, sample: Sample) -> Loaded:
-        image = sample.image()[:, :, ::-1]
-        height, width = image.shape[:2]
-        ratio = self.imgsz / max(height, width)
-        size = [min(math.ceil(side * ratio), self.imgsz) for side in (width, height)]
-        resized = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_LINEAR)
-        return np.asarray(resized, np.uint8), (height, width), (size[1], size[0])
+
+def _resized(image: NDArrayByte, longer_px: int) -> Loaded:
+    """An image at the size at which the network sees it."""
+    height, width = image.shape[:2]
+    ratio = longer_px / max(height, width)
+    size = [min(math.ceil(side * ratio), longer_px) for side in (width, height)]
+    bgr = np.ascontiguousarray(image[:, :, ::-1])
+    resized = cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, np.uint8), (height, width), (size[1], size[0])
 
 
 class _Training(SegmentationTrainer):  # type: ignore[misc]
@@ -257,13 +275,13 @@ class _Training(SegmentationTrainer):  # type: ignore[misc]
         """Go on from the checkpoint, if there is one."""
         kept = self._work.kept
         if kept is not None:
-            restore(self._work.checkpoint, kept, self._parts())
+            restore(self._work.checkpoint.file, kept, self._parts())
             self.ema.updates, self.start_epoch = int(kept["updates"]), kept["epoch"]
 
     def save_model(self) -> bool:
         """Keep what goes on; ultralytics would pickle the network."""
         counts = {"epoch": self.epoch + 1, "updates": self.ema.updates}
-        keep(self._work.checkpoint, self._parts(), self._work.note, **counts)
+        self._work.checkpoint.keep(self._parts(), **counts)
         return True
 
     def _handle_nan_recovery(self, epoch: int) -> bool:
@@ -271,7 +289,7 @@ class _Training(SegmentationTrainer):  # type: ignore[misc]
         if self.loss is not None and not self.loss.isfinite():
             raise TaskError(
                 f"the loss became {float(self.loss)} in epoch {epoch + 1}: the checkpoint of the "
-                f"epoch before stays in {self._work.checkpoint.parent}; train in fp32"
+                f"epoch before stays in {self._work.checkpoint.file.parent}; train in fp32"
             )
         return False
 
@@ -282,8 +300,7 @@ class _Training(SegmentationTrainer):  # type: ignore[misc]
         """
         is_training = mode == "train"
         images = _Images(
-            self._work.samples if is_training else self._work.samples[:1],
-            self._work.categories,
+            self._work if is_training else replace(self._work, samples=self._work.samples[:1]),
             imgsz=self.args.imgsz,
             batch_size=batch,
             augment=is_training,
@@ -298,6 +315,7 @@ class _Training(SegmentationTrainer):  # type: ignore[misc]
             images.batch_shapes = np.ceil(longer / images.stride).astype(int)[None] * images.stride
             images.batch = np.zeros(len(images.labels), int)
             images.rect = True
+            self.add_callback("on_train_epoch_start", lambda t: setattr(images, "epoch", t.epoch))
         return images
 
     def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:

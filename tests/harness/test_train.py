@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+import harness
 from datasets.camvid import CLASSES
-from datasets.image import encode_indices, encode_png
+from datasets.image import encode_indices, encode_png, round_to_bytes
+from datasets.rain import RAINS, generator
+from derainers import DERAINERS
 from harness.cli.main import run_command_line
+from harness.plan.data import open_dataset
 from harness.plan.keys import file_sha256
+from harness.spec import RunSpec
 from harness.training.folder import begun_with
+from harness.training.weather import weather_of
+from tasks.training.refinenet import Recipe
 
 
 @pytest.fixture
@@ -31,6 +40,12 @@ def camvid(tmp_path: Path) -> Path:
             (root / split / f"0001TP_{i:03}.png").write_bytes(encode_png(image))
             (root / f"{split}annot" / f"0001TP_{i:03}.png").write_bytes(encode_indices(labels))
     return root
+
+
+@pytest.fixture(autouse=True)
+def _small_crops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crops as small as the miniature's images, instead of grey borders around them."""
+    monkeypatch.setattr("tasks.training.refinenet.Recipe", partial(Recipe, crop_px=32))
 
 
 def test_one_command_trains_and_another_runs_what_it_made(camvid: Path, tmp_path: Path) -> None:
@@ -81,13 +96,121 @@ def test_a_training_begins_with_the_weights_of_another(camvid: Path, tmp_path: P
     assert run_command_line([*words, str(second), "--from", str(first)]) == 0
     card = json.loads((second / "refinenet-camvid.safetensors.json").read_text())
     earlier = json.loads(first.with_name(first.name + ".json").read_text())
-    expected = {"sha256": file_sha256(first), "hours": earlier["hours"], "steps": None}
+    expected = {"sha256": file_sha256(first), "hours": earlier["hours"], "steps": 2}
     assert card["begun_with"] == expected
     assert card["trained_on"]["before"] == earlier["trained_on"]
     a, b = (load_file(f / first.name) for f in (first.parent, second))
     changes = {k: float((a[k].float() - b[k].float()).abs().max()) for k in a if "weight" in k}
     assert max(changes.values()) < 0.1, "weights at random would differ by more"
     assert any(changes.values())
+
+
+def test_rains_take_turns_and_are_no_run_s(camvid: Path) -> None:
+    spec = RunSpec(dataset="camvid", data_root=str(camvid), split="train", seed=3)
+    dataset = open_dataset(spec)
+    rain, samples = RAINS["photoshop-light"], dataset.samples
+    weather = weather_of(
+        spec.model_copy(update={"rain": ("photoshop-light", "none")}), None, dataset
+    )
+    view = weather.view(samples, spec)
+    assert view is not None
+    wet = np.zeros((2, len(samples)), bool)
+    for epoch in (0, 1):
+        for place, sample in enumerate(samples):
+            clean = sample.image()
+            shown = view(sample, clean, epoch)
+            assert np.array_equal(shown, view(sample, clean, epoch))
+            wet[epoch, place] = not np.array_equal(shown, clean)
+            of_a_run = rain.render(clean, generator(3, rain, sample.id)).image
+            assert not np.array_equal(shown, of_a_run)
+    assert wet.sum(1).tolist() == [4, 4]
+    assert (wet[0] ^ wet[1]).all()
+    later = view(samples[0], samples[0].image(), 2), view(samples[0], samples[0].image(), 0)
+    assert np.array_equal(*later) == (not wet[0, 0]), "each epoch has another rain"
+
+    derained = weather_of(spec, "median", dataset).view(samples, spec)
+    assert derained is not None
+    clean = samples[0].image()
+    expected = round_to_bytes(DERAINERS["median"].build(None).restore(clean, "x"))
+    assert np.array_equal(derained(samples[0], clean, 0), expected)
+    assert (
+        weather_of(spec.model_copy(update={"rain": ("none",)}), None, dataset).view([], spec)
+        is None
+    )
+
+
+def test_a_network_that_saw_the_rain_is_marked_and_its_twin_is_known(
+    camvid: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(camvid / "val")
+    data = ["--dataset", "camvid", "--data-root", str(camvid)]
+    words = ["train", "refinenet", *data, "--epochs", "1", "--seed", "1"]
+    for name, rain in (
+        ("wet", ["--rain", "photoshop-heavy,none"]),
+        ("derained", ["--rain", "photoshop-heavy", "--derained", "median"]),
+        ("dry", ["--rain", "none"]),
+    ):
+        assert run_command_line([*words, *rain, "--out", str(tmp_path / name)]) == 0
+    files = {
+        name: tmp_path / name / "refinenet-camvid.safetensors"
+        for name in ("wet", "derained", "dry")
+    }
+    cards = {n: json.loads((f.parent / (f.name + ".json")).read_text()) for n, f in files.items()}
+    assert {card["steps_done"] for card in cards.values()} == {2}
+    seen = {n: card["trained_on"] for n, card in cards.items()}
+    assert {n: told["rain_families"] for n, told in seen.items()} == {
+        "wet": ["photoshop"],
+        "derained": ["photoshop"],
+        "dry": [],
+    }
+    assert list(seen["wet"]["rain_digests"]) == ["photoshop-heavy", "none"]
+    assert seen["derained"]["derained"] == {"by": "median", "weights": None}
+
+    spec = RunSpec(
+        dataset="camvid",
+        data_root=str(camvid),
+        split="test",
+        rain=("photoshop-light", "rain100l", "none"),
+        derainer=("median",),
+        task=("semantic",),
+        model={"semantic": tuple(f"refinenet@{file}" for file in files.values())},
+        quality=("none",),
+        workspace=str(tmp_path / "runs"),
+    )
+    results = harness.run(spec)
+    trained = results.provenance.trainings["semantic"]
+    names = {n: f"refinenet@{file_sha256(f)[:8]}" for n, f in files.items()}
+    marks = {
+        (r.model, r.rain): r.seen
+        for r in results.records
+        if r.metric == "miou" and r.derainer == "identity"
+    }
+    for name, model in names.items():
+        wet = () if name == "dry" else ("task-rain",)
+        assert marks[model, "photoshop-light"] == wet
+        assert marks[model, "rain100l"] == marks[model, "none"] == ()
+    assert trained[names["wet"]].rains == ("photoshop-heavy", "none")
+    assert trained[names["derained"]].derained_by == "median"
+    assert trained[names["dry"]].rains == ("none",)
+    assert len({told.footing for told in trained.values()}) == 1
+    assert {told.seed for told in trained.values()} == {1}
+
+
+def test_a_training_goes_on_under_its_own_rain_alone(
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--dataset", "camvid", "--data-root", str(camvid), "--out", str(tmp_path / "out")]
+    words = ["train", "refinenet", *data, "--epochs", "1", "--max-minutes", "0"]
+    assert run_command_line([*words, "--rain", "rain100l"]) == 0
+    for rain, said in (
+        (["--rain", "rain100h"], "holds another training"),
+        ([], "holds another training"),
+        (["--rain", "given"], "leave --rain out"),
+        (["--rain", "rain100l", "--derained", "identity"], "it changes nothing"),
+        (["--rain", "rain100l", "--derained", "nothing"], "unknown derainer"),
+    ):
+        assert run_command_line([*words, *rain]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_what_a_card_does_not_tell_is_left_open(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from datasets.sample import IGNORED, Sample
 from tasks.models.refinenet import refinenet_segmenter
 from tasks.networks.refinenet import RefineNet
 from tasks.task import TaskError
+from tasks.training.checkpoint import Checkpoint
 from tasks.training.refinenet import Recipe, class_weights, learning_rate, train
 
 SMALL = Recipe(epochs=3, batch=2, crop_px=32, warm_up_epochs=1)
@@ -83,7 +84,7 @@ def test_what_was_broken_off_goes_on_with_the_same_losses(
                 curve.append(loss)
                 return epoch < end
 
-            train(samples, 2, SMALL, tmp_path / name, told)
+            train(samples, 2, SMALL, Checkpoint(tmp_path / name), told)
         return curve
 
     whole, broken = losses("whole.pt", 3), losses("broken.pt", 1, 2, 3)
@@ -100,7 +101,7 @@ def test_it_learns(samples: list[Sample], tmp_path: Path) -> None:
         curve.append(loss)
         return True
 
-    network = train(samples, 2, recipe, tmp_path / "c.pt", told)
+    network = train(samples, 2, recipe, Checkpoint(tmp_path / "c.pt"), told)
     assert len(curve) == 20
     assert curve[-1] < 0.7 * curve[0]
     assert not network.training

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from datasets import masks
-from datasets.image import encode_png
+from datasets.image import NDArrayByte, encode_png
 from datasets.sample import Annotations, LabelledObject, Sample
 from tasks.models.ultralytics import (
     UltralyticsDetector,
@@ -24,7 +24,8 @@ from tasks.models.ultralytics import (
 )
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
-from tasks.training.yolo import Recipe, _Images, outlines, train
+from tasks.training.checkpoint import Checkpoint, read_checkpoint
+from tasks.training.yolo import Recipe, _Images, _Work, outlines, steps_per_epoch, train
 
 CATEGORIES = {3: "car", 1: "person"}
 
@@ -48,6 +49,11 @@ def samples(tmp_path: Path) -> list[Sample]:
         truth = Annotations.of([square(10 + i, 20, 32, 3), square(60, 5, 9, 1, is_crowd=True)])
         made.append(Sample(str(i), tmp_path / f"{i}.png", group=str(i), labels=truth))
     return made
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    return Checkpoint(tmp_path / "a.pt")
 
 
 @pytest.fixture
@@ -148,8 +154,9 @@ def test_images_and_outlines_are_what_ultralytics_reads_from_files(
         (tmp_path / "own" / "labels" / f"{sample.path.stem}.txt").write_text(text)
     options: dict[str, Any] = {"hyp": get_cfg(), "stride": 32, "augment": True}
     options["data"] = {"names": {0: "person", 1: "car"}, "channels": 3}
+    work = _Work(samples, CATEGORIES, None, Checkpoint(tmp_path / "a.pt"), None, None)
     for image_px in (64, 96, 160):
-        own = _Images(samples, CATEGORIES, imgsz=image_px, **options)
+        own = _Images(work, imgsz=image_px, **options)
         images = str(tmp_path / "own" / "images")
         theirs = YOLODataset(img_path=images, task="segment", imgsz=image_px, **options)
         for i in range(len(samples)):
@@ -167,24 +174,26 @@ def test_images_and_outlines_are_what_ultralytics_reads_from_files(
 
 
 def test_an_image_that_has_gone_ends_the_training_in_a_line(
-    samples: list[Sample], tmp_path: Path
+    samples: list[Sample], checkpoint: Checkpoint
 ) -> None:
     samples[1].path.write_bytes(b"no image")
     with pytest.raises(TaskError, match=r"the training ended at an image: 1\.png") as caught:
-        train(samples, CATEGORIES, Recipe(epochs=1, batch=2, image_px=96), tmp_path / "a.pt")
+        train(samples, CATEGORIES, Recipe(epochs=1, batch=2, image_px=96), checkpoint)
     assert "\n" not in str(caught.value)
 
 
-def test_a_checkpoint_of_another_network_is_one_line(samples: list[Sample], tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_network_is_one_line(
+    samples: list[Sample], checkpoint: Checkpoint
+) -> None:
     contents: list[Any] = [{"epoch": 1}, {"epoch": "1"}, [], {"epoch": 1, "network": {"a": 1}}]
     for content in contents:
-        torch.save(content, tmp_path / "a.pt")
+        torch.save(content, checkpoint.file)
         with pytest.raises(TaskError, match=r"a\.pt is .*: give a new --out"):
-            train(samples, CATEGORIES, Recipe(epochs=2, batch=2, image_px=96), tmp_path / "a.pt")
+            train(samples, CATEGORIES, Recipe(epochs=2, batch=2, image_px=96), checkpoint)
 
 
 def test_batches_have_no_border_that_all_images_share(
-    samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    samples: list[Sample], checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ultralytics.nn.tasks import SegmentationModel
 
@@ -197,12 +206,14 @@ def test_batches_have_no_border_that_all_images_share(
         return forward(self, batch, preds)
 
     monkeypatch.setattr(SegmentationModel, "loss", seen)
-    train(samples, CATEGORIES, Recipe(epochs=1, batch=2, image_px=96), tmp_path / "a.pt")
+    train(samples, CATEGORIES, Recipe(epochs=1, batch=2, image_px=96), checkpoint)
     assert shapes == {(2, 3, 64, 96)}
 
 
 @pytest.mark.slow
-def test_training_goes_on_where_it_was_broken_off(samples: list[Sample], tmp_path: Path) -> None:
+def test_training_goes_on_where_it_was_broken_off(
+    samples: list[Sample], checkpoint: Checkpoint
+) -> None:
     recipe = Recipe(epochs=2, batch=2, image_px=64, dtype="bf16")
     numbers = []
 
@@ -211,8 +222,25 @@ def test_training_goes_on_where_it_was_broken_off(samples: list[Sample], tmp_pat
         numbers.append(epoch)
         return len(numbers) > 1
 
-    train(samples, CATEGORIES, recipe, tmp_path / "a.pt", told)
-    model = train(samples, CATEGORIES, recipe, tmp_path / "a.pt", told)
+    train(samples, CATEGORIES, recipe, checkpoint, told)
+    model = train(samples, CATEGORIES, recipe, checkpoint, told)
     assert numbers == [1, 2]
     assert list(model.names.values()) == ["person", "car"]
     assert all(torch.isfinite(v.float()).all() for v in model.state_dict().values())
+
+
+def test_each_epoch_sees_every_image_anew(samples: list[Sample], checkpoint: Checkpoint) -> None:
+    seen: list[tuple[int, str]] = []
+
+    def view(sample: Sample, clean: NDArrayByte, epoch: int) -> NDArrayByte:
+        assert np.array_equal(clean, sample.image())
+        seen.append((epoch, sample.id))
+        return np.full_like(clean, 90)
+
+    recipe = Recipe(epochs=2, batch=3, image_px=64)
+    goes_on = iter([False, True])
+    for _ in range(2):
+        train(samples, CATEGORIES, recipe, checkpoint, lambda *_: next(goes_on), None, view)
+    # ultralytics looks at the first batch to learn what it holds.
+    assert {(epoch, str(i)) for epoch in (0, 1) for i in range(4)} == set(seen)
+    assert read_checkpoint(checkpoint.file)["updates"] == 2 * steps_per_epoch(4, recipe) == 4
