@@ -1,4 +1,4 @@
-"""What CONTRIBUTING promises of adding things: by its steps in a checkout, and by a package.
+"""What docs/adding.md promises: by its steps in a checkout, and by a package.
 
 Each toy is added in the places that the page names and nowhere else; then its name stands in every
 table, file and page of a run.

@@ -14,7 +14,7 @@ from derainers.published import PUBLISHED
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md", "docs/adding.md"])
 def test_paths_on_a_page_exist(page: str) -> None:
     named = re.findall(r"[`(]((?:\w[\w-]*/)+[\w.-]*)[`)]", (ROOT / page).read_text())
     assert named
