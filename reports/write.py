@@ -20,7 +20,7 @@ def write(
         directory: Made if needed; gets ``results.json``, ``results.csv``, ``results.md``,
             ``results.tex``, ``cite.bib``, ``images.csv``, ``report.html``, ``draws.npz``,
             ``plots/`` and, where pictures were kept, ``pictures/``.
-        layout: ``table6`` for ``table6.md`` and ``table6.tex`` too, as MSPFN's Table 6 is laid out;
+        layout: One of `reports.tables.layouts.LAYOUTS`, for ``NAME.md`` and ``NAME.tex`` too, or
             ``paper`` for the plots as PDF too, each as wide as a paper's column or both.
         staged: The folder's `reports.folder.staging` with more files of the run; None: none more.
     """
@@ -36,8 +36,8 @@ def write(
     from reports.tables.citations import citations
     from reports.tables.csv import csv_text
     from reports.tables.latex import latex
+    from reports.tables.layouts import LAYOUTS, laid_out
     from reports.tables.markdown import markdown
-    from reports.tables.table6 import table6
 
     directory = Path(directory)
     buffer = io.BytesIO()
@@ -55,8 +55,8 @@ def write(
     }
     files |= {f"plots/{p.name}.svg": p.svg for p in drawn}
     files |= {f"plots/{p.name}.png": p.png for p in drawn}
-    if layout == "table6":
-        files |= {f"table6.{kind}": table6([results], kind).encode() for kind in ("md", "tex")}
+    if layout is not None and layout in LAYOUTS:
+        files |= {name: text.encode() for name, text in laid_out(layout, [results]).items()}
     if layout == "paper":
         files |= {f"plots/{p.name}.pdf": p.pdf for p in drawn}
     if results.gallery:

@@ -44,9 +44,9 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--layout",
-        choices=("paper", "table6"),
-        help="paper: the plots as PDF too, of a column's width; table6: table6.md and table6.tex "
-        "too, as MSPFN's Table 6 is laid out",
+        choices=("paper", "table6", "remedies"),
+        help="paper: the plots as PDF too, of a column's width; table6, as MSPFN's Table 6 is laid "
+        "out, or remedies, those against rain as rows: LAYOUT.md and LAYOUT.tex too",
     )
     parser.add_argument("--no-images", action="store_true", help="no pictures on the page")
     parts = parser.add_argument_group("of parts, where data and networks lie on this machine")

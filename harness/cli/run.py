@@ -77,9 +77,10 @@ def add(verbs: Verbs) -> None:
     ways = parser.add_argument_group("ways to run")
     ways.add_argument(
         "--layout",
-        choices=("table6",),
-        help="print the runs as MSPFN's Table 6 is laid out, those of a suite side by side, and "
-        "leave table6.md and table6.tex below --out",
+        choices=("table6", "remedies"),
+        help="print the runs as MSPFN's Table 6 is laid out, those of a suite side by side, or "
+        "with remedies against rain (derain, train on rain, both) as rows; LAYOUT.md and .tex stay "
+        "below --out",
     )
     ways.add_argument(
         "--dry-run", action="store_true", help="say what is there, what would be computed, and stop"
@@ -137,7 +138,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.seeds is not None and worst != 2 and not arguments.dry_run:
         _compare_seeds(specs.values())
     if made:
-        _show_layout(made, getattr(arguments, "out", None) if arguments.suite else None)
+        of_all = arguments.suite or arguments.seeds
+        _show_layout(arguments.layout, made, getattr(arguments, "out", None) if of_all else None)
     return worst
 
 
@@ -162,14 +164,14 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
         line(str(parent / "repeats.html"))
 
 
-def _show_layout(made: Sequence[Results], out: str | None) -> None:
-    """The runs as one table, on the terminal and, of a suite, in its folder."""
-    from reports.tables.table6 import table6
+def _show_layout(layout: str, made: Sequence[Results], out: str | None) -> None:
+    """The runs as one table, on the terminal and, of several, in their folder."""
+    from reports.tables.layouts import laid_out
 
-    line(table6(made, "md"))
-    if out is not None:
-        for kind in ("md", "tex"):
-            (Path(out) / f"table6.{kind}").write_text(table6(made, kind), encoding="utf-8")
+    files = laid_out(layout, made)
+    line(files[f"{layout}.md"])
+    for name, text in files.items() if out is not None else ():
+        (Path(str(out)) / name).write_text(text, encoding="utf-8")
 
 
 def _run_one(spec: RunSpec, arguments: argparse.Namespace) -> int:

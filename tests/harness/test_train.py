@@ -23,6 +23,7 @@ from harness.plan.keys import file_sha256
 from harness.spec import RunSpec
 from harness.training.folder import begun_with
 from harness.training.weather import weather_of
+from reports.tables.layouts import laid_out
 from tasks.training.refinenet import Recipe
 
 
@@ -194,6 +195,19 @@ def test_a_network_that_saw_the_rain_is_marked_and_its_twin_is_known(
     assert trained[names["dry"]].rains == ("none",)
     assert len({told.footing for told in trained.values()}) == 1
     assert {told.seed for told in trained.values()} == {1}
+
+    text = laid_out("remedies", [results])["remedies.md"]
+    table = text.split("against")[0]
+    rows = [line.split(" | ")[0].strip("| ") for line in table.splitlines() if "|" in line]
+    trained_wet = "trained on photoshop-heavy"
+    assert rows[2:] == [
+        "nothing",
+        "derain by median",
+        f"{trained_wet} and clean images",
+        f"{trained_wet}, all derained by median",
+        f"{trained_wet} and clean images, and derain by median",
+    ]
+    assert "Without a twin" not in text
 
 
 def test_a_training_goes_on_under_its_own_rain_alone(

@@ -1,0 +1,20 @@
+"""Layouts of runs in which field and papers know them: name -> text of some runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from reports.results.results import Results
+from reports.tables.remedies import remedies
+from reports.tables.table6 import table6
+
+LAYOUTS: Mapping[str, Callable[[Sequence[Results], str], str]] = {
+    "table6": table6,
+    "remedies": remedies,
+}
+"""Functions of (runs, ``md`` or ``tex``)."""
+
+
+def laid_out(layout: str, runs: Sequence[Results]) -> dict[str, str]:
+    """The files of a layout by name: Markdown and LaTeX."""
+    return {f"{layout}.{kind}": LAYOUTS[layout](runs, kind) for kind in ("md", "tex")}
