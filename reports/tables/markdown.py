@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.tables import changes, classes, parts_of_set, predictors, rankings, repeats, sweeps
+from reports.tables import (
+    break_even,
+    changes,
+    classes,
+    parts_of_set,
+    predictors,
+    rankings,
+    repeats,
+    sweeps,
+)
 from reports.tables.answers import answers
 from reports.tables.summary import summary
 from reports.tables.text import cell, grid
@@ -33,6 +42,7 @@ def parts(results: Results) -> list[Part]:
         Part("real", "Is it real?", "What each derainer changes", *changes.verdicts(results)),
         Part("others", "By other metrics", "Changes of other metrics", *changes.others(results)),
         Part("sweep", "Over the sweep", "Means over a rain's sweep", *sweeps.table(results)),
+        Part("pays", "From which rain on?", "Where deraining pays", *break_even.table(results)),
         Part(
             "tells",
             "Does quality tell the score?",
