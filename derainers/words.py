@@ -1,4 +1,4 @@
-"""What a derainer's word says: ``[NAME=][half:]PART[+PART…]``, a part with ``,KEY=VALUE`` behind.
+"""What a derainer's word says: ``[NAME=][gate:][half:]PART[+PART…]``, parts with ``,KEY=VALUE``.
 
 That says how a network is fed; what is another network stands before its weights, see
 `derainers.variants`. Needs no torch.
@@ -17,11 +17,13 @@ from derainers.errors import DerainerError
 if TYPE_CHECKING:
     from derainers.derainer import Derainer
 
+GATE_OPENS = 1.5
+"""Standard deviations above dry images from which on a gate opens, where its word says none."""
 FORMS = (
     "FILE.py:FACTORY, MODULE:FACTORY, FILE.onnx, spandrel:FILE, torchscript:FILE, dir:FOLDER, "
-    "half:A, A+B, NAME=WORD"
+    "half:A, A+B, gate:A, NAME=WORD"
 )
-PREFIXES = ("dir", "half", "spandrel", "torchscript")
+PREFIXES = ("dir", "gate", "half", "spandrel", "torchscript")
 TAKEN = (*PREFIXES, "clean", "rainy", "none", "given", "hf", "http", "https")
 """What no row can be called, since it means something else in words or tables."""
 FACTORY = re.compile(r"(?P<source>[^@]+):(?P<name>[A-Za-z_]\w*)(@(?P<weights>.+))?")
@@ -30,6 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _RANGE = re.compile(r"(?P<black>-?\d+(\.\d+)?)\.\.(?P<white>-?\d+(\.\d+)?)")
 _OPERATIONS = re.compile(r"(?<=:operations=)[a-z]+\+(?=[a-z])")
 """A sum inside a part, which is no chain: ``hrrsr:operations=add+mul``."""
+_GATE = re.compile(r"gate(@(?P<above>-?\d+(\.\d+)?))?:(?P<word>.+)", re.DOTALL)
 _MOST_SCALE = 8
 
 
@@ -114,6 +117,8 @@ class Word:
     """What to call it; None = what it is called by its content."""
     is_half: bool
     parts: tuple[Part, ...]
+    gate: float | None = None
+    """From which rain on it derains at all, see `derainers.gate`; None = always."""
 
 
 def is_remote(text: str) -> bool:
@@ -139,10 +144,21 @@ def read(word: str, rows: Iterable[str] = ()) -> Word:
             raise DerainerError(f"{name}={word}: a name has letters, digits, '.', '_' and '-'")
         if name in (*rows, *TAKEN, *PARAMETERS):
             raise DerainerError(f"{name}={word}: the name {name} is taken: choose another")
+    gate, word = _gate(word)
     is_half = word.startswith("half:")
     texts = _OPERATIONS.sub(lambda sum_: sum_[0].replace("+", "\0"), word.removeprefix("half:"))
     parts = tuple(_part(text.replace("\0", "+")) for text in texts.split("+"))
-    return Word(name, is_half, parts)
+    return Word(name, is_half, parts, gate)
+
+
+def _gate(word: str) -> tuple[float | None, str]:
+    """From which rain on a word derains, and what stands behind that."""
+    match = _GATE.fullmatch(word)
+    if match is None:
+        if word.startswith(("gate:", "gate@")):
+            raise DerainerError(f"{word}: expected gate:DERAINER or gate@DEVIATIONS:DERAINER")
+        return None, word
+    return float(match["above"] or GATE_OPENS), match["word"]
 
 
 def joined(words: Iterable[str]) -> list[str]:

@@ -172,9 +172,12 @@ def _networks(restorer: Restorer) -> Iterator[nn.Module]:
     """The networks inside a derainer."""
     from derainers.chain import Chain
     from derainers.derainer import Derainer
+    from derainers.gate import Gate
 
     if isinstance(restorer, Derainer):
         yield restorer.module
+    elif isinstance(restorer, Gate):
+        yield from _networks(restorer.behind)
     elif isinstance(restorer, Chain):
         for stage in restorer.stages:
             yield from _networks(stage)

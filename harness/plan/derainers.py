@@ -22,7 +22,7 @@ from harness.machine.environment import FETCHED
 from harness.machine.remote import local_file, remote_file
 from harness.machine.sources import SOURCES
 from harness.plan import keys, trained_on
-from harness.plan.loader import DerainerPlan, Loader, chained, stage_plan, with_trials
+from harness.plan.loader import DerainerPlan, Loader, chained, gated, stage_plan, with_trials
 from harness.plan.manifest import restored_files
 from harness.spec import UsageError, known
 
@@ -58,6 +58,7 @@ def derainer_plan(word: str, own: Mapping[str, Any], dataset: Dataset) -> Derain
     said = words.read(word, [*own, *DERAINERS, *PUBLISHED])
     parts = [_part(part, own, dataset) for part in said.parts]
     plan = chained(parts, said.is_half) if said.is_half or len(parts) > 1 else parts[0]
+    plan = plan if said.gate is None else gated(plan, said.gate)
     if said.name is None:
         return plan
     told = f"{said.name} is {plan.method}" + (f"; {plan.said}" if plan.said else "")

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.names import text_of
+from derainers.words import GATE_OPENS
 from harness.machine.device import Placement, one_thread_each
 from harness.machine.generators import seeded
 from harness.plan import keys
+from harness.spec import UsageError
 
 if TYPE_CHECKING:
     from derainers.restorer import Restorer
@@ -56,6 +58,8 @@ class DerainerPlan:
     """Whether its answer depends on the image before, so that each needs a fresh copy."""
     half_size: bool = False
     """Whether a chain starts at half size."""
+    gate: float | None = None
+    """From which rain on the one that it is made of derains; None = of no gate."""
 
     def __post_init__(self) -> None:
         # Files may have any name, and what is told of them is text.
@@ -103,6 +107,7 @@ class Loader:
         from derainers.chain import Chain
         from derainers.derainer import Derainer
         from derainers.fitting import fitted
+        from derainers.gate import Gate
 
         if isinstance(restorer, Derainer):
             restorer = restorer.to(place.device, place.dtype)
@@ -114,7 +119,7 @@ class Loader:
                     f"derainer {self.name} enlarges images {restorer.scale} times: "
                     f"use it behind another, as half:A+{self.name}"
                 )
-        if isinstance(restorer, Chain | Derainer):
+        if isinstance(restorer, Chain | Derainer | Gate):
             return restorer.in_tiles(place.tile_px)
         return restorer
 
@@ -149,6 +154,37 @@ def chained(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
     )
 
 
+def gated(plan: DerainerPlan, above: float) -> DerainerPlan:
+    """``gate:A``: a derainer that leaves images alone which hold little rain.
+
+    Raises:
+        UsageError: If it is the identity.
+    """
+    if plan.is_identity:
+        raise UsageError("gate:identity leaves every image alone: name a derainer behind it")
+
+    def build(place: Placement) -> Restorer:
+        from derainers.gate import Gate
+
+        return Gate(plan.load(replace(place, tile_px=None)), above)
+
+    name = f"gate@{above:g}:{plan.name}" if above != GATE_OPENS else f"gate:{plan.name}"
+    return DerainerPlan(
+        name,
+        {"gate": above, "behind": plan.key},
+        plan.weights_sha256,
+        Loader(build, name),
+        plan.rain_families,
+        plan.images,
+        folders=plan.folders,
+        is_own=plan.is_own,
+        draws=plan.draws,
+        is_stateful=plan.is_stateful,
+        parts=(plan,),
+        gate=above,
+    )
+
+
 def stage_plan(plan: DerainerPlan, stage: str) -> DerainerPlan:
     """An intermediate output of a derainer as one of its own: ``granet/coarse``."""
 
@@ -174,7 +210,7 @@ def with_trials(plan: DerainerPlan, each: Callable[[DerainerPlan], DerainerPlan]
     """A derainer with what a trial of each network that the user brought made of that."""
     if plan.parts and plan.is_own:
         parts = [with_trials(part, each) for part in plan.parts]
-        made = chained(parts, plan.half_size)
+        made = chained(parts, plan.half_size) if plan.gate is None else gated(parts[0], plan.gate)
         said = [plan.said, *(p.said for p, q in zip(parts, plan.parts, strict=True) if p is not q)]
         load = replace(made.load, name=plan.load.name)
         told = "; ".join(filter(None, said)) or None

@@ -9,6 +9,7 @@ from datasets.image import size_px
 from datasets.rain import digest
 from harness.machine.about import accelerator, machine
 from harness.plan import keys
+from harness.plan.keys import canonical
 from harness.plan.stages import installed, made_by
 from harness.scores.replicates import VERSION as REPLICATES
 from reports.results.provenance import Provenance
@@ -38,6 +39,7 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
             for task in plan.tasks
         },
         trainings=_trainings(plan),
+        gates=_gates(plan),
         rains={name: digest(rain) for name, rain in plan.rains.items()},
         metric_versions={
             **{m: quality.version(m) for m in plan.metrics},
@@ -54,6 +56,14 @@ def _trainings(plan: Plan) -> dict[str, dict[str, Training]]:
     for task in plan.tasks:
         found.setdefault(task.name, {})[task.model] = task.learned.training
     return found
+
+
+def _gates(plan: Plan) -> dict[str, str]:
+    """The derainer behind each gate."""
+    derainers = [c.derainer for c in plan.conditions]
+    names = {canonical(d.key): d.name for d in derainers}
+    gates = {d.name: canonical(d.parts[0].key) for d in derainers if d.gate is not None}
+    return {name: names[behind] for name, behind in gates.items() if behind in names}
 
 
 def _size(dataset: Dataset) -> str | None:

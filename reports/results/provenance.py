@@ -47,6 +47,8 @@ class Provenance:
     """sha256 of the task networks by task, several joined by ``+``; None where not known."""
     trainings: Mapping[str, Mapping[str, Training]] = field(default_factory=dict)
     """How task networks were trained, by task and name, where cards that ``train`` wrote tell."""
+    gates: Mapping[str, str] = field(default_factory=dict)
+    """The derainer behind a gate, by the gate's name, where both are in the run."""
     rains: Mapping[str, str] | None = None
     """Digests of the rains by name; None where they are not known."""
     metric_versions: Mapping[str, int] | None = None

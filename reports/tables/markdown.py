@@ -9,6 +9,7 @@ from reports.tables import (
     break_even,
     changes,
     classes,
+    gates,
     parts_of_set,
     predictors,
     rankings,
@@ -42,6 +43,7 @@ def parts(results: Results) -> list[Part]:
         Part("real", "Is it real?", "What each derainer changes", *changes.verdicts(results)),
         Part("others", "By other metrics", "Changes of other metrics", *changes.others(results)),
         Part("sweep", "Over the sweep", "Means over a rain's sweep", *sweeps.table(results)),
+        Part("gates", "Does a gate tell?", "Gates between their bounds", *gates.table(results)),
         Part("pays", "From which rain on?", "Where deraining pays", *break_even.table(results)),
         Part(
             "tells",
