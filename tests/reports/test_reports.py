@@ -300,7 +300,7 @@ def test_every_table_of_the_run_stands_on_page_and_in_markdown() -> None:
     draws = {r.cell: (r.value + noise).astype(np.float32) for r in records if r.value}
     swept = rowed(results(), records=records, draws=draws)
     found = {part.anchor: part for part in parts(swept)}
-    assert list(found) == ["numbers", "real", "sweep", "tells", "classes"]
+    assert list(found) == ["numbers", "real", "sweep", "pays", "tells", "classes"]
     rainy, derained = found["sweep"].rows
     assert rainy[1:5] == ["rainy", "detection", "AP pooled", "0.300"]
     assert rainy[6] == "60 %"
