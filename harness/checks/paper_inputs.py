@@ -34,8 +34,13 @@ DATA = {
     "outdoor-rain": "https://github.com/liruoteng/HeavyRainRemoval",
     "mscg-rain100": "the poster does not say which images these are",
     "mscg-rain40": "the poster does not say which images these are",
+    "rid": "https://github.com/panda-lab/Single-Image-Deraining (README: Rain in Driving)",
+    "ris": "https://github.com/panda-lab/Single-Image-Deraining (README: Rain in Surveillance)",
+    "real200": "the paper takes 200 photographs of two others and does not say which",
 }
-"""Where the paired data sets of claims are published."""
+"""Where the data sets of claims are published: pairs, but for `PHOTOGRAPHS`."""
+PHOTOGRAPHS = ("rid", "ris", "real200")
+"""Those of real rain, which have no clean images: any folder of pictures."""
 ALIASES = {
     "test100": "rain800",
     "test1200": "rain1200",
@@ -96,6 +101,11 @@ def set_of(claim: Claim, given: Container[str]) -> str:
     return later if later in given else dataset
 
 
+def shown_by(dataset: str) -> str:
+    """What a data set has of each scene."""
+    return "photographs" if dataset in PHOTOGRAPHS else "pairs"
+
+
 def network_of(claim: Claim) -> tuple[str, str | None]:
     """Whose weights the claim takes, or "", and the output inside the network that print is of."""
     derainer, _, stage = (claim.derainer or "").partition("/")
@@ -110,7 +120,7 @@ def needed(claim: Claim, held: Given) -> Input | str:
     """
     dataset, (derainer, stage) = claim.dataset or "", network_of(claim)
     if dataset not in DATA or claim.metric.partition("@")[0] not in METRICS:
-        return claim.cannot_run or f"{dataset or claim.metric} is no set of pairs to measure"
+        return claim.cannot_run or f"{dataset or claim.metric} is no set to measure"
     method = (claim.method or "").casefold()
     folder = held.restored.get(
         (method, set_of(claim, {s for m, s in held.restored if m == method}))
@@ -131,8 +141,8 @@ def needed(claim: Claim, held: Given) -> Input | str:
         found = Input(f"{word}@{file}", file, stage)
     lacking = []
     if set_of(claim, held.data) not in held.data:
-        number = images_of(claim) or "test"
-        lacking.append(f"the {number} pairs of {dataset} ({DATA[dataset]}): --data {dataset}=DIR")
+        what = f"{images_of(claim) or 'test'} {shown_by(dataset)}"
+        lacking.append(f"the {what} of {dataset} ({DATA[dataset]}): --data {dataset}=DIR")
     if found is None:
         lacking.append(_weights_elsewhere(derainer, dataset))
     return "; ".join(lacking) if lacking or found is None else found
@@ -166,7 +176,7 @@ def require_used(claims: Sequence[Claim], held: Given, data: Iterable[str]) -> N
     wanted = {c.dataset for c in claims} - {None} | later
     for name in data:
         if name not in wanted:
-            sets = ", ".join(sorted(str(d) for d in wanted & DATA.keys())) or "no set of pairs"
+            sets = ", ".join(sorted(str(d) for d in wanted & DATA.keys())) or "no set of images"
             raise UsageError(f"--data {name}: no chosen number is of it; they are of {sets}")
     networks = {(network_of(c)[0], WEIGHTS_OF.get(c.dataset or "", c.dataset)) for c in claims}
     networks |= {(network_of(c)[0], set_of(c, later)) for c in claims}

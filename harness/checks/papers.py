@@ -9,7 +9,16 @@ from typing import Any, Literal
 
 from datasets.sample import DatasetError
 from derainers.shards import weights_sha256
-from harness.checks.paper_inputs import DATA, Given, Input, images_of, needed, set_of
+from harness.checks.paper_inputs import (
+    DATA,
+    PHOTOGRAPHS,
+    Given,
+    Input,
+    images_of,
+    needed,
+    set_of,
+    shown_by,
+)
 from harness.plan.rows import every_row
 from harness.spec import RunSpec, UsageError, known
 from reports.papers.claims import Claim, OrdinalClaim, ordinal_claims
@@ -143,7 +152,7 @@ def own_row(
         By paper, table and the word: its value in each column, in the unit of print.
 
     Raises:
-        UsageError: If no chosen number is of pairs that are given, or they cannot be measured.
+        UsageError: If no chosen number is of images that are given, or they cannot be measured.
     """
     columns = {(c.paper, c.table, c.column): c for c in claims if set_of(c, held.data) in held.data}
     usable = {
@@ -152,7 +161,7 @@ def own_row(
         if c.metric.partition("@")[0] in METRICS and c.dataset in DATA
     }
     if not usable:
-        raise UsageError(f"--own {word}: no chosen number is of pairs that are given: add --data")
+        raise UsageError(f"--own {word}: no chosen number is of images that are given: add --data")
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     sets = {(set_of(c, held.data), c.split or "") for c in usable.values()}
     for place in sorted(sets):
@@ -239,11 +248,14 @@ def _run(
     metrics = {claim.metric for claim, _ in needs}
     words = dict.fromkeys(of.word for _, of in needs)
     protocols = dict.fromkeys(m.partition("@")[2] or "matlab-y" for m in sorted(metrics))
+    dataset = needs[0][0].dataset or ""
+    is_real = dataset in PHOTOGRAPHS
     try:
         results = run(
             spec.model_copy(
                 update={
-                    "dataset": "pairs",
+                    "dataset": "folder" if is_real else "pairs",
+                    "rain": ("given",) if is_real else spec.rain,
                     "data_root": str(root),
                     "derainer": tuple(words),
                     "intermediate": tuple(sorted({of.stage for _, of in needs if of.stage})),
@@ -264,7 +276,8 @@ def _run(
             outcomes[claim] = "nothing could be measured" if record is None else str(record.why)
         elif spec.limit is None and images_of(claim) not in (0, record.n):
             outcomes[claim] = (
-                f"{root.name} holds {record.n} pairs, the print is of {images_of(claim)}"
+                f"{root.name} holds {record.n} {shown_by(dataset)}, "
+                f"the print is of {images_of(claim)}"
             )
         else:
             outcomes[claim] = results, record

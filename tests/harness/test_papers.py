@@ -158,6 +158,31 @@ def test_named_weights_and_restored_images_are_judged_by_print(
         assert all(f.reason for f in found if f.verdict == "cannot-run")
 
 
+def test_photographs_without_clean_ones_are_judged_by_their_own_print(
+    weights: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    for kind in ("rid", "restored"):
+        (tmp_path / kind).mkdir()
+        picture = cv2.resize(rng.integers(0, 255, (40, 40, 3), np.uint8), (200, 200))
+        cv2.imwrite(str(tmp_path / kind / "a.png"), picture)
+    spec = RunSpec(workspace=str(tmp_path / "ws"))
+    chosen = [c for c in select(["mspfn:5"]) if (c.dataset, c.metric) == ("rid", "niqe")]
+    data, files = [f"rid={tmp_path / 'rid'}"], [f"prenet:rid={weights}"]
+    images = [f"UMRL:rid={tmp_path / 'restored'}"]
+    held = given_of(data, files, spec, None, images)
+    require_used(chosen, held, held.data)
+    found = {f.claim.method: f for f in regress(chosen, held).claims}
+    assert found["PReNet"].measured is None
+    assert found["PReNet"].reason == "rid holds 1 photographs, the print is of 2495"
+    part = replace(held, spec=spec.model_copy(update={"limit": 1}), weights={}, named=frozenset())
+    measured = {f.claim.method for f in regress(chosen, part).claims if f.measured is not None}
+    assert measured == {"UMRL"}
+    (of, *_) = [c for c in chosen if c.method == "PReNet"]
+    missing = str(needed(of, given_of([], files, spec, None)))
+    assert missing.startswith("the 2495 photographs of rid (https://github.com/panda-lab/")
+
+
 def test_outputs_inside_a_network_are_judged_by_their_own_print(
     pairs: Path, tmp_path: Path
 ) -> None:
@@ -239,7 +264,7 @@ def test_a_row_of_ones_own_stands_below_the_table(
     assert 0 < float(cells[2]) < 1
     assert set(cells[3:]) == {"-"}
     assert run_command_line([*words[:4], "--layout", "paper"]) == 2
-    assert "no chosen number is of pairs that are given" in capsys.readouterr().err
+    assert "no chosen number is of images that are given" in capsys.readouterr().err
 
 
 def test_words_that_name_nothing_are_one_line(tmp_path: Path) -> None:

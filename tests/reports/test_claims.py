@@ -244,6 +244,16 @@ def test_only_what_has_published_weights_can_run() -> None:
     }
 
 
+SOURCE = re.compile(r"[A-Za-z][\w-]+/[A-Z][\w-]+|\b(paper|poster|GitHub)\b")
+"""A repository, or what else a reader can open."""
+
+
+def test_every_reason_names_a_source() -> None:
+    reasons = {r for c in CLAIMS for r in (c.cannot_run, c.differs) if r is not None}
+    assert len(reasons) > 20
+    assert {reason for reason in reasons if not SOURCE.search(reason)} == set()
+
+
 def test_pairs_of_one_column_are_ordered_as_printed() -> None:
     pairs = {
         (p.better.paper, p.better.table, p.better.column, p.better.row, p.worse.row)
