@@ -48,11 +48,16 @@ def read_bundle(index: Path) -> dict[str, Tensor]:
     if not values.stat().st_size:
         raise InertError(f"{values.name} is empty")
     data = np.memmap(values, np.uint8, "r")
-    found = {}
+    found: dict[str, Tensor] = {}
+    held = 0
     for key, value in entries.items():
         name, entry = key.decode(errors="replace"), _fields(value)
-        if entry.get(1) == [_FLOAT]:
-            found[name] = _tensor(name, entry, data)
+        if entry.get(1) != [_FLOAT]:
+            continue
+        held += _number(entry.get(5, [0]))
+        if held > data.size:
+            raise InertError("its variables are more bytes than its data, so they overlap")
+        found[name] = _tensor(name, entry, data)
     return found
 
 

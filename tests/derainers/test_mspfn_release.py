@@ -15,6 +15,7 @@ from derainers import DERAINERS, DerainerError
 from derainers.checkpoint import load_weights
 from derainers.networks.mspfn import MSPFN
 from derainers.shards import shards, weights_sha256
+from tests.derainers.bundle import entry, write_bundle, write_table
 
 MODULES, HIDDEN = 2, {"4": 64, "2": 128, "": 256}
 Shapes = dict[str, tuple[int, ...]]
@@ -126,60 +127,6 @@ def graph(v: dict[str, Tensor], rainy: Tensor) -> Tensor:
     return rainy - transposed("rnn7", deconv("rnn5", torch.cat((x1, up), 1)))
 
 
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*out, value))
-
-
-def message(*fields: tuple[int, int | bytes]) -> bytes:
-    """A protocol buffer of whole numbers and bytes."""
-    out = b""
-    for field, value in fields:
-        if isinstance(value, int):
-            out += varint(field << 3) + varint(value)
-        else:
-            out += varint(field << 3 | 2) + varint(len(value)) + value
-    return out
-
-
-def block_of(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """A block of a sorted string table, keys shortened by what they share with the one before."""
-    out, before = b"", b""
-    for key, value in entries:
-        shared = next((i for i, (a, b) in enumerate(zip(key, before, strict=False)) if a != b), 0)
-        out += (
-            varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
-        )
-        before = key
-    return out + (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
-
-
-def write_bundle(prefix: Path, variables: dict[str, Tensor]) -> Path:
-    """A checkpoint as TensorFlow writes it: NAME.index and NAME.data-00000-of-00001."""
-    data, entries = b"", [(b"", message((1, 1), (3, message((1, 1)))))]
-    for name, value in sorted(variables.items()):
-        shape = b"".join(message((2, message((1, size)))) for size in value.shape)
-        raw = value.numpy().tobytes()
-        where = message((1, 1), (2, shape), (4, len(data)), (5, len(raw))) + b"\x35abcd"
-        entries.append((name.encode(), where))
-        data += raw
-    table, index = b"", []
-    for i in range(0, len(entries), 16):
-        block = block_of(entries[i : i + 16])
-        index.append((entries[i : i + 16][-1][0], varint(len(table)) + varint(len(block))))
-        table += block + bytes(5)
-    top = block_of(index)
-    handles = varint(0) + varint(0) + varint(len(table)) + varint(len(top))
-    table += top + bytes(5)
-    table += handles.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
-    prefix.with_suffix(".data-00000-of-00001").write_bytes(data)
-    prefix.with_suffix(".index").write_bytes(table)
-    return prefix.with_suffix(".index")
-
-
 @pytest.fixture(scope="module")
 def variables() -> dict[str, Tensor]:
     made = torch.Generator().manual_seed(0)
@@ -246,3 +193,11 @@ def test_a_damaged_index_is_refused(tmp_path: Path) -> None:
             except InertError:
                 continue
             assert len(damaged) == len(table)
+
+
+def test_entries_that_share_their_bytes_fill_no_memory(tmp_path: Path) -> None:
+    """A small file may name the same bytes again and again."""
+    (tmp_path / "a.data-00000-of-00001").write_bytes(bytes(4000))
+    entries = [(f"v{i:04}".encode(), entry([1000], 0, 4000)) for i in range(9)]
+    with pytest.raises(InertError, match="more bytes than its data"):
+        read_bundle(write_table(tmp_path / "a.index", entries))

@@ -21,6 +21,7 @@ from fuzz import Case
 
 from derainers import DERAINERS
 from harness import RunSpec, run
+from tests.derainers.bundle import write_bundle
 from tests.miniatures import miniature
 
 DEEP = "@deep@"
@@ -208,6 +209,7 @@ def make_template(root: Path, coco: Path, detector: Path) -> Path:
     assert weights is not None
     shutil.copy(weights, root / "granet.safetensors")
     torch.save({"state_dict": load_file(weights)}, root / "granet.pth")
+    write_bundle(root / "epoch50", {f"generator/rnn{i}/weight": torch.ones(3, 3) for i in (1, 2)})
     spec = RunSpec(
         dataset="coco",
         data_root=str(root / "coco"),
@@ -277,7 +279,7 @@ class _Corpus:
 
 
 def corpus(template: Path, frames: Path, canary: Path, seed: int = 0) -> list[Case]:
-    """About 930 cases, the same ones every time; others of the same kinds by another seed."""
+    """About 945 cases, the same ones every time; others of the same kinds by another seed."""
     found = _Corpus(template, seed)
     _labels_and_photographs(found)
     _weights(found, canary)
@@ -317,6 +319,9 @@ def _weights(to: _Corpus, canary: Path) -> None:
         loaded = ("run", *COCO, "--task", "none", "--derainer", f"granet@{{case}}/{name}", *SMALL)
         to.add(35, name, any_bytes, loaded)
         to.add_pickles(name, loaded, canary)
+    released = ("--task", "none", "--derainer", "mspfn:layers=release@{case}/epoch50.index", *SMALL)
+    for name, count in (("epoch50.index", 12), ("epoch50.data-00000-of-00001", 3)):
+        to.add(count, name, any_bytes, ("run", *COCO, *released))
     detected: Words = ("run", *COCO, "--derainer", "identity", "--model", "detection={case}/net.pt")
     to.add(30, "net.pt", any_bytes, (*detected, *SMALL))
     to.add_pickles("net.pt", (*detected, *SMALL), canary)

@@ -149,6 +149,7 @@ FOLDER = ("--data-root", "photographs", "--dataset", "folder", "--out", "out")
 SLOTS: dict[str, tuple[str, ...]] = {
     "derainer": (*DERAIN, "granet@x.pth"),
     "derainer, safetensors": (*DERAIN, "granet@x.safetensors"),
+    "derainer, TensorFlow's checkpoint": (*DERAIN, "mspfn:layers=release@x.index"),
     "derainer, parts": (*DERAIN, "granet@x-00001-of-00001.pth"),
     "derainer, own network": (*DERAIN, "net.py:network@x.pt"),
     "derainer, by a name": (*DERAIN, "ours=granet@x.pth,key=params"),
