@@ -8,7 +8,8 @@ truth lies inside the intervals. A CELL is ``POPULATION/METRIC/IMAGES``: coco128
 ``null/POPULATION/METRIC/IMAGES``: a family of seven derainers that change nothing, since each
 image's eight pictures are dealt to the eight conditions by chance. Pieces of 100 studies, each with
 its own seed, are kept, so that a simulation goes on where it stopped; `coverage_page.py` puts them
-into docs/statistics.md.
+into docs/statistics.md. ``deviation/POPULATION/METRIC`` simulates nothing: it is how much the
+filters' paired changes vary there, which `harness/runs/power.py` plans by.
 """
 
 from __future__ import annotations
@@ -23,166 +24,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from populations import HEAVY, MEDIUM, Population, Ranked, load
+from populations import HEAVY, MEDIUM, load
+from simulated import DEALT, metric_of
 
 from reports.results.effects import CLEAR
-from reports.results.intervals import LEVEL, Family, interval, level_interval, two_sided
-from tasks.coco_ap import RECALLS
-from tasks.confusion import means
-from tasks.resampled_ap import Ranking, recalls_passed, resampled
+from reports.results.intervals import LEVEL, Family, interval, level_interval, tail, two_sided
 
 PIECE = 100
 """Studies that share a seed, and are kept together."""
+PARTS = 10
+"""Times that many draws tell a standard deviation, for the sake of memory."""
 RAINY, CLEAN = f"{HEAVY}/identity", "none/identity"
-PICTURES = tuple(
-    f"{rain}/{name}"
-    for rain in (HEAVY, MEDIUM, "none")
-    for name in ("identity", "median", "bilateral", "guided")
-)
-"""The pictures of an image; families of nothing are dealt the first `DEALT` that were measured."""
-DEALT = 8
-CHECKED = 20_000
-"""Images times sets below which AP is reduced as a run does it."""
 Hits = dict[str, list[Any]]
-
-
-def dealt_from(metric: Any) -> list[str]:
-    """The pictures that are dealt."""
-    return [c for c in PICTURES if metric.has(c)][:DEALT]
-
-
-class Means:
-    """A metric of images, and its mean over a set."""
-
-    def __init__(self, values: Mapping[str, NDArray[np.float64]]) -> None:
-        """Take the images' values by condition."""
-        self.values = values
-        self.size = len(next(iter(values.values())))
-
-    def has(self, condition: str) -> bool:
-        """Whether the population was measured so."""
-        return condition in self.values
-
-    def drawn(self, condition: str, images: Any, counts: Any) -> NDArray[np.float64]:
-        """Values of sets that hold some images so often, ``(B,)``."""
-        found: NDArray[np.float64] = counts @ self.values[condition][images] / counts.sum(1)
-        return found
-
-    def dealt(self, images: Any, dealt: Any, counts: Any) -> list[NDArray[np.float64]]:
-        """The same of conditions whose pictures were dealt, ``dealt`` ``(conditions, images)``."""
-        table = np.stack([self.values[c] for c in dealt_from(self)])
-        return [counts @ table[mine, images] / counts.sum(1) for mine in dealt]
-
-
-class Overlap(Means):
-    """Mean IoU of the pixels of a set."""
-
-    def drawn(self, condition: str, images: Any, counts: Any) -> NDArray[np.float64]:
-        """As in `Means`."""
-        matrices = self.values[condition][images]
-        flat = counts.astype(np.float64) @ matrices.reshape(len(matrices), -1)
-        return means(flat.reshape(len(counts), *matrices.shape[1:]))["miou"]
-
-
-class Pooled:
-    """Pooled AP of a set."""
-
-    def __init__(self, ranked: Mapping[str, Ranked]) -> None:
-        """Take the detections by condition; all of them are ranked once, by score."""
-        score = np.concatenate([r.score for r in ranked.values()])
-        order = np.argsort(-score, kind="stable")
-        self.matched, self.counted = (
-            np.concatenate([getattr(r, name) for r in ranked.values()], axis=1)[:, order]
-            for name in ("matched", "counted")
-        )
-        self.objects = next(iter(ranked.values())).objects
-        self.size = images = len(self.objects)
-        image = np.concatenate([images * i + r.image for i, r in enumerate(ranked.values())])[order]
-        by_image = np.argsort(image, kind="stable")
-        ends = np.searchsorted(image[by_image], range(1, images * len(ranked)))
-        split = np.split(by_image, ends)
-        self.places = {c: split[images * i : images * (i + 1)] for i, c in enumerate(ranked)}
-
-    def has(self, condition: str) -> bool:
-        """As in `Means`."""
-        return condition in self.places
-
-    def drawn(self, condition: str, images: Any, counts: Any) -> NDArray[np.float64]:
-        """As in `Means`."""
-        return self._of([self.places[condition][i] for i in images], images, counts)
-
-    def dealt(self, images: Any, dealt: Any, counts: Any) -> list[NDArray[np.float64]]:
-        """As in `Means`."""
-        pictures = [self.places[c] for c in dealt_from(self)]
-        return [
-            self._of(
-                [pictures[c][i] for c, i in zip(mine, images, strict=True)],
-                images,
-                counts,
-            )
-            for mine in dealt
-        ]
-
-    def _of(self, mine: list[Any], images: Any, counts: Any) -> NDArray[np.float64]:
-        place = np.concatenate(mine)
-        order = np.argsort(place, kind="stable")
-        image = np.repeat(np.arange(len(mine)), [len(m) for m in mine])[order]
-        place = place[order]
-        counted = self.counted[:, place]
-        hits = self.matched[:, place] & counted
-        ranking = Ranking(0, image, hits, counted, self.objects[images])
-        if len(images) * len(counts) < CHECKED:
-            found: NDArray[np.float64] = resampled(ranking, counts).mean(1)
-            return found
-        return by_products(ranking, counts)
-
-
-def by_products(ranking: Ranking, counts: Any) -> NDArray[np.float64]:
-    """What `resampled` gives, by products of matrices: faster where images are few.
-
-    Both are compared on one set of a study, see `main`.
-    """
-    objects = counts @ ranking.objects
-    weights = np.ascontiguousarray(counts.T.astype(np.float32))
-    total = np.zeros(len(counts))
-    images = len(ranking.objects)
-    for matched, counted in zip(ranking.matched, ranking.counted, strict=True):
-        hits = np.flatnonzero(matched)
-        if not hits.size:
-            continue
-        mine = np.flatnonzero(counted)
-        nearest = np.searchsorted(hits, mine)  # the first hit at or below each detection
-        mine, nearest = mine[nearest < len(hits)], nearest[nearest < len(hits)]
-        above, true = (
-            np.bincount(at * images + image, minlength=len(hits) * images)
-            .reshape(len(hits), images)
-            .cumsum(0)
-            .astype(np.float32)
-            @ weights
-            for at, image in (
-                (nearest, ranking.image[mine]),
-                (np.arange(len(hits)), ranking.image[hits]),
-            )
-        )
-        precision = true / (above + np.float32(1e-30))
-        envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        passed = recalls_passed(true.astype(np.int32), np.maximum(objects, 1))
-        steps = np.diff(passed, axis=0, prepend=0)
-        total += (envelope * steps).sum(0)
-    values: NDArray[np.float64] = total / (len(RECALLS) * len(ranking.matched))
-    return np.where(objects > 0, values, np.nan)
-
-
-def metric_of(population: Population, metric: str) -> Any:
-    """What a metric's sets are reduced by."""
-    make = {"psnr": Means, "miou": Overlap, "ap_pooled": Pooled, "mask_ap_pooled": Pooled}[metric]
-    name = {"miou": "confusion", "ap_pooled": "boxes", "mask_ap_pooled": "masks"}.get(metric)
-    return make(getattr(population, name or metric))
 
 
 def percentile(draws: NDArray[Any]) -> tuple[float, float]:
     """Plain percentile interval."""
     low, high = np.percentile(draws[np.isfinite(draws)], [2.5, 97.5])
+    return float(low), float(high)
+
+
+def expanded(draws: NDArray[Any], groups: int) -> tuple[float, float]:
+    """Expanded percentile interval."""
+    finite = draws[np.isfinite(draws)]
+    out = 100 * tail(groups)
+    low, high = np.percentile(finite, [out, 100 - out])
     return float(low), float(high)
 
 
@@ -236,8 +102,21 @@ def swept(*values: Any) -> Any:
     return sum(values[half:]) / half - sum(values[:half]) / half
 
 
+def mean_of(*values: Any) -> Any:
+    """The mean over a sweep."""
+    return sum(values) / len(values)
+
+
 MEDIAN, GUIDED, DRY = f"{HEAVY}/median", f"{HEAVY}/guided", "none/median"
-SWEEP = tuple(f"{rain}/{name}" for name in ("identity", "median") for rain in (MEDIUM, HEAVY))
+RAINS = {"two rains": (MEDIUM, HEAVY), "dry and heavy": ("none", HEAVY)}
+"""Sweeps: the one where the other rain was measured, or where a clean image has a score."""
+
+
+def over(which: str, *names: str) -> tuple[str, ...]:
+    """The conditions of a sweep, of one derainer after the other."""
+    return tuple(f"{rain}/{name}" for name in names for rain in RAINS[which])
+
+
 QUANTITIES = (
     Quantity("level, rainy", (RAINY,), lambda v: v, is_level=True),
     Quantity("level, median", (MEDIAN,), lambda v: v, is_level=True),
@@ -245,7 +124,14 @@ QUANTITIES = (
     Quantity("change, guided", (RAINY, GUIDED), difference),
     Quantity("recovery, median", (RAINY, MEDIAN, CLEAN), recovered),
     Quantity("harm, median", (CLEAN, DRY), difference),
-    Quantity("change over two rains, median", SWEEP, swept),
+    *(
+        quantity
+        for which in RAINS
+        for quantity in (
+            Quantity(f"mPC over {which}, median", over(which, "median"), mean_of, is_level=True),
+            Quantity(f"change of mPC over {which}", over(which, "identity", "median"), swept),
+        )
+    ),
 )
 
 
@@ -282,7 +168,8 @@ def covering(metric: Any, images: int, draws: int, seed: Sequence[int]) -> Hits:
             left_out = np.repeat(whole[draws + 1 :], times)
             ends = {
                 "percentile": percentile(drawn),
-                "expanded": interval(drawn, images),
+                "expanded": expanded(drawn, images),
+                "both": interval(drawn, images),
                 "student": students(value, drawn, images),
                 "bca": accelerated(value, drawn, left_out),
                 "printed": level_interval(drawn, value, images)
@@ -354,10 +241,31 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
+def deviations(metric: Any, draws: int, seed: Sequence[int]) -> dict[str, float]:
+    """Standard deviation of each filter's paired change, times the root of the images."""
+    images, everyone = metric.size, np.arange(metric.size)
+    rng = np.random.default_rng(seed)
+    found: dict[str, list[float]] = {"median": [], "bilateral": [], "guided": []}
+    for _ in range(PARTS):
+        counts = rng.multinomial(images, np.full(images, 1 / images), size=draws)
+        floor = metric.drawn(RAINY, everyone, counts)
+        for name, variances in found.items():
+            changes = metric.drawn(f"{HEAVY}/{name}", everyone, counts) - floor
+            variances.append(float(changes.var(ddof=1)) * images**2 / (images - 1))
+    return {name: math.sqrt(float(np.mean(values))) for name, values in found.items()}
+
+
 def simulate(cell: str, populations: Path, kept: Path, studies: int, draws: int) -> None:
     """Go on with a cell until it holds so many studies."""
     file = kept / f"{cell.replace('/', '-')}.json"
-    pieces = json.loads(file.read_text())["pieces"] if file.is_file() else []
+    pieces = json.loads(file.read_text()).get("pieces", []) if file.is_file() else []
+    if cell.startswith("deviation/"):
+        _, name, metric = cell.split("/")
+        found = metric_of(load(populations / name), metric)
+        made = {"cell": cell, "draws": draws, "images": found.size}
+        seed = list(cell.encode())
+        file.write_text(json.dumps(made | {"deviations": deviations(found, draws, seed)}))
+        return
     *null, name, metric, images = cell.split("/")
     found, n = metric_of(load(populations / name), metric), int(images)
     while PIECE * len(pieces) < studies:

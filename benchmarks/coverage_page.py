@@ -27,6 +27,9 @@ def gathered(kept: Path) -> list[dict[str, Any]]:
     found = []
     for file in sorted(kept.glob("*.json")):
         cell = json.loads(file.read_text())
+        if "deviations" in cell:
+            found.append(cell)
+            continue
         total: dict[str, Any] = {}
         for piece in cell["pieces"]:
             for name, hits in piece.items():
@@ -53,7 +56,7 @@ NAMES = {
     "mask_ap_pooled": "mask AP pooled",
     "miou": "mIoU",
 }
-KINDS = ("percentile", "bca", "student", "expanded")
+KINDS = ("percentile", "bca", "student", "expanded", "both")
 
 
 def share(hits: int, of: int) -> str:
@@ -74,7 +77,7 @@ def coverage_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = []
     for cell in cells:
         name, metric, images = cell["cell"].split("/")
-        for quantity in (q.name for q in QUANTITIES if f"{q.name}: expanded" in cell):
+        for quantity in (q.name for q in QUANTITIES if f"{q.name}: both" in cell):
             ends = cell[f"{quantity}: printed"]
             held = "–" if not ends[0] else share(ends[0] - sum(ends[1:]), ends[0])
             rows.append(
@@ -90,7 +93,7 @@ def coverage_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
                 ]
             )
     headings = ["set", "metric", "images", "interval of", "studies", "percentile", "BCa"]
-    headings += ["Student", "expanded", "printed", "covers where printed"]
+    headings += ["Student", "expanded", "both", "printed", "covers where printed"]
     return grid(headings, rows)
 
 
@@ -120,6 +123,30 @@ def family_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return grid([*headings, "said to show", "Holm finds", "minP finds"], rows)
 
 
+def deviation_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A row for each cell of deviations."""
+    rows = []
+    for cell in cells:
+        _, name, metric = cell["cell"].split("/")
+        places, unit = (2, " dB") if metric == "psnr" else (3, "")
+        numbers = [f"{value:.{places}f}{unit}" for value in cell["deviations"].values()]
+        rows.append([name, NAMES[metric], str(cell["images"]), *numbers])
+    return grid(["set", "metric", "images", "median", "bilateral", "guided"], rows)
+
+
+def tables(cells: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The page's tables by name."""
+    cells.sort(key=lambda c: [w.zfill(5) if w.isdigit() else w for w in c["cell"].split("/")])
+    kinds: dict[str, list[dict[str, Any]]] = {"null": [], "deviation": [], "coverage": []}
+    for cell in cells:
+        kinds.get(cell["cell"].split("/")[0], kinds["coverage"]).append(cell)
+    return {
+        "coverage": coverage_table(kinds["coverage"]),
+        "families": family_table(kinds["null"]),
+        "deviations": deviation_table(kinds["deviation"]),
+    }
+
+
 def main() -> None:
     """Fill the page."""
     words = argparse.ArgumentParser(description=__doc__)
@@ -127,14 +154,7 @@ def main() -> None:
     a = words.parse_args()
     if a.kept is not None:
         KEPT.write_text("[\n" + ",\n".join(map(json.dumps, gathered(a.kept))) + "\n]\n")
-    cells = json.loads(KEPT.read_text())
-    cells.sort(key=lambda c: [w.zfill(5) if w.isdigit() else w for w in c["cell"].split("/")])
-    families = [c for c in cells if c["cell"].startswith("null/")]
-    tables = {
-        "coverage": coverage_table([c for c in cells if c not in families]),
-        "families": family_table(families),
-    }
-    PAGE.write_text(filled(PAGE.read_text(), tables))
+    PAGE.write_text(filled(PAGE.read_text(), tables(json.loads(KEPT.read_text()))))
 
 
 if __name__ == "__main__":

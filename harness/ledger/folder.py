@@ -17,7 +17,7 @@ from harness.machine.files import read_bounded
 from harness.plan.rows import with_rows
 from harness.spec import UsageError
 from reports.folder import RESULTS, listed, named, sha256
-from reports.results.intervals import FEWEST, LEVEL, tail
+from reports.results.intervals import FEWEST, LEVEL, interval, tail
 from reports.results.results import Results
 from reports.results.written import parse, to_json
 
@@ -172,16 +172,19 @@ def _require_draws_of(results: Results, folder: Path) -> None:
 def _is_of(ci: tuple[float, float], draws: NDArray[np.float32]) -> bool:
     """Whether an interval's ends lie where those of some number of groups do.
 
-    From `FEWEST` groups, of which it leaves out the fewest draws, to endlessly many, of which it
-    leaves out `LEVEL` of them, as those of before version 0.2 did whatever the groups.
+    From `FEWEST` groups, of which it leaves out the fewest draws and ends where Student's does at
+    the latest, to endlessly many, of which it leaves out `LEVEL` of them, as those of before
+    version 0.2 did whatever the groups.
     """
     defined = np.sort(draws[np.isfinite(draws)].astype(np.float64))
     outer = max(0, int(tail(FEWEST) * len(defined)) - 2)
     inner = math.ceil(LEVEL / 2 * len(defined)) + 1
     if len(defined) <= inner:
         return False
+    widest = interval(defined, FEWEST) or (-math.inf, math.inf)
     near = CLOSE * max(1.0, *map(abs, ci))
     low, high = defined[[outer, inner]], defined[::-1][[inner, outer]]
     return bool(
-        low[0] - near <= ci[0] <= low[1] + near and high[0] - near <= ci[1] <= high[1] + near
+        min(low[0], widest[0]) - near <= ci[0] <= low[1] + near
+        and high[0] - near <= ci[1] <= max(high[1], widest[1]) + near
     )

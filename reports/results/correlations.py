@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.results.cell import Condition, Judge
-from reports.results.intervals import FEWEST, interval
+from reports.results.intervals import FEWEST, bounded_interval
 from reports.results.metrics import TaskRow
 from reports.results.record import Correlation
 from reports.results.results import QUALITY, ByImage
@@ -125,7 +125,7 @@ class _Drawn:
         if made is None:
             return None
         value, draws, n = made
-        return _Found(value, interval(draws, self.groups), n)
+        return _Found(value, bounded_interval(draws, self.groups), n)
 
 
 def _within_images(

@@ -3,8 +3,10 @@
 A resampled set varies less than the truth does: its variance is (n − 1)/n of the unbiased one, and
 its normal tails are lighter than Student's, which few groups have. Expanded percentile intervals
 (Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 2015,
-section 5.2) take the percentiles further out in that proportion. The p-value is the level at which
-such an interval just touches zero, so that the two never disagree.
+section 5.2) take the percentiles further out in that proportion. Where a few images weigh much, as
+in pooled AP, they are still too short now and then, Student's intervals at other times: an interval
+here reaches as far as either. The p-value is the level at which such an interval just touches zero,
+so that the two never disagree; it is the larger one of both kinds' p-values.
 """
 
 from __future__ import annotations
@@ -37,8 +39,26 @@ def _place(share: float, times: int) -> int:
     return math.ceil(share * (1 + times)) - 1
 
 
+def _error(defined: NDArray[np.float64], groups: int) -> float:
+    """Standard error of a value by its draws, which vary by (n − 1)/n of what they should."""
+    return float(defined.std(ddof=1)) * math.sqrt(groups / (groups - 1))
+
+
+def _ends(
+    defined: NDArray[np.float64], groups: int, place: int, level: float
+) -> tuple[float, float]:
+    """Ends of an interval: the draws at a place from either end, or Student's where further out."""
+    from scipy.special import stdtrit
+
+    low, high = place - 1, len(defined) - place
+    ends = np.partition(defined, (low, high))
+    half = -float(stdtrit(groups - 1, level / 2)) * _error(defined, groups)
+    mean = float(defined.mean())
+    return min(float(ends[low]), mean - half), max(float(ends[high]), mean + half)
+
+
 def interval(draws: NDArray[Any], groups: int) -> tuple[float, float] | None:
-    """95 % expanded percentile interval.
+    """95 % interval, as far as both the expanded percentile one and Student's reach.
 
     Args:
         draws: ``(B,)`` values on resampled sets; those not finite are left out.
@@ -52,11 +72,19 @@ def interval(draws: NDArray[Any], groups: int) -> tuple[float, float] | None:
         return None
     # Zero lies outside just where `two_sided` is below `LEVEL`.
     place = _place(tail(groups), len(defined))
-    if place < 1:
+    return None if place < 1 else _ends(defined, groups, place, LEVEL)
+
+
+def bounded_interval(draws: NDArray[Any], groups: int) -> tuple[float, float] | None:
+    """The interval of a number that has bounds, AP or a correlation, and no p-value.
+
+    It ends at the outermost draws at the latest, which never leave the bounds.
+    """
+    ci = interval(draws, groups)
+    if ci is None:
         return None
-    low, high = place - 1, len(defined) - place
-    ends = np.partition(defined, (low, high))
-    return float(ends[low]), float(ends[high])
+    defined = draws[np.isfinite(draws)]
+    return max(ci[0], float(defined.min())), min(ci[1], float(defined.max()))
 
 
 def level_interval(draws: NDArray[Any], value: float, groups: int) -> tuple[float, float] | None:
@@ -68,7 +96,7 @@ def level_interval(draws: NDArray[Any], value: float, groups: int) -> tuple[floa
     defined = draws[np.isfinite(draws)].astype(np.float64)
     if defined.size and abs(float(defined.mean()) - value) > 0.25 * float(defined.std()):
         return None
-    return interval(defined, groups)
+    return bounded_interval(defined, groups)
 
 
 def two_sided(differences: NDArray[Any], groups: int) -> float:
@@ -83,7 +111,10 @@ def two_sided(differences: NDArray[Any], groups: int) -> float:
     below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
     share = (1 + min(below, above)) / (1 + len(differences))
     shrunk = math.sqrt((groups - 1) / groups) * float(ndtri(min(share, 0.5)))
-    return min(1.0, 2 * float(stdtr(groups - 1, shrunk)))
+    mean, error = abs(float(differences.mean())), _error(differences, groups)
+    # Draws that are all the same are as far from zero as can be, or on it.
+    students = mean / error if error > 0 else math.inf if mean > 0 else 0.0
+    return min(1.0, 2 * float(stdtr(groups - 1, max(shrunk, -students))))
 
 
 POWER = 0.8
@@ -137,17 +168,25 @@ class Family:
         return Family(corrected.tolist(), level, best < level, groups)
 
     def shown(self, differences: NDArray[Any]) -> float:
-        """The true difference that `POWER` of studies like this one show, by a member's draws."""
-        times = int(np.isfinite(differences).sum())
-        deviation = float(np.nanstd(differences, ddof=1))
-        return deviation * shown_deviations(self.groups, self.level, times)
+        """The true difference that `POWER` of studies like this one show, by a member's draws.
+
+        Whether it raises or lowers the number is not known, so the longer half of the interval
+        counts.
+        """
+        defined = differences[np.isfinite(differences)].astype(np.float64)
+        deviation = float(defined.std(ddof=1))
+        if not deviation:
+            return 0.0
+        place = max(1, _place(tail(self.groups, self.level), len(defined)))
+        low, high = _ends(defined, self.groups, place, self.level)
+        mean = float(defined.mean())
+        return deviation * _shown_beyond(max(mean - low, high - mean) / deviation, self.groups)
 
 
 def shown_deviations(groups: int, level: float, times: int) -> float:
     """How many standard deviations of its draws a true difference must have to be shown.
 
-    That is in `POWER` of studies. The estimate must lie beyond the interval's half width, which
-    varies from study to study as a standard deviation of so many groups does.
+    That is in `POWER` of studies, of draws that are spread normally.
 
     Args:
         groups: Units that were resampled.
@@ -157,6 +196,17 @@ def shown_deviations(groups: int, level: float, times: int) -> float:
     from scipy.special import ndtri
 
     half = -float(ndtri(max(1, _place(tail(groups, level), times)) / (1 + times)))
+    return _shown_beyond(half, groups)
+
+
+def _shown_beyond(half: float, groups: int) -> float:
+    """The same where the interval is so many standard deviations of its draws long to one side.
+
+    The estimate must lie beyond that, which varies from study to study as a standard deviation of
+    so many groups does.
+    """
+    from scipy.special import ndtri
+
     freedom = groups - 1
     varies = math.sqrt((1 + half**2 / (2 * freedom)) * groups / freedom)
     return half + float(ndtri(POWER)) * varies

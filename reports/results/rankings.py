@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.results.conditions import floors
-from reports.results.intervals import interval
+from reports.results.intervals import bounded_interval
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -124,7 +124,7 @@ def _carried(a: Ranking, b: Ranking) -> Carried | None:
         times = min(len(ours), len(theirs))
         if a.sets != b.sets:  # resamples of two sets have nothing in common but their number
             theirs = np.random.default_rng(0).permutation(theirs)
-        ci = interval(kendall(ours[:times], theirs[:times]), min(a.groups, b.groups))
+        ci = bounded_interval(kendall(ours[:times], theirs[:times]), min(a.groups, b.groups))
     return Carried(a.place, b.place, differing[0], float(value), ci, len(names))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.intervals import interval
+from reports.results.intervals import bounded_interval
 from reports.results.metrics import MetricRow
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def _repeat(place: Place, kind: Kind, ones: Sequence[_One]) -> Repeat:
     ci = both = None
     if len(sets) == 1 and all(d is not None for d in drawn):
         table = np.stack([d for d in drawn if d is not None]).astype(np.float64)
-        ci = interval(table.mean(0), groups)
-        both = interval(over_both(table), groups)
+        ci = bounded_interval(table.mean(0), groups)
+        both = bounded_interval(over_both(table), groups)
     row = ones[0].run.metrics[place.metric]
     spread = float(values.std(ddof=1))
     return Repeat(place, row, kind, len(ones), float(values.mean()), spread, ci, both)

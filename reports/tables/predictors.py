@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reports.results.cell import IDENTITY, Judge
 from reports.results.conditions import conditions, floors
 from reports.results.correlations import TELLING, telling
-from reports.results.intervals import interval
+from reports.results.intervals import bounded_interval
 from reports.results.results import QUALITY
 from reports.tables.text import Table, plain, span
 
@@ -151,7 +151,7 @@ def _correlated(
     if any(d is None for side in drawn for d in side):
         return float(value[0]), None
     values = _spearman(*(np.stack(side, -1) for side in drawn))  # type: ignore[arg-type]
-    return float(value[0]), interval(values, results.groups(pairs[0][0].n))
+    return float(value[0]), bounded_interval(values, results.groups(pairs[0][0].n))
 
 
 def _spearman(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:

@@ -6,20 +6,43 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from reports.results.intervals import FEWEST, Family, interval, level_interval, tail, two_sided
+from reports.results.intervals import (
+    FEWEST,
+    Family,
+    bounded_interval,
+    interval,
+    level_interval,
+    tail,
+    two_sided,
+)
 
 RNG = np.random.default_rng
 
 
-def test_the_ends_lie_as_far_out_as_students_do() -> None:
+def test_the_percentiles_lie_as_far_out_as_students_do() -> None:
     """By hand, of 32 groups: t(31) at 2.5 % is -2.0395, times the root of 32/31 -2.0722."""
     assert t.ppf(0.025, 31) == pytest.approx(-2.03951, abs=1e-5)
     assert tail(32) == pytest.approx(norm.cdf(-2.0722), abs=1e-5)
     assert tail(10**7) == pytest.approx(0.025, abs=1e-6)
+    # 0.019125 of 2,001 is 38.3: the 38th from each end, further out than Student's.
+    z = norm.ppf(np.arange(1, 2001) / 2001)
+    draws = RNG(0).permutation(np.sign(z) * np.maximum(abs(z) - 1, 0))
+    ends = np.sort(draws)[[37, 1962]]
+    assert interval(draws, 32) == pytest.approx(ends)
+    assert interval(np.append(draws, np.nan), 32) == pytest.approx(ends)
+
+
+def test_where_the_percentiles_are_nearer_the_ends_are_students() -> None:
+    """By hand, of 1 to 2,000: mean 1,000.5, deviation 577.494, times 2.0722."""
     draws = RNG(0).permutation(np.arange(1, 2001)).astype(np.float32)
-    # 0.019125 of 2,001 is 38.3: the 38th from each end.
-    assert interval(draws, 32) == (38.0, 1963.0)
-    assert interval(np.append(draws, np.nan), 32) == (38.0, 1963.0)
+    assert interval(draws, 32) == pytest.approx((-196.2, 2197.2), abs=0.1)
+    # What has bounds ends at its outermost draws.
+    assert bounded_interval(draws, 32) == (1.0, 2000.0)
+    assert level_interval(draws, 1000.5, 32) == (1.0, 2000.0)
+    skewed = RNG(0).permutation(norm.ppf(np.arange(1, 2001) / 2001) + 9) ** 3
+    low, high = interval(skewed, 32) or (0, 0)
+    assert low == pytest.approx(skewed.mean() - 2.0722 * skewed.std(ddof=1), rel=1e-4)
+    assert high == np.sort(skewed)[1962]
 
 
 def test_there_is_none_of_few_groups_or_few_draws() -> None:
@@ -28,23 +51,25 @@ def test_there_is_none_of_few_groups_or_few_draws() -> None:
     assert interval(draws, FEWEST) is not None
     assert interval(draws[:30], 100) is None
     assert interval(np.full(9, np.nan), 100) is None
+    assert bounded_interval(np.full(9, np.nan), 100) is None
     assert level_interval(draws, 0.0, 100) is not None
     assert level_interval(draws, 0.3, 100) is None
 
 
 @pytest.mark.parametrize("groups", [20, 32, 100, 5000])
 def test_an_interval_leaves_out_zero_just_where_its_p_value_rejects(groups: int) -> None:
-    ordered = np.sort(RNG(1).normal(size=999))
     outside = set()
-    for below in range(60):
-        draws = ordered - (ordered[below - 1] + ordered[below]) / 2 if below else ordered + 9
-        for side in (draws, -draws):
-            ci = interval(side, groups)
-            assert ci is not None
-            rejects = two_sided(side, groups) < 0.05
-            assert rejects == (not ci[0] <= 0 <= ci[1])
-            assert rejects == (Family.of([side], groups).p_values[0] < 0.05)
-            outside.add(rejects)
+    for made in (RNG(1).normal(size=999), RNG(1).exponential(size=999), RNG(1).uniform(size=999)):
+        ordered = np.sort(made)
+        for below in range(60):
+            shift = (ordered[below - 1] + ordered[below]) / 2 if below else ordered[0] - 9
+            for side in (ordered - shift, shift - ordered):
+                ci = interval(side, groups)
+                assert ci is not None
+                rejects = two_sided(side, groups) < 0.05
+                assert rejects == (not ci[0] <= 0 <= ci[1])
+                assert rejects == (Family.of([side], groups).p_values[0] < 0.05)
+                outside.add(rejects)
     assert outside == {True, False}
 
 
@@ -52,6 +77,7 @@ def test_no_difference_at_all_is_none() -> None:
     same = np.zeros(2000)
     assert interval(same, 32) == (0.0, 0.0)
     assert two_sided(same, 32) == 1.0
+    assert two_sided(same + 0.1, 32) < 0.01
     other = RNG(2).normal(3, 1, 2000)
     family = Family.of([same, other], 32)
     assert family.p_values[0] == 1.0
@@ -90,9 +116,9 @@ def test_families_of_nothing_alarm_seldom_and_changes_show_as_said() -> None:
         family = Family.of(list(draws.T), n)
         alarms += min(family.p_values) < 0.05
         said.append(family.shown(draws[:, 0]))
-        changed = [two_sided(d + 0.779, n) < family.level for d in draws.T]
+        changed = [two_sided(d + 0.8, n) < family.level for d in draws.T]
         found += float(np.mean(changed))
-    assert np.mean(said) == pytest.approx(0.779, abs=0.02)
+    assert np.mean(said) == pytest.approx(0.8, abs=0.02)
     assert 0.02 < alarms / studies < 0.085
     assert 0.74 < found / studies < 0.86
 
