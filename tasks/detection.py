@@ -15,6 +15,8 @@ from tasks.calibration import calibration_error
 from tasks.coco_ap import Detections, averages, nothing_counts
 from tasks.error_types import METRICS as ERROR_TYPES
 from tasks.error_types import error_evidence, errors_per_object
+from tasks.found_objects import METRICS as FOUND
+from tasks.found_objects import beside_clean, distances, found_by_kind, of_classes
 from tasks.matching import match
 from tasks.network import Detector, NamedDetector, require_sound
 from tasks.operating_point import F1, f1, operating_points, overlaps
@@ -23,7 +25,7 @@ from tasks.region import inside
 from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
 from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the same prediction gives other evidence."""
 
 METRICS: dict[str, MetricRow] = {
@@ -39,6 +41,7 @@ METRICS: dict[str, MetricRow] = {
     **OPERATING_POINTS,
     **ERROR_TYPES,
     **CALIBRATION,
+    **FOUND,
 }
 """Every number of the task but those of single classes."""
 
@@ -92,8 +95,9 @@ class Detection:
 
     def rows(self) -> dict[str, MetricRow]:
         """`METRICS`, and AP of each class."""
-        classes = self._detector.categories.values()
-        return METRICS | {f"ap/{name}": METRICS["ap"].of("class", name) for name in classes}
+        classes = list(self._detector.categories.values())
+        ap = {f"ap/{name}": METRICS["ap"].of("class", name) for name in classes}
+        return METRICS | ap | of_classes(classes)
 
     def evidence(self, prediction: Detections, sample: Sample) -> Evidence:
         """Matches of one image; nothing for an image of a set without labels.
@@ -106,7 +110,12 @@ class Detection:
             return {}
         truth = checked(sample.annotations)
         found, truth = self._detector.compared(inside(prediction, truth), truth)
-        return match(found, truth) | overlaps(found, truth) | error_evidence(found, truth)
+        return {
+            **match(found, truth),
+            **overlaps(found, truth),
+            **error_evidence(found, truth),
+            **distances(truth, sample.depth_m()),
+        }
 
     def reduce(self, evidences: Sequence[Evidence]) -> dict[str, Score]:
         """COCO averages, pooled AP, precision, recall and mean IoU, fractions; types of errors."""
@@ -118,6 +127,7 @@ class Detection:
             **operating_points(evidences, everyone),
             **errors_per_object(evidences, everyone),
             **calibration_error(evidences, everyone),
+            **found_by_kind(evidences, everyone),
         }
         why = nothing_counts(evidences)
         return averages(evidences, self._detector.categories) | {
@@ -135,7 +145,18 @@ class Detection:
             **operating_points(evidences, counts),
             **errors_per_object(evidences, counts),
             **calibration_error(evidences, counts),
+            **found_by_kind(evidences, counts),
         }
+
+    def beside_clean(
+        self,
+        clean: Sequence[Evidence],
+        evidences: Sequence[Evidence],
+        counts: NDArray[np.int64],
+        fewest: int = 1,
+    ) -> dict[str, NDArray[np.float64]]:
+        """Flips, and recall at the clean images' false positives: see `tasks.found_objects`."""
+        return beside_clean(clean, evidences, counts, self._detector.categories, fewest)
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """F1 at confidence 0.25 and IoU 0.5."""

@@ -26,7 +26,7 @@ from tasks.region import inside
 from tasks.resampled_ap import pooled, precision_curve, resampled
 from tasks.task import Evidence, MetricRow, Score, TaskError
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same prediction gives other evidence."""
 
 _BOX, _MASK = MetricRow("box AP", is_column=False), MetricRow("mask AP")

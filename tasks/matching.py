@@ -34,8 +34,9 @@ def match(
     Returns:
         Arrays over the D kept detections, sorted by class and falling score: ``category``,
         ``score``, ``matched`` and ``ignored`` ``(4 areas, 10 thresholds, D)``, ``iou`` of the match
-        at threshold 0.5 (0 without); and over the G objects: ``truth_category``, ``truth_ignored``
-        ``(4, G)``.
+        at threshold 0.5 (0 without); and over the G objects by class: ``truth_category``,
+        ``truth_ignored`` ``(4, G)``, and ``truth_score``, the confidence of what finds it at
+        threshold 0.5 (-1 without).
     """
     found, there = _kept(detections), np.argsort(truth.categories, kind="stable")
     category, classes = detections.categories[found], truth.categories[there]
@@ -50,6 +51,8 @@ def match(
     first = matched[0, 0].nonzero()[0]
     iou = np.zeros(len(found), np.float32)
     iou[first] = overlaps[first, object_of[0, 0, first]]
+    score = np.full(len(there), -1.0)
+    np.maximum.at(score, object_of[0, 0, first], detections.scores[found[first]])
     return {
         "category": category.astype(np.int32),
         "score": detections.scores[found].astype(np.float64),
@@ -58,6 +61,7 @@ def match(
         "iou": iou,
         "truth_category": classes.astype(np.int32),
         "truth_ignored": left_out,
+        "truth_score": score,
     }
 
 

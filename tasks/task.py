@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,31 @@ class Scorer(Protocol):
 
     def curves(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """Precision at 101 recalls, IoU 0.5, by the pooled metric it belongs to; or nothing."""
+        ...
+
+
+@runtime_checkable
+class BesideClean(Protocol):
+    """What a scorer can do besides: tell of a set by what was found in its clean images."""
+
+    def beside_clean(
+        self,
+        clean: Sequence[Evidence],
+        evidences: Sequence[Evidence],
+        counts: NDArray[np.int64],
+        fewest: int = 1,
+    ) -> dict[str, NDArray[np.float64]]:
+        """Numbers of resampled sets.
+
+        Args:
+            clean: One per image, of the images without rain and deraining.
+            evidences: One per image, in the same order.
+            counts: ``(B, n)``: how often draw b holds image i.
+            fewest: Images that a class must stand in.
+
+        Returns:
+            ``(B,)`` by metric, NaN where a draw leaves it undefined.
+        """
         ...
 
 

@@ -249,6 +249,7 @@ class UnitKeys:
             task.model,
             prediction=self.prediction(task, shown),
             labels=self.entry.labels_for(task.name),
+            **_named(self.entry.depth),
         )
 
     def picture(self) -> str:

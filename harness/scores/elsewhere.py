@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ def numbers(made: Made, scorer: Scorer, row: ScoresRow, evidences: Sequence[Evid
     counts = resample_counts(made.fingerprint, made.units)
     draws = {
         cell.of(metric): values.astype(np.float32)
-        for metric, values in on_resampled(scorer, evidences, counts).items()
+        for metric, values in on_resampled(partial(scorer.resample, evidences), counts).items()
         if row.resampled(metric, n)
     }
     records = [

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,18 @@ from numpy.typing import NDArray
 
 from datasets.duplicates import first_alike, glance
 from harness.ledger.ledger import Ledger
-from harness.ledger.packed import pack, unpack
+from harness.ledger.packed import unpack
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan, run_digest
 from harness.plan.rows import metric_rows, part_row, task_row
-from harness.plan.stages import made_by
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labels_sha256
+from harness.scores.kept import Images, Scored, beside_clean, draws, kept, part
 from harness.scores.parts import parts as parts_of
 from harness.scores.photographs import VERSION as PHOTOGRAPHS
 from harness.scores.photographs import Photographs, photographs
 from harness.scores.provenance import provenance
-from harness.scores.replicates import KEPT, VERSION, Resampling, draws_for, on_resampled
+from harness.scores.replicates import Resampling, draws_for
 from harness.scores.seen import seen
 from reports.results.cell import Cell, Condition
 from reports.results.correlations import Counts, correlations
@@ -36,20 +35,10 @@ from reports.results.results import QUALITY, ByImage, Results
 from reports.results.robustness import with_robustness
 from tasks import quality
 from tasks import rows as tasks_of
-from tasks.rows import TASKS, ScoresRow
-from tasks.task import Evidence, Score, Scorer
+from tasks.rows import TASKS
+from tasks.task import BesideClean, Evidence, Score
 
 NOTHING = Score(None)
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """What is scored of a condition: image quality, or a task."""
-
-    name: str
-    scorer: Scorer
-    row: ScoresRow
-    task: TaskPlan | None = None
 
 
 @dataclass
@@ -107,14 +96,14 @@ def reduced(
     numbers = _Numbers()
     pixels: dict[Condition, tuple[str, ...]] = {}
     cost: list[Cost] = []
+    cleans = _Cleans(plan, entries, ledger)
     for condition in plan.conditions:
-        ring = Keyring(plan, condition)
-        units = [ring.of(e) for e in entries]
-        digests = ledger.all("images", [u.restored for u in units])
+        units, digests = _units(plan, condition, entries, ledger)
         pixels[condition.place] = tuple(digests[u.restored][:16] for u in units)
         for scored in _scored(plan, condition):
-            wanted = [_evidence_keys(scored, u, digests) for u in units]
-            numbers.take(_numbers(plan, condition, scored, wanted, sets, parts, ledger))
+            images = _images(ledger, scored, units, digests)
+            clean = cleans.of(scored)
+            numbers.take(_numbers(plan, condition, scored, images, clean, sets, parts, ledger))
         cost += _cost(plan, condition, [u.timing() for u in units], ledger)
     ids = tuple(e.sample.id for e in entries)
     by_image = ByImage(ids, tuple(sets.units), numbers.values, pixels)
@@ -155,7 +144,7 @@ def _photographs(
         return {"first": first_alike(glances)}
 
     key = keys.key("photographs", version=PHOTOGRAPHS, data=fingerprint)
-    first = _kept(ledger, key, looked)["first"]
+    first = kept(ledger, key, looked)["first"]
     samples = [e.sample for e in entries]
     return photographs([s.id for s in samples], [s.group for s in samples], first)
 
@@ -169,12 +158,12 @@ def _told(
     return correlations(by_image, tasks, counts, plain) if by_image.values else []
 
 
-def _scored(plan: Plan, condition: ConditionPlan) -> list[_Scored]:
+def _scored(plan: Plan, condition: ConditionPlan) -> list[Scored]:
     """Image quality, and the tasks where they are shown the image."""
     scorer = quality.Quality(plan.metrics, plan.dataset.has_clean)
-    found = [_Scored(QUALITY, scorer, tasks_of.QUALITY)]
+    found = [Scored(QUALITY, scorer, tasks_of.QUALITY)]
     if condition.is_shown:
-        found += [_Scored(t.name, t.task, TASKS[t.name].scores, t) for t in plan.tasks]
+        found += [Scored(t.name, t.task, TASKS[t.name].scores, t) for t in plan.tasks]
     return found
 
 
@@ -202,29 +191,69 @@ def _order(record: Record) -> tuple[str, ...]:
     return record.task, record.metric, record.rain, record.condition.name
 
 
-def _evidence_keys(scored: _Scored, unit: UnitKeys, shown: Mapping[str, str]) -> list[str]:
-    """Keys of what one image contributes."""
-    if scored.task is None:
-        return list(unit.quality().values())
-    return [unit.evidence(scored.task, shown[unit.restored])]
+def _units(
+    plan: Plan, condition: ConditionPlan, entries: Sequence[Entry], ledger: Ledger
+) -> tuple[list[UnitKeys], dict[str, str]]:
+    """The keys of the images under a condition, and the digests of what was shown."""
+    ring = Keyring(plan, condition)
+    units = [ring.of(e) for e in entries]
+    return units, ledger.all("images", [u.restored for u in units])
+
+
+def _images(
+    ledger: Ledger, scored: Scored, units: Sequence[UnitKeys], shown: Mapping[str, str]
+) -> Images:
+    """What the images contribute."""
+    wanted = [
+        list(u.quality().values())
+        if scored.task is None
+        else [u.evidence(scored.task, shown[u.restored])]
+        for u in units
+    ]
+    return Images(_evidences(ledger, wanted), wanted)
+
+
+@dataclass
+class _Cleans:
+    """What the clean images contribute to tasks that compare with it, each read once."""
+
+    plan: Plan
+    entries: Sequence[Entry]
+    ledger: Ledger
+    held: dict[tuple[str, str | None], Images] = field(default_factory=dict)
+
+    def of(self, scored: Scored) -> Images | None:
+        """None where the run shows no clean images, or the task does not compare with them."""
+        clean = next((c for c in self.plan.conditions if c.place == c.place.clean), None)
+        if scored.task is None or clean is None or not isinstance(scored.scorer, BesideClean):
+            return None
+        name = scored.name, scored.task.model
+        if name not in self.held:
+            units, shown = _units(self.plan, clean, self.entries, self.ledger)
+            self.held[name] = _images(self.ledger, scored, units, shown)
+        return self.held[name]
 
 
 def _numbers(
     plan: Plan,
     condition: ConditionPlan,
-    scored: _Scored,
-    wanted: Sequence[Sequence[str]],
+    scored: Scored,
+    images: Images,
+    clean: Images | None,
     sets: Resampling,
     parts: Mapping[str, NDArray[np.int64]],
     ledger: Ledger,
 ) -> _Numbers:
     """All numbers of one task under one condition."""
-    evidences = _evidences(ledger, wanted)
+    evidences, wanted = images.evidences, images.wanted
     if not evidences:
         return _Numbers()
     network = None if scored.task is None else scored.task.model
     place = Cell(condition.place, scored.name, network, "")
-    scores, drawn = scored.scorer.reduce(evidences), _draws(scored, evidences, wanted, sets, ledger)
+    scores, drawn = scored.scorer.reduce(evidences), draws(scored, evidences, wanted, sets, ledger)
+    if clean is not None:
+        others, drawn_of_others = beside_clean(scored, clean, images, sets, ledger)
+        scores, drawn = {**scores, **others}, drawn | drawn_of_others
     rows = metric_rows(scored.row, scored.scorer.rows(), len(evidences))
     if strange := scores.keys() - rows.keys():
         raise ValueError(f"task {scored.name} has no row for its number {min(strange)}")
@@ -239,18 +268,18 @@ def _numbers(
             found.draws[place.of(metric)] = sample
     metric = scored.row.metric_of_parts
     for label, places in parts.items() if scores.get(metric, NOTHING).value is not None else ():
-        score, sample = _part(scored, evidences, places, metric, wanted, sets, ledger)
+        score, sample = part(scored, evidences, places, metric, wanted, sets, ledger)
         name, units = f"{metric}/{label}", [sets.units[i] for i in places]
         row = part_row(rows[metric], metric, label)
         found.metrics[name] = row
         found.records.append(about.record(place.of(name), row, score, units, sample))
         if len(set(units)) >= FEWEST:
             found.draws[place.of(name)] = sample
-    for kept, made in (
+    for into, made in (
         (found.values, scored.scorer.by_image(evidences)),
         (found.curves, scored.scorer.curves(evidences)),
     ):
-        kept |= {place.of(m): v.astype(np.float32) for m, v in made.items()}
+        into |= {place.of(m): v.astype(np.float32) for m, v in made.items()}
     return found
 
 
@@ -264,62 +293,6 @@ def _evidences(ledger: Ledger, wanted: Sequence[Sequence[str]]) -> list[Evidence
             parts.update(unpack(rows[k]))
         merged.append(parts)
     return merged
-
-
-def _draws(
-    scored: _Scored,
-    evidences: Sequence[Evidence],
-    wanted: Sequence[Sequence[str]],
-    sets: Resampling,
-    ledger: Ledger,
-) -> dict[str, NDArray[np.float32]]:
-    """Each primary metric on the resampled sets, which the ledger keeps."""
-
-    def drawn() -> dict[str, NDArray[np.float32]]:
-        values = on_resampled(scored.scorer, evidences, sets.counts)
-        holds = partial(scored.row.resampled, images=len(evidences))
-        return {metric: v.astype(np.float32) for metric, v in values.items() if holds(metric)}
-
-    named = {"version": VERSION, "kept": KEPT, "task": scored.name, **made_by("replicates")}
-    return _kept(ledger, keys.key("replicates", **named, **sets.key(wanted)), drawn)
-
-
-def _part(
-    scored: _Scored,
-    evidences: Sequence[Evidence],
-    places: NDArray[np.int64],
-    metric: str,
-    wanted: Sequence[Sequence[str]],
-    sets: Resampling,
-    ledger: Ledger,
-) -> tuple[Score, NDArray[np.float32]]:
-    """A metric of a part of the set, and its values on the resamples of the whole set."""
-
-    def drawn() -> dict[str, NDArray[Any]]:
-        once = np.ones((1, len(places)), np.uint8)
-        both = np.concatenate([once, sets.counts[:, places]])
-        values = on_resampled(scored.scorer, [evidences[i] for i in places], both)[metric]
-        return {"value": values[:1], "draws": values[1:].astype(np.float32)}
-
-    named = {"version": VERSION, "places": places.tolist(), "metric": metric}
-    named |= made_by("replicates")
-    found = _kept(ledger, keys.key("slice", **named, **sets.key(wanted)), drawn)
-    value = float(found["value"][0])
-    missing = Score(None, "nothing to count in these images")
-    return Score(value) if np.isfinite(value) else missing, found["draws"]
-
-
-def _kept(
-    ledger: Ledger, key: str, make: Callable[[], dict[str, NDArray[Any]]]
-) -> dict[str, NDArray[Any]]:
-    """Arrays that the ledger holds, made first where it does not."""
-    found = ledger.get("replicates", [key])
-    if key in found:
-        return unpack(found[key])
-    arrays = make()
-    with ledger.transaction():
-        ledger.put("replicates", {key: pack(arrays)})
-    return arrays
 
 
 @dataclass(frozen=True)

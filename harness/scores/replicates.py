@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from reports.results.intervals import FEWEST, LEVEL, tail
 from tasks import quality
-from tasks.task import Evidence, Scorer
 
 DRAWS = 2000
 """Resampled sets, B, at least."""
@@ -69,16 +68,17 @@ def resample_counts(
 
 
 def on_resampled(
-    scorer: Scorer, evidences: Sequence[Evidence], counts: NDArray[np.uint8]
+    resample: Callable[[NDArray[np.int64]], Mapping[str, NDArray[np.float64]]],
+    counts: NDArray[np.uint8],
 ) -> dict[str, NDArray[np.float64]]:
-    """A scorer's values on resampled sets, ``(B,)`` each.
+    """Values on resampled sets, ``(B,)`` each.
 
-    It gets their counts in 64 bits, as many sets at a time as take `AT_ONCE_BYTES`, so that memory
-    does not grow with the number of images.
+    What gives them gets their counts in 64 bits, as many sets at a time as take `AT_ONCE_BYTES`, so
+    that memory does not grow with the number of images.
     """
     at_once = max(1, AT_ONCE_BYTES // (8 * counts.shape[1] * quality.AT_ONCE)) * quality.AT_ONCE
     blocks = [counts[start : start + at_once] for start in range(0, len(counts), at_once)]
-    found = [scorer.resample(evidences, block.astype(np.int64)) for block in blocks]
+    found = [resample(block.astype(np.int64)) for block in blocks]
     return {name: np.concatenate([values[name] for values in found]) for name in found[0]}
 
 

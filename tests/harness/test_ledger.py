@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def test_scorers_get_resampled_sets_in_parts_of_bounded_memory(
     monkeypatch.setattr(replicates, "AT_ONCE_BYTES", 200 * 50 * 8)
     scorer: Any = _Sums()
     evidences = [{"value": np.array(n)} for n in range(50)]
-    values = replicates.on_resampled(scorer, evidences, counts)["sum"]
+    values = replicates.on_resampled(partial(scorer.resample, evidences), counts)["sum"]
     assert scorer.given == [160, 160, 160, 20]  # whole multiples of what quality takes at once
     assert np.array_equal(values, counts.astype(int) @ np.arange(50))
 

@@ -247,6 +247,20 @@ def test_names_of_the_callers_derainers_are_their_own(name: str, spec: RunSpec) 
         run(spec, derainers={name: torch.nn.Identity()})
 
 
+def test_a_detector_is_compared_with_what_it_finds_in_the_clean_images(
+    spec: RunSpec, unbroken: Path
+) -> None:
+    results = again(spec, unbroken)
+    flips = {
+        (r.rain, r.derainer): r.value for r in results.records if r.metric == "flips@c25-iou50"
+    }
+    assert flips.pop(("none", "identity")) == 0
+    assert sorted(flips) == [("real-like", "identity"), ("real-like", "median")]
+    assert all(value is not None and 0 <= value <= 1 for value in flips.values())
+    for condition in (("none", "identity"), *flips):
+        assert results.value(*condition, "detection", "recall@fppi0.1").value is not None
+
+
 def test_derained_clean_images_are_run_where_none_is_a_rain(spec: RunSpec, tmp_path: Path) -> None:
     results = again(spec, tmp_path, rain=("none", "real-like"), task=("none",), limit=2)
     assert ("none", "median") in {(r.rain, r.derainer) for r in results.records}

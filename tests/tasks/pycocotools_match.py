@@ -32,9 +32,12 @@ def match(
         kept = len(cells[0]["dtScores"])
         # pycocotools sorts objects by "ignored"; ids lead back to the columns of the IoU matrix.
         pairs = np.zeros(kept, np.float32)
+        truth_score = np.full(int(there.sum()), -1.0)
         for d, object_id in enumerate(cells[0]["dtMatches"][0].astype(int)):
             if object_id:
                 pairs[d] = ious[d][object_id - 1]
+                score = max(truth_score[object_id - 1], cells[0]["dtScores"][d])
+                truth_score[object_id - 1] = score
         truth_ignored = np.zeros((len(areas), int(there.sum())), np.bool_)
         for a, cell in enumerate(cells):
             truth_ignored[a, np.array(cell["gtIds"], int) - 1] = cell["gtIgnore"]
@@ -47,6 +50,7 @@ def match(
                 "iou": pairs,
                 "truth_category": np.full(truth_ignored.shape[1], category, np.int32),
                 "truth_ignored": truth_ignored,
+                "truth_score": truth_score,
             }
         )
     return {k: np.concatenate([r[k] for r in (_nothing(), *rows)], axis=-1) for k in _nothing()}
@@ -121,4 +125,5 @@ def _nothing() -> dict[str, NDArray[Any]]:
         "iou": np.zeros(0, np.float32),
         "truth_category": np.zeros(0, np.int32),
         "truth_ignored": np.zeros((4, 0), np.bool_),
+        "truth_score": np.zeros(0, np.float64),
     }
