@@ -11,8 +11,8 @@ from __future__ import annotations
 from pages import DOCS, arguments, filled, run_suite
 
 from harness.plan.rows import every_row
+from reports.layouts.table6 import table6
 from reports.papers.reading import read_tables
-from reports.tables.table6 import table6
 from reports.tables.text import grid
 
 SUITE, PAGE, PICTURE = DOCS / "table6.yaml", DOCS / "table6.md", DOCS / "table6.png"

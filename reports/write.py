@@ -20,7 +20,7 @@ def write(
         directory: Made if needed; gets ``results.json``, ``results.csv``, ``results.md``,
             ``results.tex``, ``cite.bib``, ``images.csv``, ``report.html``, ``draws.npz``,
             ``plots/`` and, where pictures were kept, ``pictures/``.
-        layout: One of `reports.tables.layouts.LAYOUTS`, for ``NAME.md`` and ``NAME.tex`` too, or
+        layout: One of `reports.layouts.layouts.LAYOUTS`, for ``NAME.md`` and ``NAME.tex`` too, or
             ``paper`` for the plots as PDF too, each as wide as a paper's column or both.
         staged: The folder's `reports.folder.staging` with more files of the run; None: none more.
     """
@@ -28,6 +28,7 @@ def write(
 
     from datasets.image import encode_jpeg
     from reports.folder import put, staging
+    from reports.layouts.layouts import LAYOUTS, laid_out
     from reports.pages.pictures import pictures
     from reports.pages.run import page, picture_name
     from reports.plots.plots import plots
@@ -36,7 +37,6 @@ def write(
     from reports.tables.citations import citations
     from reports.tables.csv import csv_text
     from reports.tables.latex import latex
-    from reports.tables.layouts import LAYOUTS, laid_out
     from reports.tables.markdown import markdown
 
     directory = Path(directory)

@@ -40,9 +40,10 @@ FOLDERS = {
         "machine": set(),
     },
     "reports": {
-        "": {"pages", "plots", "results", "tables"},
+        "": {"layouts", "pages", "plots", "results", "tables"},
         "pages": {"plots", "results", "tables"},
         "plots": {"results", "tables"},
+        "layouts": {"results", "tables"},
         "tables": {"results"},
         "results": set(),
         "papers": {"results", "tables"},

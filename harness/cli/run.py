@@ -166,7 +166,7 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
 
 def _show_layout(layout: str, made: Sequence[Results], out: str | None) -> None:
     """The runs as one table, on the terminal and, of several, in their folder."""
-    from reports.tables.layouts import laid_out
+    from reports.layouts.layouts import laid_out
 
     files = laid_out(layout, made)
     line(files[f"{layout}.md"])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.results.cell import Condition, Judge
-from reports.results.intervals import interval
+from reports.results.intervals import bounded_interval
 from reports.results.sweeps import sweeps
 
 if TYPE_CHECKING:
@@ -114,5 +114,8 @@ def _interval(
     found = crossing(rates, gains)
     beyond = 2 * float(rates[-1])
     # An infinite draw is one: an interval leaves out those that are not finite.
-    ends = interval(np.where(np.isinf(found), beyond, found), groups)
-    return None if ends is None else tuple(math.inf if e == beyond else e for e in ends)  # type: ignore[return-value]
+    ends = bounded_interval(np.where(np.isinf(found), beyond, found), groups)
+    if ends is None:
+        return None
+    low, high = (math.inf if end > rates[-1] else end for end in ends)
+    return low, high

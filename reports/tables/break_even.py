@@ -28,8 +28,8 @@ def table(results: Results) -> Table:
     ]
     notes = [
         "The smallest rate from which on, up to the largest that was measured, deraining gains; "
-        "between two rates gains go in a straight line. ≤ where it gains at all of them, > where it "
-        "does not gain at the largest; rate 0 are dry images."
+        "between two rates gains go in a straight line. ≤ where it gains at all of them, > where "
+        "it does not gain at the largest; rate 0 are dry images."
     ]
     headings = ["rain", "derainer", "task", "metric", "pays from [mm/h]", "95 %", "measured at"]
     return headings, rows, notes

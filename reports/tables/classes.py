@@ -27,8 +27,9 @@ def table(results: Results) -> Table:
     notes = [
         "AP of boxes, AP of masks and IoU of pixels; small, medium and large: objects below 32², "
         "to 96² and above, in pixels; near, middle and far: up to 30 m, to 50 m and beyond. Recall "
-        "c25-iou50: at confidence 0.25; fppi0.1 and fppi1: above the confidence that leaves so many "
-        "false positives an image on the clean images. Classes without an object are left out.",
+        "c25-iou50: at confidence 0.25; fppi0.1 and fppi1: above the confidence that leaves so "
+        "many false positives an image on the clean images. Classes without an object are "
+        "left out.",
         *marks(marked),
     ]
     return ["task", "class or size", *map(label, shown)], rows, notes

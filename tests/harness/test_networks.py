@@ -15,12 +15,12 @@ from harness import RunSpec, load, run
 from harness.checks.runs import compare, outcome
 from harness.cli.main import run_command_line
 from harness.spec import UsageError
+from reports.layouts.table6 import table6
 from reports.pages.runs import board, comparison
 from reports.results.results import Results
 from reports.tables.latex import latex
 from reports.tables.markdown import parts
 from reports.tables.summary import summary
-from reports.tables.table6 import table6
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from harness.plan.keys import file_sha256
 from harness.spec import RunSpec
 from harness.training.folder import begun_with
 from harness.training.weather import weather_of
-from reports.tables.layouts import laid_out
+from reports.layouts.layouts import laid_out
 from tasks.training.refinenet import Recipe
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reports.layouts.table6 import table6
 from reports.results.cell import Data
 from reports.results.record import Record
 from reports.results.results import Results
 from reports.tables.latex import escaped, latex
-from reports.tables.table6 import table6
 from tests.reports.made import cost, rowed
 from tests.reports.test_reports import HOSTILE, record, results
 

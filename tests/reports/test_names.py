@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.ledger.packed import pack, unpack
+from reports.layouts.table6 import table6
 from reports.pages.run import page
 from reports.pages.runs import board
 from reports.plots.plots import plots
@@ -26,7 +27,6 @@ from reports.tables.csv import csv_text, inert
 from reports.tables.latex import escaped, latex
 from reports.tables.markdown import markdown
 from reports.tables.summary import summary
-from reports.tables.table6 import table6
 from reports.tables.text import cell, plain
 from tests.reports.made import cost, record, rowed
 

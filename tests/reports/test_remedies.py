@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
+from reports.layouts.layouts import laid_out
+from reports.layouts.remedies import remedies
 from reports.results.cell import Cell
 from reports.results.intervals import interval
 from reports.results.provenance import Provenance
@@ -29,8 +31,6 @@ from reports.results.remedies import (
 from reports.results.repeats import over_both
 from reports.results.results import Results
 from reports.results.training import Training
-from reports.tables.layouts import laid_out
-from reports.tables.remedies import remedies
 from tests.reports.made import cost, record, rowed
 
 HEAVY, LIGHT = "photoshop-heavy", "rain100l"

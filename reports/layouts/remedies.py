@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from reports.results.results import Results
 
 NONE = (
-    "No remedies: the runs hold no task network of which is known what it was trained on. Train one "
-    "on rain and its twin on clean images (train yolo --rain WORD, --rain none), and give all of "
-    "them with --model."
+    "No remedies: the runs hold no task network of which is known what it was trained on. Train "
+    "one on rain and its twin on clean images (train yolo --rain WORD, --rain none), and give all "
+    "of them with --model."
 )
 
 
@@ -68,8 +68,11 @@ def _tables(runs: Sequence[Results], family: Family) -> list[_Table]:
     columns = [_heading(family, rain) for rain in family.rains]
     headings = ["remedy", *columns, "trainings", "steps", "training [h]", "ms an image"]
     rows = [
-        [plain(r.title), *(_score(family, r, rain, marked) for rain in family.rains)]
-        + _costs(runs, family, r)
+        [
+            plain(r.title),
+            *(_score(family, r, rain, marked) for rain in family.rains),
+            *_costs(runs, family, r),
+        ]
         for r in family.cells
     ]
     said = [note for run in runs[:1] for note in notes(run, marked)]
@@ -87,8 +90,8 @@ def _tables(runs: Sequence[Results], family: Family) -> list[_Table]:
 
 
 DIFFERENCES = (
-    "Paired differences on the same images and rain, with 95 % intervals over images, trainings and "
-    "seeds of the rain, as far as there are several; – where repeats do not pair."
+    "Paired differences on the same images and rain, with 95 % intervals over images, trainings "
+    "and seeds of the rain, as far as there are several; – where repeats do not pair."
 )
 
 

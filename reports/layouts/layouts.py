@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from reports.layouts.remedies import remedies
+from reports.layouts.table6 import table6
 from reports.results.results import Results
-from reports.tables.remedies import remedies
-from reports.tables.table6 import table6
 
 LAYOUTS: Mapping[str, Callable[[Sequence[Results], str], str]] = {
     "table6": table6,

@@ -1,0 +1,1 @@
+"""Runs laid out as the field and papers know them; each makes Markdown and LaTeX of some runs."""
