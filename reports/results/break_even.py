@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.results.cell import Condition, Judge
-from reports.results.intervals import bounded_interval
+from reports.results.intervals import interval
 from reports.results.sweeps import sweeps
 
 if TYPE_CHECKING:
@@ -110,12 +109,13 @@ def crossing(rates: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[
 def _interval(
     rates: NDArray[np.float64], gains: NDArray[np.float64], groups: int
 ) -> tuple[float, float] | None:
-    """The interval of the crossing, whose ends may lie beyond the largest rate."""
-    found = crossing(rates, gains)
-    beyond = 2 * float(rates[-1])
-    # An infinite draw is one: an interval leaves out those that are not finite.
-    ends = bounded_interval(np.where(np.isinf(found), beyond, found), groups)
-    if ends is None:
+    """The rates at which the gain may be nothing: where the ends of its intervals cross zero.
+
+    The upper end of the interval may lie beyond the largest rate, and is infinite then.
+    """
+    ends = [interval(draws, groups) for draws in gains]
+    if any(end is None for end in ends):
         return None
-    low, high = (math.inf if end > rates[-1] else end for end in ends)
+    lower, upper = np.array(ends, np.float64).T
+    low, high = (float(crossing(rates, curve[:, None])[0]) for curve in (upper, lower))
     return low, high
