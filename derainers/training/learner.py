@@ -21,7 +21,7 @@ from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 from derainers.outputs import image_of
 from derainers.training.data import Crops, Group
-from derainers.training.losses import LOSSES, OF_STAGES, Judge, Perceptual
+from derainers.training.losses import LOOKS_ON_CPU, LOSSES, OF_STAGES, Judge, Perceptual
 from derainers.training.recipes import Plateau
 from derainers.training.replay import Replays
 from derainers.training.state import State
@@ -220,8 +220,7 @@ class Learner:
             and self.place[1] == 1
             and means.dtype != "fp16"  # scales the loss as it goes
             and self.recipe.patch_px is not None
-            and self.recipe.loss
-            not in ("two-stage", "two-stage-mae")  # looks at its input on the CPU
+            and self.recipe.loss not in LOOKS_ON_CPU
             and self.judge is None
             and self.perceptual is None
             and not any(m.training for m in module.modules() if isinstance(m, nn.Dropout2d))

@@ -33,6 +33,8 @@ def test_the_released_schedule_falls_little_by_little() -> None:
     assert rates == pytest.approx([5e-4 + 1e-6, 5e-4 * 0.8**0.5 + 1e-6, 5e-4 * 0.64 + 1e-6])
     assert recipe_of("granet", "release") is None
     assert recipe_of("dcsfn", "release") == PAPER["dcsfn"]
+    hrrsr = RELEASE["hrrsr"]  # VGG16's term is computed there and not added
+    assert (hrrsr.loss, hrrsr.perceptual) == ("two-stage-release", 0)
 
 
 def test_the_short_schedule_warms_up_and_ends_near_nothing() -> None:

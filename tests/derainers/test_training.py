@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from datasets.image import NDArrayByte, NDArrayFloat, to_tensor
@@ -24,7 +24,7 @@ from derainers.training.data import Crops, loader
 from derainers.training.learner import Checkpoint, Learner, Means, average_of
 from derainers.training.loop import Trained, train
 from derainers.training.losses import LOSSES, Judge, Perceptual, laplacian, ssim
-from derainers.training.recipes import PAPER, Loss, Plateau, Recipe, short
+from derainers.training.recipes import PAPER, RELEASE, Loss, Plateau, Recipe, short
 from derainers.training.state import Row
 from tasks.quality.psnr import psnr_y_db
 from tasks.quality.ssim import ssim_rgb_dcsfn
@@ -98,7 +98,8 @@ def test_edges_of_an_even_image_are_nothing_inside() -> None:
     [
         *((n, short(n).loss) for n in ("mspfn-light", "dcsfn-light", "granet", "mscg", "prn")),
         *((n, short(n).loss) for n in ("hrrsr", "rescan", "nledn")),
-        *(("hrrsr-x1", loss) for loss in (short("hrrsr").loss, PAPER["hrrsr"].loss)),
+        *(("hrrsr-x1", of["hrrsr"].loss) for of in (PAPER, RELEASE)),
+        ("hrrsr-x1", short("hrrsr").loss),
     ],
 )
 def test_two_steps_lower_the_loss_of_a_batch(name: str, loss: Loss) -> None:
@@ -119,6 +120,29 @@ def test_two_steps_lower_the_loss_of_a_batch(name: str, loss: Loss) -> None:
         adam.step()
         losses.append(found.item())
     assert losses[2] < losses[1] < losses[0]
+
+
+def test_the_released_loss_of_hrrsr_weighs_images_of_twice_the_range() -> None:
+    """A constant error of 0.1 in [0, 1] is 0.2 in the authors' [-1, 1]; edges are equal then."""
+
+    class Shifted:
+        def stages(self, rainy: Tensor) -> tuple[Tensor, list[Tensor]]:
+            return rainy + 0.1, [rainy[:, :, ::2, ::2] + 0.1] * 3
+
+    clean = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.8
+    loss, restored = LOSSES["two-stage-release"](Shifted(), clean, clean)
+    assert float(loss) == pytest.approx(4 * 0.2**2 + 1 - float(ssim(restored, clean)), rel=1e-5)
+    tilted = clean + torch.linspace(0, 0.3, 16)  # rising by 0.02 a pixel, by 0.04 in [-1, 1]
+    flat = torch.full_like(clean, 0.5)
+
+    class Tilted(Shifted):
+        def stages(self, rainy: Tensor) -> tuple[Tensor, list[Tensor]]:
+            return flat + (tilted - clean), [flat[:, :, ::2, ::2]] * 3
+
+    loss, restored = LOSSES["two-stage-release"](Tilted(), flat, flat)
+    squares = 4 * float((restored - flat).square().mean())
+    expected = squares + 1 - float(ssim(restored, flat)) + 0.04
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
 
 
 def test_both_sides_of_the_game_learn() -> None:
