@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from reports.results.cell import NO_RAIN, Condition, Judge
 from reports.results.conditions import floors
 from reports.results.leaders import places
-from reports.tables.latex import BEST, Float, escaped, placed, slug
+from reports.tables.latex import BEST, MARKUP, Float, escaped, placed, slug
 from reports.tables.summary import about, footnotes
 from reports.tables.text import cell, grid, mark, plain, written
 
@@ -106,6 +106,13 @@ class _Row:
 
     heading: str
     cells: tuple[str, ...] = ()
+    beside: str = ""
+    """What a title says at its end: in LaTeX a line of its own, lest it widen the last column."""
+
+    @property
+    def title(self) -> str:
+        """All that a title says."""
+        return "; ".join(filter(None, (self.heading, self.beside)))
 
 
 def table6(runs: Sequence[Results], kind: str) -> str:
@@ -134,8 +141,10 @@ def _table(parts: Sequence[_Part], *, is_tex: bool) -> str:
     said = list(dict.fromkeys(note for p in parts for note in footnotes(p.results, marked)))
     if is_tex:
         label = slug("table6", *(p.rainy.rain for p in parts))
-        return _latex(headings, rows, Float(caption, label, [*said, BEST], is_wide=True))
-    filled = [[r.heading, *(r.cells or ("",) * len(names))] for r in rows]
+        is_led = any(place in text for row in rows for text in row.cells for place in MARKUP)
+        notes = [*said, *([BEST] if is_led else [])]
+        return _latex(headings, rows, Float(caption, label, notes, is_wide=True))
+    filled = [[r.title, *(r.cells or ("",) * len(names))] for r in rows]
     return "\n".join([*grid(headings, filled), "", cell(" ".join([caption, *said])), ""])
 
 
@@ -154,8 +163,8 @@ def _rows(
         for place in range(max((len(p.judges(metrics)) for p in of), default=0)):
             judged = [(p, p.judges(metrics)[place]) for p in of if place < len(p.judges(metrics))]
             networks = dict.fromkeys(plain(judge.network or "") for _, judge in judged)
-            told = [f"Algorithm: {'/'.join(networks)}", f"Dataset: {_data(of)}", block.beside]
-            rows.append(_Row("; ".join([block.title, *filter(None, told)])))
+            told = [block.title, f"Algorithm: {'/'.join(networks)}", f"Dataset: {_data(of)}"]
+            rows.append(_Row("; ".join(told), beside=block.beside))
             rows += [
                 _row(heading, metric, judged, names, marked, is_tex=is_tex)
                 for metric, heading in block.rows
@@ -236,8 +245,10 @@ def _latex(headings: Sequence[str], rows: Sequence[_Row], around: Float) -> str:
         if row.cells:
             lines.append(" & ".join([escaped(row.heading), *map(_number, row.cells)]) + r" \\")
         else:
-            title = rf"\multicolumn{{{len(headings)}}}{{l}}{{{escaped(row.heading)}}} \\"
-            lines += [r"\midrule", title, r"\midrule"]
+            lines.append(r"\midrule")
+            for text in filter(None, (row.heading, row.beside)):
+                lines.append(rf"\multicolumn{{{len(headings)}}}{{l}}{{{escaped(text)}}} \\")
+            lines.append(r"\midrule")
     return around.around("l" + "c" * (len(headings) - 1), lines)
 
 

@@ -179,6 +179,11 @@ def test_table_6_of_three_runs_has_the_rows_and_columns_of_print() -> None:
     assert "Rain coco350 and bdd350 and bdd150." in text
 
 
+def test_table_6_says_in_latex_what_is_bold_where_something_is() -> None:
+    assert "Bold: the best" in table6([run(QUALITY, TABLE6)], "tex")
+    assert "Bold" not in table6([run(scored("quality", "psnr_y_db", {"b": 25.0}, "dB"))], "tex")
+
+
 def test_table_6_has_methods_in_the_order_given() -> None:
     made = run(scored("quality", "psnr_y_db", {"identity": 1, "b@12345678": 2, "c": 3, "ours": 4}))
     made = replace(made, spec={**made.spec, "derainer": ["c", "b@weights.pth", "ours=net.onnx"]})
