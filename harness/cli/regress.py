@@ -26,6 +26,8 @@ STATUS: dict[str, Status] = {
     "cannot-run": "skipped",
 }
 """What the verdict on an order is to a test report."""
+SUITES = {"rain13k": ["later"]}
+"""What the names of ``--suite`` stand for."""
 EXIT: dict[Outcome, int] = {"passed": 0, "failed": 1, "undecided": 3}
 """The exit status of a comparison of folders; 2 is a mistake of the user."""
 
@@ -40,7 +42,7 @@ def add(verbs: Verbs) -> None:
         "number differs without a known reason, or a number got worse or is missing, and 3 where "
         "none did but some are inconclusive (see --require).",
     )
-    parser.add_argument("what", nargs="+", metavar="WHAT", help="papers, PAPER[:TABLE], or OLD NEW")
+    parser.add_argument("what", nargs="*", metavar="WHAT", help="papers, PAPER[:TABLE], or OLD NEW")
     parser.add_argument("--json", action="store_true", help="print every verdict as JSON")
     parser.add_argument("--junit", type=Path, metavar="FILE.xml", help="write them as JUnit XML")
     papers = parser.add_argument_group("of papers")
@@ -73,6 +75,12 @@ def add(verbs: Verbs) -> None:
         choices=("paper",),
         help="print each table as the paper has it, what was measured behind a semicolon",
     )
+    papers.add_argument(
+        "--suite",
+        choices=SUITES,
+        help="in place of WHAT: later papers' tables of the five test sets of Rain13K in their "
+        "layout, --own below each",
+    )
     for name in ("limit", "workers", "device", "workspace"):
         add_field(papers, name)
     folders = parser.add_argument_group("of folders")
@@ -101,6 +109,12 @@ def add(verbs: Verbs) -> None:
 
 
 def _regress(arguments: argparse.Namespace) -> int:
+    if arguments.suite is not None and arguments.what:
+        raise UsageError(f"--suite {arguments.suite} names its tables: leave WHAT out")
+    if arguments.suite is not None:
+        arguments.what, arguments.layout = SUITES[arguments.suite], "paper"
+    if not arguments.what:
+        raise UsageError("what is to be judged? papers, PAPER[:TABLE], or two results folders")
     folders = [Path(word) for word in arguments.what]
     if len(folders) == 2 and all(folder.is_dir() for folder in folders):
         return _folders(folders[0], folders[1], arguments)

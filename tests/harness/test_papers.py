@@ -263,6 +263,20 @@ def test_a_row_of_ones_own_stands_below_the_table(
     assert 0 < float(cells[1]) < 60
     assert 0 < float(cells[2]) < 1
     assert set(cells[3:]) == {"-"}
+    assert run_command_line(["regress", "--suite", "rain13k", *words[2:]]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert last in rows
+    named = [row.split("|")[1].strip() for row in rows if row.startswith("|")]
+    assert [n for n in named if n.strip("- ")] == [
+        "MPRNet",
+        "SPAIR",
+        "median",
+        "Restormer",
+        "median",
+    ]
+    assert run_command_line(["regress", "later", "--suite", "rain13k"]) == 2
+    assert run_command_line(["regress"]) == 2
+    capsys.readouterr()
     assert run_command_line([*words[:4], "--layout", "paper"]) == 2
     assert "no chosen number is of images that are given" in capsys.readouterr().err
 
