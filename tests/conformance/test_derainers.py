@@ -44,7 +44,9 @@ UNUSED = {
 }
 DEAD = {
     **dict.fromkeys(("hrrsr", "hrrsr-x1"), BEFORE_NORMALISATION),
-    "granet": {f"region_blocks.{i}.phi.bias" for i in range(3)},
+    **dict.fromkeys(
+        ("granet", "granet-rain100l"), frozenset(f"region_blocks.{i}.phi.bias" for i in range(3))
+    ),
     **dict.fromkeys(("dcsfn", "dcsfn-paper", "dcsfn-light"), IDLE),
     "nledn": {
         "down_3.non_local.phi.0.bias",
