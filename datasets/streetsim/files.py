@@ -33,7 +33,7 @@ from datasets.streetsim.classes import CATEGORIES, CLASSES
 from datasets.streetsim.scene import VERSION, Scene, render
 
 SIZES = {"demo": (320, 240), "": (640, 480), "720p": (1280, 720)}
-COUNTS = {"demo": 24, "val": 100, "test": 500, "val-720p": 100, "test-720p": 500}
+COUNTS = {"demo": 24, "val": 100, "test": 500, "study": 240, "val-720p": 100, "test-720p": 500}
 ENDLESS = ("train", "train-720p")
 
 
@@ -78,8 +78,9 @@ def open_streetsim(
 
     Args:
         root: Folder to render into; made where it is absent.
-        split: ``demo`` (24 scenes of 320x240, the default), ``val`` (100) and ``test`` (500) of
-            640x480, ``val-720p`` and ``test-720p`` of 1280x720, or ``train:N``, ``train-720p:N``.
+        split: ``demo`` (24 scenes of 320x240, the default), ``val`` (100), ``test`` (500) and
+            ``study`` (240) of 640x480, ``val-720p`` and ``test-720p`` of 1280x720, or ``train:N``,
+            ``train-720p:N``.
         masks: Whether objects carry their masks.
         problems: Takes what is wrong with single entries, which are then left out.
 
