@@ -48,6 +48,13 @@ def add(verbs: Verbs) -> None:
         help="paper: the plots as PDF too, of a column's width; table6, as MSPFN's Table 6 is laid "
         "out, or remedies, those against rain as rows: LAYOUT.md and LAYOUT.tex too",
     )
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="FOLDER",
+        help="a results folder whose derainers stand beside the run's, paired, where it is of the "
+        "same images, labels, networks, rain and seed",
+    )
     parser.add_argument("--no-images", action="store_true", help="no pictures on the page")
     parts = parser.add_argument_group("of parts, where data and networks lie on this machine")
     for name in OF_DATA:
@@ -67,8 +74,15 @@ def _report(arguments: argparse.Namespace) -> int:
     if arguments.compare or arguments.board:
         from reports.pages.runs import write_board, write_comparison
 
-        if arguments.run or arguments.layout or (arguments.compare and arguments.board):
-            raise UsageError("--board and --compare stand alone, without --run and --layout")
+        if (
+            arguments.run
+            or arguments.layout
+            or arguments.beside
+            or (arguments.compare and arguments.board)
+        ):
+            raise UsageError(
+                "--board and --compare stand alone, without --run, --layout and --beside"
+            )
         if arguments.board:
             runs = finished_runs(workspaces)
             if not runs:
@@ -93,7 +107,7 @@ def _report(arguments: argparse.Namespace) -> int:
         results = load_results(workspaces[0], arguments.run)
     if arguments.no_images:
         results = replace(results, gallery=[])
-    write(results, out, arguments.layout)
+    write(_beside(results, arguments.beside), out, arguments.layout)
     print(shown(out / "report.html"))
     return 0
 
@@ -127,12 +141,31 @@ def _report_of(runs: Sequence[Results | None], arguments: argparse.Namespace) ->
     if arguments.compare or arguments.board or arguments.run:
         raise UsageError("--board, --compare and --run are of workspaces, not of results folders")
     if len(found) == 2:
+        if arguments.beside is not None:
+            raise UsageError("--beside is of one run; two are compared")
         write_comparison(found[0], found[1], out)
         print(shown(out / "compare.html"))
         return 0
-    write(found[0], out, arguments.layout)
+    write(_beside(found[0], arguments.beside), out, arguments.layout)
     print(shown(out / "report.html"))
     return 0
+
+
+def _beside(results: Results, folder: Path | None) -> Results:
+    """A run with the derainers of a results folder beside its own, if one is named.
+
+    Raises:
+        UsageError: If the folder is of another benchmark.
+    """
+    from harness.ledger.folder import load
+    from reports.beside import beside
+
+    if folder is None:
+        return results
+    try:
+        return beside(results, load(folder))
+    except ValueError as error:
+        raise UsageError(f"--beside {folder}: {error}") from error
 
 
 def _one_run(workspaces: Sequence[Path], digest: str) -> Results:

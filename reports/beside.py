@@ -1,0 +1,115 @@
+"""The derainers of a finished run beside those of another, where both are of one benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from reports.results.cell import IDENTITY
+
+if TYPE_CHECKING:
+    from reports.results.record import Record
+    from reports.results.results import Results
+
+APART = {"fraction": 0.002, "dB": 0.02, "score": 0.02}
+"""How far inputs may differ between two machines before they are not the same, by unit."""
+
+
+def beside(mine: Results, kept: Results) -> Results:
+    """One run with the derainers of both.
+
+    Both resampled the same images in the same way, so that their draws are paired whoever made
+    them. Inputs are mine; what both name alike is mine.
+
+    Args:
+        mine: A run.
+        kept: The run to set beside it, of the same images, labels, networks, rains and seed; other
+            rains, tasks and networks of it are left out.
+
+    Raises:
+        ValueError: If they are no runs of one benchmark, with the first thing in which they differ.
+    """
+    _require_alike(mine, kept)
+    own = {r.condition.derainer for r in mine.records}
+    rains = {r.rain for r in mine.records}
+    networks = {r.model for r in mine.records}
+    added = [
+        r for r in kept.records if r.derainer not in own and r.rain in rains and r.model in networks
+    ]
+    if not added:
+        raise ValueError("the other run holds no derainer under these rains that this one lacks")
+    places = {r.cell for r in added}
+    conditions = {r.condition for r in added}
+    names = dict.fromkeys(r.derainer for r in added)
+    told = mine.provenance
+    code = {**(kept.provenance.code or {}), **(told.code or {})}
+    weights = tuple(dict.fromkeys((*told.weights, *kept.provenance.weights)))
+    note = f"beside this run stand, from run {kept.run[:12]}: {', '.join(names)}"
+    return replace(
+        mine,
+        records=[*mine.records, *added],
+        draws=mine.draws | {cell: d for cell, d in kept.draws.items() if cell in places},
+        cost=[*mine.cost, *(c for c in kept.cost if c.condition in conditions)],
+        metrics=kept.metrics | mine.metrics,
+        provenance=replace(
+            told, code=code or None, weights=weights, data_notes=(*told.data_notes, note)
+        ),
+    )
+
+
+def _require_alike(mine: Results, kept: Results) -> None:
+    """Refuse runs whose draws are not paired, or whose inputs are not the same."""
+    a, b = mine.provenance, kept.provenance
+    if a.data_fingerprint is None or a.data_fingerprint != b.data_fingerprint:
+        raise ValueError(f"other images: {_of(mine)} here, {_of(kept)} there")
+    if a.groups != b.groups:
+        raise ValueError(f"other groups: {a.groups} were resampled here, {b.groups} there")
+    for what, here, there in (
+        ("labels", a.labels, b.labels),
+        ("network", _networks(mine), _networks(kept)),
+        ("rain", a.rains, b.rains),
+        ("version", a.metric_versions, b.metric_versions),
+    ):
+        _require_equal(what, here or {}, there or {})
+    before = {(r.rain, r.judge, r.metric): r for r in kept.records if r.derainer == IDENTITY}
+    shared = 0
+    for record in mine.records:
+        other = before.get((record.rain, record.judge, record.metric))
+        if record.derainer == IDENTITY and other is not None:
+            shared += 1
+            _require_near(record, other)
+    if not shared:
+        raise ValueError("no rain, task and network that both runs hold")
+
+
+def _networks(results: Results) -> dict[str, str]:
+    """The weights of the task networks, by task and name."""
+    told = results.provenance.trainings
+    return {f"{task} by {name}": t.sha256 for task, of in told.items() for name, t in of.items()}
+
+
+def _require_equal(what: str, here: Mapping[str, Any], there: Mapping[str, Any]) -> None:
+    for name in here.keys() & there.keys():
+        if here[name] != there[name]:
+            raise ValueError(f"another {what} of {name}: {here[name]} here, {there[name]} there")
+
+
+def _require_near(here: Record, there: Record) -> None:
+    """Refuse inputs that two machines alone would not tell apart."""
+    if here.seed != there.seed:
+        raise ValueError(f"another seed of the rain: {here.seed} here, {there.seed} there")
+    if here.value is None or there.value is None:
+        return
+    apart = abs(here.value - there.value)
+    if apart > APART.get(here.unit, APART["score"]):
+        raise ValueError(
+            f"another input: {here.metric} of {here.rain} without a derainer is {here.value:.4f} "
+            f"here, {there.value:.4f} there"
+        )
+
+
+def _of(results: Results) -> str:
+    images = max((r.n for r in results.records), default=0)
+    data = dict.fromkeys(f"{r.dataset} {r.split}" for r in results.records)
+    return f"{' and '.join(data)}, {images:,} images"
