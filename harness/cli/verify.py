@@ -43,6 +43,11 @@ def _verify(arguments: argparse.Namespace) -> int:
     typed, allowed = fields_of(arguments), arguments.allow_code
     with progress_bars() as progress:
         checks = verify(arguments.folder, typed, number, progress, allowed)
+    if not checks:
+        raise UsageError(
+            f"{arguments.folder} holds no numbers of single images, as a page that was made of a "
+            "results folder: nothing can be verified; name the folder that run wrote"
+        )
     return _show(checks)
 
 

@@ -67,6 +67,9 @@ def test_my_row_stands_paired_beside_those_of_others(
     assert (both / "results.md").read_text().count("twice") > 1
     assert "beside this run stand" in " ".join(found.provenance.data_notes)
 
+    assert run_command_line(["verify", str(both), "--data-root", str(photographs)]) == 2
+    assert "nothing can be verified" in capsys.readouterr().err
+
     fewer = run(photographs, "median", tmp_path / "fewer", "--limit", "19")
     other = run(photographs, "median", tmp_path / "other", "--seed", "1")
     for kept, said in (
