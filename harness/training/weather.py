@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from datasets.image import NDArrayByte, round_to_bytes
 from datasets.rain import Rain, digest, generator
 from datasets.sample import Dataset, Sample
-from harness.machine.device import placement
+from harness.machine.device import Placement, device_of
 from harness.plan import keys
 from harness.plan.derainers import DerainerPlan, derainer_plan
 from harness.plan.rains import rains_of, require_depth
@@ -51,7 +51,9 @@ class Weather:
         """What is seen of the samples; None: each as it is."""
         if not self.rains and self.derained is None:
             return None
-        restorer = None if self.derained is None else self.derained.load(placement(spec))
+        # In single floats, as runs derain where nothing else is said: --dtype is the training's.
+        place = Placement(device_of(spec.device))
+        restorer = None if self.derained is None else self.derained.load(place)
         places = {sample.id: place for place, sample in enumerate(samples)}
         return View(tuple(self.rains.values()) or (None,), spec.seed, places, restorer)
 
