@@ -244,7 +244,7 @@ def given_of(
                 f"--weights {word}: expected DERAINER:DATASET=FILE, a file that is there; sets are "
                 + ", ".join(DATA)
             )
-        place = variant_of(said["derainer"]).word, _set(said["set"], "--weights")
+        place = variant_of(said["derainer"]).learner, _set(said["set"], "--weights")
         files[place] = Path(said["file"])
         named.add(place)
     images = {}

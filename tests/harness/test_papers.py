@@ -230,6 +230,17 @@ def test_rain12_is_measured_with_the_weights_of_rain100l(pairs: Path, weights: P
     assert "fetch prenet-rain100l" in missing
 
 
+def test_what_changes_no_weights_takes_those_of_its_row(pairs: Path, weights: Path) -> None:
+    chosen = [c for c in select(["granet:1"]) if c.derainer == "nledn:sides=odd"]
+    assert {c.dataset for c in chosen} == {"rain100h"}
+    for word in ("nledn", "nledn:sides=odd"):
+        held = given_of([f"rain100h={pairs}"], [f"{word}:rain100h={weights}"], RunSpec(), None)
+        require_used(chosen, held, held.data)
+        found = {needed(c, held) for c in chosen}
+        assert found == {Input(f"nledn:sides=odd@{weights}", weights)}
+    assert "fetch nledn-rain100h" in str(needed(chosen[0], Given({}, {}, RunSpec())))
+
+
 def test_sets_have_the_names_that_the_field_gives_them(pairs: Path, weights: Path) -> None:
     assert given_of([f"test2800={pairs}"], [], RunSpec(), None).data == {"rain14000": pairs}
     (of, *_) = [c for c in select(["dcsfn:1"]) if (c.derainer, c.dataset) == ("prenet", "rain100h")]
