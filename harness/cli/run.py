@@ -146,15 +146,17 @@ def _run(arguments: argparse.Namespace) -> int:
 def _compare_seeds(specs: Iterable[RunSpec]) -> None:
     """A page of the means over seeds and their spread, beside the folders of the seeds."""
     from harness.ledger.folder import load
+    from harness.ledger.runs import load_results
     from reports.pages.runs import write_board
     from reports.tables.repeats import table as spread_table
 
-    folders: dict[Path, list[Path]] = {}
+    folders: dict[Path, list[tuple[Path, Path]]] = {}
     for spec in specs:
         out = Path(str(spec.out))
-        folders.setdefault(out.parent, []).append(out)
+        folders.setdefault(out.parent, []).append((out, Path(spec.workspace)))
     for parent, outs in folders.items():
-        found = [load(out) for out in outs]
+        # The ledger knows the numbers of single images, too.
+        found = [load_results(workspace, load(out).run) for out, workspace in outs]
         write_board(found, parent)
         headings, rows, _ = spread_table(found)
         shown = [

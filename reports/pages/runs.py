@@ -28,8 +28,9 @@ TELLING = ("code", "weights", "seed", "finished")
 def write_board(runs: Sequence[Results], directory: Path) -> None:
     """Write ``board.html`` and ``board.md``: every condition of every run.
 
-    ``rankings`` too where derainers were ranked in several places, and ``repeats`` where something
-    was found under several seeds, or by several trainings.
+    ``rankings`` too where derainers were ranked in several places, ``repeats`` where something was
+    found under several seeds, or by several trainings, and ``ceilings`` where the scores of single
+    images are known under several seeds.
     """
     number = len({_name(run) for run in runs})
     said = [f"{number} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
@@ -37,6 +38,7 @@ def write_board(runs: Sequence[Results], directory: Path) -> None:
     for name, heading, table in (
         ("rankings", "Does a ranking carry over?", rankings.table(runs)),
         ("repeats", "Over seeds and trainings", repeats.table(runs)),
+        ("ceilings", "How well single scores repeat", repeats.ceiling_table(runs)),
     ):
         if table[1]:
             _write(table, heading, said, directory / name)

@@ -140,11 +140,11 @@ def _within_images(
     learned = [c for c in held if not c.is_input and c.derainer not in plain]
     kinds = {False: list(held)} | ({True: learned} if len(learned) < len(held) else {})
     for is_learned, of in kinds.items():
-        made = drawn.found(_within([(held[c], scores[c]) for c in of], drawn.counts))
+        made = drawn.found(within([(held[c], scores[c]) for c in of], drawn.counts))
         if made is None:
             continue
         ceilings = [
-            drawn.found(_within([(theirs[c], scores[c]) for c in of], drawn.counts))
+            drawn.found(within([(theirs[c], scores[c]) for c in of], drawn.counts))
             for theirs in others
             if all(c in theirs for c in of)
         ]
@@ -183,10 +183,18 @@ def _under(found: Correlation, ceilings: list[_Found | None]) -> Correlation:
     return replace(found, ceiling=highest.value, ceiling_ci=highest.ci)
 
 
-def _within(
+def within(
     pairs: list[tuple[NDArray[np.float32], NDArray[np.float32]]], counts: Counts
 ) -> tuple[float, NDArray[np.float64], int] | None:
-    """Correlation across derainers within each image, then the mean over images."""
+    """Correlation across derainers within each image, then the mean over images.
+
+    Args:
+        pairs: Two numbers of each image, ``(n,)`` each, by derainer.
+        counts: ``(B, n)``: how often each resampled set holds each image.
+
+    Returns:
+        Value, ``(B,)`` of the resampled sets, and images that have one; None of too few derainers.
+    """
     if len(pairs) < FEWEST_CONDITIONS:
         return None
     x, y = (_ranks(np.stack(side), 0) for side in zip(*pairs, strict=True))

@@ -2,22 +2,29 @@
 
 Intervals over images alone say what other images would give. Where the trainings of a derainer, or
 the seeds of a rain, were drawn as well, a second interval resamples both: images x repeats.
+
+Two rains of one kind differ in nothing that a derainer or a measure of quality could know. So what
+the scores of single images under one seed tell of those under another is the ceiling of what
+quality can tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.results.correlations import within
 from reports.results.intervals import bounded_interval
 from reports.results.metrics import MetricRow
+from reports.results.results import QUALITY
 
 if TYPE_CHECKING:
     from reports.results.record import Record
-    from reports.results.results import Results
+    from reports.results.results import ByImage, Results
 
 Kind = Literal["seed of the rain", "training"]
 
@@ -118,3 +125,76 @@ def over_both(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     picked = np.take_along_axis(draws, chosen, 0).mean(0)
     found: NDArray[np.float64] = mean + (picked - mean) * np.sqrt(times / (times - 1))
     return found
+
+
+DRAWS = 2000
+
+
+class Score(NamedTuple):
+    """What was scored under several seeds."""
+
+    data: str
+    rain: str
+    task: str
+    network: str | None
+    metric: str
+
+
+class Ceiling(NamedTuple):
+    """Spearman's correlation, within an image across derainers, of scores under two seeds."""
+
+    place: Score
+    value: float
+    """Mean over the images, and over the pairs of seeds."""
+    ci: tuple[float, float] | None
+    """95 % interval over resampled images."""
+    seeds: int
+    among: int
+    """Derainers, the rainy input among them."""
+    images: int
+
+
+def ceilings(runs: Sequence[Results]) -> list[Ceiling]:
+    """Of every rain and task that several runs of the same images scored under other seeds.
+
+    Args:
+        runs: With the numbers of their single images; others are left out. Newest first: of two
+            alike the first counts.
+    """
+    found: dict[tuple[Score, Any], dict[int, dict[str, NDArray[np.float32]]]] = {}
+    images: dict[Any, ByImage] = {}
+    for run in runs:
+        same = run.by_image.samples, run.by_image.units
+        images.setdefault(same, run.by_image)
+        for cell, values in run.by_image.values.items():
+            condition, task = cell.condition, cell.task
+            is_score = task != QUALITY and cell.metric == run.image_metric(task)
+            if is_score and not condition.is_dry and condition.stage is None:
+                data = f"{condition.data.name} {condition.data.split}"
+                place = Score(data, condition.rain, task, cell.network, cell.metric)
+                seeds = found.setdefault((place, same), {})
+                seeds.setdefault(condition.seed, {}).setdefault(condition.derainer, values)
+    made = (_ceiling(place, images[same], seeds) for (place, same), seeds in found.items())
+    return [one for one in made if one is not None]
+
+
+def _ceiling(
+    place: Score, images: ByImage, seeds: dict[int, dict[str, NDArray[np.float32]]]
+) -> Ceiling | None:
+    """None of one seed, and of too few derainers."""
+    if len(seeds) < 2:
+        return None
+    names = sorted(set.intersection(*(set(of) for of in seeds.values())))
+    units, member = np.unique(np.array(images.units), return_inverse=True)
+    rng = np.random.default_rng(0)
+    share = np.full(len(units), 1 / len(units))
+    counts = rng.multinomial(len(units), share, size=DRAWS)[:, member]
+    every = [
+        within([(a[n], b[n]) for n in names], counts) for a, b in combinations(seeds.values(), 2)
+    ]
+    pairs = [each for each in every if each is not None]
+    if len(pairs) < len(every):
+        return None
+    ci = bounded_interval(np.mean([draws for _, draws, _ in pairs], 0), len(units))
+    value = float(np.mean([value for value, *_ in pairs]))
+    return Ceiling(place, value, ci, len(seeds), len(names), min(n for *_, n in pairs))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.results.cell import IDENTITY
-from reports.results.repeats import repeats
+from reports.results.repeats import ceilings, repeats
 from reports.tables.text import Table, plain, span
 
 if TYPE_CHECKING:
@@ -40,3 +40,30 @@ def table(runs: Sequence[Results]) -> Table:
         "repeats with the images; of three repeats it is a rough one."
     ]
     return headings, rows, notes
+
+
+def ceiling_table(runs: Sequence[Results]) -> Table:
+    """A row for each rain and task whose single images were scored under several seeds."""
+    rows = []
+    for found in ceilings(runs):
+        place = found.place
+        rows.append(
+            [
+                plain(place.rain),
+                plain(place.data),
+                plain(place.task if place.network is None else f"{place.task} by {place.network}"),
+                f"{found.value:.3f}",
+                span(found.ci, 3, sign=False),
+                str(found.seeds),
+                str(found.among),
+                f"{found.images:,}",
+            ]
+        )
+    headings = ["rain", "data set", "task", "correlation", "95 % interval", "seeds", "derainers"]
+    notes = [
+        "Spearman's rank correlation of the scores of one image under one seed of the rain with "
+        "those under another, across its derainers and the rainy input, then the mean over images. "
+        "No measure of quality can tell more of which derainer is best for an image: the "
+        "correlations on the pages of the runs stand under this ceiling."
+    ]
+    return [*headings, "images"], rows, notes

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from reports.pages.runs import write_board
+from reports.results.cell import Cell, Condition
+from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
-from reports.results.repeats import over_both, repeats
-from reports.results.results import Results
+from reports.results.repeats import ceilings, over_both, repeats
+from reports.results.results import ByImage, Results
 from reports.tables.markdown import parts
 from reports.tables.repeats import table
-from tests.reports.made import record, rowed
+from tasks.operating_point import F1
+from tests.reports.made import COCO, record, rowed
 
 VALUES = (0.40, 0.42, 0.47)
 
@@ -80,3 +84,48 @@ def test_seeds_of_several_runs_are_one_row(tmp_path: Path) -> None:
     other = repeats([runs[0], found(1, (0.4,), data="other")])[0]
     assert (other.ci, other.both_ci) == (None, None)
     assert table([runs[0]])[1] == []
+
+
+def scored(seed: int, noise: float, units: int = 60) -> Results:
+    """Scores of 60 images under five derainers: what is true of each, and what the rain adds."""
+    true = np.random.default_rng(1).normal(size=(5, 60))
+    made = true + noise * np.random.default_rng(2 + seed).normal(size=(5, 60))
+    samples = tuple(f"{i}" for i in range(60))
+    by_image = ByImage(
+        samples,
+        tuple(f"{i % units}" for i in range(60)),
+        {
+            Cell(Condition(COCO, "heavy", seed, name), "detection", "yolo", F1): row
+            for name, row in zip("abcde", made.astype(np.float32), strict=True)
+        },
+    )
+    about = {F1: MetricRow("F1", "fraction", 3, True)}
+    tasks = {"detection": TaskRow("Detection", "", F1, "boxes", None)}
+    return Results("0", {}, Provenance(), [], [], [], {}, about, tasks, by_image=by_image)
+
+
+def test_another_seed_is_the_ceiling_of_what_can_be_told(tmp_path: Path) -> None:
+    a, b = scored(0, 0.5), scored(1, 0.5)
+    (one,) = ceilings([a, b])
+    of = [list(run.by_image.values.values()) for run in (a, b)]
+    by_hand = [
+        spearmanr([row[i] for row in of[0]], [row[i] for row in of[1]]).statistic for i in range(60)
+    ]
+    assert one.value == pytest.approx(np.mean(by_hand))
+    assert (one.seeds, one.among, one.images) == (2, 5, 60)
+    assert one.ci is not None
+    half = 2.0 * np.std(by_hand, ddof=1) / np.sqrt(60)
+    assert one.ci == pytest.approx((one.value - half, one.value + half), abs=0.02)
+    (same,) = ceilings([scored(0, 0), scored(1, 0), scored(2, 0)])
+    assert same.value == pytest.approx(1)
+    assert same.ci == pytest.approx((1, 1))
+    assert same.seeds == 3
+    write_board([a, b], tmp_path)
+    assert f"{one.value:.3f}" in (tmp_path / "ceilings.md").read_text()
+
+
+def test_seeds_of_other_images_or_few_groups_are_no_ceiling() -> None:
+    assert ceilings([scored(0, 0.5)]) == []
+    assert ceilings([scored(0, 0.5), scored(1, 0.5, units=30)]) == []
+    (few,) = ceilings([scored(0, 0.5, units=19), scored(1, 0.5, units=19)])
+    assert few.ci is None
