@@ -118,6 +118,7 @@ def over(which: str, *names: str) -> tuple[str, ...]:
 
 
 QUANTITIES = (
+    Quantity("level, clean", (CLEAN,), lambda v: v, is_level=True),
     Quantity("level, rainy", (RAINY,), lambda v: v, is_level=True),
     Quantity("level, median", (MEDIAN,), lambda v: v, is_level=True),
     Quantity("change, median", (RAINY, MEDIAN), difference),
@@ -136,7 +137,13 @@ QUANTITIES = (
 
 
 def shown(quantity: Quantity, study: Mapping[str, Any], images: int) -> bool:
-    """Whether a run prints the interval: of a share only where cost and gain are clear."""
+    """Whether a run prints the interval.
+
+    A mean over a sweep has one where each of its levels has, a share where cost and gain are clear.
+    """
+    if quantity.make is mean_of:
+        levels = (study[c] for c in quantity.of)
+        return all(level_interval(v[1:], float(v[0]), images) is not None for v in levels)
     if quantity.make is not recovered:
         return True
     rainy, derained, clean = (study[c] for c in quantity.of)
@@ -172,11 +179,11 @@ def covering(metric: Any, images: int, draws: int, seed: Sequence[int]) -> Hits:
                 "both": interval(drawn, images),
                 "student": students(value, drawn, images),
                 "bca": accelerated(value, drawn, left_out),
-                "printed": level_interval(drawn, value, images)
+                "printed": None
+                if not shown(q, study, images)
+                else level_interval(drawn, value, images)
                 if q.is_level
-                else interval(drawn, images)
-                if shown(q, study, images)
-                else None,
+                else interval(drawn, images),
             }
             for kind, ci in ends.items():
                 place = None if ci is None else int(truth < ci[0]) - int(truth > ci[1])

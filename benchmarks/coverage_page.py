@@ -67,6 +67,37 @@ def share(hits: int, of: int) -> str:
     return f"{100 * hits / of:.1f} [{100 * ends.low:.1f}, {100 * ends.high:.1f}]"
 
 
+BOUNDS = {"difference": (0.94, 0.965), "level": (0.93, 0.97), "wrong": (0.04, 0.06)}
+"""What is promised: shares of the intervals that hold the truth, of the families that err."""
+POWER = (0.77, 0.83)
+"""Of what is said to show in 80 % of studies."""
+KNOWN_TO_MISS: tuple[str, ...] = ()
+"""Cells that do not hold it; the page says so."""
+
+
+def meets(hits: int, of: int, bounds: tuple[float, float]) -> bool:
+    """Whether a share's 99 % interval meets what is promised."""
+    from scipy.stats import binomtest
+
+    ends = binomtest(hits, of).proportion_ci(0.99)
+    return bool(ends.low <= bounds[1] and ends.high >= bounds[0])
+
+
+def missed(cell: Mapping[str, Any]) -> list[str]:
+    """What of a cell does not hold, by name."""
+    found = []
+    for q in QUANTITIES:
+        count, *outside = cell.get(f"{q.name}: printed", [0])
+        bounds = BOUNDS["level" if q.is_level else "difference"]
+        if count and not meets(count - sum(outside), count, bounds):
+            found.append(f"{cell['cell']}: {q.name}")
+    for kind, bounds in (("wrong", BOUNDS["wrong"]), ("found", POWER)):
+        of, hits = cell.get(f"{kind}: minP", (0, 0))
+        if of and not meets(hits, of, bounds):
+            found.append(f"{cell['cell']}: {kind}")
+    return found
+
+
 def covers(hits: Sequence[int]) -> str:
     """How many of the intervals held the truth, in percent."""
     return f"{100 * (1 - sum(hits[1:]) / hits[0]):.1f}" if hits[0] else "–"
@@ -90,10 +121,11 @@ def coverage_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
                     *(covers(cell[f"{quantity}: {kind}"]) for kind in KINDS),
                     f"{100 * ends[0] / cell['studies']:.0f}",
                     held,
+                    "no" if f"{cell['cell']}: {quantity}" in missed(cell) else "yes",
                 ]
             )
     headings = ["set", "metric", "images", "interval of", "studies", "percentile", "BCa"]
-    headings += ["Student", "expanded", "both", "printed", "covers where printed"]
+    headings += ["Student", "expanded", "both", "printed", "covers where printed", "holds"]
     return grid(headings, rows)
 
 
@@ -134,6 +166,22 @@ def deviation_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return grid(["set", "metric", "images", "median", "bilateral", "guided"], rows)
 
 
+def cost_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A row for each cell of 128 images: what a thousand studies take."""
+    rows = []
+    for cell in cells:
+        name, metric, images = cell["cell"].removeprefix("null/").split("/")
+        if images == "128":
+            seconds = 1000 * cell["seconds"] / cell["studies"]
+            what = "families" if cell["cell"].startswith("null/") else "studies"
+            minutes = f"{seconds / 60 / 2:.1f}"
+            rows.append(
+                [name, NAMES[metric], what, f"{cell['draws']:,}", f"{seconds:.0f}", minutes]
+            )
+    headings = ["set", "metric", "1,000", "draws of each", "s of a processor", "min on two cores"]
+    return grid(headings, rows)
+
+
 def tables(cells: list[dict[str, Any]]) -> dict[str, list[str]]:
     """The page's tables by name."""
     cells.sort(key=lambda c: [w.zfill(5) if w.isdigit() else w for w in c["cell"].split("/")])
@@ -143,6 +191,7 @@ def tables(cells: list[dict[str, Any]]) -> dict[str, list[str]]:
     return {
         "coverage": coverage_table(kinds["coverage"]),
         "families": family_table(kinds["null"]),
+        "cost": cost_table([*kinds["coverage"], *kinds["null"]]),
         "deviations": deviation_table(kinds["deviation"]),
     }
 

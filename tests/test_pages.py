@@ -6,10 +6,12 @@ import importlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from derainers.published import PUBLISHED
+from harness.runs.power import OF_PHOTOGRAPHS
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,3 +53,42 @@ def test_the_tables_of_published_weights_are_those_of_their_numbers(
     for rows in numbers.values():
         of = {PUBLISHED[name].derainer for name in rows if name in PUBLISHED}
         assert {"prenet", "vrgnet", "sapnet", "spanet", "umrl", "urie"} <= of
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[dict[str, Any]]]:
+    """The script of the page of statistics, and what was simulated."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    page = importlib.import_module("coverage_page")
+    return page, json.loads(page.KEPT.read_text())
+
+
+def test_the_tables_of_statistics_are_those_of_their_simulations(
+    simulated: tuple[Any, list[dict[str, Any]]],
+) -> None:
+    page, cells = simulated
+    text = page.PAGE.read_text()
+    assert text == page.filled(text, page.tables(cells)), "run: python benchmarks/coverage_page.py"
+
+
+def test_what_was_simulated_holds_what_is_promised(
+    simulated: tuple[Any, list[dict[str, Any]]],
+) -> None:
+    """Intervals where printed, families' errors, and power: each within chance of its bounds."""
+    page, cells = simulated
+    missed = {name for cell in cells for name in page.missed(cell)}
+    assert missed == set(page.KNOWN_TO_MISS)
+
+
+def test_power_is_planned_by_the_deviations_that_were_measured(
+    simulated: tuple[Any, list[dict[str, Any]]],
+) -> None:
+    names = {"ap_pooled": "ap_pooled", "mask_ap_pooled": "mask_ap_pooled", "psnr": "psnr_y_db"}
+    measured = {
+        names[cell["cell"].split("/")[-1]]: cell["deviations"]["median"]
+        for cell in simulated[1]
+        if "deviations" in cell
+    }
+    assert measured.keys() == OF_PHOTOGRAPHS.keys()
+    for metric, value in OF_PHOTOGRAPHS.items():
+        assert value == pytest.approx(measured[metric], rel=0.006)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from reports.results.cell import MASK, Condition, Judge
-from reports.results.intervals import FEWEST, bounded_interval, interval
+from reports.results.intervals import FEWEST, interval, level_interval
 from reports.results.sweeps import sweeps
 from reports.tables.text import Table, condition_name, mark, marks, plain, signed, span
 
@@ -102,5 +102,6 @@ def _mean(results: Results, of: list[Condition], judge: Judge, metric: str) -> _
     kept = [d.astype(np.float64) for d in drawn if d is not None]
     draws = np.mean(kept, axis=0) if groups >= FEWEST and len(kept) == len(held) else None
     levels = all(r.ci is not None for r in held)
-    ci = bounded_interval(draws, groups) if draws is not None and levels else None
-    return _Mean(float(np.mean([r.value for r in held])), draws, ci, held)
+    value = float(np.mean([r.value for r in held]))
+    ci = level_interval(draws, value, groups) if draws is not None and levels else None
+    return _Mean(value, draws, ci, held)

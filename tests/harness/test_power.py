@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from harness.cli.main import run_command_line
-from harness.runs.power import images_needed, paired_deviation
+from harness.runs.power import OF_PHOTOGRAPHS, images_needed, paired_deviation
 from reports.results.intervals import FEWEST
 from tests.reports.test_effects import CELLS, study
 
@@ -28,7 +28,7 @@ def test_a_dry_run_says_what_a_change_needs(
     words = ["run", "--dataset", "coco", "--data-root", str(coco_root), "--task", "none"]
     words += ["--derainer", "median,guided", "--workspace", str(tmp_path), "--quality", "psnr"]
     assert run_command_line([*words, "--dry-run", "--power", "0.2"]) == 0
-    needed = images_needed(1.31, 0.2, 2)
+    needed = images_needed(OF_PHOTOGRAPHS["psnr_y_db"], 0.2, 2)
     said = capsys.readouterr().out
     assert f"80 % of studies of {needed:,} images show it" in said
     assert "among 2 derainers" in said

@@ -53,7 +53,8 @@ def test_there_is_none_of_few_groups_or_few_draws() -> None:
     assert interval(np.full(9, np.nan), 100) is None
     assert bounded_interval(np.full(9, np.nan), 100) is None
     assert level_interval(draws, 0.0, 100) is not None
-    assert level_interval(draws, 0.3, 100) is None
+    assert level_interval(draws, 0.1, 100) is not None
+    assert level_interval(draws, 0.2, 100) is None
 
 
 @pytest.mark.parametrize("groups", [20, 32, 100, 5000])
