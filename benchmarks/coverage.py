@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from populations import HEAVY, MEDIUM, load
 from simulated import DEALT, metric_of
 
-from reports.results.effects import CLEAR
+from reports.findings.effects import CLEAR
 from reports.results.intervals import LEVEL, Family, interval, level_interval, tail, two_sided
 
 PIECE = 100

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from pages import DOCS, arguments, filled, run_suite
 
+from reports.findings.effects import effects
+from reports.findings.rankings import FEWEST, kendall
 from reports.results.conditions import floors
-from reports.results.effects import effects
-from reports.results.rankings import FEWEST, kendall
 from reports.results.results import Results
 from reports.tables.text import change, grid, signed, span
 from tasks import quality
@@ -28,7 +28,7 @@ from tasks.rows import TASKS
 
 SUITE, KEPT, PAGE = (DOCS / f"study.{ending}" for ending in ("yaml", "json", "md"))
 EFFECT = ("difference", "ci", "verdict", "recovery", "harm", "harm_ci")
-"""What is kept of each `reports.results.effects.Effect` beside rain, derainer, task and metric."""
+"""What is kept of each `reports.findings.effects.Effect` beside rain, derainer, task and metric."""
 
 ALONE = {"coco-rates": "rates", "real-rain": "real"}
 """Runs that have a table of their own, and it."""

@@ -40,13 +40,14 @@ FOLDERS = {
         "machine": set(),
     },
     "reports": {
-        "": {"layouts", "pages", "plots", "results", "tables"},
-        "pages": {"plots", "results", "tables"},
-        "plots": {"results", "tables"},
-        "layouts": {"results", "tables"},
-        "tables": {"results"},
+        "": {"findings", "layouts", "pages", "plots", "results", "tables"},
+        "pages": {"findings", "plots", "results", "tables"},
+        "plots": {"findings", "results", "tables"},
+        "layouts": {"findings", "results", "tables"},
+        "tables": {"findings", "results"},
+        "findings": {"results"},
         "results": set(),
-        "papers": {"results", "tables"},
+        "papers": {"findings", "results", "tables"},
     },
 }
 """Folders of a room that a folder may import, beside itself and the files directly in the room;

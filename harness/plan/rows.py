@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
-from reports.results import robustness
+from reports.findings import robustness
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.results import QUALITY, Results
 from tasks import quality

@@ -26,13 +26,13 @@ from harness.scores.photographs import Photographs, photographs
 from harness.scores.provenance import provenance
 from harness.scores.replicates import Resampling, draws_for
 from harness.scores.seen import seen
+from reports.findings.correlations import Counts, correlations
+from reports.findings.robustness import with_robustness
 from reports.results.cell import Cell, Condition
-from reports.results.correlations import Counts, correlations
 from reports.results.intervals import FEWEST, level_interval
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.record import Correlation, Cost, ImageError, Record
 from reports.results.results import QUALITY, ByImage, Results
-from reports.results.robustness import with_robustness
 from tasks import quality
 from tasks import rows as tasks_of
 from tasks.rows import TASKS

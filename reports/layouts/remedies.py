@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.results.cell import NO_RAIN
-from reports.results.remedies import (
+from reports.findings.remedies import (
     BOTH,
     DERAINED,
     GIVEN,
@@ -24,6 +23,7 @@ from reports.results.remedies import (
     Remedy,
     families,
 )
+from reports.results.cell import NO_RAIN
 from reports.tables.latex import escaped
 from reports.tables.summary import notes
 from reports.tables.text import cell, grid, mark, plain, signed, span

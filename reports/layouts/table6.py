@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.findings.leaders import places
 from reports.results.cell import NO_RAIN, Condition, Judge
 from reports.results.conditions import floors
-from reports.results.leaders import places
 from reports.tables.latex import BEST, MARKUP, Float, escaped, placed, slug
 from reports.tables.summary import about, footnotes
 from reports.tables.text import cell, grid, mark, plain, written

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from reports.findings.effects import effects
 from reports.pages.template import rendered
 from reports.results.conditions import conditions
-from reports.results.effects import effects
 from reports.tables.answers import answers
 from reports.tables.markdown import parts
 from reports.tables.summary import about

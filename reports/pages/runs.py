@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from reports.findings.effects import Effect, effects
 from reports.pages.template import rendered
 from reports.results.conditions import place
-from reports.results.effects import Effect, effects
 from reports.results.intervals import FEWEST, LEVEL, Family, interval
 from reports.tables import rankings, repeats
 from reports.tables.text import Table, cell, grid, marks, plain, signed, span, words, written

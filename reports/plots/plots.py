@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from reports.findings.sweeps import sweeps as sweeps_of
 from reports.plots.figure import Plot
 from reports.plots.scores import scores
 from reports.results.cell import Judge
-from reports.results.sweeps import sweeps as sweeps_of
 from reports.tables.csv import csv_text
 from reports.tables.text import plain
 

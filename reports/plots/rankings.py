@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reports.findings.rankings import Carried, carried
 from reports.plots.figure import Plot, panels, short
-from reports.results.rankings import Carried, carried
 from reports.tables.csv import inert
 from reports.tables.rankings import WORDS, common
 

@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reports.findings.effects import Effect, effects
 from reports.plots.figure import Plot, legend_below, panels, short, style
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import derainers
-from reports.results.effects import Effect, effects
 from reports.tables.csv import inert
 from reports.tables.text import plain, signed
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reports.findings.sweeps import Sweep
 from reports.plots.figure import legend_below, panels, short, style
 from reports.results.cell import MASK, Judge
 from reports.results.conditions import conditions, derainers
-from reports.results.sweeps import Sweep
 from reports.tables.text import condition_name
 
 if TYPE_CHECKING:

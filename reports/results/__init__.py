@@ -1,1 +1,1 @@
-"""Records, results and the statistics on them: data, draws nothing."""
+"""Records, results and what is resampled of them: data, draws nothing."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.findings.effects import TARGETS, Effect, effects
 from reports.results.conditions import floors
-from reports.results.effects import TARGETS, Effect, effects
 from reports.results.metrics import MetricRow
 from reports.tables.text import plain, signed, span
 

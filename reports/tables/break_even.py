@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from reports.results.break_even import BreakEven, break_evens
+from reports.findings.break_even import BreakEven, break_evens
 from reports.tables.text import Table, plain
 
 if TYPE_CHECKING:

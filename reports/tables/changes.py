@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from reports.findings.effects import Effect, effects
 from reports.results.conditions import conditions
-from reports.results.effects import Effect, effects
 from reports.tables.text import Table, marks, plain, signed, span, words, written_change
 
 if TYPE_CHECKING:

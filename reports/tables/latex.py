@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.findings.leaders import places
 from reports.results.conditions import conditions, floors
-from reports.results.leaders import places
 from reports.results.results import QUALITY
 from reports.tables.summary import footnotes
 from reports.tables.text import plain, words, written

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.findings.correlations import TELLING, telling
 from reports.results.cell import IDENTITY, Judge
 from reports.results.conditions import conditions, floors
-from reports.results.correlations import TELLING, telling
 from reports.results.intervals import bounded_interval
 from reports.results.results import QUALITY
 from reports.tables.text import Table, plain, span

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reports.results.rankings import FEWEST, PLACE, Carried, Place, carried
+from reports.findings.rankings import FEWEST, PLACE, Carried, Place, carried
 from reports.tables.text import Table, plain, span
 
 if TYPE_CHECKING:

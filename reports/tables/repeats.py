@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reports.findings.repeats import ceilings, repeats
 from reports.results.cell import IDENTITY
-from reports.results.repeats import ceilings, repeats
 from reports.tables.text import Table, plain, span
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from reports.findings.sweeps import sweeps
 from reports.results.cell import MASK, Condition, Judge
 from reports.results.intervals import FEWEST, interval, level_interval
-from reports.results.sweeps import sweeps
 from reports.tables.text import Table, condition_name, mark, marks, plain, signed, span
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import harness
 from datasets.image import encode_png
 from harness.cli.main import run_command_line
 from reports.beside import beside
-from reports.results.effects import effects
+from reports.findings.effects import effects
 from reports.results.results import Results
 
 

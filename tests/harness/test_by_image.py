@@ -11,8 +11,8 @@ from scipy.stats import rankdata, spearmanr
 
 from harness.plan.rows import metric_rows, task_row
 from harness.scores.gallery import exemplary
+from reports.findings.correlations import correlations, telling
 from reports.results.cell import Cell, Condition, Data
-from reports.results.correlations import correlations, telling
 from reports.results.provenance import Provenance
 from reports.results.record import Record
 from reports.results.results import QUALITY, ByImage, Results
@@ -122,7 +122,7 @@ def test_counts_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=300)
     tasks = {name: task_row(row.scores) for name, row in TASKS.items()}
     whole = correlations(by_image, tasks, counts)
-    monkeypatch.setattr("reports.results.correlations.AT_ONCE_BYTES", 8 * n * 7)
+    monkeypatch.setattr("reports.findings.correlations.AT_ONCE_BYTES", 8 * n * 7)
     parts = correlations(by_image, tasks, counts)
     assert len(whole) == len(parts) > 2
     for one, other in zip(whole, parts, strict=True):

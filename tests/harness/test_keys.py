@@ -126,7 +126,7 @@ def copied(tmp_path: Path) -> Iterator[Path]:
         ("harness/work/scene.py", ["restored photoshop-heavy identity"], ["prediction"]),
         ("harness/work/pictures.py", ["picture none median"], ["restored none median", "evidence"]),
         ("harness/work/restoration.py", ["restored none median"], ["restored none identity"]),
-        ("reports/results/robustness.py", [], ["replicates", "evidence"]),
+        ("reports/findings/robustness.py", [], ["replicates", "evidence"]),
     ],
 )
 def test_a_changed_source_changes_the_keys_of_its_stages_alone(

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from datasets.image import NDArrayByte
 from harness import RunSpec, run
 from harness.scores.replicates import DRAWS, MOST, draws_for
+from reports.findings.robustness import with_robustness
 from reports.results.intervals import two_sided
 from reports.results.record import Record
 from reports.results.results import ByImage, Results
-from reports.results.robustness import with_robustness
 from tests.reports.test_effects import CELLS, study
 
 NOTHING_CLEAR = "what the rain cost, or what came back, cannot be told from nothing"

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from reports.results.break_even import break_evens, crossing
+from reports.findings.break_even import break_evens, crossing
 from reports.results.provenance import Provenance
 from reports.results.results import Results
 from reports.tables.break_even import table

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from harness.plan.rows import metric_rows
+from reports.findings.effects import effects
+from reports.findings.robustness import with_robustness
 from reports.pages.runs import board
 from reports.plots.plots import plots
-from reports.results.effects import effects
 from reports.results.provenance import Provenance
 from reports.results.results import ByImage, Results
-from reports.results.robustness import with_robustness
 from reports.tables.answers import answers
 from reports.tables.markdown import parts
 from reports.tables.summary import summary

@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.ledger.packed import pack, unpack
+from reports.findings.effects import effects
 from reports.layouts.table6 import table6
 from reports.pages.run import page
 from reports.pages.runs import board
 from reports.plots.plots import plots
-from reports.results.effects import effects
 from reports.results.provenance import Provenance
 from reports.results.results import ByImage, Results
 from reports.results.written import arrays_of, draws_of, parse, to_json

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from reports.findings.rankings import carried, kendall
 from reports.pages.runs import write_board
 from reports.plots.rankings import rankings as drawn
 from reports.results.provenance import Provenance
-from reports.results.rankings import carried, kendall
 from reports.results.results import Results
 from reports.tables.rankings import table
 from tests.reports.made import record, rowed

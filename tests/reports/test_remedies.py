@@ -10,13 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from reports.layouts.layouts import laid_out
-from reports.layouts.remedies import remedies
-from reports.results.cell import Cell
-from reports.results.intervals import interval
-from reports.results.provenance import Provenance
-from reports.results.record import Record
-from reports.results.remedies import (
+from reports.findings.remedies import (
     BOTH,
     CLEAN,
     DERAIN,
@@ -28,7 +22,13 @@ from reports.results.remedies import (
     families,
     over_levels,
 )
-from reports.results.repeats import over_both
+from reports.findings.repeats import over_both
+from reports.layouts.layouts import laid_out
+from reports.layouts.remedies import remedies
+from reports.results.cell import Cell
+from reports.results.intervals import interval
+from reports.results.provenance import Provenance
+from reports.results.record import Record
 from reports.results.results import Results
 from reports.results.training import Training
 from tests.reports.made import cost, record, rowed

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from reports.findings.repeats import ceilings, over_both, repeats
 from reports.pages.runs import write_board
 from reports.results.cell import Cell, Condition
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
-from reports.results.repeats import ceilings, over_both, repeats
 from reports.results.results import ByImage, Results
 from reports.tables.markdown import parts
 from reports.tables.repeats import table

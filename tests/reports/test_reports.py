@@ -14,6 +14,7 @@ import pytest
 
 from datasets.image import encode_jpeg
 from harness.ledger.packed import pack, unpack
+from reports.findings.sweeps import sweeps
 from reports.pages.run import command, page
 from reports.plots.plots import plots
 from reports.results.conditions import conditions
@@ -22,7 +23,6 @@ from reports.results.intervals import level_interval
 from reports.results.provenance import Provenance
 from reports.results.record import Correlation, ImageError, Record
 from reports.results.results import ByImage, Results
-from reports.results.sweeps import sweeps
 from reports.results.written import arrays_of, parse, to_json
 from reports.tables.markdown import markdown, parts
 from reports.tables.summary import summary

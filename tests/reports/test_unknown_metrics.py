@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from reports.findings.effects import effects
 from reports.pages.runs import board
-from reports.results.effects import effects
 from reports.results.metrics import MetricRow
 from reports.results.results import Results
 from reports.tables.answers import answers

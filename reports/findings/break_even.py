@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.findings.sweeps import sweeps
 from reports.results.cell import Condition, Judge
 from reports.results.intervals import interval
-from reports.results.sweeps import sweeps
 
 if TYPE_CHECKING:
     from reports.results.results import Results

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reports.findings.effects import Effect, effects
 from reports.results.cell import NO_RAIN
-from reports.results.effects import Effect, effects
 from reports.results.metrics import MetricRow
 from reports.results.record import Record
 from reports.results.results import Results

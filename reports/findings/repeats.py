@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.results.correlations import within
+from reports.findings.correlations import within
 from reports.results.intervals import bounded_interval
 from reports.results.metrics import MetricRow
 from reports.results.results import QUALITY

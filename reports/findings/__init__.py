@@ -1,0 +1,1 @@
+"""What follows from results: differences and verdicts, orders, repeats, correlations, rates."""
