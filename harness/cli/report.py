@@ -72,7 +72,8 @@ def _report(arguments: argparse.Namespace) -> int:
     if any(known):
         return _report_of(known, arguments)
     if arguments.compare or arguments.board:
-        from reports.pages.runs import write_board, write_comparison
+        from reports.pages.runs import write_board
+        from reports.pages.two_runs import write_comparison
 
         if (
             arguments.run
@@ -130,7 +131,7 @@ def _finished(place: Path) -> Results | None:
 
 def _report_of(runs: Sequence[Results | None], arguments: argparse.Namespace) -> int:
     """The page of one finished run, or of two that are compared."""
-    from reports.pages.runs import write_comparison
+    from reports.pages.two_runs import write_comparison
     from reports.write import write
 
     out, found = arguments.out, [run for run in runs if run is not None]

@@ -19,6 +19,7 @@ from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan, run_digest
 from harness.plan.rows import metric_rows, part_row, task_row
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labels_sha256
+from harness.scores.costs import of_derainer, of_network
 from harness.scores.kept import Images, Scored, beside_clean, draws, kept, part
 from harness.scores.parts import parts as parts_of
 from harness.scores.photographs import VERSION as PHOTOGRAPHS
@@ -50,6 +51,7 @@ class _Numbers:
     draws: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
     values: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
     curves: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
+    objects: dict[str, int] = field(default_factory=dict)
 
     def take(self, other: _Numbers) -> None:
         """Add those of another condition or task."""
@@ -58,6 +60,7 @@ class _Numbers:
         self.draws |= other.draws
         self.values |= other.values
         self.curves |= other.curves
+        self.objects |= other.objects
 
 
 def reduced(
@@ -97,6 +100,7 @@ def reduced(
     pixels: dict[Condition, tuple[str, ...]] = {}
     cost: list[Cost] = []
     cleans = _Cleans(plan, entries, ledger)
+    looked: dict[str, list[float]] = {}
     for condition in plan.conditions:
         units, digests = _units(plan, condition, entries, ledger)
         pixels[condition.place] = tuple(digests[u.restored][:16] for u in units)
@@ -104,7 +108,10 @@ def reduced(
             images = _images(ledger, scored, units, digests)
             clean = cleans.of(scored)
             numbers.take(_numbers(plan, condition, scored, images, clean, sets, parts, ledger))
-        cost += _cost(plan, condition, [u.timing() for u in units], ledger)
+            if scored.task is not None:
+                of = looked.setdefault(f"{scored.name} by {scored.task.model}", [])
+                of += of_network(scored.task, units, digests, ledger)
+        cost += of_derainer(plan, condition, [u.timing() for u in units], ledger)
     ids = tuple(e.sample.id for e in entries)
     by_image = ByImage(ids, tuple(sets.units), numbers.values, pixels)
     tasks = _tasks(plan)
@@ -118,6 +125,8 @@ def reduced(
             doubts=tuple(doubts),
             labels=labels,
             groups=len(set(sets.units)),
+            network_s_per_image={k: float(np.median(v)) for k, v in looked.items() if v} or None,
+            objects=numbers.objects or None,
         ),
         cost=cost,
         errors=sorted(failures.values(), key=lambda e: (e.sample, e.stage, e.message)),
@@ -257,7 +266,7 @@ def _numbers(
     rows = metric_rows(scored.row, scored.scorer.rows(), len(evidences))
     if strange := scores.keys() - rows.keys():
         raise ValueError(f"task {scored.name} has no row for its number {min(strange)}")
-    found = _Numbers(metrics=rows)
+    found = _Numbers(metrics=rows, objects=_objects(plan, evidences))
     about = _About(plan, condition, scored.task)
     for metric, score in scores.items():
         sample = drawn.get(metric)
@@ -281,6 +290,18 @@ def _numbers(
     ):
         into |= {place.of(m): v.astype(np.float32) for m, v in made.items()}
     return found
+
+
+def _objects(plan: Plan, evidences: Sequence[Evidence]) -> dict[str, int]:
+    """Labelled objects that count, by class; nothing where evidence is not of objects."""
+    key = next((k for k in evidences[0] if k.endswith("truth_category")), None)
+    if key is None:
+        return {}
+    all_sizes = 0
+    found = [e[key][~e[key.replace("category", "ignored")][all_sizes]] for e in evidences]
+    numbers, counts = np.unique(np.concatenate(found), return_counts=True)
+    names = plan.dataset.categories
+    return {names[int(i)]: int(n) for i, n in zip(numbers, counts, strict=True) if int(i) in names}
 
 
 def _evidences(ledger: Ledger, wanted: Sequence[Sequence[str]]) -> list[Evidence]:
@@ -334,25 +355,3 @@ class _About:
             why=score.why,
             n_identical=score.n_identical,
         )
-
-
-def _cost(
-    plan: Plan, condition: ConditionPlan, timings: Sequence[str], ledger: Ledger
-) -> list[Cost]:
-    """What deraining took, where the ledger knows it."""
-    seconds = sorted(ledger.get("timings", timings).values())
-    tiles = ledger.get("tiles", timings).values()
-    if not seconds:
-        return []
-    return [
-        Cost(
-            condition=condition.place,
-            n=len(seconds),
-            median_s_per_image=float(np.median(seconds)),
-            workers=plan.workers,
-            device=plan.device,
-            tiled=len(tiles),
-            smallest_tile_px=min(tiles, default=None),
-            mean_s_per_image=float(np.mean(seconds)),
-        )
-    ]

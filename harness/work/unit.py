@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -252,7 +253,12 @@ class Worker:
         made: dict[str, Any] = {}
         try:
             with self._models.seats.own() if fresh else contextlib.nullcontext():
+                began = time.perf_counter()
                 predictions = _predicted(task, [(str(u.shown), image) for u, image in fresh])
+                seconds = time.perf_counter() - began
+            for unit, _ in fresh:
+                key = unit.keys.prediction(task, str(unit.shown))
+                unit.finished.timings[key] = seconds / len(fresh)
             made = dict(zip((unit.sample for unit, _ in fresh), predictions, strict=True))
         except Exception as error:
             for unit, _ in fresh:

@@ -6,14 +6,14 @@ import base64
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from reports.findings.effects import effects
 from reports.pages.template import rendered
 from reports.results.conditions import conditions
 from reports.tables.answers import answers
-from reports.tables.markdown import parts
+from reports.tables.markdown import Part, parts
 from reports.tables.summary import about
 from reports.tables.text import label, plain, words
 
@@ -34,44 +34,76 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
     """The page as text; everything that came from outside is escaped."""
     pictures = _pictures(results)
     samples = {item.sample: item.why for item in results.gallery}
+    said, sides = answers(results), _sides(results)
+    middle = list(samples)[len(samples) // 2] if samples else None
     return rendered(
         "report.html.j2",
         results=results,
         about=about(results),
-        answers=answers(results),
-        parts=parts(results),
+        answers=said,
+        first=said[0] if said else None,
+        sight=[
+            p for side in sides for p in pictures if (p["sample"], p["label"]) == (middle, side)
+        ],
+        sight_why=samples.get(middle) if middle is not None else None,
+        parts=_said_once(parts(results)),
         facts=_facts(results),
         command=command(results.spec),
-        plots=[
-            {
-                "title": plot.title,
-                "source": _data("image/svg+xml", plot.svg),
-                "alt": plot.alt,
-                "is_wide": plot.is_wide,
-                "csv": _data("text/csv", plot.csv.encode()),
-                "csv_name": f"{plot.name}.csv",
-            }
-            for plot in drawn
-        ],
+        plots=[shown(plot) for plot in drawn],
         gallery=[(s, why, [p for p in pictures if p["sample"] == s]) for s, why in samples.items()],
-        sides=_sides(results),
+        sides=sides,
         drawn=_drawn(results),
         has_boxes=any(p["boxes"] for p in pictures),
         has_truth=any(p["truth"] for p in pictures),
         views=list(dict.fromkeys(view for p in pictures for view, _ in p["views"])),
         error_rows=[[e.sample, e.stage, e.message] for e in results.errors],
-        cost_rows=[
-            [
-                *words(cost.condition),
-                f"{cost.median_s_per_image:.4f}",
-                f"{cost.n:,}",
-                cost.device,
-                str(cost.workers),
-            ]
-            for cost in results.cost
-            if cost.condition.stage is None
-        ],
+        cost_headings=_cost_headings(results),
+        cost_rows=_cost_rows(results),
     )
+
+
+def shown(plot: Plot) -> dict[str, Any]:
+    """A plot as the templates take it."""
+    return {
+        "title": plot.title,
+        "source": _data("image/svg+xml", plot.svg),
+        "alt": plot.alt,
+        "says": plot.says,
+        "is_wide": plot.is_wide,
+        "csv": _data("text/csv", plot.csv.encode()),
+        "csv_name": f"{plot.name}.csv",
+    }
+
+
+def _said_once(found: Sequence[Part]) -> list[Part]:
+    """The tables, each note below the first that needs it."""
+    said: set[str] = set()
+    kept = []
+    for part in found:
+        kept.append(replace(part, notes=[note for note in part.notes if note not in said]))
+        said |= set(part.notes)
+    return kept
+
+
+def _cost_headings(results: Results) -> list[str]:
+    networks = results.provenance.network_s_per_image or {}
+    times = ["ms/image", *(f"{plain(name)}, ms/image" for name in networks)]
+    return ["rain", "derainer", *times, "images", "device", "images at a time"]
+
+
+def _cost_rows(results: Results) -> list[list[str]]:
+    networks = (results.provenance.network_s_per_image or {}).values()
+    return [
+        [
+            *words(cost.condition),
+            *(f"{1000 * s:.3g}" for s in (cost.median_s_per_image, *networks)),
+            f"{cost.n:,}",
+            cost.device,
+            str(cost.workers),
+        ]
+        for cost in results.cost
+        if cost.condition.stage is None
+    ]
 
 
 def _facts(results: Results) -> dict[str, str]:

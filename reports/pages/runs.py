@@ -1,4 +1,4 @@
-"""Many runs on one page: a leaderboard, and two runs against each other."""
+"""Many runs on one page: a leaderboard."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from reports.findings.effects import Effect, effects
+from reports.pages.run import shown
 from reports.pages.template import rendered
 from reports.results.conditions import place
-from reports.results.intervals import FEWEST, LEVEL, Family, interval
 from reports.tables import rankings, repeats
 from reports.tables.text import Table, cell, grid, marks, plain, signed, span, words, written
 
 if TYPE_CHECKING:
+    from reports.plots.figure import Plot
     from reports.results.record import Record
     from reports.results.results import Results
 
@@ -34,27 +33,30 @@ def write_board(runs: Sequence[Results], directory: Path) -> None:
     """
     number = len({_name(run) for run in runs})
     said = [f"{number} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
-    _write(board(runs), "Leaderboard", said, directory / "board")
+    write_table(board(runs), "Leaderboard", said, directory / "board")
     for name, heading, table in (
         ("rankings", "Does a ranking carry over?", rankings.table(runs)),
         ("repeats", "Over seeds and trainings", repeats.table(runs)),
         ("ceilings", "How well single scores repeat", repeats.ceiling_table(runs)),
     ):
         if table[1]:
-            _write(table, heading, said, directory / name)
+            write_table(table, heading, said, directory / name)
 
 
-def write_comparison(first: Results, second: Results, directory: Path) -> None:
-    """Write ``compare.html`` and ``compare.md``: what changed from the first run to the second."""
-    table = comparison(first, second)
-    _write(table, "Two runs", differences(first, second), directory / "compare")
-
-
-def _write(table: Table, heading: str, said: list[str], file: Path) -> None:
+def write_table(
+    table: Table, heading: str, said: list[str], file: Path, drawn: Sequence[Plot] = ()
+) -> None:
+    """Write a table as ``FILE.html`` and ``FILE.md``, with sentences above it, and plots."""
     file.parent.mkdir(parents=True, exist_ok=True)
     headings, rows, notes = table
     page = rendered(
-        "board.html.j2", heading=heading, sentences=said, headings=headings, rows=rows, notes=notes
+        "board.html.j2",
+        heading=heading,
+        sentences=said,
+        headings=headings,
+        rows=rows,
+        notes=notes,
+        plots=[shown(plot) for plot in drawn],
     )
     file.with_suffix(".html").write_text(page, encoding="utf-8")
     lines = [*map(cell, said), *grid(headings, rows), *map(cell, notes)]
@@ -155,125 +157,3 @@ def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) 
         },
         run=run.run[:12],
     )
-
-
-def comparison(first: Results, second: Results) -> Table:
-    """Each number that both runs hold, of the tasks' primary metrics: second − first."""
-    order = list(first.tasks)
-    pairs = sorted(_common(first, second), key=lambda pair: _rank(first, pair[0], order)[:-1])
-    paired = _same_sets(first, second)
-    drawn = [_drawn(first, second, a, b, paired) for a, b in pairs]
-    groups = min(
-        (run.groups(r.n) for pair in pairs for run, r in zip((first, second), pair, strict=True)),
-        default=0,
-    )
-    family = Family.of([d for d in drawn if d is not None], groups)
-    corrected = iter(family.p_values)
-    marked: set[str] = set()
-    rows = []
-    for (a, b), d in zip(pairs, drawn, strict=True):
-        assert a.value is not None
-        assert b.value is not None
-        change, row = b.value - a.value, first.metrics[a.metric]
-        verdict = "the same" if change == 0 else "–"
-        p = None if d is None else next(corrected)
-        if p is not None and change != 0:
-            word = "higher" if change > 0 else "lower"
-            verdict = word if p < LEVEL else "no significant difference"
-        rows.append(
-            [
-                *words(a.condition),
-                plain(first.called(a.judge)),
-                row.heading,
-                written(first, a, marked),
-                written(second, b, marked),
-                signed(change, row.decimals),
-                span(None if d is None else interval(d, groups), row.decimals),
-                verdict,
-            ]
-        )
-    headings = ["rain", "derainer", "task", "metric", f"run {first.run[:12]}"]
-    headings += [f"run {second.run[:12]}", "difference", "95 % interval", "verdict"]
-    how = "paired over the same resampled images" if paired else "of independent sets of images"
-    notes = [
-        f"Differences second − first, {how}; verdict: significant at 5 % for all rows together "
-        "(minP).",
-    ]
-    return headings, rows, notes + marks(marked)
-
-
-def differences(first: Results, second: Results) -> list[str]:
-    """In words: what sets two runs apart beside their numbers."""
-    said = []
-    for name, a, b in (
-        ("The images", *(r.provenance.data_fingerprint for r in (first, second))),
-        ("The labels", *(r.provenance.labels for r in (first, second))),
-        ("The commit", *(r.provenance.commit for r in (first, second))),
-        ("The versions", *(r.provenance.versions for r in (first, second))),
-        ("The task networks", *(r.provenance.models for r in (first, second))),
-    ):
-        said.append(f"{name}: {'the same' if a == b else 'not the same'}.")
-    ours, theirs = first.provenance.code or {}, second.provenance.code or {}
-    for name in sorted(n for n in ours.keys() & theirs.keys() if ours[n] != theirs[n]):
-        said.append(f"Code or weights of {name}: not the same.")
-    for field in sorted({*first.spec, *second.spec}):
-        a, b = first.spec.get(field), second.spec.get(field)
-        if a != b:
-            said.append(f"{field}: {_word(a)} in the first, {_word(b)} in the second.")
-    cells = [{_place(run, r) for r in run.records} for run in (first, second)]
-    alone = [len(cells[0] - cells[1]), len(cells[1] - cells[0])]
-    if any(alone):
-        said.append(f"{alone[0]} numbers stand in the first run alone, {alone[1]} in the second.")
-    return said
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value in (None, {}) else str(value)
-
-
-def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
-    theirs = {_place(second, r): r for r in second.records}
-    wanted = {task: first.primary(task) for task in first.tasks}
-    ours = [(r, _place(first, r)) for r in first.records]
-    pairs = [(r, theirs[place]) for r, place in ours if place in theirs]
-    return [
-        (a, b)
-        for a, b in pairs
-        if a.metric == wanted.get(a.task) and a.value is not None and b.value is not None
-    ]
-
-
-def _place(of: Results, record: Record) -> tuple[str, str, str, str, str | None]:
-    """What a number is of, whatever the data, the seed and, where it has no rival, the network."""
-    network = of.network_of(record)
-    return record.rain, record.condition.name, record.task, record.metric, network
-
-
-def _same_sets(first: Results, second: Results) -> bool:
-    """Whether both were resampled alike: the same images in the same groups, as often."""
-    a, b = first.provenance, second.provenance
-    alike = all(
-        getattr(a, name) == getattr(b, name) for name in ("data_fingerprint", "groups", "blocks")
-    )
-    return alike and _times(first) == _times(second)
-
-
-def _times(run: Results) -> int:
-    """How often a run's images were resampled."""
-    return len(next(iter(run.draws.values()), ()))
-
-
-def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:
-    """Differences on resampled sets; None where they say nothing."""
-    ours, theirs = first.draws.get(a.cell), second.draws.get(b.cell)
-    groups = min(first.groups(a.n), second.groups(b.n))
-    if ours is None or theirs is None or groups < FEWEST:
-        return None
-    if not paired:
-        # Resamples of two sets have nothing in common but their number.
-        times = min(len(ours), len(theirs))
-        ours, theirs = ours[:times], np.random.default_rng(0).permutation(theirs)[:times]
-    both = theirs.astype(np.float64) - ours
-    return both if np.isfinite(both).sum() > 1 else None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MOST = 20
 """Classes in a plot: those that change most."""
 
+SAYS = "What deraining changes of each class alone; a class of few objects moves by chance."
+
 
 def change(results: Results, judge: Judge) -> Plot | None:
     """What each derainer changes of each class, a panel per rain."""
@@ -79,4 +81,5 @@ def _draw(
         figure,
         alt,
         csv_text(results, records),
+        SAYS,
     )

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 EVERY = 20
 """Points between the marks of a line, which tell lines apart in print."""
 
+SAYS = (
+    "How many of the boxes are right, down to the confidence that finds a share of the objects: "
+    "the further up and right, the better."
+)
+
 
 def curves(results: Results, judge: Judge) -> Plot | None:
     """A panel per rain: clean, rainy and every derainer."""
@@ -56,7 +61,7 @@ def curves(results: Results, judge: Judge) -> Plot | None:
     found = results.tasks[judge.task].found
     alt = f"Precision by recall of {found}, IoU 0.5, one ranking over all classes"
     heading = f"Precision by recall, {plain(results.called(judge))}"
-    return Plot(f"precision-{results.slug(judge)}", heading, figure, alt, _csv(mine))
+    return Plot(f"precision-{results.slug(judge)}", heading, figure, alt, _csv(mine), SAYS)
 
 
 def _csv(mine: dict[Condition, NDArray[np.float32]]) -> str:

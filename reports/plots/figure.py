@@ -45,6 +45,8 @@ class Plot:
     """What it shows, in words."""
     csv: str
     """The numbers in it."""
+    says: str
+    """How to read it, in a sentence."""
 
     @cached_property
     def svg(self) -> bytes:

@@ -16,6 +16,9 @@ from reports.tables.text import plain
 if TYPE_CHECKING:
     from reports.results.results import Results
 
+SCORES = "Every value of the first table, with its 95 % interval where it has one."
+SWEEP = "How the score of the rainy input and of each derainer falls as the rain grows."
+
 
 def plots(results: Results) -> list[Plot]:
     """All plots, task by task."""
@@ -42,7 +45,9 @@ def _of(results: Results, judge: Judge) -> Iterator[Plot | None]:
     figure = scores(results, judge)
     if figure is not None:
         alt = f"{titles} of {len(results.conditions)} conditions, the numbers of the table"
-        yield Plot(results.slug(judge), f"Scores, {task}", figure, alt, csv_text(results, held))
+        yield Plot(
+            results.slug(judge), f"Scores, {task}", figure, alt, csv_text(results, held), SCORES
+        )
     for sweep in sweeps_of(results):
         figure = sweeps.draw(results, sweep, judge)
         if figure is not None:
@@ -53,7 +58,7 @@ def _of(results: Results, judge: Judge) -> Iterator[Plot | None]:
             numbers = csv_text(
                 results, [r for r in held if r.condition.is_dry or r.condition.rainy in inputs]
             )
-            yield Plot(name, f"Scores {by}, {task}", figure, f"{titles} {by}", numbers)
+            yield Plot(name, f"Scores {by}, {task}", figure, f"{titles} {by}", numbers, SWEEP)
     yield gains.gains(results, judge)
     yield curves.curves(results, judge)
     yield classes.change(results, judge)

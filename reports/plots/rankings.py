@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST = 24
 """Pairs that a plot shows; the table has all."""
 
+SAYS = "At 1 two rankings of the derainers agree, at 0 no better than by chance, at -1 not at all."
+
 
 def rankings(results: Results) -> Plot | None:
     """A row for each pair of rankings; None where there is none."""
@@ -37,7 +39,7 @@ def rankings(results: Results) -> Plot | None:
     panel.grid(axis="x", alpha=0.3)
     said = "; ".join(f"{_label(pair)} {pair.tau:+.2f}" for pair in found)
     alt = f"Kendall's τ between rankings of derainers, with 95 % intervals: {said}"
-    return Plot("rankings", "Does a ranking carry over?", figure, alt, _csv(found))
+    return Plot("rankings", "Does a ranking carry over?", figure, alt, _csv(found), SAYS)
 
 
 def _label(pair: Carried) -> str:

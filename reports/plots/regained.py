@@ -17,6 +17,11 @@ from reports.tables.text import plain, signed
 if TYPE_CHECKING:
     from reports.results.results import Results
 
+SAYS = (
+    "Paired difference to the rainy input with its 95 % interval; a filled mark differs by more "
+    "than chance, and the dashed line is all that the rain cost."
+)
+
 
 def regained(results: Results, judge: Judge) -> Plot | None:
     """A panel per rain, a row per derainer; a hollow mark where no difference was shown.
@@ -66,7 +71,12 @@ def regained(results: Results, judge: Judge) -> Plot | None:
     alt = f"Change of {title} by each derainer, with 95 % intervals: {said}"
     task = plain(results.called(judge))
     return Plot(
-        f"change-{results.slug(judge)}", f"Points regained, {task}", figure, alt, _csv(found)
+        f"change-{results.slug(judge)}",
+        f"Points regained, {task}",
+        figure,
+        alt,
+        _csv(found),
+        SAYS,
     )
 
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
 
+COST = (
+    "The derainer's score, with its 95 % interval, over the time that it takes; steps join those "
+    "that nothing cheaper beats, and the dashed line is the rainy input."
+)
+QUALITY_TELLS = "Where quality tells the score, marks rise from left to right."
 TICKED_DECADES = 2.5
 """Shorter logarithmic axes have ticks at 1, 2 and 5, longer ones at powers of ten."""
 SAME = 0.3
@@ -41,11 +46,11 @@ def scatters(results: Results, judge: Judge) -> list[Plot]:
 
     name = results.metrics[metric].heading
     along = results.metrics[psnr] if psnr else None
-    made = _Axis(seconds.get, "seconds per image", is_time=True)
+    made = _Axis(seconds.get, "seconds per image", COST, is_time=True)
     slug = results.slug(judge)
     found = [_plot(results, judge, metric, made, f"cost-{slug}", f"{name} by cost")]
     if along is not None:
-        made = _Axis(quality, along.heading)
+        made = _Axis(quality, along.heading, QUALITY_TELLS)
         alt = f"{name} by {along.title}"
         found.append(_plot(results, judge, metric, made, f"psnr-{slug}", alt))
     return [plot for plot in found if plot is not None]
@@ -56,6 +61,7 @@ class _Axis(NamedTuple):
 
     place: Place
     label: str
+    says: str
     is_time: bool = False
 
 
@@ -97,7 +103,9 @@ def _plot(
     where = ", ".join(plain(rainy.rain) for rainy in wet)
     said = f"{alt}, a mark per derainer, under {where}"
     task = plain(results.called(judge))
-    return Plot(name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]))
+    return Plot(
+        name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]), along.says
+    )
 
 
 def _of_time(panel: Axes, seconds: Iterable[float]) -> None:

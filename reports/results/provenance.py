@@ -32,6 +32,11 @@ class Provenance:
     """Images at a time."""
     data_fingerprint: str | None = None
     """Digest of the images: runs of the same ones are compared draw by draw."""
+    network_s_per_image: Mapping[str, float] | None = None
+    """Median seconds of an image of each task network, by `Results.called`'s name of its task and
+    its own; None where they are not known."""
+    objects: Mapping[str, int] | None = None
+    """Labelled objects by class, of tasks that find objects; None where they are not known."""
     size_px: str | None = None
     """Size of the images, ``640 × 480``, of several the most frequent one; None where not known."""
     labels: Mapping[str, str] | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reports.findings.effects import TARGETS, Effect, effects
 from reports.results.conditions import floors
+from reports.results.intervals import FEWEST
 from reports.results.metrics import MetricRow
 from reports.tables.text import plain, signed, span
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 TRAINED = {"rain": "this kind of rain", "images": "this data set"}
 """What a derainer may have been trained on."""
+HEADLINED = {"rain": "this rain", "images": "these data"}
+"""The same in a headline."""
 MOST_NAMES = 4
 """Derainers that a headline names before it counts."""
 
@@ -48,7 +51,7 @@ def answers(results: Results) -> list[Answer]:
             found.append(
                 Answer(
                     plain(f"{results.titled(judge)} under {rainy.rain}"),
-                    _headline(mine),
+                    _headline(results, mine, floor),
                     _rain(results, floor),
                     [_derainer(results, floor, e) for e in mine],
                 )
@@ -56,18 +59,18 @@ def answers(results: Results) -> list[Answer]:
     return found
 
 
-def _headline(family: Sequence[Effect]) -> str:
-    """The verdicts of a family in a sentence."""
+def _headline(results: Results, family: Sequence[Effect], floor: Record) -> str:
+    """The verdicts of a family in a sentence, and what they rest on."""
     if not family:
         return "Nothing was derained."
     if all(e.verdict is None for e in family):
-        return "Too little was measured for a verdict."
+        return f"Too little was measured for a verdict{_too_few(results, floor)}."
     better, worse = (
-        [plain(e.condition.name) for e in family if e.verdict == verdict]
+        [(plain(e.condition.name), _trained(results, e)) for e in family if e.verdict == verdict]
         for verdict in ("better", "worse")
     )
     if not better and not worse:
-        return "No significant difference."
+        return f"No significant difference{_images_for(family, floor)}."
     if any(e.row.unit == "dB" for e in family):
         name = family[0].row.title
         up, down = f"raise{{}} {name}", "lower{} it" if better else f"lower{{}} {name}"
@@ -81,8 +84,42 @@ def _headline(family: Sequence[Effect]) -> str:
     return f"{'Yes' if better else 'No'}: {'; '.join(said)}."
 
 
-def _names(names: Sequence[str]) -> str:
-    """Names as a list in words."""
+def _too_few(results: Results, floor: Record) -> str:
+    """That there are too few images for any interval, where it is so."""
+    groups = results.groups(floor.n)
+    if groups >= FEWEST:
+        return ""
+    kind = "images" if groups == floor.n else "drives or scenes"
+    return f": {groups:,} {kind}, and {FEWEST} are the fewest that give an interval"
+
+
+def _images_for(family: Sequence[Effect], floor: Record) -> str:
+    """How many images show the difference that a study should show, where these are fewer."""
+    needed = max((e.needed for e in family if e.needed is not None), default=0)
+    if needed <= floor.n:
+        return ""
+    row = family[0].row
+    return (
+        f": one of {_amount(TARGETS[row.unit], row)} takes {needed:,} images, here are {floor.n:,}"
+    )
+
+
+def _trained(results: Results, effect: Effect) -> str:
+    """What a derainer was trained on of what it is judged by."""
+    record = results.at(effect.condition, effect.judge, effect.metric)
+    seen = () if record is None else record.seen or ()
+    said = [words for key, words in HEADLINED.items() if key in seen]
+    return f" (trained on {' and '.join(said)})" if said else ""
+
+
+def _names(found: Sequence[tuple[str, str]]) -> str:
+    """Names with what they were trained on, as a list in words; what all have in common once."""
+    if len({trained for _, trained in found}) == 1:
+        return _listed([name for name, _ in found]) + found[0][1]
+    return _listed([f"{name}{trained}" for name, trained in found])
+
+
+def _listed(names: Sequence[str]) -> str:
     if len(names) > MOST_NAMES:
         names = [*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} more"]
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def table(results: Results) -> Table:
     """Headings, rows and notes: a row per class or size, a column per condition."""
     shown = [c for c in conditions(results) if c.stage is None]
+    objects = results.provenance.objects or {}
     marked: set[str] = set()
     rows = []
     for judge in results.judges:
@@ -23,7 +24,9 @@ def table(results: Results) -> Table:
             some = any(r is not None and r.value is not None for r in found)
             if row.by in ("class", "size") and some:
                 cells = (written(results, r, marked) for r in found)
-                rows.append([plain(results.called(judge)), plain(row.label), *cells])
+                count = objects.get(row.label) if row.by == "class" else None
+                counted = ["–" if count is None else f"{count:,}"] if objects else []
+                rows.append([plain(results.called(judge)), plain(row.label), *counted, *cells])
     notes = [
         "AP of boxes, AP of masks and IoU of pixels; small, medium and large: objects below 32², "
         "to 96² and above, in pixels; near, middle and far: up to 30 m, to 50 m and beyond. Recall "
@@ -32,4 +35,5 @@ def table(results: Results) -> Table:
         "left out.",
         *marks(marked),
     ]
-    return ["task", "class or size", *map(label, shown)], rows, notes
+    counted = ["objects"] if objects else []
+    return ["task", "class or size", *counted, *map(label, shown)], rows, notes

@@ -16,7 +16,8 @@ from harness.checks.runs import compare, outcome
 from harness.cli.main import run_command_line
 from harness.spec import UsageError
 from reports.layouts.table6 import table6
-from reports.pages.runs import board, comparison
+from reports.pages.runs import board
+from reports.pages.two_runs import comparison
 from reports.results.results import Results
 from reports.tables.latex import latex
 from reports.tables.markdown import parts

@@ -86,6 +86,13 @@ def test_every_condition_has_every_metric(unbroken: Path) -> None:
     assert verdicts == ["ap_pooled", "psnr_y_db"]
     for name in ("results.csv", "results.md", "images.csv", "report.html", "draws.npz"):
         assert (unbroken / "out" / name).stat().st_size > 0
+    made = results["provenance"]
+    assert list(made["network_s_per_image"]) == ["detection by tiny"]
+    assert made["network_s_per_image"]["detection by tiny"] > 0
+    page = (unbroken / "out" / "report.html").read_text()
+    assert "detection by tiny, ms/image" in page
+    assert sum(made["objects"].values()) > 8
+    assert ">objects</th>" in page
     # Two best, the median and two worst of eight images, under three conditions.
     assert len(list((unbroken / "out" / "pictures").iterdir())) == 5 * 3
     assert (unbroken / "out" / "plots" / "pictures.jpg").is_file()

@@ -36,9 +36,25 @@ def test_without_a_derainer_that_helps_it_says_no_or_not_shown() -> None:
         return answer.headline
 
     assert headline("bad") == "No: bad makes it worse."
-    assert headline("idle") == "No significant difference."
+    assert headline("idle") == (
+        "No significant difference: one of 0.010 takes 807 images, here are 100."
+    )
     assert headline() == "Nothing was derained."
-    assert headline("good", groups=19) == "Too little was measured for a verdict."
+    assert headline("good", groups=19) == (
+        "Too little was measured for a verdict: 19 images, and 20 are the fewest that give an "
+        "interval."
+    )
+
+
+def test_a_headline_says_who_knew_the_rain() -> None:
+    known = study({c: v for c, v in CELLS.items() if c[1] in ("identity", "good", "bad")})
+    seen = [replace(r, seen=("rain",) if r.derainer == "good" else ()) for r in known.records]
+    (answer,) = answers(replace(known, records=seen))
+    assert answer.headline == "Yes: good (trained on this rain) helps; bad makes it worse."
+    both = study({("heavy", "identity"): 0.3, ("heavy", "a"): 0.5, ("heavy", "b"): 0.45})
+    all_seen = [replace(r, seen=("rain",)) for r in both.records]
+    (answer,) = answers(replace(both, records=all_seen))
+    assert answer.headline == "Yes: a and b (trained on this rain) help."
 
 
 def test_many_names_are_counted() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from reports.pages.runs import board, comparison, differences, write_board
+from reports.pages.runs import board, write_board
+from reports.pages.two_runs import comparison, differences, write_comparison
+from reports.plots.two_runs import dots
 from reports.results.results import Results
 from tests.reports.made import rowed
 from tests.reports.test_reports import record, results
@@ -158,3 +162,16 @@ def test_draws_of_few_images_say_nothing() -> None:
     assert {row[-1] for row in comparison(replace(few, run="a"), few)[1]} == {"the same"}
     assert all(np.isfinite(d).all() for d in few.draws.values())
     assert {row[-2] for row in comparison(results(), few)[1]} == {"–"}
+
+
+def test_the_page_of_two_runs_says_what_they_are_and_draws_what_changed(tmp_path: Path) -> None:
+    dated = made(shifted(0.05), finished="2026-11-28T10:00:00+00:00")
+    write_comparison(results(), dated, tmp_path)
+    text = (tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert "of 2026-11-28 10:00 UTC: coco val, n = 100 images, detection by yolov8n." in text
+    assert text.count("<figure") == 1
+    assert "numbers as CSV" in text
+    drawn = dots(results(), dated)
+    assert drawn is not None
+    rows = list(csv.DictReader(io.StringIO(drawn.csv)))
+    assert {row["verdict"] for row in rows if row["derainer"] == "b"} == {"higher"}

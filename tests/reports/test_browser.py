@@ -73,6 +73,30 @@ def page(browser: Browser, file: Path) -> Iterator[Page]:
         yield page
 
 
+def test_the_first_screen_has_verdict_plot_and_picture(page: Page) -> None:
+    for what in (".first .headline", ".first .plot img", ".first .before img"):
+        box = page.locator(what).first.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 900
+
+
+def test_a_narrow_screen_is_told_that_a_table_goes_on(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    scroll = page.get_by_role("region", name="What each derainer costs")
+    cue = scroll.locator("xpath=preceding-sibling::p[@class='cue'][1]")
+    expect(cue).to_be_visible()
+    scroll.evaluate("it => it.scrollTo(it.scrollWidth, 0)")
+    expect(cue).to_be_hidden()
+
+
+def test_what_is_missing_stands_last_either_way(page: Page) -> None:
+    table = page.locator("table").first
+    for _ in range(2):
+        table.get_by_role("button", name="AP pooled").click()
+        cells = [row.split("\t")[2] for row in table.inner_text().splitlines()[1:]]
+        assert cells[-1] == "–"
+
+
 def test_tables_sort_and_filter(page: Page) -> None:
     before = check_sorting(page)
     page.get_by_role("searchbox").first.fill("clean")
@@ -90,7 +114,7 @@ def check_sorting(page: Page) -> list[str]:
     head.get_by_role("button").press("Enter")
     expect(head).to_have_attribute("aria-sort", "descending")
     falling = [text.split("\t")[2] for text in rows.all_inner_texts()]
-    assert falling == sorted(falling, reverse=True)
+    assert falling == sorted(falling, key=lambda text: "" if text == "–" else text, reverse=True)
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "ascending")
     assert sorted(rows.all_inner_texts()) == sorted(before)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.pages.runs import write_board, write_comparison
+from reports.pages.runs import write_board
+from reports.pages.two_runs import write_comparison
 from reports.results.provenance import Provenance
 from reports.results.record import Correlation, Cost, Record
 from reports.results.results import ByImage, Results

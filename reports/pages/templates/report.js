@@ -6,11 +6,13 @@ const number = (text) => {
   return found ? parseFloat(found[0]) : null;
 };
 
-const compared = (a, b) => {
+// What is missing stands last, whichever way the others go.
+const compared = (a, b, way) => {
   const x = number(a), y = number(b);
-  if (x !== null && y !== null && x !== y) return x - y;
+  const missing = (text) => text === "" || text === "–";
+  if (missing(a) !== missing(b)) return missing(a) ? 1 : -1;
   if ((x === null) !== (y === null)) return x === null ? 1 : -1;
-  return a.localeCompare(b);
+  return way * (x !== null && x !== y ? x - y : a.localeCompare(b));
 };
 
 for (const table of document.querySelectorAll("table.sortable")) {
@@ -26,8 +28,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       heads.forEach((other) => other.setAttribute("aria-sort", "none"));
       head.setAttribute("aria-sort", way);
       const text = (row) => row.cells[column].textContent.trim();
-      const rows = [...body.rows].sort((a, b) => compared(text(a), text(b)));
-      if (way === "descending") rows.reverse();
+      const sign = way === "descending" ? -1 : 1;
+      const rows = [...body.rows].sort((a, b) => compared(text(a), text(b), sign));
       body.append(...rows);
     });
   });
@@ -40,6 +42,18 @@ for (const table of document.querySelectorAll("table.sortable")) {
     for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
   });
   table.parentElement.before(label);
+}
+
+for (const scroll of document.querySelectorAll(".scroll")) {
+  const cue = document.createElement("p");
+  cue.className = "cue";
+  cue.textContent = "More to the right: scroll sideways →";
+  scroll.before(cue);
+  const look = () => {
+    cue.hidden = scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft < 2;
+  };
+  scroll.addEventListener("scroll", look);
+  new ResizeObserver(look).observe(scroll);
 }
 
 for (const choice of document.querySelectorAll("input[name=view]")) {

@@ -1,0 +1,90 @@
+"""Two runs against each other, on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reports.pages.runs import write_table
+from reports.plots.two_runs import dots
+from reports.results.two_runs import changes, place_of, same_sets
+from reports.tables.summary import about
+from reports.tables.text import Table, marks, plain, signed, span, words, written
+
+if TYPE_CHECKING:
+    from reports.results.results import Results
+
+
+def write_comparison(first: Results, second: Results, directory: Path) -> None:
+    """Write ``compare.html`` and ``compare.md``: what changed from the first run to the second."""
+    drawn = dots(first, second)
+    said = [_run("The first", first), _run("The second", second), *differences(first, second)]
+    file = directory / "compare"
+    write_table(comparison(first, second), "Two runs", said, file, [drawn] if drawn else [])
+
+
+def _run(name: str, run: Results) -> str:
+    """Data, images, networks and date of a run, in a sentence."""
+    finished = (run.provenance.finished or "").replace("T", " ")[:16]
+    when = f", of {finished} UTC" if finished else ""
+    return plain(f"{name} is run {run.run[:12]}{when}: {about(run)}")
+
+
+def comparison(first: Results, second: Results) -> Table:
+    """Each number that both runs hold, of the tasks' primary metrics: second − first."""
+    marked: set[str] = set()
+    rows = []
+    for change in changes(first, second):
+        row = first.metrics[change.first.metric]
+        rows.append(
+            [
+                *words(change.first.condition),
+                plain(first.called(change.first.judge)),
+                row.heading,
+                written(first, change.first, marked),
+                written(second, change.second, marked),
+                signed(change.difference, row.decimals),
+                span(change.ci, row.decimals),
+                change.verdict,
+            ]
+        )
+    headings = ["rain", "derainer", "task", "metric", f"run {first.run[:12]}"]
+    headings += [f"run {second.run[:12]}", "difference", "95 % interval", "verdict"]
+    paired = same_sets(first, second)
+    how = "paired over the same resampled images" if paired else "of independent sets of images"
+    notes = [
+        f"Differences second − first, {how}; verdict: significant at 5 % for all rows together "
+        "(minP).",
+    ]
+    return headings, rows, notes + marks(marked)
+
+
+def differences(first: Results, second: Results) -> list[str]:
+    """In words: what sets two runs apart beside their numbers."""
+    said = []
+    for name, a, b in (
+        ("The images", *(r.provenance.data_fingerprint for r in (first, second))),
+        ("The labels", *(r.provenance.labels for r in (first, second))),
+        ("The commit", *(r.provenance.commit for r in (first, second))),
+        ("The versions", *(r.provenance.versions for r in (first, second))),
+        ("The task networks", *(r.provenance.models for r in (first, second))),
+    ):
+        said.append(f"{name}: {'the same' if a == b else 'not the same'}.")
+    ours, theirs = first.provenance.code or {}, second.provenance.code or {}
+    for name in sorted(n for n in ours.keys() & theirs.keys() if ours[n] != theirs[n]):
+        said.append(f"Code or weights of {name}: not the same.")
+    for field in sorted({*first.spec, *second.spec}):
+        a, b = first.spec.get(field), second.spec.get(field)
+        if a != b:
+            said.append(f"{field}: {_word(a)} in the first, {_word(b)} in the second.")
+    cells = [{place_of(run, r) for r in run.records} for run in (first, second)]
+    alone = [len(cells[0] - cells[1]), len(cells[1] - cells[0])]
+    if any(alone):
+        said.append(f"{alone[0]} numbers stand in the first run alone, {alone[1]} in the second.")
+    return said
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value in (None, {}) else str(value)
