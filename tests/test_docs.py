@@ -20,19 +20,23 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md"]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`(python -m harness \w[\w-]*\s(?!--help)[^`]+)`")
 LINK = re.compile(r"\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def commands() -> list[str]:
-    """Those of all blocks, continued lines joined, less what a shell makes of them."""
+    """Those of all blocks and of code in lines, less what a shell makes of them."""
     found = []
     for page in PAGES:
-        for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        lines = [" ".join(code.split()) for code in CODE.findall(BLOCK.sub("", text))]
+        for block in [*BLOCK.findall(text), *lines]:
             for line in block.replace("\\\n", " ").splitlines():
                 command = line.partition("  #")[0].partition(" | ")[0].partition(" > ")[0].strip()
                 match = re.search(r"(?:python3? -m harness|derain-harness) (.+)", command)
                 if match and not re.search(r"^&&|\$\{?\w|…|\.\.\.|\[", match[1]):
-                    found.append(match[1].partition(" && ")[0].partition(";")[0])
+                    alone = match[1].partition(" && ")[0].partition(";")[0]
+                    found.append(" ".join(alone.split()))
     return sorted(set(found))
 
 

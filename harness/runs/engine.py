@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from harness.machine.log import logged, notes
 from harness.plan.plan import Plan, make_plan
 from harness.plan.unit_keys import Entry, cell
 from harness.runs.export import save_images, save_predictions
+from harness.runs.found_objects import found_objects
 from harness.scores.gallery import exemplary, gallery
 from harness.scores.reduction import reduced
 from harness.spec import RunSpec, UsageError
@@ -165,7 +167,8 @@ def _finished(plan: Plan, ledger: Ledger, asked: _Asked) -> Results:
         cache.trim(spec.cache_gb)
     if spec.out is not None and staged is not None:
         write(results, spec.out, asked.layout, staged=staged)
-    return results
+    kept = [e for e in entries if e.sample.id not in failures]
+    return replace(results, found=partial(found_objects, plan, kept, ledger.workspace))
 
 
 def _pass_on(words: Sequence[str], said: Callable[[str], None] | None) -> None:

@@ -21,6 +21,7 @@ from harness.plan.manifest import MANIFEST, line_of, saved_names
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, cell
+from harness.spec import UsageError
 from tasks.bdd_results import write_frames
 from tasks.rows import TASKS
 
@@ -44,9 +45,9 @@ def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: 
         with contextlib.closing(store):
             for task in plan.tasks:
                 row, folder = TASKS[task.name], _folder(plan, task, place)
-                row.write(folder, _predictions(plan, condition, task, entries, ledger, store))
+                row.write(folder, predictions_of(plan, condition, task, entries, ledger, store))
                 if plan.dataset.name == "bdd100k" and row.frames is not None:
-                    rows = _predictions(plan, condition, task, entries, ledger, store)
+                    rows = predictions_of(plan, condition, task, entries, ledger, store)
                     write_frames(folder / row.frames, rows, plan.dataset.categories)
 
 
@@ -117,7 +118,7 @@ def _folder(plan: Plan, task: TaskPlan, place: Path) -> Path:
     return place / folder_names(names)[task.model] if len(names) > 1 else place
 
 
-def _predictions(
+def predictions_of(
     plan: Plan,
     condition: ConditionPlan,
     task: TaskPlan,
@@ -131,7 +132,8 @@ def _predictions(
     shown = ledger.all("images", [u.restored for u in units])
     for unit in units:
         data = store.get(unit.prediction(task, shown[unit.restored]))
-        assert data is not None
+        if data is None:
+            raise UsageError("predictions of this run are gone from its workspace: run it again")
         yield unit.entry.sample, task.task.unpack(unpack(data))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,26 @@ class Results:
     curves: dict[Cell, NDArray[np.float32]] = field(repr=False, default_factory=dict)
     """Precision at 101 recalls from 0 to 1, IoU 0.5, by cell of the pooled AP it belongs to."""
     correlations: list[Correlation] = field(repr=False, default_factory=list)
+
+    found: Callable[[], pd.DataFrame] | None = field(repr=False, compare=False, default=None)
+    """Reads what the task networks found; None where it is not at hand."""
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """What the task networks found, a row for each object.
+
+        Its columns are ``sample``, ``rain``, ``derainer``, ``task``, ``network``, ``class``,
+        ``confidence``, ``left_px``, ``top_px``, ``right_px`` and ``bottom_px``.
+
+        Raises:
+            ValueError: If it is not at hand, as of results that were loaded.
+        """
+        if self.found is None:
+            raise ValueError(
+                "predictions are not part of loaded results: run it again in its workspace, which "
+                "computes nothing anew, or with save='predictions' and read its COCO files"
+            )
+        return self.found()
 
     @cached_property
     def frame(self) -> pd.DataFrame:

@@ -132,3 +132,24 @@ def test_a_folder_is_shown_and_two_runs_are_compared_on_the_command_line(
     ):
         assert run_command_line(["report", *words, "--out", "x"]) == 2
         assert says in capsys.readouterr().err
+
+
+def test_predictions_are_a_row_for_each_object(
+    coco_root: Path, detector_file: Path, tmp_path: Path
+) -> None:
+    results = run(
+        data_root=str(coco_root),
+        dataset="coco",
+        model={"detection": str(detector_file)},
+        derainer="median",
+        workspace=str(tmp_path / "ws"),
+        limit=2,
+        images=False,
+    )
+    frame = results.predictions
+    assert set(frame.derainer) == {"identity", "median"}
+    assert set(frame["class"]) <= {"person", "car", "dog"}
+    assert frame.confidence.between(0, 1).all()
+    assert (frame.right_px >= frame.left_px).all()
+    with pytest.raises(ValueError, match="not part of loaded results"):
+        _ = load(tmp_path / "ws").predictions
