@@ -60,7 +60,7 @@ class RunSpec(BaseModel):
     annotations: str | None = Field(
         default=None,
         description="the label file, wherever it lies, with --data-root as the folder of the "
-        "images: any COCO JSON (dataset coco), a data.yaml (yolo)",
+        "images: any COCO JSON (dataset coco), a data.yaml (yolo), which need no --dataset",
     )
     pair: str | None = Field(
         default=None,
@@ -182,11 +182,15 @@ class RunSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _scenes_that_need_no_data(cls, fields: Any) -> Any:
-        named = ("dataset", "data_root")
-        if isinstance(fields, dict) and all(fields.get(name) is None for name in named):
-            return {**fields, "dataset": "streetsim"}
-        return fields
+    def _named_by_what_else_is_given(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or fields.get("dataset") is not None:
+            return fields
+        labels = fields.get("annotations")
+        if isinstance(labels, str):  # which only these two take
+            is_yaml = labels.lower().endswith((".yaml", ".yml"))
+            return {**fields, "dataset": "yolo" if is_yaml else "coco"}
+        is_somewhere = fields.get("data_root") is not None
+        return fields if is_somewhere else {**fields, "dataset": "streetsim"}
 
     def public(self) -> dict[str, Any]:
         """The words as JSON, without folders: no path of this machine leaves in a result."""

@@ -92,3 +92,11 @@ def test_power_is_planned_by_the_deviations_that_were_measured(
     assert measured.keys() == OF_PHOTOGRAPHS.keys()
     for metric, value in OF_PHOTOGRAPHS.items():
         assert value == pytest.approx(measured[metric], rel=0.006)
+
+
+def test_the_zoo_is_what_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    page = importlib.import_module("zoo")
+    text = page.PAGE.read_text()
+    assert text == page.filled(text), "run: python benchmarks/zoo.py"
+    assert text.count("| granet |") == 1

@@ -153,3 +153,11 @@ def test_predictions_are_a_row_for_each_object(
     assert (frame.right_px >= frame.left_px).all()
     with pytest.raises(ValueError, match="not part of loaded results"):
         _ = load(tmp_path / "ws").predictions
+
+
+@pytest.mark.parametrize(
+    ("labels", "dataset"), [("labels.json", "coco"), ("data.yaml", "yolo"), (None, None)]
+)
+def test_a_label_file_names_the_data_set(labels: str | None, dataset: str | None) -> None:
+    assert RunSpec(data_root="images", annotations=labels).dataset == dataset
+    assert RunSpec(data_root="images", annotations=labels, dataset="voc").dataset == "voc"
