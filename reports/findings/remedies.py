@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reports.results.cell import NO_RAIN, Judge
 from reports.results.conditions import place
-from reports.results.intervals import interval
+from reports.results.intervals import interval, level_interval
 from reports.results.metrics import MetricRow
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Family:
     def number(self, remedy: Remedy, rain: str) -> Number | None:
         """The score under a rain; None where it was not measured."""
         ones = self.cells.get(remedy, {}).get(rain, ())
-        return _mean([(one, one.value, one.draws) for one in ones])
+        return _mean([(one, one.value, one.draws) for one in ones], is_level=True)
 
     def against(self, remedy: Remedy, other: Remedy | None, rain: str) -> Number | None:
         """The paired difference to another remedy; None where it cannot be told.
@@ -131,7 +131,7 @@ class Family:
             if one.draws is not None and partner.draws is not None and one.images == partner.images:
                 drawn = one.draws - partner.draws
             found.append((one, one.value - partner.value, drawn))
-        return _mean(found)
+        return _mean(found, is_level=False)
 
     def first(self, *kinds: int) -> Remedy | None:
         """The first remedy of one of these kinds, the kinds in this order."""
@@ -258,17 +258,22 @@ def _seeds(one: One) -> tuple[Any, Any, Any]:
     return rain, one.training.seed, weights
 
 
-def _mean(found: Sequence[tuple[One, float, NDArray[Any] | None]]) -> Number | None:
+def _mean(found: Sequence[tuple[One, float, NDArray[Any] | None]], is_level: bool) -> Number | None:
     """The mean over repeats, with an interval over images and every kind of repeat."""
     if not found:
         return None
-    values = [value for _, value, _ in found]
-    return Number(float(np.mean(values)), _interval(found), len(found))
+    mean = float(np.mean([value for _, value, _ in found]))
+    draws, groups = _drawn(found), min(one.groups for one, *_ in found)
+    ci = None
+    if draws is not None:
+        ci = level_interval(draws, mean, groups) if is_level else interval(draws, groups)
+    return Number(mean, ci, len(found))
 
 
-def _interval(
+def _drawn(
     found: Sequence[tuple[One, float, NDArray[Any] | None]],
-) -> tuple[float, float] | None:
+) -> NDArray[np.float64] | None:
+    """The mean on resampled sets of images and repeats; None where these are not crossed."""
     drawn = {one.levels: draws for one, _, draws in found if draws is not None}
     axes = [
         list(dict.fromkeys(levels))
@@ -279,7 +284,7 @@ def _interval(
         return None
     shape = [len(axis) for axis in axes]
     table = np.stack([drawn[p] for p in places]).reshape(*shape, -1)
-    return interval(over_levels(table), min(one.groups for one, *_ in found))
+    return over_levels(table)
 
 
 def over_levels(draws: NDArray[np.float64]) -> NDArray[np.float64]:
