@@ -71,6 +71,8 @@ BOUNDS = {"difference": (0.94, 0.965), "level": (0.93, 0.97), "wrong": (0.04, 0.
 """What is promised: shares of the intervals that hold the truth, of the families that err."""
 POWER = (0.77, 0.83)
 """Of what is said to show in 80 % of studies."""
+FEW = 20
+"""Printed intervals that say nothing of whether they hold."""
 KNOWN_TO_MISS: tuple[str, ...] = ()
 """Cells that do not hold it; the page says so."""
 
@@ -121,7 +123,11 @@ def coverage_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
                     *(covers(cell[f"{quantity}: {kind}"]) for kind in KINDS),
                     f"{100 * ends[0] / cell['studies']:.0f}",
                     held,
-                    "no" if f"{cell['cell']}: {quantity}" in missed(cell) else "yes",
+                    "–"
+                    if ends[0] < FEW
+                    else "no"
+                    if f"{cell['cell']}: {quantity}" in missed(cell)
+                    else "yes",
                 ]
             )
     headings = ["set", "metric", "images", "interval of", "studies", "percentile", "BCa"]
