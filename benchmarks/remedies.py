@@ -1,6 +1,7 @@
 """The study of docs/study-plan.md in pieces: trainings of task networks, then runs.
 
-    python benchmarks/remedies.py DATA --x WORD --derainer WORD… [--out DIR] [--piece NAME] [--list]
+    python benchmarks/remedies.py DATA --x WORD --learning-rate X --derainer WORD… [--out DIR]
+        [--piece NAME] [--list]
 
 A piece that was broken off goes on, and one that is done is left out. `pieces.json` in the folder
 keeps the core-hours of each beside those that were planned. `--pilot N` does all on N images of
@@ -57,6 +58,8 @@ class Study:
     out: Path
     x: str
     """The derainer of the primary contrasts."""
+    learning_rate: float
+    """Of every training, by the plan's rule."""
     derainers: tuple[str, ...]
     """All others."""
     pilot: int | None = None
@@ -75,7 +78,8 @@ class Study:
                 for seed in seeds:
                     words = ["train", network, "--dataset", "streetsim", "--dtype", "bf16"]
                     words += ["--split", f"train:{images}", "--from", f"{network}-streetsim"]
-                    words += ["--epochs", str(epochs), "--seed", str(seed), *flags]
+                    words += ["--epochs", str(epochs), "--seed", str(seed)]
+                    words += ["--learning-rate", str(self.learning_rate), *flags]
                     words += [self.x] if is_derained else []
                     hours = (0.2 if network == "yolo" else 0.3) + (1.65 if is_derained else 0.0)
                     made.append(Piece(f"{network}-{kind}-{seed}", tuple(words), hours))
@@ -159,13 +163,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--x", required=True, metavar="WORD", help="of the primary contrasts")
+    parser.add_argument("--learning-rate", type=float, required=True, metavar="X")
     parser.add_argument("--derainer", action="append", default=[], metavar="WORD", help="another")
     parser.add_argument("--out", type=Path, default=Path("remedies-study"))
     parser.add_argument("--piece", help="this alone (default: all that are not done)")
     parser.add_argument("--pilot", type=int, metavar="N")
     parser.add_argument("--list", action="store_true", help="say what there is, and stop")
     a = parser.parse_args()
-    study = Study(a.data.resolve(), a.out.resolve(), a.x, tuple(a.derainer), a.pilot)
+    folders = a.data.resolve(), a.out.resolve()
+    study = Study(*folders, a.x, a.learning_rate, tuple(a.derainer), a.pilot)
     study.out.mkdir(parents=True, exist_ok=True)
     kept = study.out / "pieces.json"
     took: dict[str, float] = json.loads(kept.read_text()) if kept.is_file() else {}

@@ -26,7 +26,7 @@ def benchmark() -> Any:
 
 def test_every_piece_is_a_command(benchmark: Any, tmp_path: Path) -> None:
     study = benchmark.Study(
-        tmp_path / "data", tmp_path / "out", "dcsfn-light", ("granet", "median")
+        tmp_path / "data", tmp_path / "out", "dcsfn-light", 1e-4, ("granet", "median")
     )
     pieces = study.pieces()
     assert len({piece.name for piece in pieces}) == len(pieces)
@@ -41,7 +41,7 @@ def test_every_piece_is_a_command(benchmark: Any, tmp_path: Path) -> None:
 
 
 def test_detectors_differ_in_their_rain_alone(benchmark: Any, tmp_path: Path) -> None:
-    study = benchmark.Study(tmp_path, tmp_path, "dcsfn-light", ())
+    study = benchmark.Study(tmp_path, tmp_path, "dcsfn-light", 1e-4, ())
     shared = set()
     for piece in study.pieces():
         if piece.name.startswith("yolo-") and piece.name.endswith("-1"):
@@ -51,7 +51,7 @@ def test_detectors_differ_in_their_rain_alone(benchmark: Any, tmp_path: Path) ->
 
 
 def test_a_pilot_opens_no_image_of_the_study(benchmark: Any, tmp_path: Path) -> None:
-    pilot = benchmark.Study(tmp_path, tmp_path, "dcsfn-light", ("median",), 4)
+    pilot = benchmark.Study(tmp_path, tmp_path, "dcsfn-light", 1e-4, ("median",), 4)
     words = [word for piece in pilot.pieces() for word in piece.words]
     assert "study" not in words
     assert "test" not in words

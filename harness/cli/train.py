@@ -45,6 +45,12 @@ def add(verbs: Verbs) -> None:
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
     parser.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="the largest, of a task network (default: its recipe's) or of your derainer (5e-4)",
+    )
+    parser.add_argument(
         "--max-minutes", type=float, metavar="X", help="end then, with weights and their card"
     )
     add_field(parser, "seed")
@@ -83,9 +89,6 @@ def add(verbs: Verbs) -> None:
         "(restored, clean)",
     )
     derainers.add_argument(
-        "--learning-rate", type=float, metavar="X", help="of your own network (default: 5e-4)"
-    )
-    derainers.add_argument(
         "--exclude",
         type=Path,
         action="append",
@@ -101,7 +104,7 @@ def add(verbs: Verbs) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     from harness.machine.memory import keep_large_blocks
-    from harness.training.network import NETWORKS, train_network
+    from harness.training.network import NETWORKS, NetworkOptions, train_network
 
     fields = fields_of(arguments, without=("out",))
     for flag in ("epochs", "steps"):
@@ -110,6 +113,9 @@ def _train(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--{flag} {count}: at least 1")
     if arguments.epochs and arguments.steps:
         raise UsageError("--steps and --epochs both say how long: give one of them")
+    rate = arguments.learning_rate
+    if rate is not None and not 0 < rate < 1:
+        raise UsageError(f"--learning-rate {rate}: above 0, below 1")
     begin = _begin(arguments.begin)
     if arguments.name not in NETWORKS:
         if arguments.derained is not None:
@@ -117,7 +123,6 @@ def _train(arguments: argparse.Namespace) -> int:
         return _train_derainer(arguments, checked(**fields))
     foreign: list[str] = [k for k in ("pair", "device", "workers") if k in fields]
     foreign += [k for k in ("exclude", "vgg", "steps", "recipe", "loss") if getattr(arguments, k)]
-    foreign += ["learning-rate"] if arguments.learning_rate is not None else []
     if foreign:
         raise UsageError(f"--{foreign[0]} belongs to derainers, {arguments.name} is none")
     keep_large_blocks()
@@ -126,11 +131,14 @@ def _train(arguments: argparse.Namespace) -> int:
             arguments.name,
             checked(**fields),
             arguments.out,
-            arguments.epochs,
-            arguments.max_minutes,
+            NetworkOptions(
+                epochs=arguments.epochs,
+                learning_rate=arguments.learning_rate,
+                max_minutes=arguments.max_minutes,
+                begin=begin,
+                derained=arguments.derained,
+            ),
             progress,
-            begin,
-            arguments.derained,
         )
     line(shown(file))
     return 0
@@ -161,10 +169,7 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
 
     if importlib.util.find_spec("lightning_fabric") is None:
         raise UsageError("training derainers needs: pip install 'derain-harness[train]'")
-    rate = arguments.learning_rate
-    if rate is not None and not 0 < rate < 1:
-        raise UsageError(f"--learning-rate {rate}: above 0, below 1")
-    wish = Wish(arguments.recipe, arguments.loss, rate)
+    wish = Wish(arguments.recipe, arguments.loss, arguments.learning_rate)
     trainee(arguments.name, wish, tuple(NETWORKS))  # before anything is read
     options = Options(
         wish=wish,

@@ -154,15 +154,29 @@ NETWORKS = {
 """Every task network that can be trained here, literally."""
 
 
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How a task network is trained, beside what a spec says."""
+
+    epochs: int | None = None
+    """In place of the recipe's."""
+    learning_rate: float | None = None
+    """The largest, in place of the recipe's."""
+    max_minutes: float | None = None
+    """End, with the validation, in this time; one epoch is trained at least. A validation that is
+    not done by then leaves no scores in the card."""
+    begin: Path | None = None
+    """Weights of the same network to begin with, instead of random ones."""
+    derained: str | None = None
+    """The word of a derainer that images pass before they are seen."""
+
+
 def train_network(
     name: str,
     spec: RunSpec,
     out: Path,
-    epochs: int | None = None,
-    max_minutes: float | None = None,
+    options: NetworkOptions = NetworkOptions(),
     progress: Callable[[Moment], None] = lambda _: None,
-    begin: Path | None = None,
-    derained: str | None = None,
 ) -> Path:
     """Train a task network.
 
@@ -172,12 +186,8 @@ def train_network(
             at each image; the seed of weights, order and rain.
         out: Folder for checkpoint, ``curve.csv`` and the weights with their card; a training that
             was broken off goes on from the checkpoint.
-        epochs: In place of the recipe's.
-        max_minutes: End, with the validation, in this time; one epoch is trained at least. A
-            validation that is not done by then leaves no scores in the card.
+        options: See there.
         progress: Told of every epoch.
-        begin: Weights of the same network to begin with, instead of random ones.
-        derained: The word of a derainer that images pass before they are seen.
 
     Returns:
         The weights, half floats: ``NAME-DATASET.safetensors``.
@@ -190,12 +200,15 @@ def train_network(
     lacking = next((why for m in job.models.values() if (why := MODELS[m].lacking())), None)
     if lacking is not None:
         raise UsageError(f"train {name}: {lacking.partition(', or')[0]}")
-    recipe = job.recipe(spec, epochs)
+    recipe = job.recipe(spec, options.epochs)
+    if options.learning_rate is not None:
+        recipe = replace(recipe, learning_rate=options.learning_rate)
+    begin, max_minutes = options.begin, options.max_minutes
     split = spec.split or dataset_row(spec).training_split
     asked = {"task": tuple(job.models), "split": split, "out": str(out)}
     dataset = open_splits(spec.model_copy(update=asked))
     _require_labels(job, dataset, recipe.batch)
-    weather = weather_of(spec, derained, dataset)
+    weather = weather_of(spec, options.derained, dataset)
     out.mkdir(parents=True, exist_ok=True)
     mark(out)
     before = begun_with(begin, begin and _card_file(begin))

@@ -94,11 +94,13 @@ def test_a_training_begins_with_the_weights_of_another(camvid: Path, tmp_path: P
     assert run_command_line([*words, str(tmp_path / "first")]) == 0
     first = tmp_path / "first" / "refinenet-camvid.safetensors"
     second = tmp_path / "second"
-    assert run_command_line([*words, str(second), "--from", str(first)]) == 0
+    slow = ["--from", str(first), "--learning-rate", "0.0001"]
+    assert run_command_line([*words, str(second), *slow]) == 0
     card = json.loads((second / "refinenet-camvid.safetensors.json").read_text())
     earlier = json.loads(first.with_name(first.name + ".json").read_text())
     expected = {"sha256": file_sha256(first), "hours": earlier["hours"], "steps": 2}
     assert card["begun_with"] == expected
+    assert (earlier["recipe"]["learning_rate"], card["recipe"]["learning_rate"]) == (1e-3, 1e-4)
     assert card["trained_on"]["before"] == earlier["trained_on"]
     a, b = (load_file(f / first.name) for f in (first.parent, second))
     changes = {k: float((a[k].float() - b[k].float()).abs().max()) for k in a if "weight" in k}
@@ -243,6 +245,7 @@ def test_what_cannot_be_trained_is_one_line(
         (["train", "refinet", *data], "did you mean refinenet?"),
         (["train", "refinenet", *data, "--epochs", "0"], "--epochs 0: at least 1"),
         (["train", "refinenet", *data, "--dtype", "fp16"], "fp32 or bf16"),
+        (["train", "refinenet", *data, "--learning-rate", "nan"], "--learning-rate nan: above 0"),
         (["train", "refinenet", *data, "--from", "absent"], "--from absent: no such file"),
         (
             ["train", "refinenet", *data, "--limit", "3"],
