@@ -8,25 +8,25 @@ its luma stands more than ``OVER`` above the median of the ``ACROSS_PX`` pixels 
 it, as that of a narrow bright streak does, or where it touches such a pixel. The change is the mean
 absolute difference between restored and rainy RGB over all other pixels of a crop, in levels of
 255. A derainer that takes a veil away changes them too, and rightly: the number says how much is
-touched, the sheet what it was. benchmarks/weights.py makes the page's table.
+touched, the sheet what it was.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pages import DOCS, filled
 from scipy.ndimage import binary_dilation, median_filter
 
 from datasets.folder import open_folder
 from datasets.image import NDArrayByte, encode_png, round_to_bytes
-from datasets.sample import Dataset
 from derainers import DERAINERS
 from harness.machine.device import Placement
 from harness.plan.derainers import derainer_plan
+from reports.tables.text import grid
 from tasks.quality.luma import pil_luma
 
 SIZE_PX = 192
@@ -88,60 +88,38 @@ def cut(image: NDArrayByte, left_px: int, top_px: int) -> NDArrayByte:
     return image[top_px : top_px + SIZE_PX, left_px : left_px + SIZE_PX]
 
 
-Photographs = tuple[Dataset, Mapping[str, NDArrayByte]]
-
-
-def photographs_of(folder: Path) -> Photographs:
-    """The folder as a data set, and the photographs that crops are of, by stem."""
-    dataset = open_folder(folder, None)
-    stems = {stem for stem, *_ in CROPS}
-    return dataset, {
-        Path(s.id).stem: s.image() for s in dataset.samples if Path(s.id).stem in stems
-    }
-
-
-def crops_of(word: str, photographs: Photographs) -> list[NDArrayByte]:
-    """All crops as a derainer restores their photographs, in fp32 on the CPU."""
-    dataset, images = photographs
-    restorer = derainer_plan(word, {}, dataset).load(Placement("cpu", "fp32"))
-    whole = {stem: round_to_bytes(restorer.restore(image, stem)) for stem, image in images.items()}
-    return [cut(whole[stem], left, top) for stem, left, top, _ in CROPS]
-
-
-def summary(rainy: Sequence[NDArrayByte], restored: Sequence[NDArrayByte]) -> dict[str, float]:
-    """Mean change over all crops, over those of each kind, and that of the worst crop."""
-    changes = [change(*pair) for pair in zip(rainy, restored, strict=True)]
-    kinds = [kind for *_, kind in CROPS]
-    of_kind = {
-        kind: [c for c, other in zip(changes, kinds, strict=True) if other == kind]
-        for kind in KINDS
-    }
-    means = {kind: float(np.mean(found)) for kind, found in of_kind.items()}
-    return {"all": float(np.mean(changes)), **means, "worst": max(changes)}
-
-
-def changes_of(word: str, photographs: Photographs) -> dict[str, float]:
-    """The `summary` of a derainer."""
-    return summary(crops_of("identity", photographs), crops_of(word, photographs))
-
-
 def main() -> None:
-    """Measure, print and draw."""
+    """Measure, print and fill the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photographs", type=Path, metavar="DATA/real-rain")
     parser.add_argument("--derainer", default=",".join(("identity", "median", *OURS)))
     parser.add_argument("--sheet", type=Path, help="crops of all, one derainer a column")
     arguments = parser.parse_args()
-    photographs = photographs_of(arguments.photographs)
-    rainy = crops_of("identity", photographs)
-    columns = [np.concatenate(rainy)]
+    dataset = open_folder(arguments.photographs, None)
+    stems = {stem for stem, *_ in CROPS}
+    images = {Path(s.id).stem: s.image() for s in dataset.samples if Path(s.id).stem in stems}
+    rainy = [cut(images[stem], left, top) for stem, left, top, _ in CROPS]
+    rows, columns = [], [np.concatenate(rainy)]
     for word in arguments.derainer.split(","):
-        crops = crops_of(word, photographs)
-        found = summary(rainy, crops)
-        print(word, *(f"{name} {value:.2f}" for name, value in found.items()), flush=True)
+        restorer = derainer_plan(word, {}, dataset).load(Placement("cpu", "fp32"))
+        whole = {
+            stem: round_to_bytes(restorer.restore(image, stem)) for stem, image in images.items()
+        }
+        crops = [cut(whole[stem], left, top) for stem, left, top, _ in CROPS]
+        changes = [change(*pair) for pair in zip(rainy, crops, strict=True)]
+        means = [
+            np.mean([c for c, (*_, kind) in zip(changes, CROPS, strict=True) if kind in kinds])
+            for kinds in (KINDS, *((kind,) for kind in KINDS))
+        ]
+        worst = int(np.argmax(changes))
+        rows.append([word, *(f"{mean:.2f}" for mean in means), f"{changes[worst]:.2f}"])
+        print(" ".join(rows[-1]), CROPS[worst], flush=True)
         columns.append(np.concatenate(crops))
     if arguments.sheet:
         arguments.sheet.write_bytes(encode_png(np.concatenate(columns, 1)))
+    table = grid(["derainer", "all 30", *(f"{kind}s" for kind in KINDS), "worst crop"], rows)
+    page = DOCS / "weights.md"
+    page.write_text(filled(page.read_text(), {"harm": table}))
 
 
 if __name__ == "__main__":

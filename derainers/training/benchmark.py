@@ -31,8 +31,8 @@ class Protocol:
     validation_scenes: int
     """The last of them are kept for the validation."""
     images: str
-    """Digest of the names and files of all photographs and scenes, see
-    `harness.training.derainer`."""
+    """Digest of the names and contents of all photographs and scenes, see
+    `harness.training.protocol`."""
     rains: tuple[str, ...]
     """One is drawn for each image; ``none`` leaves it clean, wet ground needs a scene."""
     held_out_rains: tuple[str, ...]
@@ -63,7 +63,7 @@ BENCHMARK = Protocol(
     excluded="the backgrounds of Rain100L and Rain100H",
     scenes="train:104",
     validation_scenes=9,
-    images="574309e98aec045194efccc8929caa30054afad3ba317772dbc14a8482e21365",
+    images="085bb802e1668f2dbf2c9af15177d775032f1890de81331bdf7aebcb90931acf",
     rains=(
         "none",
         "photoshop-light",

@@ -56,7 +56,10 @@ STAGES = {
         (*_TASKS, "harness/work/pictures.py"),
         ("numpy", "opencv-python"),
     ),
-    "scores": Stage((*_TASKS, "tasks/quality", "harness/scores", "reports/results"), ("numpy",)),
+    "scores": Stage(
+        (*_TASKS, "tasks/quality", "harness/scores", "reports/results", "reports/findings"),
+        ("numpy",),
+    ),
 }
 """By stage. A change of one of these files gives new work of that stage and of all that follow
 it. The digests of images and labels, by which runs know that they are of one data set, hold

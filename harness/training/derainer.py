@@ -123,9 +123,10 @@ def train_derainer(
     photographs = with_scenes(photographs) if by_protocol else photographs
     for line in left_out(photographs, options.exclude):
         say(line)
-    images = image_digests([*photographs.training, *photographs.validation], with_labels=False)
+    all_images = [*photographs.training, *photographs.validation]
+    images = image_digests(all_images, with_labels=False)
     if by_protocol:
-        require_images(images)
+        require_images(all_images)
     source = checkpoint_in(options.begin)
     begin = options.begin if source is None else None
     if by_protocol and begin is not None:

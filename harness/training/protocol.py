@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from datasets.sample import Sample
 from derainers.training.benchmark import BENCHMARK
 from harness.plan import keys
 from harness.plan.data import open_dataset
@@ -53,20 +56,31 @@ def with_scenes(photographs: Photographs) -> Photographs:
     )
 
 
-def require_images(digests: Mapping[str, str]) -> None:
+def require_images(samples: Sequence[Sample]) -> None:
     """Make sure that photographs and scenes are those of the protocol.
 
     Args:
-        digests: Of what is learned from and validated with, by id.
+        samples: What is learned from and validated with.
 
     Raises:
         UsageError: If they are others.
+        OSError: If a file has gone.
     """
-    found = keys.key("photographs", images=dict(digests))
-    if found != BENCHMARK.images:
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(_content, samples)
+        found = {sample.id: each for sample, each in zip(samples, digests, strict=True)}
+    if keys.key("photographs", images=found) != BENCHMARK.images:
         raise UsageError(
-            f"--recipe benchmark: these {len(digests)} images are not the protocol's: it takes "
+            f"--recipe benchmark: these {len(samples)} images are not the protocol's: it takes "
             f"BSDS500's train and val as --data-root without {BENCHMARK.excluded} (--exclude DIR, "
             "once for each of their folders), and scenes as this version renders them; others are "
             "trained on by --recipe short"
         )
+
+
+def _content(sample: Sample) -> str:
+    """Digest of a photograph's file; of a scene, whoever packed it, of its pixels and distances."""
+    depth = sample.depth_m()
+    if depth is None:
+        return keys.file_sha256(sample.path)
+    return hashlib.sha256(sample.image().tobytes() + depth.tobytes()).hexdigest()

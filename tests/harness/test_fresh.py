@@ -47,8 +47,8 @@ def test_the_same_comes_out_again(
 ) -> None:
     before = (workspace / "ledger.sqlite").read_bytes()
     assert run_command_line(asked(coco_root, detector_file, workspace, "--fresh")) == 0
-    # Clean, rainy and derained; psnr_y_db, psnr_rgb_db, ssim_y, ssim_rgb and the detections.
-    said = "computed anew: 9 images and 45 measurements are what the ledger held"
+    # Clean, rainy and derained; psnr and ssim of y and rgb, niqe and the detections.
+    said = "computed anew: 9 images and 54 measurements are what the ledger held"
     assert said in " ".join(capsys.readouterr().out.split())
     assert (workspace / "ledger.sqlite").read_bytes() == before
 

@@ -75,7 +75,6 @@ def test_photographs_and_scenes_are_learned_from_and_told(
 def test_the_photographs_and_scenes_at_hand_are_the_protocols(data: Path) -> None:
     from harness.plan.data import open_splits
     from harness.spec import RunSpec
-    from harness.training.folder import image_digests
     from harness.training.photographs import choose
 
     spec = protocol.under_protocol(RunSpec(data_root=str(data / "bsds500")))
@@ -83,5 +82,5 @@ def test_the_photographs_and_scenes_at_hand_are_the_protocols(data: Path) -> Non
     tests = (data / "rain100l" / "target", data / "rain100h" / "target")
     found = choose(open_splits(spec), recipe, tests, held=protocol.BENCHMARK_HELD)
     found = protocol.with_scenes(found)
-    protocol.require_images(image_digests([*found.training, *found.validation], with_labels=False))
+    protocol.require_images([*found.training, *found.validation])
     assert (len(found.training), len(found.validation)) == (284, 29)
