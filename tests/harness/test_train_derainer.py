@@ -211,8 +211,14 @@ def test_a_sigterm_of_the_whole_group_leaves_weights(photographs: Path, tmp_path
     assert isinstance(process, subprocess.Popen)
     parent = psutil.Process(process.pid)
 
+    def command_of(child: psutil.Process) -> list[str]:
+        try:
+            return child.cmdline()
+        except psutil.NoSuchProcess:  # ended since it was listed, or a zombie
+            return []
+
     def workers() -> list[psutil.Process]:
-        return [c for c in parent.children() if c.cmdline() == parent.cmdline()]  # by a fork
+        return [c for c in parent.children() if command_of(c) == parent.cmdline()]  # by a fork
 
     while not workers():
         assert process.poll() is None
