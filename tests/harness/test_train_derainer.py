@@ -213,7 +213,7 @@ def test_a_sigterm_of_the_whole_group_leaves_weights(photographs: Path, tmp_path
 
     def command_of(child: psutil.Process) -> list[str]:
         try:
-            return child.cmdline()
+            return list(child.cmdline())
         except psutil.NoSuchProcess:  # ended since it was listed, or a zombie
             return []
 
