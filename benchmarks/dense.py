@@ -148,12 +148,12 @@ def fit(pairs: Sequence[Pair], trials: int) -> DenseRain:
 
     rng, best = np.random.default_rng(7), START
     nearest = distance(best)
-    for _ in range(trials):
+    for trial in range(trials):
         tried = moved(best, rng)
         found = distance(tried)
         if found < nearest:
             best, nearest = tried, found
-            print(f"{nearest:.4f} {best}", flush=True)
+            print(f"{trial + 1}: {nearest:.4f} {best}", flush=True)
     return best
 
 

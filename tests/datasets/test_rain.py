@@ -54,13 +54,14 @@ GOLDEN = {
 GOLDEN_ALBUMENTATIONS = "2.0.8"
 """The version of the library whose lines the golden bytes show; see lock.txt."""
 
+DENSE: Any = RAINS["rain100h-dense"]
 NO_RAIN: list[Rain] = [
     PhotoshopRain(layers=()),
     PhotoshopRain(layers=(StreakLayer(20, 1, coverage=0.0, full=0.0, opacity=1.0),)),
     AdditiveRain(strokes=(Strokes(20, 1, per_mpx=0, brightness=1.0),), directions=5),
     AdditiveRain(strokes=(Strokes(20, 1, per_mpx=5000, brightness=1.0),), magnitude=0),
-    replace(RAINS["rain100h-dense"], layers_low=0, layers_high=0),  # type: ignore[type-var]
-    replace(RAINS["rain100h-dense"], magnitude=0),  # type: ignore[type-var]
+    replace(DENSE, layers_low=0, layers_high=0),
+    replace(DENSE, magnitude=0),
     OutdoorRain(gain=0, beta_low=0, beta_high=0, blur_px=0),
     PhysicalRain(rate_mm_h=0),
     PhysicalRain(rate_mm_h=200, veil=0, drops=0),
