@@ -24,7 +24,7 @@ from reports.findings.remedies import (
     families,
 )
 from reports.results.cell import NO_RAIN
-from reports.tables.latex import escaped
+from reports.tables.latex import Float, escaped, slug
 from reports.tables.summary import notes
 from reports.tables.text import cell, grid, mark, plain, signed, span
 
@@ -174,25 +174,9 @@ def _markdown(table: _Table) -> str:
 
 
 def _latex(table: _Table) -> str:
-    lines = [" & ".join(map(_number, row)) + r" \\" for row in table.rows]
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs}",
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{{escaped(' '.join([table.title + '.', *table.notes]))}}}",
-            rf"\begin{{tabular}}{{l{'c' * (len(table.headings) - 1)}}}",
-            r"\toprule",
-            " & ".join(map(escaped, table.headings)) + r" \\",
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table*}",
-            "",
-        ]
+    heading, *rows = (
+        " & ".join(map(escaped, row)) + r" \\" for row in (table.headings, *table.rows)
     )
-
-
-def _number(text: str) -> str:
-    return escaped(text).replace("–", "--")
+    about = Float(f"{table.title}.", slug("remedies", table.title), table.notes, is_wide=True)
+    columns = "l" + "c" * (len(table.headings) - 1)
+    return about.around(columns, [heading, r"\midrule", *rows])

@@ -239,3 +239,5 @@ def test_the_layout_says_scores_marks_and_costs() -> None:
     assert "‡ the task network was trained on this kind of rain." in text
     assert files["remedies.tex"].count(r"\begin{tabular}") == 3
     assert r"\&" not in files["remedies.tex"]
+    assert files["remedies.tex"].count(r"\label{tab:remedies-") == 3
+    assert not re.search(r"caption.*task network was trained", files["remedies.tex"])
