@@ -99,6 +99,7 @@ class Study:
         ]
         coco = ("--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", "--model")
         coco += (f"detection={self.data / 'weights' / 'yolov8n.pt'}",)
+        coco += ("--attributes", "coco128-scenes.csv", "--where", "scene=outdoor")
         camvid = ("--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}")
         camvid += ("--split", "val" if self.pilot else "test", "--task", "semantic")
         if not self.pilot:  # these images have no other split
