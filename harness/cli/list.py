@@ -202,8 +202,17 @@ def _models(_: argparse.Namespace) -> list[Row]:
 
 def _metrics(_: argparse.Namespace) -> list[Row]:
     from tasks.quality import METRICS
+    from tasks.quality.pyiqa import missing
 
-    return [
+    theirs: Row = {
+        "metric": "pyiqa:NAME",
+        "unit": "",
+        "better": "",
+        "needs the clean image": "",
+        "computes": "One of pyiqa's metrics, from an environment of its own.",
+        "runs here": missing() or "yes",
+    }
+    ours: list[Row] = [
         {
             "metric": name,
             "unit": row.unit,
@@ -214,6 +223,7 @@ def _metrics(_: argparse.Namespace) -> list[Row]:
         }
         for name, row in METRICS.items()
     ]
+    return [*ours, theirs]
 
 
 def _papers(_: argparse.Namespace) -> list[Row]:

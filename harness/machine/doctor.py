@@ -89,6 +89,7 @@ def examine(workspace: Path) -> Iterator[Looked]:
 def _packages() -> Iterator[Looked]:
     """Optional packages, with their licences."""
     from tasks.models import installed
+    from tasks.quality import pyiqa
 
     for name, (licence, use, remedy) in OPTIONAL.items():
         has = installed(name)
@@ -96,6 +97,11 @@ def _packages() -> Iterator[Looked]:
         said = f"{version}, {licence}" if version else licence
         detail = f"{said}: {use}" if has else f"{use}: {remedy} ({licence})"
         yield Looked(name, "there" if has else "absent", detail)
+    yield Looked(
+        "pyiqa",
+        "absent" if (lacking := pyiqa.missing()) else "there",
+        f"--quality pyiqa:NAME: {lacking or pyiqa.python()}",
+    )
 
 
 def _cuda() -> Looked:

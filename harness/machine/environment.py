@@ -28,3 +28,4 @@ def prepare() -> None:
     model = FETCHED / "sseq" / "model.mat"
     if model.is_file():
         os.environ.setdefault("DERAIN_HARNESS_SSEQ_MODEL", str(model))
+    os.environ.setdefault("DERAIN_HARNESS_PYIQA", str(FETCHED / "pyiqa" / "bin" / "python"))

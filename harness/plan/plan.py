@@ -20,6 +20,7 @@ from harness.plan.stages import made_by
 from harness.spec import DEFAULT_RAIN, RunSpec, UsageError, known
 from reports.results.cell import NO_RAIN, Condition, Data
 from tasks import TASKS, quality
+from tasks.quality.pyiqa import PREFIX
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
         metrics = quality.chosen(spec.quality, spec.protocol)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if spec.address is not None and any(m.startswith(PREFIX) for m in metrics):
+        raise UsageError(f"--quality {PREFIX}… runs on this machine alone: leave --address out")
     for task in spec.model:
         known(task, TASKS, "task in --model")
     asked = [t for t in dict.fromkeys(spec.task) if t != "none"]

@@ -35,7 +35,8 @@ from reports.results.record import ImageError
 from reports.results.results import QUALITY, Results
 from tasks import quality
 from tasks import rows as tasks_of
-from tasks.task import Evidence
+from tasks.quality.pyiqa import EndedError
+from tasks.task import Evidence, TaskError
 
 
 @dataclass(frozen=True)
@@ -288,7 +289,13 @@ def _evidence(pair: _Pair, metrics: Sequence[str]) -> _Judged | ImageError:
         raise UsageError(
             f"{pair.name}: sizes differ: restored {_size(judged)}, reference {_size(clean)}"
         )
-    return _Judged(pair.name, pair.group, digests, quality.evidence(clean, judged, metrics), seen)
+    try:
+        found = quality.evidence(clean, judged, metrics)
+    except EndedError:
+        raise
+    except TaskError as error:
+        return ImageError(pair.name, "quality", message(error))
+    return _Judged(pair.name, pair.group, digests, found, seen)
 
 
 def _require_made_from(sample: Sample, digest: str) -> None:

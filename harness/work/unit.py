@@ -30,6 +30,7 @@ from harness.work.scene import Photograph, Scene, UnfinishedError, during
 from reports.results.cell import MASK
 from reports.results.record import ImageError
 from tasks import quality
+from tasks.quality.pyiqa import EndedError
 from tasks.task import Evidence
 
 
@@ -343,8 +344,8 @@ def _noting(unit: _Unit) -> Iterator[None]:
 
 
 def _image_error(unit: _Unit, stage: str, error: Exception) -> ImageError:
-    """That an image could not be finished; an error of the disk is none of the image."""
-    if storage_error(error) is not None:
+    """That an image could not be finished; an error of the disk, or of pyiqa, is none of it."""
+    if storage_error(error) is not None or isinstance(error, EndedError):
         raise error
     notes.info("image %s failed (%s)", unit.sample, stage, exc_info=error)
     return ImageError(unit.sample, stage, message(error) + own_line(error))

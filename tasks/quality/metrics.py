@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from datasets.installed import Table
+from tasks.quality import pyiqa
 from tasks.quality.fsim import fsim, fsimc
 from tasks.quality.niqe import niqe
 from tasks.quality.psnr import (
@@ -152,9 +154,28 @@ _BORDER = ":border_px="
 
 def metric(name: str) -> Metric:
     """The metric of a name that `chosen` gave."""
+    if name.startswith(pyiqa.PREFIX):
+        return _of_pyiqa(name.removeprefix(pyiqa.PREFIX))
     border = name.partition(_BORDER)[2]
     found = METRICS[literal(name)]
     return replace(found, border_px=int(border), is_column=True) if border else found
+
+
+def _of_pyiqa(name: str) -> Metric:
+    """A metric of pyiqa's, with the direction that pyiqa says."""
+    told = pyiqa.told(name)
+    kind = "against the clean image" if told.reference else "without a clean image"
+    better = "higher" if told.higher_is_better else "lower"
+    return Metric(
+        partial(pyiqa.judge, name),
+        f"pyiqa {name}",
+        unit="fraction" if told.is_fraction else "score",
+        reference=told.reference,
+        higher_is_better=told.higher_is_better,
+        undefined="images of which pyiqa makes no number",
+        caption=f"{kind}, pyiqa {told.version}, weights {told.weights[:12]}, {better} is better",
+        origin=told.origin,
+    )
 
 
 def literal(name: str) -> str:
@@ -181,23 +202,34 @@ def version(name: str) -> int:
     return found.version if found.missing() is None else -found.version
 
 
-def chosen(words: Iterable[str], protocols: Sequence[str] = ("matlab-y",)) -> tuple[str, ...]:
+def chosen(words: Sequence[str], protocols: Sequence[str] = ("matlab-y",)) -> tuple[str, ...]:
     """Metrics that the words name under the protocols, in the table's order.
 
     Args:
-        words: Names of `METRICS` without a suffix, of `FAMILIES`, or ``all``.
+        words: Names of `METRICS` without a suffix, of `FAMILIES`, ``all``, or ``pyiqa:NAME``.
         protocols: Of `PROTOCOLS`, or ``all``; each may carry ``:border_px=N``. Metrics that have
             one protocol alone come along under any.
 
     Raises:
         ValueError: For an unknown word or protocol; known ones are listed.
+        TaskError: Where pyiqa is not there or does not know its metric.
     """
+    foreign = tuple(dict.fromkeys(w for w in words if w.startswith(pyiqa.PREFIX)))
+    if foreign:
+        pyiqa.renew()
+    for word in foreign:
+        metric(word)  # what cannot be used is told before any work
+    return (*_of_ours([w for w in words if w not in foreign], protocols), *foreign)
+
+
+def _of_ours(words: Sequence[str], protocols: Sequence[str]) -> tuple[str, ...]:
+    """The metrics of the table that words name."""
     wanted: set[str] = set()
     single = tuple(name for name in METRICS if "@" not in name)
     families = FAMILIES | {"all": single}
     for word in words:
         if word not in single and word not in families:
-            known = ", ".join([*families, *single])
+            known = ", ".join([*families, *single, f"{pyiqa.PREFIX}NAME"])
             raise ValueError(f"unknown quality metric '{word}': choose among {known}")
         wanted.update(families.get(word, (word,)))
     borders = [pair for word in protocols for pair in _protocols(word)]
