@@ -45,7 +45,9 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(min_length=1)]
 class RunSpec(BaseModel):
     """Conditions x tasks on one data set; every field is a flag of ``run``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
 
     dataset: str | None = Field(
         default=None,

@@ -20,7 +20,7 @@ VERSION = 1
 
 
 METRICS: dict[str, MetricRow] = {
-    "miou": MetricRow("mIoU", caption="mean IoU", is_judged=True),
+    "miou": MetricRow("mIoU", is_judged=True),
     "mpa": MetricRow("mPA"),
     "pixel_accuracy": MetricRow("pixel accuracy"),
     "fwiou": MetricRow("frequency-weighted IoU", is_column=False),

@@ -17,6 +17,7 @@ from reports.results.provenance import Provenance
 from reports.results.results import Results
 from reports.results.written import draws_of, parse, to_json
 from reports.tables.summary import summary
+from tasks import TASKS
 from tests.reports.made import cost, record
 
 NAMES = {
@@ -177,3 +178,10 @@ def test_rows_that_a_run_wrote_are_kept() -> None:
     after = with_rows(known())
     assert with_rows(after) is after
     assert with_rows(parse(to_json(after), {})).metrics == after.metrics
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_caption_of_a_metric_says_what_its_tasks_does_not(task: str) -> None:
+    """It ends the notes of every table: a title there would stand as a stray word."""
+    for metric, row in TASKS[task].metrics.items():
+        assert not row.caption or len(row.caption.split()) > 4, metric
