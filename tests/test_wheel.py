@@ -7,17 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
 from harness.plan.stages import STAGES, made_by
+from harness.spec import DEFAULT_RAIN
 
 ROOT = Path(__file__).parent.parent
-RAIN = "photoshop-heavy"
+BESIDE = ("CHANGELOG.md", "CITATION.cff", "SECURITY.md", "lock.txt")
 SOURCES = ("harness", "datasets", "derainers", "tasks", "reports")
-BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
+BUILD = "import sys; from setuptools import build_meta as b; print(b.build_{}(sys.argv[1]))"
 
 
 def command(folder: Path, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -42,26 +44,40 @@ def command(folder: Path, home: Path, *words: str) -> subprocess.CompletedProces
     )
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of the checkout, unpacked as an installer does."""
-    source, wheels = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for name in SOURCES:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    built = subprocess.run(
-        [sys.executable, "-c", BUILD, str(wheels)],
-        cwd=source,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def build(kind: str, source: Path, folder: Path) -> Path:
+    """A wheel or an sdist of what lies in a folder."""
+    words = [sys.executable, "-c", BUILD.format(kind), str(folder)]
+    built = subprocess.run(words, cwd=source, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
+    return folder / built.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An sdist of the checkout, unpacked."""
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("sdist")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", *BESIDE):
+        shutil.copy(ROOT / name, source)
+    for name in (*SOURCES, "tests"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with tarfile.open(build("sdist", source, folder)) as archive:
+        archive.extractall(folder, filter="data")
+    return next(path for path in folder.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def installed(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the sdist, unpacked as an installer does."""
+    wheel = build("wheel", unpacked, tmp_path_factory.mktemp("wheels"))
     folder = tmp_path_factory.mktemp("installed")
-    with ZipFile(wheels / built.stdout.splitlines()[-1]) as wheel:
-        wheel.extractall(folder)
+    with ZipFile(wheel) as content:
+        content.extractall(folder)
     return folder
+
+
+def test_an_sdist_has_what_a_reader_needs_and_no_half_of_the_tests(unpacked: Path) -> None:
+    assert {*BESIDE, "LICENSE", "README.md"} <= {path.name for path in unpacked.iterdir()}
+    assert not (unpacked / "tests").exists()
 
 
 def test_every_file_of_a_package_is_in_the_wheel(installed: Path) -> None:
@@ -97,7 +113,11 @@ def test_scenes_and_weights_come_along(installed: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     results = json.loads((home / "out" / "results.json").read_text())
     found = {(r["rain"], r["derainer"], r["metric"]): r for r in results["records"]}
-    clean, rainy, derained = ("none", "identity"), (RAIN, "identity"), (RAIN, "granet")
+    clean, rainy, derained = (
+        ("none", "identity"),
+        (DEFAULT_RAIN, "identity"),
+        (DEFAULT_RAIN, "granet"),
+    )
     for metric in ("ap50", "ap_pooled", "psnr_y_db"):
         assert found[*derained, metric]["value"] > found[*rainy, metric]["value"]
     for metric in ("ap50", "ap_pooled"):

@@ -20,13 +20,16 @@ def foreign_room() -> str | None:
         where = Path(found.origin).resolve() if found and found.origin else None
         if where is None:
             return f"'import {name}' finds nothing: install derain-harness anew"
-        if where.parent.parent == HOME:
+        # Installed beside each other, both lie in one folder, file among file.
+        is_mixed = where.parent.parent == HOME and any(HOME.glob(f"{name}-*.dist-info"))
+        if where.parent.parent == HOME and not is_mixed:
             continue
-        if "site-packages" in where.parts or "dist-packages" in where.parts:
+        if is_mixed or "site-packages" in where.parts or "dist-packages" in where.parts:
             whose = " (Hugging Face's)" * (name == "datasets")
             return (
-                f"another package called {name}{whose} is installed here and hides the harness's "
-                f"own; both cannot share an environment: {OWN_ENVIRONMENT} makes one for this"
+                f"another package called {name}{whose} is installed here, in the way of the "
+                "harness's own; both cannot share an environment: "
+                f"{OWN_ENVIRONMENT} makes one for this"
             )
         return (
             f"'import {name}' finds {where}, not the harness's own package: rename that file or "

@@ -374,7 +374,8 @@ ULTRALYTICS = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
 
 
 def _found(task: str, name: str, spec: RunSpec) -> Path:
-    """The file of an ultralytics checkpoint by its name."""
+    """The file of an ultralytics checkpoint by its name, with or without ``.pt``."""
+    name = name.removesuffix(".pt")
     data = os.environ.get("DERAIN_HARNESS_DATA")
     folders = [Path(spec.model_dir)] if spec.model_dir else []
     folders += [Path(data) / "weights"] if data else []

@@ -20,6 +20,7 @@ from derainers.published import PUBLISHED
 from harness import run
 from harness.cli.main import run_command_line
 from harness.cli.run import GROUPS
+from harness.machine import rooms
 from harness.machine.about import version
 from harness.spec import RunSpec, UsageError, checked
 
@@ -360,6 +361,21 @@ def test_where_a_file_hides_us_all_the_same_it_is_named(tmp_path: Path) -> None:
     status, _, err = finish(start("list", "tasks", code=code, cwd=ROOT))
     assert status == 2
     assert "rename that file or folder" in err
+
+
+def test_the_other_package_in_one_folder_with_ours_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an installer lays both: the folder `datasets` holds files of each."""
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("")
+    monkeypatch.setattr(rooms, "HOME", tmp_path)
+    monkeypatch.setattr(rooms, "ROOMS", ("datasets",))
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "datasets")
+    assert rooms.foreign_room() is None
+    (tmp_path / "datasets-5.2.0.dist-info").mkdir()
+    assert "another package called datasets (Hugging Face's)" in str(rooms.foreign_room())
 
 
 def test_the_other_package_of_a_name_of_ours_is_told_with_the_remedy(tmp_path: Path) -> None:
