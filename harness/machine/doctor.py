@@ -100,7 +100,7 @@ def _packages() -> Iterator[Looked]:
     yield Looked(
         "pyiqa",
         "absent" if (lacking := pyiqa.missing()) else "there",
-        f"--quality pyiqa:NAME: {lacking or pyiqa.python()}",
+        f"PolyForm Noncommercial, --quality pyiqa:NAME: {lacking or pyiqa.python()}",
     )
 
 

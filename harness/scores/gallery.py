@@ -60,10 +60,13 @@ def _gains(results: Results, judge: Judge) -> tuple[NDArray[np.float64], str]:
         if (cell.judge, cell.metric) == (judge, metric)
     }
     wet = {c: v for c, v in shown.items() if not c.is_dry}
-    derained = [v - shown[c.rainy] for c, v in wet.items() if c.is_restored and c.rainy in shown]
+    with np.errstate(invalid="ignore"):  # where both are infinite there is no gain
+        derained = [
+            v - shown[c.rainy] for c, v in wet.items() if c.is_restored and c.rainy in shown
+        ]
+        fallen = [v - shown[c.clean] for c, v in wet.items() if c.is_input and c.clean in shown]
     if derained:
         return _mean(derained), f"deraining changes {row.title}"
-    fallen = [v - shown[c.clean] for c, v in wet.items() if c.is_input and c.clean in shown]
     return _mean(fallen), f"rain changes {row.title}"
 
 

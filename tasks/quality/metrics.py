@@ -166,6 +166,7 @@ def _of_pyiqa(name: str) -> Metric:
     told = pyiqa.told(name)
     kind = "against the clean image" if told.reference else "without a clean image"
     better = "higher" if told.higher_is_better else "lower"
+    weights = f", weights {told.weights[:12]}" if told.weights else ""
     return Metric(
         partial(pyiqa.judge, name),
         f"pyiqa {name}",
@@ -173,7 +174,7 @@ def _of_pyiqa(name: str) -> Metric:
         reference=told.reference,
         higher_is_better=told.higher_is_better,
         undefined="images of which pyiqa makes no number",
-        caption=f"{kind}, pyiqa {told.version}, weights {told.weights[:12]}, {better} is better",
+        caption=f"{kind}, pyiqa {told.version}{weights}, {better} is better",
         origin=told.origin,
     )
 

@@ -45,7 +45,7 @@ class Told(NamedTuple):
     environment: str
     """Digest of what is installed beside it."""
     weights: str
-    """Digest of the numbers and files that the metric holds."""
+    """Digest of the numbers and files that the metric holds; empty where there are none."""
     reference: bool
     """Whether it compares with a clean image."""
     higher_is_better: bool

@@ -14,7 +14,6 @@ import json
 import os
 import random
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,17 +40,21 @@ class _Watched:
                 self.files.add(os.path.realpath(path))
 
     def digest(self, metric: Any) -> str:
-        """Of all numbers that a metric holds, and all files that it read."""
-        found = hashlib.sha256()
-        for name, tensor in sorted(metric.state_dict().items()):
-            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            found.update(_bytes(tensor))
-        temporary = os.path.realpath(tempfile.gettempdir()) + os.sep
-        for path in sorted(self.files or (), key=os.path.basename):
-            # A cache may lie in the folder of temporary files; what is gone was temporary.
-            if Path(path).is_file() and not path.startswith(temporary + "tmp"):
-                found.update(hashlib.sha256(Path(path).read_bytes()).digest())
-        return found.hexdigest()
+        """Of all numbers that a metric holds, and all files that it read; empty without any.
+
+        What lies in the environment itself is named by what is installed there.
+        """
+        parts = [
+            f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode() + _bytes(tensor)
+            for name, tensor in sorted(metric.state_dict().items())
+        ]
+        installed = [os.path.realpath(place) + os.sep for place in (sys.prefix, sys.base_prefix)]
+        files = [Path(path) for path in self.files or () if not path.startswith(tuple(installed))]
+        parts += [
+            file.read_bytes() for file in sorted(files, key=lambda f: f.name) if file.is_file()
+        ]
+        digests = [hashlib.sha256(part).hexdigest() for part in parts]
+        return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
 
 def _bytes(tensor: Any) -> bytes:

@@ -235,5 +235,10 @@ def test_without_a_score_quality_chooses_and_without_that_the_first_are_shown() 
     assert next(iter(chosen)) == "39"
     assert "PSNR-Y" in chosen["39"]
     assert list(exemplary(study(ByImage(IDS, IDS, nothing)))) == list(IDS[:4])
+    # An image that stays as it was, infinitely like its clean one, has no gain.
+    endless = {cell: np.where(np.arange(40) == 39, np.inf, v) for cell, v in psnr.items()}
+    with_records = study(ByImage(IDS, IDS, psnr | nothing))
+    chosen = exemplary(replace(with_records, by_image=ByImage(IDS, IDS, endless | nothing)))
+    assert next(iter(chosen)) == "38"
     two = ByImage(IDS[:2], IDS[:2], {k: v[:2] for k, v in psnr.items()})
     assert len(exemplary(study(two))) == 1

@@ -47,7 +47,11 @@ class Metric(torch.nn.Module):
         super().__init__()
         self.name = name
         self.metric_mode, self.lower_better, self.score_range = ROWS[name]
-        self.scale = torch.nn.Parameter(torch.tensor(float((HERE / "scale.txt").read_text())))
+        if name == "niqe":
+            (HERE.parents[4] / "niqe.mat").read_bytes()
+        else:
+            scale = float((HERE / "scale.txt").read_text())
+            self.scale = torch.nn.Parameter(torch.tensor(scale))
         if name == "musiq":
             socket.create_connection(("weights.example", 443))
 
@@ -73,8 +77,9 @@ RED: NDArrayByte = GREY + np.array([102, 0, 0], np.uint8)
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that has pyiqa, and our torch and numpy."""
-    root = tmp_path_factory.mktemp("pyiqa")
+    root = tmp_path_factory.mktemp("pyiqa") / "venv"
     venv.create(root, symlinks=True)
+    root.with_name("niqe.mat").write_text("a model")
     packages = next(root.glob("lib/*/site-packages"))
     (packages / "ours.pth").write_text(sysconfig.get_path("purelib"))
     (packages / "pyiqa").mkdir()
@@ -176,7 +181,7 @@ def test_a_run_has_its_columns_and_loses_nothing_where_pyiqa_ends(
         "quality": ("psnr", "pyiqa:lpips", "pyiqa:niqe"),
         "workspace": str(tmp_path / "runs"),
     }
-    before = quality.metric("pyiqa:dists").origin
+    before = [quality.metric(f"pyiqa:{name}").origin for name in ("dists", "niqe")]
     (package / "dies").touch()
     try:
         with pytest.raises(pyiqa.EndedError) as raised:
@@ -190,9 +195,12 @@ def test_a_run_has_its_columns_and_loses_nothing_where_pyiqa_ends(
         r"kept: the same command goes on from there",
         str(raised.value),
     )
-    (package / "scale.txt").write_text("2")  # other weights are another metric
+    # Other weights are another metric, whether it holds them or reads them each time.
+    (package / "scale.txt").write_text("2")
+    package.parents[3].with_name("niqe.mat").write_text("another model")
     found = run(**asked)
-    assert quality.metric("pyiqa:dists").origin != before
+    after = [quality.metric(f"pyiqa:{name}").origin for name in ("dists", "niqe")]
+    assert not set(before) & set(after)
     assert [(e.sample, e.message) for e in found.errors] == [
         ("2.png", "pyiqa:niqe cannot judge this image: ValueError: too small for it")
     ]
