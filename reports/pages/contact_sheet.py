@@ -20,14 +20,14 @@ MARGIN_PX = 4
 
 
 def contact_sheet(
-    pictures: Sequence[tuple[NDArrayByte, str]], columns: int = COLUMNS
+    pictures: Sequence[tuple[NDArrayByte, str]], columns: int | None = None
 ) -> NDArrayByte:
     """Lay pictures in rows, captions under them.
 
     Args:
         pictures: At least one (image, caption), images ``uint8 (H, W, 3) RGB``; a caption has up
             to two lines.
-        columns: Pictures in a row.
+        columns: Pictures in a row; None = up to `COLUMNS`, as many in each row as can be.
 
     Returns:
         ``uint8 (H, W, 3) RGB``: as wide as the widest, each row as high as its highest, white
@@ -35,6 +35,8 @@ def contact_sheet(
     """
     from PIL import Image, ImageDraw
 
+    if columns is None:
+        columns = -(-len(pictures) // -(-len(pictures) // COLUMNS))
     rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
     wide = max(picture.shape[1] for picture, _ in pictures) + MARGIN_PX
     heights = [max(picture.shape[0] for picture, _ in row) for row in rows]

@@ -73,6 +73,8 @@ def test_sheet_lays_pictures_in_rows() -> None:
         assert (sheet[top : top + 30, left : left + 100] == level).all()
         assert (sheet[top + 30 : top + 30 + CAPTION_PX, left : left + 100] == 0).any()
     assert (sheet[MARGIN_PX + tall :, MARGIN_PX + wide :] == 255).all()
+    seven = contact_sheet([(tile, "")] * 7)  # not six and one
+    assert seven.shape == (2 * tall + MARGIN_PX, 4 * wide + MARGIN_PX, 3)
 
 
 def test_sheet_of_rains_from_the_command_line(
