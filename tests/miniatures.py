@@ -25,17 +25,18 @@ def miniature(name: str, root: Path, **sizes: int) -> Path:
     return made
 
 
-def tiny_detector(file: Path) -> Path:
+def tiny_detector(file: Path, *, masks: bool = False) -> Path:
     """Write an untrained ultralytics detector of the three classes of COCO's miniature."""
     import torch
-    from ultralytics.nn.tasks import DetectionModel, yaml_model_load
+    from ultralytics.nn.tasks import DetectionModel, SegmentationModel, yaml_model_load
 
     torch.manual_seed(0)
-    architecture = yaml_model_load("yolov8n.yaml") | {"scales": {"n": [0.33, 0.0625, 64]}}
-    model = DetectionModel(architecture, ch=3, nc=3, verbose=False)
+    kind, name = (SegmentationModel, "yolov8n-seg") if masks else (DetectionModel, "yolov8n")
+    architecture = yaml_model_load(f"{name}.yaml") | {"scales": {"n": [0.33, 0.0625, 64]}}
+    model = kind(architecture, ch=3, nc=3, verbose=False)
     model.names = {0: "person", 1: "car", 2: "dog"}
     # An untrained head is sure of nothing; push its classes so that boxes exist.
     for branch in model.model[-1].cv3:
         branch[-1].bias.data += 6.0
-    torch.save({"model": model, "train_args": {}}, file)
+    torch.save({"model": model, "train_args": {"task": "segment"} if masks else {}}, file)
     return file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from datasets.image import encode_png
+from derainers.networks.prenet import PReNet
 from tests.layouts import LAYOUTS
 from tests.miniatures import maker_of, tiny_detector
 
@@ -16,12 +18,24 @@ NETWORK = """
 from torch import nn
 
 class Net(nn.Conv2d):
+    names = ["road", "sky", "car"]  # as a segmenter, its channels are the scores of these
+
     def forward(self, x):
         return (x + 0.1 * super().forward(x)).clamp(0, 1)
 
 def build():
     return Net(3, 3, 3, padding=1)
 """
+NIGHTLY = """
+- name: photographs
+  dataset: folder
+  data_root: photos
+  rain: [photoshop-heavy, rain100h]
+  derainer: model.py:build@weights.pt
+  task: none
+"""
+ASSETS = ".venv/lib/python3.11/site-packages/ultralytics/assets"
+PAGES = Path(__file__).parent.parent / "docs"
 
 
 def make_world(root: Path, detector: Path | None = None) -> Path:
@@ -43,6 +57,11 @@ def make_world(root: Path, detector: Path | None = None) -> Path:
             detector = tiny_detector(root / name)
         elif detector != root / name:
             shutil.copy(detector, root / name)
+    tiny_detector(root / "yolov8n-seg.pt", masks=True)
+    torch.save(PReNet().state_dict(), root / "PReNet6.pth")
+    (root / "nightly.yaml").write_text(NIGHTLY)
+    (suite,) = re.findall(r"```yaml\n(.*?)```", (PAGES / "scaling.md").read_text(), re.DOTALL)
+    (root / "study.yaml").write_text(suite)
     _photographs(root)
     for name in ("images", "aau", "RID", "DAWN", "acdc", "cityscapes", "GT-RAIN_test", "bdd100k"):
         LAYOUTS[name][0](root, maker_of)
@@ -57,7 +76,7 @@ def _photographs(root: Path) -> None:
     rng = np.random.default_rng(0)
     for i in range(3):
         soft = rng.integers(0, 255, (7, 9, 3), np.uint8).repeat(16, 0).repeat(16, 1)
-        for folder in ("photos", "road", "films/1", "bsds500/train", "bsds500/val", "B"):
+        for folder in ("photos", "road", "films/1", "bsds500/train", "bsds500/val", "B", ASSETS):
             _write(root / folder / f"{i}.png", soft)
         for pairs in ("rain100l", "rain100h", "DIR"):
             _write(root / pairs / "input" / f"{i}.png", soft // 2 + 60)

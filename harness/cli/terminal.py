@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,7 @@ def progress_bars(is_quiet: bool = False) -> Iterator[Progress]:
     if is_quiet or sys.stderr is None:
         yield lambda *_: None
         return
-    if not sys.stderr.isatty() and "ipykernel" not in sys.modules:
+    if not _has_bars():
         yield _RunLines()
         return
     from rich import progress as bars
@@ -74,6 +75,13 @@ def progress_bars(is_quiet: bool = False) -> Iterator[Progress]:
                 shown(ALL, sums.done, sums.total)
 
         yield told
+
+
+def _has_bars() -> bool:
+    """Whether a terminal is there, or a notebook with what draws bars in it."""
+    if "ipykernel" in sys.modules:
+        return importlib.util.find_spec("ipywidgets") is not None
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class Sums:

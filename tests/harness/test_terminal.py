@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_bars_are_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     assert "[bold]=cmd" in shown
     assert "\u202e" not in shown
     assert "\x1b[31m" not in shown
+
+
+def test_a_notebook_without_widgets_gets_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rich draws no bar there, and warns each time that it does not."""
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    now = [0.0]
+    monkeypatch.setattr("harness.cli.terminal.time.monotonic", lambda: now[0])
+    with progress_bars() as told:
+        for done in (0, 50):
+            now[0] += 40
+            told("wet · a", done, 100)
+    assert "50 of 100" in capsys.readouterr().err
 
 
 def test_without_a_terminal_a_run_says_now_and_then_how_far_it_is(
