@@ -118,7 +118,8 @@ class RunSpec(BaseModel):
         default=None, description="folder in which networks are found by name"
     )
     quality: Words = Field(
-        default=("psnr", "ssim", "niqe"), description="image quality metrics or families"
+        default=("psnr", "ssim", "niqe"),
+        description="image quality metrics or families, see list metrics, or pyiqa:NAME",
     )
     protocol: Words = Field(
         default=("matlab-y",),

@@ -35,6 +35,9 @@ def test_the_container_copies_what_there_is_and_runs_as_nobody_special() -> None
     assert ("USER", "derain") in [tuple(line) for line in words]
     copied = [name for line in words if line[0] == "COPY" for name in line[1:-1]]
     assert all((ROOT / name).exists() for name in copied)
+    # All but torch, which the argument brings, is of the versions that the tests ran with.
+    assert "lock.txt > /tmp/tested.txt" in steps
+    assert "--constraint /tmp/tested.txt" in steps
     packages = {name.partition(".")[0] for name in WHOLE["tool"]["setuptools"]["packages"]}
     assert packages <= set(copied)
     (extras,) = re.findall(r"'\.\[([\w,-]+)\]'", steps)
