@@ -18,8 +18,6 @@ NETWORK = """
 from torch import nn
 
 class Net(nn.Conv2d):
-    names = ["road", "sky", "car"]  # as a segmenter, its channels are the scores of these
-
     def forward(self, x):
         return (x + 0.1 * super().forward(x)).clamp(0, 1)
 
@@ -31,9 +29,10 @@ NIGHTLY = """
   dataset: folder
   data_root: photos
   rain: [photoshop-heavy, rain100h]
-  derainer: model.py:build@weights.pt
+  derainer: model.py:build
   task: none
 """
+PAIRS = ("rain100l", "rain100h", "DIR")
 ASSETS = ".venv/lib/python3.11/site-packages/ultralytics/assets"
 PAGES = Path(__file__).parent.parent / "docs"
 
@@ -67,6 +66,9 @@ def make_world(root: Path, detector: Path | None = None) -> Path:
         LAYOUTS[name][0](root, maker_of)
     LAYOUTS["coco"][0](root, maker_of)
     maker_of("camvid").make(root / "camvid")
+    for folder in ("train", "trainannot"):  # a training takes four at least
+        place = root / "camvid" / folder
+        shutil.copy(place / "0001TP_006690.png", place / "0001TP_006720.png")
     _of_coco128(root)
     return root
 
@@ -74,14 +76,13 @@ def make_world(root: Path, detector: Path | None = None) -> Path:
 def _photographs(root: Path) -> None:
     """Folders of photographs, and pairs."""
     rng = np.random.default_rng(0)
-    for i in range(3):
-        soft = rng.integers(0, 255, (7, 9, 3), np.uint8).repeat(16, 0).repeat(16, 1)
-        for folder in ("photos", "road", "films/1", "bsds500/train", "bsds500/val", "B", ASSETS):
+    for i in range(4):
+        soft, other = rng.integers(0, 255, (2, 7, 9, 3), np.uint8).repeat(16, 1).repeat(16, 2)
+        for folder in ("photos", "road", "films/1", "bsds500/train", "bsds500/val", ASSETS):
             _write(root / folder / f"{i}.png", soft)
-        for pairs in ("rain100l", "rain100h", "DIR"):
-            _write(root / pairs / "input" / f"{i}.png", soft // 2 + 60)
-            _write(root / pairs / "target" / f"{i}.png", soft)
-        _write(root / "A" / f"{i}.png", soft // 2 + 60)
+        for rainy, clean in (("A", "B"), *((f"{p}/input", f"{p}/target") for p in PAIRS)):
+            _write(root / rainy / f"{i}.png", other // 2 + 60)
+            _write(root / clean / f"{i}.png", other)
 
 
 def _write(file: Path, image: np.ndarray) -> None:
