@@ -56,7 +56,8 @@ def open_camvid(root: Path, split: str | None, problems: Problems | None = None)
         DatasetError: If a folder or label map is missing.
     """
     if split not in SPLITS:
-        raise DatasetError(f"--split {split}: CamVid has the splits {', '.join(SPLITS)}")
+        asked = "choose one with --split" if split is None else f"--split {split}"
+        raise DatasetError(f"{asked}: CamVid has the splits {', '.join(SPLITS)}")
     frames, annotations = root / split, root / f"{split}annot"
     for folder in (frames, annotations):
         if not folder.is_dir():

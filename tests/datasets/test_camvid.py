@@ -32,8 +32,8 @@ def test_every_class_is_read_and_void_is_ignored(camvid_root: Path) -> None:
 
 
 def test_what_is_missing_is_named(camvid_root: Path) -> None:
-    for split in (None, "night"):
-        with pytest.raises(DatasetError, match="has the splits train, val, test"):
+    for split, asked in ((None, "choose one with --split"), ("night", "--split night")):
+        with pytest.raises(DatasetError, match=f"^{asked}: CamVid has the splits train, val, test"):
             DATASETS["camvid"].open(camvid_root, split)
     with pytest.raises(DatasetError, match="train not found: give the folder"):
         DATASETS["camvid"].open(camvid_root / "train", "train")
