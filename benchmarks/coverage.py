@@ -8,8 +8,10 @@ truth lies inside the intervals. A CELL is ``POPULATION/METRIC/IMAGES``: coco128
 ``null/POPULATION/METRIC/IMAGES``: a family of seven derainers that change nothing, since each
 image's eight pictures are dealt to the eight conditions by chance. Pieces of 100 studies, each with
 its own seed, are kept, so that a simulation goes on where it stopped; `coverage_page.py` puts them
-into docs/statistics.md. ``deviation/POPULATION/METRIC`` simulates nothing: it is how much the
-filters' paired changes vary there, which `harness/runs/power.py` plans by.
+into docs/statistics.md. What was drawn lies in DIR/draws: where intervals have changed, take away
+the cells' .json, and the same studies are judged anew in seconds. ``deviation/POPULATION/METRIC``
+simulates nothing: it is how much the filters' paired changes vary there, which
+`harness/runs/power.py` plans by.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,6 +139,26 @@ QUANTITIES = (
 )
 
 
+class Study(NamedTuple):
+    """What was drawn of a study: kept, so that another interval is tried in seconds."""
+
+    times: NDArray[np.int64]
+    """``(images,)`` how often it holds each of its images."""
+    values: NDArray[np.float32]
+    """``(conditions, 1 + draws + images)``: as it is, resampled, each image left out once; of a
+    family ``(members, draws)``."""
+
+
+def quantities(metric: Any) -> list[Quantity]:
+    """Those that a population was measured for."""
+    return [q for q in QUANTITIES if all(metric.has(c) for c in q.of)]
+
+
+def conditions(metric: Any) -> list[str]:
+    """What they are made of."""
+    return list(dict.fromkeys(c for q in quantities(metric) for c in q.of))
+
+
 def shown(quantity: Quantity, study: Mapping[str, Any], images: int) -> bool:
     """Whether a run prints the interval.
 
@@ -152,23 +175,29 @@ def shown(quantity: Quantity, study: Mapping[str, Any], images: int) -> bool:
     return bool(is_clear and gain is not None and not gain[0] <= 0 <= gain[1])
 
 
-def covering(metric: Any, images: int, draws: int, seed: Sequence[int]) -> Hits:
-    """One piece of studies: where the truth lay, by quantity and kind of interval."""
+def studied(metric: Any, images: int, draws: int, seed: Sequence[int]) -> list[Study]:
+    """One piece of studies of images drawn with replacement."""
     rng = np.random.default_rng(seed)
-    size = metric.size
-    chosen = [q for q in QUANTITIES if all(metric.has(c) for c in q.of)]
-    needed = dict.fromkeys(c for q in chosen for c in q.of)
-    once = np.ones((1, size), np.int64)
-    true = {c: metric.drawn(c, np.arange(size), once) for c in needed}
-    found: Hits = {}
+    found: list[Study] = []
     for _ in range(PIECE):
-        places, times = np.unique(rng.integers(size, size=images), return_counts=True)
+        places, times = np.unique(rng.integers(metric.size, size=images), return_counts=True)
         without = times - np.eye(len(times), dtype=np.int64)
         resamples = rng.multinomial(images, times / images, size=draws)
         counts = np.concatenate([times[None], resamples, without])
-        values = {c: metric.drawn(c, places, counts) for c in needed}
+        values = [metric.drawn(c, places, counts) for c in conditions(metric)]
+        found.append(Study(times, np.stack(values).astype(np.float32)))
+    return found
+
+
+def covering(metric: Any, images: int, draws: int, studies: Sequence[Study]) -> Hits:
+    """Where the truth lay in a piece of studies, by quantity and kind of interval."""
+    everyone, once = np.arange(metric.size), np.ones((1, metric.size), np.int64)
+    true = {c: metric.drawn(c, everyone, once) for c in conditions(metric)}
+    found: Hits = {}
+    for times, drawn_of in studies:
+        values = dict(zip(true, drawn_of.astype(np.float64), strict=True))
         study = {c: v[: draws + 1] for c, v in values.items()}
-        for q in chosen:
+        for q in quantities(metric):
             truth = float(q.make(*(true[c] for c in q.of))[0])
             whole = q.make(*(values[c] for c in q.of))
             value, drawn = float(whole[0]), whole[1 : draws + 1]
@@ -191,26 +220,31 @@ def covering(metric: Any, images: int, draws: int, seed: Sequence[int]) -> Hits:
     return found
 
 
-def nothing(
-    metric: Any, images: int, draws: int, seed: Sequence[int], change: float | None
-) -> Hits:
-    """One piece of families of seven that change nothing, but for the last one where asked.
-
-    Args:
-        metric: Its sets.
-        images: Of a study.
-        draws: B.
-        seed: Of the piece.
-        change: What the last one truly changes in a second look at each family; None: no look.
-    """
+def dealt(metric: Any, images: int, draws: int, seed: Sequence[int]) -> list[Study]:
+    """One piece of families of seven that change nothing: their changes against the floor."""
     rng = np.random.default_rng(seed)
-    found: Hits = {}
+    found: list[Study] = []
     for _ in range(PIECE):
         places = rng.integers(metric.size, size=images)
-        dealt = rng.permuted(np.tile(np.arange(DEALT), (images, 1)), axis=1).T
+        pictures = rng.permuted(np.tile(np.arange(DEALT), (images, 1)), axis=1).T
         resamples = rng.multinomial(images, np.full(images, 1 / images), size=draws)
-        floor, *others = metric.dealt(places, dealt, resamples)
-        drawn = np.stack([other - floor for other in others])
+        floor, *others = metric.dealt(places, pictures, resamples)
+        changes = np.stack([other - floor for other in others]).astype(np.float32)
+        found.append(Study(np.ones(images, np.int64), changes))
+    return found
+
+
+def nothing(images: int, families: Sequence[Study], change: float | None) -> Hits:
+    """How a piece of families of seven was judged that change nothing, but for the last one.
+
+    Args:
+        images: Of a study.
+        families: Their changes.
+        change: What the last one truly changes in a second look at each family; None: no look.
+    """
+    found: Hits = {}
+    for _, changes in families:
+        drawn = changes.astype(np.float64)
         family = Family.of(list(drawn), images)
         alone = [two_sided(d, images) for d in drawn]
         before = [plain(d) for d in drawn]
@@ -276,19 +310,37 @@ def simulate(cell: str, populations: Path, kept: Path, studies: int, draws: int)
     *null, name, metric, images = cell.split("/")
     found, n = metric_of(load(populations / name), metric), int(images)
     while PIECE * len(pieces) < studies:
-        start = time.process_time()
+        drawn = kept / "draws" / f"{file.stem}-{draws}-{len(pieces):03}.npz"
         seed = [len(pieces), n, *cell.encode()]
+        make = dealt if null else studied
+        made, seconds = _drawn(drawn, partial(make, found, n, draws, seed))
+        start = time.process_time()
         if null:
             change = pieces[0]["shown"] / PIECE if pieces else None
-            hits = nothing(found, n, draws, seed, change)
+            hits = nothing(n, made, change)
         else:
-            hits = covering(found, n, draws, seed)
-        seconds = round(time.process_time() - start, 1)
+            hits = covering(found, n, draws, made)
+        seconds = round(seconds + time.process_time() - start, 1)
         pieces.append({k: _counted(k, v) for k, v in hits.items()} | {"seconds": seconds})
         text = json.dumps({"cell": cell, "draws": draws, "pieces": pieces})
         unfinished = file.with_suffix(".part")
         unfinished.write_text(text)
         unfinished.rename(file)
+
+
+def _drawn(file: Path, make: Callable[[], list[Study]]) -> tuple[list[Study], float]:
+    """A piece, and the seconds of a processor that it took: of its file, or made now."""
+    if not file.is_file():
+        start = time.process_time()
+        arrays = {f"{k}{i}": a for i, one in enumerate(make()) for k, a in one._asdict().items()}
+        file.parent.mkdir(exist_ok=True)
+        unfinished = file.with_suffix(".part.npz")
+        np.savez(unfinished, seconds=np.array(time.process_time() - start), **arrays)
+        unfinished.rename(file)
+    with np.load(file) as kept:
+        return [Study(kept[f"times{i}"], kept[f"values{i}"]) for i in range(PIECE)], float(
+            kept["seconds"]
+        )
 
 
 def _counted(name: str, hits: list[Any]) -> Any:

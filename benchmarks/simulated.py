@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from populations import HEAVY, MEDIUM, Population, Ranked
 
 from tasks.coco_ap import RECALLS
 from tasks.confusion import means
-from tasks.resampled_ap import Ranking, recalls_passed, resampled
+from tasks.resampled_ap import Ranking, resampled
 
 PICTURES = tuple(
     f"{rain}/{name}"
@@ -112,43 +113,60 @@ class Pooled:
         if len(images) * len(counts) < CHECKED:
             found: NDArray[np.float64] = resampled(ranking, counts).mean(1)
             return found
-        return by_products(ranking, counts)
+        return by_rows(ranking, counts)
 
 
-def by_products(ranking: Ranking, counts: Any) -> NDArray[np.float64]:
-    """What `resampled` gives, by products of matrices: faster where images are few.
+def by_rows(ranking: Ranking, counts: Any) -> NDArray[np.float64]:
+    """What `resampled` gives, all sets at a time: faster where images are few.
 
-    Both are compared on one set of a study, see `main`.
+    A recall counts as reached where rounding decides, so that a value may differ by 0.0005.
     """
+    hits = [np.flatnonzero(row) for row in ranking.matched]
+    every = np.unique(np.concatenate(hits))
     objects = counts @ ranking.objects
-    weights = np.ascontiguousarray(counts.T.astype(np.float32))
+    if not every.size:
+        return np.where(objects > 0, 0.0, np.nan)
+    weights = np.ascontiguousarray(counts.T.astype(np.float32))  # (images, B)
+    per_object = (100 / np.maximum(objects, 1)).astype(np.float32)
+    first = ranking.counted[0]
+    above = _above(ranking, every, np.flatnonzero(first[: every[-1] + 1]), weights)
     total = np.zeros(len(counts))
-    images = len(ranking.objects)
-    for matched, counted in zip(ranking.matched, ranking.counted, strict=True):
-        hits = np.flatnonzero(matched)
-        if not hits.size:
+    for mine, counted in zip(hits, ranking.counted, strict=True):
+        if not mine.size:
             continue
-        mine = np.flatnonzero(counted)
-        nearest = np.searchsorted(hits, mine)  # the first hit at or below each detection
-        mine, nearest = mine[nearest < len(hits)], nearest[nearest < len(hits)]
-        above, true = (
-            np.bincount(at * images + image, minlength=len(hits) * images)
-            .reshape(len(hits), images)
-            .cumsum(0)
-            .astype(np.float32)
-            @ weights
-            for at, image in (
-                (nearest, ranking.image[mine]),
-                (np.arange(len(hits)), ranking.image[hits]),
-            )
-        )
-        precision = true / (above + np.float32(1e-30))
-        envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        passed = recalls_passed(true.astype(np.int32), np.maximum(objects, 1))
-        steps = np.diff(passed, axis=0, prepend=0)
-        total += (envelope * steps).sum(0)
+        true = _running(np.add, weights[ranking.image[mine]])
+        precision = above[np.searchsorted(every, mine)]
+        other = np.flatnonzero(counted != first)
+        sign = np.where(counted[other], 1, -1).astype(np.float32)[:, None]
+        more = _running(np.add, sign * weights[ranking.image[other]])
+        before = np.searchsorted(other, mine)
+        precision[before > 0] += more[before[before > 0] - 1]
+        np.divide(true, np.maximum(precision, 1, out=precision), out=precision)
+        _running(np.maximum, precision[::-1])
+        true *= per_object
+        reached = np.floor(np.add(true, np.float32(1.0001), out=true), out=true)
+        steps = reached[1:] - reached[:-1]
+        total += np.einsum("hb,hb->b", precision[1:], steps) + precision[0] * reached[0]
     values: NDArray[np.float64] = total / (len(RECALLS) * len(ranking.matched))
     return np.where(objects > 0, values, np.nan)
+
+
+def _above(ranking: Ranking, hits: Any, counted: Any, weights: Any) -> NDArray[np.float32]:
+    """How many detections that count stand at or above each hit, ``(hits, B)``."""
+    from scipy.sparse import csr_array
+
+    place = (np.searchsorted(hits, counted), ranking.image[counted])
+    ones = np.ones(len(counted), np.float32)
+    found = csr_array((ones, place), shape=(len(hits), len(weights))) @ weights
+    return _running(np.add, found)
+
+
+def _running(step: np.ufunc, table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``step.accumulate`` over rows in place, seven times as fast as NumPy's own of wide rows."""
+    rows = list(table)
+    for before, row in pairwise(rows):
+        step(before, row, out=row)
+    return table
 
 
 def metric_of(population: Population, metric: str) -> Any:
