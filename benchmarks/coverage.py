@@ -31,7 +31,15 @@ from populations import HEAVY, MEDIUM, load
 from simulated import DEALT, metric_of
 
 from reports.findings.effects import CLEAR
-from reports.results.intervals import LEVEL, Family, interval, level_interval, tail, two_sided
+from reports.results.intervals import (
+    LEVEL,
+    Family,
+    interval,
+    level_interval,
+    selected_interval,
+    tail,
+    two_sided,
+)
 
 PIECE = 100
 """Studies that share a seed, and are kept together."""
@@ -110,6 +118,11 @@ def mean_of(*values: Any) -> Any:
     return sum(values) / len(values)
 
 
+def relative(clean: Any, *values: Any) -> Any:
+    """That as a share of the clean value."""
+    return mean_of(*values) / clean
+
+
 MEDIAN, GUIDED, DRY = f"{HEAVY}/median", f"{HEAVY}/guided", "none/median"
 RAINS = {"two rains": (MEDIUM, HEAVY), "dry and heavy": ("none", HEAVY)}
 """Sweeps: the one where the other rain was measured, or where a clean image has a score."""
@@ -136,6 +149,7 @@ QUANTITIES = (
             Quantity(f"change of mPC over {which}", over(which, "identity", "median"), swept),
         )
     ),
+    Quantity("rPC over dry and heavy, median", (CLEAN, *over("dry and heavy", "median")), relative),
 )
 
 
@@ -159,20 +173,27 @@ def conditions(metric: Any) -> list[str]:
     return list(dict.fromkeys(c for q in quantities(metric) for c in q.of))
 
 
-def shown(quantity: Quantity, study: Mapping[str, Any], images: int) -> bool:
-    """Whether a run prints the interval.
+def printed(
+    quantity: Quantity, study: Mapping[str, Any], images: int
+) -> tuple[float, float] | None:
+    """The interval that a run prints, if any.
 
     A mean over a sweep has one where each of its levels has, a share where cost and gain are clear.
     """
-    if quantity.make is mean_of:
-        levels = (study[c] for c in quantity.of)
-        return all(level_interval(v[1:], float(v[0]), images) is not None for v in levels)
-    if quantity.make is not recovered:
-        return True
-    rainy, derained, clean = (study[c] for c in quantity.of)
-    gain = interval(derained[1:] - rainy[1:], images)
-    is_clear = clean[0] - rainy[0] > CLEAR * np.nanstd(clean[1:] - rainy[1:], ddof=1)
-    return bool(is_clear and gain is not None and not gain[0] <= 0 <= gain[1])
+    of = [study[c] for c in quantity.of]
+    value, *drawn = quantity.make(*of)
+    draws = np.array(drawn)
+    if quantity.make is recovered:
+        rainy, derained, clean = of
+        gains = derained[1:] - rainy[1:]
+        gain = interval(gains, images)
+        is_clear = clean[0] - rainy[0] > CLEAR * np.nanstd(clean[1:] - rainy[1:], ddof=1)
+        is_real = gain is not None and not gain[0] <= 0 <= gain[1]
+        return selected_interval(draws, gains, images) if is_clear and is_real else None
+    if not quantity.is_level:
+        return interval(draws, images)
+    levels = [level_interval(v[1:], float(v[0]), images) for v in of]
+    return None if None in levels else level_interval(draws, float(value), images)
 
 
 def studied(metric: Any, images: int, draws: int, seed: Sequence[int]) -> list[Study]:
@@ -208,11 +229,7 @@ def covering(metric: Any, images: int, draws: int, studies: Sequence[Study]) -> 
                 "both": interval(drawn, images),
                 "student": students(value, drawn, images),
                 "bca": accelerated(value, drawn, left_out),
-                "printed": None
-                if not shown(q, study, images)
-                else level_interval(drawn, value, images)
-                if q.is_level
-                else interval(drawn, images),
+                "printed": printed(q, study, images),
             }
             for kind, ci in ends.items():
                 place = None if ci is None else int(truth < ci[0]) - int(truth > ci[1])

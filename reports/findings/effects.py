@@ -16,7 +16,7 @@ import numpy as np
 
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import floors
-from reports.results.intervals import FEWEST, LEVEL, Family, interval
+from reports.results.intervals import FEWEST, LEVEL, Family, interval, selected_interval
 from reports.results.metrics import MetricRow
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _family(results: Results, floor: Record, members: list[Record]) -> list[Effe
         ceiling = results.at(record.condition.clean, record.judge, record.metric)
         is_real = verdict in ("better", "worse")
         recovery, recovery_ci = (
-            _recovery(results, ceiling, floor, record) if is_real else (None, None)
+            _recovery(results, ceiling, floor, record, family.level) if is_real else (None, None)
         )
         broken = results.at(record.condition.dry, record.judge, record.metric)
         harm, harm_ci = _harm(results, ceiling, broken)
@@ -146,9 +146,12 @@ def _paired(results: Results, first: Record | None, second: Record | None) -> An
 
 
 def _recovery(
-    results: Results, ceiling: Record | None, floor: Record, record: Record
+    results: Results, ceiling: Record | None, floor: Record, record: Record, level: float
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """(derained − rainy)/(clean − rainy) of the totals, and its interval."""
+    """(derained − rainy)/(clean − rainy) of the totals, and its interval.
+
+    It is told where the gain's own p-value is below a level.
+    """
     cost = _paired(results, floor, ceiling)
     if record.unit == "dB" or cost is None or ceiling is None or ceiling.value is None:
         return None, None
@@ -160,9 +163,10 @@ def _recovery(
     rainy, derained, clean = (
         results.draws[r.cell].astype(np.float64) for r in (floor, record, ceiling)
     )
+    gains = derained - rainy
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = (derained - rainy) / (clean - rainy)
-    ci = interval(shares, results.groups(record.n))
+        shares = gains / (clean - rainy)
+    ci = selected_interval(shares, gains, results.groups(record.n), level)
     return (None if ci is None else (record.value - floor.value) / whole), ci
 
 

@@ -25,8 +25,8 @@ LEVEL = 0.05
 FEWEST = 20
 """Fewer groups (images, or drives of them) give no interval: there is too little to resample."""
 
-BIASED = 0.15
-"""Standard deviations that the mean of the draws may lie from the value."""
+BELOW, ABOVE = 0.15, 0.25
+"""Standard deviations that the mean of the draws may lie below and above the value of a level."""
 
 
 @cache
@@ -93,14 +93,62 @@ def bounded_interval(draws: NDArray[Any], groups: int) -> tuple[float, float] | 
 def level_interval(draws: NDArray[Any], value: float, groups: int) -> tuple[float, float] | None:
     """Interval of a level, None where it would mislead.
 
-    Where the draws are biased, as AP over many classes of few images is, and mean IoU of few clean
-    ones, the interval covers the truth about half the time. The bias of one set's draws tells that
-    of others but roughly, so that `BIASED` is set low.
+    Where the draws lie below the value, as those of mean IoU of few clean images do, which lack
+    classes, the value lies below the truth, by more than they tell. Those of pooled AP lie a little
+    above, and their intervals reach far enough.
     """
     defined = draws[np.isfinite(draws)].astype(np.float64)
-    if defined.size and abs(float(defined.mean()) - value) > BIASED * float(defined.std()):
-        return None
+    if defined.size:
+        off, deviation = float(defined.mean()) - value, float(defined.std())
+        if not -BELOW * deviation <= off <= ABOVE * deviation:
+            return None
     return bounded_interval(defined, groups)
+
+
+def selected_interval(
+    shares: NDArray[Any], gains: NDArray[Any], groups: int, level: float = LEVEL
+) -> tuple[float, float] | None:
+    """Interval of a share that is told only where its gain is significant.
+
+    Gains that just pass a test are too large more often than not. So the end next to zero reaches
+    as far, zero at the furthest, as that of the gain does, given that it passed.
+
+    Args:
+        shares: ``(B,)`` gain over what there was to gain.
+        gains: ``(B,)`` on the same resampled sets.
+        groups: Units that were resampled.
+        level: Of the test.
+
+    Reference:
+        Zhong and Prentice, "Bias-reduced estimators and confidence intervals for odds ratios in
+        genome-wide association studies", Biostatistics 2008.
+    """
+    from scipy.special import stdtrit
+
+    ci = interval(shares, groups)
+    finite = gains[np.isfinite(gains)].astype(np.float64)
+    error = _error(finite, groups)
+    if ci is None or error == 0:
+        return ci
+    gain = abs(float(finite.mean())) / error
+    alone, passed = (-float(stdtrit(groups - 1, each / 2)) for each in (LEVEL, level))
+    share = float(np.nanmean(shares))
+    more = abs(share) * max(0.0, 1 - (alone + _truly(gain, passed)) / gain)
+    if share > 0:
+        return min(ci[0], max(0.0, ci[0] - more)), ci[1]
+    return ci[0], max(ci[1], min(0.0, ci[1] + more))
+
+
+def _truly(gain: float, passed: float) -> float:
+    """The least gain in standard errors, 0 or more, that one beyond a test's bound tells."""
+    from scipy.special import log_ndtr
+
+    low, high = 0.0, gain
+    for _ in range(40):
+        middle = (low + high) / 2
+        seen = float(log_ndtr(middle - gain) - log_ndtr(middle - passed))
+        low, high = (middle, high) if seen < math.log(LEVEL) else (low, middle)
+    return low
 
 
 def two_sided(differences: NDArray[Any], groups: int) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.results.cell import MASK
 from reports.results.conditions import conditions
-from reports.results.intervals import BIASED, FEWEST
+from reports.results.intervals import ABOVE, BELOW, FEWEST
 from reports.tables.text import Table, label, marks, plain, words, written, written_change
 
 if TYPE_CHECKING:
@@ -144,8 +144,8 @@ def _biased(results: Results) -> list[str]:
     if off:
         lines.append(
             f"Some values of {', '.join(off)} have no interval: the mean of their resamples lies "
-            f"{BIASED} standard deviations or more off, and such intervals miss the truth too "
-            "often. Differences have one."
+            f"over {BELOW} standard deviations below or {ABOVE} above, and such intervals miss the "
+            "truth too often. Differences have one."
         )
     if never and results.draws:
         lines.append(

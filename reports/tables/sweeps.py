@@ -29,6 +29,7 @@ def table(results: Results) -> Table:
         "mPC",
         "95 % interval",
         "rPC",
+        "95 % interval of rPC",
         "against rainy",
     ]
     marked: set[str] = set()
@@ -50,7 +51,7 @@ def table(results: Results) -> Table:
                 mean = _mean(results, of, judge, metric)
                 if mean is None or floor is None or stage == MASK:
                     continue
-                whole = clean.value if clean is not None and row.unit == "fraction" else None
+                whole = clean if clean is not None and row.unit == "fraction" else None
                 gained = None
                 if mean.draws is not None and floor.draws is not None:
                     gained = interval(mean.draws - floor.draws, results.groups(mean.records[0].n))
@@ -63,7 +64,7 @@ def table(results: Results) -> Table:
                         row.heading,
                         f"{mean.value:.{row.decimals}f}" + mean.mark(marked),
                         span(mean.ci, row.decimals, sign=False),
-                        f"{100 * mean.value / whole:.0f} %" if whole else "–",
+                        *_relative(results, mean, whole),
                         "" if of[0].is_input else f"{change} {span(gained, row.decimals)}",
                     ]
                 )
@@ -89,6 +90,18 @@ class _Mean(NamedTuple):
         """The strongest mark of its numbers."""
         found = {mark(record, marked) for record in self.records}
         return next((sign for sign in ("†‡", "†", "‡", "?") if sign in found), "")
+
+
+def _relative(results: Results, mean: _Mean, clean: Record | None) -> tuple[str, str]:
+    """The mean as a share of the clean value, and its interval: both on the same sets."""
+    if clean is None or not clean.value:
+        return "–", ""
+    drawn = results.draws.get(clean.cell)
+    ci = None
+    if mean.draws is not None and drawn is not None:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ci = interval(100 * mean.draws / drawn, results.groups(clean.n))
+    return f"{100 * mean.value / clean.value:.0f} %", span(ci, 0, sign=False)
 
 
 def _mean(results: Results, of: list[Condition], judge: Judge, metric: str) -> _Mean | None:

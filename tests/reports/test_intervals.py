@@ -12,6 +12,7 @@ from reports.results.intervals import (
     bounded_interval,
     interval,
     level_interval,
+    selected_interval,
     tail,
     two_sided,
 )
@@ -55,6 +56,33 @@ def test_there_is_none_of_few_groups_or_few_draws() -> None:
     assert level_interval(draws, 0.0, 100) is not None
     assert level_interval(draws, 0.1, 100) is not None
     assert level_interval(draws, 0.2, 100) is None
+    assert level_interval(draws, -0.2, 100) is not None
+    assert level_interval(draws, -0.3, 100) is None
+
+
+def test_a_share_that_is_told_of_significant_gains_alone_holds_the_truth() -> None:
+    """Of a gain of half a standard error one in fourteen passes, all too large; of ten all."""
+    spread = norm.ppf(np.arange(1, 1000) / 1000)
+    for truth, whole in ((0.5, 10.0), (3.0, -10.0), (10.0, 20.0)):
+        held, plain = [], []
+        for estimate in truth + norm.ppf(np.arange(1, 400) / 400):
+            gains = estimate + spread
+            ci, told = interval(gains / whole, 1000), interval(gains, 1000)
+            share = selected_interval(gains / whole, gains, 1000)
+            assert ci is not None
+            assert told is not None
+            assert share is not None
+            assert share[0] <= ci[0] + 1e-9
+            assert share[1] >= ci[1] - 1e-9
+            if told[0] > 0:
+                held.append(share[0] <= truth / whole <= share[1])
+                plain.append(ci[0] <= truth / whole <= ci[1])
+        assert np.mean(held) > 0.93, truth
+        assert np.mean(plain) < 0.8 or truth > 1, truth
+    passed = 2 * spread.std(ddof=1) + spread
+    low, high = selected_interval(passed / 10, passed, 1000) or (1, 1)
+    assert low == 0.0
+    assert high == (interval(passed / 10, 1000) or (0, 0))[1]
 
 
 @pytest.mark.parametrize("groups", [20, 32, 100, 5000])

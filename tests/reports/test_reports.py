@@ -305,7 +305,8 @@ def test_every_table_of_the_run_stands_on_page_and_in_markdown() -> None:
     assert rainy[1:5] == ["rainy", "detection", "AP pooled", "0.300"]
     assert rainy[6] == "60 %"
     assert derained[4] == "0.450†‡"
-    assert derained[7] == "+0.150 [+0.150, +0.150]"
+    assert rainy[7] == "[58, 62]"
+    assert derained[8] == "+0.150 [+0.150, +0.150]"
     assert found["tells"].rows[0][3:] == ["SSIM-Y", "+0.50", "[+0.40, +0.60]", "5", "–", "–"]
     assert [row[:3] for row in found["classes"].rows] == [
         ["detection", "person", "0.250"],
