@@ -257,7 +257,8 @@ def nothing(images: int, families: Sequence[Study], change: float | None) -> Hit
     Args:
         images: Of a study.
         families: Their changes.
-        change: What the last one truly changes in a second look at each family; None: no look.
+        change: What the last one truly raises, and lowers, in a second look at each family; None:
+            no look.
     """
     found: Hits = {}
     for _, changes in families:
@@ -273,11 +274,11 @@ def nothing(images: int, families: Sequence[Study], change: float | None) -> Hit
         ):
             found.setdefault(f"wrong: {name}", []).append(int(least < LEVEL))
         found.setdefault("shown", []).append(family.shown(drawn[-1]))
-        if change is not None:
-            drawn[-1] += change
+        for moved in () if change is None else (change, -change):
+            looked = [*drawn[:-1], drawn[-1] + moved]
             p_values = {
-                "minP": Family.of(list(drawn), images).p_values,
-                "Holm": holm([two_sided(d, images) for d in drawn]),
+                "minP": Family.of(looked, images).p_values,
+                "Holm": holm([two_sided(d, images) for d in looked]),
             }
             for name, ps in p_values.items():
                 found.setdefault(f"found: {name}", []).append(int(ps[-1] < LEVEL))

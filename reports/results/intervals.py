@@ -232,7 +232,9 @@ class Family:
         place = max(1, _place(tail(self.groups, self.level), len(defined)))
         low, high = _ends(defined, self.groups, place, self.level)
         mean = float(defined.mean())
-        return deviation * _shown_beyond(max(mean - low, high - mean) / deviation, self.groups)
+        half = max(mean - low, high - mean) / deviation
+        tails = float((((defined - mean) / deviation) ** 4).mean()) - 3
+        return deviation * _shown_beyond(half, self.groups, tails)
 
 
 def shown_deviations(groups: int, level: float, times: int) -> float:
@@ -251,17 +253,19 @@ def shown_deviations(groups: int, level: float, times: int) -> float:
     return _shown_beyond(half, groups)
 
 
-def _shown_beyond(half: float, groups: int) -> float:
+def _shown_beyond(half: float, groups: int, tails: float = 0.0) -> float:
     """The same where the interval is so many standard deviations of its draws long to one side.
 
     The estimate must lie beyond that, which varies from study to study as a standard deviation of
-    so many groups does.
+    so many groups does: the more, the heavier their tails. Those of a mean of n are n times lighter
+    than those of one, so that the draws' excess kurtosis tells.
     """
     from scipy.special import ndtri
 
     freedom = groups - 1
-    varies = math.sqrt((1 + half**2 / (2 * freedom)) * groups / freedom)
-    return half + float(ndtri(POWER)) * varies
+    varies = max(0.0, 2 / freedom + tails) / 4  # of a standard deviation, as a share, squared
+    spread = math.sqrt(groups / freedom + half**2 * varies)
+    return half + float(ndtri(POWER)) * spread
 
 
 def _by_chance(drawn: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -152,6 +152,21 @@ def test_families_of_nothing_alarm_seldom_and_changes_show_as_said() -> None:
     assert 0.74 < found / studies < 0.86
 
 
+def test_what_would_have_shown_is_more_where_a_few_images_weigh_much() -> None:
+    """By hand, of 31 groups: a deviation varies by √((2/30 + the draws' excess kurtosis)/4)."""
+    z = norm.ppf(np.arange(1, 2000) / 2000)
+    z /= z.std(ddof=1)
+    heavy = z + 0.03 * z**3
+    heavy /= heavy.std(ddof=1)
+    tails = float((heavy**4).mean()) - 3
+    assert 0.3 < tails < 1
+    ends = np.sort(heavy)
+    family = Family.of([heavy], 31)
+    half = max(-ends[round(2000 * tail(31)) - 1], 2.042 * np.sqrt(31 / 30))
+    varies = 31 / 30 + half**2 * (2 / 30 + tails) / 4
+    assert family.shown(heavy) == pytest.approx(half + norm.ppf(0.8) * np.sqrt(varies), rel=0.01)
+
+
 def test_too_few_draws_for_so_many_give_no_verdict() -> None:
     strangers = [RNG(i).normal(9, 1, 100) for i in range(30)]
     assert not Family.of(strangers, 50).can_reject
