@@ -148,6 +148,7 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
     from harness.ledger.folder import load
     from harness.ledger.runs import load_results
     from reports.pages.runs import write_board
+    from reports.tables.repeats import SEEDS
     from reports.tables.repeats import table as spread_table
 
     folders: dict[Path, list[tuple[Path, Path]]] = {}
@@ -159,9 +160,7 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
         found = [load_results(workspace, load(out).run) for out, workspace in outs]
         write_board(found, parent)
         headings, rows, _ = spread_table(found)
-        shown = [
-            headings.index(h) for h in ("rain", "derainer", "task", "metric", "mean", "spread")
-        ]
+        shown = [headings.index(h) for h in ("rain", "derainer", "task", "metric", "mean", SEEDS)]
         table([headings[i] for i in shown], [[row[i] for i in shown] for row in rows])
         line(str(parent / "repeats.html"))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.findings.repeats import over_levels
 from reports.results.cell import NO_RAIN, Judge
 from reports.results.conditions import place
 from reports.results.intervals import interval, level_interval
@@ -285,22 +286,3 @@ def _drawn(
     shape = [len(axis) for axis in axes]
     table = np.stack([drawn[p] for p in places]).reshape(*shape, -1)
     return over_levels(table)
-
-
-def over_levels(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over crossed repeats, whose levels are resampled with the images, each kind by itself.
-
-    Args:
-        draws: ``(…, B)``, an axis for each kind of repeat, on the same resampled sets of images.
-
-    Returns:
-        ``(B,)``. A resample of k levels varies by (k − 1)/k too little, which is put right.
-    """
-    sets = draws.shape[-1]
-    for axis, levels in enumerate(draws.shape[:-1]):
-        rng = np.random.default_rng((0, axis))
-        counts = rng.multinomial(levels, np.full(levels, 1 / levels), sets).T if levels > 1 else 1.0
-        share = np.full((levels, sets), 1 / levels)
-        share += (counts / levels - share) * np.sqrt(levels / max(1, levels - 1))
-        draws = np.einsum("i...b,ib->...b", draws, share)
-    return draws

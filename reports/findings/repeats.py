@@ -1,7 +1,8 @@
 """Numbers that were found several times: under several rains of one kind, by several trainings.
 
 Intervals over images alone say what other images would give. Where the trainings of a derainer, or
-the seeds of a rain, were drawn as well, a second interval resamples both: images x repeats.
+the seeds of a rain, were drawn as well, a second interval resamples all: images x seeds x
+trainings.
 
 Two rains of one kind differ in nothing that a derainer or a measure of quality could know. So what
 the scores of single images under one seed tell of those under another is the ceiling of what
@@ -10,9 +11,9 @@ quality can tell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,6 @@ from reports.results.results import QUALITY
 if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import ByImage, Results
-
-Kind = Literal["seed of the rain", "training"]
 
 
 class Place(NamedTuple):
@@ -42,19 +41,21 @@ class Place(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """A number over its seeds or trainings."""
+    """A number over its seeds of the rain and its trainings, every one with every other."""
 
     place: Place
     row: MetricRow
-    over: Kind
-    times: int
+    seeds: int
+    trainings: int
     mean: float
-    spread: float
-    """Standard deviation over the repeats."""
+    over_seeds: float | None
+    """Standard deviation of the means over trainings; None of one seed."""
+    over_trainings: float | None
+    """Standard deviation of the means over seeds; None of one training."""
     ci: tuple[float, float] | None
     """95 % interval of the mean, over images alone."""
     both_ci: tuple[float, float] | None
-    """The same over images and repeats."""
+    """The same over images, seeds and trainings."""
 
 
 class _One(NamedTuple):
@@ -70,29 +71,38 @@ def repeats(runs: Sequence[Results]) -> list[Repeat]:
     Args:
         runs: Newest first: of two alike the first counts.
     """
-    found: dict[tuple[Kind, Place, Any], dict[Any, _One]] = {}
+    found: dict[Place, dict[tuple[int | None, str | None], _One]] = {}
     for run in runs:
         for r in run.records:
             if r.metric != run.primary(r.task) or r.value is None or r.stage is not None:
                 continue
             data = f"{r.dataset} {r.split}"
             place = Place(data, r.rain, r.method, r.task, r.model, r.metric)
-            kinds: tuple[tuple[Kind, Any, Any], ...] = (
-                ("seed of the rain", r.weights, r.seed),
-                ("training", r.seed, r.weights),
-            )
-            for kind, same, differs in kinds:
-                if not (kind == "seed of the rain" and r.condition.is_dry):
-                    found.setdefault((kind, place, same), {}).setdefault(differs, _One(r, run))
-    return [
-        _repeat(place, kind, list(ones.values()))
-        for (kind, place, _), ones in found.items()
-        if len(ones) > 1
-    ]
+            seed = None if r.condition.is_dry else r.seed
+            found.setdefault(place, {}).setdefault((seed, r.weights), _One(r, run))
+    made = ((place, _crossed(ones)) for place, ones in found.items())
+    return [_repeat(place, table) for place, table in made if table.size > 1]
 
 
-def _repeat(place: Place, kind: Kind, ones: Sequence[_One]) -> Repeat:
-    values = np.array([one.record.value for one in ones], np.float64)
+def _crossed(ones: Mapping[tuple[int | None, str | None], _One]) -> NDArray[np.object_]:
+    """``(seeds, trainings)``: the seeds that every training was found under.
+
+    Where there is none, the trainings of the seed that has most.
+    """
+    seeds, weights = (list(dict.fromkeys(words)) for words in zip(*ones, strict=True))
+    shared = [s for s in seeds if all((s, w) in ones for w in weights)]
+    if not shared:
+        shared = [max(seeds, key=lambda s: sum((s, w) in ones for w in weights))]
+        weights = [w for w in weights if (shared[0], w) in ones]
+    table = np.empty((len(shared), len(weights)), np.object_)
+    for place in np.ndindex(*table.shape):
+        table[place] = ones[shared[place[0]], weights[place[1]]]
+    return table
+
+
+def _repeat(place: Place, table: NDArray[np.object_]) -> Repeat:
+    ones: list[_One] = list(table.flat)
+    values = np.array([one.record.value for one in ones], np.float64).reshape(table.shape)
     drawn = [one.run.draws.get(one.record.cell) for one in ones]
     made = [one.run.provenance for one in ones]
     sets = {
@@ -102,29 +112,34 @@ def _repeat(place: Place, kind: Kind, ones: Sequence[_One]) -> Repeat:
     groups = min(one.run.groups(one.record.n) for one in ones)
     ci = both = None
     if len(sets) == 1 and all(d is not None for d in drawn):
-        table = np.stack([d for d in drawn if d is not None]).astype(np.float64)
-        ci = bounded_interval(table.mean(0), groups)
-        both = bounded_interval(over_both(table), groups)
+        draws = np.stack([d for d in drawn if d is not None]).astype(np.float64)
+        ci = bounded_interval(draws.mean(0), groups)
+        both = bounded_interval(over_levels(draws.reshape(*table.shape, -1)), groups)
+    spreads = [
+        float(values.mean(1 - axis).std(ddof=1)) if table.shape[axis] > 1 else None
+        for axis in (0, 1)
+    ]
     row = ones[0].run.metrics[place.metric]
-    spread = float(values.std(ddof=1))
-    return Repeat(place, row, kind, len(ones), float(values.mean()), spread, ci, both)
+    return Repeat(place, row, *table.shape, float(values.mean()), *spreads, ci, both)
 
 
-def over_both(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over repeats on sets where the repeats are resampled as the images are.
+def over_levels(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means over crossed repeats, whose levels are resampled with the images, each kind by itself.
 
     Args:
-        draws: ``(repeats, B)`` on the same resampled sets of images.
+        draws: ``(…, B)``, an axis for each kind of repeat, on the same resampled sets of images.
 
     Returns:
-        ``(B,)``. A resample of k repeats varies by (k − 1)/k too little, which is put right.
+        ``(B,)``. A resample of k levels varies by (k − 1)/k too little, which is put right.
     """
-    times, sets = draws.shape
-    chosen = np.random.default_rng(0).integers(times, size=(times, sets))
-    mean = draws.mean(0)
-    picked = np.take_along_axis(draws, chosen, 0).mean(0)
-    found: NDArray[np.float64] = mean + (picked - mean) * np.sqrt(times / (times - 1))
-    return found
+    sets = draws.shape[-1]
+    for axis, levels in enumerate(draws.shape[:-1]):
+        rng = np.random.default_rng((0, axis))
+        counts = rng.multinomial(levels, np.full(levels, 1 / levels), sets).T if levels > 1 else 1.0
+        share = np.full((levels, sets), 1 / levels)
+        share += (counts / levels - share) * np.sqrt(levels / max(1, levels - 1))
+        draws = np.einsum("i...b,ib->...b", draws, share)
+    return draws
 
 
 DRAWS = 2000

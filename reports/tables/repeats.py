@@ -12,32 +12,39 @@ from reports.tables.text import Table, plain, span
 if TYPE_CHECKING:
     from reports.results.results import Results
 
+SEEDS = "spread over seeds"
+"""Heading of the standard deviation over seeds of the rain."""
+
 
 def table(runs: Sequence[Results]) -> Table:
     """A row for each number that was found at least twice."""
     rows = []
     for found in repeats(runs):
         place, decimals = found.place, found.row.decimals
+        spreads = [
+            "–" if spread is None else f"{spread:.{decimals + 1}f}"
+            for spread in (found.over_seeds, found.over_trainings)
+        ]
         rows.append(
             [
-                found.over,
-                str(found.times),
                 plain(place.rain),
                 "–" if place.derainer == IDENTITY else plain(place.derainer),
                 plain(place.data),
                 plain(place.task if place.network is None else f"{place.task} by {place.network}"),
                 found.row.heading,
+                str(found.seeds),
+                str(found.trainings),
                 f"{found.mean:.{decimals}f}",
-                f"{found.spread:.{decimals + 1}f}",
+                *spreads,
                 span(found.ci, decimals, sign=False),
                 span(found.both_ci, decimals, sign=False),
             ]
         )
-    headings = ["over", "times", "rain", "derainer", "data set", "task", "metric", "mean"]
-    headings += ["spread", "95 % over images", "95 % over images and repeats"]
+    headings = ["rain", "derainer", "data set", "task", "metric", "seeds", "trainings", "mean"]
+    headings += [SEEDS, "spread over trainings", "95 % over images", "95 % over all"]
     notes = [
-        "Mean over the repeats, and their standard deviation. The last interval resamples the "
-        "repeats with the images; of three repeats it is a rough one."
+        "Mean over seeds of the rain and trainings, and the standard deviation over each. The last "
+        "interval resamples seeds and trainings with the images; of three it is a rough one."
     ]
     return headings, rows, notes
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from reports.findings.repeats import ceilings, over_both, repeats
+from reports.findings.repeats import ceilings, over_levels, repeats
 from reports.pages.runs import write_board
 from reports.results.cell import Cell, Condition
 from reports.results.metrics import MetricRow, TaskRow
@@ -49,15 +49,19 @@ def found(seed: int = 0, trainings: tuple[float, ...] = VALUES, data: str = "sam
 
 def test_trainings_of_one_derainer_are_one_row_with_both_spreads() -> None:
     (one,) = repeats([found()])
-    assert (one.over, one.times, one.place.derainer) == ("training", 3, "granet")
+    assert (one.seeds, one.trainings, one.place.derainer) == (1, 3, "granet")
     assert one.mean == pytest.approx(0.43)
-    assert one.spread == pytest.approx(np.std(VALUES, ddof=1))
+    assert one.over_seeds is None
+    assert one.over_trainings == pytest.approx(np.std(VALUES, ddof=1))
     assert one.ci == pytest.approx((0.43 - 0.0199, 0.43 + 0.0199), abs=0.002)
     assert one.ci is not None
     assert one.both_ci is not None
     assert one.both_ci[0] < one.ci[0] - 0.015
-    assert next(p for p in parts(found()) if p.anchor == "repeats").rows[0][7:9] == [
+    assert next(p for p in parts(found()) if p.anchor == "repeats").rows[0][5:10] == [
+        "1",
+        "3",
         "0.430",
+        "–",
         "0.0361",
     ]
     assert repeats([found(trainings=(0.4,))]) == []
@@ -68,22 +72,38 @@ def test_both_together_vary_as_images_and_repeats_do() -> None:
     rng = np.random.default_rng(6)
     draws = np.array(VALUES)[:, None] + rng.normal(0, 0.01, 50_000)
     wanted = 0.01**2 + np.var(VALUES, ddof=1) / 3
-    assert over_both(draws).var() == pytest.approx(wanted, rel=0.03)
-    assert over_both(draws).mean() == pytest.approx(0.43, abs=0.001)
+    assert over_levels(draws).var() == pytest.approx(wanted, rel=0.03)
+    assert over_levels(draws).mean() == pytest.approx(0.43, abs=0.001)
 
 
 def test_seeds_of_several_runs_are_one_row(tmp_path: Path) -> None:
     runs = [found(seed, (0.4,)) for seed in (0, 1, 2)]
     (one,) = repeats(runs)
-    assert (one.over, one.times) == ("seed of the rain", 3)
+    assert (one.seeds, one.trainings) == (3, 1)
     assert one.mean == pytest.approx(0.41)
-    assert one.spread == pytest.approx(0.01)
+    assert one.over_seeds == pytest.approx(0.01)
+    assert one.over_trainings is None
     assert one.ci is not None
     write_board(runs, tmp_path)
-    assert "seed of the rain" in (tmp_path / "repeats.md").read_text()
+    assert "| 3 | 1 | 0.410 | 0.0100 | – |" in (tmp_path / "repeats.md").read_text()
     other = repeats([runs[0], found(1, (0.4,), data="other")])[0]
     assert (other.ci, other.both_ci) == (None, None)
     assert table([runs[0]])[1] == []
+
+
+def test_seeds_and_trainings_are_one_row_with_both_spreads() -> None:
+    (one,) = repeats([found(seed) for seed in (0, 1, 2)])
+    assert (one.seeds, one.trainings) == (3, 3)
+    assert one.mean == pytest.approx(0.44)
+    assert one.over_seeds == pytest.approx(0.01)
+    assert one.over_trainings == pytest.approx(np.std(VALUES, ddof=1))
+    assert one.both_ci is not None
+    assert one.ci is not None
+    assert one.both_ci[0] < one.ci[0] - 0.015
+    # Of a training under one seed only, the seed that all trainings share tells.
+    (part,) = repeats([found(0), found(1, VALUES[:2]), found(2, VALUES[:2])])
+    assert (part.seeds, part.trainings) == (1, 3)
+    assert part.mean == pytest.approx(0.43)
 
 
 def scored(seed: int, noise: float, units: int = 60) -> Results:
