@@ -90,7 +90,7 @@ def add(verbs: Verbs) -> None:
         type=int,
         metavar="N",
         help="run under N seeds of the rain from --seed on, each in a folder of its own below "
-        "--out, with the means and their spread over the seeds in repeats.html",
+        "--out, with a page of the means and their spread over the seeds",
     )
     ways.add_argument("--quiet", action="store_true", help="do not say how far it is")
     ways.add_argument(
@@ -144,12 +144,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _compare_seeds(specs: Iterable[RunSpec]) -> None:
-    """A page of the means over seeds and their spread, beside the folders of the seeds."""
+    """Pages of the means over seeds and their spread, beside the folders of the seeds."""
     from harness.ledger.folder import load
     from harness.ledger.runs import load_results
+    from reports.findings.over_seeds import averaged
+    from reports.pages.run import page
     from reports.pages.runs import write_board
-    from reports.tables.repeats import SEEDS
+    from reports.plots.plots import plots
     from reports.tables.repeats import table as spread_table
+    from reports.tables.summary import SEEDS
 
     folders: dict[Path, list[tuple[Path, Path]]] = {}
     for spec in specs:
@@ -159,6 +162,10 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
         # The ledger knows the numbers of single images, too.
         found = [load_results(workspace, load(out).run) for out, workspace in outs]
         write_board(found, parent)
+        mean = averaged(found)
+        if mean is not None:
+            (parent / "report.html").write_text(page(mean, plots(mean)), encoding="utf-8")
+            line(str(parent / "report.html"))
         headings, rows, _ = spread_table(found)
         shown = [headings.index(h) for h in ("rain", "derainer", "task", "metric", "mean", SEEDS)]
         table([headings[i] for i in shown], [[row[i] for i in shown] for row in rows])

@@ -107,6 +107,10 @@ class Correlation:
     partial: float | None = None
     """Across images: given how hard each is, by its score when clean, or else when rainy."""
     partial_ci: tuple[float, float] | None = None
+    other_seed: float | None = None
+    """Within an image: the same correlation with the task's score under another seed of the rain;
+    None of one seed."""
+    other_seed_ci: tuple[float, float] | None = None
 
     @property
     def judge(self) -> Judge:

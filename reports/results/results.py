@@ -64,6 +64,8 @@ class Results:
     curves: dict[Cell, NDArray[np.float32]] = field(repr=False, default_factory=dict)
     """Precision at 101 recalls from 0 to 1, IoU 0.5, by cell of the pooled AP it belongs to."""
     correlations: list[Correlation] = field(repr=False, default_factory=list)
+    spread_over_seeds: dict[Cell, float] = field(repr=False, default_factory=dict)
+    """Standard deviation of the numbers that are means over seeds of the rain."""
 
     found: Callable[[], pd.DataFrame] | None = field(repr=False, compare=False, default=None)
     """Reads what the task networks found; None where it is not at hand."""

@@ -29,12 +29,18 @@ NOTES = [
     "most that quality could say. Given difficulty: without what the score of the clean image, or "
     "else the rainy one, says already.",
 ]
+OTHER_SEED = (
+    "Other seed: the same correlation with the task's own score of the image under another seed of "
+    "the rain, a ceiling as well. Correlations are means over the seeds."
+)
 
 
 def table(results: Results) -> Table:
     """Headings, rows and notes; no rows where nothing could be correlated."""
     headings = ["rain", "of", "task", "quality", "correlation", "95 % interval", "images"]
     headings += ["ceiling", "given difficulty"]
+    is_repeated = any(c.other_seed is not None for c in results.correlations)
+    headings += ["other seed"] if is_repeated else []
     rows = [
         [
             plain(c.rain),
@@ -42,10 +48,12 @@ def table(results: Results) -> Table:
             *_cells(results, _judge(results, c), c.quality, c.value, c.ci, c.n),
             _beside(c.ceiling, c.ceiling_ci),
             _beside(c.partial, c.partial_ci),
+            *([_beside(c.other_seed, c.other_seed_ci)] if is_repeated else []),
         ]
         for c in results.correlations
     ]
-    means = [[*row, "–", "–"] for row in _means(results)]
+    beside = ["–"] * (3 if is_repeated else 2)
+    means = [[*row, *beside] for row in _means(results)]
     return headings, rows + means, [*_said(results), *_notes(results)]
 
 
@@ -90,8 +98,9 @@ def _notes(results: Results) -> list[str]:
         if not results.metrics[c.quality].higher_is_better
     )
     lower = f" Less is better of {', '.join(titles)}, so there one hopes for a negative one."
+    repeated = [OTHER_SEED] if any(c.other_seed is not None for c in found) else []
     said = {"scores": ", or ".join(scores), "lower": lower if titles else ""}
-    return [note.format(**said) for note in NOTES]
+    return [note.format(**said) for note in NOTES + repeated]
 
 
 def _judge(results: Results, found: Correlation) -> Judge:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from reports.findings.repeats import ceilings, repeats
 from reports.results.cell import IDENTITY
+from reports.tables.summary import SEEDS
 from reports.tables.text import Table, plain, span
 
 if TYPE_CHECKING:
     from reports.results.results import Results
-
-SEEDS = "spread over seeds"
-"""Heading of the standard deviation over seeds of the rain."""
 
 
 def table(runs: Sequence[Results]) -> Table:

@@ -11,7 +11,11 @@ from reports.results.intervals import ABOVE, BELOW, FEWEST
 from reports.tables.text import Table, label, marks, plain, words, written, written_change
 
 if TYPE_CHECKING:
+    from reports.results.record import Record
     from reports.results.results import Results
+
+SEEDS = "spread over seeds"
+"""Heading of the standard deviation over seeds of the rain."""
 
 
 def summary(results: Results) -> Table:
@@ -23,6 +27,7 @@ def summary(results: Results) -> Table:
         headings.append(results.metrics[metric].heading)
         if results.metrics[metric].primary:
             headings.append("against rainy")
+            headings += [SEEDS] if results.spread_over_seeds else []
     marked: set[str] = set()
     rows = []
     for condition, (network, judges) in itertools.product(conditions(results), results.lines):
@@ -33,9 +38,17 @@ def summary(results: Results) -> Table:
             row.append("" if judge is None else written(results, record, marked))
             if results.metrics[metric].primary:
                 row.append("" if condition.is_dry else written_change(results, record))
+                row += [_spread(results, record)] if results.spread_over_seeds else []
         rows.append(row)
     doubts = [plain(f"Doubt: {text}") for text in results.provenance.doubts]
     return headings, rows, notes(results, marked) + doubts
+
+
+def _spread(results: Results, record: Record | None) -> str:
+    """Standard deviation of a number over the seeds of the rain."""
+    spread = record and results.spread_over_seeds.get(record.cell)
+    decimals = 0 if record is None else results.metrics[record.metric].decimals
+    return "" if spread is None else f"{spread:.{decimals + 1}f}"
 
 
 def about(results: Results) -> str:

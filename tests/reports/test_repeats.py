@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from reports.findings.over_seeds import averaged
 from reports.findings.repeats import ceilings, over_levels, repeats
 from reports.pages.runs import write_board
 from reports.results.cell import Cell, Condition
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
+from reports.results.record import Correlation
 from reports.results.results import ByImage, Results
+from reports.tables import predictors
 from reports.tables.markdown import parts
 from reports.tables.repeats import table
+from reports.tables.summary import summary
 from tasks.operating_point import F1
 from tests.reports.made import COCO, record, rowed
 
@@ -149,3 +153,50 @@ def test_seeds_of_other_images_or_few_groups_are_no_ceiling() -> None:
     assert ceilings([scored(0, 0.5), scored(1, 0.5, units=30)]) == []
     (few,) = ceilings([scored(0, 0.5, units=19), scored(1, 0.5, units=19)])
     assert few.ci is None
+
+
+def test_runs_of_several_seeds_are_one_run_of_their_means() -> None:
+    runs = [found(seed, (0.4,)) for seed in (0, 1, 2)]
+    for i, run in enumerate(runs):
+        records = [replace(run.records[0], ci=(0.3, 0.5))]
+        runs[i] = replace(run, spec={"seed": i}, records=records)
+    mean = averaged(runs)
+    assert mean is not None
+    (one,) = mean.records
+    assert one.value == pytest.approx(0.41)
+    assert one.ci == pytest.approx((0.41 - 0.0199, 0.41 + 0.0199), abs=0.002)
+    assert mean.spread_over_seeds[one.cell] == pytest.approx(0.01)
+    headings, (row,), _ = summary(mean)
+    assert row[headings.index("spread over seeds")] == "0.0100"
+    assert "spread over seeds" not in summary(runs[0])[0]
+    assert mean.spec["seeds"] == 3
+    lacks = replace(runs[1], records=[replace(runs[1].records[0], value=None)], draws={})
+    part = averaged([runs[0], lacks, runs[2]])
+    assert part is not None
+    assert (part.records[0].value, part.spread_over_seeds, part.draws) == (None, {}, {})
+    other = replace(runs[1], provenance=Provenance(groups=100, data_fingerprint="other"))
+    assert averaged([runs[0], other]) is None
+
+
+def test_scores_under_another_seed_stand_beside_what_quality_tells() -> None:
+    told = Correlation("heavy", None, "detection", F1, "ssim_y", 0.1, (0.0, 0.2), 60, "yolo", 5)
+    about = MetricRow("SSIM-Y", "fraction", 3, True)
+    runs = [
+        replace(
+            run,
+            spec={"seed": i},
+            correlations=[replace(told, value=0.1 + 0.2 * i, ci=(0.2 * i, 0.2 + 0.2 * i))],
+            metrics={**run.metrics, "ssim_y": about},
+        )
+        for i, run in enumerate((scored(0, 0.5), scored(1, 0.5)))
+    ]
+    mean = averaged(runs)
+    assert mean is not None
+    (one,) = mean.correlations
+    assert one.value == pytest.approx(0.2)
+    assert one.ci == pytest.approx((0.1, 0.3))
+    assert one.other_seed == ceilings(runs)[0].value
+    headings, rows, notes = predictors.table(mean)
+    assert rows[0][headings.index("other seed")].startswith(f"{one.other_seed:+.2f} [")
+    assert any("another seed" in note for note in notes)
+    assert "other seed" not in predictors.table(runs[0])[0]
