@@ -334,7 +334,7 @@ def simulate(cell: str, populations: Path, kept: Path, studies: int, draws: int)
         made, seconds = _drawn(drawn, partial(make, found, n, draws, seed))
         start = time.process_time()
         if null:
-            change = pieces[0]["shown"] / PIECE if pieces else None
+            change = pieces[0]["shown"][1] / PIECE if pieces else None
             hits = nothing(n, made, change)
         else:
             hits = covering(found, n, draws, made)
@@ -364,7 +364,7 @@ def _drawn(file: Path, make: Callable[[], list[Study]]) -> tuple[list[Study], fl
 def _counted(name: str, hits: list[Any]) -> Any:
     """Studies that printed an interval, and of them those with the truth below and above it."""
     if ": " not in name:
-        return float(sum(hits))
+        return [len(hits), sum(hits)]
     if name.startswith(("wrong", "found")):
         return [len(hits), sum(hits)]
     held = [h for h in hits if h is not None]

@@ -35,12 +35,8 @@ def gathered(kept: Path) -> list[dict[str, Any]]:
             for name, hits in piece.items():
                 if name == "seconds":
                     continue
-                before = total.get(name, 0 if isinstance(hits, float) else [0] * len(hits))
-                total[name] = (
-                    before + hits
-                    if isinstance(hits, float)
-                    else [a + b for a, b in zip(before, hits, strict=True)]
-                )
+                before = total.get(name, [0] * len(hits))
+                total[name] = [a + b for a, b in zip(before, hits, strict=True)]
         studies = PIECE * len(cell["pieces"])
         seconds = round(sum(piece["seconds"] for piece in cell["pieces"]))
         found.append(
@@ -152,7 +148,7 @@ def family_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"{of:,}",
                 *(f"{100 * wrong[kind][1] / of:.1f}" for kind in ("no correction", "Holm")),
                 share(wrong["minP"][1], of),
-                f"{cell['shown'] / of:.3f}{unit}",
+                f"{cell['shown'][1] / cell['shown'][0]:.3f}{unit}",
                 f"{100 * shown['Holm'][1] / shown['Holm'][0]:.1f}",
                 share(shown["minP"][1], shown["minP"][0]),
             ]

@@ -81,11 +81,11 @@ def repeats(runs: Sequence[Results]) -> list[Repeat]:
             seed = None if r.condition.is_dry else r.seed
             found.setdefault(place, {}).setdefault((seed, r.weights), _One(r, run))
     made = ((place, _crossed(ones)) for place, ones in found.items())
-    return [_repeat(place, table) for place, table in made if table.size > 1]
+    return [_repeat(place, table) for place, table in made if sum(map(len, table)) > 1]
 
 
-def _crossed(ones: Mapping[tuple[int | None, str | None], _One]) -> NDArray[np.object_]:
-    """``(seeds, trainings)``: the seeds that every training was found under.
+def _crossed(ones: Mapping[tuple[int | None, str | None], _One]) -> list[list[_One]]:
+    """By seed, of each training: the seeds that every training was found under.
 
     Where there is none, the trainings of the seed that has most.
     """
@@ -94,15 +94,13 @@ def _crossed(ones: Mapping[tuple[int | None, str | None], _One]) -> NDArray[np.o
     if not shared:
         shared = [max(seeds, key=lambda s: sum((s, w) in ones for w in weights))]
         weights = [w for w in weights if (shared[0], w) in ones]
-    table = np.empty((len(shared), len(weights)), np.object_)
-    for place in np.ndindex(*table.shape):
-        table[place] = ones[shared[place[0]], weights[place[1]]]
-    return table
+    return [[ones[s, w] for w in weights] for s in shared]
 
 
-def _repeat(place: Place, table: NDArray[np.object_]) -> Repeat:
-    ones: list[_One] = list(table.flat)
-    values = np.array([one.record.value for one in ones], np.float64).reshape(table.shape)
+def _repeat(place: Place, table: Sequence[Sequence[_One]]) -> Repeat:
+    ones = [one for row in table for one in row]
+    seeds, trainings = len(table), len(table[0])
+    values = np.array([one.record.value for one in ones], np.float64).reshape(seeds, trainings)
     drawn = [one.run.draws.get(one.record.cell) for one in ones]
     made = [one.run.provenance for one in ones]
     sets = {
@@ -114,13 +112,18 @@ def _repeat(place: Place, table: NDArray[np.object_]) -> Repeat:
     if len(sets) == 1 and all(d is not None for d in drawn):
         draws = np.stack([d for d in drawn if d is not None]).astype(np.float64)
         ci = bounded_interval(draws.mean(0), groups)
-        both = bounded_interval(over_levels(draws.reshape(*table.shape, -1)), groups)
-    spreads = [
-        float(values.mean(1 - axis).std(ddof=1)) if table.shape[axis] > 1 else None
-        for axis in (0, 1)
-    ]
-    row = ones[0].run.metrics[place.metric]
-    return Repeat(place, row, *table.shape, float(values.mean()), *spreads, ci, both)
+        both = bounded_interval(over_levels(draws.reshape(seeds, trainings, -1)), groups)
+    return Repeat(
+        place=place,
+        row=ones[0].run.metrics[place.metric],
+        seeds=seeds,
+        trainings=trainings,
+        mean=float(values.mean()),
+        over_seeds=float(values.mean(1).std(ddof=1)) if seeds > 1 else None,
+        over_trainings=float(values.mean(0).std(ddof=1)) if trainings > 1 else None,
+        ci=ci,
+        both_ci=both,
+    )
 
 
 def over_levels(draws: NDArray[np.float64]) -> NDArray[np.float64]:
