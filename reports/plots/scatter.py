@@ -103,9 +103,10 @@ def _plot(
     where = ", ".join(plain(rainy.rain) for rainy in wet)
     said = f"{alt}, a mark per derainer, under {where}"
     task = plain(results.called(judge))
-    return Plot(
-        name, f"{alt}, {task}", figure, said, csv_text(results, [r for r, _ in rows]), along.says
-    )
+    marks = max(sum(r.condition.rainy == rainy for r, _ in rows) for rainy in wet)
+    says = f"{along.says} n = {marks} marks a rain, each of {max(r.n for r, _ in rows):,} images."
+    csv = csv_text(results, [r for r, _ in rows])
+    return Plot(name, f"{alt}, {task}", figure, said, csv, says)
 
 
 def _of_time(panel: Axes, seconds: Iterable[float]) -> None:

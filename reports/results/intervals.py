@@ -126,9 +126,11 @@ def selected_interval(
     from scipy.special import stdtrit
 
     ci = interval(shares, groups)
+    if ci is None:
+        return None
     finite = gains[np.isfinite(gains)].astype(np.float64)
     error = _error(finite, groups)
-    if ci is None or error == 0:
+    if error == 0:
         return ci
     gain = abs(float(finite.mean())) / error
     alone, passed = (-float(stdtrit(groups - 1, each / 2)) for each in (LEVEL, level))

@@ -139,6 +139,8 @@ def test_plots_of_a_paper_hold_their_fonts_and_are_as_wide_as_its_columns() -> N
     costs = [cost("photoshop-heavy", d, s) for d, s in (("identity", 0.4), ("b", 0.5))]
     run = replace(results(), cost=costs)
     narrow = drawn(run, "cost-detection")
+    images = max(r.n for r in run.records)
+    assert narrow.says.endswith(f" marks a rain, each of {images:,} images.")
     before = narrow.svg
     text = narrow.pdf
     (box,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ", text)
