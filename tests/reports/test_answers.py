@@ -37,7 +37,7 @@ def test_without_a_derainer_that_helps_it_says_no_or_not_shown() -> None:
 
     assert headline("bad") == "No: bad makes it worse."
     assert headline("idle") == (
-        "No significant difference: one of 0.010 takes 869 images, here are 100."
+        "No significant difference: one of 0.010 takes 873 images, here are 100."
     )
     assert headline() == "Nothing was derained."
     assert headline("good", groups=19) == (
