@@ -87,7 +87,7 @@ def missed(cell: Mapping[str, Any]) -> list[str]:
     for q in QUANTITIES:
         count, *outside = cell.get(f"{q.name}: printed", [0])
         bounds = BOUNDS["level" if q.is_level else "difference"]
-        if count and not meets(count - sum(outside), count, bounds):
+        if count >= FEW and not meets(count - sum(outside), count, bounds):
             found.append(f"{cell['cell']}: {q.name}")
     for kind, bounds in (("wrong", BOUNDS["wrong"]), ("found", POWER)):
         of, hits = cell.get(f"{kind}: minP", (0, 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from reports.results.intervals import level_interval
 from reports.results.results import ByImage
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from reports.results.cell import Cell
     from reports.results.record import Correlation, Record
     from reports.results.results import Results
@@ -37,7 +39,7 @@ def averaged(runs: Sequence[Results]) -> Results | None:
     if len({(m.data_fingerprint, m.groups) for m in made}) > 1:
         return None
     seeds = [int(run.spec["seed"]) for run in runs]
-    draws: dict[Cell, Any] = {}
+    draws: dict[Cell, NDArray[np.float64]] = {}
     for cell in first.draws:
         drawn = [run.draws.get(at) for run, at in zip(runs, _places(cell, seeds), strict=True)]
         if all(d is not None and len(d) == len(first.draws[cell]) for d in drawn):
@@ -45,24 +47,12 @@ def averaged(runs: Sequence[Results]) -> Results | None:
     records: list[Record] = []
     spreads: dict[Cell, float] = {}
     for record in first.records:
-        twins = [
-            run.at(at.condition, at.judge, at.metric)
-            for run, at in zip(runs, _places(record.cell, seeds), strict=True)
-        ]
-        values = [t.value for t in twins if t is not None and t.value is not None]
-        if len(values) < len(runs):
-            none = replace(record, value=None, ci=None, why="not measured under every seed")
-            records.append(none if record.value is not None else record)
-            continue
-        mean, drawn_mean = float(np.mean(values)), draws.get(record.cell)
-        groups = first.groups(record.n)
-        ci = None if drawn_mean is None else level_interval(drawn_mean, mean, groups)
-        if any(t is not None and t.ci is None for t in twins):
-            ci = None
-        n = min(t.n for t in twins if t is not None)
-        records.append(replace(record, value=mean, ci=ci, n=n))
-        if not record.condition.is_dry:
-            spreads[record.cell] = float(np.std(values, ddof=1))
+        places = zip(runs, _places(record.cell, seeds), strict=True)
+        twins = [run.at(at.condition, at.judge, at.metric) for run, at in places]
+        made_of = [t for t in twins if t is not None]
+        records.append(_mean_record(made_of, len(runs), draws.get(record.cell), first))
+        if records[-1].value is not None and not record.condition.is_dry:
+            spreads[record.cell] = float(np.std([float(t.value or 0) for t in made_of], ddof=1))
     said = (
         f"every number is the mean over {len(seeds)} seeds of the rain, a run each: "
         + ", ".join(
@@ -84,6 +74,22 @@ def averaged(runs: Sequence[Results]) -> Results | None:
         spread_over_seeds=spreads,
         found=None,
     )
+
+
+def _mean_record(
+    twins: Sequence[Record], seeds: int, draws: NDArray[np.float64] | None, run: Results
+) -> Record:
+    """One number over its seeds, with an interval where each has one."""
+    one = twins[0]
+    values = [t.value for t in twins if t.value is not None]
+    if len(values) < seeds:
+        why = one.why if one.value is None else "not measured under every seed"
+        return replace(one, value=None, ci=None, why=why)
+    mean, n = float(np.mean(values)), min(t.n for t in twins)
+    ci = None
+    if draws is not None and all(t.ci is not None for t in twins):
+        ci = level_interval(draws, mean, run.groups(n))
+    return replace(one, value=mean, ci=ci, n=n)
 
 
 def _places(cell: Cell, seeds: Sequence[int]) -> list[Cell]:
