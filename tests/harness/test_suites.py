@@ -75,6 +75,7 @@ def test_seeds_have_a_folder_each_and_a_page_of_their_spread(
     assert "| 2 | 1 |" in row
     assert f"| {mean:.2f} |" in row
     assert "repeats.html" in capsys.readouterr().out
+    assert "mean over 2 seeds of the rain" in (out / "report.html").read_text()
     assert run_command_line([*words, "2"]) == 2
     assert "--out" in capsys.readouterr().err
     assert run_command_line([*words, "1", "--out", str(out)]) == 2
