@@ -84,8 +84,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, detector_file: Path) -> Itera
     shutil.copy(detector_file, root / "data" / "weights" / "yolov8n.pt")
     patch.chdir(work)
     for folder in ("before", "mine", "baseline", "new", "others"):
-        words = "run --task none --derainer median --dataset folder --data-root photos --out"
-        assert run_command_line([*words.split(), folder]) == 0
+        words = "run --task none --dataset folder --data-root photos --derainer"
+        derainer = "guided" if folder == "others" else "median"
+        assert run_command_line([*words.split(), derainer, "--out", folder]) == 0
     words = (
         "run --dataset coco --data-root coco128 --derainer median --save predictions --out saved"
     )
