@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,5 +54,5 @@ def built(name: str, seed: int = 0) -> Derainer:
     return derainer
 
 
-def crops_of(recipe: Recipe, steps: int = 6, **changes: object) -> Crops:
-    return replace(Crops(PICTURES, (RAIN,), recipe, steps, 8), **changes)  # type: ignore[arg-type]
+def crops_of(recipe: Recipe, steps: int = 6, **changes: Any) -> Crops:
+    return replace(Crops(PICTURES, (RAIN,), recipe, steps, 8), **changes)
