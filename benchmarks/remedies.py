@@ -1,11 +1,13 @@
 """The study of docs/study-plan.md in pieces: trainings of task networks, then runs.
 
-    python benchmarks/remedies.py DATA --x WORD --learning-rate X --derainer WORD… [--out DIR]
+    python benchmarks/remedies.py DATA [--learning-rate X] [--x WORD --derainer WORD…] [--out DIR]
         [--piece NAME] [--list]
 
-A piece that was broken off goes on, and one that is done is left out. `pieces.json` in the folder
-keeps the core-hours of each beside those that were planned. `--pilot N` does all on N images of
-other splits, one epoch each, to learn what the study will cost without opening an image of it.
+Without a learning rate, the trials that choose it alone; with one, the trainings that need no
+derainer; with X, all. A piece that was broken off goes on, and one that is done is left out.
+`pieces.json` in the folder keeps the core-hours of each beside those that were planned. `--pilot N`
+does all on N images of other splits, one epoch each, to learn what the study will cost without
+opening an image of it.
 """
 
 from __future__ import annotations
@@ -24,11 +26,16 @@ from reports.tables.text import grid
 SEEDS = (0, 1, 2)
 RAIN_SEEDS = (1001, 1002, 1003)
 SEEN, HELD_OUT = "real-like", "physical:rate_mm_h=50"
-RAINS = (
-    *("none", SEEN, HELD_OUT, "rain100h", "physical:rate_mm_h=5/25/100"),
+FEW = ("none", SEEN, HELD_OUT)
+"""Rains of the remedies."""
+RATES = (
+    *("none", "physical:rate_mm_h=5/25/50/100", "rain100h"),
     *("physical:rate_mm_h=50:veil=0", "physical:rate_mm_h=50:drops=0"),
 )
+"""Rains that break-even rates, the gate, and veil and drops apart are told of."""
 SCENES, EPOCHS = 240, 13
+LEARNING_RATES = (1e-3, 3e-4, 1e-4)
+"""Of the trials: the one whose network scores best on dry images of `val` is the study's."""
 KINDS = {
     "clean": ("--rain", "none"),
     "rain": ("--rain", SEEN),
@@ -36,8 +43,13 @@ KINDS = {
     "derained": ("--rain", f"{SEEN},none", "--derained"),
 }
 """What the task networks are trained on; the word of X stands behind the last."""
-NETWORKS = {"yolo": ("detection", SEEDS), "refinenet": ("semantic", SEEDS[:1])}
-"""Task and seeds of each task network."""
+NETWORKS = {"yolo": "detection", "refinenet": "semantic"}
+"""Task of each task network."""
+
+
+def seeds_of(network: str, kind: str) -> tuple[int, ...]:
+    """Training seeds: several where a primary contrast needs them."""
+    return SEEDS if network == "yolo" and kind != "derained" else SEEDS[:1]
 
 
 @dataclass(frozen=True)
@@ -56,46 +68,80 @@ class Study:
 
     data: Path
     out: Path
-    x: str
-    """The derainer of the primary contrasts."""
-    learning_rate: float
-    """Of every training, by the plan's rule."""
-    derainers: tuple[str, ...]
+    learning_rate: float | None = None
+    """Of every training, by the plan's rule; None = only what chooses it."""
+    x: str | None = None
+    """The derainer of the primary contrasts; None = only what needs none."""
+    derainers: tuple[str, ...] = ()
     """All others."""
     pilot: int | None = None
     """Images to try it on, of other splits; None = the study itself."""
 
     def pieces(self) -> list[Piece]:
         """All of them, in the order in which they can be made."""
-        return [*self._trainings(), *self._runs()]
+        runs = [] if self.x is None else self._runs(self.x)
+        return [*self._trials(), *self._trainings(), *runs]
+
+    def _trials(self) -> list[Piece]:
+        names = [f"trial-{rate}" for rate in LEARNING_RATES]
+        made = [
+            self._training(name, "yolo", SEEDS[0], rate, KINDS["clean"], 0.2)
+            for name, rate in zip(names, LEARNING_RATES, strict=True)
+        ]
+        words = ["--dataset", "streetsim", "--split", "val"]
+        for name in names:
+            words += ["--model", f"detection=yolo@{self._file(name, 'yolo')}"]
+        run = ("run", *words, "--rain", "none", "--derainer", "identity", "--quality", "none")
+        return [*made, Piece("trials", run, 0.1)]
 
     def _trainings(self) -> list[Piece]:
-        images, epochs = self.pilot or SCENES, 1 if self.pilot else EPOCHS
+        if self.learning_rate is None:
+            return []
         made = []
-        for network, (_, seeds) in NETWORKS.items():
+        for network in NETWORKS:
             for kind, flags in KINDS.items():
-                is_derained = kind == "derained"
-                for seed in seeds:
-                    words = ["train", network, "--dataset", "streetsim", "--dtype", "bf16"]
-                    words += ["--split", f"train:{images}", "--from", f"{network}-streetsim"]
-                    words += ["--epochs", str(epochs), "--seed", str(seed)]
-                    words += ["--learning-rate", str(self.learning_rate), *flags]
-                    words += [self.x] if is_derained else []
-                    hours = (0.2 if network == "yolo" else 0.3) + (1.65 if is_derained else 0.0)
-                    made.append(Piece(f"{network}-{kind}-{seed}", tuple(words), hours))
+                if kind == "derained" and self.x is None:
+                    continue
+                hours = 0.2 if network == "yolo" else 0.3
+                more, hours = ([self.x or ""], hours + 1.65) if kind == "derained" else ([], hours)
+                for seed in seeds_of(network, kind):
+                    about = network, seed, self.learning_rate, (*flags, *more), hours
+                    made.append(self._training(f"{network}-{kind}-{seed}", *about))
         return made
 
-    def _runs(self) -> list[Piece]:
-        every = (self.x, f"gate:{self.x}", *self.derainers)
+    def _training(
+        self,
+        name: str,
+        network: str,
+        seed: int,
+        learning_rate: float,
+        flags: Sequence[str],
+        core_hours: float,
+    ) -> Piece:
+        images, epochs = self.pilot or SCENES, 1 if self.pilot else EPOCHS
+        words = ["train", network, "--dataset", "streetsim", "--dtype", "bf16"]
+        words += ["--split", f"train:{images}", "--from", f"{network}-streetsim"]
+        words += ["--epochs", str(epochs), "--seed", str(seed)]
+        words += ["--learning-rate", str(learning_rate), *flags]
+        return Piece(name, tuple(words), core_hours)
+
+    def _file(self, piece: str, network: str) -> Path:
+        """The weights that a training leaves."""
+        return self.out / piece / f"{network}-streetsim.safetensors"
+
+    def _runs(self, x: str) -> list[Piece]:
+        gated = (x, f"gate:{x}")
+        every = (*gated, *self.derainers)
         split = "val" if self.pilot else "study"
-        scenes = ("--dataset", "streetsim", "--split", split, *self._models())
-        few = (SEEN, HELD_OUT)
+        scenes = ("--dataset", "streetsim", "--split", split)
+        remedies, bundled = (*scenes, *self._models(True)), (*scenes, *self._models(False))
         made = [
-            self._run("scenes", scenes, RAINS, every, RAIN_SEEDS[0], 18.6),
+            self._run("scenes", remedies, FEW, every, RAIN_SEEDS[0], 7.6),
             *(
-                self._run(f"scenes-{seed}", scenes, few, (self.x,), seed, 0.25 + 0.5)
+                self._run(f"scenes-{seed}", remedies, FEW[1:], (x,), seed, 0.4)
                 for seed in RAIN_SEEDS[1:]
             ),
+            self._run("rates", bundled, RATES, (*gated, "median"), RAIN_SEEDS[0], 1.9),
         ]
         coco = ("--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", "--model")
         coco += (f"detection={self.data / 'weights' / 'yolov8n.pt'}",)
@@ -103,18 +149,18 @@ class Study:
         camvid = ("--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}")
         camvid += ("--split", "val" if self.pilot else "test", "--task", "semantic")
         if not self.pilot:  # these images have no other split
-            made.append(self._run("coco", coco, ("none", *few), every, RAIN_SEEDS[0], 1.9))
-        made.append(self._run("camvid", camvid, ("none", *few), every, RAIN_SEEDS[0], 2.3))
+            made.append(self._run("coco", coco, FEW, every, RAIN_SEEDS[0], 1.3))
+        made.append(self._run("camvid", camvid, FEW, (x, "median"), RAIN_SEEDS[0], 0.8))
         return made
 
-    def _models(self) -> list[str]:
-        words = ["--task", ",".join(task for task, _ in NETWORKS.values())]
-        for network, (task, seeds) in NETWORKS.items():
+    def _models(self, are_trained_ones_in: bool) -> list[str]:
+        words = ["--task", ",".join(NETWORKS.values())]
+        for network, task in NETWORKS.items():
             words += ["--model", f"{task}={network}-streetsim"]
-            for kind in KINDS:
-                for seed in seeds:
-                    file = self.out / f"{network}-{kind}-{seed}" / f"{network}-streetsim"
-                    words += ["--model", f"{task}={network}@{file}.safetensors"]
+            for kind in KINDS if are_trained_ones_in else ():
+                for seed in seeds_of(network, kind):
+                    file = self._file(f"{network}-{kind}-{seed}", network)
+                    words += ["--model", f"{task}={network}@{file}"]
         return words
 
     def _run(
@@ -163,8 +209,8 @@ def main() -> None:
     """Make what is not made yet."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--x", required=True, metavar="WORD", help="of the primary contrasts")
-    parser.add_argument("--learning-rate", type=float, required=True, metavar="X")
+    parser.add_argument("--x", metavar="WORD", help="of the primary contrasts")
+    parser.add_argument("--learning-rate", type=float, metavar="X")
     parser.add_argument("--derainer", action="append", default=[], metavar="WORD", help="another")
     parser.add_argument("--out", type=Path, default=Path("remedies-study"))
     parser.add_argument("--piece", help="this alone (default: all that are not done)")
@@ -172,7 +218,9 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="say what there is, and stop")
     a = parser.parse_args()
     folders = a.data.resolve(), a.out.resolve()
-    study = Study(*folders, a.x, a.learning_rate, tuple(a.derainer), a.pilot)
+    if a.x and a.learning_rate is None:
+        parser.error("--x: choose --learning-rate first, by the trials")
+    study = Study(*folders, a.learning_rate, a.x, tuple(a.derainer), a.pilot)
     study.out.mkdir(parents=True, exist_ok=True)
     kept = study.out / "pieces.json"
     took: dict[str, float] = json.loads(kept.read_text()) if kept.is_file() else {}

@@ -26,7 +26,7 @@ def benchmark() -> Any:
 
 def test_every_piece_is_a_command(benchmark: Any, tmp_path: Path) -> None:
     study = benchmark.Study(
-        tmp_path / "data", tmp_path / "out", "dcsfn-light", 1e-4, ("granet", "median")
+        tmp_path / "data", tmp_path / "out", 1e-4, "dcsfn-light", ("granet", "median")
     )
     pieces = study.pieces()
     assert len({piece.name for piece in pieces}) == len(pieces)
@@ -35,13 +35,24 @@ def test_every_piece_is_a_command(benchmark: Any, tmp_path: Path) -> None:
         checked(**fields_of(read, without=("out",)))
     assert sum(piece.core_hours for piece in pieces) < 40
     trained = [piece.name for piece in pieces if piece.words[0] == "train"]
-    run = next(piece for piece in pieces if piece.name == "scenes")
+    runs = [piece for piece in pieces if piece.name in ("scenes", "trials")]
     for name in trained:
-        assert any(f"/{name}/" in word for word in run.words), "a network that no run shows"
+        shown = [word for run in runs for word in run.words if f"/{name}/" in word]
+        assert shown, "a network that no run shows"
+
+
+def test_what_is_not_chosen_yet_is_not_made(benchmark: Any, tmp_path: Path) -> None:
+    def verbs(*chosen: Any) -> list[str]:
+        return [p.words[0] for p in benchmark.Study(tmp_path, tmp_path, *chosen).pieces()]
+
+    rates = len(benchmark.LEARNING_RATES)
+    assert verbs() == ["train"] * rates + ["run"]
+    assert len(verbs(1e-4)) < len(verbs(1e-4, "median"))
+    assert verbs(1e-4).count("run") == 1
 
 
 def test_detectors_differ_in_their_rain_alone(benchmark: Any, tmp_path: Path) -> None:
-    study = benchmark.Study(tmp_path, tmp_path, "dcsfn-light", 1e-4, ())
+    study = benchmark.Study(tmp_path, tmp_path, 1e-4, "dcsfn-light")
     shared = set()
     for piece in study.pieces():
         if piece.name.startswith("yolo-") and piece.name.endswith("-1"):
@@ -51,7 +62,7 @@ def test_detectors_differ_in_their_rain_alone(benchmark: Any, tmp_path: Path) ->
 
 
 def test_a_pilot_opens_no_image_of_the_study(benchmark: Any, tmp_path: Path) -> None:
-    pilot = benchmark.Study(tmp_path, tmp_path, "dcsfn-light", 1e-4, ("median",), 4)
+    pilot = benchmark.Study(tmp_path, tmp_path, 1e-4, "dcsfn-light", ("median",), 4)
     words = [word for piece in pilot.pieces() for word in piece.words]
     assert "study" not in words
     assert "test" not in words
