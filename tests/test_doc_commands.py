@@ -24,7 +24,7 @@ SMALL = {
     r"^run ": "--limit 1 --device cpu",
     r"^derain ": "--device cpu",
     r"^train .*streetsim": "--epochs 1 --split train:8",
-    r"^train refinenet": "--epochs 1",
+    r"^train (refinenet|yolo)": "--epochs 1",
     r"^train ": "--steps 2 --device cpu",
     r"^bench --size": "--repeats 1 --device cpu",
     r"^bench ": "--size 64x48 --repeats 1 --device cpu",

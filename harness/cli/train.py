@@ -40,8 +40,8 @@ def add(verbs: Verbs) -> None:
         type=Path,
         metavar="FILE",
         help="begin with these weights of the same network (default: at random), a bundled task "
-        "network's by its name, or go on from this checkpoint.pt of the same training, wherever it "
-        "was made",
+        "network's by its name, for yolo ultralytics' -seg.pt too, or go on from this "
+        "checkpoint.pt of the same training, wherever it was made",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
     parser.add_argument(

@@ -30,7 +30,7 @@ from harness.training.folder import (
 )
 from harness.training.moment import Clock, Moment
 from harness.training.weather import View, weather_of
-from tasks.models import MODELS
+from tasks.models import MODELS, TRAINED_ON
 
 VALIDATION_SHARE = 0.1
 """Of the minutes that a training may take, what is left for its validation."""
@@ -52,10 +52,11 @@ class _Job:
     classes: Callable[[Dataset], Mapping[int, str]]
     """The names of what it tells apart, by the numbers in the labels."""
     train: Callable[[_Work], Any]
-    recipe: Callable[[RunSpec, int | None], Any]
-    """Function of (spec, epochs in place of its own)."""
+    recipe: Callable[[RunSpec, NetworkOptions], Any]
     steps_per_epoch: Callable[[int, Any], int]
     """Function of (images, recipe)."""
+    described: Callable[[Any], Mapping[str, Any]] = lambda _: {}
+    """What the card says of the trained network's layers."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,13 @@ def _refinenet_steps(images: int, recipe: Any) -> int:
     return steps_per_epoch(images, recipe)
 
 
-def _refinenet_recipe(spec: RunSpec, epochs: int | None) -> Any:
+def _refinenet_recipe(spec: RunSpec, options: NetworkOptions) -> Any:
     from tasks.training.refinenet import Recipe
 
     shape: dict[str, Any] = {}
     if spec.dataset == "streetsim":  # its images are larger than what a short run looks at
         shape = {"crop_px": 256, "scale": (-0.55, 0.05), "epochs": 5, "warm_up_epochs": 0.3}
-    shape |= {} if epochs is None else {"epochs": epochs}
+    shape |= {} if options.epochs is None else {"epochs": options.epochs}
     return replace(Recipe(), dtype=training_dtype(spec), seed=spec.seed, **shape)
 
 
@@ -117,11 +118,18 @@ def _yolo_steps(images: int, recipe: Any) -> int:
     return steps_per_epoch(images, recipe)
 
 
-def _yolo_recipe(spec: RunSpec, epochs: int | None) -> Any:
-    from tasks.training.yolo import Recipe
+def _yolo_recipe(spec: RunSpec, options: NetworkOptions) -> Any:
+    from tasks.training.yolo import Recipe, seen_px
 
-    epochs = Recipe.epochs if epochs is None else epochs
-    return replace(Recipe(), epochs=epochs, dtype=training_dtype(spec), seed=spec.seed)
+    shape: dict[str, Any] = {} if options.epochs is None else {"epochs": options.epochs}
+    shape["image_px"] = seen_px(options.begin)
+    return replace(Recipe(), dtype=training_dtype(spec), seed=spec.seed, **shape)
+
+
+def _yolo_described(network: Any) -> Mapping[str, Any]:
+    from tasks.training.yolo import described
+
+    return described(network)
 
 
 def _has_masks(sample: Sample) -> bool:
@@ -149,6 +157,7 @@ NETWORKS = {
         train=_yolo,
         recipe=_yolo_recipe,
         steps_per_epoch=_yolo_steps,
+        described=_yolo_described,
     ),
 }
 """Every task network that can be trained here, literally."""
@@ -200,7 +209,7 @@ def train_network(
     lacking = next((why for m in job.models.values() if (why := MODELS[m].lacking())), None)
     if lacking is not None:
         raise UsageError(f"train {name}: {lacking.partition(', or')[0]}")
-    recipe = job.recipe(spec, options.epochs)
+    recipe = job.recipe(spec, options)
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
     begin, max_minutes = options.begin, options.max_minutes
@@ -211,7 +220,7 @@ def train_network(
     weather = weather_of(spec, options.derained, dataset)
     out.mkdir(parents=True, exist_ok=True)
     mark(out)
-    before = begun_with(begin, begin and _card_file(begin))
+    before = _before(begin)
     run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
     run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
     classes = job.classes(dataset)
@@ -229,6 +238,7 @@ def train_network(
     steps = curve.last * job.steps_per_epoch(len(dataset.samples), recipe)
     done = {"epochs_done": curve.last, "steps_done": steps, "hours": round(curve.hours, 2)}
     card = _card(run, dataset, classes, network, before, seen) | done | origin_of(file)
+    card |= job.described(network)
     write_card(_card_file(file), card)  # without it the validation cannot take the weights
     scores = _validation(job, file, spec, out / "validation", until)
     write_card(_card_file(file), card | {"validated_on": scores})
@@ -252,6 +262,15 @@ def _told(
         return time.monotonic() + epoch_s < until - VALIDATION_SHARE * minutes_s
 
     return told
+
+
+def _before(begin: Path | None) -> dict[str, Any]:
+    """See `begun_with`; of published checkpoints, which have no card, it is known what they saw."""
+    found = begun_with(begin, begin and _card_file(begin))
+    published = TRAINED_ON.get(found["begun_with"]["sha256"]) if found else None
+    if published is not None:
+        found["trained_on"] = {"before": dict(zip(("dataset", "split"), published, strict=True))}
+    return found
 
 
 def _card_file(file: Path) -> Path:

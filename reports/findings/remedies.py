@@ -105,10 +105,12 @@ class Family:
             found, key=lambda r: (r == "given", r != NO_RAIN and not self.is_seen(r), place(r))
         )
 
-    def is_seen(self, rain: str) -> bool:
-        """Whether a network of the family was trained on this kind of rain."""
-        ones = (one for row in self.cells.values() for one in row.get(rain, ()))
-        return any("task-rain" in (one.record.seen or ()) for one in ones)
+    def is_seen(self, rain: str) -> bool | None:
+        """Whether a network of the family was trained on this kind of rain; None = unknown."""
+        seen = [one.record.seen for row in self.cells.values() for one in row.get(rain, ())]
+        if any("task-rain" in each for each in seen if each is not None):
+            return True
+        return None if None in seen else False
 
     def number(self, remedy: Remedy, rain: str) -> Number | None:
         """The score under a rain; None where it was not measured."""

@@ -100,7 +100,8 @@ def _heading(family: Family, rain: str) -> str:
         return "dry images"
     if rain == GIVEN:
         return "rain of the set"
-    return plain(f"{rain} ({'seen' if family.is_seen(rain) else 'unseen'} rain)")
+    seen = {True: "seen rain", False: "unseen rain", None: "rain, seen or not is not known"}
+    return plain(f"{rain} ({seen[family.is_seen(rain)]})")
 
 
 def _score(family: Family, remedy: Remedy, rain: str, marked: set[str]) -> str:

@@ -240,7 +240,7 @@ def _detections(rows: torch.Tensor, masks: torch.Tensor | None = None) -> Detect
 
 
 def street_network(file: Path) -> Any:
-    """The network of `tasks.networks.yolo_street` with weights that ``train yolo`` made.
+    """The network that ``train yolo`` made: `architecture` with its weights.
 
     Raises:
         TaskError: If the file is damaged or another network's, or its classes are not named.
@@ -249,13 +249,24 @@ def street_network(file: Path) -> Any:
     scores = next((v for k, v in state.items() if k.endswith("cv3.0.2.weight")), None)
     if scores is None:
         raise TaskError(f"{file.name} holds no network of tasks.networks.yolo_street")
-    model = ultralytics_tasks.SegmentationModel(
-        copy.deepcopy(ARCHITECTURE), nc=len(scores), verbose=False
-    )
+    model = ultralytics_tasks.SegmentationModel(architecture(file), nc=len(scores), verbose=False)
     put(model, state, file)
     model.names = dict(enumerate(class_names(file, len(scores), ())))
     model.args = {"imgsz": street_image_px(file)}
     return model
+
+
+def architecture(file: Path) -> dict[str, Any]:
+    """The layers of what ``train yolo`` made: those of `tasks.networks.yolo_street`, or its card's.
+
+    Raises:
+        TaskError: If the card names layers that are not known.
+    """
+    try:
+        said = json.loads(file.with_name(file.name + ".json").read_bytes())["architecture"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return copy.deepcopy(ARCHITECTURE)
+    return checked(said)
 
 
 def street_image_px(file: Path) -> int:

@@ -11,7 +11,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ from ultralytics.utils.ops import segments2boxes
 from datasets.image import NDArrayByte, UnreadableImageError
 from datasets.masks import decode
 from datasets.sample import Annotations, DatasetError, Sample
+from tasks.models.architecture import checked, image_px_in
+from tasks.models.ultralytics import architecture, checkpoint_network, street_image_px
 from tasks.models.weights import put, read_state
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
@@ -58,12 +60,70 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Begin:
+    """What a training begins with."""
+
+    architecture: Mapping[str, Any] = field(default_factory=lambda: copy.deepcopy(ARCHITECTURE))
+    """The layers, as ultralytics lists them."""
+    file: Path | None = None
+    weights: Mapping[str, torch.Tensor] | None = None
+    """None = at random."""
+
+
+def begin_with(file: Path | None, categories: Mapping[int, str]) -> Begin:
+    """Weights to begin with: what this trainer made, or a checkpoint of ultralytics with masks.
+
+    Args:
+        file: ``.safetensors`` or ``.pt``; None = random weights of `tasks.networks.yolo_street`.
+        categories: Category id to name, of the images that are to be learned from.
+
+    Raises:
+        TaskError: If it is damaged, finds boxes alone, was fused, or tells other classes apart.
+    """
+    if file is None:
+        return Begin()
+    if file.suffix != ".pt":
+        return Begin(architecture(file), file, read_state(file))
+    model = checkpoint_network(file)
+    if not isinstance(model, SegmentationModel) or model.is_fused():
+        raise TaskError(
+            f"{file}: a training needs a checkpoint for boxes and masks, not fused: yolov8n-seg.pt"
+        )
+    own, wanted = dict(model.names), _names(categories)
+    if own != wanted:
+        raise TaskError(
+            f"{file}: its {len(own)} classes are not the {len(wanted)} of the images, in their "
+            "order: train on images with its classes"
+        )
+    return Begin(checked(model.yaml), file, model.state_dict())
+
+
+def seen_px(file: Path | None) -> int:
+    """Longer side at which weights to begin with saw images; the recipe's where nothing says it.
+
+    Raises:
+        TaskError: If the file or its card is damaged.
+    """
+    if file is not None and file.suffix == ".pt":
+        return max(image_px_in(checkpoint_network(file).args))
+    if file is None or not file.with_name(file.name + ".json").is_file():
+        return Recipe.image_px
+    return street_image_px(file)
+
+
+def described(network: Any) -> dict[str, Any]:
+    """What a card says of a network's layers: nothing of `tasks.networks.yolo_street`."""
+    ours, layers = checked(ARCHITECTURE), checked(network.yaml)
+    return {} if layers == ours | {"nc": layers["nc"]} else {"architecture": layers}
+
+
+@dataclass(frozen=True)
 class _Work:
     """What a trainer works on."""
 
     samples: Sequence[Sample]
     categories: Mapping[int, str]
-    begin: Path | None
+    begin: Begin
     checkpoint: Checkpoint
     kept: Mapping[str, Any] | None
     """What the checkpoint held at the start."""
@@ -90,7 +150,7 @@ def train(
         checkpoint: With everything that continuing needs.
         report: Told of every epoch (its number from 1, summed loss) once it is kept; False ends the
             training there.
-        begin: Weights to begin with, of as many classes.
+        begin: Weights to begin with, see `begin_with`.
         view: What is seen of an image in an epoch; None: the image itself.
         device: ``cpu`` or ``cuda``.
 
@@ -102,7 +162,7 @@ def train(
             be read, or the loss becomes NaN.
     """
     kept = read_checkpoint(checkpoint.file) if checkpoint.file.is_file() else None
-    work = _Work(samples, categories, begin, checkpoint, kept, view)
+    work = _Work(samples, categories, begin_with(begin, categories), checkpoint, kept, view)
 
     def told(trainer: Any) -> None:
         loss = float(sum(float(v) for v in trainer.label_loss_items(trainer.tloss).values()))
@@ -261,11 +321,12 @@ class _Training(SegmentationTrainer):  # type: ignore[misc]
         verbose: bool = False,
     ) -> SegmentationModel:
         """Our network, with the weights that are begun with."""
+        begin = self._work.begin
         model: SegmentationModel = self.network(
-            copy.deepcopy(ARCHITECTURE), nc=self.data["nc"], ch=3, verbose=verbose
+            copy.deepcopy(begin.architecture), nc=self.data["nc"], ch=3, verbose=verbose
         )
-        if self._work.begin is not None:
-            put(model, read_state(self._work.begin), self._work.begin)
+        if begin.weights is not None and begin.file is not None:
+            put(model, begin.weights, begin.file)
         return model.to(memory_format=torch.channels_last)
 
     def _parts(self) -> dict[str, Any]:

@@ -19,8 +19,11 @@ import torch
 from datasets.camvid import CLASSES
 from datasets.image import encode_indices, encode_png
 from harness.cli.main import run_command_line
+from harness.plan.keys import file_sha256
+from harness.plan.trained_on import images
 from harness.spec import UsageError
 from harness.training.curve import LossCurve
+from harness.training.network import _before
 
 
 def words_of(root: Path) -> list[str]:
@@ -188,3 +191,19 @@ def test_yolo_runs_nothing_and_leaves_photographs_as_they_are(
     torch.save({"epoch": Evil(canary)}, out / "checkpoint.pt")
     assert run_command_line(words) == 2
     assert not canary.exists()
+
+
+def test_what_a_published_checkpoint_saw_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "published.pt"
+    file.write_bytes(b"weights")
+    monkeypatch.setattr(
+        "harness.training.network.TRAINED_ON", {file_sha256(file): ("coco", "train2017")}
+    )
+    saw = {"before": {"dataset": "coco", "split": "train2017"}}
+    assert _before(file)["trained_on"] == saw
+    assert images({"dataset": "own", **saw}) == frozenset({"own", "coco/train2017"})
+    file.write_bytes(b"other weights")
+    assert _before(file)["trained_on"] == {"before": {}}
+    assert _before(None) == {}

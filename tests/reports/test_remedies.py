@@ -137,6 +137,16 @@ def test_every_network_and_derainer_has_its_row() -> None:
     assert family.without_twin() == []
 
 
+def test_rain_that_weights_may_have_seen_before_is_not_called_unseen() -> None:
+    run = made()
+    untold = [replace(r, seen=r.seen or None) for r in run.records]
+    family = one_family(replace(run, records=untold))
+    assert [family.is_seen(rain) for rain in family.rains] == [None, True, None]
+    text = remedies([replace(run, records=untold)], "md")
+    assert f"{HEAVY} (seen rain)" in text
+    assert f"{LIGHT} (rain, seen or not is not known)" in text
+
+
 def test_differences_are_paired_by_image_and_seed() -> None:
     results = made()
     family = one_family(results)

@@ -25,7 +25,7 @@ from tasks.models.ultralytics import (
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
 from tasks.training.checkpoint import Checkpoint, read_checkpoint
-from tasks.training.yolo import Recipe, _Images, _Work, outlines, steps_per_epoch, train
+from tasks.training.yolo import Begin, Recipe, _Images, _Work, outlines, steps_per_epoch, train
 
 CATEGORIES = {3: "car", 1: "person"}
 
@@ -154,7 +154,7 @@ def test_images_and_outlines_are_what_ultralytics_reads_from_files(
         (tmp_path / "own" / "labels" / f"{sample.path.stem}.txt").write_text(text)
     options: dict[str, Any] = {"hyp": get_cfg(), "stride": 32, "augment": True}
     options["data"] = {"names": {0: "person", 1: "car"}, "channels": 3}
-    work = _Work(samples, CATEGORIES, None, Checkpoint(tmp_path / "a.pt"), None, None)
+    work = _Work(samples, CATEGORIES, Begin(), Checkpoint(tmp_path / "a.pt"), None, None)
     for image_px in (64, 96, 160):
         own = _Images(work, imgsz=image_px, **options)
         images = str(tmp_path / "own" / "images")
