@@ -45,6 +45,8 @@ KINDS = {
 """What the task networks are trained on; the word of X stands behind the last."""
 NETWORKS = {"yolo": "detection", "refinenet": "semantic"}
 """Task of each task network."""
+PHOTOGRAPHS = ("--split", "train2017", "--attributes", "coco128-scenes.csv", "--where")
+"""Those of COCO128, by what the package's table calls them: indoors to learn, outdoors to look."""
 
 
 def seeds_of(network: str, kind: str) -> tuple[int, ...]:
@@ -80,7 +82,7 @@ class Study:
     def pieces(self) -> list[Piece]:
         """All of them, in the order in which they can be made."""
         runs = [] if self.x is None else self._runs(self.x)
-        return [*self._trials(), *self._trainings(), *runs]
+        return [*self._trials(), *self._trainings(), *self._trainings_on_photographs(), *runs]
 
     def _trials(self) -> list[Piece]:
         names = [f"trial-{rate}" for rate in LEARNING_RATES]
@@ -125,6 +127,20 @@ class Study:
         words += ["--learning-rate", str(learning_rate), *flags]
         return Piece(name, tuple(words), core_hours)
 
+    def _trainings_on_photographs(self) -> list[Piece]:
+        if self.learning_rate is None or self.pilot:  # these images have no other split
+            return []
+        words = ["train", "yolo", "--dataset", "coco", "--data-root", f"{self.data / 'coco128'}"]
+        words += [*PHOTOGRAPHS, "scene=indoor", "--from", f"{self.seg}", "--dtype", "bf16"]
+        words += ["--epochs", str(EPOCHS), "--learning-rate", str(self.learning_rate)]
+        kinds = [kind for kind in KINDS if kind != "derained"]
+        return [Piece(f"coco-{kind}", (*words, *KINDS[kind]), 0.15) for kind in kinds]
+
+    @property
+    def seg(self) -> Path:
+        """What the trainings on photographs begin with."""
+        return self.data / "weights" / "yolov8n-seg.pt"
+
     def _file(self, piece: str, network: str) -> Path:
         """The weights that a training leaves."""
         return self.out / piece / f"{network}-streetsim.safetensors"
@@ -143,9 +159,12 @@ class Study:
             ),
             self._run("rates", bundled, RATES, (*gated, "median"), RAIN_SEEDS[0], 1.9),
         ]
-        coco = ("--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", "--model")
+        coco = ("--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", *PHOTOGRAPHS)
+        coco += ("scene=outdoor", "--task", "detection,instance", "--model")
         coco += (f"detection={self.data / 'weights' / 'yolov8n.pt'}",)
-        coco += ("--attributes", "coco128-scenes.csv", "--where", "scene=outdoor")
+        coco += ("--model", f"instance={self.seg}")
+        for piece in self._trainings_on_photographs():
+            coco += ("--model", f"instance=yolo-seg@{self.out / piece.name}/yolo-coco.safetensors")
         camvid = ("--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}")
         camvid += ("--split", "val" if self.pilot else "test", "--task", "semantic")
         if not self.pilot:  # these images have no other split
