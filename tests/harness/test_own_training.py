@@ -7,13 +7,13 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from clock import stopped
 from skimage.data import coffee
 
 from datasets.image import encode_png
@@ -254,16 +254,18 @@ def test_learning_is_judged_by_steps_and_by_the_last_quarter() -> None:
     assert learning({"steps_done": "x", "recipe_steps": None, "begun_with": 3}) is None
 
 
-def test_what_is_left_is_told_in_words_and_bounded_by_the_minutes() -> None:
+def test_what_is_left_is_told_in_words_and_bounded_by_the_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert [duration(s) for s in (4.2, 89, 600, 11_100)] == ["4 s", "89 s", "10 min", "3 h 05 min"]
-    began = time.monotonic()
-    clock, bounded = Clock(100, None), Clock(100, began + 3600)
-    assert clock.left_s(50) is None
-    assert bounded.left_s(50) == pytest.approx(3600, abs=5)
-    while time.monotonic() < began + 0.05:
-        pass
-    left_s = clock.left_s(75)
-    assert left_s == pytest.approx(time.monotonic() - began, rel=0.5)
+    time = stopped(monkeypatch, "harness.training.moment")
+    free, bounded = Clock(100, None), Clock(100, time.now_s + 60)
+    assert (free.left_s(50), bounded.left_s(50)) == (None, 60)
+    time.now_s += 40
+    assert (free.left_s(60), bounded.left_s(60)) == (160, 20)
+    assert (free.left_s(90), bounded.left_s(90)) == (10, 10)
+    time.now_s += 40
+    assert (free.left_s(90), bounded.left_s(90)) == (20, 0)
     moment = Moment("granet", 1200, 13777, "step", 0.0213, -0.1, 7200)
     assert moment.line() == (
         "granet: step 1,200 of 13,777, loss 0.0213, validation -0.10 dB, 2 h 00 min left"

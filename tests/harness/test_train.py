@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clock import stopped
 from safetensors.torch import load_file
 
 import harness
@@ -20,10 +21,13 @@ from derainers import DERAINERS
 from harness.cli.main import run_command_line
 from harness.plan.data import open_dataset
 from harness.plan.keys import file_sha256
+from harness.runs import engine
 from harness.spec import RunSpec
+from harness.training.curve import LossCurve
 from harness.training.folder import begun_with
 from harness.training.weather import weather_of
 from reports.layouts.layouts import laid_out
+from reports.results.results import Results
 from tasks.training.refinenet import Recipe
 
 
@@ -76,16 +80,39 @@ def test_one_command_trains_and_another_runs_what_it_made(camvid: Path, tmp_path
     assert [r["seen"] for r in records if r["metric"] == "miou"] == [["task-images"]]
 
 
+@pytest.mark.parametrize(("image_s", "is_validated"), [(1, True), (25, False)])
 def test_minutes_bound_the_validation_too(
-    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image_s: float,
+    is_validated: bool,
+    camvid: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("harness.training.network.VALIDATION_SHARE", 0.0)
+    """Of 60 s, 6 are the validation's: no epoch of 20 s begins after 40, which leaves 20."""
+    modules = (f"harness.training.{name}" for name in ("network", "curve", "moment"))
+    clock, add, run = stopped(monkeypatch, *modules), LossCurve.add, engine.run
+
+    def an_epoch_later(self: LossCurve, epoch: int, loss: float) -> float:
+        clock.now_s += 20
+        return add(self, epoch, loss)
+
+    def slowly(judged: RunSpec, progress: engine.Progress) -> Results:
+        def an_image_later(label: str, done: int, images: int) -> None:
+            clock.now_s += image_s
+            progress(label, done, images)
+
+        return run(judged, progress=an_image_later)
+
+    monkeypatch.setattr(LossCurve, "add", an_epoch_later)
+    monkeypatch.setattr(engine, "run", slowly)
     out = tmp_path / "out"
     words = ["train", "refinenet", "--dataset", "camvid", "--data-root", str(camvid)]
-    assert run_command_line([*words, "--out", str(out), "--max-minutes", "0.02"]) == 0
+    assert run_command_line([*words, "--out", str(out), "--max-minutes", "1"]) == 0
+    rows = list(csv.DictReader((out / "curve.csv").open()))
+    assert [(row["epoch"], row["elapsed_s"]) for row in rows] == [("1", "20.0"), ("2", "20.0")]
     card = json.loads((out / "refinenet-camvid.safetensors.json").read_text())
-    assert card["epochs_done"] < 100
-    assert card["validated_on"] is None
+    assert card["epochs_done"] == 2
+    assert (card["validated_on"] is not None) == is_validated
 
 
 def test_a_training_begins_with_the_weights_of_another(camvid: Path, tmp_path: Path) -> None:

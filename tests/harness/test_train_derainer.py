@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import functools
 import json
 import subprocess
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from clock import stopped
 from command import finish, start
 from skimage.data import astronaut, chelsea, coffee
 
@@ -177,32 +177,53 @@ def test_workers_end_with_their_training_and_it_with_them(pairs: Path, tmp_path:
             assert status == 2
 
 
+@pytest.mark.parametrize(
+    ("step_s", "image_s", "validated_every", "steps", "is_validated"),
+    [(28, 1, 100, 2, True), (28, 4, 100, 2, False), (1, 60, 2, 2, False)],
+)
 def test_minutes_bound_the_validation_too(
-    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step_s: float,
+    image_s: float,
+    validated_every: int,
+    steps: int,
+    is_validated: bool,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Of 60 s, 6 are the validation's at the end; one within the training may come later."""
+    from derainers.training import recipes
+    from derainers.training.learner import Learner
     from harness.training.validation import Validation
 
-    validated = Validation.scores
+    small = replace(recipes.short("prn-r"), batch=1, patch_px=32)
+    monkeypatch.setattr(recipes, "short", lambda name: small)
+    clock = stopped(monkeypatch, "harness.training.ending", "harness.training.moment")
+    step, scores = Learner.step, Validation.scores
 
-    def later(restore: Any, *image: Any) -> Any:
-        time.sleep(0.1)
-        return restore(*image)
+    def a_step_later(self: Learner, *given: Any) -> float:
+        clock.now_s += step_s
+        return step(self, *given)
 
-    def slow(self: Validation, restore: Any, *ended: Any) -> dict[str, float]:
-        if ended:  # that of the network in training, which would take 100 s
-            self._pairs = self._pairs * 1000
-            restore = functools.partial(later, restore)
-        return validated(self, restore, *ended)
+    def slowly(self: Validation, restore: Any, *ended: Any) -> dict[str, float]:
+        def an_image_later(*image: Any) -> Any:
+            clock.now_s += image_s
+            return restore(*image)
 
-    monkeypatch.setattr(Validation, "scores", slow)
-    monkeypatch.setattr("derainers.training.loop.VALIDATED_AT_LEAST_EVERY_STEPS", 2)
-    began = time.monotonic()
+        if not ended:  # of the rainy images, before the first step
+            return scores(self, restore)
+        self._pairs = self._pairs[:1] * 3
+        return scores(self, an_image_later, *ended)
+
+    monkeypatch.setattr(Learner, "step", a_step_later)
+    monkeypatch.setattr(Validation, "scores", slowly)
+    every = "derainers.training.loop.VALIDATED_AT_LEAST_EVERY_STEPS"
+    monkeypatch.setattr(every, validated_every)
     out = tmp_path / "out"
-    assert run_command_line(training(pairs, out, "--max-minutes", "0.1", "--epochs", "9")) == 0
-    assert time.monotonic() - began < 60
+    assert run_command_line(training(pairs, out, "--max-minutes", "1", "--epochs", "9")) == 0
     card = json.loads((out / "prn-r.json").read_text())
-    assert card["validated_on"]["restored"] is None
-    assert card["steps_done"] >= 1
+    assert card["steps_done"] == steps
+    assert (card["validated_on"]["restored"] is not None) == is_validated
 
 
 def test_a_sigterm_of_the_whole_group_leaves_weights(photographs: Path, tmp_path: Path) -> None:
