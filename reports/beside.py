@@ -1,7 +1,8 @@
-"""The derainers of a finished run beside those of another, where both are of one benchmark."""
+"""The derainers of finished runs beside those of another, where all are of one benchmark."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ def beside(mine: Results, kept: Results) -> Results:
     code = {**(kept.provenance.code or {}), **(told.code or {})}
     weights = tuple(dict.fromkeys((*told.weights, *kept.provenance.weights)))
     note = f"beside this run stand, from run {kept.run[:12]}: {', '.join(names)}"
+    if (there := machine(kept)) != machine(mine):
+        note += f"; their seconds are of another machine, {there}, and do not compare"
     return replace(
         mine,
         records=[*mine.records, *added],
@@ -56,6 +59,73 @@ def beside(mine: Results, kept: Results) -> Results:
             told, code=code or None, weights=weights, data_notes=(*told.data_notes, note)
         ),
     )
+
+
+def on_board(kept: Results, submissions: Mapping[str, Results]) -> Results:
+    """A frozen run with the derainers of others, each judged among all.
+
+    Args:
+        kept: The frozen run; inputs are its own.
+        submissions: Runs of the same benchmark by where they are from.
+
+    Raises:
+        ValueError: If one is of another benchmark or lacks a part of it, or if two rows are called
+            alike, with the submission's place.
+    """
+    both, taken = kept, dict.fromkeys((*rows_of(kept), IDENTITY), "the benchmark itself")
+    for place, run in submissions.items():
+        try:
+            _require_alike(kept, run)
+            _require_whole(kept, run)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from error
+        for name in rows_of(run):
+            if name in taken:
+                raise ValueError(
+                    f"{place}: {taken[name]} has a row {name}: run it again under another name, "
+                    "--derainer NAME=WORD, which computes nothing anew in its workspace"
+                )
+            taken[name] = place
+        places = {(r.rain, r.judge, r.metric) for r in kept.records}
+        held = [r for r in run.records if (r.rain, r.judge, r.metric) in places and not r.stage]
+        both = beside(both, replace(run, records=held))
+    return both
+
+
+def rows_of(results: Results) -> list[str]:
+    """The derainers of a run."""
+    names = dict.fromkeys(r.derainer for r in results.records if r.condition.is_restored)
+    return list(names)
+
+
+def machine(results: Results) -> str:
+    """What a run's seconds are of, in words."""
+    told = results.provenance
+    return told.accelerator or told.processor or "unknown"
+
+
+def _require_whole(kept: Results, run: Results) -> None:
+    """Refuse a submission that lacks a number on which the benchmark judges, or images."""
+    if run.errors:
+        first = run.errors[0]
+        raise ValueError(
+            f"{len({e.sample for e in run.errors})} images failed, {first.sample} first "
+            f"({first.stage}): {first.message}"
+        )
+    names = rows_of(run)
+    if not names:
+        raise ValueError("no row of a derainer")
+    judged = {judge: kept.primary(judge.task) for judge in kept.judges}
+    wanted = [r for r in kept.records if r.derainer == IDENTITY and r.metric == judged.get(r.judge)]
+    held = {r.cell: r for r in run.records}
+    for record, name in itertools.product(wanted, (IDENTITY, *names)):
+        cell = replace(record.cell, condition=replace(record.condition, derainer=name))
+        found = held.get(cell)
+        if found is None or found.n != record.n:
+            place = f"{record.metric} of {name} under {record.rain}, seed {record.seed}"
+            raise ValueError(f"no {place}, over {record.n:,} images of {record.dataset}")
+        if found.value is not None and cell not in run.draws:
+            raise ValueError(f"no draws of {record.metric} of {name} under {record.rain}")
 
 
 def _require_alike(mine: Results, kept: Results) -> None:
@@ -72,6 +142,12 @@ def _require_alike(mine: Results, kept: Results) -> None:
         ("version", a.metric_versions, b.metric_versions),
     ):
         _require_equal(what, here or {}, there or {})
+    drawn = [{len(d) for d in run.draws.values()} for run in (mine, kept)]
+    if all(drawn) and drawn[0] != drawn[1]:
+        raise ValueError(
+            f"other resampled sets: {max(drawn[0]):,} here, {max(drawn[1]):,} there, as runs of "
+            "many derainers have: run fewer of them at a time"
+        )
     before = {(r.rain, r.judge, r.metric): r for r in kept.records if r.derainer == IDENTITY}
     shared = 0
     for record in mine.records:

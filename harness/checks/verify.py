@@ -8,7 +8,7 @@ import io
 import math
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ class Check:
     same_pixels: int
     """Images that came out the same to the bit."""
     largest: dict[str, float]
-    """Largest difference of a number of one image, by task and metric."""
+    """Largest difference of a number of one image, by task and metric; where all images were
+    recomputed, that of the number of the whole set too."""
     beyond: tuple[str, ...]
     """Metrics whose largest difference is beyond `BOUND`."""
 
@@ -87,7 +88,8 @@ def verify(
     if found.errors:
         first = found.errors[0]
         raise UsageError(f"{first.sample} fails here ({first.stage}): {first.message}")
-    return _compared([row for row in rows if row["image"] in chosen], theirs, found)
+    checks = _compared([row for row in rows if row["image"] in chosen], theirs, found)
+    return [_with_set(c, theirs, found) for c in checks] if len(chosen) == len(known) else checks
 
 
 def _read(folder: Path) -> tuple[Results, list[Row]]:
@@ -131,6 +133,22 @@ def _compared(rows: list[Row], theirs: Results, found: Results) -> list[Check]:
         same = sum(old["pixels"] == new["pixels"] for old, new in pairs)
         made.append(Check(rain, derainer, len(pairs), same, largest, beyond))
     return made
+
+
+def _with_set(check: Check, theirs: Results, found: Results) -> Check:
+    """A check that holds the numbers of the whole set against each other too."""
+    again = {(r.rain, r.method, r.stage, r.judge, r.metric): r.value for r in found.records}
+    apart = {}
+    for r in theirs.records:
+        place = (r.rain, r.method, r.stage, r.judge, r.metric)
+        is_here = (inert(r.rain), inert(r.condition.name)) == (check.rain, check.derainer)
+        if is_here and r.task in BOUND and place in again:
+            off = _off(str(r.value), str(again[place]))
+            if off:
+                apart[f"{column(theirs, r.judge, r.metric)} of the set"] = off, BOUND[r.task]
+    beyond = tuple(name for name, (off, bound) in apart.items() if not off <= bound)
+    largest = check.largest | {name: off for name, (off, _) in apart.items()}
+    return replace(check, largest=largest, beyond=(*check.beyond, *beyond))
 
 
 def _methods(results: Results) -> dict[str, str]:

@@ -55,6 +55,11 @@ def add(verbs: Verbs) -> None:
         help="a results folder whose derainers stand beside the run's, paired, where it is of the "
         "same images, labels, networks, rain and seed",
     )
+    parser.add_argument(
+        "--suite",
+        metavar="benchmark-vN",
+        help="board.html: submissions, a results folder each, beside a frozen benchmark's rows",
+    )
     parser.add_argument("--no-images", action="store_true", help="no pictures on the page")
     parts = parser.add_argument_group("of parts, where data and networks lie on this machine")
     for name in OF_DATA:
@@ -68,6 +73,8 @@ def _report(arguments: argparse.Namespace) -> int:
     from reports.write import write
 
     workspaces, out = arguments.workspace, arguments.out
+    if arguments.suite is not None:
+        return _board_of(arguments)
     known = [_finished(place) for place in workspaces]
     if any(known):
         return _report_of(known, arguments)
@@ -110,6 +117,27 @@ def _report(arguments: argparse.Namespace) -> int:
         results = replace(results, gallery=[])
     write(_beside(results, arguments.beside), out, arguments.layout)
     print(shown(out / "report.html"))
+    return 0
+
+
+def _board_of(arguments: argparse.Namespace) -> int:
+    """The board of a frozen benchmark with submissions to it."""
+    from harness.cli.terminal import show_board
+    from harness.ledger.frozen import frozen
+
+    for name in ("run", "board", "compare", "layout", "beside"):
+        if getattr(arguments, name):
+            raise UsageError(f"--suite makes a board of its own: leave --{name} out")
+    benchmark = frozen(arguments.suite)
+    runs: dict[Path, Results] = {}
+    for place in arguments.workspace:
+        run = _finished(place)
+        if run is None:
+            raise UsageError(f"{place}: no results folder: a submission is what run --out wrote")
+        if place in runs:
+            raise UsageError(f"{place} stands there twice")
+        runs[place] = run
+    show_board(benchmark, runs, arguments.out)
     return 0
 
 

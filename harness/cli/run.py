@@ -12,6 +12,7 @@ from harness.cli.terminal import is_users, line, progress_bars, say, show, table
 from harness.spec import RunSpec, UsageError
 
 if TYPE_CHECKING:
+    from harness.ledger.frozen import Frozen
     from harness.runs.dry_run import CellSurvey
     from reports.results.results import Results
 
@@ -58,9 +59,10 @@ def add(verbs: Verbs) -> None:
     files.add_argument(
         "--suite",
         type=Path,
-        metavar="FILE.yaml",
+        metavar="FILE.yaml|benchmark-vN",
         help="a list of runs, one after the other: fields of RunSpec, and name, its folder below "
-        "--out (default: its number)",
+        "--out (default: its number); or a frozen benchmark, of which the rows of --derainer alone "
+        "are computed and set beside those that are known",
     )
     files.add_argument(
         "--from",
@@ -110,7 +112,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from harness.cli.suites import seeded, specs_of
+    from harness.cli.suites import frozen_of, seeded, specs_of
 
     if arguments.dry_run and arguments.fresh:
         raise UsageError("--dry-run and --fresh: give one of the two")
@@ -135,12 +137,24 @@ def _run(arguments: argparse.Namespace) -> int:
             say(f"error: {place}: {error}")
             status = 2
         worst = max(worst, status)
+    benchmark = frozen_of(arguments)
+    if benchmark is not None and worst == 0 and not (arguments.dry_run or arguments.fresh):
+        _show_rows(benchmark, specs[benchmark.name])
     if arguments.seeds is not None and worst != 2 and not arguments.dry_run:
         _compare_seeds(specs.values())
     if made:
         of_all = arguments.suite or arguments.seeds
         _show_layout(arguments.layout, made, getattr(arguments, "out", None) if of_all else None)
     return worst
+
+
+def _show_rows(benchmark: Frozen, spec: RunSpec) -> None:
+    """The rows that were run on the board of their benchmark, beside the submission's folder."""
+    from harness.cli.terminal import show_board
+    from harness.ledger.folder import load
+
+    folder = Path(str(spec.out))
+    show_board(benchmark, {folder: load(folder)}, folder.parent)
 
 
 def _compare_seeds(specs: Iterable[RunSpec]) -> None:

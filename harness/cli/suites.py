@@ -1,4 +1,4 @@
-"""Specs that `run` finds in files: a suite of them, or that of an earlier run."""
+"""Specs that `run` finds in files: a suite of them, a frozen benchmark, or an earlier run's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.flags import fields_of
 from harness.machine.files import read_bounded
 from harness.plan.foreign_specs import spec_again
 from harness.spec import RunSpec, UsageError, checked
+
+if TYPE_CHECKING:
+    from harness.ledger.frozen import Frozen
 
 SUITE_BYTES = 2**18
 SPEC_BYTES = 2**28
@@ -20,6 +23,11 @@ SPEC_BYTES = 2**28
 DEEPEST = 8
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")
+OF_A_ROW = (
+    *("derainer", "dtype", "data_root", "device", "workers", "engine", "address", "workspace"),
+    *("cache_gb", "out", "save", "images"),
+)
+"""What may be typed beside a frozen benchmark: the row that is new, and where and how it runs."""
 
 
 def specs_of(arguments: argparse.Namespace) -> dict[str, RunSpec]:
@@ -31,6 +39,8 @@ def specs_of(arguments: argparse.Namespace) -> dict[str, RunSpec]:
     typed, suite, again = fields_of(arguments), arguments.suite, arguments.again
     if suite is not None and again is not None:
         raise UsageError("--suite and --from: give one of the two")
+    if suite is not None and (benchmark := frozen_of(arguments)) is not None:
+        return {benchmark.name: _row_of(benchmark, typed)}
     if suite is not None:
         return _suite(suite, typed, arguments.allow_code)
     if again is not None:
@@ -55,6 +65,59 @@ def seeded(specs: Mapping[str, RunSpec], times: int) -> dict[str, RunSpec]:
             name = f"{place}: seed {seed}" if place else f"seed {seed}"
             found[name] = spec.model_copy(update={"seed": seed, "out": out})
     return found
+
+
+def frozen_of(arguments: argparse.Namespace) -> Frozen | None:
+    """The frozen benchmark that ``--suite`` names; None where it names a file, or is not there.
+
+    Raises:
+        UsageError: If this package holds none of that name, or what is typed would change it.
+    """
+    from harness.ledger.frozen import WORD, frozen
+
+    suite = arguments.suite
+    if suite is None or not WORD.fullmatch(str(suite)):
+        return None
+    benchmark = frozen(str(suite))
+    changes = [name for name in fields_of(arguments) if name not in OF_A_ROW]
+    changes += [name for name in ("seeds", "layout") if getattr(arguments, name) is not None]
+    if changes:
+        allowed = ", ".join(f"--{name.replace('_', '-')}" for name in OF_A_ROW)
+        raise UsageError(
+            f"{benchmark.name} is frozen: --{changes[0].replace('_', '-')} would make another of "
+            f"it; beside it may stand {allowed}; to try something, name data in place of --suite, "
+            "as --dataset streetsim --split val --limit 8"
+        )
+    return benchmark
+
+
+def _row_of(benchmark: Frozen, typed: Mapping[str, Any]) -> RunSpec:
+    """The benchmark's own spec with the typed derainers, below ``--out``."""
+    from derainers import words
+    from harness.ledger.frozen import made_otherwise
+
+    if "derainer" not in typed or "out" not in typed:
+        raise UsageError(
+            f"{benchmark.name} takes a row of yours: give --derainer, and --out, a folder for the "
+            "submission and the board"
+        )
+    other = made_otherwise(benchmark)
+    if other is not None:
+        version = benchmark.results.provenance.versions.get("derain-harness")
+        raise UsageError(
+            f"{benchmark.name}: {other} is of another version here: a row takes the package that "
+            f"froze it, derain-harness {version}"
+        )
+    rows = {record.derainer for record in benchmark.results.records}
+    for word in typed["derainer"]:
+        name = words.read(word).name or word
+        if name in rows:
+            raise UsageError(
+                f"--derainer {word}: {benchmark.name} has a row {name}: call yours something else, "
+                f"as --derainer mine={word.removeprefix(f'{name}=')}"
+            )
+    out = str(Path(typed["out"]) / benchmark.name)
+    return _earlier(str(benchmark.folder), {**typed, "out": out}, [])
 
 
 def _suite(file: Path, typed: Mapping[str, Any], allowed: list[str]) -> dict[str, RunSpec]:

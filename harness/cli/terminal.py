@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from harness.training.moment import duration
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.ledger.frozen import Frozen
     from harness.runs.engine import Progress
     from harness.training.moment import Moment
     from reports.results.results import Results
@@ -187,6 +188,32 @@ def show(results: Results, out: str | Path | None) -> None:
     console.print(Text(f"run {results.run[:12]}"))
     if out is not None:
         console.print(Text(shown(Path(out) / "report.html")), soft_wrap=True)
+
+
+def show_board(benchmark: Frozen, submissions: Mapping[Path, Results], out: Path) -> None:
+    """The board of a frozen benchmark, into a folder and on the terminal.
+
+    Args:
+        benchmark: Its own rows.
+        submissions: Others by their folders, of which the board tells the last two names.
+        out: Gets the board.
+
+    Raises:
+        UsageError: If a submission is none of this benchmark.
+    """
+    from harness.spec import UsageError
+    from reports.pages.leaderboard import write_leaderboard
+
+    named = {shown(Path(*f.absolute().parts[-2:])): run for f, run in submissions.items()}
+    if len(named) < len(submissions):
+        raise UsageError("two submissions lie in folders of the same names: rename one")
+    name, kept = benchmark.name, benchmark.results
+    try:
+        headings, rows, _ = write_leaderboard(name, benchmark.sha256, kept, named, out)
+    except ValueError as error:
+        raise UsageError(f"no row of {name}: {error}") from error
+    table(headings, rows)
+    print(shown(out / "board.html"))
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:

@@ -27,7 +27,9 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--images", dest="number", type=int, default=16, metavar="K", help="how many (default 16)"
     )
-    parser.add_argument("--all", action="store_true", help="all images")
+    parser.add_argument(
+        "--all", action="store_true", help="all images, and with them the numbers of the whole set"
+    )
     for name in (*OF_DATA, "device", "workers"):
         add_field(parser, name)
     allow_code(parser)
