@@ -75,6 +75,7 @@ def on_board(kept: Results, submissions: Mapping[str, Results]) -> Results:
     both, taken = kept, dict.fromkeys((*rows_of(kept), IDENTITY), "the benchmark itself")
     for place, run in submissions.items():
         try:
+            _require_no_failures(run)
             _require_alike(kept, run)
             _require_whole(kept, run)
         except ValueError as error:
@@ -104,14 +105,23 @@ def machine(results: Results) -> str:
     return told.accelerator or told.processor or "unknown"
 
 
-def _require_whole(kept: Results, run: Results) -> None:
-    """Refuse a submission that lacks a number on which the benchmark judges, or images."""
+def _require_no_failures(run: Results) -> None:
+    """Refuse a run of which images failed, which are left out of all its numbers."""
     if run.errors:
         first = run.errors[0]
         raise ValueError(
             f"{len({e.sample for e in run.errors})} images failed, {first.sample} first "
             f"({first.stage}): {first.message}"
         )
+
+
+def _require_whole(kept: Results, run: Results) -> None:
+    """Refuse a submission that lacks a number on which the benchmark judges."""
+    told = _digests(run)
+    for what, named in _digests(kept).items():
+        lacking = next((name for name in named if name not in told[what]), None)
+        if lacking is not None:
+            raise ValueError(f"it does not say which {what} of {lacking} it is of")
     names = rows_of(run)
     if not names:
         raise ValueError("no row of a derainer")
@@ -135,13 +145,9 @@ def _require_alike(mine: Results, kept: Results) -> None:
         raise ValueError(f"other images: {_of(mine)} here, {_of(kept)} there")
     if a.groups != b.groups:
         raise ValueError(f"other groups: {a.groups} were resampled here, {b.groups} there")
-    for what, here, there in (
-        ("labels", a.labels, b.labels),
-        ("network", _networks(mine), _networks(kept)),
-        ("rain", a.rains, b.rains),
-        ("version", a.metric_versions, b.metric_versions),
-    ):
-        _require_equal(what, here or {}, there or {})
+    there = _digests(kept)
+    for what, named in _digests(mine).items():
+        _require_equal(what, named, there[what])
     drawn = [{len(d) for d in run.draws.values()} for run in (mine, kept)]
     if all(drawn) and drawn[0] != drawn[1]:
         raise ValueError(
@@ -157,6 +163,17 @@ def _require_alike(mine: Results, kept: Results) -> None:
             _require_near(record, other)
     if not shared:
         raise ValueError("no rain, task and network that both runs hold")
+
+
+def _digests(results: Results) -> dict[str, Mapping[str, Any]]:
+    """What must be alike, by what it is and its name."""
+    told = results.provenance
+    return {
+        "labels": told.labels or {},
+        "network": _networks(results),
+        "rain": told.rains or {},
+        "version": told.metric_versions or {},
+    }
 
 
 def _networks(results: Results) -> dict[str, str]:

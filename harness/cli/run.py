@@ -138,7 +138,7 @@ def _run(arguments: argparse.Namespace) -> int:
             status = 2
         worst = max(worst, status)
     benchmark = frozen_of(arguments)
-    if benchmark is not None and worst == 0 and not (arguments.dry_run or arguments.fresh):
+    if benchmark is not None and worst != 2 and not (arguments.dry_run or arguments.fresh):
         _show_rows(benchmark, specs[benchmark.name])
     if arguments.seeds is not None and worst != 2 and not arguments.dry_run:
         _compare_seeds(specs.values())
@@ -154,7 +154,11 @@ def _show_rows(benchmark: Frozen, spec: RunSpec) -> None:
     from harness.ledger.folder import load
 
     folder = Path(str(spec.out))
-    show_board(benchmark, {folder: load(folder)}, folder.parent)
+    results = load(folder)
+    if results.errors:
+        say(f"no row of {benchmark.name}: images failed: mend that; the same command goes on")
+    else:
+        show_board(benchmark, {folder: results}, folder.parent)
 
 
 def _compare_seeds(specs: Iterable[RunSpec]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from mutations import any_json
 from signed import sign
 
 import harness
@@ -123,6 +125,8 @@ def test_a_new_row_stands_beside_the_frozen_ones(
     words = ["verify", str(folder), "--data-root", str(world.photos), "--images", "3"]
     assert run_command_line(words) == 0
     assert "twice" in capsys.readouterr().out
+    frozen_too = ["verify", str(world.home / "v1"), "--data-root", str(world.photos), "--all"]
+    assert run_command_line(frozen_too) == 0
 
 
 def test_a_forged_number_of_the_set_is_found_where_all_is_recomputed(
@@ -184,6 +188,32 @@ def test_a_row_and_a_folder_must_be_named(
         assert "frozen in it: benchmark-v1" in said
 
 
+FAILS = """
+from torch import nn
+
+class Fails(nn.Module):
+    def forward(self, x):
+        if x.shape[-1] == 40 and x.mean() > 0.52:
+            raise ValueError("too bright")
+        return x
+
+build = Fails
+"""
+
+
+def test_an_image_that_fails_leaves_no_row(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "fails.py").write_text(FAILS)
+    out = tmp_path / "out"
+    assert run_command_line(world.command(out, "--derainer", f"{tmp_path}/fails.py:build")) == 1
+    assert "no row of benchmark-v1: images failed" in capsys.readouterr().err
+    assert not (out / "board.html").exists()
+    words = ["report", str(out / "benchmark-v1"), "--suite", "benchmark-v1", "--out", str(out)]
+    assert run_command_line(words) == 2
+    assert "images failed" in capsys.readouterr().err
+
+
 def test_a_board_is_made_of_submissions_alone(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,6 +270,11 @@ CASES: dict[str, tuple[Callable[[Results], Results], str]] = {
     "images": (lambda run: _told(run, data_fingerprint="0"), "mine: other images"),
     "rain": (lambda run: _told(run, rains={"rain100h": "0"}), "another rain of rain100h"),
     "version": (lambda run: _told(run, metric_versions={"psnr_y_db": 99}), "another version"),
+    "unnamed rains": (lambda run: _told(run, rains=None), "which rain of rain100h it is of"),
+    "unnamed metrics": (
+        lambda run: _told(run, metric_versions={}),
+        "does not say which version of psnr_y_db it is of",
+    ),
     "a rain less": (
         lambda run: _less(run, lambda r: r.rain == "rain100h"),
         "no psnr_y_db of identity under rain100h, seed 7, over 20 images of folder",
@@ -431,3 +466,21 @@ def test_what_this_package_makes_otherwise_is_told_before_it_is_computed(
     monkeypatch.setattr(frozen, "made_otherwise", lambda _: "rain100h")
     words = world.command(tmp_path / "out", "--derainer", "mine=median")
     assert "rain100h is of another version here: a row takes the package" in refused(capsys, words)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_submission_ends_in_a_line(
+    seed: int, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "theirs"
+    shutil.copytree(world.mine / "benchmark-v1", folder)
+    rng = np.random.default_rng(seed)
+    file = folder / "results.json"
+    file.write_bytes(any_json(file.read_bytes(), rng))
+    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        sign(folder)
+    words = ["report", str(folder), "--suite", "benchmark-v1", "--out", str(tmp_path / "out")]
+    if run_command_line(words) == 0:
+        assert "<script>alert" not in (tmp_path / "out" / "board.html").read_text()
+    else:
+        assert capsys.readouterr().err.count("\n") == 1
