@@ -157,6 +157,7 @@ class Study:
                 self._run(f"scenes-{seed}", remedies, FEW[1:], (x,), seed, 0.4)
                 for seed in RAIN_SEEDS[1:]
             ),
+            self._run("benchmark", bundled, FEW, every, RAIN_SEEDS[0], 0.1),  # to be frozen
             self._run("rates", bundled, RATES, (*gated, "median"), RAIN_SEEDS[0], 1.9),
         ]
         coco = ("--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", *PHOTOGRAPHS)
