@@ -93,10 +93,16 @@ def _require_fit(run: Results) -> None:
     """Refuse a run that others could not repeat, or not pair with."""
     times = {len(draws) for draws in run.draws.values()}
     rains = {record.rain for record in run.records}
+    words = [
+        w
+        for said in run.spec["model"].values()
+        for w in ([said] if isinstance(said, str) else said)
+    ]
     for is_wrong, said in (
         (run.errors, "images failed in it"),
         (any(run.spec.get(k) for k in ("limit", "shard")), "it is of a part of its split"),
         (any(run.spec.get(k) for k in ("where", "intermediate")), "it has conditions of its own"),
+        (any(set("@:./") & set(word) for word in words), "its networks are files of yours"),
         (not rows_of(run), "it has no row of a derainer"),
         (len(rains) < 2, "it has no rain beside dry images"),
         (times != {DRAWS}, f"it has other than {DRAWS:,} resampled sets: too many rows, or none"),

@@ -406,6 +406,7 @@ def test_what_is_frozen_is_small_whole_and_never_changed(world: World, freeze: A
         ({"limit": 5}, "a part of its split"),
         ({"shard": "0/2"}, "a part of its split"),
         ({"where": ["weather=clear"]}, "conditions of its own"),
+        ({"model": {"detection": ["yolo-streetsim", "yolo@a.safetensors"]}}, "files of yours"),
     ],
 )
 def test_a_run_of_a_part_is_not_frozen(
