@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import harness  # sets the environment before ultralytics is imported
 from harness.machine.memory import keep_large_blocks
 from tests.miniatures import maker_of, miniature, tiny_detector
 
+HANGS_S = 600
+"""After this a test of seconds is ended as one that hangs, however busy the machine is."""
 TESTS = Path(__file__).parent
 DATA = Path(os.environ.get("DERAIN_HARNESS_DATA", TESTS.parent.parent / "shared" / "data"))
 assert harness
@@ -22,6 +25,27 @@ sys.path.append(str(TESTS / "tasks"))  # tests of harness make networks with its
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 keep_large_blocks()  # as the command line does: halves the time of large forwards
+
+
+class HangError(BaseException):
+    """No `Exception`, so that nothing takes it for the fault of an image."""
+
+
+@pytest.fixture(autouse=True)
+def _hangs_are_noticed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test needs a bound of its own, which a slow machine would break."""
+    if request.node.get_closest_marker("slow"):
+        yield
+        return
+
+    def ended(*_: object) -> None:
+        raise HangError(f"not done after {HANGS_S} s")
+
+    before = signal.signal(signal.SIGALRM, ended)
+    signal.alarm(HANGS_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -221,7 +221,7 @@ def evaluated(home: Path, folders: list[Path], *words: str) -> subprocess.Comple
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
 

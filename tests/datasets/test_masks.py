@@ -117,7 +117,7 @@ def test_hostile_masks_are_refused_in_one_line_and_end_no_process(
         [sys.executable, "-c", LOOP, *(str(tmp_path / case) for case in HOSTILE)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr  # a signal would be negative

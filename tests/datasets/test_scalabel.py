@@ -66,7 +66,7 @@ for label in json.load(open(sys.argv[1])):
         [sys.executable, "-c", code, str(tmp_path / "labels.json")],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr  # a signal would be negative

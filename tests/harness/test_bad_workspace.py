@@ -34,12 +34,14 @@ def test_a_workspace_that_disappears_ends_the_run(
 ) -> None:
     from derainers.restorer import Filter
 
-    workspace, restore, lock = tmp_path / "w", Filter.restore, threading.Lock()
+    workspace, gone = tmp_path / "w", tmp_path / "gone"
+    restore, lock = Filter.restore, threading.Lock()
 
     def removing(self: Filter, image: object, sample_id: str) -> object:
         with lock:
-            if workspace.exists():
-                shutil.rmtree(workspace)
+            if workspace.exists():  # all of it at one moment, whoever writes there
+                workspace.rename(gone)
+                shutil.rmtree(gone)
         return restore(self, image, sample_id)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Filter, "restore", removing)

@@ -90,7 +90,7 @@ class Meeting:
         self.barrier = threading.Barrier(2)
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
-        self.barrier.wait(timeout=30)
+        self.barrier.wait(timeout=120)
         return image.astype(np.float32) / np.float32(255)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -9,20 +10,24 @@ import sqlite3
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from command import finish, start
+from command import Process, finish, start
 
 from harness.cli.main import run_command_line
 from harness.ledger.images import ImageCache
-from harness.ledger.leases import LEASE_S, Claims, is_alive, owner_of
+from harness.ledger.leases import BEAT_S, LEASE_S, Claims, is_alive, owner_of
 from harness.ledger.ledger import Ledger
 from harness.ledger.runs import load_results
 from harness.machine.disk import storage_error
 
+PATIENCE_S = 120.0
+"""For what takes a second; a busy machine is no hang."""
 COUNTED = """
 import os, pathlib, time
 from derainers.restorer import Filter
@@ -125,8 +130,25 @@ def test_a_clock_that_is_set_back_ends_no_claim(monkeypatch: pytest.MonkeyPatch)
         assert is_alive(parent)
 
 
-def on_another_host(name: str, seconds: float, log: Path) -> None:
-    """In a process: its machine's name, quick leases, and images that take their time."""
+@dataclass
+class Waiting:
+    """In place of the module ``time`` in a process that waits for another's images."""
+
+    poll: Callable[[float], float]
+    """Waits, for as long as a poll is to be; returns by how many seconds the clock goes on."""
+    now_s: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += self.poll(seconds)
+
+
+def on_another_host(
+    name: str, log: Path, hold: Callable[[], None], poll: Callable[[float], float] | None
+) -> None:
+    """In a process: its machine's name, what comes before each image, and a clock that it sets."""
     import platform
 
     from derainers.restorer import Filter
@@ -134,34 +156,83 @@ def on_another_host(name: str, seconds: float, log: Path) -> None:
     from harness.runs import engine
 
     setattr(platform, "node", lambda: name)  # noqa: B010
-    leases.LEASE_S, leases.BEAT_S, engine.SILENT_S = 2.0, 0.2, 0.5
+    clock: Any = time if poll is None else Waiting(poll)
+    setattr(leases, "time", clock)  # noqa: B010
+    setattr(engine, "time", clock)  # noqa: B010
+    leases.BEAT_S = 0.02
     restore = Filter.restore
 
-    def slow(self: Filter, image: Any, sample_id: str) -> Any:
+    def held(self: Filter, image: Any, sample_id: str) -> Any:
         with log.open("a") as file:
-            file.write(f"{name} {sample_id}\n")
-        time.sleep(seconds)
+            file.write(f"{name} {sample_id} {clock.monotonic()}\n")
+        hold()
         return restore(self, image, sample_id)
 
-    setattr(Filter, "restore", slow)  # noqa: B010
+    setattr(Filter, "restore", held)  # noqa: B010
+
+
+def at_once() -> None:
+    pass
+
+
+def wait_for(is_there: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not is_there():
+        assert time.monotonic() < until, "what was waited for never came"
+        time.sleep(0.01)
+
+
+def quick_poll(seconds: float) -> float:
+    time.sleep(0.01)
+    return seconds
+
+
+def with_the_beat(ledger: Path, heard: Path, seconds: float) -> float:
+    """A poll that lasts until the other host beats again; after so many it may go on."""
+    if not heard.exists():
+        before = beats(ledger)
+        wait_for(lambda: beats(ledger) > before)
+        with heard.with_suffix(".log").open("a") as file:
+            file.write("beat\n")
+        if len(heard.with_suffix(".log").read_text().split()) > 2 * LEASE_S / BEAT_S:
+            heard.touch()
+        return BEAT_S
+    time.sleep(0.01)
+    return seconds
+
+
+def beats(ledger: Path) -> int:
+    """Of the host that waits for nobody, ``alpha``."""
+    with contextlib.closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as db:
+        found = db.execute("SELECT beat FROM beats WHERE key LIKE '%alpha'").fetchone()
+    return int(found[0])
 
 
 def begun(log: Path) -> list[list[str]]:
     return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
 
 
+def begin(process: Process, log: Path, images: int) -> None:
+    """Wait until a process has begun so many images."""
+    while len(begun(log)) < images:
+        assert process.poll() is None, finish(process)
+        time.sleep(0.02)
+
+
 def test_a_second_host_goes_on_where_the_first_died(coco_root: Path, tmp_path: Path) -> None:
     log, command = tmp_path / "log", quality_run(coco_root, tmp_path / "runs", "median")
-    first = start(*command, before=functools.partial(on_another_host, "alpha", 60.0, log))
-    while len(begun(log)) < 2:
-        time.sleep(0.05)
+    never = functools.partial(wait_for, (tmp_path / "never").exists)
+    first = start(*command, before=functools.partial(on_another_host, "alpha", log, never, None))
+    begin(first, log, 2)
     first.kill()
     first.communicate()
-    began = time.monotonic()
-    beta = functools.partial(on_another_host, "beta", 0.0, log)
+    beta = functools.partial(on_another_host, "beta", log, at_once, quick_poll)
     status, out, err = finish(start(*command, before=beta))
     assert (status, "failed" in out) == (0, False)
-    assert time.monotonic() - began > 2
+    when_s = {image: float(now_s) for host, image, now_s in begun(log) if host == "beta"}
+    lost = {image for host, image, _ in begun(log) if host == "alpha"}
+    assert len(lost) == 2
+    assert all(when_s[image] >= LEASE_S for image in lost), "taken over too early"
     (line,) = err.splitlines()
     assert line.startswith("waiting for images that process ")
     assert " of alpha has in work: they are taken over at " in line
@@ -172,14 +243,15 @@ def test_a_second_host_goes_on_where_the_first_died(coco_root: Path, tmp_path: P
 
 def test_a_slow_host_that_lives_keeps_its_images(coco_root: Path, tmp_path: Path) -> None:
     log, command = tmp_path / "log", quality_run(coco_root, tmp_path / "runs", "median")
-    hosts = (("alpha", 3.0), ("beta", 0.1))
-    both = []
-    for name, seconds in hosts:
-        both.append(start(*command, before=functools.partial(on_another_host, name, seconds, log)))
-        while not any(host == name for host, _ in begun(log)):
-            time.sleep(0.05)
-    assert [status for status, _, _ in map(finish, both)] == [0, 0]
-    assert Counter(image for _, image in begun(log)) == Counter(map(str, range(1, 9)))
+    heard = tmp_path / "heard"
+    slowly = functools.partial(wait_for, heard.exists)
+    alpha = start(*command, before=functools.partial(on_another_host, "alpha", log, slowly, None))
+    begin(alpha, log, 2)
+    poll = functools.partial(with_the_beat, tmp_path / "runs" / "ledger.sqlite", heard)
+    beta = start(*command, before=functools.partial(on_another_host, "beta", log, at_once, poll))
+    assert [status for status, _, _ in map(finish, (beta, alpha))] == [0, 0]
+    assert heard.exists()
+    assert Counter(image for _, image, _ in begun(log)) == Counter(map(str, range(1, 9)))
 
 
 def test_a_full_disk_is_no_images_fault(

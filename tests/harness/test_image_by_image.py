@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness import RunSpec, run
 from harness.machine.device import Placement
 from harness.plan.loader import Loader
 from harness.runs import engine
+from harness.work import executors
 from reports.results.results import Results
 
 RAIN = "photoshop-heavy"
@@ -163,6 +164,8 @@ def test_who_stops_a_run_waits_for_one_derainer_alone(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
+    stopped = threading.Event()
+    abandon = executors._abandon
 
     class Noting(Same):
         def __init__(self, name: str) -> None:
@@ -170,19 +173,24 @@ def test_who_stops_a_run_waits_for_one_derainer_alone(
 
         def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
             done.append(self.digest)
-            time.sleep(0.2)
+            if self.digest == "n1":  # which is in work when the run is stopped
+                assert stopped.wait(60)
             return super().restore(image, sample_id)
 
     def stop(label: str, images: int, _: int) -> None:
         if "0" in label and images:
             raise KeyboardInterrupt
 
+    def abandoned(pending: Any) -> None:
+        stopped.set()
+        abandon(pending)
+
+    monkeypatch.setattr(executors, "_abandon", abandoned)
     monkeypatch.setattr(engine, "tried", lambda plan, *_: plan)
     one = spec.model_copy(update={"workers": 1})
     with pytest.raises(KeyboardInterrupt):
         run(one, {f"n{i}": Noting(f"n{i}") for i in range(8)}, progress=stop)
-    assert done[0] == "n0"
-    assert len(done) < 5
+    assert done == ["n0", "n1"]
 
 
 def test_a_filter_needs_no_torch(spec: RunSpec) -> None:

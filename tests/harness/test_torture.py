@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -48,15 +49,18 @@ def segmenter_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def noted(log: Path) -> None:
-    """Have every worker write down what it begins."""
+def noted(log: Path, held: int | None) -> None:
+    """Have every worker write down what it begins; of ``held`` units it never begins the last."""
     from harness.work.unit import Worker
 
-    compute = Worker._finish
+    compute, lock = Worker._finish, threading.Lock()
 
     def finish(self: Any, place: int, units: Any, have: Any) -> None:
         if not self._pictured:
-            with log.open("a") as file:
+            with lock, log.open("a") as file:
+                ever = {*log.read_text().split(), *(unit.keys.restored for unit in units)}
+                while len(ever) == held:  # until the kill, which is not to come after the end
+                    time.sleep(1)
                 for unit in units:
                     file.write(f"{unit.keys.restored}\n")
         compute(self, place, units, have)
@@ -108,10 +112,10 @@ def test_kills_lose_nothing(
         word for task, (file,) in networks.items() for word in ("--model", f"{task}={file}")
     ]
     command += ["--workers", str(WORKERS)]
-    before = functools.partial(noted, log)
 
     rng = np.random.default_rng(20)
     units, begun = 4 * images, Counter[str]()
+    before = functools.partial(noted, log, units)
     for kill in range(kills):
         safe = committed(workspace)
         # Each kill comes in the work of what its part of all units is, and so none after the end.
@@ -128,7 +132,7 @@ def test_kills_lose_nothing(
         assert max(now.values(), default=0) <= 1
         assert len(committed(workspace)) < units, "the kill came after the end"
     assert sum(begun.values()) > 0
-    assert finish(start(*command, before=before))[0] == 0
+    assert finish(start(*command, before=functools.partial(noted, log, None)))[0] == 0
     begun = Counter(log.read_text().split())
     assert len(begun) == units
     assert sum(begun.values()) - units <= kills * IN_WORK
