@@ -174,7 +174,7 @@ def conditions(metric: Any) -> list[str]:
 
 
 def printed(
-    quantity: Quantity, study: Mapping[str, Any], images: int
+    quantity: Quantity, study: Mapping[str, Any], images: int, level_images: int
 ) -> tuple[float, float] | None:
     """The interval that a run prints, if any.
 
@@ -193,7 +193,11 @@ def printed(
     if not quantity.is_level:
         return interval(draws, images)
     levels = [level_interval(v[1:], float(v[0]), images) for v in of]
-    return None if None in levels else level_interval(draws, float(value), images)
+    return (
+        None
+        if None in levels or images < level_images
+        else level_interval(draws, float(value), images)
+    )
 
 
 def studied(metric: Any, images: int, draws: int, seed: Sequence[int]) -> list[Study]:
@@ -229,7 +233,7 @@ def covering(metric: Any, images: int, draws: int, studies: Sequence[Study]) -> 
                 "both": interval(drawn, images),
                 "student": students(value, drawn, images),
                 "bca": accelerated(value, drawn, left_out),
-                "printed": printed(q, study, images),
+                "printed": printed(q, study, images, metric.level_images),
             }
             for kind, ci in ends.items():
                 place = None if ci is None else int(truth < ci[0]) - int(truth > ci[1])

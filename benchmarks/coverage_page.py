@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from coverage import PIECE, QUANTITIES
+from coverage import PIECE, QUANTITIES, Quantity
 from pages import DOCS, filled
 
 from reports.tables.text import grid
@@ -69,8 +69,8 @@ POWER = (0.77, 0.83)
 """Of what is said to show in 80 % of studies."""
 FEW = 20
 """Printed intervals that say nothing of whether they hold."""
-KNOWN_TO_MISS: tuple[str, ...] = ()
-"""Cells that do not hold it; the page says so."""
+PROMISED_IMAGES = 32
+"""From so many on intervals are no wider than promised; of fewer they are at least as wide."""
 
 
 def meets(hits: int, of: int, bounds: tuple[float, float]) -> bool:
@@ -81,14 +81,21 @@ def meets(hits: int, of: int, bounds: tuple[float, float]) -> bool:
     return bool(ends.low <= bounds[1] and ends.high >= bounds[0])
 
 
+def holds(cell: Mapping[str, Any], quantity: Quantity) -> str:
+    """yes, no, wide (of few images, rather than too narrow), or – where few were printed."""
+    count, *outside = cell.get(f"{quantity.name}: printed", [0])
+    if count < FEW:
+        return "–"
+    bounds = BOUNDS["level" if quantity.is_level else "difference"]
+    if meets(count - sum(outside), count, bounds):
+        return "yes"
+    is_wide = meets(count - sum(outside), count, (bounds[0], 1.0))
+    return "wide" if is_wide and int(cell["cell"].split("/")[-1]) < PROMISED_IMAGES else "no"
+
+
 def missed(cell: Mapping[str, Any]) -> list[str]:
     """What of a cell does not hold, by name."""
-    found = []
-    for q in QUANTITIES:
-        count, *outside = cell.get(f"{q.name}: printed", [0])
-        bounds = BOUNDS["level" if q.is_level else "difference"]
-        if count >= FEW and not meets(count - sum(outside), count, bounds):
-            found.append(f"{cell['cell']}: {q.name}")
+    found = [f"{cell['cell']}: {q.name}" for q in QUANTITIES if holds(cell, q) == "no"]
     for kind, bounds in (("wrong", BOUNDS["wrong"]), ("found", POWER)):
         of, hits = cell.get(f"{kind}: minP", (0, 0))
         if of and not meets(hits, of, bounds):
@@ -106,24 +113,20 @@ def coverage_table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = []
     for cell in cells:
         name, metric, images = cell["cell"].split("/")
-        for quantity in (q.name for q in QUANTITIES if f"{q.name}: both" in cell):
-            ends = cell[f"{quantity}: printed"]
+        for quantity in (q for q in QUANTITIES if f"{q.name}: both" in cell):
+            ends = cell[f"{quantity.name}: printed"]
             held = "–" if not ends[0] else share(ends[0] - sum(ends[1:]), ends[0])
             rows.append(
                 [
                     name,
                     NAMES[metric],
                     images,
-                    quantity,
+                    quantity.name,
                     f"{cell['studies']:,}",
-                    *(covers(cell[f"{quantity}: {kind}"]) for kind in KINDS),
+                    *(covers(cell[f"{quantity.name}: {kind}"]) for kind in KINDS),
                     f"{100 * ends[0] / cell['studies']:.0f}",
                     held,
-                    "–"
-                    if ends[0] < FEW
-                    else "no"
-                    if f"{cell['cell']}: {quantity}" in missed(cell)
-                    else "yes",
+                    holds(cell, quantity),
                 ]
             )
     headings = ["set", "metric", "images", "interval of", "studies", "percentile", "BCa"]

@@ -13,6 +13,7 @@ from populations import HEAVY, MEDIUM, Population, Ranked
 from tasks.coco_ap import RECALLS
 from tasks.confusion import means
 from tasks.resampled_ap import Ranking, resampled
+from tasks.semantic import LEVEL_IMAGES
 
 PICTURES = tuple(
     f"{rain}/{name}"
@@ -32,6 +33,9 @@ def dealt_from(metric: Any) -> list[str]:
 
 class Means:
     """A metric of images, and its mean over a set."""
+
+    level_images = 0
+    """Images from which on levels have intervals."""
 
     def __init__(self, values: Mapping[str, NDArray[np.float64]]) -> None:
         """Take the images' values by condition."""
@@ -56,6 +60,8 @@ class Means:
 class Overlap(Means):
     """Mean IoU of the pixels of a set."""
 
+    level_images = LEVEL_IMAGES
+
     def drawn(self, condition: str, images: Any, counts: Any) -> NDArray[np.float64]:
         """As in `Means`."""
         matrices = self.values[condition][images]
@@ -65,6 +71,8 @@ class Overlap(Means):
 
 class Pooled:
     """Pooled AP of a set."""
+
+    level_images = 0
 
     def __init__(self, ranked: Mapping[str, Ranked]) -> None:
         """Take the detections by condition; all of them are ranked once, by score."""

@@ -2,8 +2,10 @@
 
 A matrix is ``int64 (C, C + 1)``: rows are true classes, columns predicted ones; the last column
 counts pixels for which nothing the data set knows was predicted. Pixels ignored in the truth are in
-none. Mean IoU as in Everingham et al., "The Pascal Visual Object Classes Challenge", IJCV 2015;
-all four means as in Long et al., "Fully Convolutional Networks", CVPR 2015.
+none. All four means as in Long et al., "Fully Convolutional Networks", CVPR 2015, over the classes
+that stand in the truth, as COCO's AP is over those that have objects. Where all classes do, that is
+also the mean of Everingham et al., "The Pascal Visual Object Classes Challenge", IJCV 2015; where
+one does not, a stray pixel of it in a prediction would count in that mean as much as the road.
 """
 
 from __future__ import annotations
@@ -57,12 +59,11 @@ def ious(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
         matrices: ``(…, C, C + 1)``, of one image or summed over many.
 
     Returns:
-        NaN for a class absent from truth and prediction.
+        NaN for a class that is absent from the truth.
     """
     hits, truth, predicted = _sums(matrices)
     with np.errstate(invalid="ignore"):
-        values: NDArray[np.float64] = hits / (truth + predicted - hits)
-    return values
+        return np.where(truth > 0, hits / (truth + predicted - hits), np.nan)
 
 
 def means(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -72,8 +73,8 @@ def means(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         matrices: ``(…, C, C + 1)``.
 
     Returns:
-        ``miou`` over the classes in truth or prediction; ``mpa``, mean pixel accuracy over the
-        classes in the truth; ``pixel_accuracy``; ``fwiou``, IoU weighted by the truth's pixels.
+        ``miou`` and ``mpa``, mean pixel accuracy, over the classes in the truth;
+        ``pixel_accuracy``; ``fwiou``, IoU weighted by the truth's pixels.
     """
     hits, truth, _ = _sums(matrices)
     total = truth.sum(-1)

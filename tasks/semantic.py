@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +16,13 @@ from tasks.classes import matched
 from tasks.confusion import confusion, ious, means
 from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
 
-VERSION = 1
-"""Raised whenever the same prediction gives other evidence."""
+VERSION = 2
+"""Raised whenever the same prediction gives other evidence or another number."""
 
+LEVEL_IMAGES = 500
+"""Images from which on a mean over classes has an interval: of fewer, those that stand in few of
+them make resampled sets lie below, by more than these tell (docs/statistics.md)."""
+CLASS_MEANS = ("miou", "mpa")
 
 METRICS: dict[str, MetricRow] = {
     "miou": MetricRow("mIoU", is_judged=True),
@@ -150,21 +155,20 @@ class Semantic:
         names = [self._classes[label] for label in sorted(self._classes)]
         by_class = dict(zip(names, ious(whole).tolist(), strict=True))
         absent = [name for name, value in by_class.items() if np.isnan(value)]
-        left_out = f"left out, in neither truth nor prediction: {', '.join(absent)}"
+        left_out = f"left out, not in the truth: {', '.join(absent)}"
         scores = {
             metric: Score(
                 None if np.isnan(value) else float(value),
                 why="no pixel counts" if np.isnan(value) else None,
+                has_interval=len(evidences) >= LEVEL_IMAGES or metric not in CLASS_MEANS,
             )
             for metric, value in means(whole).items()
         }
         if absent and scores["miou"].value is not None:
-            scores["miou"] = Score(scores["miou"].value, why=left_out)
+            scores["miou"] = replace(scores["miou"], why=left_out)
         for name, value in by_class.items():
             scores[f"iou/{name}"] = (
-                Score(None, why="in neither truth nor prediction")
-                if np.isnan(value)
-                else Score(value)
+                Score(None, why="not in the truth") if np.isnan(value) else Score(value)
             )
         return scores
 
@@ -174,7 +178,7 @@ class Semantic:
         """``miou mpa pixel_accuracy fwiou`` of resampled sets.
 
         And ``iou/<class>`` of classes that stand in `FEWEST_IMAGES` or more; NaN where a resample
-        has no pixel of it in truth or prediction.
+        has no pixel of it in the truth.
         """
         if not any(evidences):
             return {}

@@ -60,6 +60,8 @@ class Score:
     """Reason of an absent value, or of images left out of the mean."""
     n_identical: int = 0
     """Images whose value is infinite because both pictures are the same; not in the mean."""
+    has_interval: bool = True
+    """Whether intervals of it hold; those of its differences to others do in any case."""
 
 
 class Scorer(Protocol):

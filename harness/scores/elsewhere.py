@@ -97,7 +97,7 @@ def _record(
     made: Made, cell: Cell, row: MetricRow, score: Score, drawn: NDArray[np.float32] | None
 ) -> Record:
     ci = None
-    if score.value is not None and drawn is not None:
+    if score.value is not None and score.has_interval and drawn is not None:
         ci = level_interval(drawn, score.value, len(set(made.units)))
     condition = cell.condition
     return Record(

@@ -334,7 +334,7 @@ class _About:
     ) -> Record:
         """One number with all that it belongs to."""
         place, ci = cell.condition, None
-        if score.value is not None and sample is not None:
+        if score.value is not None and score.has_interval and sample is not None:
             ci = level_interval(sample, score.value, len(set(units)))
         return Record(
             dataset=place.data.name,

@@ -262,14 +262,19 @@ def _seeds(one: One) -> tuple[Any, Any, Any]:
 
 
 def _mean(found: Sequence[tuple[One, float, NDArray[Any] | None]], is_level: bool) -> Number | None:
-    """The mean over repeats, with an interval over images and every kind of repeat."""
+    """The mean over repeats, with an interval over images and every kind of repeat.
+
+    A level has one where each of its repeats has.
+    """
     if not found:
         return None
     mean = float(np.mean([value for _, value, _ in found]))
     draws, groups = _drawn(found), min(one.groups for one, *_ in found)
     ci = None
-    if draws is not None:
-        ci = level_interval(draws, mean, groups) if is_level else interval(draws, groups)
+    if draws is not None and not is_level:
+        ci = interval(draws, groups)
+    elif draws is not None and all(one.record.ci is not None for one, *_ in found):
+        ci = level_interval(draws, mean, groups)
     return Number(mean, ci, len(found))
 
 

@@ -90,6 +90,7 @@ def made(trainings: dict[str, Training] = TRAININGS, seed: int = 0) -> Results:
             model=network,
             metric="ap_pooled",
             value=value(network, rain, derainer),
+            ci=(0.0, 1.0),
             n=N,
             seen=("task-rain",) if is_seen else (),
             seed=seed,

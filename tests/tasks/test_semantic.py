@@ -12,7 +12,7 @@ from datasets.image import NDArrayByte, encode_indices
 from datasets.sample import IGNORED, Sample
 from harness.ledger.packed import pack, unpack
 from tasks.confusion import confusion
-from tasks.semantic import Semantic
+from tasks.semantic import LEVEL_IMAGES, Semantic
 from tasks.task import Evidence, TaskError
 
 CLASSES = {0: "sky", 2: "road", 5: "car"}
@@ -56,9 +56,9 @@ def test_scores_by_hand(tmp_path: Path) -> None:
     assert scores["iou/sky"].value == 3 / 4
     assert scores["iou/road"].value == 1 / 3
     assert scores["iou/car"].value is None
-    assert scores["iou/car"].why == "in neither truth nor prediction"
+    assert scores["iou/car"].why == "not in the truth"
     assert scores["miou"].value == pytest.approx((3 / 4 + 1 / 3) / 2)
-    assert scores["miou"].why == "left out, in neither truth nor prediction: car"
+    assert scores["miou"].why == "left out, not in the truth: car"
     assert scores["mpa"].value == pytest.approx((3 / 4 + 1 / 2) / 2)
     assert scores["pixel_accuracy"].value == pytest.approx(4 / 6)
     assert scores["fwiou"].value == pytest.approx((4 * 3 / 4 + 2 * 1 / 3) / 6)
@@ -79,6 +79,22 @@ def test_a_set_is_scored_as_one_large_picture(tmp_path: Path) -> None:
     assert scores["pixel_accuracy"].value == pytest.approx(right, abs=1e-15)
 
 
+def test_a_stray_pixel_of_an_absent_class_costs_its_own_pixel_alone(
+    tmp_path: Path,
+) -> None:
+    truth = np.array([[0] * 50 + [2] * 50], np.uint8)
+    stray = truth.copy()
+    stray[0, 0] = 5  # a car
+    task = Semantic(CLASSES)
+    found = [task.evidence(predicted, sample(tmp_path, truth)) for predicted in (truth, stray)]
+    assert task.reduce(found[:1])["miou"].value == 1
+    assert task.reduce(found[1:])["miou"].value == pytest.approx((49 / 50 + 1) / 2)
+    assert task.reduce(found[1:])["iou/car"].value is None
+    assert task.by_image(found)["miou"].tolist() == pytest.approx([1, 0.99])
+    drawn = task.resample(found, np.array([[2, 0], [0, 2]]))["miou"]
+    assert drawn.tolist() == pytest.approx([1, 0.99])
+
+
 def test_resampling_is_scoring_copies_and_order_does_not_matter(tmp_path: Path) -> None:
     task, found = Semantic(CLASSES), evidences(tmp_path, range(6))
     counts = np.random.default_rng(0).multinomial(6, [1 / 6] * 6, 5)
@@ -89,6 +105,16 @@ def test_resampling_is_scoring_copies_and_order_does_not_matter(tmp_path: Path) 
             if metric in drawn:
                 assert drawn[metric][b] == pytest.approx(score.value, abs=1e-15), metric
     assert set(drawn) == {"miou", "mpa", "pixel_accuracy", "fwiou"}
+
+
+def test_means_over_classes_of_few_images_have_no_interval(tmp_path: Path) -> None:
+    found = evidences(tmp_path, range(2))
+    for images in (LEVEL_IMAGES - 1, LEVEL_IMAGES):
+        scores = Semantic(CLASSES).reduce([found[i % 2] for i in range(images)])
+        has = {metric: score.has_interval for metric, score in scores.items()}
+        assert has["miou"] == has["mpa"] == (images >= LEVEL_IMAGES)
+        assert has["pixel_accuracy"]
+        assert has["iou/road"]
 
 
 def test_classes_are_resampled_that_stand_in_enough_images(tmp_path: Path) -> None:
