@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -76,9 +77,15 @@ def coco_of(tmp_path: Path) -> Callable[[int], Path]:
     return lambda images: miniature("coco", tmp_path / f"coco-{images}", images=images)
 
 
+@pytest.fixture(scope="session")
+def bdd100k_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return miniature("bdd100k", tmp_path_factory.mktemp("bdd100k"))
+
+
 @pytest.fixture
-def bdd100k_root(tmp_path: Path) -> Path:
-    return miniature("bdd100k", tmp_path / "bdd100k")
+def bdd100k_root(bdd100k_made: Path, tmp_path: Path) -> Path:
+    """A copy, which a test may change."""
+    return shutil.copytree(bdd100k_made, tmp_path / "bdd100k")
 
 
 @pytest.fixture

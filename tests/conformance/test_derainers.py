@@ -13,7 +13,7 @@ from derainers import DERAINERS
 from derainers.derainer import Derainer
 from derainers.restorer import Restorer
 
-SIZES = [(65, 97), (1, 1), (7, 1000)]
+SIZES = [(65, 97), (1, 1), (7, 300)]
 BIG = {"mspfn", "dcsfn", "dcsfn-paper"}
 """Slow on a CPU; each has a light form of the same design that is tested every time."""
 EVERY = [pytest.param(n, marks=pytest.mark.slow) if n in BIG else n for n in DERAINERS]
@@ -68,7 +68,7 @@ def noise(height: int, width: int) -> NDArrayByte:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
-@pytest.fixture(params=EVERY)
+@pytest.fixture(params=EVERY, scope="module")
 def restorer(request: pytest.FixtureRequest) -> Restorer:
     """The derainer with its own weights."""
     row = DERAINERS[request.param]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from datasets.image import NDArrayByte, round_to_bytes
 from datasets.rain import RAINS, generator
@@ -28,10 +29,15 @@ LARGEST_BYTES = 14_000_000
 ALL_BYTES = 60_000_000
 APART_DB = {"fp32": 0.01, "bf16": 0.05}
 """How far a device and format may be from fp32 on the CPU."""
+MARKS = {
+    "fp32": (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")),
+    "bf16": (),
+}
+"""On the CPU fp32 is what all else is compared with."""
 FORMATS = [
     pytest.param(name, dtype, 24, marks=pytest.mark.slow)
     if (name, dtype) == ("hrrsr-x1", "bf16")  # two scenes scatter more than its mean
-    else (name, dtype, 2)
+    else pytest.param(name, dtype, 2, marks=MARKS[dtype])
     for name in FILES
     for dtype in APART_DB
 ]

@@ -47,7 +47,7 @@ def test_edges_of_an_even_image_are_nothing_inside() -> None:
 )
 def test_two_steps_lower_the_loss_of_a_batch(name: str, loss: Loss) -> None:
     derainer, recipe = built(name), short(name)
-    groups = next(iter(loader(crops_of(replace(recipe, batch=2, patch_px=64)), 0, 0)))
+    groups = next(iter(loader(crops_of(replace(recipe, batch=2, patch_px=32)), 0, 0)))
     (rainy, clean), network = groups[0], derainer.module.train()
     black, white = derainer.range
     x, y = (images * (white - black) + black for images in (rainy, clean))

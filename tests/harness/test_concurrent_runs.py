@@ -28,25 +28,6 @@ from harness.machine.disk import storage_error
 
 PATIENCE_S = 120.0
 """For what takes a second; a busy machine is no hang."""
-COUNTED = """
-import os, pathlib, time
-from derainers.restorer import Filter
-
-log = pathlib.Path({log!r})
-restore = Filter.restore
-
-def counted(self, image, sample_id):
-    if self._function.__name__ == "median":
-        with log.open("a") as file:
-            file.write(f"{{os.getpid()}} {{sample_id}}\\n")
-        until = time.monotonic() + 300
-        while len({{line.split()[0] for line in log.read_text().splitlines()}}) < 2:
-            assert time.monotonic() < until, "the other process never came"
-            time.sleep(0.05)
-    return restore(self, image, sample_id)
-
-Filter.restore = counted
-"""
 
 
 def quality_run(coco_root: Path, workspace: Path, derainer: str) -> list[str]:
@@ -56,13 +37,28 @@ def quality_run(coco_root: Path, workspace: Path, derainer: str) -> list[str]:
     ]
 
 
+def together(log: Path) -> None:
+    """In each of two processes: no image before the other process has begun one too."""
+    from derainers.restorer import Filter
+
+    restore = Filter.restore
+
+    def counted(self: Filter, image: Any, sample_id: str) -> Any:
+        if self._function.__name__ == "median":
+            with log.open("a") as file:
+                file.write(f"{os.getpid()} {sample_id}\n")
+            wait_for(lambda: len({process for process, _ in begun(log)}) == 2)
+        return restore(self, image, sample_id)
+
+    setattr(Filter, "restore", counted)  # noqa: B010
+
+
 def test_two_processes_do_no_image_twice(coco_root: Path, tmp_path: Path) -> None:
     command = quality_run(coco_root, tmp_path / "runs", "median")
-    code = COUNTED.format(log=str(tmp_path / "log"))
-    both = [start(*command, "--out", str(tmp_path / name), code=code) for name in ("a", "b")]
+    counted = functools.partial(together, tmp_path / "log")
+    both = [start(*command, "--out", str(tmp_path / name), before=counted) for name in ("a", "b")]
     assert [(status, err) for status, _, err in map(finish, both)] == [(0, ""), (0, "")]
-    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
-    assert Counter(name for _, name in lines) == Counter(map(str, range(1, 9)))
+    assert Counter(name for _, name in begun(tmp_path / "log")) == Counter(map(str, range(1, 9)))
     texts = [(tmp_path / name / "results.csv").read_text() for name in ("a", "b")]
     assert texts[0] == texts[1]
 

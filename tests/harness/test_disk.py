@@ -15,18 +15,20 @@ from reports.results.written import to_json
 
 SIZES_KIB = (96, 240, 420)
 """Too little for the ledger, for the images, for their evidence."""
-SCRIPT = """
-set -eu
-mount -t tmpfs -o size=4k none {small}
-for size in {sizes}; do
-    mount -o remount,size=${{size}}k {small}
-    "$@" && exit 9 || test $? = 2
-done
-sqlite='import sqlite3; print(*sqlite3.connect("{small}/w/ledger.sqlite").execute('
-sqlite="$sqlite"'"SELECT count(*) FROM images").fetchone())'
-{python} -c "$sqlite"
-mount -o remount,size=64m {small}
-"$@" --out {out}
+CODE = """
+import sqlite3, subprocess, sys
+from harness.cli.main import run_command_line
+
+small, out, sizes, *words = sys.argv[1:]
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", small], check=True)
+for size in [f"{kib}k" for kib in sizes.split()]:
+    subprocess.run(["mount", "-o", f"remount,size={size}", small], check=True)
+    assert run_command_line(words) == 2
+with sqlite3.connect(f"{small}/w/ledger.sqlite") as ledger:
+    print(*ledger.execute("SELECT count(*) FROM images").fetchone())
+ledger.close()
+subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+sys.exit(run_command_line([*words, "--out", out]))
 """
 
 
@@ -42,13 +44,12 @@ def _own_mounts() -> None:
 def test_a_disk_that_fills_up_loses_nothing(coco_root: Path, tmp_path: Path) -> None:
     small, out = tmp_path / "small", tmp_path / "out"
     small.mkdir()
-    sizes = " ".join(map(str, SIZES_KIB))
-    script = SCRIPT.format(small=small, sizes=sizes, out=out, python=sys.executable)
-    command = [sys.executable, "-m", "harness", "run", "--dataset", "coco", "--task", "none"]
-    command += ["--data-root", str(coco_root), "--derainer", "median", "--no-images"]
+    command = [sys.executable, "-c", CODE, str(small), str(out), " ".join(map(str, SIZES_KIB))]
+    command += ["run", "--dataset", "coco", "--task", "none", "--data-root"]
+    command += [str(coco_root), "--derainer", "median", "--no-images"]
     command += ["--workers", "2", "--workspace", f"{small}/w"]
     done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", *command],
+        ["unshare", "--map-root-user", "--mount", *command],
         cwd=ROOT,
         capture_output=True,
         text=True,
