@@ -95,10 +95,10 @@ def _family(results: Results, floor: Record, members: list[Record]) -> list[Effe
         assert floor.value is not None
         difference = record.value - floor.value
         p_value = None if d is None else next(corrected, None)
-        verdict = None if p_value is None else _verdict(difference, p_value, row)
+        said = None if p_value is None else verdict(difference, p_value, row)
         smallest = None if d is None or p_value is None else family.shown(d)
         ceiling = results.at(record.condition.clean, record.judge, record.metric)
-        is_real = verdict in ("better", "worse")
+        is_real = said in ("better", "worse")
         recovery, recovery_ci = (
             _recovery(results, ceiling, floor, record, family.level) if is_real else (None, None)
         )
@@ -113,7 +113,7 @@ def _family(results: Results, floor: Record, members: list[Record]) -> list[Effe
                 difference=difference,
                 ci=None if d is None else interval(d, results.groups(record.n)),
                 p_value=p_value,
-                verdict=verdict,
+                verdict=said,
                 smallest=smallest,
                 needed=None
                 if smallest is None or target is None
@@ -128,7 +128,8 @@ def _family(results: Results, floor: Record, members: list[Record]) -> list[Effe
     return made
 
 
-def _verdict(difference: float, p_value: float, row: MetricRow) -> str:
+def verdict(difference: float, p_value: float, row: MetricRow) -> str:
+    """What a difference and its corrected p-value say: ``better``, ``worse`` or neither."""
     if p_value >= LEVEL:
         return "no significant difference"
     return "better" if (difference > 0) == row.higher_is_better else "worse"

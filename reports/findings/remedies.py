@@ -84,6 +84,11 @@ class Number(NamedTuple):
     ci: tuple[float, float] | None
     """95 % interval over images and repeats."""
     repeats: int
+    groups: int
+    """Units that were resampled."""
+    table: NDArray[np.float64] | None
+    """``(seeds, networks, weights, B)`` of each repeat on the resampled sets; None where these are
+    not crossed."""
 
 
 @dataclass(frozen=True)
@@ -115,25 +120,28 @@ class Family:
     def number(self, remedy: Remedy, rain: str) -> Number | None:
         """The score under a rain; None where it was not measured."""
         ones = self.cells.get(remedy, {}).get(rain, ())
-        return _mean([(one, one.value, one.draws) for one in ones], is_level=True)
+        return _mean([_Found(o.levels, o, o.value, o.draws) for o in ones], is_level=True)
 
     def against(self, remedy: Remedy, other: Remedy | None, rain: str) -> Number | None:
         """The paired difference to another remedy; None where it cannot be told.
 
-        A repeat is held against the one of the same seeds, or else the only one that there is.
+        A repeat is held against the one of the same seeds; where one of both has a single training,
+        against each of the other's.
         """
         if other is None or other == remedy:
             return None
-        others = self.cells.get(other, {}).get(rain, ())
+        ones, others = (self.cells.get(each, {}).get(rain, ()) for each in (remedy, other))
         found = []
-        for one in self.cells.get(remedy, {}).get(rain, ()):
-            partner = _partner(one, others)
-            if partner is None:
+        for one in ones:
+            partners = _partners(one, ones, others)
+            if not partners:
                 return None
-            drawn = None
-            if one.draws is not None and partner.draws is not None and one.images == partner.images:
-                drawn = one.draws - partner.draws
-            found.append((one, one.value - partner.value, drawn))
+            for partner in partners:
+                levels = _levels(one, partner, ones)
+                drawn = None
+                if one.draws is not None and partner.draws is not None:
+                    drawn = one.draws - partner.draws if one.images == partner.images else None
+                found.append(_Found(levels, one, one.value - partner.value, drawn))
         return _mean(found, is_level=False)
 
     def first(self, *kinds: int) -> Remedy | None:
@@ -246,50 +254,68 @@ def _remedy(record: Record, kind: int, training: Training) -> Remedy | None:
     return Remedy(DERAIN if kind == NOTHING else BOTH, rains, record.method, footing)
 
 
-def _partner(one: One, others: Sequence[One]) -> One | None:
-    """The number to hold another against."""
-    left = list(others)
-    for place_of in range(3):
-        left = [o for o in left if _seeds(o)[place_of] == _seeds(one)[place_of]] or left
-    same_rain = left and left[0].levels[0] == one.levels[0]
-    return left[0] if len(left) == 1 and same_rain else None
+class _Found(NamedTuple):
+    """A number of a mean, or a difference of two."""
+
+    levels: tuple[Any, ...]
+    """Which repeat of each kind it is, see `One.levels`."""
+    one: One
+    value: float
+    draws: NDArray[Any] | None
 
 
-def _seeds(one: One) -> tuple[Any, Any, Any]:
-    """By which the repeats of two remedies are told to belong together."""
-    rain, _, weights = one.levels
-    return rain, one.training.seed, weights
+RAIN_SEED, NETWORK, WEIGHTS = range(3)
+"""Kinds of repeats, by their places in `One.levels`."""
 
 
-def _mean(found: Sequence[tuple[One, float, NDArray[Any] | None]], is_level: bool) -> Number | None:
+def _partners(one: One, ones: Sequence[One], others: Sequence[One]) -> list[One]:
+    """The numbers to hold another against; none where the repeats do not pair."""
+    found = [o for o in others if o.levels[RAIN_SEED] == one.levels[RAIN_SEED]]
+    if _are_several(ones, NETWORK) and _are_several(others, NETWORK):
+        found = [o for o in found if o.training.seed == one.training.seed]
+    if _are_several(ones, WEIGHTS) and _are_several(others, WEIGHTS):
+        found = [o for o in found if o.record.weights == one.record.weights]
+    many = [kind for kind in (NETWORK, WEIGHTS) if not _are_several(ones, kind)]
+    places = {tuple(o.levels[kind] for kind in many) for o in found}
+    return found if len(places) == len(found) else []
+
+
+def _are_several(ones: Sequence[One], kind: int) -> bool:
+    """Whether there are several repeats of a kind."""
+    return len({one.levels[kind] for one in ones}) > 1
+
+
+def _levels(one: One, partner: One, ones: Sequence[One]) -> tuple[Any, ...]:
+    """Which repeat a difference is: by the remedy's own where it has several, else the other's."""
+    chosen = (one if _are_several(ones, kind) else partner for kind in (NETWORK, WEIGHTS))
+    return one.levels[RAIN_SEED], *(
+        each.levels[kind] for kind, each in zip((NETWORK, WEIGHTS), chosen, strict=True)
+    )
+
+
+def _mean(found: Sequence[_Found], is_level: bool) -> Number | None:
     """The mean over repeats, with an interval over images and every kind of repeat.
 
     A level has one where each of its repeats has.
     """
     if not found:
         return None
-    mean = float(np.mean([value for _, value, _ in found]))
-    draws, groups = _drawn(found), min(one.groups for one, *_ in found)
+    mean = float(np.mean([each.value for each in found]))
+    table, groups = _crossed(found), min(each.one.groups for each in found)
     ci = None
-    if draws is not None and not is_level:
-        ci = interval(draws, groups)
-    elif draws is not None and all(one.record.ci is not None for one, *_ in found):
-        ci = level_interval(draws, mean, groups)
-    return Number(mean, ci, len(found))
+    if table is not None and not is_level:
+        ci = interval(over_levels(table), groups)
+    elif table is not None and all(each.one.record.ci is not None for each in found):
+        ci = level_interval(over_levels(table), mean, groups)
+    return Number(mean, ci, len(found), groups, table)
 
 
-def _drawn(
-    found: Sequence[tuple[One, float, NDArray[Any] | None]],
-) -> NDArray[np.float64] | None:
-    """The mean on resampled sets of images and repeats; None where these are not crossed."""
-    drawn = {one.levels: draws for one, _, draws in found if draws is not None}
-    axes = [
-        list(dict.fromkeys(levels))
-        for levels in zip(*(one.levels for one, *_ in found), strict=True)
-    ]
+def _crossed(found: Sequence[_Found]) -> NDArray[np.float64] | None:
+    """An axis for each kind of repeat, then the draws; None where they are not all there."""
+    drawn = {each.levels: each.draws for each in found if each.draws is not None}
+    kinds = zip(*(each.levels for each in found), strict=True)
+    axes = [list(dict.fromkeys(levels)) for levels in kinds]
     places = list(itertools.product(*axes))
-    if len({one.images for one, *_ in found}) > 1 or drawn.keys() != set(places):
+    if len({each.one.images for each in found}) > 1 or drawn.keys() != set(places):
         return None
-    shape = [len(axis) for axis in axes]
-    table = np.stack([drawn[p] for p in places]).reshape(*shape, -1)
-    return over_levels(table)
+    return np.stack([drawn[p] for p in places]).reshape(*map(len, axes), -1)

@@ -210,14 +210,9 @@ class Family:
         drawn = drawn[:, np.isfinite(drawn).all(0)]
         alone = np.array([two_sided(d, groups) for d in drawn])
         times = drawn.shape[1]
-        order = np.argsort(alone, kind="stable")
-        # By rank from the last to the first: the smallest p-value that chance gave those left.
-        least = np.minimum.accumulate(_by_chance(drawn)[order[::-1]], axis=0)[::-1]
-        shown = (1 + (least <= alone[order, None]).sum(1)) / (1 + times)
-        corrected = np.empty(len(order))
-        corrected[order] = np.maximum.accumulate(np.maximum(alone[order], shown))
+        corrected, least = step_down(drawn, alone)
         beyond = max(0, math.ceil(LEVEL * (1 + times)) - 2)
-        level = min(LEVEL, float(np.partition(least[0], beyond)[beyond])) if times else 0.0
+        level = min(LEVEL, float(np.partition(least, beyond)[beyond])) if times else 0.0
         best = two_sided(np.ones(times), groups)
         return Family(corrected.tolist(), level, best < level, groups)
 
@@ -237,6 +232,27 @@ class Family:
         half = max(mean - low, high - mean) / deviation
         tails = float((((defined - mean) / deviation) ** 4).mean()) - 3
         return deviation * _shown_beyond(half, self.groups, tails)
+
+
+def step_down(
+    drawn: NDArray[np.float64], alone: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corrected p-values of a family, see `Family`.
+
+    Args:
+        drawn: ``(members, B)``, finite.
+        alone: ``(members,)``: p-value of each member alone.
+
+    Returns:
+        ``(members,)``, and ``(B,)``: the smallest p-value that chance gives any member.
+    """
+    order = np.argsort(alone, kind="stable")
+    # By rank from the last to the first: the smallest p-value that chance gave those left.
+    least = np.minimum.accumulate(_by_chance(drawn)[order[::-1]], axis=0)[::-1]
+    shown = (1 + (least <= alone[order, None]).sum(1)) / (1 + drawn.shape[1])
+    corrected = np.empty(len(order))
+    corrected[order] = np.maximum.accumulate(np.maximum(alone[order], shown))
+    return corrected, least[0]
 
 
 def shown_deviations(groups: int, level: float, times: int) -> float:

@@ -167,6 +167,18 @@ def test_differences_are_paired_by_image_and_seed() -> None:
     assert family.against(wet, wet, HEAVY) is None
 
 
+def test_one_network_is_held_against_every_training_of_another() -> None:
+    """Whichever stands first: "nothing" has one seed, which is that of one training by chance."""
+    family = one_family(made())
+    derain, wet = (there(family.first(kind)) for kind in (DERAIN, RAIN))
+    change, back = family.against(derain, wet, HEAVY), family.against(wet, derain, HEAVY)
+    assert there(change).value == pytest.approx(0.15 - (0.3 + 0.304) / 2)
+    assert there(change).repeats == there(back).repeats == 2
+    assert there(there(change).ci) == pytest.approx(tuple(-x for x in there(there(back).ci))[::-1])
+    both = next(r for r in family.cells if r.kind == BOTH and r.rains == (HEAVY,))
+    assert there(family.against(derain, both, HEAVY)).repeats == 2
+
+
 def test_seeds_of_the_rain_are_repeats_of_rain_alone() -> None:
     family = one_family(*(made(seed=seed) for seed in range(3)))
     wet = there(family.first(RAIN))
