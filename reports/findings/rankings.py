@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.results.cell import Condition, Judge
 from reports.results.conditions import floors
 from reports.results.intervals import bounded_interval
+from reports.results.results import QUALITY
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -82,31 +84,45 @@ def carried(runs: Sequence[Results]) -> list[Carried]:
 def rankings(run: Results) -> Iterator[Ranking]:
     """Each task network's ranking of the derainers under each rain; image quality is none."""
     for judge in run.judges:
-        metric = run.primary(judge.task)
-        if metric is None or judge.network is None:
-            continue
-        sign = 1 if run.metrics[metric].higher_is_better else -1
-        for rainy in floors(run):
-            held: list[Record] = [
-                r
-                for c in run.conditions
-                if c.is_restored
-                and c.rainy == rainy
-                and (r := run.at(c, judge, metric)) is not None
-                and r.value is not None
-            ]
-            if len(held) < FEWEST:
-                continue
-            data = f"{rainy.data.name} {rainy.data.split}"
-            made = run.provenance
-            draws = {r.method: sign * run.draws[r.cell] for r in held if r.cell in run.draws}
-            yield Ranking(
-                Place(data, rainy.rain, rainy.seed, judge.task, judge.network),
-                {r.method: sign * float(r.value) for r in held if r.value is not None},
-                draws,
-                (made.data_fingerprint, made.groups, len(next(iter(draws.values()), ()))),
-                run.groups(held[0].n),
-            )
+        if judge.network is not None:
+            found = (_ranking(run, judge, rainy) for rainy in floors(run))
+            yield from (ranking for ranking in found if ranking is not None)
+
+
+def by_quality(run: Results) -> list[Carried]:
+    """How far each task network's ranking is that of image quality, under the same rain."""
+    found = []
+    for ranking in rankings(run):
+        rainy = next(c for c in floors(run) if c.rain == ranking.place.rain)
+        other = _ranking(run, Judge(QUALITY), rainy)
+        tau = None if other is None else agreement(ranking, other)
+        if other is not None and tau is not None:
+            found.append(Carried(other.place, ranking.place, "task", *tau))
+    return found
+
+
+def _ranking(run: Results, judge: Judge, rainy: Condition) -> Ranking | None:
+    """None of too few derainers; of several trainings of one derainer the first counts."""
+    metric = run.primary(judge.task)
+    if metric is None:
+        return None
+    sign = 1 if run.metrics[metric].higher_is_better else -1
+    held: dict[str, Record] = {}
+    for c in run.conditions:
+        r = run.at(c, judge, metric) if c.is_restored and c.rainy == rainy else None
+        if r is not None and r.value is not None:
+            held.setdefault(r.method, r)
+    if len(held) < FEWEST:
+        return None
+    draws = {n: sign * run.draws[r.cell] for n, r in held.items() if r.cell in run.draws}
+    made, data = run.provenance, f"{rainy.data.name} {rainy.data.split}"
+    return Ranking(
+        Place(data, rainy.rain, rainy.seed, judge.task, judge.network or ""),
+        {n: sign * float(r.value) for n, r in held.items() if r.value is not None},
+        draws,
+        (made.data_fingerprint, made.groups, len(next(iter(draws.values()), ()))),
+        run.groups(max(r.n for r in held.values())),
+    )
 
 
 def _carried(a: Ranking, b: Ranking) -> Carried | None:
@@ -114,8 +130,14 @@ def _carried(a: Ranking, b: Ranking) -> Carried | None:
     differing = [n for n, x, y in zip(PLACE, a.place, b.place, strict=True) if x != y]
     if differing == ["task", "network"]:  # another task is another network
         differing = ["task"]
+    found = agreement(a, b) if len(differing) == 1 else None
+    return None if found is None else Carried(a.place, b.place, differing[0], *found)
+
+
+def agreement(a: Ranking, b: Ranking) -> tuple[float, tuple[float, float] | None, int] | None:
+    """Kendall's τ of two rankings, its 95 % interval and the derainers; None of too few shared."""
     names = sorted(a.scores.keys() & b.scores.keys())
-    if len(differing) != 1 or len(names) < FEWEST:
+    if len(names) < FEWEST:
         return None
     value = kendall(*(np.array([[r.scores[n] for n in names]]) for r in (a, b)))[0]
     ci = None
@@ -125,7 +147,7 @@ def _carried(a: Ranking, b: Ranking) -> Carried | None:
         if a.sets != b.sets:  # resamples of two sets have nothing in common but their number
             theirs = np.random.default_rng(0).permutation(theirs)
         ci = bounded_interval(kendall(ours[:times], theirs[:times]), min(a.groups, b.groups))
-    return Carried(a.place, b.place, differing[0], float(value), ci, len(names))
+    return float(value), ci, len(names)
 
 
 def kendall(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:

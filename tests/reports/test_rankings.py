@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from reports.findings.rankings import carried, kendall
+from reports.findings.rankings import by_quality, carried, kendall
 from reports.pages.runs import write_board
 from reports.plots.rankings import rankings as drawn
 from reports.results.provenance import Provenance
@@ -66,6 +66,21 @@ def test_rankings_of_a_run_are_compared_by_rain() -> None:
     plot = drawn(ranked())
     assert plot is not None
     assert "rain: heavy, light (coco val, detection, yolo) +0.80" in plot.alt
+
+
+def test_image_quality_is_held_against_the_tasks_order() -> None:
+    """Decibels that rise as the task's scores do, but for the last two of the heavy rain."""
+    run = ranked()
+    of_images = ranked({"light": "abcde", "heavy": "abcde"})
+    for one in of_images.records:
+        moved = replace(one, task="quality", model=None, metric="psnr_y_db", unit="dB")
+        run.records.append(moved)
+        run.draws[moved.cell] = of_images.draws[one.cell]
+    found = {c.first.rain: c for c in by_quality(rowed(run))}
+    assert {rain: c.tau for rain, c in found.items()} == pytest.approx({"light": 1, "heavy": 0.8})
+    assert found["heavy"].derainers == 5
+    assert found["heavy"].first.task == "quality"
+    assert found["heavy"].ci == pytest.approx((0.8, 0.8))
 
 
 def test_runs_of_other_seeds_are_compared_and_told(tmp_path: Path) -> None:

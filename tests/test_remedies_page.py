@@ -1,0 +1,142 @@
+"""The study's tables: of runs made by hand, and that those of the page are of what is kept."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from reports.results.cell import Cell
+from reports.results.provenance import Provenance
+from reports.results.record import Record
+from reports.results.results import Results
+from reports.results.training import Training
+from tests.reports.made import record, rowed
+
+DOCS = Path(__file__).parent.parent / "docs"
+N, B = 40, 1000
+RAINS = {"clean": ("none",), "rain": ("real-like",), "mixture": ("real-like", "none")}
+X, OTHERS = "dcsfn-light", ("granet", "mscg", "prenet")
+EFFECTS = {"nothing": 0.0, "clean": 0.01, "rain": 0.1, "mixture": 0.08}
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS.parent / "benchmarks"))
+        yield importlib.import_module("remedies_page")
+
+
+def run(page: Any, seed: int, derainers: tuple[str, ...]) -> Results:
+    """A piece of the scenes: dry under the first seed alone."""
+    nets = {"base": ("nothing", Training("base", rains=("none",), begun_with="older", seed=0))}
+    for kind, i in itertools.product(RAINS, range(3)):
+        about: dict[str, Any] = {"begun_with": "base", "steps": 9, "hours": 0.2, "footing": "equal"}
+        nets[f"{kind}{i}"] = kind, Training(f"{kind}{i}", rains=RAINS[kind], seed=i, **about)
+    shared = np.random.default_rng(0).normal(0, 0.01, B)
+    values: list[tuple[Record, float]] = []
+    dry = ("none",) if seed == page.RAIN_SEEDS[0] else ()
+    for rain, derainer in itertools.product((*dry, page.SEEN, page.HELD_OUT), derainers):
+        gain = {"identity": 0.0, X: 0.05}.get(derainer, 0.002 * derainers.index(derainer))
+        here: dict[str, Any] = {"rain": rain, "derainer": derainer, "seed": seed, "n": N}
+        for network, (kind, training) in nets.items():
+            value = (0.5 if rain == "none" else 0.2) + gain + EFFECTS[kind]
+            value += 0.001 * (training.seed or 0)
+            told = {"task": "detection", "model": network, "metric": "ap_pooled"}
+            values.append((record(**here, **told, value=value, unit="fraction"), value))
+        told = {"task": "quality", "metric": "psnr_y_db", "unit": "dB"}
+        if rain != "none" or derainer != "identity":
+            values.append((record(**here, **told, value=25 - 20 * gain), 25 - 20 * gain))
+    draws: dict[Cell, NDArray[np.float32]] = {}
+    for one, value in values:
+        own = np.random.default_rng(len(draws)).normal(0, 0.001, B)
+        draws[one.cell] = np.asarray(value + shared + own, np.float32)
+    trainings = {"detection": {name: t for name, (_, t) in nets.items()}}
+    made = Provenance(data_fingerprint="f", groups=N, trainings=trainings)
+    spec = {"dataset": "streetsim", "split": "study", "seed": seed}
+    return rowed(Results("0" * 64, spec, made, [], [], [one for one, _ in values], draws))
+
+
+@pytest.fixture(scope="module")
+def kept(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("pieces")
+    runs = {
+        name: run(page, seed, ("identity", X, *(OTHERS if name == "scenes" else ())))
+        for name, seed in zip(page.SEED_RUNS, page.RAIN_SEEDS, strict=True)
+    }
+    for name in runs:
+        (out / name).mkdir()
+        (out / name / "results.json").touch()
+    (out / "pieces.json").write_text(json.dumps({**dict.fromkeys(runs, 0.5), "yolo-rain-0": 0.25}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "load", lambda folder: runs[folder.name])
+        return json.loads(json.dumps(page.gathered(out)))
+
+
+def test_the_primary_contrasts_are_those_of_the_plan(page: Any, kept: Any) -> None:
+    rows = kept["primary"]["rows"]
+    assert [row["name"] for row in rows] == ["P1", "P2", "P3", "P4", "P5"]
+    expected = (-0.051, 0.05, 0.09, -0.051, 0.081)
+    assert [row["value"] for row in rows] == pytest.approx(expected, abs=1e-9)
+    assert [row["repeats"] for row in rows] == [[3, 3], [3, 3], [3, 3], [3, 3], [1, 3]]
+    assert [row["verdict"] for row in rows] == ["worse", "better", "better", "worse", "better"]
+    for row in rows:
+        low, high = row["ci"]
+        assert low < row["value"] < high
+        assert (low > 0) == (row["value"] > 0)
+    assert rows[0]["contrast"] == "derain by dcsfn-light − trained on real-like"
+    assert rows[1]["contrast"].startswith("trained on real-like, and derain by dcsfn-light − ")
+    assert rows[4]["contrast"] == "trained on real-like and clean images − nothing"
+    plan = (DOCS / "study-plan.md").read_text()
+    for row in rows:
+        assert f"| {row['name']} | " in plan
+    text = "\n".join(page.tables(kept)["primary"])
+    assert "| P5 | trained on real-like and clean images − nothing | dry | +0.081 |" in text
+    assert "40 x 3 x 3" in text
+
+
+def test_each_table_is_of_its_piece_or_says_that_it_is_not_there(page: Any, kept: Any) -> None:
+    made = page.tables(kept)
+    absent = {name: lines for name, lines in made.items() if lines[0].startswith("Not run yet")}
+    assert absent.keys() == {"trials", "rates", "apart", "gate", "coco", "coco-remedies", "camvid"}
+    assert absent["rates"] == ["Not run yet: rates."]
+    assert all(not any(sign.isdigit() for sign in line) for (line,) in absent.values())
+    nothing = page.tables({"took": {}, "runs": {}})
+    assert {name for name, lines in nothing.items() if len(lines) > 1} == {"took"}
+    assert "scenes-1002" in nothing["primary"][0]
+    text = page.filled("".join(f"<!-- {n} -->\n<!-- end -->\n" for n in made), made)
+    assert text == page.filled(text, made)
+
+
+def test_psnr_orders_these_derainers_the_other_way(page: Any, kept: Any) -> None:
+    rows = {row["rain"]: row for row in kept["orders"]}
+    assert rows.keys() == {page.SEEN, page.HELD_OUT}
+    assert {row["derainers"] for row in rows.values()} == {4}
+    assert rows[page.SEEN]["tau"] == pytest.approx(-1)
+    table = page.tables(kept)["derainers"]
+    assert sum("| dcsfn-light |" in line for line in table) == 3
+    assert any("0.250" in line and "+0.050" in line and "24.00" in line for line in table)
+
+
+def test_what_pieces_took_stands_beside_what_was_planned(page: Any, kept: Any) -> None:
+    lines = page.tables(kept)["took"]
+    assert "| scenes | 7.60 | 0.50 |" in lines
+    assert "| coco | 1.30 | – |" in lines
+    assert lines[-1].endswith("| 1.75 |")
+
+
+@pytest.mark.skipif(
+    not (DOCS / "remedies-study.json").is_file(), reason="the study has not been run"
+)
+def test_tables_are_as_made(page: Any) -> None:
+    text, kept = page.PAGE.read_text(), json.loads(page.KEPT.read_text())
+    assert text == page.filled(text, page.tables(kept)), (
+        "run: python benchmarks/remedies_page.py OUT"
+    )
