@@ -30,6 +30,9 @@ def words(coco: Path, detector: Path, workspace: Path, *more: str) -> list[str]:
     ]
 
 
+QUIET = "from harness.cli import terminal\nterminal.RUN_LINE_EVERY_S = float('inf')\n"
+"""Begins the code of a test that compares all of standard error, so that no line says how far a
+slow run is; those that are forked say none either."""
 Before = Callable[[], None]
 """A function of a test's module, perhaps with arguments bound."""
 
@@ -83,7 +86,9 @@ def _command(
     os.chdir(cwd)
     sys.argv[1:] = arguments
     from harness.__main__ import main
+    from harness.cli import terminal
 
+    setattr(terminal, "RUN_LINE_EVERY_S", float("inf"))  # noqa: B010
     if before is not None:
         before()
     sys.exit(main())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -12,10 +14,43 @@ from labelled import filled
 from own import FILES
 
 import datasets
-from datasets.image import encode_indices
+from datasets.image import NDArrayByte, encode_indices
 from datasets.sample import Annotations, Dataset, Sample
 from harness.plan import recorder
+from harness.work.known_rain import known_rain
 from tasks import rle
+
+
+@cache
+def cuts() -> list[tuple[NDArrayByte, NDArrayByte]]:
+    """Three of the eight photographs of known rain; `tests/derainers/test_plausible.py` has all."""
+    return known_rain()[::3]
+
+
+@pytest.fixture(autouse=True)
+def _few_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.work.known_rain.known_rain", cuts)
+
+
+@pytest.fixture(autouse=True)
+def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said must not depend on how long it takes."""
+    monkeypatch.setattr("harness.cli.terminal.RUN_LINE_EVERY_S", math.inf)
+    monkeypatch.setattr("harness.cli.terminal.LINE_EVERY_S", math.inf)
+
+
+@pytest.fixture
+def all_plots() -> None:
+    """Asked for by tests of the plots that a run's folder holds."""
+
+
+@pytest.fixture(autouse=True)
+def _few_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two plots of each run: they are most of the time of a report, and `tests/reports` has all."""
+    from reports.plots.plots import plots
+
+    if "all_plots" not in request.fixturenames:
+        monkeypatch.setattr("reports.plots.plots.plots", lambda results: plots(results)[:2])
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command import ROOT, finish, start, words
+from command import QUIET, ROOT, finish, start, words
 
 from datasets.image import encode_png
 from derainers import DERAINERS
@@ -332,7 +332,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_no_host_is_looked_up_and_no_socket_opened(
     coco_root: Path, detector_file: Path, tmp_path: Path
 ) -> None:
-    code = (
+    code = QUIET + (
         "import socket\n"
         "def refuse(*a, **k): raise SystemExit(f'network: {a}')\n"
         "socket.socket.connect = socket.socket.connect_ex = refuse\n"

@@ -10,13 +10,11 @@ import pytest
 
 from derainers import DERAINERS
 from harness import Results, RunSpec, run
-from harness.work.known_rain import known_rain
 from reports.tables.latex import latex
 from reports.tables.markdown import markdown
 from reports.tables.summary import summary
 
 WEIGHTS = DERAINERS["mspfn-light"].weights
-CUTS = known_rain()[::2]
 CODE = """
 from derainers import DERAINERS
 from derainers.derainer import Derainer
@@ -32,11 +30,6 @@ def wrapped(weights):
     d = DERAINERS["mspfn-light"].build(weights); d.channels, d.range = "bgr", (0, 255)
     return d
 """
-
-
-@pytest.fixture(autouse=True)
-def _half_of_the_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.work.known_rain.known_rain", lambda: CUTS)
 
 
 @pytest.fixture

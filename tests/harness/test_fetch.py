@@ -48,7 +48,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 def sources(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     Server.asked = 0
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     sha256 = hashlib.sha256(DATA).hexdigest()
     plain = Source(f"{url}/plain", sha256, "weights/plain.pth", "none", "--derainer prenet@{}")
@@ -193,7 +193,7 @@ def raw_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., thread
 
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Raw)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}/x"
     sha256 = hashlib.sha256(DATA).hexdigest()
     plain = Source(url, sha256, "w/plain.pth", "none", "{}")

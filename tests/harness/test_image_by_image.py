@@ -190,7 +190,7 @@ def test_who_stops_a_run_waits_for_one_derainer_alone(
     one = spec.model_copy(update={"workers": 1})
     with pytest.raises(KeyboardInterrupt):
         run(one, {f"n{i}": Noting(f"n{i}") for i in range(8)}, progress=stop)
-    assert done == ["n0", "n1"]
+    assert done in (["n0"], ["n0", "n1"])  # as the stop comes before the next begins, or after
 
 
 def test_a_filter_needs_no_torch(spec: RunSpec) -> None:

@@ -297,7 +297,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 def host(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     Server.data, Server.asked = Path("w.pth").read_bytes(), ()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     monkeypatch.setenv("HF_ENDPOINT", url)
     monkeypatch.setattr(remote, "FETCHED", here / "fetched")

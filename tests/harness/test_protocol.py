@@ -33,8 +33,8 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         validation_scenes=1,
         validation_photographs=1,
         steps=16,
-        crop_px=32,
-        large_px=96,
+        crop_px=16,
+        large_px=48,
         validated_every_crops=80,
     )
     monkeypatch.setattr(benchmark, "BENCHMARK", small)

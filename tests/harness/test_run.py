@@ -227,6 +227,7 @@ def test_compare_is_paired(spec: RunSpec, unbroken: Path) -> None:
     assert none.difference == 0
 
 
+@pytest.mark.usefixtures("all_plots")
 def test_report_makes_the_same_files_from_the_ledger_alone(unbroken: Path, tmp_path: Path) -> None:
     code = "import sys; sys.modules['torch'] = None; sys.modules['ultralytics'] = None"
     status, shown, err = finish(start("report", str(unbroken), "--out", str(tmp_path), code=code))

@@ -16,6 +16,11 @@ from tests.reports.test_reports import HOSTILE, results
 STEERING = ("\x1b", "\u202e", "\x07")
 
 
+@pytest.fixture(autouse=True)
+def _no_lines_of_progress() -> None:
+    """Lines are what is tested here."""
+
+
 def test_a_run_of_hostile_names_is_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     known = results(f"[red]{HOSTILE}\x07")
     why = f"left out: {HOSTILE}"

@@ -152,6 +152,14 @@ def test_a_damaged_photograph_ends_the_training_in_one_line(
     assert not [c for c in mine.children() if c.cmdline() == mine.cmdline()], "workers are left"
 
 
+SMALL_CROPS = """
+from dataclasses import replace
+from derainers.training import recipes
+small = replace(recipes.short("prn-r"), batch=1, patch_px=32)
+recipes.short = lambda name: small
+"""
+
+
 def with_workers(process: Process) -> tuple[psutil.Process, list[psutil.Process]]:
     """The process of a training, once its workers have set what they do at signals."""
     assert isinstance(process, subprocess.Popen)
@@ -236,7 +244,8 @@ def test_minutes_bound_the_validation_too(
 
 def test_a_sigterm_of_the_whole_group_leaves_weights(photographs: Path, tmp_path: Path) -> None:
     words = ["train", "prn-r", "--dataset", "folder", "--data-root", str(photographs)]
-    process = start(*words, "--recipe", "short", "--out", str(tmp_path / "out"), fresh=True)
+    words += ["--recipe", "short", "--out", str(tmp_path / "out")]
+    process = start(*words, code=SMALL_CROPS)
     parent, found = with_workers(process)
     for each in (*found, parent):
         each.terminate()
@@ -247,8 +256,11 @@ def test_a_sigterm_of_the_whole_group_leaves_weights(photographs: Path, tmp_path
 
 
 def test_a_curve_has_a_row_for_every_validation_and_a_picture(
-    photographs: Path, tmp_path: Path
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from derainers.training.recipes import PAPER
+
+    monkeypatch.setitem(PAPER, "granet", replace(PAPER["granet"], patch_px=32))
     root = tmp_path / "pairs"
     for folder, factor in (("input", 2), ("target", 1)):
         (root / folder).mkdir(parents=True)
