@@ -6,6 +6,7 @@ import ast
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,13 @@ def module_of(file: Path) -> str:
 MODULES = {module_of(file): file for file in FILES}
 
 
-def imports(file: Path, module_level: bool = False, typing: bool = False) -> Iterator[str]:
+@cache
+def imports(file: Path, module_level: bool = False, typing: bool = False) -> tuple[str, ...]:
     """Full names that a file imports: at run time, or for types too."""
+    return tuple(_imports(file, module_level, typing))
+
+
+def _imports(file: Path, module_level: bool, typing: bool) -> Iterator[str]:
     tree = ast.parse(file.read_text())
     checking = {
         child

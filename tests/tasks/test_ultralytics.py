@@ -168,7 +168,7 @@ def test_anchors_that_are_none_are_refused(tmp_path: Path) -> None:
         UltralyticsDetector(file, "cpu")
 
 
-@pytest.mark.parametrize("imgsz", [320, 1280, 300, [192, 320]])
+@pytest.mark.parametrize("imgsz", [320, 768, 300, [192, 320]])
 def test_pictures_are_seen_at_the_size_of_the_training(imgsz: Any, tmp_path: Path) -> None:
     file = random_file(tmp_path / "a.pt", "yolov8n.yaml", imgsz=imgsz)
     assert same_as_predict(file, PICTURES) > 50
