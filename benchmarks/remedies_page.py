@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,14 +56,16 @@ class Contrast(NamedTuple):
     remedy: int
     other: int
     rain: str
+    expected: tuple[float, float]
+    """Between which the plan expected it."""
 
 
 CONTRASTS = (
-    Contrast("P1", DERAIN, RAIN, SEEN),
-    Contrast("P2", BOTH, RAIN, SEEN),
-    Contrast("P3", RAIN, CLEAN, SEEN),
-    Contrast("P4", DERAIN, RAIN, HELD_OUT),
-    Contrast("P5", MIXTURE, NOTHING, "none"),
+    Contrast("P1", DERAIN, RAIN, SEEN, (-0.05, 0.05)),
+    Contrast("P2", BOTH, RAIN, SEEN, (0, 0.05)),
+    Contrast("P3", RAIN, CLEAN, SEEN, (0, inf)),
+    Contrast("P4", DERAIN, RAIN, HELD_OUT, (-inf, 0)),
+    Contrast("P5", MIXTURE, NOTHING, "none", (-0.05, 0)),
 )
 
 
@@ -232,6 +235,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
     made: dict[str, tuple[str, Callable[[Kept], list[str]]]] = {
         "trials": ("trials", _of_trials),
         "primary": (" and ".join(SEED_RUNS), _of_primary),
+        "expected": (" and ".join(SEED_RUNS), _of_expected),
         "remedies": ("scenes", lambda k: k["remedies"]["scenes"]),
         "derainers": ("scenes", lambda k: derainers(k["runs"]["scenes"])),
         "orders": ("scenes", _of_orders),
@@ -276,6 +280,23 @@ def _of_primary(kept: Kept) -> list[str]:
     if lacking:
         lines += ["", f"Void, for want of a twin of as many steps: {'; '.join(lacking)}."]
     return [*lines, "", _n(kept["runs"]["scenes"])]
+
+
+def _of_expected(kept: Kept) -> list[str]:
+    """The plan's expectations beside what came; the value alone counts, not its interval."""
+    rows = []
+    for contrast, row in zip(CONTRASTS, kept["primary"]["rows"], strict=True):
+        low, high = contrast.expected
+        if low == -inf:
+            said = f"below {high:g}"
+        else:
+            said = f"above {low:g}" if high == inf else f"between {low:g} and {high:g}"
+        value = row["value"]
+        came = ["–", "–"]
+        if value is not None:
+            came = [signed(value, 3), "as expected" if low < value < high else "otherwise"]
+        rows.append([contrast.name, said, *came])
+    return grid(["", "expected", "came", ""], rows)
 
 
 def _p_value(value: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,37 +72,29 @@ def test_trainings_that_disagree_take_a_verdict_away() -> None:
     assert alike.verdict == "better"
 
 
-def study(rng: np.random.Generator, spread: float) -> list[Number]:
-    """Five differences that are nothing, most against the same trainings of the same floor.
-
-    A training moves its score by ``spread`` errors of the mean over images.
-    """
-    counts = rng.multinomial(N, np.full(N, 1 / N), size=B).T / N
-
-    def arm(trainings: int, seeds: int = 3) -> NDArray[np.float64]:
-        scores = rng.normal(0, 0.7, N) + rng.normal(0, 0.15, (seeds, trainings, N))
-        return scores + rng.normal(0, spread / N**0.5, trainings)[:, None]
-
-    floor, derained, twin, both = arm(3), arm(1), arm(3), arm(3)
-    pairs = [derained - floor, both - floor, floor - twin, arm(1) - arm(3), arm(3, 1) - arm(1, 1)]
-    return [number((pair @ counts)[:, :, None]) for pair in pairs]
+@pytest.fixture(scope="module")
+def simulated() -> Any:
+    """The script that simulates studies of nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent.parent.parent / "benchmarks"))
+        return importlib.import_module("contrasts")
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])
-def test_a_family_errs_at_most_as_often_as_one(spread: float) -> None:
+def test_a_family_errs_at_most_as_often_as_one(simulated: Any, spread: float) -> None:
     """In 200 studies; 19 and more of them come of a level of 5 % once in two hundred times."""
     errs = 0
     for i in range(200):
-        found = judged(study(np.random.default_rng([i, 7]), spread), ROW)
+        found = judged(simulated.study(np.random.default_rng([i, 7]), spread), ROW)
         errs += any(j.verdict != "no significant difference" for j in found)
     assert errs < 19
 
 
-def test_a_family_finds_what_is_there() -> None:
+def test_a_family_finds_what_is_there(simulated: Any) -> None:
     """A difference of six errors of the mean over images, among four that are nothing."""
     found = 0
     for i in range(40):
-        first, *others = study(np.random.default_rng([i, 8]), 0.3)
+        first, *others = simulated.study(np.random.default_rng([i, 8]), 0.3)
         assert first.table is not None
         shift = 6 * float(first.table.mean((0, 1, 2)).std())
         moved = number(first.table + (shift - first.value))
