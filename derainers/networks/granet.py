@@ -171,7 +171,8 @@ class GraNet(nn.Module):
             skips.append((local, indices))
         for block in self.region_blocks:
             local, indices = skips.pop()
-            x = F.max_unpool2d(block(x), indices, [2, 2]) + local
+            # F.max_unpool2d imports sympy for a check, which takes a second at the start of a run.
+            x = torch.ops.aten.max_unpool2d(block(x), indices, local.shape[2:]) + local
         mask: Tensor = self.coarse_head(x)
         return mask
 
