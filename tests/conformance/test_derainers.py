@@ -13,7 +13,7 @@ from derainers import DERAINERS
 from derainers.derainer import Derainer
 from derainers.restorer import Restorer
 
-SIZES = [(65, 97), (1, 1), (7, 300)]
+SIZES = [(33, 49), (1, 1), (7, 300)]
 BIG = {"mspfn", "dcsfn", "dcsfn-paper"}
 """Slow on a CPU; each has a light form of the same design that is tested every time."""
 EVERY = [pytest.param(n, marks=pytest.mark.slow) if n in BIG else n for n in DERAINERS]
