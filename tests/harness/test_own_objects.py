@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command import FORKED
 from own import key_of, number
 from torch import nn
 from torch.nn import functional
@@ -202,15 +203,23 @@ def test_a_change_in_an_object_is_another_derainer(what: str) -> None:
     assert one.key() != other.key()
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore::DeprecationWarning")
-def test_an_object_is_the_same_in_another_process() -> None:
+def test_an_object_is_the_same_in_another_process(tmp_path: Path) -> None:
+    """In one that was forked from a process without a history, and in one of its own."""
+    forked = FORKED.Process(target=write_named, args=(tmp_path / "named",))
+    forked.start()
+    forked.join()
     script = "import test_own_objects\nprint(*test_own_objects.all_named(), sep='\\n')"
     here = {"PYTHONPATH": str(Path(__file__).parent), "PYTHONHASHSEED": "1"}  # of the order of sets
     command = [sys.executable, "-W", "ignore", "-c", script]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, env={**os.environ, **here}
     )
-    assert done.stdout.splitlines() == all_named()
+    assert done.stdout == (tmp_path / "named").read_text() + "\n"
+    assert len(done.stdout.splitlines()) == len(NETWORKS)
+
+
+def write_named(file: Path) -> None:
+    file.write_text("\n".join(all_named()))
 
 
 def all_named() -> list[str]:
