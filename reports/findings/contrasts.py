@@ -1,11 +1,11 @@
 """Differences between remedies that were named before they were measured, judged as one family.
 
 A few trainings tell little of how much trainings vary, and what is resampled of three of them is
-too sure of itself: of five differences that are nothing, one was called something in 17 of 100
-studies where a training moves the score by as much as the images do. So trainings add Student's
-tails here, as Behrens and Fisher have it for two means, drawn anew for each member: what two
-differences share of their images moves together, what their trainings add is not known to. Seeds of
-the rain are resampled as elsewhere: a seed moves each image by itself.
+too sure of itself: of five differences that are nothing, one was called something in 16 of 100
+studies where a training moves the score by as much as the images do (`benchmarks/contrasts.py`). So
+trainings add Student's tails here, as Behrens and Fisher have it for two means, drawn anew for each
+member: what two differences share of their images moves together, what their trainings add is not
+known to. Seeds of the rain are resampled as elsewhere: a seed moves each image by itself.
 """
 
 from __future__ import annotations
