@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,11 +48,16 @@ def all_plots() -> None:
 
 @pytest.fixture(autouse=True)
 def _few_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two plots of each run: they are most of the time of a report, and `tests/reports` has all."""
-    from reports.plots.plots import plots
+    """One plot of each task: they are most of the time of a report, and `tests/reports` has all."""
+    from reports.plots import plots
+
+    every = plots._of
+
+    def first(*words: Any) -> Iterator[Any]:
+        return islice((plot for plot in every(*words) if plot is not None), 1)
 
     if "all_plots" not in request.fixturenames:
-        monkeypatch.setattr("reports.plots.plots.plots", lambda results: plots(results)[:2])
+        monkeypatch.setattr(plots, "_of", first)
 
 
 @pytest.fixture
