@@ -121,7 +121,7 @@ def _kept(run: Results, record: Record, marked: set[str]) -> dict[str, Any]:
     floor = condition.clean if condition.is_input else condition.rainy
     before = None if floor == condition else run.at(floor, record.judge, record.metric)
     found = None if before is None else run.compare(before, record)
-    names = ("rain", "task", "model", "metric", "unit", "value", "n", "ci")
+    names = ("rain", "task", "model", "metric", "unit", "value", "n", "n_identical", "ci")
     return {name: getattr(record, name) for name in names} | {
         "derainer": condition.name,
         "heading": run.metrics[record.metric].heading,
@@ -322,7 +322,8 @@ def derainers(run: Kept, is_told: bool = True) -> list[str]:
     lines = [[*place, *(row.get(c, "–") for c in ordered)] for place, row in rows.items()]
     said = [
         "Behind the comma the paired change to the same rain without a derainer, of that itself to "
-        "dry images, with its 95 % interval where there is one.",
+        "dry images, with its 95 % interval where there is one. Images that equal their reference "
+        "have no PSNR: it is of those left.",
         *run["marks"],
         _n(run),
     ]
@@ -334,6 +335,8 @@ def _number(record: Kept, is_told: bool) -> str:
         return "–"
     decimals = 2 if record["unit"] == "dB" else 3
     text = f"{record['value']:.{decimals}f}{record['mark']}"
+    if record["n_identical"]:
+        text += f" of {record['n'] - record['n_identical']}"
     if record["change"] is not None:
         text += f", {signed(record['change'], decimals)}"
         if is_told and record["change_ci"] is not None:
