@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from clock import Clock
 
 from harness.cli.main import run_command_line
 from harness.machine.sources import SOURCES, Source
@@ -176,16 +177,17 @@ ANSWERS: dict[str, bytes] = {
 @pytest.fixture
 def raw_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., threading.Event]]:
     """Answers every connection with some bytes, a part at a time, and closes it."""
-    said = [(b"", 0.0, threading.Event())]
+    said = [(b"", 0.0, 0, threading.Event())]
     ended = threading.Event()
 
     class Raw(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            answer, pause_s, given = said[-1]
+            answer, pause_s, at_once, given = said[-1]
             with contextlib.suppress(OSError):
                 self.request.recv(1 << 16)
                 step = 1 if pause_s else 1 << 16
-                for start in range(0, len(answer), step):
+                self.request.sendall(answer[:at_once])
+                for start in range(at_once, len(answer), step):
                     self.request.sendall(answer[start : start + step])
                     if pause_s and ended.wait(pause_s):
                         return
@@ -203,9 +205,9 @@ def raw_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., thread
     inside = dataclasses.replace(plain, file="w/m.mat", member="model.mat")
     monkeypatch.setitem(SOURCES, "inside", inside)
 
-    def answering(answer: bytes, pause_s: float = 0.0) -> threading.Event:
+    def answering(answer: bytes, pause_s: float = 0.0, at_once: int = 0) -> threading.Event:
         """Returns what is set once all of it was given."""
-        said.append((answer, pause_s, threading.Event()))
+        said.append((answer, pause_s, at_once, threading.Event()))
         return said[-1][-1]
 
     yield answering
@@ -252,6 +254,26 @@ def test_a_server_that_trickles_is_not_waited_for(
     assert run_command_line(["fetch", "plain", "--to", str(tmp_path)]) == 2
     assert not given.is_set(), "waited for all of it"
     assert capsys.readouterr().err.count("\n") == 1
+    assert not [f for f in tmp_path.rglob("*") if f.is_file()]
+
+
+def test_a_server_that_gives_too_few_bytes_in_a_minute_is_not_waited_for(
+    raw_server: Callable[..., threading.Event],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Hasty(Clock):
+        def monotonic(self) -> float:
+            self.now_s += 40
+            return self.now_s
+
+    monkeypatch.setattr("harness.machine.sources.time", Hasty())
+    head = whole(DATA)[: -len(DATA)]
+    given = raw_server(whole(DATA), 0.2, len(head) + 9)
+    assert run_command_line(["fetch", "plain", "--to", str(tmp_path)]) == 2
+    assert not given.is_set(), "waited for all of it"
+    assert "trickles: try again later\n" in capsys.readouterr().err
     assert not [f for f in tmp_path.rglob("*") if f.is_file()]
 
 
