@@ -13,8 +13,8 @@ are is written down again here, from docs/metrics.md. RUN, COPY and SCENES are m
     python -m harness synth --dataset streetsim --data-root SCENES --split val --limit 24
         --rain real-like --seed 1001 --out COPY
 
-of which the first computes nothing anew with the --workspace and the --model words of a run that
-was made before. Of their files it reads
+(of networks of one's own with their --model words; with the --workspace of an earlier run the first
+takes from it what is there). Of their files it reads
 
 - RUN/predictions/RAIN/DERAINER/[NETWORK/]detection.json, COCO results, and semantic/NAME.png;
 - RUN/images/RAIN/DERAINER/NAME.png, the derained images;
