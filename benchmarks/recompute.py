@@ -140,7 +140,7 @@ def mean_psnr_y_db(restored: Sequence[Path], clean: Sequence[Path]) -> float:
 
 
 def mean_iou(found: Sequence[Path], truth: Sequence[Path]) -> float:
-    """Over the classes that are in truth or prediction, of the pixels of all images together.
+    """Over the classes that are in the truth, of the pixels of all images together.
 
     Pixels of truth 255 count for nothing.
     """
@@ -148,12 +148,13 @@ def mean_iou(found: Sequence[Path], truth: Sequence[Path]) -> float:
 
     pairs = np.zeros((256, 256), np.int64)
     for a, b in zip(found, truth, strict=True):
-        shown, there = (np.asarray(Image.open(file)).astype(np.int64) for file in (a, b))
-        pairs += np.bincount((there * 256 + shown).ravel(), minlength=65536).reshape(256, 256)
+        shown, true = (np.asarray(Image.open(file)).astype(np.int64) for file in (a, b))
+        pairs += np.bincount((true * 256 + shown).ravel(), minlength=65536).reshape(256, 256)
     pairs = pairs[:255]
     both = np.diag(pairs[:, :255])
-    either = pairs.sum(1) + pairs[:, :255].sum(0) - both
-    return float((both[either > 0] / either[either > 0]).mean())
+    there = pairs.sum(1)
+    either = there + pairs[:, :255].sum(0) - both
+    return float((both[there > 0] / either[there > 0]).mean())
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from datasets.image import encode_indices
 from harness.cli.main import run_command_line
+from tasks.confusion import confusion, means
 
 ROOT = Path(__file__).parent.parent
 DATA = ("--dataset", "streetsim", "--split", "train:4", "--rain", "real-like", "--seed", "5")
@@ -29,6 +32,20 @@ def test_it_imports_nothing_of_this_package(script: Any) -> None:
     names = {getattr(n, "module", None) or n.names[0].name for n in nodes}
     ours = ("harness", "datasets", "derainers", "tasks", "reports")
     assert not [name for name in names if name.split(".")[0] in ours]
+
+
+def test_mean_iou_is_that_of_runs_where_a_class_is_not_in_the_truth(
+    script: Any, tmp_path: Path
+) -> None:
+    truth = np.zeros((8, 8), np.uint8)
+    truth[4:] = 2
+    found = truth.copy()
+    found[0, 0] = 5
+    files = [tmp_path / "found.png", tmp_path / "truth.png"]
+    for file, labels in zip(files, (found, truth), strict=True):
+        file.write_bytes(encode_indices(labels))
+    ours = means(confusion(truth, found, [0, 2, 5]).astype(float))["miou"]
+    assert script.mean_iou(files[:1], files[1:]) == pytest.approx(float(ours), abs=1e-12)
 
 
 @pytest.mark.slow
