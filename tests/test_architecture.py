@@ -200,7 +200,8 @@ def _imports_room(file: Path, room: str) -> bool:
 def test_only_its_adapter_and_trainer_import_ultralytics() -> None:
     users = {f for f in FILES if any(n.split(".")[0] == "ultralytics" for n in imports(f))}
     tasks = ROOT / "tasks"
-    assert users == {tasks / "models" / "ultralytics.py", tasks / "training" / "yolo.py"}
+    trainers = {tasks / "training" / name for name in ("yolo.py", "yolo_images.py")}
+    assert users == {tasks / "models" / "ultralytics.py", *trainers}
 
 
 def test_every_package_is_named_for_installation() -> None:

@@ -4,7 +4,7 @@ The picture is letterboxed, passed through the network and decoded with ultralyt
 so predictions equal ``YOLO(file).predict(image, conf=0.001, iou=0.7, max_det=300)``; of masks, with
 ``retina_masks=True``, which makes them at the picture's own size. For RT-DETR it is stretched, and
 nothing is suppressed, as in ``RTDETR(file).predict``. All see it at the size of their training.
-This is the only module, beside `tasks.training.yolo`, that imports ultralytics.
+Beside the trainer, `tasks.training.yolo` and `yolo_images`, nothing else imports ultralytics.
 """
 
 from __future__ import annotations

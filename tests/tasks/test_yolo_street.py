@@ -25,7 +25,8 @@ from tasks.models.ultralytics import (
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError
 from tasks.training.checkpoint import Checkpoint, read_checkpoint
-from tasks.training.yolo import Begin, Recipe, _Images, _Work, outlines, steps_per_epoch, train
+from tasks.training.yolo import Recipe, steps_per_epoch, train
+from tasks.training.yolo_images import Images, outlines
 
 CATEGORIES = {3: "car", 1: "person"}
 
@@ -154,9 +155,8 @@ def test_images_and_outlines_are_what_ultralytics_reads_from_files(
         (tmp_path / "own" / "labels" / f"{sample.path.stem}.txt").write_text(text)
     options: dict[str, Any] = {"hyp": get_cfg(), "stride": 32, "augment": True}
     options["data"] = {"names": {0: "person", 1: "car"}, "channels": 3}
-    work = _Work(samples, CATEGORIES, Begin(), Checkpoint(tmp_path / "a.pt"), None, None)
     for image_px in (64, 96, 160):
-        own = _Images(work, imgsz=image_px, **options)
+        own = Images(samples, CATEGORIES, None, imgsz=image_px, **options)
         images = str(tmp_path / "own" / "images")
         theirs = YOLODataset(img_path=images, task="segment", imgsz=image_px, **options)
         for i in range(len(samples)):
