@@ -1,13 +1,13 @@
 """The study of docs/study-plan.md in pieces: trainings of task networks, then runs.
 
     python benchmarks/remedies.py DATA [--learning-rate X] [--x WORD --derainer WORD…] [--out DIR]
-        [--piece NAME] [--list]
+        [--piece NAME…] [--list]
 
 Without a learning rate, the trials that choose it alone; with one, the trainings that need no
 derainer; with X, all. A piece that was broken off goes on, and one that is done is left out.
-`pieces.json` in the folder keeps the core-hours of each beside those that were planned. `--pilot N`
-does all on N images of other splits, one epoch each, to learn what the study will cost without
-opening an image of it.
+`pieces.json` in the folder keeps the core-hours of each beside those that were planned; two
+commands may make different pieces of one folder at a time. `--pilot N` does all on N images of
+other splits, one epoch each, to learn what the study will cost without opening an image of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ RAIN_SEEDS = (1001, 1002, 1003)
 SEEN, HELD_OUT = "real-like", "physical:rate_mm_h=50"
 FEW = ("none", SEEN, HELD_OUT)
 """Rains of the remedies."""
+PRIMARY = tuple(f"primary-{seed}" for seed in RAIN_SEEDS)
+"""The pieces of the primary contrasts, a seed of the rain each."""
 RATES = (
     *("none", "physical:rate_mm_h=5/25/50/100", "rain100h"),
     *("physical:rate_mm_h=50:veil=0", "physical:rate_mm_h=50:drops=0"),
@@ -150,14 +152,16 @@ class Study:
         every = (*gated, *self.derainers)
         split = "val" if self.pilot else "study"
         scenes = ("--dataset", "streetsim", "--split", split)
-        remedies, bundled = (*scenes, *self._models(True)), (*scenes, *self._models(False))
+        judged = (*scenes, *self._models({"yolo": ("clean", "rain", "mixture")}))
+        remedies = (*scenes, *self._models(dict.fromkeys(NETWORKS, tuple(KINDS))))
+        bundled = (*scenes, *self._models(dict.fromkeys(NETWORKS, ())))
         made = [
-            self._run("scenes", remedies, FEW, every, RAIN_SEEDS[0], 7.6),
-            *(
-                self._run(f"scenes-{seed}", remedies, FEW[1:], (x,), seed, 0.4)
-                for seed in RAIN_SEEDS[1:]
-            ),
-            self._run("benchmark", bundled, FEW, every, RAIN_SEEDS[0], 0.1),  # to be frozen
+            self._run(name, judged, FEW if seed == RAIN_SEEDS[0] else FEW[1:], (x,), seed, 0.5)
+            for name, seed in zip(PRIMARY, RAIN_SEEDS, strict=True)
+        ]
+        made += [
+            self._run("scenes", remedies, FEW, gated, RAIN_SEEDS[0], 0.5),
+            self._run("benchmark", bundled, FEW, every, RAIN_SEEDS[0], 6.0),  # to be frozen
             self._run("rates", bundled, RATES, (*gated, "median"), RAIN_SEEDS[0], 1.9),
         ]
         coco = ("--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", *PHOTOGRAPHS)
@@ -173,11 +177,13 @@ class Study:
         made.append(self._run("camvid", camvid, FEW, (x, "median"), RAIN_SEEDS[0], 0.8))
         return made
 
-    def _models(self, are_trained_ones_in: bool) -> list[str]:
-        words = ["--task", ",".join(NETWORKS.values())]
-        for network, task in NETWORKS.items():
+    def _models(self, kinds: Mapping[str, Sequence[str]]) -> list[str]:
+        """Task networks of a run: the package's, and those that we trained on some kinds."""
+        words = ["--task", ",".join(NETWORKS[network] for network in kinds)]
+        for network, trained in kinds.items():
+            task = NETWORKS[network]
             words += ["--model", f"{task}={network}-streetsim"]
-            for kind in KINDS if are_trained_ones_in else ():
+            for kind in trained:
                 for seed in seeds_of(network, kind):
                     file = self._file(f"{network}-{kind}-{seed}", network)
                     words += ["--model", f"{task}={network}@{file}"]
@@ -214,6 +220,12 @@ class Study:
         return seconds / 3600
 
 
+def read_took(file: Path) -> dict[str, float]:
+    """Core-hours of the pieces that are done."""
+    took: dict[str, float] = json.loads(file.read_text()) if file.is_file() else {}
+    return took
+
+
 def table(pieces: Sequence[Piece], took: dict[str, float]) -> list[str]:
     """Planned and used core-hours of every piece, and their sums."""
     rows = [
@@ -233,7 +245,9 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, metavar="X")
     parser.add_argument("--derainer", action="append", default=[], metavar="WORD", help="another")
     parser.add_argument("--out", type=Path, default=Path("remedies-study"))
-    parser.add_argument("--piece", help="this alone (default: all that are not done)")
+    parser.add_argument(
+        "--piece", action="append", help="this alone, or these (default: all that are not done)"
+    )
     parser.add_argument("--pilot", type=int, metavar="N")
     parser.add_argument("--list", action="store_true", help="say what there is, and stop")
     a = parser.parse_args()
@@ -243,12 +257,13 @@ def main() -> None:
     study = Study(*folders, a.learning_rate, a.x, tuple(a.derainer), a.pilot)
     study.out.mkdir(parents=True, exist_ok=True)
     kept = study.out / "pieces.json"
-    took: dict[str, float] = json.loads(kept.read_text()) if kept.is_file() else {}
+    took = read_took(kept)
     pieces = study.pieces()
     if not a.list:
         for piece in pieces:
-            if piece.name not in took and a.piece in (None, piece.name):
-                took[piece.name] = study.make(piece)
+            if piece.name not in took and (a.piece is None or piece.name in a.piece):
+                hours = study.make(piece)
+                took = {**read_took(kept), piece.name: hours}
                 kept.write_text(json.dumps(took, indent=1) + "\n")
     print("\n".join(table(pieces, took)))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pages import DOCS, filled
-from remedies import HELD_OUT, LEARNING_RATES, RAIN_SEEDS, SEEN, Study, table
+from remedies import HELD_OUT, LEARNING_RATES, PRIMARY, SEEN, Study, read_took, table
 
 from harness.ledger.folder import load
 from reports.findings.contrasts import judged
@@ -44,8 +44,6 @@ from reports.tables import break_even, gates
 from reports.tables.text import grid, mark, marks, signed, span
 
 KEPT, PAGE = DOCS / "remedies-study.json", DOCS / "study.md"
-SEED_RUNS = ("scenes", *(f"scenes-{seed}" for seed in RAIN_SEEDS[1:]))
-"""The pieces of the primary contrasts, a seed of the rain each."""
 Kept = Mapping[str, Any]
 
 
@@ -71,12 +69,12 @@ CONTRASTS = (
 
 def gathered(out: Path) -> dict[str, Any]:
     """What the tables need of the pieces that are done."""
-    took = json.loads((out / "pieces.json").read_text())
+    took = read_took(out / "pieces.json")
     names = [name for name in took if (out / name / "results.json").is_file()]
     runs = {name: load(out / name) for name in names}
     kept: dict[str, Any] = {"took": took, "runs": {n: _of_run(r) for n, r in runs.items()}}
-    if all(name in runs for name in SEED_RUNS):
-        kept["primary"] = primary([runs[name] for name in SEED_RUNS])
+    if all(name in runs for name in PRIMARY):
+        kept["primary"] = primary([runs[name] for name in PRIMARY])
     kept["remedies"] = {
         name: remedies([runs[name]], "md").splitlines()
         for name in ("scenes", "coco")
@@ -85,7 +83,7 @@ def gathered(out: Path) -> dict[str, Any]:
     if "rates" in runs:
         rates = _bundled(_with_pixels(runs["rates"], out / "rates"))
         kept["break_even"], kept["gates"] = break_even.table(rates), gates.table(rates)
-    if "scenes" in runs:
+    if "benchmark" in runs:
         kept["orders"] = list(_orders({n: _bundled(r, has_gates=False) for n, r in runs.items()}))
     if "trials" in runs:
         kept["trials"] = _trials(out, runs["trials"])
@@ -198,7 +196,7 @@ def _with_pixels(run: Results, folder: Path) -> Results:
 
 def _orders(runs: Mapping[str, Results]) -> Iterator[dict[str, Any]]:
     """Whether PSNR-Y orders derainers as the tasks do, and other images as the scenes."""
-    scenes = runs["scenes"]
+    scenes = runs["benchmark"]
     for found in by_quality(scenes):
         yield _order(found.second, "PSNR-Y", (found.tau, found.ci, found.derainers))
     here: dict[tuple[str, str], Ranking] = {}
@@ -234,11 +232,11 @@ def tables(kept: Kept) -> dict[str, list[str]]:
     """Every table of the page by its name; one line in the place of what is not there."""
     made: dict[str, tuple[str, Callable[[Kept], list[str]]]] = {
         "trials": ("trials", _of_trials),
-        "primary": (" and ".join(SEED_RUNS), _of_primary),
-        "expected": (" and ".join(SEED_RUNS), _of_expected),
+        "primary": (" and ".join(PRIMARY), _of_primary),
+        "expected": (" and ".join(PRIMARY), _of_expected),
         "remedies": ("scenes", lambda k: k["remedies"]["scenes"]),
-        "derainers": ("scenes", lambda k: derainers(k["runs"]["scenes"])),
-        "orders": ("scenes", _of_orders),
+        "derainers": ("benchmark", lambda k: derainers(k["runs"]["benchmark"])),
+        "orders": ("benchmark", _of_orders),
         "rates": ("rates", lambda k: _text_table(k["break_even"])),
         "apart": ("rates", lambda k: derainers(k["runs"]["rates"])),
         "gate": ("rates", lambda k: _text_table(k["gates"])),
@@ -279,7 +277,7 @@ def _of_primary(kept: Kept) -> list[str]:
     lacking = kept["primary"]["without_twin"]
     if lacking:
         lines += ["", f"Void, for want of a twin of as many steps: {'; '.join(lacking)}."]
-    return [*lines, "", _n(kept["runs"]["scenes"])]
+    return [*lines, "", _n(kept["runs"][PRIMARY[0]])]
 
 
 def _of_expected(kept: Kept) -> list[str]:
@@ -361,7 +359,7 @@ def _of_orders(kept: Kept) -> list[str]:
     if not rows:
         return ["Fewer than four derainers: no order."]
     headings = ["rain", "order on the scenes", "order of", "τ", "95 %", "derainers"]
-    return [*grid(headings, rows), "", _n(kept["runs"]["scenes"])]
+    return [*grid(headings, rows), "", _n(kept["runs"]["benchmark"])]
 
 
 def _text_table(made: Sequence[Any]) -> list[str]:
