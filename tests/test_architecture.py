@@ -201,7 +201,8 @@ def test_only_its_adapter_and_trainer_import_ultralytics() -> None:
     users = {f for f in FILES if any(n.split(".")[0] == "ultralytics" for n in imports(f))}
     tasks = ROOT / "tasks"
     trainers = {tasks / "training" / name for name in ("yolo.py", "yolo_images.py")}
-    assert users == {tasks / "models" / "ultralytics.py", *trainers}
+    adapters = {tasks / "models" / f"ultralytics{end}.py" for end in ("", "_checkpoint")}
+    assert users == {*adapters, *trainers}
 
 
 def test_every_package_is_named_for_installation() -> None:

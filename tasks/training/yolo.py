@@ -21,7 +21,8 @@ from ultralytics.nn.tasks import SegmentationModel
 from datasets.image import UnreadableImageError
 from datasets.sample import DatasetError, Sample
 from tasks.models.architecture import checked, image_px_in
-from tasks.models.ultralytics import architecture, checkpoint_network, street_image_px
+from tasks.models.ultralytics import architecture, street_image_px
+from tasks.models.ultralytics_checkpoint import checkpoint_network
 from tasks.models.weights import put, read_state
 from tasks.networks.yolo_street import ARCHITECTURE
 from tasks.task import TaskError

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tasks.models.architecture import ACTIVATION, checked, class_names_in, image_px_in, multiples
-from tasks.models.ultralytics import checkpoint_network
+from tasks.models.ultralytics_checkpoint import checkpoint_network
 from tasks.task import TaskError
 
 SMALL: dict[str, Any] = {

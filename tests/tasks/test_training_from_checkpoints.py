@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from datasets import masks
 from datasets.image import encode_png
 from datasets.sample import Annotations, LabelledObject, Sample
-from tasks.models.ultralytics import UltralyticsInstance, checkpoint_network
+from tasks.models.ultralytics import UltralyticsInstance
+from tasks.models.ultralytics_checkpoint import checkpoint_network
 from tasks.task import TaskError
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.yolo import Recipe, begin_with, described, seen_px, train
