@@ -1,4 +1,4 @@
-"""The tables of docs/study.md, from the pieces that `remedies.py` made.
+"""The tables of docs/remedies-study.md and of README.md, from the pieces that `remedies.py` made.
 
     python benchmarks/remedies_page.py [OUT]
 
@@ -9,223 +9,21 @@ without it the tables alone are made anew. What a piece that is not there would 
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pages import DOCS, filled
-from remedies import HELD_OUT, LEARNING_RATES, PRIMARY, SEEN, Study, read_took, table
+from remedies import LEARNING_RATES, PRIMARY, Study, table
+from remedies_numbers import CONTRASTS, Kept, gathered
 
-from harness.ledger.folder import load
-from reports.findings.contrasts import judged
-from reports.findings.rankings import Place, Ranking, agreement, by_quality, rankings
-from reports.findings.remedies import (
-    BOTH,
-    CLEAN,
-    DERAIN,
-    MIXTURE,
-    NOTHING,
-    RAIN,
-    Family,
-    Remedy,
-    families,
-)
-from reports.layouts.remedies import remedies
-from reports.results.cell import Judge
-from reports.results.conditions import conditions
-from reports.results.record import Record
-from reports.results.results import QUALITY, Results
-from reports.tables import break_even, gates
-from reports.tables.text import grid, mark, marks, signed, span
+from reports.results.results import QUALITY
+from reports.tables.text import grid, signed, span
 
-KEPT, PAGE = DOCS / "remedies-study.json", DOCS / "study.md"
-Kept = Mapping[str, Any]
-
-
-class Contrast(NamedTuple):
-    """One of the primary contrasts of docs/study-plan.md."""
-
-    name: str
-    remedy: int
-    other: int
-    rain: str
-    expected: tuple[float, float]
-    """Between which the plan expected it."""
-
-
-CONTRASTS = (
-    Contrast("P1", DERAIN, RAIN, SEEN, (-0.05, 0.05)),
-    Contrast("P2", BOTH, RAIN, SEEN, (0, 0.05)),
-    Contrast("P3", RAIN, CLEAN, SEEN, (0, inf)),
-    Contrast("P4", DERAIN, RAIN, HELD_OUT, (-inf, 0)),
-    Contrast("P5", MIXTURE, NOTHING, "none", (-0.05, 0)),
-)
-
-
-def gathered(out: Path) -> dict[str, Any]:
-    """What the tables need of the pieces that are done."""
-    took = read_took(out / "pieces.json")
-    names = [name for name in took if (out / name / "results.json").is_file()]
-    runs = {name: load(out / name) for name in names}
-    kept: dict[str, Any] = {"took": took, "runs": {n: _of_run(r) for n, r in runs.items()}}
-    if all(name in runs for name in PRIMARY):
-        kept["primary"] = primary([runs[name] for name in PRIMARY])
-    kept["remedies"] = {
-        name: remedies([runs[name]], "md").splitlines()
-        for name in ("scenes", "coco")
-        if name in runs
-    }
-    if "rates" in runs:
-        rates = _bundled(_with_pixels(runs["rates"], out / "rates"))
-        kept["break_even"], kept["gates"] = break_even.table(rates), gates.table(rates)
-    if "benchmark" in runs:
-        kept["orders"] = list(_orders({n: _bundled(r, has_gates=False) for n, r in runs.items()}))
-    if "trials" in runs:
-        kept["trials"] = _trials(out, runs["trials"])
-    return kept
-
-
-def _of_run(run: Results) -> dict[str, Any]:
-    """What a run is of, and the primary metrics of the first network of each task."""
-    run = _bundled(run)
-    about = {name: run.spec[name] for name in ("dataset", "split", "seed")}
-    marked: set[str] = set()
-    place = {condition: i for i, condition in enumerate(conditions(run))}
-    held = [r for r in run.records if r.metric == run.primary(r.task) and r.stage is None]
-    records = [_kept(run, r, marked) for r in sorted(held, key=lambda r: place[r.condition])]
-    failed = len({error.sample for error in run.errors})
-    found = {"run": run.run, **about, "n": max(r.n for r in run.records), "failed": failed}
-    return {**found, "records": records, "marks": marks(marked)}
-
-
-def _bundled(run: Results, has_gates: bool = True) -> Results:
-    """A run as the first network of each task sees it, which is none of those we trained."""
-    trainings = run.provenance.trainings
-    first = {task: Judge(task, next(iter(networks))) for task, networks in trainings.items()}
-    first[QUALITY] = Judge(QUALITY)
-    left = set() if has_gates else set(run.provenance.gates)
-    records = [r for r in run.records if r.judge == first.get(r.task) and r.derainer not in left]
-    return replace(run, records=records)
-
-
-def _kept(run: Results, record: Record, marked: set[str]) -> dict[str, Any]:
-    """A number; its change is that to the rainy input, of that itself to the clean one."""
-    condition = record.condition
-    floor = condition.clean if condition.is_input else condition.rainy
-    before = None if floor == condition else run.at(floor, record.judge, record.metric)
-    found = None if before is None else run.compare(before, record)
-    names = ("rain", "task", "model", "metric", "unit", "value", "n", "n_identical", "ci")
-    return {name: getattr(record, name) for name in names} | {
-        "derainer": condition.name,
-        "heading": run.metrics[record.metric].heading,
-        "mark": mark(record, marked),
-        "change": found and found.difference,
-        "change_ci": found and found.ci,
-    }
-
-
-def primary(runs: Sequence[Results]) -> dict[str, Any]:
-    """The primary contrasts, of what all seeds of the rain have been run with."""
-    met = [{(r.method, r.weights) for r in run.records} for run in runs]
-    shared = set.intersection(*met)
-    alike = [
-        replace(run, records=[r for r in run.records if (r.method, r.weights) in shared])
-        for run in runs
-    ]
-    (family,) = (f for f in families(alike) if f.task == "detection")
-    pairs = [_pair(family, c) for c in CONTRASTS]
-    numbers = [
-        None if first is None else family.against(first, other, c.rain)
-        for c, (first, other) in zip(CONTRASTS, pairs, strict=True)
-    ]
-    rows = []
-    found = zip(CONTRASTS, pairs, numbers, judged(numbers, family.row), strict=True)
-    for contrast, (first, other), number, said in found:
-        about = {"name": contrast.name, "rain": contrast.rain}
-        if number is None or first is None or other is None:
-            rows.append({**about, "value": None})
-            continue
-        values = None if number.table is None else number.table.mean((-1, 0, 2))
-        many = values is not None and len(values) > 1
-        rows.append(
-            {
-                **about,
-                "contrast": f"{first.title} − {other.title}",
-                "value": number.value,
-                "ci": said.ci,
-                "p_value": said.p_value,
-                "verdict": said.verdict,
-                "n": family.cells[first][contrast.rain][0].record.n,
-                "repeats": None if number.table is None else list(number.table.shape[:2]),
-                "spread": float(values.std(ddof=1)) if many and values is not None else None,
-            }
-        )
-    return {"rows": rows, "without_twin": [remedy.title for remedy in family.without_twin()]}
-
-
-def _pair(family: Family, contrast: Contrast) -> tuple[Remedy | None, Remedy | None]:
-    """The remedies of a contrast; both at once is of the network that was trained on rain alone."""
-    wet = family.first(RAIN)
-    rains = () if wet is None else wet.rains
-    found = [
-        next(
-            (r for r in family.cells if r.kind == kind and (kind != BOTH or r.rains == rains)), None
-        )
-        for kind in (contrast.remedy, contrast.other)
-    ]
-    return found[0], found[1]
-
-
-def _with_pixels(run: Results, folder: Path) -> Results:
-    """A loaded run with the digests of what was shown, by which a gate's share is counted."""
-    known = {(c.rain, c.name): c for c in run.conditions}
-    pixels: dict[Any, list[str]] = {}
-    with (folder / "images.csv").open(newline="") as opened:
-        for row in csv.DictReader(opened):
-            if (row["rain"], row["derainer"]) in known:
-                condition = known[row["rain"], row["derainer"]]
-                pixels.setdefault(condition, []).append(row["pixels"])
-    shown = {condition: tuple(digests) for condition, digests in pixels.items()}
-    return replace(run, by_image=replace(run.by_image, pixels=shown))
-
-
-def _orders(runs: Mapping[str, Results]) -> Iterator[dict[str, Any]]:
-    """Whether PSNR-Y orders derainers as the tasks do, and other images as the scenes."""
-    scenes = runs["benchmark"]
-    for found in by_quality(scenes):
-        yield _order(found.second, "PSNR-Y", (found.tau, found.ci, found.derainers))
-    here: dict[tuple[str, str], Ranking] = {}
-    for ranking in rankings(scenes):
-        here[ranking.place.task, ranking.place.rain] = ranking
-    for name in ("coco", "camvid"):
-        for other in rankings(runs[name]) if name in runs else ():
-            mine = here.get((other.place.task, other.place.rain))
-            tau = None if mine is None else agreement(mine, other)
-            if mine is not None and tau is not None:
-                yield _order(mine.place, f"{name}, by {other.place.network}", tau)
-
-
-def _order(place: Place, other: str, tau: tuple[float, Any, int]) -> dict[str, Any]:
-    names = {"rain": place.rain, "order": f"{place.task} by {place.network}", "other": other}
-    return names | dict(zip(("tau", "ci", "derainers"), tau, strict=True))
-
-
-def _trials(out: Path, run: Results) -> list[dict[str, Any]]:
-    """The trials of the learning rate: pooled AP of each on dry images of `val`."""
-    made = []
-    for rate in LEARNING_RATES:
-        file = out / f"trial-{rate}" / "yolo-streetsim.safetensors"
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        trainings = run.provenance.trainings["detection"]
-        (network,) = (name for name, t in trainings.items() if t.sha256 == digest)
-        record = run.value("none", "identity", "detection", "ap_pooled", network=network)
-        made.append({"learning_rate": rate, "value": record.value, "ci": record.ci, "n": record.n})
-    return made
+KEPT, PAGE = DOCS / "remedies-study.json", DOCS / "remedies-study.md"
+README = DOCS.parent / "README.md"
 
 
 def tables(kept: Kept) -> dict[str, list[str]]:
@@ -233,6 +31,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
     made: dict[str, tuple[str, Callable[[Kept], list[str]]]] = {
         "trials": ("trials", _of_trials),
         "primary": (" and ".join(PRIMARY), _of_primary),
+        "headline": (" and ".join(PRIMARY), headline),
         "expected": (" and ".join(PRIMARY), _of_expected),
         "remedies": ("scenes", lambda k: k["remedies"]["scenes"]),
         "derainers": ("benchmark", lambda k: derainers(k["runs"]["benchmark"])),
@@ -251,6 +50,27 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         lacking = [piece for piece in wanted if piece not in kept.get("runs", {})]
         lines[name] = [f"Not run yet: {', '.join(lacking)}."] if lacking else make(kept)
     return lines
+
+
+def headline(kept: Kept) -> list[str]:
+    """The remedies in few lines: README's table."""
+    found = kept["headline"]
+    headings = ["against rain"]
+    for rain, is_seen in found["rains"].items():
+        known = "seen in training" if is_seen else "held out"
+        headings.append("dry images" if rain == "none" else f"{rain} ({known})")
+    rows = []
+    for row in found["rows"]:
+        cells = []
+        for each in row["cells"]:
+            text = "–" if each["value"] is None else f"{each['value']:.3f}"
+            if each["change"] is not None:
+                text += f", {signed(each['change'], 3)}"
+                text += f" {span(each['ci'], 3)}" if each["ci"] else ""
+            cells.append(text)
+        hours = "" if row["hours"] is None else f"{row['hours']:.2f}"
+        rows.append([row["remedy"], *cells, hours])
+    return grid([*headings, "more training [h]"], rows)
 
 
 def _of_primary(kept: Kept) -> list[str]:
@@ -389,7 +209,9 @@ def main() -> None:
     a = parser.parse_args()
     if a.out is not None:
         KEPT.write_text(json.dumps(gathered(a.out), indent=1) + "\n")
-    PAGE.write_text(filled(PAGE.read_text(), tables(json.loads(KEPT.read_text()))))
+    kept = json.loads(KEPT.read_text())
+    PAGE.write_text(filled(PAGE.read_text(), tables(kept)))
+    README.write_text(filled(README.read_text(), {"remedies": headline(kept)}))
 
 
 if __name__ == "__main__":
