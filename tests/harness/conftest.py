@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from frozen_world import World, made
 from labelled import filled
 from own import FILES
 
@@ -108,3 +110,18 @@ def labelled(coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for table in ("datasets.DATASETS", "harness.plan.data.DATASETS"):
         monkeypatch.setattr(table, {**datasets.DATASETS, "miniature": row})
     return "miniature"
+
+
+@pytest.fixture(scope="module")
+def freeze() -> Iterator[Any]:
+    """The script that freezes a benchmark."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+        yield importlib.import_module("freeze")
+
+
+@pytest.fixture(scope="module")
+def world(freeze: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A frozen benchmark that the tests of a file share; none changes it."""
+    with made(freeze, tmp_path_factory.mktemp("frozen")) as world:
+        yield world
