@@ -47,6 +47,8 @@ KINDS = {
 """What the task networks are trained on; the word of X stands behind the last."""
 NETWORKS = {"yolo": "detection", "refinenet": "semantic"}
 """Task of each task network."""
+PAIRS = ("rain100l", "rain100h")
+"""Photographs with the rain of two test sets, for image quality alone."""
 PHOTOGRAPHS = ("--split", "train2017", "--attributes", "coco128-scenes.csv", "--where")
 """Those of COCO128, by what the package's table calls them: indoors to learn, outdoors to look."""
 
@@ -164,18 +166,33 @@ class Study:
             self._run("benchmark", bundled, FEW, every, RAIN_SEEDS[0], 6.0),  # to be frozen
             self._run("rates", bundled, RATES, (*gated, "median"), RAIN_SEEDS[0], 1.9),
         ]
+        camvid = ("--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}")
+        camvid += ("--split", "val" if self.pilot else "test", "--task", "semantic")
+        made.append(self._run("camvid", camvid, FEW, (x, "median"), RAIN_SEEDS[0], 0.8))
+        return made if self.pilot else [*made, *self._runs_on_all_of_a_set(every)]
+
+    def _runs_on_all_of_a_set(self, every: Sequence[str]) -> list[Piece]:
+        """Runs on images that have no other split."""
+        yolo = f"detection={self.data / 'weights' / 'yolov8n.pt'}"
         coco = ("--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", *PHOTOGRAPHS)
-        coco += ("scene=outdoor", "--task", "detection,instance", "--model")
-        coco += (f"detection={self.data / 'weights' / 'yolov8n.pt'}",)
+        coco += ("scene=outdoor", "--task", "detection,instance", "--model", yolo)
         coco += ("--model", f"instance={self.seg}")
         for piece in self._trainings_on_photographs():
             coco += ("--model", f"instance=yolo-seg@{self.out / piece.name}/yolo-coco.safetensors")
-        camvid = ("--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}")
-        camvid += ("--split", "val" if self.pilot else "test", "--task", "semantic")
-        if not self.pilot:  # these images have no other split
-            made.append(self._run("coco", coco, FEW, every, RAIN_SEEDS[0], 1.3))
-        made.append(self._run("camvid", camvid, FEW, (x, "median"), RAIN_SEEDS[0], 0.8))
-        return made
+        carla = ("--dataset", "carla", "--data-root", f"{self.data / 'carlarain'}")
+        carla += ("--task", "detection", "--model", yolo)
+        pairs = {
+            name: ("--dataset", "pairs", "--data-root", f"{self.data / name}", "--task", "none")
+            for name in PAIRS
+        }
+        return [
+            self._run("coco", coco, FEW, every, RAIN_SEEDS[0], 1.3),
+            self._run("carlarain", carla, ("none", "given"), every, RAIN_SEEDS[0], 0.6),
+            *(
+                self._run(name, about, ("given",), every, RAIN_SEEDS[0], 0.6)
+                for name, about in pairs.items()
+            ),
+        ]
 
     def _models(self, kinds: Mapping[str, Sequence[str]]) -> list[str]:
         """Task networks of a run: the package's, and those that we trained on some kinds."""

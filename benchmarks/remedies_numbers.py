@@ -22,6 +22,7 @@ from reports.findings.remedies import (
     BOTH,
     CLEAN,
     DERAIN,
+    GIVEN,
     MIXTURE,
     NOTHING,
     RAIN,
@@ -240,12 +241,14 @@ def _orders(runs: Mapping[str, Results]) -> Iterator[dict[str, Any]]:
     here: dict[tuple[str, str], Ranking] = {}
     for ranking in rankings(scenes):
         here[ranking.place.task, ranking.place.rain] = ranking
-    for name in ("coco", "camvid"):
+    for name in ("coco", "camvid", "carlarain"):
         for other in rankings(runs[name]) if name in runs else ():
-            mine = here.get((other.place.task, other.place.rain))
+            own = other.place.rain == GIVEN
+            mine = here.get((other.place.task, SEEN if own else other.place.rain))
             tau = None if mine is None else agreement(mine, other)
             if mine is not None and tau is not None:
-                yield _order(mine.place, f"{name}, by {other.place.network}", tau)
+                under = ", under its own rain" if own else ""
+                yield _order(mine.place, f"{name}, by {other.place.network}{under}", tau)
 
 
 def _order(place: Place, other: str, tau: tuple[float, Any, int]) -> dict[str, Any]:

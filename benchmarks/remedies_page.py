@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from pages import DOCS, filled
-from remedies import LEARNING_RATES, PRIMARY, Study, table
+from remedies import LEARNING_RATES, PAIRS, PRIMARY, Study, table
 from remedies_numbers import CONTRASTS, Kept, gathered
 
 from reports.results.results import QUALITY
@@ -42,6 +43,8 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         "coco": ("coco", lambda k: derainers(k["runs"]["coco"])),
         "coco-remedies": ("coco", lambda k: k["remedies"]["coco"]),
         "camvid": ("camvid", lambda k: derainers(k["runs"]["camvid"], is_told=False)),
+        "carlarain": ("carlarain", lambda k: derainers(k["runs"]["carlarain"])),
+        **{name: (name, partial(_of_pairs, name)) for name in PAIRS},
         "took": ("", _of_took),
     }
     lines = {}
@@ -180,6 +183,10 @@ def _of_orders(kept: Kept) -> list[str]:
         return ["Fewer than four derainers: no order."]
     headings = ["rain", "order on the scenes", "order of", "τ", "95 %", "derainers"]
     return [*grid(headings, rows), "", _n(kept["runs"]["benchmark"])]
+
+
+def _of_pairs(name: str, kept: Kept) -> list[str]:
+    return derainers(kept["runs"][name])
 
 
 def _text_table(made: Sequence[Any]) -> list[str]:
