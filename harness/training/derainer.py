@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.marked import mark
 from datasets.rain import Rain, digest
 from datasets.sample import Dataset
 from derainers.card import learning
@@ -23,6 +22,7 @@ from harness.training.curve import ScoreCurve
 from harness.training.ending import Ending, scores_in_time
 from harness.training.folder import (
     Begun,
+    alone_in,
     begun_with,
     image_digests,
     origin_of,
@@ -142,11 +142,11 @@ def train_derainer(
     out.mkdir(parents=True, exist_ok=True)
     if not is_first():
         return training.run(out, identity, lambda _: None, lambda _: None, say, ended)
-    mark(out)
-    begun = Begun(out, identity, images)
-    if source is not None and source.go_on(begun):
-        say(f"goes on from {options.begin}, step {source.step:,}")
-    return training.run(out, identity, begun.note, progress, say, ended)
+    with alone_in(out):
+        begun = Begun(out, identity, images)
+        if source is not None and source.go_on(begun):
+            say(f"goes on from {options.begin}, step {source.step:,}")
+        return training.run(out, identity, begun.note, progress, say, ended)
 
 
 @dataclass(frozen=True)

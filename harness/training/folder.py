@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from datasets.marked import MARKER, mark
 from datasets.sample import Sample
 from derainers.shards import weights_sha256
 from harness.machine.about import machine
@@ -43,6 +46,27 @@ def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
         | {key: sum(counts) if counts else None for key, counts in spent.items()},
         "trained_on": {"before": told.get("trained_on", {})},
     }
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Hold a training's folder, which there is, until the training ends in whatever way.
+
+    Raises:
+        UsageError: If another process trains in it.
+    """
+    mark(out)
+    with (out / MARKER).open("r+b") as held:
+        try:
+            # Of this process alone: those that load its images may outlive a kill.
+            fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise UsageError(
+                f"{out}: another process trains there; wait for its end, or give another --out"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 class Begun:

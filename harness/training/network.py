@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from datasets.labels import require_fitting
-from datasets.marked import mark
 from datasets.sample import Dataset, DatasetError, Sample
 from harness.machine.device import device_of, training_dtype
 from harness.plan import keys
@@ -22,6 +21,7 @@ from harness.spec import RunSpec, UsageError
 from harness.training.curve import LossCurve
 from harness.training.folder import (
     Begun,
+    alone_in,
     begun_with,
     image_digests,
     origin_of,
@@ -219,30 +219,30 @@ def train_network(
     _require_labels(job, dataset, recipe.batch)
     weather = weather_of(spec, options.derained, dataset)
     out.mkdir(parents=True, exist_ok=True)
-    mark(out)
-    before = _before(begin)
-    run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
-    run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
-    classes = job.classes(dataset)
-    named = {"classes": {str(number): name for number, name in classes.items()}}
-    images = image_digests(dataset.samples, with_labels=True)
-    begun = Begun(out, run | named | weather.identity(), images)
-    curve = LossCurve(out / "curve.csv", begun.goes_on)
-    until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
-    told = _told(name, recipe.epochs, curve, progress, until)
-    view = weather.view(dataset.samples, spec)
-    network = job.train(_Work(dataset.samples, classes, recipe, begun, told, begin, view))
-    file = out / f"{name}-{dataset.name}.safetensors"
-    write_weights(file, network)
-    seen = {"digest": keys.key("images", images=images, **named), **weather.card()}
-    steps = curve.last * job.steps_per_epoch(len(dataset.samples), recipe)
-    done = {"epochs_done": curve.last, "steps_done": steps, "hours": round(curve.hours, 2)}
-    card = _card(run, dataset, classes, network, before, seen) | done | origin_of(file)
-    card |= job.described(network)
-    write_card(_card_file(file), card)  # without it the validation cannot take the weights
-    scores = _validation(job, file, spec, out / "validation", until)
-    write_card(_card_file(file), card | {"validated_on": scores})
-    return file
+    with alone_in(out):
+        before = _before(begin)
+        run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
+        run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
+        classes = job.classes(dataset)
+        named = {"classes": {str(number): name for number, name in classes.items()}}
+        images = image_digests(dataset.samples, with_labels=True)
+        begun = Begun(out, run | named | weather.identity(), images)
+        curve = LossCurve(out / "curve.csv", begun.goes_on)
+        until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
+        told = _told(name, recipe.epochs, curve, progress, until)
+        view = weather.view(dataset.samples, spec)
+        network = job.train(_Work(dataset.samples, classes, recipe, begun, told, begin, view))
+        file = out / f"{name}-{dataset.name}.safetensors"
+        write_weights(file, network)
+        seen = {"digest": keys.key("images", images=images, **named), **weather.card()}
+        steps = curve.last * job.steps_per_epoch(len(dataset.samples), recipe)
+        done = {"epochs_done": curve.last, "steps_done": steps, "hours": round(curve.hours, 2)}
+        card = _card(run, dataset, classes, network, before, seen) | done | origin_of(file)
+        card |= job.described(network)
+        write_card(_card_file(file), card)  # without it the validation cannot take the weights
+        scores = _validation(job, file, spec, out / "validation", until)
+        write_card(_card_file(file), card | {"validated_on": scores})
+        return file
 
 
 def _told(

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -207,3 +208,26 @@ def test_what_a_published_checkpoint_saw_is_known(
     file.write_bytes(b"other weights")
     assert _before(file)["trained_on"] == {"before": {}}
     assert _before(None) == {}
+
+
+def test_two_processes_do_not_train_in_one_folder(
+    begun: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from harness.training.folder import alone_in\n"
+        "with alone_in(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    out = tmp_path / "out"
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    held = [sys.executable, "-c", code, str(out)]
+    with subprocess.Popen(held, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        capsys.readouterr()
+        assert run_command_line(begun) == 2
+        told = capsys.readouterr().err
+        other.kill()
+    assert "another process trains there; wait for its end, or give another --out" in told
+    assert told.count("\n") == 1
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    assert run_command_line(begun) == 0
