@@ -1,7 +1,7 @@
 """The form for real rain that docs/study-plan.md fixes: sheets without names, and the answers.
 
-    python benchmarks/real_rain_form.py RUN SHEETS     # draws the sheets
-    python benchmarks/real_rain_form.py                # fills docs/remedies-study.md
+    python benchmarks/real_rain_form.py real-rain RUN SHEETS     # draws the sheets
+    python benchmarks/real_rain_form.py                          # fills docs/remedies-study.md
 
 RUN is made by
 
@@ -31,7 +31,6 @@ import numpy as np
 from pages import DOCS, filled
 
 from datasets.image import decode, encode_png, shrink
-from harness.ledger.folder import load
 from reports.pages.contact_sheet import contact_sheet
 from reports.tables.text import grid
 
@@ -65,20 +64,20 @@ def order(photograph: str) -> list[str]:
     return [str(word) for word in np.random.default_rng(seed).permutation(sorted(DERAINERS))]
 
 
-def draw(run: Path, into: Path) -> None:
+def draw(photographs: Path, run: Path, into: Path) -> None:
     """The sheet of every photograph.
 
     Args:
+        photographs: Their folder.
         run: The run's ``--out``.
         into: Folder of the sheets, made where it is not there.
     """
-    names = {c.method: c.name for c in load(run).conditions if not c.is_input}
-    photographs = Path(load(run).spec["data_root"])
+    folders = {folder.name.split("@")[0]: folder for folder in (run / "images/given").iterdir()}
     into.mkdir(parents=True, exist_ok=True)
     for file in sorted(photographs.glob("*.jpg")):
         shown = [(decode(file.read_bytes(), file.name), f"{file.stem}, as it was taken")]
         for place, derainer in enumerate(order(file.stem), 1):
-            restored = run / "images" / "given" / names[derainer] / f"{file.stem}.png"
+            restored = folders[derainer] / f"{file.stem}.png"
             shown.append((decode(restored.read_bytes(), restored.name), str(place)))
         panels = [(shrink(image, PANEL_PX), caption) for image, caption in shown]
         (into / f"{file.stem}.png").write_bytes(encode_png(contact_sheet(panels, COLUMNS)))
@@ -138,11 +137,14 @@ def _agreement(lines: Sequence[Line]) -> list[str]:
 def main() -> None:
     """Draw the sheets, or fill the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photographs", type=Path, nargs="?", metavar="real-rain")
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN")
     parser.add_argument("sheets", type=Path, nargs="?", metavar="SHEETS")
     a = parser.parse_args()
-    if a.run is not None:
-        draw(a.run, a.sheets or Path("sheets"))
+    if a.photographs is not None:
+        if a.sheets is None:
+            parser.error("give all three: photographs, RUN and SHEETS")
+        draw(a.photographs, a.run, a.sheets)
         return
     PAGE.write_text(filled(PAGE.read_text(), {"form": table(read(FORM.read_text()))}))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -58,20 +57,15 @@ def test_a_form_that_is_not_whole_is_refused(form: Any, change: Any, said: str) 
         form.read("\n".join(change([HEAD, *filled_in(form, 1, {})])))
 
 
-def test_a_sheet_shows_every_panel_without_a_name(
-    form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sheet_shows_every_panel_without_a_name(form: Any, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     levels = np.full((40, 60, 3), 128, np.uint8)
     (tmp_path / "photos" / "7.jpg").write_bytes(encode_jpeg(levels))
     for i, name in enumerate(form.DERAINERS):
-        folder = tmp_path / "run" / "images" / "given" / name
+        folder = tmp_path / "run" / "images" / "given" / (name if i else f"{name}@0123abcd")
         folder.mkdir(parents=True)
         (folder / "7.png").write_bytes(encode_png(np.full((40, 60, 3), 10 * i, np.uint8)))
-    met = [SimpleNamespace(method=n, name=n, is_input=False) for n in form.DERAINERS]
-    run = SimpleNamespace(conditions=met, spec={"data_root": str(tmp_path / "photos")})
-    monkeypatch.setattr(form, "load", lambda _: run)
-    form.draw(tmp_path / "run", tmp_path / "sheets")
+    form.draw(tmp_path / "photos", tmp_path / "run", tmp_path / "sheets")
     sheet = decode((tmp_path / "sheets" / "7.png").read_bytes(), "7.png")
     shown = [level for level in np.unique(sheet[:40, ..., 0]) if (sheet == level).sum() > 5000]
     first = [10 * form.DERAINERS.index(name) for name in form.order("7")[:2]]
