@@ -155,11 +155,14 @@ class Study:
         split = "val" if self.pilot else "study"
         scenes = ("--dataset", "streetsim", "--split", split)
         judged = (*scenes, *self._models({"yolo": ("clean", "rain", "mixture")}))
+        again = (*judged, "--quality", "none")  # image quality is told of one seed
         remedies = (*scenes, *self._models(dict.fromkeys(NETWORKS, tuple(KINDS))))
         bundled = (*scenes, *self._models(dict.fromkeys(NETWORKS, ())))
         made = [
-            self._run(name, judged, FEW if seed == RAIN_SEEDS[0] else FEW[1:], (x,), seed, 0.5)
-            for name, seed in zip(PRIMARY, RAIN_SEEDS, strict=True)
+            self._run(name, about, rains, (x,), seed, 0.5)
+            for name, seed, about, rains in zip(
+                PRIMARY, RAIN_SEEDS, (judged, again, again), (FEW, FEW[1:], FEW[1:]), strict=True
+            )
         ]
         made += [
             self._run("scenes", remedies, FEW, gated, RAIN_SEEDS[0], 0.5),
