@@ -197,6 +197,12 @@ def test_tables_are_as_made(page: Any, found: Any) -> None:
     assert text == page.filled(text, page.tables(found)), "run: python benchmarks/remedies_page.py"
 
 
+def test_readme_opens_with_the_remedies(page: Any, found: Any) -> None:
+    text = page.README.read_text()
+    assert text == page.filled(text, {"remedies": page.headline(found)})
+    assert text.index("<!-- remedies -->") < text.index("make demo", text.index("## "))
+
+
 SLICES: dict[str, dict[str, Any]] = {
     "primary-1001": {"dataset": "streetsim", "task": ["detection"]},
     "scenes": {"dataset": "streetsim", "task": ["detection", "semantic"]},
