@@ -150,9 +150,11 @@ def headline(runs: Sequence[Results]) -> dict[str, Any]:
             (family.number(remedy, rain), family.against(remedy, family.first(NOTHING), rain))
             for rain in family.rains
         ]
-        trained = {one.training.sha256: one.training.hours for one in family.ones(remedy)}
-        hours = [h for h in trained.values() if h is not None]
-        is_trained = remedy.rains and len(hours) == len(trained)
+        hours = {one.training.sha256: one.training.hours for one in family.ones(remedy)}.values()
+        known = [h for h in hours if h is not None]
+        is_told = remedy.rains and len(known) == len(
+            hours
+        )  # what is begun with has none of its own
         rows.append(
             {
                 "remedy": remedy.title,
@@ -164,14 +166,12 @@ def headline(runs: Sequence[Results]) -> dict[str, Any]:
                     }
                     for number, change in pairs
                 ],
-                "trainings": len(trained) if remedy.rains else 0,
-                "hours": sum(hours) / len(hours) if is_trained else None,
-                "is_derained": bool(remedy.derainer),
+                "hours": sum(known) / len(known) if is_told else None,
             }
         )
     seen = {rain: family.is_seen(rain) for rain in family.rains}
-    (one, *_), seeds = next(iter(family.cells.values()))[family.rains[-1]], len(runs)
-    return {"rains": seen, "rows": rows, "n": one.record.n, "seeds": seeds}
+    (one, *_) = family.ones(next(iter(family.cells)))
+    return {"rains": seen, "rows": rows, "n": one.record.n, "seeds": len(runs)}
 
 
 def primary(runs: Sequence[Results]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def headline(kept: Kept) -> list[str]:
             cells.append(text)
         hours = "" if row["hours"] is None else f"{row['hours']:.2f}"
         rows.append([row["remedy"], *cells, hours])
-    return grid([*headings, "more training [h]"], rows)
+    lines = grid([*headings, "more training [h]"], rows)
+    return [*lines, "", f"n = {found['n']} images under {found['seeds']} seeds of the rain."]
 
 
 def _of_primary(kept: Kept) -> list[str]:

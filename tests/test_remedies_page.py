@@ -130,7 +130,9 @@ def test_the_primary_contrasts_are_those_of_the_plan(page: Any, kept: Any) -> No
 
 
 def test_the_headline_holds_every_remedy_against_nothing(page: Any, kept: Any) -> None:
-    heading, _, *lines = (line.split(" | ") for line in page.headline(kept))
+    *made, _, said = page.headline(kept)
+    assert said == "n = 40 images under 3 seeds of the rain."
+    heading, _, *lines = (line.split(" | ") for line in made)
     column = next(i for i, text in enumerate(heading) if SEEN in text)
     rows = {row[0].strip("| "): row for row in lines}
     assert next(iter(rows)) == "nothing"
