@@ -219,7 +219,8 @@ def main() -> None:
         KEPT.write_text(json.dumps(gathered(a.out), indent=1) + "\n")
     kept = json.loads(KEPT.read_text())
     PAGE.write_text(filled(PAGE.read_text(), tables(kept)))
-    README.write_text(filled(README.read_text(), {"remedies": headline(kept)}))
+    if "headline" in kept:
+        README.write_text(filled(README.read_text(), {"remedies": headline(kept)}))
 
 
 if __name__ == "__main__":
