@@ -62,28 +62,41 @@ CONTRASTS = (
 )
 
 
-def gathered(out: Path) -> dict[str, Any]:
-    """What the tables need of the pieces that are done."""
+def gathered(out: Path, before: Kept) -> dict[str, Any]:
+    """What the tables need of the pieces that are done.
+
+    Args:
+        out: The folder of the pieces.
+        before: What was kept of pieces that may lie elsewhere by now; it stays where `out` has no
+            newer ones.
+
+    Raises:
+        SystemExit: If the two are of other weights of a derainer or network of one name.
+    """
     took = read_took(out / "pieces.json")
     names = [name for name in took if (out / name / "results.json").is_file()]
     runs = {name: load(out / name) for name in names}
-    kept: dict[str, Any] = {"took": took, "runs": {n: _of_run(r) for n, r in runs.items()}}
-    if all(name in runs for name in PRIMARY):
-        alike = _alike([runs[name] for name in PRIMARY])
-        kept["primary"], kept["headline"] = primary(alike), headline(alike)
-    kept["remedies"] = {
+    kept = {name: dict(before.get(name, {})) for name in ("took", "runs", "remedies")}
+    kept["took"] |= took
+    kept["runs"] |= {name: _of_run(run) for name, run in runs.items()}
+    kept["remedies"] |= {
         name: remedies([runs[name]], "md").splitlines()
         for name in ("scenes", "coco")
         if name in runs
     }
+    _require_one_of_each_name(kept["runs"])
+    more: dict[str, Any] = {}
+    if all(name in runs for name in PRIMARY):
+        alike = _alike([runs[name] for name in PRIMARY])
+        more |= {"primary": primary(alike), "headline": headline(alike)}
     if "rates" in runs:
         rates = _bundled(_with_pixels(runs["rates"], out / "rates"))
-        kept["break_even"], kept["gates"] = break_even.table(rates), gates.table(rates)
+        more |= {"break_even": break_even.table(rates), "gates": gates.table(rates)}
     if "benchmark" in runs:
-        kept["orders"] = list(_orders({n: _bundled(r, has_gates=False) for n, r in runs.items()}))
+        more["orders"] = list(_orders({n: _bundled(r, has_gates=False) for n, r in runs.items()}))
     if "trials" in runs:
-        kept["trials"] = _trials(out, runs["trials"])
-    return kept
+        more["trials"] = _trials(out, runs["trials"])
+    return {**before, **kept, **more}
 
 
 def _of_run(run: Results) -> dict[str, Any]:
@@ -96,7 +109,20 @@ def _of_run(run: Results) -> dict[str, Any]:
     records = [_kept(run, r, marked) for r in sorted(held, key=lambda r: place[r.condition])]
     failed = len({error.sample for error in run.errors})
     found = {"run": run.run, **about, "n": max(r.n for r in run.records), "failed": failed}
-    return {**found, "records": records, "marks": marks(marked)}
+    weights = {r.condition.name: r.weights for r in held if r.weights}
+    return {**found, "weights": weights, "records": records, "marks": marks(marked)}
+
+
+def _require_one_of_each_name(runs: Kept) -> None:
+    """Pieces that were made at several times are of the same derainers."""
+    known: dict[str, str] = {}
+    for piece, run in runs.items():
+        for derainer, weights in run.get("weights", {}).items():
+            if known.setdefault(derainer, weights) != weights:
+                raise SystemExit(
+                    f"{piece}: {derainer} has other weights ({weights[:8]}) than in another piece "
+                    f"({known[derainer][:8]}): make the older piece again"
+                )
 
 
 def _bundled(run: Results, has_gates: bool = True) -> Results:

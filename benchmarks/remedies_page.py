@@ -2,8 +2,9 @@
 
     python benchmarks/remedies_page.py [OUT]
 
-takes what the tables need of the finished pieces of OUT into docs/remedies-study.json first;
-without it the tables alone are made anew. What a piece that is not there would fill says so.
+takes what the tables need of the finished pieces of OUT into docs/remedies-study.json first, where
+numbers of other pieces stay; without it the tables alone are made anew. What a piece that was never
+made would fill says so.
 """
 
 from __future__ import annotations
@@ -216,7 +217,8 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", metavar="OUT")
     a = parser.parse_args()
     if a.out is not None:
-        KEPT.write_text(json.dumps(gathered(a.out), indent=1) + "\n")
+        before = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
+        KEPT.write_text(json.dumps(gathered(a.out, before), indent=1) + "\n")
     kept = json.loads(KEPT.read_text())
     PAGE.write_text(filled(PAGE.read_text(), tables(kept)))
     if "headline" in kept:

@@ -102,7 +102,7 @@ def kept(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     (out / "pieces.json").write_text(json.dumps({**dict.fromkeys(runs, 0.5), "yolo-rain-0": 0.25}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("remedies_numbers.load", lambda folder: runs[folder.name])
-        return json.loads(json.dumps(page.gathered(out)))
+        return json.loads(json.dumps(page.gathered(out, {})))
 
 
 def test_the_primary_contrasts_are_those_of_the_plan(page: Any, kept: Any) -> None:
@@ -167,6 +167,22 @@ def test_each_table_is_of_its_piece_or_says_that_it_is_not_there(page: Any, kept
     assert "primary-1002" in nothing["primary"][0]
     text = page.filled("".join(f"<!-- {n} -->\n<!-- end -->\n" for n in made), made)
     assert text == page.filled(text, made)
+
+
+def test_pieces_that_lie_elsewhere_by_now_stay(page: Any, kept: Any, tmp_path: Path) -> None:
+    """A later folder brings one piece more, and takes nothing away."""
+    one = run(page, SEEDS[0], ("identity", X))
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "results.json").touch()
+    (tmp_path / "pieces.json").write_text(json.dumps({"scenes": 0.75}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("remedies_numbers.load", lambda _: one)
+        both = json.loads(json.dumps(page.gathered(tmp_path, kept)))
+        weights = {**kept["runs"]["benchmark"], "weights": {X: "0" * 64}}
+        other = {"runs": {"benchmark": weights, "rates": {**weights, "weights": {X: "1" * 64}}}}
+        with pytest.raises(SystemExit, match="rates: dcsfn-light has other weights"):
+            page.gathered(tmp_path, other)
+    assert both == {**kept, "took": {**kept["took"], "scenes": 0.75}}
 
 
 def test_psnr_orders_these_derainers_the_other_way(page: Any, kept: Any) -> None:
