@@ -28,6 +28,9 @@ from derainers.training.state import State
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
+FOR_TASK = 0.1
+"""Weight of what a task network sees, a relative error: with it, of the size of an absolute one."""
+
 
 @dataclass(frozen=True)
 class Means:
@@ -47,6 +50,9 @@ class Means:
     """Whether the network is a user's, of which nothing is known."""
     loss: Callable[[Tensor, Tensor], Tensor] | None = None
     """A user's function of restored and clean images, in place of the recipe's."""
+    for_task: Callable[[Tensor, Tensor], Tensor] | None = None
+    """How far what a frozen task network sees in restored images is from what it sees in clean
+    ones, both RGB in [0, 1]; joins the recipe's loss with `FOR_TASK`."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ class Learner:
         )
         self._best: dict[str, Tensor] | None = None
         self._own_loss = means.loss
+        self._for_task = means.for_task
 
     def step(self, groups: Sequence[Group], state: State) -> float:
         """One step of the optimisers; gives the loss."""
@@ -162,6 +169,9 @@ class Learner:
                 if self.perceptual is not None:
                     features = self.perceptual(self._as_seen(restored), self._as_seen(y))
                     loss = loss + self.recipe.perceptual * features
+                if self._for_task is not None:
+                    seen = self._for_task(self._as_seen(restored), self._as_seen(y))
+                    loss = loss + FOR_TASK * seen
                 loss = loss * (len(rainy) / count)
                 self.fabric.backward(loss)
             total += loss.item()
@@ -223,6 +233,7 @@ class Learner:
             and self.recipe.loss not in LOOKS_ON_CPU
             and self.judge is None
             and self.perceptual is None
+            and means.for_task is None
             and not any(m.training for m in module.modules() if isinstance(m, nn.Dropout2d))
         )
 

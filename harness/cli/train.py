@@ -97,6 +97,13 @@ def add(verbs: Verbs) -> None:
         help="photographs that also stand there, flipped or turned, are not trained on",
     )
     derainers.add_argument(
+        "--for",
+        dest="for_task",
+        metavar="TASK=NETWORK",
+        help="how far what this frozen network sees in restored images is from what it sees in "
+        "clean ones joins the loss: detection=yolo-streetsim",
+    )
+    derainers.add_argument(
         "--vgg", type=Path, metavar="FILE", help="VGG16's weights, for perceptual terms"
     )
     parser.set_defaults(action=_train)
@@ -123,6 +130,7 @@ def _train(arguments: argparse.Namespace) -> int:
         return _train_derainer(arguments, checked(**fields))
     foreign: list[str] = [k for k in ("pair", "device", "workers") if k in fields]
     foreign += [k for k in ("exclude", "vgg", "steps", "recipe", "loss") if getattr(arguments, k)]
+    foreign += ["for"] if arguments.for_task else []
     if foreign:
         raise UsageError(f"--{foreign[0]} belongs to derainers, {arguments.name} is none")
     keep_large_blocks()
@@ -178,6 +186,7 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
         max_minutes=arguments.max_minutes,
         exclude=tuple(arguments.exclude),
         vgg=arguments.vgg,
+        for_task=arguments.for_task,
         begin=arguments.begin,
     )
     for folder in options.exclude:

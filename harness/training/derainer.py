@@ -29,6 +29,7 @@ from harness.training.folder import (
     write_card,
     write_weights,
 )
+from harness.training.for_task import ForTask, for_task
 from harness.training.launched import is_first
 from harness.training.moment import Clock, Moment
 from harness.training.photographs import Held, Photographs, choose, left_out, short_name
@@ -71,6 +72,8 @@ class Options:
     exclude: tuple[Path, ...] = ()
     """Folders of photographs that must not be trained on."""
     vgg: Path | None = None
+    for_task: str | None = None
+    """``TASK=NETWORK``: a frozen network whose sight goes into the loss."""
     begin: Path | None = None
     """Weights to begin with, instead of random ones, or a checkpoint to go on from."""
 
@@ -109,6 +112,8 @@ def train_derainer(
     by_protocol = network.kind == "benchmark"
     spec = under_protocol(spec) if by_protocol else spec
     recipe, rains = _recipe(network, spec, options), _rains(spec)
+    if by_protocol and options.for_task is not None:
+        raise UsageError("--for: --recipe benchmark learns from images alone; take another recipe")
     if options.vgg is not None and not options.vgg.is_file():
         raise UsageError(f"--vgg {options.vgg}: no such file")
     if recipe.perceptual and options.vgg is None:
@@ -135,7 +140,10 @@ def train_derainer(
             "checkpoint.pt to go on from"
         )
     before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
-    training = _Training(network, spec, options, begin, recipe, rains, dataset, photographs, before)
+    judge = None if options.for_task is None else for_task(options.for_task, spec)
+    training = _Training(
+        network, spec, options, begin, recipe, rains, dataset, photographs, before, judge
+    )
     identity = training.identity(images)
     if source is not None:
         source.require(identity)
@@ -164,6 +172,8 @@ class _Training:
     photographs: Photographs
     before: Mapping[str, Any]
     """What the card says of the weights it begins with."""
+    judge: ForTask | None = None
+    """The task network that it is for."""
 
     def identity(self, images: Mapping[str, str]) -> dict[str, Any]:
         """What must not change where a training is gone on with.
@@ -179,6 +189,7 @@ class _Training:
             "photographs": keys.key("photographs", images=dict(images)),
             "recipe": asdict(self.recipe),
         }
+        said |= {"for_task": self.judge.told()} if self.judge else {}
         return said | ({"begun_with": self.before["begun_with"]["sha256"]} if self.before else {})
 
     def run(
@@ -272,6 +283,7 @@ class _Training:
             _hardware(device),
             self.network.is_own,
             self.network.loss,
+            None if self.judge is None else self.judge.load(device),
         )
 
     def _card(self) -> dict[str, Any]:
@@ -293,6 +305,7 @@ class _Training:
                 "photographs": list(self.photographs.excluded),
             },
             "recipe": {**asdict(self.recipe), "kind": self.network.kind},
+            **({"for_task": self.judge.told()} if self.judge else {}),
             "data_terms": self.dataset.terms or "those of the photographs",
         }
 

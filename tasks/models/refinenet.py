@@ -34,6 +34,7 @@ def refinenet_segmenter(file: Path, device: str) -> ModuleSegmenter:
         raise TaskError(f"{file.name} holds no RefineNet: classify.weight is missing")
     network = RefineNet(len(state["classify.weight"]))
     put(network, state, file)
+    network.requires_grad_(False)
     names = class_names(file, len(state["classify.weight"]), ())
     return ModuleSegmenter(AtScales(network, _scales(file)), names, device)
 

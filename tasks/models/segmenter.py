@@ -46,6 +46,11 @@ class ModuleSegmenter:
         self._mean = torch.tensor(mean).view(1, 3, 1, 1)
         self._std = torch.tensor(std).view(1, 3, 1, 1)
 
+    def seen(self, images: Tensor) -> list[Tensor]:
+        """Its scores, to learn by: of ``float32 (B, 3, H, W)`` RGB in [0, 1], with gradients."""
+        mean, std = (each.to(images.device) for each in (self._mean, self._std))
+        return [_scores(self._module((images - mean) / std))]
+
     @torch.inference_mode()
     def segment(self, images: list[NDArrayByte]) -> list[NDArrayByte]:
         """Label maps ``uint8 (H, W)``, one image per forward; values are places in ``names``."""
@@ -53,9 +58,12 @@ class ModuleSegmenter:
 
     def _one(self, image: NDArrayByte) -> NDArrayByte:
         batch = (to_tensor([image]) - self._mean) / self._std
-        output = self._module(batch.to(self._device))
-        scores = output["out"] if isinstance(output, dict) else output
+        scores = _scores(self._module(batch.to(self._device)))
         return labels(scores, image.shape[:2], len(self.names))
+
+
+def _scores(output: Any) -> Any:
+    return output["out"] if isinstance(output, dict) else output
 
 
 def labels(scores: Any, size_px: tuple[int, ...], classes: int) -> NDArrayByte:

@@ -60,6 +60,7 @@ class UltralyticsDetector:
         """
         self._network = _Network(file, device, "detection", imgsz)
         self.names = self._network.names
+        self.seen = self._network.seen
 
     @torch.inference_mode()
     def detect(self, images: list[NDArrayByte]) -> list[Detections]:
@@ -148,7 +149,8 @@ class _Network:
             raise TaskError(f"{file.name} is a model for '{purpose}', not for {task}{remedy}")
         self.names: list[str] = [model.names[i] for i in range(len(model.names))]
         self._device = torch.device(device)
-        self._model = model.float().fuse(verbose=False).eval().to(self._device)
+        self._model = model.float().fuse(verbose=False).eval().requires_grad_(False)
+        self._model.to(self._device)
         # As ultralytics does on x86 processors; faster there, and the results depend on it.
         self._model.to(memory_format=torch.channels_last)
         self._stride = max(int(self._model.stride.max()), 32)
@@ -171,6 +173,27 @@ class _Network:
             batch = torch.from_numpy(np.stack([padded[i] for i in places])).to(self._device)
             batch = batch.permute(0, 3, 1, 2).contiguous().float().div_(255)
             yield places, (height, width), self._model(batch)
+
+    def seen(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """What its head is given, to learn by: the maps of every scale, with their gradients.
+
+        Args:
+            images: ``float32 (B, 3, H, W)`` RGB in [0, 1], seen at their own size.
+        """
+        height, width = images.shape[2:]
+        beyond = (0, -width % self._stride, 0, -height % self._stride)
+        padded = torch.nn.functional.pad(images, beyond, mode="replicate")
+        given: list[torch.Tensor] = []
+
+        def keep(_: Any, inputs: tuple[list[torch.Tensor]]) -> None:
+            given.extend(inputs[0])
+
+        hook = self._model.model[-1].register_forward_pre_hook(keep)
+        try:
+            self._model(padded)
+        finally:
+            hook.remove()
+        return given
 
     def suppressed(self, output: Any) -> list[torch.Tensor]:
         """What non-maximum suppression leaves of each image: box, score, class, coefficients."""

@@ -299,6 +299,9 @@ def test_what_cannot_be_trained_is_one_line(
         (["train", "hrrsr", *data, "--vgg", "nowhere"], "--vgg nowhere: no such file"),
         (["train", "granet", *data, "--limit", "3"], "photographs to train on, at least 4"),
         (["train", "refinenet", *data, "--vgg", "x"], "--vgg belongs to derainers"),
+        (["train", "refinenet", *data, "--for", "x"], "--for belongs to derainers"),
+        (["train", "granet", *data, "--for", "x"], "--for x: expected TASK=NETWORK"),
+        (["train", "granet", *data, "--for", "detection=x.pt"], "x.pt: no such file"),
     ):
         assert run_command_line(words) == 2
         assert said in capsys.readouterr().err
