@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from derainers import DERAINERS
+from derainers.card import read_card
 from reports.tables.text import grid
 
 SEEDS = (0, 1, 2)
@@ -47,6 +49,10 @@ KINDS = {
 """What the task networks are trained on; the word of X stands behind the last."""
 NETWORKS = {"yolo": "detection", "refinenet": "semantic"}
 """Task of each task network."""
+FOR, FOR_STEPS = "detection=yolo-streetsim", 1500
+"""What X learns further for, beside a twin that learns of pixels alone for as many steps."""
+LEARNED = {"pixels": (), "task": ("--for", FOR)}
+"""What the two are called in their run."""
 PAIRS = ("rain100l", "rain100h")
 """Photographs with the rain of two test sets, for image quality alone."""
 PHOTOGRAPHS = ("--split", "train2017", "--attributes", "coco128-scenes.csv", "--where")
@@ -56,6 +62,15 @@ PHOTOGRAPHS = ("--split", "train2017", "--attributes", "coco128-scenes.csv", "--
 def seeds_of(network: str, kind: str) -> tuple[int, ...]:
     """Training seeds: several where a primary contrast needs them."""
     return SEEDS if network == "yolo" and kind != "derained" else SEEDS[:1]
+
+
+def weights_of(word: str) -> tuple[str, Path | None]:
+    """The network that a derainer's word names, and the file of its weights if it has any."""
+    name, _, file = word.partition("@")
+    if file:
+        return name, Path(file).resolve()
+    weights = DERAINERS[name].weights
+    return (name, None) if weights is None else (read_card(weights)["network"], weights)
 
 
 @dataclass(frozen=True)
@@ -85,8 +100,25 @@ class Study:
 
     def pieces(self) -> list[Piece]:
         """All of them, in the order in which they can be made."""
-        runs = [] if self.x is None else self._runs(self.x)
+        runs = [] if self.x is None else [*self._runs(self.x), *self._for_a_task(self.x)]
         return [*self._trials(), *self._trainings(), *self._trainings_on_photographs(), *runs]
+
+    def _for_a_task(self, x: str) -> list[Piece]:
+        """X learns further on scenes, of pixels alone and for a detector; then both are judged."""
+        network, begin = weights_of(x)
+        if begin is None:
+            return []
+        images, steps = (self.pilot, 2) if self.pilot else (SCENES, FOR_STEPS)
+        words = ["train", network, "--dataset", "streetsim", "--split", f"train:{images}"]
+        words += ["--rain", f"{SEEN},none", "--recipe", "short", "--steps", str(steps)]
+        words += ["--from", str(begin), "--dtype", "bf16", "--workers", "1"]
+        made = [Piece(f"x-{name}", (*words, *more), 0.4) for name, more in LEARNED.items()]
+        files = {name: self.out / f"x-{name}" / f"{network}.safetensors" for name in LEARNED}
+        both = [f"{name}={network}@{file}" for name, file in files.items()]
+        split = "val" if self.pilot else "study"
+        bundled = ("--dataset", "streetsim", "--split", split)
+        bundled += tuple(self._models(dict.fromkeys(NETWORKS, ())))
+        return [*made, self._run("for-task", bundled, FEW, both, RAIN_SEEDS[0], 1.2)]
 
     def _trials(self) -> list[Piece]:
         names = [f"trial-{rate}" for rate in LEARNING_RATES]

@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from remedies import HELD_OUT, LEARNING_RATES, PRIMARY, SEEN, read_took
+from remedies import HELD_OUT, LEARNED, LEARNING_RATES, PRIMARY, SEEN, read_took
 
 from harness.ledger.folder import load
 from reports.findings.contrasts import judged
@@ -92,6 +92,8 @@ def gathered(out: Path, before: Kept) -> dict[str, Any]:
     if "rates" in runs:
         rates = _bundled(_with_pixels(runs["rates"], out / "rates"))
         more |= {"break_even": break_even.table(rates), "gates": gates.table(rates)}
+    if "for-task" in runs:
+        more["for_task"] = list(_for_task(_bundled(runs["for-task"])))
     if "benchmark" in runs:
         more["orders"] = list(_orders({n: _bundled(r, has_gates=False) for n, r in runs.items()}))
     if "trials" in runs:
@@ -257,6 +259,30 @@ def _with_pixels(run: Results, folder: Path) -> Results:
                 pixels.setdefault(condition, []).append(row["pixels"])
     shown = {condition: tuple(digests) for condition, digests in pixels.items()}
     return replace(run, by_image=replace(run.by_image, pixels=shown))
+
+
+def _for_task(run: Results) -> Iterator[dict[str, Any]]:
+    """Both derainers and their paired difference, by every network and in PSNR-Y."""
+    twin, tuned = LEARNED
+    for rain in dict.fromkeys(r.rain for r in run.records):
+        for judge in dict.fromkeys(r.judge for r in run.records):
+            metric = run.primary(judge.task)
+            if metric is None:
+                continue
+            before, after = (
+                run.value(rain, name, judge.task, metric, network=judge.network)
+                for name in (twin, tuned)
+            )
+            found = run.compare(before, after)
+            if found is not None:
+                about = {"rain": rain, "unit": after.unit, "ci": found.ci}
+                named = f"{judge.network}, " if judge.network else ""
+                yield about | {
+                    "judge": f"{named}{run.metrics[metric].heading}",
+                    twin: before.value,
+                    tuned: after.value,
+                    "difference": found.difference,
+                }
 
 
 def _orders(runs: Mapping[str, Results]) -> Iterator[dict[str, Any]]:

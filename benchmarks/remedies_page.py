@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pages import DOCS, filled
-from remedies import LEARNING_RATES, PAIRS, PRIMARY, Study, table
+from remedies import LEARNED, LEARNING_RATES, PAIRS, PRIMARY, Study, table
 from remedies_numbers import CONTRASTS, Kept, gathered
 
 from reports.results.results import QUALITY
@@ -41,6 +41,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         "rates": ("rates", lambda k: _text_table(k["break_even"])),
         "apart": ("rates", lambda k: derainers(k["runs"]["rates"])),
         "gate": ("rates", lambda k: _text_table(k["gates"])),
+        "for-task": ("for-task", _of_for_task),
         "coco": ("coco", lambda k: derainers(k["runs"]["coco"])),
         "coco-remedies": ("coco", lambda k: k["remedies"]["coco"]),
         "camvid": ("camvid", lambda k: derainers(k["runs"]["camvid"], is_told=False)),
@@ -187,6 +188,20 @@ def _of_orders(kept: Kept) -> list[str]:
     return [*grid(headings, rows), "", _n(kept["runs"]["benchmark"])]
 
 
+def _of_for_task(kept: Kept) -> list[str]:
+    """What learning for a detector gave beyond learning of pixels for as many steps."""
+    rows = []
+    for row in kept["for_task"]:
+        decimals = 2 if row["unit"] == "dB" else 3
+        values = [f"{row[name]:.{decimals}f}" for name in LEARNED]
+        change = signed(row["difference"], decimals)
+        change += f" {span(row['ci'], decimals)}" if row["ci"] else ""
+        rain = "dry" if row["rain"] == "none" else row["rain"]
+        rows.append([rain, row["judge"], *values, change])
+    headings = ["rain", "judged by", *LEARNED, "difference"]
+    return [*grid(headings, rows), "", _n(kept["runs"]["for-task"])]
+
+
 def _of_pairs(name: str, kept: Kept) -> list[str]:
     return derainers(kept["runs"][name])
 
@@ -208,7 +223,8 @@ def _of_trials(kept: Kept) -> list[str]:
 
 def _of_took(kept: Kept) -> list[str]:
     """Planned hours hang on no choice, so that any stands for those that were made."""
-    return table(Study(Path(), Path(), LEARNING_RATES[0], "X").pieces(), kept.get("took", {}))
+    study = Study(Path(), Path(), LEARNING_RATES[0], "mspfn-light")
+    return table(study.pieces(), kept.get("took", {}))
 
 
 def main() -> None:

@@ -95,6 +95,7 @@ def kept(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     }
     runs["scenes"] = runs[page.PRIMARY[0]]
     runs["benchmark"] = run(page, SEEDS[0], ("identity", X, *OTHERS))
+    runs["for-task"] = run(page, SEEDS[0], ("identity", *page.LEARNED))
     runs["trials"] = trials(page, out)
     for name in runs:
         (out / name).mkdir()
@@ -195,11 +196,23 @@ def test_psnr_orders_these_derainers_the_other_way(page: Any, kept: Any) -> None
     assert any("0.260" in line and "+0.060" in line and "23.80" in line for line in table)
 
 
+def test_learning_for_a_detector_is_held_against_its_twin(page: Any, kept: Any) -> None:
+    rows = {(row["rain"], row["judge"]): row for row in kept["for_task"]}
+    assert {judge for _, judge in rows} == {"base, AP pooled", "PSNR-Y [dB]"}
+    found = rows[SEEN, "base, AP pooled"]
+    assert (found["pixels"], found["task"]) == pytest.approx((0.202, 0.204))
+    assert found["difference"] == pytest.approx(0.002)
+    low, high = found["ci"]
+    assert low < 0.002 < high
+    table = page.tables(kept)["for-task"]
+    assert any(line.startswith("| dry | base, AP pooled | 0.502 | 0.504 | +0.002") for line in table)
+
+
 def test_what_pieces_took_stands_beside_what_was_planned(page: Any, kept: Any) -> None:
     lines = page.tables(kept)["took"]
     assert "| scenes | 0.50 | 0.50 |" in lines
     assert "| coco | 1.30 | – |" in lines
-    assert lines[-1].endswith("| 3.25 |")
+    assert lines[-1].endswith("| 3.75 |")
 
 
 @pytest.fixture

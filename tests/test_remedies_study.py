@@ -35,7 +35,10 @@ def test_every_piece_is_a_command(benchmark: Any, tmp_path: Path) -> None:
         checked(**fields_of(read, without=("out",)))
     assert sum(piece.core_hours for piece in pieces) < 40
     trained = [piece.name for piece in pieces if piece.words[0] == "train"]
-    runs = [piece for piece in pieces if piece.name in ("scenes", "trials", "coco")]
+    runs = [piece for piece in pieces if piece.name in ("scenes", "trials", "coco", "for-task")]
+    assert {"x-pixels", "x-task"} <= {*trained}
+    words = {p.name: p.words for p in pieces if p.name.startswith("x-")}
+    assert words["x-task"] == (*words["x-pixels"], "--for", benchmark.FOR)
     for name in trained:
         shown = [word for run in runs for word in run.words if f"/{name}/" in word]
         assert shown, "a network that no run shows"
