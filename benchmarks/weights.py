@@ -31,7 +31,10 @@ from reports.results.results import Results
 from reports.tables.text import grid, signed, span
 
 SUITE, KEPT, PAGE, PLOT = (DOCS / f"weights.{ending}" for ending in ("yaml", "json", "md", "svg"))
-OURS = tuple(name for name, row in DERAINERS.items() if row.weights is not None)
+CARDS = {name: read_card(row.weights) for name, row in DERAINERS.items() if row.weights is not None}
+BY_PROTOCOL = tuple(n for n, card in CARDS.items() if card["recipe"].get("kind") == "benchmark")
+"""Compared with each other by their validation; the runs of the suite are of all others."""
+OURS = tuple(name for name in CARDS if name not in BY_PROTOCOL)
 PSNR = "psnr_y_db"
 DECIMALS = 2
 """Places after the point of decibels."""
@@ -111,7 +114,7 @@ def weights(now: dict[str, Any]) -> list[str]:
     """What there is and how it came about."""
     rows = []
     for name in OURS:
-        card = read_card(WEIGHTS / f"{name}.safetensors")
+        card = CARDS[name]
         data = card["trained_on"]
         file = DERAINERS[name].weights
         assert file is not None
@@ -126,6 +129,34 @@ def weights(now: dict[str, Any]) -> list[str]:
             ]
         )
     return grid(["derainer", "MB", "images", "steps", "hours", "hardware"], rows)
+
+
+def protocol(now: dict[str, Any]) -> list[str]:
+    """The rows of `--recipe benchmark`, by what their validation gave."""
+    rows = []
+    for name in sorted(BY_PROTOCOL, key=lambda n: -_restored(n)[PSNR]):
+        card, restored = CARDS[name], _restored(name)
+        gain = restored[PSNR] - card["validated_on"]["rainy"][PSNR]
+        rows.append(
+            [
+                name,
+                f"{restored['crops']:,} of {card['crops']:,}",
+                f"{restored[PSNR]:.2f}",
+                signed(gain, DECIMALS),
+                "–" if card["last_quarter_db"] is None else signed(card["last_quarter_db"], 2),
+                "yes" if card["converged"] else "no",
+                f"{card['hours']:.2f}",
+                card["hardware"],
+            ]
+        )
+    headings = ["derainer", "crops", "PSNR-Y [dB]", "gain [dB]", "last quarter [dB]", "converged"]
+    return grid([*headings, "hours", "hardware"], rows)
+
+
+def _restored(name: str) -> dict[str, Any]:
+    """What the validation that chose the weights gave."""
+    found: dict[str, Any] = CARDS[name]["validated_on"]["restored"]
+    return found
 
 
 def gains_seen(now: dict[str, Any]) -> list[str]:
@@ -235,7 +266,7 @@ def scores(now: dict[str, Any], name: str) -> dict[str, Any]:
 
 def tables(now: dict[str, Any]) -> dict[str, list[str]]:
     """Every table of the page by its name."""
-    makers = (weights, gains_seen, gains_unseen, ranking, footing, rain100l)
+    makers = (weights, protocol, gains_seen, gains_unseen, ranking, footing, rain100l)
     return {make.__name__: make(now) for make in makers}
 
 

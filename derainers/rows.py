@@ -210,6 +210,11 @@ DERAINERS: Table[DerainerRow] = Table(
         "mspfn-light": DerainerRow(
             partial(_mspfn, **LIGHT), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
         ),
+        "mspfn-light-benchmark": DerainerRow(
+            partial(_mspfn, **LIGHT),
+            version=1,
+            weights=WEIGHTS / "mspfn-light-benchmark.safetensors",
+        ),
         "mspfn-streetsim": DerainerRow(
             partial(_mspfn, **LIGHT), version=1, weights=WEIGHTS / "mspfn-streetsim.safetensors"
         ),

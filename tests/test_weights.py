@@ -13,6 +13,7 @@ import yaml
 from derainers import DERAINERS
 from derainers.card import read_card
 from derainers.shards import weights_sha256
+from derainers.training.benchmark import BENCHMARK
 from harness import RunSpec, run
 from harness.training.derainer import MIXTURE
 
@@ -38,14 +39,27 @@ def test_tables_are_as_made(weights: Any, kept: Any) -> None:
     assert text == weights.filled(text, weights.tables(kept)), "run: python benchmarks/weights.py"
 
 
-def test_the_numbers_are_of_the_weights_in_the_package(kept: Any) -> None:
-    ours = {name: row.weights for name, row in DERAINERS.items() if row.weights is not None}
+def test_the_numbers_are_of_the_weights_in_the_package(weights: Any, kept: Any) -> None:
+    files = ((name, DERAINERS[name].weights) for name in weights.OURS)
+    ours = {name: file for name, file in files if file is not None}
     assert set(METHODS) <= set(ours)
     assert kept["weights"] == {name: weights_sha256(file) for name, file in ours.items()}
     assert set(kept["gains"]) == {"median", *ours}
     assert (kept["n"], kept["pairs_n"]) == (PHOTOGRAPHS, 100)
     assert set(kept["rains"]["seen"]) == set(MIXTURE)
     assert not set(kept["rains"]["unseen"]) & set(MIXTURE)
+
+
+def test_rows_of_the_protocol_learned_alike(weights: Any) -> None:
+    assert weights.BY_PROTOCOL
+    cards = [weights.CARDS[name] for name in weights.BY_PROTOCOL]
+    for name, card in zip(weights.BY_PROTOCOL, cards, strict=True):
+        assert name == f"{card['network']}-benchmark"
+        assert card["validated_on"]["restored"]["crops"] == 16_000
+        assert set(card["trained_on"]["rain_digests"]) == set(BENCHMARK.rains)
+        for fact in ("trained_on", "excluded"):
+            assert card[fact] == cards[0][fact]
+        assert card["validated_on"]["rainy"] == cards[0]["validated_on"]["rainy"]
 
 
 def test_cards_hold_the_scores(weights: Any, kept: Any) -> None:

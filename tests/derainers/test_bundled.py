@@ -15,6 +15,7 @@ from datasets.rain import RAINS, generator
 from derainers import DERAINERS, WEIGHTS
 from derainers.card import read_card
 from derainers.shards import card_file, shards, weights_sha256
+from derainers.training.benchmark import BENCHMARK
 from derainers.training.recipes import PAPER
 from harness.plan.data import open_dataset, open_splits
 from harness.spec import RunSpec
@@ -61,7 +62,9 @@ def test_a_card_tells_what_the_weights_saw(name: str) -> None:
     assert card["hours"] > 0
     trained, excluded = card["trained_on"], card["excluded"]["photographs"]
     assert trained["photographs"]
-    assert set(trained["rain_digests"]) - {"none"} == SPECIALISTS.get(name, set(MIXTURE))
+    by_protocol = card["recipe"].get("kind") == "benchmark"
+    usual = set(BENCHMARK.rains) - {"none"} if by_protocol else set(MIXTURE)
+    assert set(trained["rain_digests"]) - {"none"} == SPECIALISTS.get(name, usual)
     assert not set(trained["photographs"]) & {*excluded, *_validation(card)}
     if trained["datasets"] == ["bsds500"]:
         assert len(excluded) == 91
