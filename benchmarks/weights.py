@@ -248,7 +248,7 @@ def plot(now: dict[str, Any]) -> bytes:
         panel.set_xlabel("s an image")
     drawn[0].set_ylabel("mean gain in PSNR-Y [dB]")
     legend_below(figure)
-    return Plot("weights", "", figure, "", "").svg
+    return Plot("weights", "", figure, "", "", "").svg
 
 
 def scores(now: dict[str, Any], name: str) -> dict[str, Any]:
