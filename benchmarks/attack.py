@@ -57,7 +57,8 @@ def mutations(seed: int, seconds: float, folder: Path) -> dict[str, Any]:
     """Mutated files for some seconds, from where the tally stopped; as a piece of the tally."""
     until = time.monotonic() + seconds
     template, frames = _template(folder), make_frames(folder / "frames")
-    canary, tried, wrong = folder / "canary", Counter[str](), {}
+    canary, tried = folder / "canary", Counter[str]()
+    wrong: dict[str, list[str]] = {}
     place = _next(seed)
     first = [*place]
     while time.monotonic() < until:
@@ -160,6 +161,7 @@ def _kill(verb: _Verb, template: Path, here: Path, at_s: float, wanted: Any) -> 
 
 def _unbroken(verb: _Verb, template: Path, here: Path) -> tuple[Any, float]:
     """What a command gives that nobody kills, and its seconds."""
+    began = time.monotonic()
     for _ in range(2):  # the first one starts what the later ones are forked from
         _copy(template, here)
         began = time.monotonic()

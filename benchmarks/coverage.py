@@ -325,9 +325,9 @@ def simulate(cell: str, populations: Path, kept: Path, studies: int, draws: int)
     if cell.startswith("deviation/"):
         _, name, metric = cell.split("/")
         found = metric_of(load(populations / name), metric)
-        made = {"cell": cell, "draws": draws, "images": found.size}
+        about = {"cell": cell, "draws": draws, "images": found.size}
         seed = list(cell.encode())
-        file.write_text(json.dumps(made | {"deviations": deviations(found, draws, seed)}))
+        file.write_text(json.dumps(about | {"deviations": deviations(found, draws, seed)}))
         return
     *null, name, metric, images = cell.split("/")
     found, n = metric_of(load(populations / name), metric), int(images)

@@ -56,7 +56,7 @@ def error(sample: Sample, rate: float) -> tuple[float, float, float, float]:
     true = np.exp(-rain.attenuation_per_km / 1000 * depth)
     old = road(rate, clean.shape, OLD_FARTHEST_M) - true
     new = rain.through(clean)[0] - true
-    return tuple(float(v) for v in (abs(old).mean(), abs(new).mean(), old.mean(), new.mean()))
+    return float(abs(old).mean()), float(abs(new).mean()), float(old.mean()), float(new.mean())
 
 
 def table(sets: dict[str, Sequence[Sample]]) -> None:

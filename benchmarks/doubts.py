@@ -117,7 +117,7 @@ def measure(data: Path, seeds: list[str], keep: Path) -> Rows:
 
 def _kept(keep: Path) -> Rows:
     lines = keep.read_text().splitlines() if keep.exists() else []
-    return {(row[0], row[1]): tuple(row[2:]) for row in map(json.loads, lines)}  # type: ignore[misc]
+    return {(row[0], row[1]): tuple(row[2:]) for row in map(json.loads, lines)}
 
 
 def photographed(folder: Path) -> list[tuple[NDArrayByte, NDArrayByte]]:
@@ -126,7 +126,7 @@ def photographed(folder: Path) -> list[tuple[NDArrayByte, NDArrayByte]]:
     for number, file in enumerate(sorted(folder.iterdir())):
         whole = decode(file.read_bytes(), file.name)
         size = whole.shape[1] // 2, whole.shape[0] // 2
-        half = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+        half = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8)
         rng = np.random.default_rng(number)
         rows, columns = (side // SIDE_PX for side in half.shape[:2])
         for place in rng.permutation(rows * columns)[:CUTS]:
@@ -159,8 +159,8 @@ def channels(data: Path, folder: Path, keep: Path) -> None:
     for name, costs in rows.items():
         cells = [f"{statistics.mean(c):+.2f} ± {_error(c):.2f}" for c in costs]
         print(f"| {name} | {' | '.join(cells)} |")
-    for title, costs in zip(titles, zip(*rows.values(), strict=True), strict=True):
-        told = [statistics.mean(c) / _error(c) for c in costs if _error(c)]
+    for title, of_set in zip(titles, zip(*rows.values(), strict=True), strict=True):
+        told = [statistics.mean(c) / _error(c) for c in of_set if _error(c)]
         more, less = (sum(sign * t >= 2 for t in told) for sign in (1, -1))
         print(f"{title}: of {len(rows)} networks {more} lose by two errors or more, {less} gain")
 

@@ -158,7 +158,8 @@ def photographs(folder: Path, images: int, size: tuple[int, int]) -> None:
     folder.mkdir()
     for i in range(images):
         small = rng.integers(0, 255, (size[0] // 16, size[1] // 16, 3)).astype(np.uint8)
-        picture = cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC)
+        large = cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC)
+        picture = np.asarray(large, np.uint8)
         (folder / f"{i:03d}.jpg").write_bytes(image_io.encode_jpeg(picture, 90))
 
 

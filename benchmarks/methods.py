@@ -132,6 +132,7 @@ def _card(card: dict[str, Any]) -> list[str]:
     if not card:
         return ["none yet", *[""] * 4]
     recipe, data, judged = card["recipe"], card["trained_on"], card.get("validated_on")
+    sets = ", ".join(data["datasets"])
     validation = "not in its card"
     if judged:
         (psnr, ssim), (psnr_now, ssim_now) = (
@@ -141,7 +142,7 @@ def _card(card: dict[str, Any]) -> list[str]:
         validation += f" ({len(judged['photographs'])} photographs)"
     return [
         f"{recipe['kind']}, steps {steps(card)}",
-        f"{len(data['photographs'])} of {', '.join(data['datasets'])} {data['split']}",
+        " ".join(filter(None, (f"{len(data['photographs'])} of", sets, data.get("split")))),
         ", ".join(data["rain_digests"]),
         f"{hours(card)}, {card['hardware']}",
         validation,

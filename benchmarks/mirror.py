@@ -17,10 +17,23 @@ import numpy as np
 from datasets.image import NDArrayByte
 from datasets.rain.wet import ground_of, mirrored
 from datasets.streetsim import scene
+from datasets.streetsim.buildings import (
+    draw_backdrop,
+    draw_buildings,
+    plan_buildings,
+    shade_street,
+)
 from datasets.streetsim.canvas import SCALE, Canvas
 from datasets.streetsim.classes import SKY
-from datasets.streetsim.ground import Paint
+from datasets.streetsim.ground import Paint, draw_ground
+from datasets.streetsim.layout import draw_camera, draw_things
+from datasets.streetsim.light import draw_light
 from datasets.streetsim.noise import Chance
+from datasets.streetsim.photo import depth_m
+from datasets.streetsim.roadside import draw_roadside, plan_roadside
+from datasets.streetsim.shadows import cast
+from datasets.streetsim.sky import draw_sky
+from datasets.streetsim.street import draw_street
 
 SIZE_PX = 640, 480
 LEVELS = 12
@@ -36,26 +49,26 @@ def picture(canvas: Canvas) -> NDArrayByte:
 def from_below(index: int) -> NDArrayByte:
     """What a mirror in the ground's place shows of a scene."""
     chance = Chance("val", index)
-    street, light = scene.draw_street(chance), scene.draw_light(chance)
-    camera = scene.draw_camera(chance, street, SIZE_PX)
-    things = scene.draw_things(chance, street, camera)
-    roadside = scene.plan_roadside(chance, street, light)
+    street, light = draw_street(chance), draw_light(chance)
+    camera = draw_camera(chance, street, SIZE_PX)
+    things = draw_things(chance, street, camera)
+    roadside = plan_roadside(chance, street, light)
     scene._lamps(light, camera, things, roadside)
     horizon = camera.height_px - camera.horizon_px
     below = replace(camera, height_m=-camera.height_m, horizon_px=horizon)
     canvas, unseen = (Canvas(camera.width_px, camera.height_px, scene.FARTHEST_M) for _ in range(2))
     canvas.owner[:] = SKY
     # In the order of `scene.build`, so that chance draws the same.
-    scene.draw_sky(canvas, below, light, chance)
+    draw_sky(canvas, below, light, chance)
     paint = Paint(unseen, camera)
-    plots = scene.plan_buildings(street, light, chance)
-    scene.shade_street(plots, light, paint)
-    scene.cast(paint, light, things, roadside)
+    plots = plan_buildings(street, light, chance)
+    shade_street(plots, light, paint)
+    cast(paint, light, things, roadside)
     paint.settle()
-    scene.draw_ground(unseen, camera, street, light, paint, chance)
-    scene.draw_buildings(canvas, below, plots, light, chance)
-    scene.draw_backdrop(canvas, below, street, light, chance)
-    scene.draw_roadside(canvas, below, light, roadside, chance)
+    draw_ground(unseen, camera, street, light, paint, chance)
+    draw_buildings(canvas, below, plots, light, chance)
+    draw_backdrop(canvas, below, street, light, chance)
+    draw_roadside(canvas, below, light, roadside, chance)
     scene._draw_things(canvas, below, light, paint, things)
     return picture(canvas)[::-1]
 
@@ -67,7 +80,7 @@ def main() -> None:
     rows, planes = [], []
     for index in range(parser.parse_args().scenes):
         stage = scene.build("val", index, SIZE_PX)
-        nearness = 1 / scene.depth_m(stage.canvas).astype(np.float64)
+        nearness = 1 / depth_m(stage.canvas).astype(np.float64)
         ground = ground_of(nearness)
         if ground is None:
             continue

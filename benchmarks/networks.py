@@ -191,7 +191,7 @@ def of_transformers(kind: str, folder: Path, weights: Path | None) -> Compared:
     torch.manual_seed(0)
     names = dict(enumerate(NAMES))
     if kind == "Yolos":
-        shape = {"hidden_size": 48, "num_hidden_layers": 2, "intermediate_size": 64}
+        shape: dict[str, Any] = {"hidden_size": 48, "num_hidden_layers": 2, "intermediate_size": 64}
         shape |= {"num_attention_heads": 4, "image_size": [256, 256], "num_detection_tokens": 40}
     else:
         backbone = transformers.RTDetrResNetConfig(

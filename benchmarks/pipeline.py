@@ -35,7 +35,7 @@ from datasets.sample import Sample
 from derainers.derainer import Derainer
 from harness import RunSpec
 from harness.ledger.images import ImageCache
-from harness.machine.device import AT_THE_DOOR, Placement, cores
+from harness.machine.device import AT_THE_DOOR, Placement, cores, placement
 from harness.machine.memory import keep_large_blocks
 from harness.plan import keys, plan
 from harness.runs import engine
@@ -109,7 +109,7 @@ def photographs(folder: Path, images: int, size: tuple[int, int]) -> None:
 @contextlib.contextmanager
 def beside_the_processor(devices: int) -> Iterator[None]:
     """Have runs take the CPU for a device of its own kind, or for several."""
-    found = plan.placement
+    found = placement
 
     def placed(spec: RunSpec) -> Placement:
         at = found(spec)

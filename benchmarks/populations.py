@@ -234,7 +234,7 @@ def main() -> None:
         found = make(a.population, a.data, range(start, min(start + PART, a.to)))
         packed = _joined(found)
         unfinished = file.with_suffix(".part.npz")
-        np.savez_compressed(unfinished, **packed)
+        np.savez_compressed(unfinished, **packed)  # type: ignore[arg-type]
         unfinished.rename(file)
         print(f"{file.name}: {len(found)} images", flush=True)
 

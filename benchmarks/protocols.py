@@ -81,9 +81,11 @@ def ours() -> Iterator[Row]:
     yield Row("UQI", "`uqi` of rgb2gray", lambda a, b: uqi_of_luma(gray(a), gray(b)))
     yield Row("UQI", "`uqi` of each RGB channel, mean", _uqi_rgb)
     for word, luma in (("studio luma, rounded", studio_luma), ("unrounded", studio_luma_unrounded)):
-        yield Row(
-            "NIQE", f"`niqe_of_luma`, {word}", lambda _, b, y=luma: niqe_of_luma(y(b).astype(float))
-        )
+        yield Row("NIQE", f"`niqe_of_luma`, {word}", partial(_niqe, luma))
+
+
+def _niqe(luma: Callable[[NDArrayByte], Any], _: NDArrayByte, b: NDArrayByte) -> float:
+    return niqe_of_luma(luma(b).astype(float))
 
 
 def _uqi_rgb(a: NDArrayByte, b: NDArrayByte) -> float:
@@ -112,11 +114,13 @@ def scikit_image() -> Iterator[Row]:
             {**gaussian, "use_sample_covariance": False},
         ),
     ):
-        yield Row(
-            "SSIM",
-            f"studio luma, {word}",
-            lambda a, b, o=options: structural_similarity(studio_luma(a), studio_luma(b), **o),
-        )
+        yield Row("SSIM", f"studio luma, {word}", partial(_ssim_y, options))
+
+
+def _ssim_y(options: dict[str, Any], a: NDArrayByte, b: NDArrayByte) -> Any:
+    from skimage.metrics import structural_similarity
+
+    return structural_similarity(studio_luma(a), studio_luma(b), **options)
 
 
 def tensor(image: NDArrayByte) -> Any:

@@ -128,7 +128,8 @@ def luma(file: Path) -> NDArray[np.float64]:
     from PIL import Image
 
     rgb = np.asarray(Image.open(file).convert("RGB"), np.float64)
-    return np.rint(16 + rgb @ np.array([65.481, 128.553, 24.966]) / 255)
+    weighted: NDArray[np.float64] = rgb @ np.array([65.481, 128.553, 24.966])
+    return np.rint(16 + weighted / 255)
 
 
 def mean_psnr_y_db(restored: Sequence[Path], clean: Sequence[Path]) -> float:

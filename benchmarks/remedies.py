@@ -116,8 +116,8 @@ class Study:
         files = {name: self.out / f"x-{name}" / f"{network}.safetensors" for name in LEARNED}
         both = [f"{name}={network}@{file}" for name, file in files.items()]
         split = "val" if self.pilot else "study"
-        bundled = ("--dataset", "streetsim", "--split", split)
-        bundled += tuple(self._models(dict.fromkeys(NETWORKS, ())))
+        networks = self._models(dict.fromkeys(NETWORKS, ()))
+        bundled = ("--dataset", "streetsim", "--split", split, *networks)
         return [*made, self._run("for-task", bundled, FEW, both, RAIN_SEEDS[0], 1.2)]
 
     def _trials(self) -> list[Piece]:
@@ -201,21 +201,21 @@ class Study:
             self._run("benchmark", bundled, FEW, every, RAIN_SEEDS[0], 6.0),  # to be frozen
             self._run("rates", bundled, RATES, (*gated, "median"), RAIN_SEEDS[0], 1.9),
         ]
-        camvid = ("--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}")
-        camvid += ("--split", "val" if self.pilot else "test", "--task", "semantic")
+        camvid = ["--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}"]
+        camvid += ["--split", "val" if self.pilot else "test", "--task", "semantic"]
         made.append(self._run("camvid", camvid, FEW, (x, "median"), RAIN_SEEDS[0], 0.8))
         return made if self.pilot else [*made, *self._runs_on_all_of_a_set(every)]
 
     def _runs_on_all_of_a_set(self, every: Sequence[str]) -> list[Piece]:
         """Runs on images that have no other split."""
         yolo = f"detection={self.data / 'weights' / 'yolov8n.pt'}"
-        coco = ("--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", *PHOTOGRAPHS)
-        coco += ("scene=outdoor", "--task", "detection,instance", "--model", yolo)
-        coco += ("--model", f"instance={self.seg}")
+        coco = ["--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", *PHOTOGRAPHS]
+        coco += ["scene=outdoor", "--task", "detection,instance", "--model", yolo]
+        coco += ["--model", f"instance={self.seg}"]
         for piece in self._trainings_on_photographs():
-            coco += ("--model", f"instance=yolo-seg@{self.out / piece.name}/yolo-coco.safetensors")
-        carla = ("--dataset", "carla", "--data-root", f"{self.data / 'carlarain'}")
-        carla += ("--task", "detection", "--model", yolo)
+            coco += ["--model", f"instance=yolo-seg@{self.out / piece.name}/yolo-coco.safetensors"]
+        carla = ["--dataset", "carla", "--data-root", f"{self.data / 'carlarain'}"]
+        carla += ["--task", "detection", "--model", yolo]
         pairs = {
             name: ("--dataset", "pairs", "--data-root", f"{self.data / name}", "--task", "none")
             for name in PAIRS

@@ -213,7 +213,7 @@ def primary(runs: Sequence[Results]) -> dict[str, Any]:
     rows = []
     found = zip(CONTRASTS, pairs, numbers, judged(numbers, family.row), strict=True)
     for contrast, (first, other), number, said in found:
-        about = {"name": contrast.name, "rain": contrast.rain}
+        about: dict[str, Any] = {"name": contrast.name, "rain": contrast.rain}
         if number is None or first is None or other is None:
             rows.append({**about, "value": None})
             continue

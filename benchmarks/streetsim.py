@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import cv2
@@ -52,8 +53,8 @@ def main() -> None:
         render("warm-up", 0, size)
     for index in range(scenes):
         for size in SIZES_PX:
-            drawing_s, scene = timed(lambda index=index, size=size: render("test", index, size))
-            writing_s, _ = timed(lambda scene=scene: files_of(scene))
+            drawing_s, scene = timed(partial(render, "test", index, size))
+            writing_s, _ = timed(partial(files_of, scene))
             seconds[size].append((drawing_s, writing_s))
     print("| size | scenes per second | ms per scene | ms for its files |")
     print("| --- | --- | --- | --- |")

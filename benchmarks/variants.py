@@ -73,6 +73,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         "MSPFN M10N3": _of("mspfn:m=10:n=3"),
         "MSPFN M8N5": _of("mspfn:m=8:n=5"),
         "MSPFN light": _of("mspfn-light"),
+        "MSPFN light, the protocol": _of("mspfn-light-benchmark"),
         "MSPFN light, rendered scenes": _of("mspfn-streetsim"),
         "M17N1, hidden as released": _of("mspfn:layers=release"),
         "single scale, wide entry": Variant(mspfn.SingleScale, {"inner": None}),

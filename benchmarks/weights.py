@@ -101,12 +101,14 @@ def _gain(
 ) -> tuple[float, Interval]:
     """Mean gain over the rainy input, or another derainer, over some rains; resampled together."""
     gains, draws = [], []
+    restored = None
     for rain in names:
         floor, restored = (results.value(rain, d, "quality", PSNR) for d in (over, derainer))
         assert floor.value is not None
         assert restored.value is not None
         gains.append(restored.value - floor.value)
         draws.append(results.draws[restored.cell] - results.draws[floor.cell])
+    assert restored is not None
     return float(np.mean(gains)), interval(np.mean(draws, 0), results.groups(restored.n))
 
 

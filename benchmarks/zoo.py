@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +56,10 @@ def _shown(value: Any) -> str:
 def filled(text: str) -> str:
     """The page with its tables made anew."""
     for what in COLUMNS:
-        span = rf"(<!-- {what} -->\n).*?(<!-- end -->)"
-        made = table(what)
-        text = re.sub(span, lambda m, made=made: f"{m[1]}{made}\n{m[2]}", text, flags=re.DOTALL)
+        start, end = f"<!-- {what} -->\n", "<!-- end -->"
+        before, rest = text.split(start)
+        _, after = rest.split(end, 1)
+        text = f"{before}{start}{table(what)}\n{end}{after}"
     return text
 
 
