@@ -205,7 +205,9 @@ def test_learning_for_a_detector_is_held_against_its_twin(page: Any, kept: Any) 
     low, high = found["ci"]
     assert low < 0.002 < high
     table = page.tables(kept)["for-task"]
-    assert any(line.startswith("| dry | base, AP pooled | 0.502 | 0.504 | +0.002") for line in table)
+    assert any(
+        line.startswith("| dry | base, AP pooled | 0.502 | 0.504 | +0.002") for line in table
+    )
 
 
 def test_what_pieces_took_stands_beside_what_was_planned(page: Any, kept: Any) -> None:

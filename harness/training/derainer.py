@@ -202,9 +202,12 @@ class _Training:
         ended: Ending,
     ) -> Path:
         """Train, and leave curve, weights and their card in the folder."""
+        import torch
+
         from derainers.training.learner import Checkpoint
         from derainers.training.loop import train
 
+        torch.manual_seed(self.spec.seed)  # of the first weights
         name, derainer = self.network.name, self.network.build(self.begin)
         crops, means = self._crops(derainer.multiple_of), self._means()
         validation = Validation(self.photographs.validation, self.rains, self.spec.seed)

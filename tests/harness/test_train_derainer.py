@@ -282,6 +282,26 @@ def test_a_curve_has_a_row_for_every_validation_and_a_picture(
     assert card["validated_on"]["restored"]["psnr_y_db"] == pytest.approx(best, rel=1e-6)
 
 
+def test_a_seed_decides_the_first_weights_and_a_broken_training_ends_in_the_same_bytes(
+    photographs: Path, tmp_path: Path
+) -> None:
+    words = ["train", "prn-r", "--dataset", "folder", "--data-root", str(photographs)]
+    words += ["--recipe", "short", "--steps", "2", "--rain", "none,rain100l", "--dtype", "bf16"]
+    made = {}
+    for name, more in (
+        ("one", ()),
+        ("broken", ("--max-minutes", "0")),
+        ("broken", ()),
+        ("other", ("--seed", "1")),
+    ):
+        assert run_command_line([*words, *more, "--out", str(tmp_path / name)]) == 0
+        card = json.loads((tmp_path / name / "prn-r.json").read_text())
+        made[name] = card["sha256"], card["steps_done"]
+        assert card["steps_done"] == (1 if "--max-minutes" in more else 2)
+    assert made["one"] == made["broken"]
+    assert made["one"] != made["other"]
+
+
 def test_what_cannot_be_trained_is_one_line(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
