@@ -229,6 +229,11 @@ DERAINERS: Table[DerainerRow] = Table(
             version=1,
             weights=WEIGHTS / "dcsfn-light.safetensors",
         ),
+        "dcsfn-light-benchmark": DerainerRow(
+            partial(_dcsfn, width=16, blocks=4, scales=3),
+            version=1,
+            weights=WEIGHTS / "dcsfn-light-benchmark.safetensors",
+        ),
         "mscg": DerainerRow(_mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
         "hrrsr": DerainerRow(partial(_hrrsr, scale=2), version=2, stand_in="hrrsr-x1"),
         "hrrsr-x1": DerainerRow(
