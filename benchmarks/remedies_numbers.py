@@ -71,7 +71,7 @@ def gathered(out: Path, before: Kept) -> dict[str, Any]:
             newer ones.
 
     Raises:
-        SystemExit: If the two are of other weights of a derainer or network of one name.
+        SystemExit: If a derainer of one name has other weights in one piece than in another.
     """
     took = read_took(out / "pieces.json")
     names = [name for name in took if (out / name / "results.json").is_file()]
@@ -180,9 +180,8 @@ def headline(runs: Sequence[Results]) -> dict[str, Any]:
         ]
         hours = {one.training.sha256: one.training.hours for one in family.ones(remedy)}.values()
         known = [h for h in hours if h is not None]
-        is_told = remedy.rains and len(known) == len(
-            hours
-        )  # what is begun with has none of its own
+        # What is begun with has none of its own.
+        is_told = remedy.rains and len(known) == len(hours)
         rows.append(
             {
                 "remedy": remedy.title,
