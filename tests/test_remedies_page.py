@@ -65,7 +65,7 @@ def run(page: Any, seed: int, derainers: tuple[str, ...]) -> Results:
         draws[one.cell] = np.asarray(value + shared + own, np.float32)
     trainings = {"detection": {name: t for name, (_, t) in nets.items()}}
     made = Provenance(data_fingerprint="f", groups=N, trainings=trainings)
-    spec = {"dataset": "streetsim", "split": "study", "seed": seed}
+    spec = {"dataset": "streetsim", "split": "study", "seed": seed, "derainer": derainers[1:]}
     return rowed(Results("0" * 64, spec, made, [], [], [one for one, _ in values], draws))
 
 
@@ -93,7 +93,7 @@ def kept(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         name: run(page, seed, ("identity", X))
         for name, seed in zip(page.PRIMARY, SEEDS, strict=True)
     }
-    runs["scenes"] = runs[page.PRIMARY[0]]
+    runs["scenes"] = run(page, SEEDS[0], ("identity", X, *OTHERS))
     runs["benchmark"] = run(page, SEEDS[0], ("identity", X, *OTHERS))
     runs["for-task"] = run(page, SEEDS[0], ("identity", *page.LEARNED))
     runs["trials"] = trials(page, out)
@@ -170,9 +170,15 @@ def test_each_table_is_of_its_piece_or_says_that_it_is_not_there(page: Any, kept
     assert text == page.filled(text, made)
 
 
+def test_remedies_are_told_of_x_alone(page: Any, kept: Any) -> None:
+    table = "\n".join(page.tables(kept)["remedies"])
+    assert f"derain by {X} " in table
+    assert not [name for name in OTHERS if f"derain by {name}" in table]
+
+
 def test_pieces_that_lie_elsewhere_by_now_stay(page: Any, kept: Any, tmp_path: Path) -> None:
     """A later folder brings one piece more, and takes nothing away."""
-    one = run(page, SEEDS[0], ("identity", X))
+    one = run(page, SEEDS[0], ("identity", X, *OTHERS))
     (tmp_path / "scenes").mkdir()
     (tmp_path / "scenes" / "results.json").touch()
     (tmp_path / "pieces.json").write_text(json.dumps({"scenes": 0.75}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from harness.plan.networks import network_of
 from harness.spec import RunSpec, UsageError
@@ -12,6 +12,15 @@ from tasks.rows import TASKS
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A task network that shows what it sees."""
+
+    def seen(self, images: Tensor) -> Sequence[Tensor]:
+        """Its maps of ``float32 (B, 3, H, W)`` RGB in [0, 1], with their gradients."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,29 +62,29 @@ def for_task(word: str, spec: RunSpec) -> ForTask:
 
     def load(device: str) -> Callable[[Tensor, Tensor], Tensor]:
         built = network.build(device, ())
-        if not hasattr(built, "seen"):
+        if not isinstance(built, Shows):
             raise UsageError(refusal)
         return lambda restored, clean: difference(built, restored, clean)
 
     return ForTask(task, network.name, network.sha256, load)
 
 
-def difference(network: Any, restored: Tensor, clean: Tensor) -> Tensor:
+def difference(network: Shows, restored: Tensor, clean: Tensor) -> Tensor:
     """How far what a network sees in restored images is from what it sees in clean ones.
 
     Mean over its maps of their squared distance, as a share of the squares of the clean images'.
     It needs no labels, and is nothing for equal images.
 
     Args:
-        network: Its ``seen`` gives maps of ``float32 (B, 3, H, W)`` RGB in [0, 1].
+        network: What it shows is compared.
         restored: Such images; gradients flow into them.
         clean: Such images.
     """
     import torch
 
     with torch.no_grad():
-        wanted: Sequence[Tensor] = network.seen(clean.float())
-    found: Sequence[Tensor] = network.seen(restored.float())
+        wanted = network.seen(clean.float())
+    found = network.seen(restored.float())
     shares = [
         (a - b).square().mean() / b.square().mean().clamp_min(1e-12)
         for a, b in zip(found, wanted, strict=True)
