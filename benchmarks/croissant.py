@@ -72,7 +72,7 @@ def croissant(word: str, run: Results, files: Mapping[str, bytes]) -> dict[str, 
     """The description.
 
     Args:
-        word: The benchmark's.
+        word: The benchmark's, ``+NAME`` behind it where these are further rows.
         run: Its rows.
         files: Its files.
 
@@ -84,6 +84,7 @@ def croissant(word: str, run: Results, files: Mapping[str, bytes]) -> dict[str, 
     rains = ", ".join(dict.fromkeys(record.rain for record in run.records))
     networks = ", ".join(f"{r.task} by {r.model}" for r in _firsts(run))
     year = (run.provenance.finished or "")[:4]
+    number, plus, rows = word.removeprefix("benchmark-v").partition("+")
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -99,7 +100,7 @@ def croissant(word: str, run: Results, files: Mapping[str, bytes]) -> dict[str, 
             "http://mlcommons.org/croissant/RAI/1.0",
         ],
         "license": "https://www.apache.org/licenses/LICENSE-2.0",
-        "version": f"{word.removeprefix('benchmark-v')}.0.0",
+        "version": f"{number}.0.0{plus}{rows}",
         "datePublished": (run.provenance.finished or "")[:10],
         "citeAs": f"The derain-harness authors: derain-harness, {word}, {year}.",
         "creator": {"@type": "sc:Organization", "name": "The derain-harness authors"},

@@ -1,12 +1,14 @@
 """Freeze a finished run as a benchmark that the package ships.
 
     python benchmarks/freeze.py RUN_FOLDER v1
+    python benchmarks/freeze.py SUBMISSION v1+NAME
 
 RUN_FOLDER is the `--out` folder of a run of every row, on a whole split. Of its numbers the columns
 of the tables stay, of its resampled sets those of the primary metrics, of its single images what
 these rest on; beside them comes a description that machines read, `croissant.json`. The digests of
 what lies in `harness/frozen/v1` then stand in `harness/frozen/SHA256SUMS`, and it is never changed:
-other scenes, rains, networks or rows are `v2`.
+other scenes, rains or networks are `v2`. Rows may come later: SUBMISSION is a results folder that
+`run --suite benchmark-v1` wrote, and `v1+NAME` lies beside `v1`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +30,14 @@ from harness.ledger import frozen
 from harness.ledger.folder import load, read
 from harness.scores.replicates import DRAWS
 from harness.spec import UsageError
-from reports.beside import rows_of
+from reports.beside import on_board, rows_of
 from reports.folder import RESULTS
 from reports.results.results import Results
 from reports.results.written import draws_of, to_json
 from reports.tables.by_image import column
 
+ROWS = re.compile(r"[a-z0-9][a-z0-9.-]*")
+"""What rows that come later are called."""
 ABOUT = ("image", "unit", "rain", "derainer", "pixels")
 """What a line of ``images.csv`` is of, before its numbers."""
 
@@ -42,28 +47,32 @@ def freeze(folder: Path, version: str) -> Path:
 
     Args:
         folder: A results folder that `run` wrote.
-        version: ``v1`` and so on.
+        version: ``v1`` and so on, or ``v1+NAME`` for further rows of one that is frozen.
 
     Returns:
         The new folder.
 
     Raises:
-        UsageError: If there is such a version, or the run cannot be one.
+        ValueError: If there is such a version, or the run cannot be one.
     """
-    word, into = f"benchmark-{version}", frozen.HOME / version
-    if not frozen.WORD.fullmatch(word):
-        raise UsageError(f"{version}: expected v1, v2 and so on")
+    number, plus, name = version.partition("+")
+    word, into = f"benchmark-{number}", frozen.HOME / version
+    if not frozen.WORD.fullmatch(word) or (plus and not ROWS.fullmatch(name)):
+        raise UsageError(f"{version}: expected v1, v2 and so on, or v1+NAME for further rows")
     if into.exists():
         raise UsageError(f"{into} is there, and what is frozen is never changed: take a new number")
     run = load(folder)
     _require_fit(run)
     small = trimmed(run)
+    if plus:
+        known = frozen.frozen(word)
+        on_board(known.results, {**known.added, version: small})
     table = _fewer_columns(read(folder, ("images.csv",))["images.csv"].decode(), small)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **draws_of(small))  # type: ignore[arg-type]
     files = {"draws.npz": buffer.getvalue(), "images.csv": table.encode()}
     files[RESULTS] = to_json(small, {name: _sha256(data) for name, data in files.items()}).encode()
-    told = croissant(word, small, files)
+    told = croissant(f"benchmark-{version}", small, files)
     files["croissant.json"] = (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
     into.mkdir(parents=True)
     for name, data in files.items():
@@ -133,14 +142,14 @@ def main() -> None:
     a = parser.parse_args()
     try:
         into = freeze(a.folder, a.version)
-    except UsageError as error:
+    except ValueError as error:
         sys.exit(f"error: {error}")
     for file in sorted(into.iterdir()):
         print(f"{file.stat().st_size:>12,} bytes  {file.name}")
     run = load(into)
     made = f"commit {run.provenance.commit}{', with changes' if run.provenance.dirty else ''}"
     print(f"{len(rows_of(run))} rows: {', '.join(rows_of(run))}; made at {made}")
-    print(f"commit {frozen.HOME}, and name benchmark-{a.version} in docs/benchmark.md")
+    print(f"commit {frozen.HOME}, and name `benchmark-{a.version}` in docs/benchmark.md")
 
 
 if __name__ == "__main__":

@@ -108,10 +108,9 @@ def _row_of(benchmark: Frozen, typed: Mapping[str, Any]) -> RunSpec:
             f"{benchmark.name}: {other} is of another version here: a row takes the package that "
             f"froze it, derain-harness {version}"
         )
-    rows = {record.derainer for record in benchmark.results.records}
     for word in typed["derainer"]:
         name = words.read(word).name or word
-        if name in rows:
+        if name in benchmark.rows:
             raise UsageError(
                 f"--derainer {word}: {benchmark.name} has a row {name}: call yours something else, "
                 f"as --derainer mine={word.removeprefix(f'{name}=')}"

@@ -208,8 +208,9 @@ def show_board(benchmark: Frozen, submissions: Mapping[Path, Results], out: Path
     if len(named) < len(submissions):
         raise UsageError("two submissions lie in folders of the same names: rename one")
     name, kept = benchmark.name, benchmark.results
+    both = {**benchmark.added, **named}
     try:
-        headings, rows, _ = write_leaderboard(name, benchmark.sha256, kept, named, out)
+        headings, rows, _ = write_leaderboard(name, benchmark.sha256, kept, both, out)
     except ValueError as error:
         raise UsageError(f"no row of {name}: {error}") from error
     table(headings, rows)

@@ -1,8 +1,9 @@
-"""Benchmarks that this package holds frozen: of each the folder of a run, known by its digest."""
+"""Benchmarks that this package holds frozen: folders of runs, known by their digests."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,16 +29,18 @@ class Frozen:
     """Of its ``results.json``, which names the other files."""
     folder: Path
     results: Results
+    added: Mapping[str, Results]
+    """Rows that were frozen later, each beside what they are rows of, by folder: ``v1+NAME``."""
+
+    @property
+    def rows(self) -> set[str]:
+        """What a row of it can no longer be called."""
+        return {r.derainer for run in (self.results, *self.added.values()) for r in run.records}
 
 
 def digests() -> dict[str, str]:
     """The sha256 of the ``results.json`` of every benchmark in this package, by its word."""
-    file = HOME / SUMS
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    pairs = (line.partition("  ") for line in lines)
-    files = {name: digest for digest, _, name in pairs}
-    versions = (name.removesuffix(f"/{RESULTS}") for name in files if name.endswith(f"/{RESULTS}"))
-    return {f"benchmark-{v}": files[f"{v}/{RESULTS}"] for v in versions}
+    return {f"benchmark-{v}": digest for v, digest in _evidence().items() if "+" not in v}
 
 
 def frozen(word: str) -> Frozen:
@@ -53,14 +56,34 @@ def frozen(word: str) -> Frozen:
             f"{word}: this version of derain-harness has no evidence of such a benchmark; frozen "
             f"in it: {', '.join(known) or 'none'}"
         )
-    folder = HOME / found[1]
-    file = folder / RESULTS
-    if not file.is_file() or sha256(file) != known[word]:
+    version, held = found[1], _evidence()
+    results = _loaded(word, version, held[version])
+    added = {
+        name: _loaded(word, name, digest)
+        for name, digest in held.items()
+        if name.startswith(f"{version}+")
+    }
+    return Frozen(word, known[word], HOME / version, results, added)
+
+
+def _evidence() -> dict[str, str]:
+    """The sha256 of the ``results.json`` of every frozen folder, by its name."""
+    file = HOME / SUMS
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    pairs = (line.partition("  ") for line in lines)
+    held = {name.rpartition("/"): digest for digest, _, name in pairs}
+    return {folder: digest for (folder, _, name), digest in held.items() if name == RESULTS}
+
+
+def _loaded(word: str, name: str, digest: str) -> Results:
+    """The run of a frozen folder, which must be what was frozen."""
+    file = HOME / name / RESULTS
+    if not file.is_file() or sha256(file) != digest:
         raise UsageError(f"{word}: {_changed(file)}")
     try:
-        return Frozen(word, known[word], folder, load(folder))
+        return load(file.parent)
     except UsageError as error:
-        raise UsageError(f"{word}: {_changed(folder)}") from error
+        raise UsageError(f"{word}: {_changed(file.parent)}") from error
 
 
 def made_otherwise(benchmark: Frozen) -> str | None:

@@ -134,6 +134,35 @@ def copy(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+def test_rows_come_later_and_change_nothing_that_is_frozen(
+    world: World, copy: Path, freeze: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = frozen.digests()
+    mine = world.mine / "benchmark-v1"
+    assert freeze.freeze(mine, "v1+twice") == copy / "v1+twice"
+    assert frozen.digests() == before
+    for version, said in (
+        ("v1+twice", "what is frozen is never changed"),
+        ("v1+again", "v1\\+twice has a row twice"),
+        ("v2+twice", "no evidence of such a benchmark"),
+        ("v1+", "expected v1, v2"),
+        ("v1+../x", "expected v1, v2"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            freeze.freeze(mine, version)
+    assert "has a row twice" in refused(
+        capsys, world.command(tmp_path / "out", "--derainer", "twice=median")
+    )
+    assert run_command_line(world.command(tmp_path / "out", "--derainer", "mine=median")) == 0
+    lines = (tmp_path / "out" / "board.md").read_text().splitlines()
+    rows = {line.split(" | ")[1]: line for line in lines if line.startswith("| quality")}
+    assert rows.keys() == {"no derainer", "median", "twice", "mine"}
+    assert rows["twice"].endswith(f"v1+twice, run {harness.load(mine).run[:12]} |")
+    (copy / "v1+twice" / "images.csv").write_text("")
+    said = refused(capsys, world.command(tmp_path / "other", "--derainer", "x=median"))
+    assert "v1+twice is not what was frozen" in said
+
+
 @pytest.mark.parametrize("name", ["results.json", "draws.npz", "images.csv"])
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_evidence_that_was_changed_is_refused(
