@@ -2,13 +2,15 @@
 
     python benchmarks/freeze.py RUN_FOLDER v1
     python benchmarks/freeze.py SUBMISSION v1+NAME
+    python benchmarks/freeze.py
 
 RUN_FOLDER is the `--out` folder of a run of every row, on a whole split. Of its numbers the columns
 of the tables stay, of its resampled sets those of the primary metrics, of its single images what
 these rest on; beside them comes a description that machines read, `croissant.json`. The digests of
 what lies in `harness/frozen/v1` then stand in `harness/frozen/SHA256SUMS`, and it is never changed:
 other scenes, rains or networks are `v2`. Rows may come later: SUBMISSION is a results folder that
-`run --suite benchmark-v1` wrote, and `v1+NAME` lies beside `v1`.
+`run --suite benchmark-v1` wrote, and `v1+NAME` lies beside `v1`. Without a folder the boards of
+docs/benchmark.md are made anew, which each has a place there by its word.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from croissant import croissant
+from pages import DOCS, filled
 
 from harness.ledger import frozen
 from harness.ledger.folder import load, read
@@ -32,10 +35,13 @@ from harness.scores.replicates import DRAWS
 from harness.spec import UsageError
 from reports.beside import on_board, rows_of
 from reports.folder import RESULTS
+from reports.pages.leaderboard import board
 from reports.results.results import Results
 from reports.results.written import draws_of, to_json
 from reports.tables.by_image import column
+from reports.tables.text import grid
 
+PAGE = DOCS / "benchmark.md"
 ROWS = re.compile(r"[a-z0-9][a-z0-9.-]*")
 """What rows that come later are called."""
 ABOUT = ("image", "unit", "rain", "derainer", "pixels")
@@ -98,6 +104,17 @@ def trimmed(run: Results) -> Results:
     )
 
 
+def tables() -> dict[str, list[str]]:
+    """The board of every benchmark of the page as it is frozen, by its word."""
+    made = {}
+    for word in frozen.digests():
+        found = frozen.frozen(word)
+        both = on_board(found.results, found.added)
+        headings, rows, notes = board(both, found.results, found.added)
+        made[word] = [*grid(headings, rows), "", *(f"{note}  " for note in notes)]
+    return made
+
+
 def _require_fit(run: Results) -> None:
     """Refuse a run that others could not repeat, or not pair with."""
     times = {len(draws) for draws in run.draws.values()}
@@ -135,11 +152,16 @@ def _sha256(data: bytes) -> str:
 
 
 def main() -> None:
-    """Freeze, and say how large it came out and what to do next."""
+    """Freeze if there is something to freeze, and say what to do next; else make the page anew."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, metavar="RUN_FOLDER")
-    parser.add_argument("version", metavar="vN")
+    parser.add_argument("folder", type=Path, nargs="?", metavar="RUN_FOLDER")
+    parser.add_argument("version", nargs="?", metavar="vN[+NAME]")
     a = parser.parse_args()
+    if a.folder is None:
+        PAGE.write_text(filled(PAGE.read_text(), tables()))
+        return
+    if a.version is None:
+        parser.error(f"{a.folder}: say as what it is frozen, v1 or v1+NAME")
     try:
         into = freeze(a.folder, a.version)
     except ValueError as error:
@@ -149,7 +171,7 @@ def main() -> None:
     run = load(into)
     made = f"commit {run.provenance.commit}{', with changes' if run.provenance.dirty else ''}"
     print(f"{len(rows_of(run))} rows: {', '.join(rows_of(run))}; made at {made}")
-    print(f"commit {frozen.HOME}, and name `benchmark-{a.version}` in docs/benchmark.md")
+    print(f"name it in {PAGE}, run this again without a folder, and commit {frozen.HOME} with it")
 
 
 if __name__ == "__main__":

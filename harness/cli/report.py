@@ -29,9 +29,10 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "workspace",
         type=Path,
-        nargs="+",
+        nargs="*",
         metavar="PLACE",
-        help="a workspace, the parts of a run, a results folder, or a run's first digits",
+        help="a workspace, the parts of a run, a results folder, or a run's first digits; with "
+        "--suite none of them makes the board as it is frozen",
     )
     parser.add_argument("--run", metavar="DIGEST", help="by its first digits (default: latest)")
     parser.add_argument("--board", action="store_true", help="board.html: all runs on one page")
@@ -75,6 +76,8 @@ def _report(arguments: argparse.Namespace) -> int:
     workspaces, out = arguments.workspace, arguments.out
     if arguments.suite is not None:
         return _board_of(arguments)
+    if not workspaces:
+        raise UsageError("name a workspace, a results folder, or a run by its first digits")
     known = [_finished(place) for place in workspaces]
     if any(known):
         return _report_of(known, arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from reports.results.cell import MASK
@@ -169,14 +170,17 @@ def _biased(results: Results) -> list[str]:
 
 
 def _left_out(results: Results) -> list[str]:
-    """Images that are missing from a mean, or from everything."""
+    """What is missing from a mean, and where unless everywhere; images that are from everything."""
     shown = results.columns
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for r in results.records:
         if r.why and not r.n_identical and (r.task, r.metric) in shown:
-            said = f"{results.metrics[r.metric].heading}: {r.why}"
-            found.setdefault(said, []).append(label(r.condition))
-    lines = [plain(f"{what} ({', '.join(where)}).") for what, where in found.items()]
+            found.setdefault((r.metric, r.why), []).append(label(r.condition))
+    held = Counter(r.metric for r in results.records)
+    lines = []
+    for (metric, why), where in found.items():
+        places = "" if 1 < len(where) == held[metric] else f" ({', '.join(where)})"
+        lines.append(plain(f"{results.metrics[metric].heading}: {why}{places}."))
     if results.errors:
         failed = len({error.sample for error in results.errors})
         lines.append(f"Left out of all cells because they failed: {failed} of the images.")

@@ -57,6 +57,12 @@ def test_a_board_is_made_of_submissions_alone(
     assert str(tmp_path) not in (out / "board.html").read_text()
     assert (out / "board.csv").read_text().count(",twice,") == 4
 
+    alone = ["report", "--suite", "benchmark-v1", "--out", str(tmp_path / "alone")]
+    assert run_command_line(alone) == 0
+    rows = (tmp_path / "alone" / "board.md").read_text().splitlines()
+    assert sum(line.startswith("| quality") for line in rows) == 2
+    assert "name a workspace" in refused(capsys, ["report", *alone[3:]])
+
     twice = [*words[:2], words[1], *words[3:]]
     assert "stands there twice" in refused(capsys, twice)
     assert "no results folder" in refused(capsys, [*words[:1], str(world.runs), *words[3:]])
