@@ -82,6 +82,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
     },
     "granet": {
         "GraNet": _of("granet"),
+        "GraNet, the protocol": _of("granet-benchmark"),
         "GraNet, specialist": _of("granet-rain100l"),
         "GraNet coarse without RA": _of("granet:ra=no:fine=no"),
         "GraNet coarse with RA": _of("granet:fine=no"),

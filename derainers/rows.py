@@ -178,6 +178,12 @@ DERAINERS: Table[DerainerRow] = Table(
             weights=WEIGHTS / "granet.safetensors",
             stages=("coarse", "mask"),
         ),
+        "granet-benchmark": DerainerRow(
+            _granet,
+            version=1,
+            weights=WEIGHTS / "granet-benchmark.safetensors",
+            stages=("coarse", "mask"),
+        ),
         "granet-rain100l": DerainerRow(
             _granet,
             version=1,
