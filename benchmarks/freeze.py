@@ -109,8 +109,7 @@ def tables() -> dict[str, list[str]]:
     made = {}
     for word in frozen.digests():
         found = frozen.frozen(word)
-        both = on_board(found.results, found.added)
-        headings, rows, notes = board(both, found.results, found.added)
+        headings, rows, notes = board(found.board(), found.results, found.added)
         made[word] = [*grid(headings, rows), "", *(f"{note}  " for note in notes)]
     return made
 

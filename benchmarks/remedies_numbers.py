@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from remedies import HELD_OUT, LEARNED, LEARNING_RATES, PRIMARY, SEEN, read_took
 
 from harness.ledger.folder import load
+from harness.ledger.frozen import digests, frozen
 from reports.findings.contrasts import judged
 from reports.findings.rankings import Place, Ranking, agreement, by_quality, rankings
 from reports.findings.remedies import (
@@ -38,6 +39,8 @@ from reports.results.results import QUALITY, Results
 from reports.tables import break_even, gates
 from reports.tables.text import mark, marks
 
+FROZEN = "benchmark-v1"
+"""What the piece `benchmark` became; rows that came later are part of it."""
 Kept = Mapping[str, Any]
 """What the tables of the page need of the pieces."""
 
@@ -63,7 +66,7 @@ CONTRASTS = (
 
 
 def gathered(out: Path, before: Kept) -> dict[str, Any]:
-    """What the tables need of the pieces that are done.
+    """What the tables need of the pieces that are done, and of the frozen benchmark.
 
     Args:
         out: The folder of the pieces.
@@ -76,6 +79,8 @@ def gathered(out: Path, before: Kept) -> dict[str, Any]:
     took = read_took(out / "pieces.json")
     names = [name for name in took if (out / name / "results.json").is_file()]
     runs = {name: load(out / name) for name in names}
+    if FROZEN in digests():
+        runs["benchmark"] = frozen(FROZEN).board()
     kept = {name: dict(before.get(name, {})) for name in ("took", "runs", "remedies")}
     kept["took"] |= took
     kept["runs"] |= {name: _of_run(run) for name, run in runs.items()}
@@ -96,6 +101,8 @@ def gathered(out: Path, before: Kept) -> dict[str, Any]:
         more["for_task"] = list(_for_task(_bundled(runs["for-task"])))
     if "benchmark" in runs:
         more["orders"] = list(_orders({n: _bundled(r, has_gates=False) for n, r in runs.items()}))
+        elsewhere = [o for o in before.get("orders", ()) if o["piece"] not in runs]
+        more["orders"] += elsewhere
     if "trials" in runs:
         more["trials"] = _trials(out, runs["trials"])
     return {**before, **kept, **more}
@@ -295,7 +302,8 @@ def _orders(runs: Mapping[str, Results]) -> Iterator[dict[str, Any]]:
     """Whether PSNR-Y orders derainers as the tasks do, and other images as the scenes."""
     scenes = runs["benchmark"]
     for found in by_quality(scenes):
-        yield _order(found.second, "PSNR-Y", (found.tau, found.ci, found.derainers))
+        told = found.tau, found.ci, found.derainers
+        yield _order("benchmark", found.second, "PSNR-Y", told)
     here: dict[tuple[str, str], Ranking] = {}
     for ranking in rankings(scenes):
         here[ranking.place.task, ranking.place.rain] = ranking
@@ -306,11 +314,14 @@ def _orders(runs: Mapping[str, Results]) -> Iterator[dict[str, Any]]:
             tau = None if mine is None else agreement(mine, other)
             if mine is not None and tau is not None:
                 under = ", under its own rain" if own else ""
-                yield _order(mine.place, f"{name}, by {other.place.network}{under}", tau)
+                said = f"{name}, by {other.place.network}{under}"
+                yield _order(name, mine.place, said, tau)
 
 
-def _order(place: Place, other: str, tau: tuple[float, Any, int]) -> dict[str, Any]:
-    names = {"rain": place.rain, "order": f"{place.task} by {place.network}", "other": other}
+def _order(piece: str, place: Place, other: str, tau: tuple[float, Any, int]) -> dict[str, Any]:
+    """An order on the scenes beside another, which is that of a piece."""
+    order = f"{place.task} by {place.network}"
+    names = {"piece": piece, "rain": place.rain, "order": order, "other": other}
     return names | dict(zip(("tau", "ci", "derainers"), tau, strict=True))
 
 

@@ -103,6 +103,7 @@ def kept(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     (out / "pieces.json").write_text(json.dumps({**dict.fromkeys(runs, 0.5), "yolo-rain-0": 0.25}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("remedies_numbers.load", lambda folder: runs[folder.name])
+        patch.setattr("remedies_numbers.digests", dict)
         return json.loads(json.dumps(page.gathered(out, {})))
 
 
@@ -182,8 +183,10 @@ def test_pieces_that_lie_elsewhere_by_now_stay(page: Any, kept: Any, tmp_path: P
     (tmp_path / "scenes").mkdir()
     (tmp_path / "scenes" / "results.json").touch()
     (tmp_path / "pieces.json").write_text(json.dumps({"scenes": 0.75}))
+    kept = {**kept, "orders": [*kept["orders"], {"piece": "coco", "tau": 0.5}]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("remedies_numbers.load", lambda _: one)
+        patch.setattr("remedies_numbers.digests", dict)
         both = json.loads(json.dumps(page.gathered(tmp_path, kept)))
         weights = {**kept["runs"]["benchmark"], "weights": {X: "0" * 64}}
         other = {"runs": {"benchmark": weights, "rates": {**weights, "weights": {X: "1" * 64}}}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.ledger.folder import load
 from harness.plan.rains import rains_of
 from harness.spec import UsageError
+from reports.beside import on_board
 from reports.folder import RESULTS, sha256
 from reports.results.results import Results
 
@@ -31,6 +32,10 @@ class Frozen:
     results: Results
     added: Mapping[str, Results]
     """Rows that were frozen later, each beside what they are rows of, by folder: ``v1+NAME``."""
+
+    def board(self) -> Results:
+        """The run with the rows that were frozen later."""
+        return on_board(self.results, self.added)
 
     @property
     def rows(self) -> set[str]:

@@ -141,6 +141,8 @@ def test_rows_come_later_and_change_nothing_that_is_frozen(
     mine = world.mine / "benchmark-v1"
     assert freeze.freeze(mine, "v1+twice") == copy / "v1+twice"
     assert frozen.digests() == before
+    held = frozen.frozen("benchmark-v1").board().records
+    assert {r.derainer for r in held} == {"identity", "median", "twice"}
     for version, said in (
         ("v1+twice", "what is frozen is never changed"),
         ("v1+again", "v1\\+twice has a row twice"),
