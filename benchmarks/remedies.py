@@ -263,7 +263,7 @@ class Study:
             subprocess.CalledProcessError: If it failed.
         """
         words = [*piece.words, "--out", str(self.out / piece.name)]
-        if piece.words[0] == "run":
+        if piece.words[0] == "run" or "--derained" in piece.words:
             words += ["--workspace", str(self.out / "runs")]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "harness", *words], check=True)

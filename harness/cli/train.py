@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.cli.flags import Verbs, add_field, fields_of
@@ -69,6 +70,8 @@ def add(verbs: Verbs) -> None:
         metavar="DERAINER",
         help="images pass this derainer, as run has them, before the network sees them",
     )
+    for name in ("workspace", "cache_gb"):
+        add_field(networks, name)
     derainers = parser.add_argument_group("of derainers alone")
     for name in ("pair", "device", "workers"):
         add_field(derainers, name)
@@ -127,12 +130,15 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.name not in NETWORKS:
         if arguments.derained is not None:
             raise UsageError(f"--derained belongs to task networks: {', '.join(NETWORKS)}")
+        _require_derained(fields)
         return _train_derainer(arguments, checked(**fields))
     foreign: list[str] = [k for k in ("pair", "device", "workers") if k in fields]
     foreign += [k for k in ("exclude", "vgg", "steps", "recipe", "loss") if getattr(arguments, k)]
     foreign += ["for"] if arguments.for_task else []
     if foreign:
         raise UsageError(f"--{foreign[0]} belongs to derainers, {arguments.name} is none")
+    if arguments.derained is None:
+        _require_derained(fields)
     keep_large_blocks()
     with training_bar() as progress:
         file = train_network(
@@ -150,6 +156,14 @@ def _train(arguments: argparse.Namespace) -> int:
         )
     line(shown(file))
     return 0
+
+
+def _require_derained(fields: Mapping[str, object]) -> None:
+    """Refuse a workspace that nothing would be kept in."""
+    for name in ("workspace", "cache_gb"):
+        if name in fields:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} is for images of --derained: leave it out")
 
 
 def _begin(said: Path | None) -> Path | None:

@@ -68,20 +68,25 @@ class ImageCache:
                 raise
             raise WorkspaceError(f"{self._folder} cannot be written: {error.strerror}") from error
 
-    def trim(self, gigabytes: float) -> None:
-        """Remove the oldest files until the rest fits, and what killed processes left half done."""
+    def trim(self, gigabytes: float) -> float:
+        """Remove the oldest files until the rest fits, and what killed processes left half done.
+
+        Returns:
+            The bytes that there is room for beside the rest.
+        """
+        room = gigabytes * 1e9
         if not self._folder.is_dir():
-            return
+            return room
         for file in self._folder.rglob("*.tmp"):
             owner = file.stem.rpartition(".")[2]
             if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
                 file.unlink(missing_ok=True)
         files = [(f.stat().st_mtime, f.stat().st_size, f) for f in self._folder.rglob("*.png")]
-        room = gigabytes * 1e9
         for _, size, file in sorted(files, key=lambda entry: entry[0], reverse=True):
             room -= size
             if room < 0:
                 file.unlink(missing_ok=True)
+        return max(room, 0.0)
 
 
 def is_whole(data: bytes, digest: str) -> bool:

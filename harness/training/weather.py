@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from datasets.image import NDArrayByte, round_to_bytes
+from datasets.image import NDArrayByte
 from datasets.rain import Rain, digest, generator
 from datasets.sample import Dataset, Sample
 from harness.machine.device import Placement, device_of
@@ -14,9 +14,7 @@ from harness.plan import keys
 from harness.plan.derainers import DerainerPlan, derainer_plan
 from harness.plan.rains import rains_of, require_depth
 from harness.spec import RunSpec, UsageError
-
-if TYPE_CHECKING:
-    from derainers.restorer import Restorer
+from harness.training.derained import Derained
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,9 @@ class Weather:
             return None
         # In single floats, as runs derain where nothing else is said: --dtype is the training's.
         place = Placement(device_of(spec.device))
-        restorer = None if self.derained is None else self.derained.load(place)
+        derained = None if self.derained is None else Derained.of(self.derained, place, spec)
         places = {sample.id: place for place, sample in enumerate(samples)}
-        return View(tuple(self.rains.values()) or (None,), spec.seed, places, restorer)
+        return View(tuple(self.rains.values()) or (None,), spec.seed, places, derained)
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class View:
     seed: int
     places: Mapping[str, int]
     """The place of each image by its id, so that each epoch has as many of every rain."""
-    restorer: Restorer | None
+    derained: Derained | None
 
     def __call__(self, sample: Sample, clean: NDArrayByte, epoch: int) -> NDArrayByte:
         """The image under the rain whose turn it is, derained where that is asked for.
@@ -78,9 +76,7 @@ class View:
         if rain is not None:
             rng = generator(self.seed, rain, f"training\0{epoch}\0{sample.id}")
             shown = rain.render(clean, rng, sample.depth_m()).image
-        if self.restorer is not None:
-            shown = round_to_bytes(self.restorer.restore(shown.copy(), sample.id))
-        return shown
+        return shown if self.derained is None else self.derained(shown, sample.id)
 
 
 def weather_of(spec: RunSpec, derained: str | None, dataset: Dataset) -> Weather:

@@ -7,6 +7,7 @@ import json
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,16 @@ from safetensors.torch import load_file
 
 import harness
 from datasets.camvid import CLASSES
-from datasets.image import encode_indices, encode_png, round_to_bytes
+from datasets.image import (
+    NDArrayByte,
+    NDArrayFloat,
+    encode_indices,
+    encode_png,
+    round_to_bytes,
+)
 from datasets.rain import RAINS, generator
 from derainers import DERAINERS
+from derainers.restorer import Filter
 from harness.cli.main import run_command_line
 from harness.plan.data import open_dataset
 from harness.plan.keys import file_sha256
@@ -158,15 +166,47 @@ def test_rains_take_turns_and_are_no_run_s(camvid: Path) -> None:
     later = view(samples[0], samples[0].image(), 2), view(samples[0], samples[0].image(), 0)
     assert np.array_equal(*later) == (not wet[0, 0]), "each epoch has another rain"
 
-    derained = weather_of(spec, "median", dataset).view(samples, spec)
-    assert derained is not None
-    clean = samples[0].image()
-    expected = round_to_bytes(DERAINERS["median"].build(None).restore(clean, "x"))
-    assert np.array_equal(derained(samples[0], clean, 0), expected)
-    assert (
-        weather_of(spec.model_copy(update={"rain": ("none",)}), None, dataset).view([], spec)
-        is None
-    )
+    dry = weather_of(spec.model_copy(update={"rain": ("none",)}), None, dataset)
+    assert dry.view([], spec) is None
+
+
+def test_an_image_that_comes_again_is_derained_once(
+    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = tmp_path / "kept"
+    spec = RunSpec(dataset="camvid", data_root=str(camvid), split="train")
+    spec = spec.model_copy(update={"workspace": str(workspace)})
+    dataset = open_dataset(spec)
+    samples, calls = dataset.samples, 0
+    restore = Filter.restore
+
+    def counted(self: Filter, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        nonlocal calls
+        calls += 1
+        return restore(self, image, sample_id)
+
+    monkeypatch.setattr(Filter, "restore", counted)
+
+    def shown(word: str = "median", epoch: int = 0, **also: Any) -> NDArrayByte:
+        said = spec.model_copy(update=also)
+        view = weather_of(said, word, dataset).view(samples, said)
+        assert view is not None
+        return view(samples[0], samples[0].image(), epoch)
+
+    expected = round_to_bytes(DERAINERS["median"].build(None).restore(samples[0].image(), "x"))
+    calls = 0
+    assert np.array_equal(shown(), expected)
+    assert np.array_equal(shown(epoch=1), expected), "another epoch"
+    assert calls == 1
+    for file in workspace.rglob("*.png"):
+        file.write_bytes(file.read_bytes()[:-40])
+    assert np.array_equal(shown(), expected), "a damaged file is no image"
+    shown(cache_gb=0.0)
+    assert (calls, list(workspace.rglob("*.png"))) == (3, []), "no room"
+    wet: Any = {"rain": ("photoshop-light",)}
+    assert not np.array_equal(shown(**wet), shown(epoch=1, **wet))
+    shown("bilateral", **wet)
+    assert calls == 6, "other rain, or another derainer, is no image that came before"
 
 
 def test_a_network_that_saw_the_rain_is_marked_and_its_twin_is_known(
@@ -175,9 +215,10 @@ def test_a_network_that_saw_the_rain_is_marked_and_its_twin_is_known(
     shutil.rmtree(camvid / "val")
     data = ["--dataset", "camvid", "--data-root", str(camvid)]
     words = ["train", "refinenet", *data, "--epochs", "1", "--seed", "1"]
+    by_median = ["--derained", "median", "--workspace", str(tmp_path / "kept")]
     for name, rain in (
         ("wet", ["--rain", "photoshop-heavy,none"]),
-        ("derained", ["--rain", "photoshop-heavy", "--derained", "median"]),
+        ("derained", ["--rain", "photoshop-heavy", *by_median]),
         ("dry", ["--rain", "none"]),
     ):
         assert run_command_line([*words, *rain, "--out", str(tmp_path / name)]) == 0
@@ -251,6 +292,7 @@ def test_a_training_goes_on_under_its_own_rain_alone(
         (["--rain", "given"], "leave --rain out"),
         (["--rain", "rain100l", "--derained", "identity"], "it changes nothing"),
         (["--rain", "rain100l", "--derained", "nothing"], "unknown derainer"),
+        (["--workspace", "kept"], "--workspace is for images of --derained"),
     ):
         assert run_command_line([*words, *rain]) == 2
         assert said in capsys.readouterr().err
