@@ -55,14 +55,19 @@ DATASET = {
 }
 DERAINER = {
     "derainers/networks/dimmer.py": "dimmer.py",
-    "derainers/rows.py": [
+    "derainers/builders.py": [
         (
-            "PRENET = ",
-            "def _dimmer(weights: Path | None) -> Restorer:\n"
+            "def granet(",
+            "def dimmer(weights: Path | None) -> Restorer:\n"
             "    from derainers.networks.dimmer import build\n\n"
             "    return build(weights)\n\n\n",
         ),
-        ('    "median": ', '    "dimmer": DerainerRow(_dimmer, version=1, learned=False),\n'),
+    ],
+    "derainers/rows.py": [
+        (
+            '    "median": ',
+            '    "dimmer": DerainerRow(builders.dimmer, version=1, learned=False),\n',
+        ),
     ],
 }
 NETWORK = {
@@ -130,7 +135,7 @@ WALKS: dict[str, tuple[Mapping[str, object], int]] = {
     "metric": (METRIC, 2),
     "rain": (RAIN, 2),
     "data set": (DATASET, 2),
-    "derainer": (DERAINER, 2),
+    "derainer": (DERAINER, 3),
     "task network": (NETWORK, 2),
     "task": (TASK, 3),
     "column of a table": (COLUMN, 1),

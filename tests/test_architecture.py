@@ -32,7 +32,7 @@ FOLDERS = {
         "": {"checks", "cli", "ledger", "machine", "runs"},
         "cli": {"checks", "ledger", "machine", "plan", "runs", "scores", "training"},
         "checks": {"ledger", "machine", "plan", "runs"},
-        "training": {"machine", "plan", "runs"},
+        "training": {"ledger", "machine", "plan", "runs"},
         "runs": {"ledger", "machine", "plan", "scores", "work"},
         "scores": {"ledger", "machine", "plan"},
         "work": {"ledger", "machine", "plan"},

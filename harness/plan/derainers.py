@@ -147,7 +147,8 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
         ours = f"{name}: {file.name}, sha256 {weights[:8]}"
         said = f"{ours}; {said}" if said else ours
     families, images = _trained(file, weights) if file else (frozenset(), frozenset())
-    key = {"name": name, "version": row.version, "weights": weights, **keys.named(row.origin)}
+    key = {"name": name, "version": row.version, "weights": weights}
+    key |= keys.named(row.origin) if row.origin else {"built": row.built}
 
     def build(_: Placement) -> Restorer:
         return _fed(row.build(file, **variant.settings), parameters)

@@ -17,6 +17,8 @@ class Stage(NamedTuple):
     packages: tuple[str, ...] = ()
 
 
+TABLES = ("datasets/rain/rows.py", "derainers/rows.py", "derainers/published.py")
+"""Whose rows stand in the keys of what they name, so that a row more is no new work for others."""
 _PIXELS = ("datasets/image.py", "datasets/sample.py")
 """What reads an image, and rounds one."""
 _TASKS = ("tasks", "datasets")
@@ -69,10 +71,10 @@ none of these; packages of task networks and of derainers from elsewhere stand i
 def made_by(stage: str) -> dict[str, Any]:
     """What the keys of a stage hold of the code and the packages that make its output."""
     made = STAGES[stage]
-    return {"code": code_of(made.code), "versions": about.versions(made.packages)}
+    return {"code": code_of(made.code, TABLES), "versions": about.versions(made.packages)}
 
 
 def installed() -> dict[str, str | None]:
     """What computes here: versions of the packages that decide results, and our own sources."""
     places = {place for stage in STAGES.values() for place in stage.code}
-    return {**about.versions(PACKAGES), "sources": code_of(places)[:12]}
+    return {**about.versions(PACKAGES), "sources": code_of(places, TABLES)[:12]}

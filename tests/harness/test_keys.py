@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +20,12 @@ import pytest
 
 from datasets.coco import open_coco
 from datasets.sample import Annotations
+from derainers import DERAINERS
 from harness import RunSpec
 from harness.machine import about, code
 from harness.plan import keys
 from harness.plan.plan import Plan, make_plan, run_digest
-from harness.plan.stages import STAGES, made_by
+from harness.plan.stages import STAGES, TABLES, made_by
 from harness.plan.unit_keys import Entry, Keyring, images_sha256, labels_sha256
 from tests.test_architecture import MODULES, files_imported
 
@@ -153,7 +155,11 @@ def test_a_changed_source_changes_the_keys_of_its_stages_alone(
 
 
 @pytest.mark.parametrize(
-    "source", ["derainers/training/loop.py", "reports/plots/figure.py", "harness/cli/main.py"]
+    "source",
+    [
+        *("derainers/training/loop.py", "reports/plots/figure.py", "harness/cli/main.py"),
+        *("derainers/rows.py", "derainers/published.py", "datasets/rain/rows.py"),
+    ],
 )
 def test_a_source_that_decides_no_number_changes_no_key(
     source: str, photographs: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
@@ -164,6 +170,23 @@ def test_a_source_that_decides_no_number_changes_no_key(
         file.write(b"\n# another\n")
     code._place_sha256.cache_clear()
     assert named(photographs) == before
+
+
+def test_a_derainer_s_own_row_names_what_it_makes(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, rows = named(photographs), DERAINERS._ours
+    monkeypatch.setitem(rows, "new", replace(rows["median"], version=9))
+    assert named(photographs) == before
+    for row in (
+        replace(rows["median"], version=2),
+        replace(rows["median"], build=rows["bilateral"].build),
+        replace(rows["median"], build=partial(rows["median"].build, more=1)),
+    ):
+        monkeypatch.setitem(rows, "median", row)
+        after = named(photographs)
+        assert after["restored none median"] != before["restored none median"]
+        assert after["restored none identity"] == before["restored none identity"]
 
 
 def test_a_checkout_that_is_edited_names_its_stages_by_what_it_runs(copied: Path) -> None:
@@ -217,7 +240,7 @@ def test_a_stage_names_every_source_that_it_runs(stage: str, starts: list[str]) 
         if module not in found:
             found.add(module)
             wanted += files_imported(MODULES[module]) - NOT_DECIDING
-    places = {code.ROOT / place for place in STAGES[stage].code}
+    places = {code.ROOT / place for place in (*STAGES[stage].code, *TABLES)}
     lacking = {m for m in found if not {MODULES[m], MODULES[m].parent} & places}
     assert not lacking
 
