@@ -10,7 +10,7 @@ RUN is made by
 
 A sheet holds a photograph and what each derainer made of it, as panels 1, 2 and so on in an order
 that is drawn from the photograph's name: whoever fills the form sees no derainer's name. It is
-docs/real-rain-form.csv, with a line for each pass, photograph and panel:
+docs/real-rain-form.csv, with a line for each form (see `FORMS`), pass, photograph and panel:
 
 - streaks and veil that are left: none, some, most;
 - harm, things invented or smeared: none, road, objects;
@@ -42,14 +42,23 @@ ANSWERS = {
     "text": ("no", "yes", "absent"),
 }
 """What is asked, and what may be answered."""
-DERAINERS = ("median", "mspfn-light", "granet", "dcsfn-light", "prenet", "hrrsr")
-"""Of the panels."""
+FORMS = {
+    "lost": ("median", "mspfn-light", "granet", "dcsfn-light", "prenet", "hrrsr"),
+    "bundled": (
+        *("median", "mspfn-light-benchmark", "granet-benchmark"),
+        *("dcsfn-light-benchmark", "prenet-benchmark"),
+    ),
+}
+"""The derainers of the panels: of the first form's the weights are lost, those of the second come
+with the package."""
 PANEL_PX, COLUMNS = 512, 3
 
 
 class Line(NamedTuple):
     """What was answered of one panel."""
 
+    form: str
+    """A key of `FORMS`."""
     turn: int
     """Which of the passes, from 1."""
     photograph: str
@@ -58,25 +67,26 @@ class Line(NamedTuple):
     """In the order of `ANSWERS`."""
 
 
-def order(photograph: str) -> list[str]:
+def order(form: str, photograph: str) -> list[str]:
     """The derainers of a photograph's panels; the name is that of its file, without the ending."""
     seed = int.from_bytes(hashlib.sha256(photograph.encode()).digest()[:8])
-    return [str(word) for word in np.random.default_rng(seed).permutation(sorted(DERAINERS))]
+    return [str(word) for word in np.random.default_rng(seed).permutation(sorted(FORMS[form]))]
 
 
-def draw(photographs: Path, run: Path, into: Path) -> None:
+def draw(photographs: Path, run: Path, into: Path, form: str = "bundled") -> None:
     """The sheet of every photograph.
 
     Args:
         photographs: Their folder.
         run: The run's ``--out``.
         into: Folder of the sheets, made where it is not there.
+        form: A key of `FORMS`.
     """
     folders = {folder.name.split("@")[0]: folder for folder in (run / "images/given").iterdir()}
     into.mkdir(parents=True, exist_ok=True)
     for file in sorted(photographs.glob("*.jpg")):
         shown = [(decode(file.read_bytes(), file.name), f"{file.stem}, as it was taken")]
-        for place, derainer in enumerate(order(file.stem), 1):
+        for place, derainer in enumerate(order(form, file.stem), 1):
             restored = folders[derainer] / f"{file.stem}.png"
             shown.append((decode(restored.read_bytes(), restored.name), str(place)))
         panels = [(shrink(image, PANEL_PX), caption) for image, caption in shown]
@@ -95,20 +105,30 @@ def read(text: str) -> list[Line]:
         for answer, (question, known) in zip(answers, ANSWERS.items(), strict=True):
             if answer not in known:
                 raise ValueError(f"{row}: {question} is one of {', '.join(known)}")
-        derainer = order(row["photograph"])[int(row["panel"]) - 1]
-        lines.append(Line(int(row["pass"]), row["photograph"], derainer, answers))
-    sheets = Counter((line.turn, line.photograph) for line in lines)
-    panels = {line[:3] for line in lines}
-    if len(panels) < len(lines) or set(sheets.values()) - {len(DERAINERS)}:
-        raise ValueError(f"each sheet has one line for each of its {len(DERAINERS)} panels")
+        form = row["form"]
+        derainer = order(form, row["photograph"])[int(row["panel"]) - 1]
+        lines.append(Line(form, int(row["pass"]), row["photograph"], derainer, answers))
+    sheets = Counter((line.form, line.turn, line.photograph) for line in lines)
+    whole = all(count == len(FORMS[form]) for (form, _, _), count in sheets.items())
+    if len({line[:4] for line in lines}) < len(lines) or not whole:
+        raise ValueError("each sheet has one line for each of its panels")
     return lines
 
 
-def table(lines: Sequence[Line]) -> list[str]:
+def tables(lines: Sequence[Line]) -> dict[str, list[str]]:
+    """The page's tables by name, one of each form."""
+    by_form = {form: [line for line in lines if line.form == form] for form in FORMS}
+    return {
+        f"form-{form}": _table(form, mine) if mine else ["Not filled in yet."]
+        for form, mine in by_form.items()
+    }
+
+
+def _table(form: str, lines: Sequence[Line]) -> list[str]:
     """How often each answer was given, as a percentage of the panels of a derainer; all passes."""
     headings = [f"{question}: {' / '.join(known)} [%]" for question, known in ANSWERS.items()]
     rows = []
-    for derainer in DERAINERS:
+    for derainer in FORMS[form]:
         mine = [line.answers for line in lines if line.derainer == derainer]
         cells = []
         for given, known in zip(zip(*mine, strict=True), ANSWERS.values(), strict=True):
@@ -124,7 +144,7 @@ def table(lines: Sequence[Line]) -> list[str]:
 def _agreement(lines: Sequence[Line]) -> list[str]:
     """How often two passes gave the same answer."""
     first, second = (
-        {line[1:3]: line.answers for line in lines if line.turn == turn} for turn in (1, 2)
+        {line[2:4]: line.answers for line in lines if line.turn == turn} for turn in (1, 2)
     )
     both = [(first[panel], second[panel]) for panel in first if panel in second]
     said = []
@@ -146,7 +166,7 @@ def main() -> None:
             parser.error("give all three: photographs, RUN and SHEETS")
         draw(a.photographs, a.run, a.sheets)
         return
-    PAGE.write_text(filled(PAGE.read_text(), {"form": table(read(FORM.read_text()))}))
+    PAGE.write_text(filled(PAGE.read_text(), tables(read(FORM.read_text()))))
 
 
 if __name__ == "__main__":

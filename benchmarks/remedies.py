@@ -220,6 +220,8 @@ class Study:
             name: ("--dataset", "pairs", "--data-root", f"{self.data / name}", "--task", "none")
             for name in PAIRS
         }
+        real = ["--dataset", "folder", "--data-root", f"{self.data / 'real-rain'}"]
+        real += ["--task", "none", "--quality", "niqe"]
         return [
             self._run("coco", coco, FEW, every, RAIN_SEEDS[0], 1.3),
             self._run("carlarain", carla, ("none", "given"), every, RAIN_SEEDS[0], 0.6),
@@ -227,6 +229,7 @@ class Study:
                 self._run(name, about, ("given",), every, RAIN_SEEDS[0], 0.6)
                 for name, about in pairs.items()
             ),
+            self._run("real-rain", real, ("none",), every, RAIN_SEEDS[0], 0.3),
         ]
 
     def _models(self, kinds: Mapping[str, Sequence[str]]) -> list[str]:

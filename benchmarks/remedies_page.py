@@ -47,6 +47,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         "camvid": ("camvid", lambda k: derainers(k["runs"]["camvid"], is_told=False)),
         "carlarain": ("carlarain", lambda k: derainers(k["runs"]["carlarain"])),
         **{name: (name, partial(_of_pairs, name)) for name in PAIRS},
+        "real-rain": ("real-rain", lambda k: derainers(k["runs"]["real-rain"], dry="as taken")),
         "took": ("", _of_took),
     }
     lines = {}
@@ -127,18 +128,19 @@ def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def derainers(run: Kept, is_told: bool = True) -> list[str]:
+def derainers(run: Kept, is_told: bool = True, dry: str = "dry") -> list[str]:
     """Derainers x rains: a column for each task's primary metric, image quality beside.
 
     Args:
         run: See `_of_run`.
         is_told: Whether intervals are shown where there are any.
+        dry: What images are called on which no rain was laid.
     """
     columns = dict.fromkeys((r["task"], r["model"], r["heading"]) for r in run["records"])
     ordered = sorted(columns, key=lambda column: column[0] == QUALITY)
     rows: dict[tuple[str, str], dict[Any, str]] = {}
     for r in run["records"]:
-        rain = "dry" if r["rain"] == "none" else r["rain"]
+        rain = dry if r["rain"] == "none" else r["rain"]
         place = rain, "–" if r["derainer"] == "identity" else r["derainer"]
         column = r["task"], r["model"], r["heading"]
         rows.setdefault(place, {})[column] = _number(r, is_told)
