@@ -86,6 +86,13 @@ def add(verbs: Verbs) -> None:
         "--steps", type=int, metavar="N", help="the recipe's schedule in so many steps"
     )
     derainers.add_argument(
+        "--crops",
+        type=int,
+        metavar="N",
+        help="end once N were seen, by the schedule of the whole training; without it the same "
+        "command goes on",
+    )
+    derainers.add_argument(
         "--loss",
         metavar="WORD",
         help=f"of your own network: {', '.join(LOSSES)} (default: l1), or FILE.py:FUNCTION of "
@@ -117,7 +124,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from harness.training.network import NETWORKS, NetworkOptions, train_network
 
     fields = fields_of(arguments, without=("out",))
-    for flag in ("epochs", "steps"):
+    for flag in ("epochs", "steps", "crops"):
         count = getattr(arguments, flag)
         if count is not None and count < 1:
             raise UsageError(f"--{flag} {count}: at least 1")
@@ -133,7 +140,9 @@ def _train(arguments: argparse.Namespace) -> int:
         _require_derained(fields)
         return _train_derainer(arguments, checked(**fields))
     foreign: list[str] = [k for k in ("pair", "device", "workers") if k in fields]
-    foreign += [k for k in ("exclude", "vgg", "steps", "recipe", "loss") if getattr(arguments, k)]
+    foreign += [
+        k for k in ("exclude", "vgg", "steps", "crops", "recipe", "loss") if getattr(arguments, k)
+    ]
     foreign += ["for"] if arguments.for_task else []
     if foreign:
         raise UsageError(f"--{foreign[0]} belongs to derainers, {arguments.name} is none")
@@ -198,6 +207,7 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
         epochs=arguments.epochs,
         steps=arguments.steps,
         max_minutes=arguments.max_minutes,
+        crops=arguments.crops,
         exclude=tuple(arguments.exclude),
         vgg=arguments.vgg,
         for_task=arguments.for_task,

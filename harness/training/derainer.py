@@ -69,6 +69,8 @@ class Options:
     epochs: int | None = None
     steps: int | None = None
     max_minutes: float | None = None
+    crops: int | None = None
+    """End once so many were seen; the schedule is that of the whole training."""
     exclude: tuple[Path, ...] = ()
     """Folders of photographs that must not be trained on."""
     vgg: Path | None = None
@@ -213,14 +215,15 @@ class _Training:
         validation = Validation(self.photographs.validation, self.rains, self.spec.seed)
         rainy = validation.scores(lambda image, _: image / 255)
         curve = ScoreCurve(out / "curve.csv") if is_first() else None
-        clock = Clock(crops.seen(crops.steps), ended.until)
+        enough = self.options.crops or crops.seen(crops.steps)
+        clock = Clock(min(enough, crops.seen(crops.steps)), ended.until)
 
         def stop(step: int, loss: float) -> bool:
             best = curve and best_of(curve.rows)
             gain_db = best["psnr_y_db"] - rainy["psnr_y_db"] if best else None
             shown, left_s = clock.loss(loss), clock.left_s(crops.seen(step))
             progress(Moment(name, step, crops.steps, "step", shown, gain_db, left_s))
-            return ended()
+            return ended() or crops.seen(step) >= enough
 
         file = out / f"{name}.safetensors"
         kept = {**identity, "before": dict(self.before)}
@@ -329,8 +332,8 @@ def _recipe(network: Trainee, spec: RunSpec, options: Options) -> Recipe:
     """The recipe with what the command line changes in it."""
     if network.kind == "benchmark" and (options.epochs or options.steps):
         raise UsageError(
-            "--recipe benchmark: the protocol says how many crops are seen; --max-minutes ends "
-            "earlier, and --from goes on"
+            "--recipe benchmark: the protocol says how many crops are seen; --crops and "
+            "--max-minutes end earlier, and --from goes on"
         )
     epochs = options.epochs or network.recipe.epochs
     return replace(network.recipe, epochs=epochs, seed=spec.seed)

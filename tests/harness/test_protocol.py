@@ -71,6 +71,21 @@ def test_photographs_and_scenes_are_learned_from_and_told(
     assert card["recipe"]["decay"]["ends"] == [0.25, 1.0]
 
 
+def test_a_training_ends_at_so_many_crops_and_goes_on(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photographs.parent)
+    monkeypatch.setattr("harness.training.derainer.require_images", lambda _: None)
+    seen = []
+    for more in (("--crops", "37"), ()):  # the eighth step sees a large one, which counts as nine
+        assert run_command_line(words(photographs, *more)) == 0
+        card = json.loads(Path("out/prn-r.json").read_bytes())
+        seen.append((card["steps_done"], card["crops_seen"], card["steps"]))
+    assert seen == [(8, 7 * 4 + 9, 16), (16, 14 * 4 + 2 * 9, 16)]
+    rows = (photographs.parent / "out" / "curve.csv").read_text().splitlines()
+    assert len(rows) == 2, "a validation at the end alone"
+
+
 @pytest.mark.data
 def test_the_photographs_and_scenes_at_hand_are_the_protocols(data: Path) -> None:
     from harness.plan.data import open_splits
