@@ -53,6 +53,10 @@ FOR, FOR_STEPS = "detection=yolo-streetsim", 1500
 """What X learns further for, beside a twin that learns of pixels alone for as many steps."""
 LEARNED = {"pixels": (), "task": ("--for", FOR)}
 """What the two are called in their run."""
+SEEDED = ("mspfn-light", "dcsfn-light")
+"""Cheap derainers that are trained with every seed; the package's `NAME-benchmark` is the first."""
+CROPS = 16_000
+"""Of each such training, as of the package's."""
 PAIRS = ("rain100l", "rain100h")
 """Photographs with the rain of two test sets, for image quality alone."""
 PHOTOGRAPHS = ("--split", "train2017", "--attributes", "coco128-scenes.csv", "--where")
@@ -101,7 +105,27 @@ class Study:
     def pieces(self) -> list[Piece]:
         """All of them, in the order in which they can be made."""
         runs = [] if self.x is None else [*self._runs(self.x), *self._for_a_task(self.x)]
-        return [*self._trials(), *self._trainings(), *self._trainings_on_photographs(), *runs]
+        trainings = [*self._trainings(), *self._trainings_on_photographs()]
+        return [*self._trials(), *trainings, *runs, *self._seeds()]
+
+    def _seeds(self) -> list[Piece]:
+        """What another training of the same derainer gives."""
+        if self.x is None or self.pilot:  # the protocol has no smaller size
+            return []
+        words = ["--recipe", "benchmark", "--data-root", f"{self.data / 'bsds500'}"]
+        for pairs in PAIRS:
+            words += ["--exclude", f"{self.data / pairs / 'target'}"]
+        words += ["--dtype", "bf16", "--workers", "1", "--crops", str(CROPS), "--seed"]
+        made, every = [], []
+        for network in SEEDED:
+            every.append(f"{network}-benchmark")
+            for seed in SEEDS[1:]:
+                name = f"{network}-{seed}"
+                made.append(Piece(name, ("train", network, *words, str(seed)), 1.0))
+                every.append(f"{name}={network}@{self.out / name / network}.safetensors")
+        scenes = ("--dataset", "streetsim", "--split", "study")
+        bundled = (*scenes, *self._models(dict.fromkeys(NETWORKS, ())))
+        return [*made, self._run("seeds", bundled, FEW, every, RAIN_SEEDS[0], 1.6)]
 
     def _for_a_task(self, x: str) -> list[Piece]:
         """X learns further on scenes, of pixels alone and for a detector; then both are judged."""

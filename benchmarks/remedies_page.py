@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 from pages import DOCS, filled
-from remedies import LEARNED, LEARNING_RATES, PAIRS, PRIMARY, Study, table
+from remedies import LEARNED, LEARNING_RATES, PAIRS, PRIMARY, SEEDED, SEEDS, Study, table
 from remedies_numbers import CONTRASTS, Kept, gathered
 
 from reports.results.results import QUALITY
@@ -42,6 +43,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         "apart": ("rates", lambda k: derainers(k["runs"]["rates"])),
         "gate": ("rates", lambda k: _text_table(k["gates"])),
         "for-task": ("for-task", _of_for_task),
+        "seeds": ("seeds", lambda k: of_seeds(k["runs"]["seeds"])),
         "coco": ("coco", lambda k: derainers(k["runs"]["coco"])),
         "coco-remedies": ("coco", lambda k: k["remedies"]["coco"]),
         "camvid": ("camvid", lambda k: derainers(k["runs"]["camvid"], is_told=False)),
@@ -202,6 +204,29 @@ def _of_for_task(kept: Kept) -> list[str]:
         rows.append([rain, row["judge"], *values, change])
     headings = ["rain", "judged by", *LEARNED, "difference"]
     return [*grid(headings, rows), "", _n(kept["runs"]["for-task"])]
+
+
+def of_seeds(run: Kept) -> list[str]:
+    """Each training's change to the rainy image, and how far trainings lie apart."""
+    found = {(r["rain"], r["task"], r["derainer"]): r for r in run["records"]}
+    rows = []
+    for rain, task in dict.fromkeys((r["rain"], r["task"]) for r in run["records"]):
+        for network in SEEDED:
+            names = [f"{network}-benchmark", *(f"{network}-{seed}" for seed in SEEDS[1:])]
+            each = [found[rain, task, name] for name in names]
+            changes = [one["change"] for one in each]
+            if None in changes:  # image quality of dry images, which have none without a derainer
+                continue
+            decimals = 2 if each[0]["unit"] == "dB" else 3
+            rows.append(
+                [
+                    *("dry" if rain == "none" else rain, network, each[0]["heading"]),
+                    *(signed(change, decimals) for change in changes),
+                    f"{stdev(changes):.{decimals + 1}f}",
+                ]
+            )
+    headings = ["rain", "derainer", "metric", *(f"seed {seed}" for seed in SEEDS)]
+    return [*grid([*headings, "standard deviation"], rows), "", _n(run)]
 
 
 def _of_pairs(name: str, kept: Kept) -> list[str]:

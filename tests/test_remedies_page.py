@@ -164,6 +164,7 @@ def test_each_table_is_of_its_piece_or_says_that_it_is_not_there(page: Any, kept
         "rain100l",
         "rain100h",
         "real-rain",
+        "seeds",
     }
     assert absent.keys() == {"rates", "apart", "gate"} | elsewhere
     assert absent["rates"] == ["Not run yet: rates."]
@@ -177,6 +178,20 @@ def test_each_table_is_of_its_piece_or_says_that_it_is_not_there(page: Any, kept
     assert "primary-1002" in nothing["primary"][0]
     text = page.filled("".join(f"<!-- {n} -->\n<!-- end -->\n" for n in made), made)
     assert text == page.filled(text, made)
+
+
+def test_trainings_of_one_derainer_lie_apart(page: Any) -> None:
+    changes = {"mspfn-light": (0.1, 0.12, 0.14), "dcsfn-light": (0.2, 0.2, 0.2)}
+    about = {"task": "detection", "heading": "AP pooled", "unit": "fraction"}
+    records = [
+        {"rain": "none", "derainer": name, "change": change, **about}
+        for network, three in changes.items()
+        for name, change in zip((f"{network}-{s}" for s in ("benchmark", 1, 2)), three, strict=True)
+    ]
+    run = {"dataset": "streetsim", "split": "study", "n": 40, "failed": 0, "run": "0" * 64}
+    _, _, x, other, *_ = page.of_seeds({**run, "records": records})
+    assert x == "| dry | mspfn-light | AP pooled | +0.100 | +0.120 | +0.140 | 0.0200 |"
+    assert other.endswith("| 0.0000 |")
 
 
 def test_remedies_are_told_of_x_alone(page: Any, kept: Any) -> None:

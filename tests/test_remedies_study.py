@@ -17,6 +17,10 @@ from harness.spec import checked
 ROOT = Path(__file__).parent.parent
 
 
+SHOWING = ("scenes", "trials", "coco", "for-task", "seeds")
+"""Runs of the networks that are trained."""
+
+
 @pytest.fixture(scope="module")
 def benchmark() -> Any:
     with pytest.MonkeyPatch.context() as patch:
@@ -35,7 +39,7 @@ def test_every_piece_is_a_command(benchmark: Any, tmp_path: Path) -> None:
         checked(**fields_of(read, without=("out",)))
     assert sum(piece.core_hours for piece in pieces) < 40
     trained = [piece.name for piece in pieces if piece.words[0] == "train"]
-    runs = [piece for piece in pieces if piece.name in ("scenes", "trials", "coco", "for-task")]
+    runs = [piece for piece in pieces if piece.name in SHOWING]
     assert {"x-pixels", "x-task"} <= {*trained}
     words = {p.name: p.words for p in pieces if p.name.startswith("x-")}
     assert words["x-task"] == (*words["x-pixels"], "--for", benchmark.FOR)
