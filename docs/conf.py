@@ -8,7 +8,8 @@ version = release = installed("derain-harness")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 html_theme = "furo"
 html_title = "derain-harness"
-html_static_path = ["sample-report"]
+html_static_path = ["sample-report", "site.css"]
+html_css_files = ["site.css"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
