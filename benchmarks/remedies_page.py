@@ -174,7 +174,8 @@ def _number(record: Kept, is_told: bool) -> str:
 
 def _n(run: Kept) -> str:
     failed = f"; {run['failed']} failed and are left out of all" if run["failed"] else ""
-    return f"{run['dataset']} {run['split']}, n = {run['n']} images{failed}; run {run['run'][:12]}."
+    of = " ".join(filter(None, (run["dataset"], run["split"])))
+    return f"{of}, n = {run['n']} images{failed}; run {run['run'][:12]}."
 
 
 def _of_orders(kept: Kept) -> list[str]:
