@@ -142,6 +142,8 @@ def derainers(run: Kept, is_told: bool = True, dry: str = "dry") -> list[str]:
     ordered = sorted(columns, key=lambda column: column[0] == QUALITY)
     rows: dict[tuple[str, str], dict[Any, str]] = {}
     for r in run["records"]:
+        if r["value"] is None:
+            continue
         rain = dry if r["rain"] == "none" else r["rain"]
         place = rain, "–" if r["derainer"] == "identity" else r["derainer"]
         column = r["task"], r["model"], r["heading"]
@@ -159,8 +161,6 @@ def derainers(run: Kept, is_told: bool = True, dry: str = "dry") -> list[str]:
 
 
 def _number(record: Kept, is_told: bool) -> str:
-    if record["value"] is None:
-        return "–"
     decimals = 2 if record["unit"] == "dB" else 3
     text = f"{record['value']:.{decimals}f}{record['mark']}"
     if record["n_identical"]:
