@@ -1,7 +1,7 @@
 """The form for real rain that docs/study-plan.md fixes: sheets without names, and the answers.
 
     python benchmarks/real_rain_form.py real-rain RUN SHEETS     # draws the sheets
-    python benchmarks/real_rain_form.py                          # fills docs/remedies-study.md
+    python benchmarks/real_rain_form.py                          # fills docs/study.md
 
 RUN is made by
 
@@ -34,7 +34,7 @@ from datasets.image import decode, encode_png, shrink
 from reports.pages.contact_sheet import contact_sheet
 from reports.tables.text import grid
 
-FORM, PAGE = DOCS / "real-rain-form.csv", DOCS / "remedies-study.md"
+FORM, PAGE = DOCS / "real-rain-form.csv", DOCS / "study.md"
 ANSWERS = {
     "streaks": ("none", "some", "most"),
     "veil": ("none", "some", "most"),

@@ -1,291 +1,350 @@
-"""The study of docs/study.md: its runs, the numbers that are kept of them, its tables.
+"""The study of docs/study-plan.md in pieces: trainings of task networks, then runs.
 
-    python benchmarks/study.py [DATA [--workspace DIR] [--out DIR]]
+    python benchmarks/study.py DATA [--learning-rate X] [--x WORD --derainer WORD…] [--out DIR]
+        [--piece NAME…] [--list]
 
-DATA holds coco128, camvid, real-rain and weights/, as docs/study.yaml says. Its runs are made,
-or go on, and what the tables need of them is kept in docs/study.json; without DATA the tables alone
-are made anew from there.
+Without a learning rate, the trials that choose it alone; with one, the trainings that need no
+derainer; with X, all. A piece that was broken off goes on, and one that is done is left out.
+`pieces.json` in the folder keeps the core-hours of each beside those that were planned; two
+commands may make different pieces of one folder at a time. `--pilot N` does all on N images of
+other splits, one epoch each, to learn what the study will cost without opening an image of it.
 """
 
 from __future__ import annotations
 
-import itertools
+import argparse
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-from pages import DOCS, arguments, filled, run_suite
+from derainers import DERAINERS
+from derainers.card import read_card
+from reports.tables.text import grid
 
-from reports.findings.effects import effects
-from reports.findings.rankings import FEWEST, kendall
-from reports.results.conditions import floors
-from reports.results.results import Results
-from reports.tables.text import change, grid, signed, span
-from tasks import quality
-from tasks.rows import TASKS
-
-SUITE, KEPT, PAGE = (DOCS / f"study.{ending}" for ending in ("yaml", "json", "md"))
-EFFECT = ("difference", "ci", "verdict", "recovery", "harm", "harm_ci")
-"""What is kept of each `reports.findings.effects.Effect` beside rain, derainer, task and metric."""
-
-ALONE = {"coco-rates": "rates", "real-rain": "real"}
-"""Runs that have a table of their own, and it."""
-TASKS_SHOWN = ("quality", "detection", "instance", "semantic")
-"""The columns of gains."""
-
-
-def kept(results: Results) -> dict[str, Any]:
-    """What the tables need of a run."""
-    metrics = {j: str(results.primary(j.task)) for j in results.judges if results.primary(j.task)}
-    costs = []
-    for wet in floors(results):
-        for judge, metric in metrics.items():
-            clean, rainy = (results.at(c, judge, metric) for c in (wet.clean, wet))
-            if clean is None or rainy is None:
-                continue
-            fall = results.compare(clean, rainy)
-            costs.append(
-                {
-                    "rain": wet.rain,
-                    "task": judge.task,
-                    "metric": metric,
-                    "unit": rainy.unit,
-                    "clean": clean.value,
-                    "rainy": rainy.value,
-                    "difference": fall and fall.difference,
-                    "ci": fall and fall.ci,
-                    "seen": rainy.seen,
-                }
-            )
-    gains = []
-    for effect in effects(results):
-        record = results.at(effect.condition, effect.judge, effect.metric)
-        assert record is not None
-        name = {k: getattr(record, k) for k in ("rain", "task", "metric", "unit")}
-        name["derainer"] = record.method
-        values = {"value": record.value, "seen": record.seen}
-        gains.append(name | values | {k: getattr(effect, k) for k in EFFECT})
-    return {
-        "dataset": results.spec["dataset"],
-        "split": results.spec["split"],
-        "n": max(r.n for r in results.records),
-        "costs": costs,
-        "gains": gains,
-        "blind": [
-            {
-                "derainer": record.method,
-                "metric": record.metric,
-                "value": record.value,
-                "change": None if found is None else [found.difference, found.ci],
-            }
-            for record in results.records
-            if record.metric in ("niqe", "sseq")
-            for found in [change(results, record)]
-        ],
-        "correlations": [
-            asdict(c)
-            for c in results.correlations
-            if c.derainer is None and c.quality == "psnr_y_db"
-        ],
-    }
+SEEDS = (0, 1, 2)
+RAIN_SEEDS = (1001, 1002, 1003)
+SEEN, HELD_OUT = "real-like", "physical:rate_mm_h=50"
+FEW = ("none", SEEN, HELD_OUT)
+"""Rains of the remedies."""
+PRIMARY = tuple(f"primary-{seed}" for seed in RAIN_SEEDS)
+"""The pieces of the primary contrasts, a seed of the rain each."""
+RATES = (
+    *("none", "physical:rate_mm_h=5/25/50/100", "rain100h"),
+    *("physical:rate_mm_h=50:veil=0", "physical:rate_mm_h=50:drops=0"),
+)
+"""Rains that break-even rates, the gate, and veil and drops apart are told of."""
+SCENES, EPOCHS = 240, 13
+LEARNING_RATES = (1e-3, 3e-4, 1e-4)
+"""Of the trials: the one whose network scores best on dry images of `val` is the study's."""
+KINDS = {
+    "clean": ("--rain", "none"),
+    "rain": ("--rain", SEEN),
+    "mixture": ("--rain", f"{SEEN},none"),
+    "derained": ("--rain", f"{SEEN},none", "--derained"),
+}
+"""What the task networks are trained on; the word of X stands behind the last."""
+NETWORKS = {"yolo": "detection", "refinenet": "semantic"}
+"""Task of each task network."""
+FOR, FOR_STEPS = "detection=yolo-streetsim", 1500
+"""What X learns further for, beside a twin that learns of pixels alone for as many steps."""
+LEARNED = {"pixels": (), "task": ("--for", FOR)}
+"""What the two are called in their run."""
+SEEDED = ("mspfn-light", "dcsfn-light")
+"""Cheap derainers that are trained with every seed; the package's `NAME-benchmark` is the first."""
+CROPS = 16_000
+"""Of each such training, as of the package's."""
+PAIRS = ("rain100l", "rain100h")
+"""Photographs with the rain of two test sets, for image quality alone."""
+PHOTOGRAPHS = ("--split", "train2017", "--attributes", "coco128-scenes.csv", "--where")
+"""Those of COCO128, by what the package's table calls them: indoors to learn, outdoors to look."""
 
 
-def cost(runs: dict[str, Any]) -> list[str]:
-    """What rain costs."""
-    rows = [
-        [
-            name,
-            row["rain"],
-            _title(row["task"], row["metric"]),
-            _level(row["clean"], row["unit"]),
-            _level(row["rainy"], row["unit"]),
-            "" if row["difference"] is None else _change(row["difference"], row["ci"], row["unit"]),
+def seeds_of(network: str, kind: str) -> tuple[int, ...]:
+    """Training seeds: several where a primary contrast needs them."""
+    return SEEDS if network == "yolo" and kind != "derained" else SEEDS[:1]
+
+
+def weights_of(word: str) -> tuple[str, Path | None]:
+    """The network that a derainer's word names, and the file of its weights if it has any."""
+    name, _, file = word.partition("@")
+    if file:
+        return name, Path(file).resolve()
+    weights = DERAINERS[name].weights
+    return (name, None) if weights is None else (read_card(weights)["network"], weights)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One command of the harness, without its folders."""
+
+    name: str
+    words: tuple[str, ...]
+    core_hours: float
+    """Planned."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is run, and where."""
+
+    data: Path
+    out: Path
+    learning_rate: float | None = None
+    """Of every training, by the plan's rule; None = only what chooses it."""
+    x: str | None = None
+    """The derainer of the primary contrasts; None = only what needs none."""
+    derainers: tuple[str, ...] = ()
+    """All others."""
+    pilot: int | None = None
+    """Images to try it on, of other splits; None = the study itself."""
+
+    def pieces(self) -> list[Piece]:
+        """All of them, in the order in which they can be made."""
+        runs = [] if self.x is None else [*self._runs(self.x), *self._for_a_task(self.x)]
+        trainings = [*self._trainings(), *self._trainings_on_photographs()]
+        return [*self._trials(), *trainings, *runs, *self._seeds()]
+
+    def _seeds(self) -> list[Piece]:
+        """What another training of the same derainer gives."""
+        if self.x is None or self.pilot:  # the protocol has no smaller size
+            return []
+        words = ["--recipe", "benchmark", "--data-root", f"{self.data / 'bsds500'}"]
+        for pairs in PAIRS:
+            words += ["--exclude", f"{self.data / pairs / 'target'}"]
+        words += ["--dtype", "bf16", "--workers", "1", "--crops", str(CROPS), "--seed"]
+        made, every = [], []
+        for network in SEEDED:
+            every.append(f"{network}-benchmark")
+            for seed in SEEDS[1:]:
+                name = f"{network}-{seed}"
+                made.append(Piece(name, ("train", network, *words, str(seed)), 1.0))
+                every.append(f"{name}={network}@{self.out / name / network}.safetensors")
+        scenes = ("--dataset", "streetsim", "--split", "study")
+        bundled = (*scenes, *self._models(dict.fromkeys(NETWORKS, ())))
+        return [*made, self._run("seeds", bundled, FEW, every, RAIN_SEEDS[0], 1.6)]
+
+    def _for_a_task(self, x: str) -> list[Piece]:
+        """X learns further on scenes, of pixels alone and for a detector; then both are judged."""
+        network, begin = weights_of(x)
+        if begin is None:
+            return []
+        images, steps = (self.pilot, 2) if self.pilot else (SCENES, FOR_STEPS)
+        words = ["train", network, "--dataset", "streetsim", "--split", f"train:{images}"]
+        words += ["--rain", f"{SEEN},none", "--recipe", "short", "--steps", str(steps)]
+        words += ["--from", str(begin), "--dtype", "bf16", "--workers", "1"]
+        made = [Piece(f"x-{name}", (*words, *more), 0.4) for name, more in LEARNED.items()]
+        files = {name: self.out / f"x-{name}" / f"{network}.safetensors" for name in LEARNED}
+        both = [f"{name}={network}@{file}" for name, file in files.items()]
+        split = "val" if self.pilot else "study"
+        networks = self._models(dict.fromkeys(NETWORKS, ()))
+        bundled = ("--dataset", "streetsim", "--split", split, *networks)
+        return [*made, self._run("for-task", bundled, FEW, both, RAIN_SEEDS[0], 1.2)]
+
+    def _trials(self) -> list[Piece]:
+        names = [f"trial-{rate}" for rate in LEARNING_RATES]
+        made = [
+            self._training(name, "yolo", SEEDS[0], rate, KINDS["clean"], 0.2)
+            for name, rate in zip(names, LEARNING_RATES, strict=True)
         ]
-        for name, run in _single(runs)
-        for row in run["costs"]
-    ]
-    return grid(["images", "rain", "metric", "clean", "rainy", "rainy − clean"], rows)
+        words = ["--dataset", "streetsim", "--split", "val"]
+        for name in names:
+            words += ["--model", f"detection=yolo@{self._file(name, 'yolo')}"]
+        run = ("run", *words, "--rain", "none", "--derainer", "identity", "--quality", "none")
+        return [*made, Piece("trials", run, 0.1)]
+
+    def _trainings(self) -> list[Piece]:
+        if self.learning_rate is None:
+            return []
+        made = []
+        for network in NETWORKS:
+            for kind, flags in KINDS.items():
+                if kind == "derained" and self.x is None:
+                    continue
+                hours = 0.2 if network == "yolo" else 0.3
+                more, hours = ([self.x or ""], hours + 1.65) if kind == "derained" else ([], hours)
+                for seed in seeds_of(network, kind):
+                    about = network, seed, self.learning_rate, (*flags, *more), hours
+                    made.append(self._training(f"{network}-{kind}-{seed}", *about))
+        return made
+
+    def _training(
+        self,
+        name: str,
+        network: str,
+        seed: int,
+        learning_rate: float,
+        flags: Sequence[str],
+        core_hours: float,
+    ) -> Piece:
+        images, epochs = self.pilot or SCENES, 1 if self.pilot else EPOCHS
+        words = ["train", network, "--dataset", "streetsim", "--dtype", "bf16"]
+        words += ["--split", f"train:{images}", "--from", f"{network}-streetsim"]
+        words += ["--epochs", str(epochs), "--seed", str(seed)]
+        words += ["--learning-rate", str(learning_rate), *flags]
+        return Piece(name, tuple(words), core_hours)
+
+    def _trainings_on_photographs(self) -> list[Piece]:
+        if self.learning_rate is None or self.pilot:  # these images have no other split
+            return []
+        words = ["train", "yolo", "--dataset", "coco", "--data-root", f"{self.data / 'coco128'}"]
+        words += [*PHOTOGRAPHS, "scene=indoor", "--from", f"{self.seg}", "--dtype", "bf16"]
+        words += ["--epochs", str(EPOCHS), "--learning-rate", str(self.learning_rate)]
+        kinds = [kind for kind in KINDS if kind != "derained"]
+        return [Piece(f"coco-{kind}", (*words, *KINDS[kind]), 0.15) for kind in kinds]
+
+    @property
+    def seg(self) -> Path:
+        """What the trainings on photographs begin with."""
+        return self.data / "weights" / "yolov8n-seg.pt"
+
+    def _file(self, piece: str, network: str) -> Path:
+        """The weights that a training leaves."""
+        return self.out / piece / f"{network}-streetsim.safetensors"
+
+    def _runs(self, x: str) -> list[Piece]:
+        gated = (x, f"gate:{x}")
+        every = (*gated, *self.derainers)
+        split = "val" if self.pilot else "study"
+        scenes = ("--dataset", "streetsim", "--split", split)
+        judged = (*scenes, *self._models({"yolo": ("clean", "rain", "mixture")}))
+        again = (*judged, "--quality", "none")  # image quality is told of one seed
+        remedies = (*scenes, *self._models(dict.fromkeys(NETWORKS, tuple(KINDS))))
+        bundled = (*scenes, *self._models(dict.fromkeys(NETWORKS, ())))
+        made = [
+            self._run(name, about, rains, (x,), seed, 0.5)
+            for name, seed, about, rains in zip(
+                PRIMARY, RAIN_SEEDS, (judged, again, again), (FEW, FEW[1:], FEW[1:]), strict=True
+            )
+        ]
+        made += [
+            self._run("scenes", remedies, FEW, gated, RAIN_SEEDS[0], 0.5),
+            self._run("benchmark", bundled, FEW, every, RAIN_SEEDS[0], 6.0),  # to be frozen
+            self._run("rates", bundled, RATES, (*gated, "median"), RAIN_SEEDS[0], 1.9),
+        ]
+        camvid = ["--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}"]
+        camvid += ["--split", "val" if self.pilot else "test", "--task", "semantic"]
+        made.append(self._run("camvid", camvid, FEW, (x, "median"), RAIN_SEEDS[0], 0.8))
+        return made if self.pilot else [*made, *self._runs_on_all_of_a_set(every)]
+
+    def _runs_on_all_of_a_set(self, every: Sequence[str]) -> list[Piece]:
+        """Runs on images that have no other split."""
+        yolo = f"detection={self.data / 'weights' / 'yolov8n.pt'}"
+        coco = ["--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", *PHOTOGRAPHS]
+        coco += ["scene=outdoor", "--task", "detection,instance", "--model", yolo]
+        coco += ["--model", f"instance={self.seg}"]
+        for piece in self._trainings_on_photographs():
+            coco += ["--model", f"instance=yolo-seg@{self.out / piece.name}/yolo-coco.safetensors"]
+        carla = ["--dataset", "carla", "--data-root", f"{self.data / 'carlarain'}"]
+        carla += ["--task", "detection", "--model", yolo]
+        pairs = {
+            name: ("--dataset", "pairs", "--data-root", f"{self.data / name}", "--task", "none")
+            for name in PAIRS
+        }
+        real = ["--dataset", "folder", "--data-root", f"{self.data / 'real-rain'}"]
+        real += ["--task", "none", "--quality", "niqe"]
+        return [
+            self._run("coco", coco, FEW, every, RAIN_SEEDS[0], 1.3),
+            self._run("carlarain", carla, ("none", "given"), every, RAIN_SEEDS[0], 0.6),
+            *(
+                self._run(name, about, ("given",), every, RAIN_SEEDS[0], 0.6)
+                for name, about in pairs.items()
+            ),
+            self._run("real-rain", real, ("none",), every, RAIN_SEEDS[0], 0.3),
+        ]
+
+    def _models(self, kinds: Mapping[str, Sequence[str]]) -> list[str]:
+        """Task networks of a run: the package's, and those that we trained on some kinds."""
+        words = ["--task", ",".join(NETWORKS[network] for network in kinds)]
+        for network, trained in kinds.items():
+            task = NETWORKS[network]
+            words += ["--model", f"{task}={network}-streetsim"]
+            for kind in trained:
+                for seed in seeds_of(network, kind):
+                    file = self._file(f"{network}-{kind}-{seed}", network)
+                    words += ["--model", f"{task}={network}@{file}"]
+        return words
+
+    def _run(
+        self,
+        name: str,
+        about: Sequence[str],
+        rains: Sequence[str],
+        derainers: Sequence[str],
+        seed: int,
+        core_hours: float,
+    ) -> Piece:
+        words = ["run", *about, "--rain", ",".join(rains), "--seed", str(seed), "--no-images"]
+        for derainer in derainers:
+            words += ["--derainer", derainer]
+        words += ["--limit", str(self.pilot)] if self.pilot else []
+        return Piece(name, (*words, "--layout", "remedies"), core_hours)
+
+    def make(self, piece: Piece) -> float:
+        """Run a piece; gives its core-hours.
+
+        Raises:
+            subprocess.CalledProcessError: If it failed.
+        """
+        words = [*piece.words, "--out", str(self.out / piece.name)]
+        if piece.words[0] == "run" or "--derained" in piece.words:
+            words += ["--workspace", str(self.out / "runs")]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "harness", *words], check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return seconds / 3600
 
 
-def seen(runs: dict[str, Any]) -> list[str]:
-    """What derainers give back under a kind of rain that they were trained on."""
-    return _gains(runs, is_seen=True)
+def read_took(file: Path) -> dict[str, float]:
+    """Core-hours of the pieces that are done."""
+    took: dict[str, float] = json.loads(file.read_text()) if file.is_file() else {}
+    return took
 
 
-def unseen(runs: dict[str, Any]) -> list[str]:
-    """What derainers give back under other rain, and where nothing is known of their training."""
-    return _gains(runs, is_seen=False)
-
-
-def _gains(runs: dict[str, Any], is_seen: bool) -> list[str]:
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for name, run in _single(runs):
-        for row in run["gains"]:
-            if is_seen == ("rain" in (row["seen"] or ())):
-                text = _change(row["difference"], row["ci"], row["unit"])
-                text += {"better": " ↑", "worse": " ↓"}.get(row["verdict"], "")
-                text += "" if row["recovery"] is None else f", {row['recovery']:.0%}"
-                key = (name, row["rain"], row["derainer"] + "?" * (row["seen"] is None))
-                rows.setdefault(key, {})[row["task"]] = text
-    headings = _headings(runs)
-    return grid(
-        ["images", "rain", "derainer", *headings.values()],
-        [[*key, *(row.get(task, "") for task in headings)] for key, row in rows.items()],
-    )
-
-
-def harm(runs: dict[str, Any]) -> list[str]:
-    """What deraining does to images without rain."""
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for name, run in _single(runs):
-        for row in run["gains"]:
-            if row["harm"] is not None:
-                text = _change(row["harm"], row["harm_ci"], row["unit"])
-                rows.setdefault((name, row["derainer"]), {})[row["task"]] = text
-    tasks = {task: heading for task, heading in _headings(runs).items() if task != "quality"}
-    return grid(
-        ["images", "derainer", *tasks.values()],
-        [[*key, *(row.get(task, "") for task in tasks)] for key, row in rows.items()],
-    )
-
-
-def predicted(runs: dict[str, Any]) -> list[str]:
-    """Whether image quality orders derainers as tasks do."""
-    rows = []
-    for name, run in _single(runs):
-        for c in run["correlations"]:
-            gains = [g for g in run["gains"] if g["rain"] == c["rain"]]
-            best = [
-                max((g for g in gains if g["task"] == task), key=lambda g: g["difference"])
-                for task in (c["task"], "quality")
-            ]
-            row = [name, c["rain"], c["task"], _level(c["value"], "") + _span(c["ci"], "")]
-            rows.append([*row, *(g["derainer"] for g in best)])
-    return grid(
-        ["images", "rain", "task", "rank correlation", "best for the task", "best by PSNR-Y"], rows
-    )
-
-
-def carries(runs: dict[str, Any]) -> list[str]:
-    """Kendall's τ of rankings that differ in the images, the rain or the task."""
-    orders: dict[tuple[str, str, str], dict[str, float]] = {}
-    for name, run in _single(runs):
-        for g in run["gains"]:
-            if g["task"] != "quality":
-                orders.setdefault((name, g["rain"], g["task"]), {})[g["derainer"]] = g["value"]
-    rows = []
-    for first, second in itertools.combinations(orders, 2):
-        differing = [i for i in range(3) if first[i] != second[i]]
-        names = sorted(orders[first].keys() & orders[second].keys())
-        if len(differing) == 1 and len(names) >= FEWEST:
-            sides = (np.array([orders[place][n] for n in names]) for place in (first, second))
-            (i,) = differing
-            shared = ", ".join(v for k, v in enumerate(first) if k != i)
-            value = f"{float(kendall(*sides)):+.2f}"
-            rows.append([("images", "rain", "task")[i], first[i], second[i], shared, value])
-            rows[-1].append(str(len(names)))
-    rows.sort(key=lambda row: row[0])
-    return grid(["another", "from", "to", "of", "τ", "derainers"], rows)
-
-
-def real(runs: dict[str, Any]) -> list[str]:
-    """Quality without a reference under real rain; less is better."""
-    cells: dict[str, dict[str, str]] = {}
-    for row in runs["real-rain"]["blind"]:
-        text = _level(row["value"], "score")
-        if row["change"] is not None:
-            difference, ci = row["change"]
-            text += f", {_change(difference, ci, 'score')}"
-        cells.setdefault(row["derainer"], {})[row["metric"]] = text
-    names = sorted(cells, key=lambda name: name != "identity")
+def table(pieces: Sequence[Piece], took: dict[str, float]) -> list[str]:
+    """Planned and used core-hours of every piece, and their sums."""
     rows = [
-        ["rainy" if name == "identity" else name, *(cells[name][m] for m in ("niqe", "sseq"))]
-        for name in names
+        [p.name, f"{p.core_hours:.2f}", f"{took[p.name]:.2f}" if p.name in took else "–"]
+        for p in pieces
     ]
-    return grid(["derainer", "NIQE", "SSEQ"], rows)
-
-
-def rates(runs: dict[str, Any]) -> list[str]:
-    """Pooled AP under physical rain by its rate."""
-    run = runs["coco-rates"]
-    floor = {row["rain"]: row for row in run["costs"] if row["task"] == "detection"}
-    gains = [g for g in run["gains"] if g["task"] == "detection"]
-    names = dict.fromkeys(g["derainer"] for g in gains)
-    rows = [["rainy", *(_level(row["rainy"], row["unit"]) for row in floor.values())]]
-    for name in names:
-        changes = [g for g in gains if g["derainer"] == name]
-        rows.append([name, *(_change(g["difference"], g["ci"], g["unit"]) for g in changes)])
-    clean = next(iter(floor.values()))["clean"]
-    rates = [rain.rpartition("=")[2] + " mm/h" for rain in floor]
-    return grid([f"AP pooled; clean {clean:.3f}", *rates], rows)
-
-
-def _single(runs: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The runs that are compared with each other."""
-    return [(name, run) for name, run in runs.items() if name not in ALONE]
-
-
-def _headings(runs: dict[str, Any]) -> dict[str, str]:
-    """Heading of each task's column of gains: the metric that its runs were judged on."""
-    metrics = {row["task"]: row["metric"] for run in runs.values() for row in run["gains"]}
-    return {task: _title(task, metrics[task]) for task in TASKS_SHOWN if task in metrics}
-
-
-def _title(task: str, metric: str) -> str:
-    """Heading of a metric; units stand behind it."""
-    rows = TASKS[task].metrics if task in TASKS else {metric: quality.metric_row(metric)}
-    return rows[metric].title + (" [dB]" if rows[metric].unit == "dB" else "")
-
-
-def _decimals(unit: str) -> int:
-    """Places after the point."""
-    return 2 if unit == "dB" else 3
-
-
-def _level(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:.{_decimals(unit)}f}"
-
-
-def _change(difference: float, ci: Sequence[float] | None, unit: str) -> str:
-    return signed(difference, _decimals(unit)) + _span(ci, unit)
-
-
-def _span(ci: Sequence[float] | None, unit: str) -> str:
-    return "" if ci is None else " " + span((ci[0], ci[1]), _decimals(unit))
-
-
-def tables(runs: dict[str, Any]) -> dict[str, list[str]]:
-    """Every table of the page with what stands under it, by its name."""
-    made = {}
-    for make in (cost, seen, unseen, harm, predicted, carries, rates, real):
-        names = [name for name, table in ALONE.items() if table == make.__name__]
-        made[make.__name__] = [*make(runs), "", *notes(runs, names or list(dict(_single(runs))))]
-    return made
-
-
-def notes(runs: dict[str, Any], names: Sequence[str]) -> list[str]:
-    """What stands under each table."""
-    of = ", ".join(f"{name} {runs[name]['n']}" for name in names)
-    trained = [
-        n for n in names if any("task-images" in (c["seen"] or ()) for c in runs[n]["costs"])
-    ]
-    said = f"n: {of} images."
-    if trained:
-        split = runs[trained[0]]["split"]
-        said += f" {' and '.join(trained)}: detector trained on these images ({split})."
-    return [said]
+    planned, used = sum(p.core_hours for p in pieces), sum(took.values())
+    rows.append(["sum", f"{planned:.2f}", f"{used:.2f}"])
+    return grid(["piece", "planned core-hours", "used"], rows)
 
 
 def main() -> None:
-    """Make the runs if data is given, then the tables."""
-    a = arguments(__doc__, "study")
-    if a.data is not None:
-        found = run_suite(SUITE, a.data, a.workspace, a.out)
-        runs = {name: kept(results) for name, results in found.items()}
-        KEPT.write_text(json.dumps(runs, indent=1) + "\n")
-    PAGE.write_text(filled(PAGE.read_text(), tables(json.loads(KEPT.read_text()))))
+    """Make what is not made yet."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--x", metavar="WORD", help="of the primary contrasts")
+    parser.add_argument("--learning-rate", type=float, metavar="X")
+    parser.add_argument("--derainer", action="append", default=[], metavar="WORD", help="another")
+    parser.add_argument("--out", type=Path, default=Path("study"))
+    parser.add_argument(
+        "--piece", action="append", help="this alone, or these (default: all that are not done)"
+    )
+    parser.add_argument("--pilot", type=int, metavar="N")
+    parser.add_argument("--list", action="store_true", help="say what there is, and stop")
+    a = parser.parse_args()
+    folders = a.data.resolve(), a.out.resolve()
+    if a.x and a.learning_rate is None:
+        parser.error("--x: choose --learning-rate first, by the trials")
+    study = Study(*folders, a.learning_rate, a.x, tuple(a.derainer), a.pilot)
+    study.out.mkdir(parents=True, exist_ok=True)
+    kept = study.out / "pieces.json"
+    took = read_took(kept)
+    pieces = study.pieces()
+    if not a.list:
+        for piece in pieces:
+            if piece.name not in took and (a.piece is None or piece.name in a.piece):
+                hours = study.make(piece)
+                took = {**read_took(kept), piece.name: hours}
+                kept.write_text(json.dumps(took, indent=1) + "\n")
+    print("\n".join(table(pieces, took)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from remedies import HELD_OUT, LEARNED, LEARNING_RATES, PRIMARY, SEEN, read_took
+from study import HELD_OUT, LEARNED, LEARNING_RATES, PRIMARY, SEEN, read_took
 
 from harness.ledger.folder import load
 from harness.ledger.frozen import digests, frozen

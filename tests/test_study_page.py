@@ -36,7 +36,7 @@ EFFECTS = {"nothing": 0.0, "clean": 0.01, "rain": 0.1, "mixture": 0.08}
 def page() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(DOCS.parent / "benchmarks"))
-        yield importlib.import_module("remedies_page")
+        yield importlib.import_module("study_page")
 
 
 def run(page: Any, seed: int, derainers: tuple[str, ...]) -> Results:
@@ -102,8 +102,8 @@ def kept(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         (out / name / "results.json").touch()
     (out / "pieces.json").write_text(json.dumps({**dict.fromkeys(runs, 0.5), "yolo-rain-0": 0.25}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("remedies_numbers.load", lambda folder: runs[folder.name])
-        patch.setattr("remedies_numbers.digests", dict)
+        patch.setattr("study_numbers.load", lambda folder: runs[folder.name])
+        patch.setattr("study_numbers.digests", dict)
         return json.loads(json.dumps(page.gathered(out, {})))
 
 
@@ -208,8 +208,8 @@ def test_pieces_that_lie_elsewhere_by_now_stay(page: Any, kept: Any, tmp_path: P
     (tmp_path / "pieces.json").write_text(json.dumps({"scenes": 0.75}))
     kept = {**kept, "orders": [*kept["orders"], {"piece": "coco", "tau": 0.5}]}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("remedies_numbers.load", lambda _: one)
-        patch.setattr("remedies_numbers.digests", dict)
+        patch.setattr("study_numbers.load", lambda _: one)
+        patch.setattr("study_numbers.digests", dict)
         both = json.loads(json.dumps(page.gathered(tmp_path, kept)))
         weights = {**kept["runs"]["benchmark"], "weights": {X: "0" * 64}}
         other = {"runs": {"benchmark": weights, "rates": {**weights, "weights": {X: "1" * 64}}}}
@@ -259,7 +259,7 @@ def found(page: Any) -> Any:
 
 def test_tables_are_as_made(page: Any, found: Any) -> None:
     text = page.PAGE.read_text()
-    assert text == page.filled(text, page.tables(found)), "run: python benchmarks/remedies_page.py"
+    assert text == page.filled(text, page.tables(found)), "run: python benchmarks/study_page.py"
 
 
 def test_readme_opens_with_the_remedies(page: Any, found: Any) -> None:

@@ -1,8 +1,8 @@
-"""The tables of docs/remedies-study.md and of README.md, from the pieces that `remedies.py` made.
+"""The tables of docs/study.md and of README.md, from the pieces that `study.py` made.
 
-    python benchmarks/remedies_page.py [OUT]
+    python benchmarks/study_page.py [OUT]
 
-takes what the tables need of the finished pieces of OUT into docs/remedies-study.json first, where
+takes what the tables need of the finished pieces of OUT into docs/study.json first, where
 numbers of other pieces stay; without it the tables alone are made anew. What a piece that was never
 made would fill says so.
 """
@@ -19,13 +19,13 @@ from statistics import stdev
 from typing import Any
 
 from pages import DOCS, filled
-from remedies import LEARNED, LEARNING_RATES, PAIRS, PRIMARY, SEEDED, SEEDS, Study, table
-from remedies_numbers import CONTRASTS, Kept, gathered
+from study import LEARNED, LEARNING_RATES, PAIRS, PRIMARY, SEEDED, SEEDS, Study, table
+from study_numbers import CONTRASTS, Kept, gathered
 
 from reports.results.results import QUALITY
 from reports.tables.text import grid, signed, span
 
-KEPT, PAGE = DOCS / "remedies-study.json", DOCS / "remedies-study.md"
+KEPT, PAGE = DOCS / "study.json", DOCS / "study.md"
 README = DOCS.parent / "README.md"
 
 
