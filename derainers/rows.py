@@ -92,6 +92,11 @@ DERAINERS: Table[DerainerRow] = Table(
             weights=WEIGHTS / "prenet.safetensors",
             published=PRENET,
         ),
+        "prenet-benchmark": DerainerRow(
+            partial(builders.prenet, recurrent=True, shared=False),
+            version=1,
+            weights=WEIGHTS / "prenet-benchmark.safetensors",
+        ),
         "prenet-r": DerainerRow(
             partial(builders.prenet, recurrent=True, shared=True), version=1, published=PRENET
         ),
