@@ -141,8 +141,13 @@ class Study:
         both = [f"{name}={network}@{file}" for name, file in files.items()]
         split = "val" if self.pilot else "study"
         networks = self._models(dict.fromkeys(NETWORKS, ()))
-        bundled = ("--dataset", "streetsim", "--split", split, *networks)
-        return [*made, self._run("for-task", bundled, FEW, both, RAIN_SEEDS[0], 1.2)]
+        scenes = ("--dataset", "streetsim", "--split", split)
+        footing = (*scenes, *self._models({"yolo": ("clean", "rain", "mixture")}))
+        return [
+            *made,
+            self._run("for-task", (*scenes, *networks), FEW, both, RAIN_SEEDS[0], 1.2),
+            self._run("footing", footing, FEW, both[:1], RAIN_SEEDS[0], 0.3),
+        ]
 
     def _trials(self) -> list[Piece]:
         names = [f"trial-{rate}" for rate in LEARNING_RATES]

@@ -86,7 +86,7 @@ def gathered(out: Path, before: Kept) -> dict[str, Any]:
     kept["runs"] |= {name: _of_run(run) for name, run in runs.items()}
     kept["remedies"] |= {
         name: remedies([_of_x(runs[name])], "md").splitlines()
-        for name in ("scenes", "coco")
+        for name in ("scenes", "coco", "footing")
         if name in runs
     }
     _require_one_of_each_name(kept["runs"])

@@ -17,7 +17,7 @@ from harness.spec import checked
 ROOT = Path(__file__).parent.parent
 
 
-SHOWING = ("scenes", "trials", "coco", "for-task", "seeds")
+SHOWING = ("scenes", "trials", "coco", "for-task", "footing", "seeds")
 """Runs of the networks that are trained."""
 
 
