@@ -124,7 +124,7 @@ def test_parts_made_by_other_sources_are_refused(
         run(spec.model_copy(update={"shard": f"{i}/2", "workspace": part}))
     words = ["report", *parts, "--data-root", str(spec.data_root), "--out", str(tmp_path / "out")]
     assert run_command_line(words) == 0
-    monkeypatch.setattr("harness.plan.stages.code_of", lambda places: "another")
+    monkeypatch.setattr("harness.plan.stages.code_of", lambda *_: "another")
     capsys.readouterr()
     assert run_command_line(words) == 2
     assert "here is sources another: report where the same" in capsys.readouterr().err
