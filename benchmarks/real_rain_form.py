@@ -73,20 +73,19 @@ def order(form: str, photograph: str) -> list[str]:
     return [str(word) for word in np.random.default_rng(seed).permutation(sorted(FORMS[form]))]
 
 
-def draw(photographs: Path, run: Path, into: Path, form: str = "bundled") -> None:
-    """The sheet of every photograph.
+def draw(photographs: Path, run: Path, into: Path) -> None:
+    """The sheet of every photograph, for the form of what comes with the package.
 
     Args:
         photographs: Their folder.
         run: The run's ``--out``.
         into: Folder of the sheets, made where it is not there.
-        form: A key of `FORMS`.
     """
     folders = {folder.name.split("@")[0]: folder for folder in (run / "images/given").iterdir()}
     into.mkdir(parents=True, exist_ok=True)
     for file in sorted(photographs.glob("*.jpg")):
         shown = [(decode(file.read_bytes(), file.name), f"{file.stem}, as it was taken")]
-        for place, derainer in enumerate(order(form, file.stem), 1):
+        for place, derainer in enumerate(order("bundled", file.stem), 1):
             restored = folders[derainer] / f"{file.stem}.png"
             shown.append((decode(restored.read_bytes(), restored.name), str(place)))
         panels = [(shrink(image, PANEL_PX), caption) for image, caption in shown]

@@ -43,6 +43,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         "apart": ("rates", lambda k: derainers(k["runs"]["rates"])),
         "gate": ("rates", lambda k: _text_table(k["gates"])),
         "for-task": ("for-task", _of_for_task),
+        "learned": ("for-task", lambda k: derainers(k["runs"]["for-task"])),
         "footing": ("footing", lambda k: k["remedies"]["footing"]),
         "seeds": ("seeds", lambda k: of_seeds(k["runs"]["seeds"])),
         "coco": ("coco", lambda k: derainers(k["runs"]["coco"])),
