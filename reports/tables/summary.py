@@ -172,15 +172,17 @@ def _biased(results: Results) -> list[str]:
 def _left_out(results: Results) -> list[str]:
     """What is missing from a mean, and where unless everywhere; images that are from everything."""
     shown = results.columns
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str, str], list[str]] = {}
     for r in results.records:
         if r.why and not r.n_identical and (r.task, r.metric) in shown:
-            found.setdefault((r.metric, r.why), []).append(label(r.condition))
-    held = Counter(r.metric for r in results.records)
-    lines = []
-    for (metric, why), where in found.items():
-        places = "" if 1 < len(where) == held[metric] else f" ({', '.join(where)})"
-        lines.append(plain(f"{results.metrics[metric].heading}: {why}{places}."))
+            found.setdefault((r.task, r.metric, r.why), []).append(label(r.condition))
+    held = Counter((r.task, r.metric) for r in results.records)
+    said = []
+    for (task, metric, why), where in found.items():
+        is_everywhere = 1 < len(where) == held[task, metric]
+        places = "" if is_everywhere else f" ({', '.join(dict.fromkeys(where))})"
+        said.append(plain(f"{results.metrics[metric].heading}: {why}{places}."))
+    lines = list(dict.fromkeys(said))  # two tasks may lack the same in the same places
     if results.errors:
         failed = len({error.sample for error in results.errors})
         lines.append(f"Left out of all cells because they failed: {failed} of the images.")

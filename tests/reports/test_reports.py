@@ -132,8 +132,10 @@ def test_every_task_has_its_columns(task: str, metric: str, heading: str, says: 
     assert any(note.startswith(says) or says in note for note in notes)
     assert f"{heading}: left out, not in the truth: car (photoshop-heavy · rainy)." in notes
     everywhere = [replace(r, why="left out, not in the truth: car") for r in records]
-    _, _, notes = summary(rowed(plain, records=everywhere, draws=draws))
-    assert f"{heading}: left out, not in the truth: car." in notes
+    other = [replace(r, task="other", why=None) for r in records]
+    for more in ([], other):  # another task that has the metric, and lacks nothing
+        _, _, notes = summary(rowed(plain, records=[*everywhere, *more], draws=draws))
+        assert f"{heading}: left out, not in the truth: car." in notes
 
 
 def test_summary_shows_values_differences_and_marks() -> None:
