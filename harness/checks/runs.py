@@ -166,7 +166,8 @@ def _judged(
     assert before.value is not None
     a, b = old.draws.get(before.cell), new.draws.get(after.cell)
     ci = None
-    if a is not None and b is not None and a.shape == b.shape:
+    is_paired = old.left_out(before) == new.left_out(after)
+    if is_paired and a is not None and b is not None and a.shape == b.shape:
         ci = interval(b.astype(np.float64) - a, old.groups(before.n))
     sign = 1 if old.metrics[before.metric].higher_is_better else -1
     signed = None if ci is None else (min(sign * e for e in ci), max(sign * e for e in ci))

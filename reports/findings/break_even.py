@@ -75,8 +75,10 @@ def _gains(
             ),
             None,
         )
-        if before is None or after is None or before.value is None or after.value is None:
+        if before is None or after is None or results.compare(before, after) is None:
             continue
+        assert before.value is not None
+        assert after.value is not None
         a, b = results.draws.get(before.cell), results.draws.get(after.cell)
         drawn = None if a is None or b is None else sign * (b.astype(np.float64) - a)
         found[rate] = sign * (after.value - before.value), drawn, results.groups(after.n)

@@ -1,9 +1,10 @@
 """What each derainer changes against the rainy input, and whether that is more than chance.
 
 Differences are paired: both conditions were reduced on the same resampled sets, so their replicates
-are subtracted. A family is the derainers of one rain and task network, on the task's primary
-metric; within it p-values are corrected together (`intervals.together`), since all are set against
-one rainy input. Other metrics have intervals and no verdict.
+are subtracted; a derainer whose mean is over other images than the rainy input's has no effect
+here. A family is the derainers of one rain and task network, on the task's primary metric; within
+it p-values are corrected together (`intervals.Family`), since all are set against one rainy input.
+Other metrics have intervals and no verdict.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def effects(results: Results) -> list[Effect]:
             family = [
                 r
                 for r in held
-                if r.value is not None and r.condition.is_derained and r.condition.rainy == rainy
+                if r.condition.is_derained
+                and r.condition.rainy == rainy
+                and results.compare(floor, r) is not None
             ]
             found += _family(results, floor, family)
     return found
@@ -188,11 +191,5 @@ def _harm(
     results: Results, ceiling: Record | None, broken: Record | None
 ) -> tuple[float | None, tuple[float, float] | None]:
     """Derained clean − clean, and its interval."""
-    if ceiling is None or broken is None or None in (ceiling.value, broken.value):
-        return None, None
-    assert ceiling.value is not None
-    assert broken.value is not None
-    drawn = _paired(results, ceiling, broken)
-    return broken.value - ceiling.value, (
-        None if drawn is None else interval(drawn, results.groups(broken.n))
-    )
+    found = None if ceiling is None or broken is None else results.compare(ceiling, broken)
+    return (None, None) if found is None else (found.difference, found.ci)

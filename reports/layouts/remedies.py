@@ -140,11 +140,11 @@ def _all(values: Sequence[float | None], text: Callable[[float], str]) -> str:
 
 
 def _milliseconds(runs: Sequence[Results], ones: Sequence[One]) -> str:
-    """What deraining adds, the mean over conditions of their medians."""
+    """What deraining adds an image, the mean over conditions."""
     if all(one.record.condition.is_input for one in ones):
         return "0"
     wanted = {one.record.condition for one in ones}
-    found = [c.median_s_per_image for run in runs for c in run.cost if c.condition in wanted]
+    found = [run.seconds(c) for run in runs for c in run.cost if c.condition in wanted]
     return f"{1000 * fmean(found):,.0f}" if found else "–"
 
 

@@ -27,8 +27,9 @@ NOTES = (
     "Behind a value its paired difference to the same images without deraining, with its 95 % "
     "interval; ↑ and ↓: significant at 5 % among all rows of that rain and task (minP); on dry "
     "images nothing is judged. A task's rows stand in the order of their values under {rain}; "
-    "neighbours may differ by chance. Milliseconds are medians on the machine that is named, and "
-    "compare on one machine alone. A submission's numbers are its author's: verify recomputes them."
+    "neighbours may differ by chance. Milliseconds are medians, of a gate the mean, on the machine "
+    "that is named, and compare on one machine alone. A submission's numbers are its author's: "
+    "verify recomputes them."
 )
 
 
@@ -113,10 +114,10 @@ def _rank(both: Results, name: str, record: Record | None) -> tuple[bool, float]
 
 
 def _times(run: Results, name: str) -> tuple[str, str]:
-    """Milliseconds of an image, the mean over rains of their medians, and of which machine."""
+    """Milliseconds of an image, the mean over rains, and of which machine."""
     if name == IDENTITY:
         return "0", "–"
-    seconds = [c.median_s_per_image for c in run.cost if c.condition.name == name]
+    seconds = [run.seconds(c) for c in run.cost if c.condition.name == name]
     dtype = run.spec.get("dtype", "fp32")
     host = machine(run) + ("" if dtype == "fp32" else f", {dtype}")
     if not seconds:

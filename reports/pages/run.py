@@ -96,7 +96,7 @@ def _cost_rows(results: Results) -> list[list[str]]:
     return [
         [
             *words(cost.condition),
-            *(f"{1000 * s:.3g}" for s in (cost.median_s_per_image, *networks)),
+            *(f"{1000 * s:.3g}" for s in (results.seconds(cost), *networks)),
             f"{cost.n:,}",
             cost.device,
             str(cost.workers),

@@ -37,7 +37,7 @@ def scatters(results: Results, judge: Judge) -> list[Plot]:
     metric = results.primary(judge.task)
     if metric is None:
         return []
-    seconds = {cost.condition: cost.median_s_per_image for cost in results.cost}
+    seconds = {cost.condition: results.seconds(cost) for cost in results.cost}
     psnr = results.primary(QUALITY) if judge.task != QUALITY else None
 
     def quality(condition: Condition) -> float | None:

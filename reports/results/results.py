@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -310,17 +310,45 @@ class Results:
         metric = (row and row.image_metric) or self.primary(task)
         return metric if metric in self.metrics else None
 
+    def seconds(self, cost: Cost) -> float:
+        """What deraining took an image: the median, behind a gate the mean of both its kinds."""
+        mean = cost.mean_s_per_image
+        if mean is not None and self.is_gate(cost.condition.derainer):
+            return mean
+        return cost.median_s_per_image
+
+    def is_gate(self, derainer: str) -> bool:
+        """Whether a derainer derains some images alone, whose weights are of the one behind it."""
+        return derainer in self.provenance.gates or derainer.startswith(("gate:", "gate@"))
+
     def groups(self, images: int) -> int:
         """Units that were resampled, of so many images; of a part of the set at most so many."""
         known = self.provenance.groups
         return images if known is None else min(known, images)
 
+    def left_out(self, record: Record) -> Hashable:
+        """Which images a mean of image quality leaves out: equal for those of the same images."""
+        values = self.by_image.values.get(record.cell)
+        if record.task != QUALITY:
+            return None
+        if values is None:
+            # How many it leaves out does not say which.
+            return object() if record.n_identical else record.why
+        finite = np.isfinite(values)
+        return None if finite.all() else finite.tobytes()
+
     def compare(self, first: Record, second: Record) -> Comparison | None:
-        """Paired difference of two records of one run; None where a value is missing.
+        """Paired difference of two records of one run.
 
         It has no interval below 20 groups of images, where there is too little to resample.
+
+        Returns:
+            None where a value is missing, and where the two are means over different images: those
+            that equal their reference have no PSNR.
         """
         if first.value is None or second.value is None:
+            return None
+        if first.cell != second.cell and self.left_out(first) != self.left_out(second):
             return None
         difference = second.value - first.value
         a, b = self.draws.get(first.cell), self.draws.get(second.cell)

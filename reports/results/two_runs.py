@@ -65,13 +65,17 @@ def _rank(record: Record, tasks: Sequence[str]) -> tuple[Any, ...]:
 
 def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
     theirs = {place_of(second, r): r for r in second.records}
+    paired = same_sets(first, second)
     wanted = {task: first.primary(task) for task in first.tasks}
     ours = [(r, place_of(first, r)) for r in first.records]
     pairs = [(r, theirs[place]) for r, place in ours if place in theirs]
     return [
         (a, b)
         for a, b in pairs
-        if a.metric == wanted.get(a.task) and a.value is not None and b.value is not None
+        if a.metric == wanted.get(a.task)
+        and a.value is not None
+        and b.value is not None
+        and (not paired or first.left_out(a) == second.left_out(b))
     ]
 
 

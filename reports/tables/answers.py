@@ -187,7 +187,7 @@ def _cost(results: Results, effect: Effect) -> str:
     """Seconds an image, in a sentence of its own."""
     for cost in results.cost:
         if cost.condition == effect.condition:
-            return f" It takes {seconds(cost.median_s_per_image)} an image."
+            return f" It takes {seconds(results.seconds(cost))} an image."
     return ""
 
 

@@ -52,10 +52,6 @@ def table(results: Results) -> Table:
                 if mean is None or floor is None or stage == MASK:
                     continue
                 whole = clean if clean is not None and row.unit == "fraction" else None
-                gained = None
-                if mean.draws is not None and floor.draws is not None:
-                    gained = interval(mean.draws - floor.draws, results.groups(mean.records[0].n))
-                change = signed(mean.value - floor.value, row.decimals)
                 rows.append(
                     [
                         name,
@@ -65,7 +61,7 @@ def table(results: Results) -> Table:
                         f"{mean.value:.{row.decimals}f}" + mean.mark(marked),
                         span(mean.ci, row.decimals, sign=False),
                         *_relative(results, mean, whole),
-                        "" if of[0].is_input else f"{change} {span(gained, row.decimals)}",
+                        "" if of[0].is_input else _change(results, floor, mean, row.decimals),
                     ]
                 )
     notes = [
@@ -90,6 +86,17 @@ class _Mean(NamedTuple):
         """The strongest mark of its numbers."""
         found = {mark(record, marked) for record in self.records}
         return next((sign for sign in ("†‡", "†", "‡", "?") if sign in found), "")
+
+
+def _change(results: Results, floor: _Mean, mean: _Mean, decimals: int) -> str:
+    """The paired difference of two means with its interval; a dash where images do not pair."""
+    pairs = zip(floor.records, mean.records, strict=True)
+    if any(results.compare(before, after) is None for before, after in pairs):
+        return "–"
+    gained = None
+    if mean.draws is not None and floor.draws is not None:
+        gained = interval(mean.draws - floor.draws, results.groups(mean.records[0].n))
+    return f"{signed(mean.value - floor.value, decimals)} {span(gained, decimals)}"
 
 
 def _relative(results: Results, mean: _Mean, clean: Record | None) -> tuple[str, str]:

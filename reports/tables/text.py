@@ -68,13 +68,14 @@ def span(ci: tuple[float, float] | None, decimals: int, *, sign: bool = True) ->
 
 
 def written(results: Results, record: Record | None, marked: set[str]) -> str:
-    """A value with its mark of contamination."""
+    """A value with its mark of contamination, and its images where not all have one."""
     if record is None:
         return "–"
     if record.value is None:
         return "identical" if record.n_identical else "–"
     decimals = results.metrics[record.metric].decimals
-    return f"{record.value:.{decimals}f}{mark(record, marked)}"
+    of = f" of {record.n - record.n_identical:,}" if record.n_identical else ""
+    return f"{record.value:.{decimals}f}{mark(record, marked)}{of}"
 
 
 def mark(record: Record, marked: set[str]) -> str:
