@@ -44,6 +44,16 @@ class _Found(NamedTuple):
     n: int
 
 
+class Made(NamedTuple):
+    """A correlation on the whole set and on resampled ones."""
+
+    value: float
+    draws: NDArray[np.float64]
+    """``(B,)``."""
+    some: NDArray[np.bool_]
+    """``(n,)``: which images have a value."""
+
+
 Counts = NDArray[np.uint8] | NDArray[np.int64]
 """How often each resampled set holds each image, ``(B, n)``."""
 
@@ -70,7 +80,7 @@ def correlations(
         metric = tasks[judge.task].image_metric
         if metric is not None:
             scores[judge] = {c: v for (c, *what), v in cells.items() if what == [judge, metric]}
-    drawn = _Drawn(counts, len(set(by_image.units)))
+    drawn = _Drawn(counts, np.array(by_image.units))
     for judge, mine in scores.items():
         others = [theirs for other, theirs in scores.items() if other != judge]
         for quality in TELLING:
@@ -116,16 +126,16 @@ def telling(found: Correlation, higher_is_better: bool) -> str | None:
 class _Drawn:
     """The resampled sets."""
 
-    def __init__(self, counts: Counts, groups: int) -> None:
+    def __init__(self, counts: Counts, units: NDArray[np.str_]) -> None:
         self.counts = counts
-        self.groups = groups
+        self.units = units
 
-    def found(self, made: tuple[float, NDArray[np.float64], int] | None) -> _Found | None:
-        """A correlation with its interval."""
+    def found(self, made: Made | None) -> _Found | None:
+        """A correlation with its interval, over the groups of the images that have a value."""
         if made is None:
             return None
-        value, draws, n = made
-        return _Found(value, bounded_interval(draws, self.groups), n)
+        groups = len(np.unique(self.units[made.some]))
+        return _Found(made.value, bounded_interval(made.draws, groups), int(made.some.sum()))
 
 
 def _within_images(
@@ -185,7 +195,7 @@ def _under(found: Correlation, ceilings: list[_Found | None]) -> Correlation:
 
 def within(
     pairs: list[tuple[NDArray[np.float32], NDArray[np.float32]]], counts: Counts
-) -> tuple[float, NDArray[np.float64], int] | None:
+) -> Made | None:
     """Correlation across derainers within each image, then the mean over images.
 
     Args:
@@ -193,7 +203,7 @@ def within(
         counts: ``(B, n)``: how often each resampled set holds each image.
 
     Returns:
-        Value, ``(B,)`` of the resampled sets, and images that have one; None of too few derainers.
+        None of too few derainers, and where no image has a value.
     """
     if len(pairs) < FEWEST_CONDITIONS:
         return None
@@ -206,7 +216,7 @@ def within(
     sums = _sums(counts[:, some], np.stack([np.ones(int(some.sum())), values[some]], 1))
     with np.errstate(invalid="ignore"):
         draws = sums[:, 1] / sums[:, 0]
-    return float(values[some].mean()), draws, int(some.sum())
+    return Made(float(values[some].mean()), draws, some)
 
 
 def _across(
@@ -214,10 +224,10 @@ def _across(
     score: NDArray[np.float32],
     counts: Counts,
     given: NDArray[np.float32] | None = None,
-) -> tuple[float, NDArray[np.float64], int] | None:
+) -> Made | None:
     """Correlation across the images of one condition; partial, where a third number is given."""
     sides = [quality, score] + ([] if given is None else [given])
-    some = np.isfinite(sides).all(0)
+    some = np.logical_and.reduce([np.isfinite(side) for side in sides])
     if some.sum() < FEWEST:
         return None
     x, y, *z = (_ranks(side[some], 0) for side in sides)
@@ -229,7 +239,7 @@ def _across(
             values = (values - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
     if not np.isfinite(values[0]):
         return None
-    return float(values[0]), values[1:], int(some.sum())
+    return Made(float(values[0]), values[1:], some)
 
 
 def _weighted(counts: Counts, x: NDArray[np.float64], y: NDArray[np.float64]) -> Any:

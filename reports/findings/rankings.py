@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import floors
 from reports.results.intervals import bounded_interval
+from reports.results.record import methods
 from reports.results.results import QUALITY
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Ranking:
     """By derainer, without the digests of weights."""
     draws: Mapping[str, NDArray[Any]]
     """``(B,)`` of those that were resampled."""
+    images: str | None
+    """Digest of the images; one data set and split may hold others in another run."""
     sets: tuple[Any, ...]
     """What two rankings share that were resampled alike."""
     groups: int
@@ -69,10 +72,10 @@ class Carried:
 
 def carried(runs: Sequence[Results]) -> list[Carried]:
     """Every pair of rankings that differ in one thing, by that thing."""
-    found: dict[Place, Ranking] = {}
+    found: dict[tuple[Place, Any], Ranking] = {}
     for run in runs:
         for ranking in rankings(run):
-            found.setdefault(ranking.place, ranking)
+            found.setdefault((ranking.place, ranking.images), ranking)
     pairs = [
         made
         for a, b in itertools.combinations(found.values(), 2)
@@ -107,11 +110,12 @@ def _ranking(run: Results, judge: Judge, rainy: Condition) -> Ranking | None:
     if metric is None:
         return None
     sign = 1 if run.metrics[metric].higher_is_better else -1
+    called = methods(run.records)
     held: dict[str, Record] = {}
     for c in run.conditions:
         r = run.at(c, judge, metric) if c.is_restored and c.rainy == rainy else None
         if r is not None and r.value is not None:
-            held.setdefault(r.method, r)
+            held.setdefault(called(r), r)
     if len(held) < FEWEST:
         return None
     draws = {n: sign * run.draws[r.cell] for n, r in held.items() if r.cell in run.draws}
@@ -120,6 +124,7 @@ def _ranking(run: Results, judge: Judge, rainy: Condition) -> Ranking | None:
         Place(data, rainy.rain, rainy.seed, judge.task, judge.network or ""),
         {n: sign * float(r.value) for n, r in held.items() if r.value is not None},
         draws,
+        made.data_fingerprint,
         (made.data_fingerprint, made.groups, len(next(iter(draws.values()), ()))),
         run.groups(max(r.n for r in held.values())),
     )
@@ -127,6 +132,8 @@ def _ranking(run: Results, judge: Judge, rainy: Condition) -> Ranking | None:
 
 def _carried(a: Ranking, b: Ranking) -> Carried | None:
     """None where they differ in several things, or share too few derainers."""
+    if a.place.data == b.place.data and a.images != b.images:
+        return None
     differing = [n for n, x, y in zip(PLACE, a.place, b.place, strict=True) if x != y]
     if differing == ["task", "network"]:  # another task is another network
         differing = ["task"]

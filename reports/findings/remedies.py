@@ -8,7 +8,7 @@ trainings of a network or a derainer, and several seeds of the rain, are repeats
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ from reports.results.cell import NO_RAIN, Judge
 from reports.results.conditions import place
 from reports.results.intervals import interval, level_interval
 from reports.results.metrics import MetricRow
+from reports.results.record import methods
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -161,6 +162,7 @@ class Family:
 
 def families(runs: Sequence[Results]) -> list[Family]:
     """The remedies that some runs hold; of other images they are other families."""
+    called = methods(r for run in runs for r in run.records)
     found: dict[tuple[Any, ...], dict[Remedy, dict[str, list[One]]]] = {}
     rows: dict[tuple[Any, ...], MetricRow] = {}
     for run in runs:
@@ -173,7 +175,8 @@ def families(runs: Sequence[Results]) -> list[Family]:
                 rows[key] = run.metrics[metric]
                 for network, kind in kinds.items():
                     cells = found.setdefault(key, {})
-                    _add(cells, run, Judge(task, network), metric, kind, trainings[network])
+                    of = run, Judge(task, network), metric, kind, trainings[network]
+                    _add(cells, *of, called)
     return [_family(key[0], rows[key], cells) for key, cells in found.items() if cells]
 
 
@@ -219,6 +222,7 @@ def _add(
     metric: str,
     kind: int,
     training: Training,
+    called: Callable[[Record], str],
 ) -> None:
     """Put the numbers of a network where they belong."""
     for record in run.records:
@@ -227,7 +231,8 @@ def _add(
         condition = record.condition
         if condition.stage is not None:
             continue
-        remedy = _remedy(record, kind, training)
+        is_gated = run.is_gate(record.derainer)
+        remedy = _remedy(record, called(record), kind, training, is_gated)
         if remedy is None:
             continue
         draws = run.draws.get(record.cell)
@@ -240,18 +245,26 @@ def _add(
             ones.append(one)
 
 
-def _remedy(record: Record, kind: int, training: Training) -> Remedy | None:
-    """Which remedy a number is of; None where a network meets a derainer that is not its own."""
+def _remedy(
+    record: Record, called: str, kind: int, training: Training, is_gated: bool
+) -> Remedy | None:
+    """Which remedy a number is of; None where a network meets a derainer that is not its own.
+
+    A gate holds the weights of the derainer behind it, and leaves images as they are that this one
+    derained for the training.
+    """
     footing = training.footing or ""
     rains = () if kind == NOTHING else training.rains or ()
     if kind == DERAINED:
         is_own = record.derainer == training.derained_by or (
-            record.weights is not None and record.weights == training.derained_weights
+            not is_gated
+            and record.weights is not None
+            and record.weights == training.derained_weights
         )
-        return Remedy(kind, rains, record.method, footing) if is_own else None
+        return Remedy(kind, rains, called, footing) if is_own else None
     if record.condition.is_input:
         return Remedy(kind, rains, "", footing)
-    return Remedy(DERAIN if kind == NOTHING else BOTH, rains, record.method, footing)
+    return Remedy(DERAIN if kind == NOTHING else BOTH, rains, called, footing)
 
 
 class _Found(NamedTuple):

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.findings.correlations import within
-from reports.results.intervals import bounded_interval
+from reports.results.intervals import bounded_interval, level_interval
 from reports.results.metrics import MetricRow
+from reports.results.record import methods
 from reports.results.results import QUALITY
 
 if TYPE_CHECKING:
@@ -66,21 +67,26 @@ class _One(NamedTuple):
 
 
 def repeats(runs: Sequence[Results]) -> list[Repeat]:
-    """Each task's primary metric of every condition that was found at least twice.
+    """Each task's primary metric of every condition that was found twice on the same images.
+
+    A mean has intervals where each of its numbers has one.
 
     Args:
         runs: Newest first: of two alike the first counts.
     """
-    found: dict[Place, dict[tuple[int | None, str | None], _One]] = {}
+    called = methods(r for run in runs for r in run.records)
+    found: dict[tuple[Place, str | None], dict[tuple[int | None, str | None], _One]] = {}
     for run in runs:
+        images = run.provenance.data_fingerprint
         for r in run.records:
             if r.metric != run.primary(r.task) or r.value is None or r.stage is not None:
                 continue
             data = f"{r.dataset} {r.split}"
-            place = Place(data, r.rain, r.method, r.task, r.model, r.metric)
+            place = Place(data, r.rain, called(r), r.task, r.model, r.metric)
             seed = None if r.condition.is_dry else r.seed
-            found.setdefault(place, {}).setdefault((seed, r.weights), _One(r, run))
-    made = ((place, _crossed(ones)) for place, ones in found.items())
+            ones = found.setdefault((place, images), {})
+            ones.setdefault((seed, r.weights), _One(r, run))
+    made = ((place, _crossed(ones)) for (place, _), ones in found.items())
     return [_repeat(place, table) for place, table in made if sum(map(len, table)) > 1]
 
 
@@ -108,17 +114,19 @@ def _repeat(place: Place, table: Sequence[Sequence[_One]]) -> Repeat:
         for m, d in zip(made, drawn, strict=True)
     }
     groups = min(one.run.groups(one.record.n) for one in ones)
+    mean = float(values.mean())
     ci = both = None
-    if len(sets) == 1 and all(d is not None for d in drawn):
+    is_level = all(one.record.ci is not None for one in ones)
+    if is_level and len(sets) == 1 and all(d is not None for d in drawn):
         draws = np.stack([d for d in drawn if d is not None]).astype(np.float64)
-        ci = bounded_interval(draws.mean(0), groups)
-        both = bounded_interval(over_levels(draws.reshape(seeds, trainings, -1)), groups)
+        ci = level_interval(draws.mean(0), mean, groups)
+        both = level_interval(over_levels(draws.reshape(seeds, trainings, -1)), mean, groups)
     return Repeat(
         place=place,
         row=ones[0].run.metrics[place.metric],
         seeds=seeds,
         trainings=trainings,
-        mean=float(values.mean()),
+        mean=mean,
         over_seeds=float(values.mean(1).std(ddof=1)) if seeds > 1 else None,
         over_trainings=float(values.mean(0).std(ddof=1)) if trainings > 1 else None,
         ci=ci,
@@ -213,6 +221,8 @@ def _ceiling(
     pairs = [each for each in every if each is not None]
     if len(pairs) < len(every):
         return None
-    ci = bounded_interval(np.mean([draws for _, draws, _ in pairs], 0), len(units))
-    value = float(np.mean([value for value, *_ in pairs]))
-    return Ceiling(place, value, ci, len(seeds), len(names), min(n for *_, n in pairs))
+    groups = min(len(np.unique(member[pair.some])) for pair in pairs)
+    ci = bounded_interval(np.mean([pair.draws for pair in pairs], 0), groups)
+    value = float(np.mean([pair.value for pair in pairs]))
+    told = min(int(pair.some.sum()) for pair in pairs)
+    return Ceiling(place, value, ci, len(seeds), len(names), told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -66,6 +67,21 @@ class Record:
         for digest in (self.weights or "").split("+"):
             name = name.replace(f"@{digest[:8]}", "") if digest else name
         return name
+
+
+def methods(records: Iterable[Record]) -> Callable[[Record], str]:
+    """How rows are called in which trainings of one derainer stand together: `Record.method`.
+
+    The package's weights have no digest in their names, and are no training like a user's: beside
+    them those of files are ``granet@…``.
+    """
+    bare = {r.method for r in records if r.weights and r.method == r.condition.name}
+
+    def called(record: Record) -> str:
+        is_file = record.method != record.condition.name
+        return f"{record.method}@…" if is_file and record.method in bare else record.method
+
+    return called
 
 
 @dataclass(frozen=True)

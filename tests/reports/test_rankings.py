@@ -21,7 +21,9 @@ ORDERS = {"light": "abcde", "heavy": "abced", "storm": "edcba"}
 """The worst derainer first, by rain."""
 
 
-def ranked(orders: dict[str, str] = ORDERS, seed: int = 0, deviation: float = 0.001) -> Results:
+def ranked(
+    orders: dict[str, str] = ORDERS, seed: int = 0, deviation: float = 0.001, images: str = "same"
+) -> Results:
     """A run of one network that ranks derainers by rain."""
     rng = np.random.default_rng(seed)
     records, draws = [], {}
@@ -40,7 +42,7 @@ def ranked(orders: dict[str, str] = ORDERS, seed: int = 0, deviation: float = 0.
             records.append(replace(one, seed=seed))
             noise = rng.normal(0, deviation, 500)
             draws[records[-1].cell] = (0.3 + score / 50 + noise).astype(np.float32)
-    provenance = Provenance(groups=100, data_fingerprint=f"data {seed}")
+    provenance = Provenance(groups=100, data_fingerprint=images)
     return rowed(Results(f"{seed}" * 64, {}, provenance, [], [], records, draws))
 
 
@@ -90,6 +92,8 @@ def test_runs_of_other_seeds_are_compared_and_told(tmp_path: Path) -> None:
     assert pair.tau == pytest.approx(0.8)
     (row,) = table(runs)[1]
     assert row[:5] == ["seed", "0", "7", "coco val, light, detection, yolo", "+0.80"]
+    other = ranked({"light": "bacde"}, seed=7, images="others")
+    assert carried([runs[0], other]) == []  # they differ in more than the seed
     write_board(runs, tmp_path)
     assert "carried over to another" in (tmp_path / "rankings.md").read_text()
     write_board(runs[:1], tmp_path / "one")

@@ -213,6 +213,21 @@ def test_a_network_behind_another_derainer_is_no_remedy() -> None:
     assert DERAINED not in [r.kind for r in one_family(made(TRAININGS | other)).cells]
 
 
+@pytest.mark.parametrize(("name", "is_own"), [("granet@0a1b2c3d", True), ("gate:granet", False)])
+def test_the_weights_tell_a_derainer_and_not_the_gate_before_it(name: str, is_own: bool) -> None:
+    own = {n: replace(TRAININGS[n], derained_weights="w") for n in ("derained0", "derained1")}
+    run = made(TRAININGS | own)
+    called = {
+        r.cell: replace(r, derainer=name, weights="w")
+        for r in run.records
+        if r.derainer == "granet"
+    }
+    records = [called.get(r.cell, r) for r in run.records]
+    draws = {called[c].cell if c in called else c: d for c, d in run.draws.items()}
+    kinds = [r.kind for r in one_family(replace(run, records=records, draws=draws)).cells]
+    assert (DERAINED in kinds) == is_own
+
+
 def test_networks_from_random_weights_are_a_family_by_their_footing() -> None:
     fresh = {n: replace(t, begun_with=None) for n, t in TRAININGS.items() if n != "base"}
     family = one_family(made(fresh))

@@ -27,7 +27,12 @@ from tests.reports.made import COCO, record, rowed
 VALUES = (0.40, 0.42, 0.47)
 
 
-def found(seed: int = 0, trainings: tuple[float, ...] = VALUES, data: str = "same") -> Results:
+def found(
+    seed: int = 0,
+    trainings: tuple[float, ...] = VALUES,
+    data: str = "same",
+    ci: tuple[float, float] | None = (0.0, 1.0),
+) -> Results:
     """A run of several trainings of GraNet."""
     shared = np.random.default_rng(5).normal(0, 0.01, 2000)
     records, draws = [], {}
@@ -44,7 +49,7 @@ def found(seed: int = 0, trainings: tuple[float, ...] = VALUES, data: str = "sam
             n=100,
             unit="fraction",
         )
-        one = replace(one, seed=seed)
+        one = replace(one, seed=seed, ci=ci)
         records.append(one)
         draws[one.cell] = (value + seed / 100 + shared).astype(np.float32)
     provenance = Provenance(groups=100, data_fingerprint=data)
@@ -71,6 +76,24 @@ def test_trainings_of_one_derainer_are_one_row_with_both_spreads() -> None:
     assert repeats([found(trainings=(0.4,))]) == []
 
 
+def test_a_mean_of_levels_without_intervals_has_none() -> None:
+    (one,) = repeats([found(ci=None)])
+    assert (one.ci, one.both_ci) == (None, None)
+    run = found()
+    low = {cell: drawn - np.float32(0.03) for cell, drawn in run.draws.items()}
+    (one,) = repeats([replace(run, draws=low)])  # three deviations below the mean
+    assert (one.ci, one.both_ci) == (None, None)
+
+
+def test_the_packages_weights_are_no_training_of_a_file() -> None:
+    run = found()
+    own = replace(run.records[0], derainer="granet", weights="f" * 64, value=0.6)
+    both = replace(run, records=[own, *run.records])
+    (one,) = repeats([both])
+    assert (one.place.derainer, one.trainings) == ("granet@…", 3)
+    assert one.mean == pytest.approx(0.43)
+
+
 def test_both_together_vary_as_images_and_repeats_do() -> None:
     """By hand: 0.01² of the images, and a third of the repeats' variance."""
     rng = np.random.default_rng(6)
@@ -90,8 +113,7 @@ def test_seeds_of_several_runs_are_one_row(tmp_path: Path) -> None:
     assert one.ci is not None
     write_board(runs, tmp_path)
     assert "| 3 | 1 | 0.410 | 0.0100 | – |" in (tmp_path / "repeats.md").read_text()
-    other = repeats([runs[0], found(1, (0.4,), data="other")])[0]
-    assert (other.ci, other.both_ci) == (None, None)
+    assert repeats([runs[0], found(1, (0.4,), data="other")]) == []
     assert table([runs[0]])[1] == []
 
 
