@@ -126,15 +126,21 @@ def _of_weights(
     }
 
 
+NO_PARAMETERS = ("__metadata__", "running_mean", "running_var", "num_batches_tracked")
+"""What a file of weights holds beside them: its head, and what batch normalisation has counted."""
+
+
 def _parameters(files: list[Path]) -> int | None:
-    """Numbers in some weights, by the headers of their files; None of other formats than ours."""
+    """Parameters in some weights, by the headers of their files; None of other formats than ours."""
     if not files or any(file.suffix != ".safetensors" for file in files):
         return None
     count = 0
     for file in files:
         with file.open("rb") as content:
             header = json.loads(content.read(int.from_bytes(content.read(8), "little")))
-        shapes = [t["shape"] for name, t in header.items() if name != "__metadata__"]
+        shapes = [
+            t["shape"] for name, t in header.items() if name.split(".")[-1] not in NO_PARAMETERS
+        ]
         count += sum(math.prod(shape) for shape in shapes)
     return count
 
