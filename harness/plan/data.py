@@ -150,14 +150,17 @@ def data_name(spec: RunSpec, dataset: Dataset) -> str:
 
 
 def open_splits(spec: RunSpec) -> Dataset:
-    """The data set of a spec, several splits joined by ``+`` as one; ids then begin with theirs."""
+    """The data set of a spec, several splits joined by ``+`` as one; ids then begin with theirs.
+
+    So do groups of one image that have its name; drives and scenes may reach over several splits.
+    """
     splits = (spec.split or "").split("+")
     if len(splits) == 1:
         return open_dataset(spec)
     parts = [open_dataset(spec.model_copy(update={"split": split})) for split in splits]
     samples = [
-        replace(sample, id=f"{split}/{sample.id}")
+        replace(s, id=f"{split}/{s.id}", group=f"{split}/{s.id}" if s.group == s.id else s.group)
         for split, part in zip(splits, parts, strict=True)
-        for sample in part.samples
+        for s in part.samples
     ]
     return replace(parts[0], split=spec.split or "", samples=samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -37,20 +38,40 @@ class Photographs:
 
 @dataclass(frozen=True)
 class Held:
-    """What is kept for the validation: those whose names have the smallest sha256."""
+    """What is kept for the validation: whole groups, those with the smallest sha256 of a name.
+
+    A photograph that shares its group with no other is a group of its own.
+    """
 
     most: int = VALIDATION_IMAGES
-    """One photograph in eight, so many at most."""
+    """One group in eight, so many at most; of their photographs so many at most are looked at."""
     split: str | None = None
     """Of this split alone; None = of all."""
 
-    def among(self, dataset: Dataset) -> Sequence[Sample]:
-        """The photographs that are kept."""
-        samples = dataset.samples
+    def among(self, dataset: Dataset) -> tuple[Sequence[Sample], Sequence[Sample]]:
+        """What may be learned from, and what the weights are judged by.
+
+        Where all are of one group, or none can be kept without half of the photographs, each
+        photograph counts as a group.
+        """
+        sizes = Counter(s.group for s in dataset.samples)
+        asked = dataset.samples
         if self.split is not None:
-            samples = [s for s in samples if s.id.startswith(f"{self.split}/")]
-        count = max(1, min(self.most, len(dataset.samples) // 8))
-        return replace(dataset, samples=samples).limited(count).samples
+            asked = [s for s in asked if s.id.startswith(f"{self.split}/")]
+        order = replace(dataset, samples=asked).limited(None).samples
+        groups = max(1, min(self.most, len(sizes) // 8))
+        kept: set[str] = set()
+        room = len(dataset.samples) // 2
+        for group in dict.fromkeys(s.group for s in order):
+            if len(kept) < groups and sizes[group] <= room:
+                kept.add(group)
+                room -= sizes[group]
+        if kept:
+            judged = [s for s in order if s.group in kept][: self.most]
+            return [s for s in dataset.samples if s.group not in kept], judged
+        judged = order[: max(1, min(self.most, len(dataset.samples) // 8))]
+        ids = {s.id for s in judged}
+        return [s for s in dataset.samples if s.id not in ids], judged
 
 
 def choose(
@@ -110,14 +131,8 @@ def choose(
             f"least 4 are needed; {len(excluded)} are excluded, "
             + (cannot_be_used(unusable) if unusable else "0 cannot be used")
         )
-    validation = held.among(kept)
-    judged = {s.id for s in validation}
-    return Photographs(
-        [s for s in kept.samples if s.id not in judged],
-        validation,
-        sorted(excluded),
-        unusable,
-    )
+    training, validation = held.among(kept)
+    return Photographs(training, validation, sorted(excluded), unusable)
 
 
 def left_out(photographs: Photographs, exclude: Sequence[Path]) -> list[str]:
@@ -126,6 +141,11 @@ def left_out(photographs: Photographs, exclude: Sequence[Path]) -> list[str]:
         f"{len(photographs.training)} photographs to train on, {len(photographs.validation)} to "
         "validate with"
     ]
+    if {s.group for s in photographs.training} & {s.group for s in photographs.validation}:
+        lines.append(
+            "the validation shows scenes that are learned from, since too few scenes are here to "
+            "keep one apart: it tells less of other scenes than it says"
+        )
     if exclude:
         folders = ", ".join(short_name(folder) for folder in exclude)
         lines.append(f"{len(photographs.excluded)} left out: they also stand in {folders}")
