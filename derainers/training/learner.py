@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import math
 import os
@@ -21,12 +22,19 @@ from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 from derainers.outputs import image_of
 from derainers.training.data import Crops, Group
-from derainers.training.losses import LOOKS_ON_CPU, LOSSES, OF_STAGES, Judge, Perceptual
+from derainers.training.losses import LOOKS_ON_CPU, OF_STAGES, Judge, Perceptual, loss_of
+from derainers.training.own import Ordinary
 from derainers.training.recipes import Plateau
 from derainers.training.replay import Replays
 from derainers.training.state import State
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+DROPS = (
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
+    *(nn.AlphaDropout, nn.FeatureAlphaDropout, nn.MultiheadAttention),
+)
+"""Layers that drop where they are in training."""
 
 FOR_TASK = 0.1
 """Weight of what a task network sees, a relative error: with it, of the size of an absolute one."""
@@ -142,12 +150,12 @@ class Learner:
             else None
         )
         self._best: dict[str, Tensor] | None = None
-        self._own_loss = means.loss
+        self._of_batch = loss_of(recipe.loss, derainer.range, means.loss)
         self._for_task = means.for_task
 
     def step(self, groups: Sequence[Group], state: State) -> float:
         """One step of the optimisers; gives the loss."""
-        self.learning_rate = self.recipe.rate(state.step, self.steps_per_epoch) * state.factor
+        self.learning_rate = self._rate(state.step, state)
         for optimiser in self._optimisers():
             for group in optimiser.param_groups:
                 group["lr"] = self.learning_rate
@@ -198,19 +206,16 @@ class Learner:
             self.average.update_parameters(self.derainer.module)
         return total
 
+    def _rate(self, step: int, state: State) -> float:
+        """The learning rate of a step."""
+        return self.recipe.rate(step, self.steps_per_epoch) * state.factor
+
     def _loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The recipe's loss of a batch, without judge and perceptual term, and what is restored."""
         # Fabric sees to the format where the network itself is called, not one of its methods.
         of_stages = self.recipe.loss in OF_STAGES
         with self.fabric.autocast() if of_stages else contextlib.nullcontext():
-            if self._own_loss is not None:
-                restored = self._restored(x)
-                loss = self._own_loss(restored, y)
-                if not isinstance(loss, Tensor) or loss.numel() != 1:
-                    raise DerainerError("the loss must return a tensor of one number")
-                return loss.reshape(()), restored
-            network = self.network if of_stages else self._restored
-            return LOSSES[self.recipe.loss](network, x, y)
+            return self._of_batch(self.network if of_stages else self._restored, x, y)
 
     def _restored(self, x: Tensor) -> Tensor:
         """The image that the network makes of a batch."""
@@ -234,7 +239,8 @@ class Learner:
             and self.judge is None
             and self.perceptual is None
             and means.for_task is None
-            and not any(m.training for m in module.modules() if isinstance(m, nn.Dropout2d))
+            and not means.is_own
+            and not any(m.training for m in module.modules() if isinstance(m, DROPS))
         )
 
     def _adam(self, network: nn.Module) -> torch.optim.Adam:
@@ -253,7 +259,9 @@ class Learner:
         scores: Mapping[str, float] | None = None
         if self.fabric.is_global_zero:
             with self._shown(kept):
-                scores = validate(self.derainer)
+                shown = copy.copy(self.derainer)
+                shown.module = Ordinary(self.derainer.module)
+                scores = validate(shown)
         scores = self.fabric.broadcast(scores)
         if scores is None:
             return None
@@ -315,8 +323,9 @@ class Learner:
         try:
             for name, part in self._parts().items():
                 part.load_state_dict(self._as_here(part, content[name]))
-            self._best = content["best"]
-            return State.of(content["state"])
+            self._best, state = content["best"], State.of(content["state"])
+            self.learning_rate = self._rate(max(state.step - 1, 0), state)
+            return state
         except Exception as error:
             # What is not a part's own state ends in any kind of exception.
             raise DerainerError(f"{file} is another training's: give a new --out") from error
@@ -361,7 +370,7 @@ class Learner:
         """A network as it is in training."""
         module.to(memory_format=self._layout).train()
         for part in module.modules():
-            if isinstance(part, nn.Dropout2d):
+            if isinstance(part, DROPS):
                 part.train(self.recipe.dropout)
         return module
 

@@ -15,6 +15,7 @@ from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 from derainers.training.data import Crops, Group, loader
 from derainers.training.learner import Checkpoint, Learner, Means
+from derainers.training.own import in_one_line
 from derainers.training.recipes import Plateau
 from derainers.training.state import Count, Row, State
 
@@ -38,6 +39,8 @@ class Trained:
     """With all rows of the curve, and what it ran on."""
     is_done: bool
     """False where it was stopped before its last step."""
+    lacks_scores: bool = False
+    """Whether the validation of the step where it ended was broken off: going on makes it up."""
 
 
 def train(
@@ -57,7 +60,8 @@ def train(
         checkpoint: Where it is kept, at every validation and at least every
             `SAVED_AT_LEAST_EVERY_S`.
         validate: Scores of a derainer; the first one chooses the best weights, higher is better.
-            It may raise `OutOfTimeError`, and the training then ends there without them.
+            It may raise `OutOfTimeError`, and the training then ends there without them; where it
+            goes on, it begins with them.
         told: Told of every row of the curve once it is in the checkpoint; of those that a
             checkpoint brings, first.
         stop: Told of every step (its number from 1, its loss), whether to end there; the checkpoint
@@ -76,34 +80,19 @@ def train(
     state = learner.restored(checkpoint.file) if learner.finds(checkpoint.file) else State()
     for row in state.rows:
         told(row)
-    is_due = _validations(crops, learner.steps_per_epoch)
     count = Count(crops, state, means.hardware, means.dtype)
+    course = _Course(learner, state, count, crops, checkpoint, validate, told, means.is_own)
     source = iter(loader(crops, state.step, means.workers, *learner.place))
     try:
-        while state.step < crops.steps:
-            groups = _next(source, learner, count)
-            loss = learner.step(groups, state)
-            if not math.isfinite(loss):
-                raise DerainerError(
-                    f"loss or gradient became {loss} at step {state.step + 1}: the last checkpoint "
-                    f"stays in {checkpoint.file.parent}; train in fp32, or from another seed"
-                )
-            state.losses.append(loss)
-            state.step += 1
-            is_last = state.step == crops.steps
+        goes_on = course.is_validated() if course.lacks_scores() else True
+        while goes_on and state.step < crops.steps:
+            loss = course.step(source)
             ends = learner.any_of(stop(state.step, loss))
-            is_row = is_due(state.step) or is_last
-            scores = _scores(learner, validate, state) if is_row else None
-            if scores is not None:
-                epoch = state.step / learner.steps_per_epoch
-                count.row(learner.learning_rate, epoch, scores)
-            if is_row or ends or learner.any_of(count.uncounted_s > SAVED_AT_LEAST_EVERY_S):
-                count.count()
-                learner.save(checkpoint, state)
-            if scores is not None:
-                told(state.rows[-1])
-            if (ends or (is_row and scores is None)) and not is_last:
-                break
+            if course.lacks_scores():
+                goes_on = course.is_validated() and not ends
+            elif ends or learner.any_of(count.uncounted_s > SAVED_AT_LEAST_EVERY_S):
+                course.save()
+                goes_on = not ends
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -115,7 +104,67 @@ def train(
         # Its workers end with it; an error keeps the frames that it passed, and what they hold.
         _clear_frames(sys.exception())
         del source
-    return Trained(learner.best(), state, state.step == crops.steps)
+    return Trained(learner.best(), state, state.step == crops.steps, course.lacks_scores())
+
+
+@dataclass(frozen=True)
+class _Course:
+    """The steps of a training and its validations."""
+
+    learner: Learner
+    state: State
+    count: Count
+    crops: Crops
+    checkpoint: Checkpoint
+    validate: Callable[[Derainer], Mapping[str, float]]
+    told: Callable[[Row], None]
+    is_own: bool
+
+    def step(self, source: Iterator[list[Group] | Exception]) -> float:
+        """Make the next step; gives its loss."""
+        groups, number = _next(source, self.learner, self.count), self.state.step + 1
+        with in_one_line(f"step {number}, {_sizes(groups)},", self.is_own):
+            loss = self.learner.step(groups, self.state)
+        if not math.isfinite(loss):
+            raise DerainerError(
+                f"loss or gradient became {loss} at step {number}: the last checkpoint "
+                f"stays in {self.checkpoint.file.parent}; train in fp32, or from another seed"
+            )
+        self.state.losses.append(loss)
+        self.state.step = number
+        return loss
+
+    def lacks_scores(self) -> bool:
+        """Whether the step that was made last is followed by a validation, which was not made."""
+        step, rows = self.state.step, self.state.rows
+        is_due = _validations(self.crops, self.learner.steps_per_epoch)
+        is_row = step > 0 and (is_due(step) or step == self.crops.steps)
+        return is_row and (not rows or rows[-1].step < step)
+
+    def is_validated(self) -> bool:
+        """Validate, and save; False where there was no time for it."""
+        with in_one_line(f"the validation at step {self.state.step}", self.is_own):
+            scores = _scores(self.learner, self.validate, self.state)
+        if scores is not None:
+            epoch = self.state.step / self.learner.steps_per_epoch
+            self.count.row(self.learner.learning_rate, epoch, scores)
+        self.save()
+        if scores is not None:
+            self.told(self.state.rows[-1])
+        return scores is not None
+
+    def save(self) -> None:
+        """Keep all that going on needs."""
+        self.count.count()
+        self.learner.save(self.checkpoint, self.state)
+
+
+def _sizes(groups: list[Group]) -> str:
+    """Which crops a step sees, in words."""
+    return " and ".join(
+        f"{len(rainy)} crop{'s' * (len(rainy) != 1)} of {rainy.shape[3]}x{rainy.shape[2]}"
+        for rainy, _ in groups
+    )
 
 
 def _next(source: Iterator[list[Group] | Exception], learner: Learner, count: Count) -> list[Group]:

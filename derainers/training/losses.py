@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from derainers.checkpoint import load_weights
 from derainers.networks.mscg import PatchDiscriminator
+from derainers.training.own import of_function
 from derainers.training.recipes import Loss
 
 CHARBONNIER_EPSILON = 1e-3
@@ -139,7 +140,9 @@ def _stages_mse(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Ten
     return sum((F.mse_loss(image, clean) for image in images), clean.new_zeros(())), images[-1]
 
 
-LOSSES: dict[Loss, Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
+OfBatch = Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Function of (network, rainy, clean) that gives the loss and the restored images."""
+LOSSES: dict[Loss, OfBatch] = {
     "mae": _mae,
     "mse": _mse,
     "negative-ssim": _negative_ssim,
@@ -151,11 +154,49 @@ LOSSES: dict[Loss, Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
     "two-stage-release": _two_stage_release,
     "stages-mse": _stages_mse,
 }
-"""Functions of (network, rainy, clean) that give the loss and the restored images."""
+"""By the name that a recipe has."""
 LOOKS_ON_CPU: tuple[Loss, ...] = ("two-stage", "two-stage-mae", "two-stage-release")
 """Losses of a network that looks at its input on the CPU, which no recording would repeat."""
 OF_STAGES: tuple[Loss, ...] = ("multi-scale", *LOOKS_ON_CPU, "stages-mse")
 """Losses that call the network's ``stages``."""
+IN_UNIT: tuple[Loss, ...] = ("negative-ssim",)
+"""Losses that mean something of images in [0, 1] alone.
+
+Errors, absolute or squared, mean the same in any range. Charbonnier's ε smooths differences below a
+grey level in all of them, and MSPFN learns by it in [-1, 1].
+"""
+
+
+def loss_of(
+    loss: Loss, span: tuple[float, float], own: Callable[[Tensor, Tensor], Tensor] | None = None
+) -> OfBatch:
+    """The loss of a batch.
+
+    Args:
+        loss: Of the recipe.
+        span: Black and white of the images.
+        own: A user's function of restored and clean images, in place of it.
+    """
+    if own is not None:
+        return of_function(own)
+    return _in_unit(LOSSES[loss], span) if is_mapped(loss, span) else LOSSES[loss]
+
+
+def is_mapped(loss: Loss, span: tuple[float, float]) -> bool:
+    """Whether images of this black and white are brought to [0, 1] for a loss."""
+    return loss in IN_UNIT and span != (0.0, 1.0)
+
+
+def _in_unit(loss: OfBatch, span: tuple[float, float]) -> OfBatch:
+    """A loss of images that are brought from black and white to [0, 1]."""
+    black, white = span
+
+    def mapped(network: Any, rainy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        restored = network(rainy)
+        a, b = ((x - black) / (white - black) for x in (restored, clean))
+        return loss(lambda _: a, rainy, b)[0], restored
+
+    return mapped
 
 
 class Perceptual(nn.Module):

@@ -256,7 +256,7 @@ class _Training:
         }
         few = learning(card)
         write_card(card_file(file), card | {"learning": few})
-        say(verdict(name, len(judged), rainy, best))
+        say(verdict(name, len(judged), rainy, best, trained.lacks_scores))
         if few is not None:
             say(f"{name}: {few}")
         return file

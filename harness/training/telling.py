@@ -52,6 +52,8 @@ def footing(state: State, crops: Crops, recipe_steps: int) -> dict[str, Any]:
         "crops": crops.seen(crops.steps),
         "last_quarter_db": None if rose_db is None else round(rose_db, 3),
         "converged": state.step == crops.steps
+        and bool(state.rows)
+        and state.rows[-1].step == state.step
         and rose_db is not None
         and rose_db <= STILL_RISING_DB,
         "hours": round(sum(leg.seconds for leg in legs) / 3600, 2),
@@ -70,15 +72,20 @@ def footing(state: State, crops: Crops, recipe_steps: int) -> dict[str, Any]:
 
 
 def verdict(
-    name: str, photographs: int, rainy: Mapping[str, float], best: Mapping[str, float] | None
+    name: str,
+    photographs: int,
+    rainy: Mapping[str, float],
+    best: Mapping[str, float] | None,
+    lacks_scores: bool = False,
 ) -> str:
-    """One sentence: what the weights are worth on photographs that were held out.
+    """What the weights are worth on photographs that were held out, on one line.
 
     Args:
         name: The network's.
         photographs: How many were held out.
         rainy: Their scores as they are.
         best: Their scores when restored by the weights that were chosen; None = never measured.
+        lacks_scores: Whether the last validation was broken off.
     """
     if best is None:
         return (
@@ -90,6 +97,8 @@ def verdict(
         f"PSNR-Y on {photographs} held-out photograph{'s' * (photographs != 1)} "
         f"({rainy['psnr_y_db']:.2f} dB rainy, {best['psnr_y_db']:.2f} dB restored)"
     )
+    if lacks_scores:
+        where += "; the last validation was broken off, the same command makes it up"
     if gain_db <= 0:
         return f"{name}: these weights make rainy images worse by {-gain_db:.2f} dB {where}"
     return f"{name}: {gain_db:+.2f} dB {where}"

@@ -327,3 +327,18 @@ def test_two_processes_train_as_one_and_stop_together(pairs: Path) -> None:
         timeout=300,
     )
     assert "3 processes cannot share the 4 photographs of a step evenly" in odd.stderr
+
+
+def test_without_its_last_validation_no_training_has_converged() -> None:
+    from derainers.training.data import Crops
+    from derainers.training.recipes import own
+    from derainers.training.state import Row, State
+    from harness.training.telling import footing, verdict
+
+    rows = [Row(s, 0, 4 * s, 0, 0, 0, 0, 0, {"psnr_y_db": 25.0}) for s in (1, 2, 8)]
+    crops = Crops([], [], own(), 10, 1)
+    assert not footing(State(step=10, rows=rows), crops, 10)["converged"]
+    whole = [*rows, Row(10, 0, 40, 0, 0, 0, 0, 0, {"psnr_y_db": 25.0})]
+    assert footing(State(step=10, rows=whole), crops, 10)["converged"]
+    told = verdict("net", 2, {"psnr_y_db": 20.0}, {"psnr_y_db": 25.0}, lacks_scores=True)
+    assert told.endswith("; the last validation was broken off, the same command makes it up")
