@@ -12,7 +12,9 @@ from typing import Any
 
 from datasets.marked import MARKER, mark
 from datasets.sample import Sample
-from derainers.shards import weights_sha256
+from derainers.card import read_card
+from derainers.published import card_of
+from derainers.shards import card_file, weights_sha256
 from harness.machine.about import machine
 from harness.plan import keys
 from harness.spec import UsageError
@@ -27,14 +29,14 @@ def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
     Returns:
         ``begun_with`` (their sha256, and hours and steps so far, None where no card tells them) and
         ``trained_on`` with their own as ``before``.
+
+    Raises:
+        UsageError, DerainerError: If the card is of other weights, or a derainer's is damaged.
     """
     if file is None or card is None:
         return {}
-    try:
-        told = json.loads(card.read_bytes())
-        told = told if isinstance(told, dict) else {}
-    except (OSError, ValueError, RecursionError):
-        told = {}
+    sha256 = weights_sha256(file)
+    told = _card(file, card, sha256) or card_of(sha256)
     earlier = told.get("begun_with")
     earlier = earlier if isinstance(earlier, dict) else {}
     spent = {
@@ -42,10 +44,27 @@ def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
         for key, last in (("hours", "hours"), ("steps", "steps_done"))
     }
     return {
-        "begun_with": {"sha256": weights_sha256(file)}
+        "begun_with": {"sha256": sha256}
         | {key: sum(counts) if counts else None for key, counts in spent.items()},
         "trained_on": {"before": told.get("trained_on", {})},
     }
+
+
+def _card(file: Path, card: Path, sha256: str) -> dict[str, Any]:
+    """What the card of some weights says, which may be absent."""
+    if card == card_file(file):
+        return read_card(file, sha256)
+    try:
+        told = json.loads(card.read_bytes())
+        told = told if isinstance(told, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        told = {}
+    if told.get("sha256", sha256) != sha256:
+        raise UsageError(
+            f"{card} is the card of other weights than {file.name}: put theirs beside them, or "
+            "move it away"
+        )
+    return told
 
 
 @contextmanager
@@ -82,14 +101,17 @@ class Begun:
 
         Raises:
             UsageError: If the folder holds another training, an image is not what it was, or the
-                checkpoint is not the one that was kept.
+                checkpoint is not the one that was kept. A training that left neither checkpoint nor
+                weights is none.
         """
         self.checkpoint = out / "checkpoint.pt"
         self._file = out / "training.json"
         said: dict[str, Any] = json.loads(json.dumps({**run, "images": images}))
         kept = self._kept() if self._file.is_file() else said | {CHECKPOINTS: []}
+        is_ours = CHECKPOINTS in kept
         self._checkpoints = kept.pop(CHECKPOINTS, [])
-        self._require_same(kept, said)
+        if self.goes_on or not is_ours or any(out.glob("*.safetensors")):
+            self._require_same(kept, said)
         self._said = said
         if not self.goes_on:
             self._checkpoints = []

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from harness.plan.keys import file_sha256
 from harness.plan.trained_on import images
 from harness.spec import UsageError
 from harness.training.curve import LossCurve
+from harness.training.folder import begun_with
 from harness.training.network import _before
 
 
@@ -208,6 +210,38 @@ def test_what_a_published_checkpoint_saw_is_known(
     file.write_bytes(b"other weights")
     assert _before(file)["trained_on"] == {"before": {}}
     assert _before(None) == {}
+
+
+def test_a_card_of_other_weights_is_not_believed(
+    begun: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(b"weights")
+    told = {"sha256": "0" * 64, "trained_on": {"datasets": ["x"]}}
+    for card in (tmp_path / "w.json", tmp_path / "w.safetensors.json"):
+        card.write_text(json.dumps(told))
+        with pytest.raises(ValueError, match="is the card of other weights"):
+            begun_with(file, card)
+        card.write_text(json.dumps(told | {"sha256": file_sha256(file)}))
+        assert begun_with(file, card)["trained_on"] == {"before": {"datasets": ["x"]}}
+    shutil.copy(tmp_path / "out" / "refinenet-camvid.safetensors", file)
+    fresh = [*begun[:-3], str(tmp_path / "new"), "--epochs", "1"]
+    assert run_command_line([*fresh, "--from", str(file)]) == 2
+    assert "w.safetensors.json is the card of other weights" in capsys.readouterr().err
+
+
+def test_what_authors_weights_saw_stays_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from derainers import published
+
+    file = tmp_path / "net.pth"
+    file.write_bytes(b"weights")
+    row = replace(published.PUBLISHED["prenet-rain100l"], sha256=file_sha256(file))
+    monkeypatch.setitem(published.PUBLISHED, "prenet-rain100l", row)
+    saw = begun_with(file, tmp_path / "net.json")["trained_on"]
+    assert saw == {"before": published.RAIN100L}
+    assert images({"datasets": ["own"], **saw}) == frozenset({"own", "rain100l/train"})
 
 
 def test_two_processes_do_not_train_in_one_folder(
