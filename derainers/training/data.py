@@ -68,7 +68,11 @@ class Crops(Dataset[list[Pair]]):
     steps: int
     """Number of steps of the whole training."""
     multiple_of: int
-    """Whole images are cut to multiples of this."""
+    """Crops and whole images are cut to multiples of this, of which they hold one at least."""
+    minimum_px: int = 1
+    """Their sides are no shorter."""
+    fixed_px: tuple[int, int] | None = None
+    """The one height and width that the network takes: there are no larger crops then."""
 
     def __len__(self) -> int:
         """Rainy photographs of the whole training."""
@@ -123,7 +127,7 @@ class Crops(Dataset[list[Pair]]):
 
     @property
     def _has_large(self) -> bool:
-        return self.recipe.large_px is not None
+        return self.recipe.large_px is not None and self.fixed_px is None
 
     @property
     def _renders_between_large(self) -> int:
@@ -134,13 +138,28 @@ class Crops(Dataset[list[Pair]]):
         return steps // self.recipe.large_every_steps if self._has_large else 0
 
     def _size(self, is_large: bool, image: NDArrayByte) -> tuple[int, int]:
+        if self.fixed_px is not None:
+            return self.fixed_px
         side_px = self.recipe.large_px if is_large else self.recipe.patch_px
-        m = self.multiple_of
-        height, width = (
-            min(size, LONGEST_PX if side_px is None else side_px) // m * m
-            for size in image.shape[:2]
-        )
+        longest_px = LONGEST_PX if side_px is None else side_px
+        height, width = (self._side_px(min(size, longest_px)) for size in image.shape[:2])
         return height, width
+
+    def _side_px(self, wanted_px: int) -> int:
+        """The longest side that the network takes up to some length, or else the shortest."""
+        m = self.multiple_of
+        return max(wanted_px // m, -(-self.minimum_px // m), 1) * m
+
+    @property
+    def sizes_px(self) -> list[tuple[int, int]]:
+        """Height and width of small crops, and of large ones where there are such.
+
+        Of whole images the shortest stand first.
+        """
+        if self.fixed_px is not None:
+            return [self.fixed_px]
+        sides = [self.recipe.patch_px or 0, *([self.recipe.large_px] if self._has_large else [])]
+        return [(side, side) for side in (self._side_px(wanted or 0) for wanted in sides)]
 
 
 class _Steps(Sampler[list[int]]):

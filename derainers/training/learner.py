@@ -88,13 +88,17 @@ def average_of(decay: float) -> Callable[[Any, Any, Any], None]:
     return average
 
 
-def _layout_of(module: nn.Module, means: Means) -> torch.memory_format:
+def _layout_of(derainer: Derainer, means: Means) -> torch.memory_format:
     """How the numbers lie: channels last is faster on the CPU, and the same on a GPU.
 
-    But oneDNN's gradients of dilated convolutions are NaN in bfloat16 where channels come last and
-    their number is none of its blocks' (RESCAN's 24, with torch 2.15).
+    Networks that were found to need them in order get them so, and dilated convolutions in bfloat16
+    too: oneDNN's gradients of these are NaN where channels come last and their number is none of
+    its blocks' (RESCAN's 24, with torch 2.15).
     """
-    is_dilated = any(isinstance(m, nn.Conv2d) and max(m.dilation) > 1 for m in module.modules())
+    if derainer._layout == torch.contiguous_format:
+        return torch.contiguous_format
+    modules = derainer.module.modules()
+    is_dilated = any(isinstance(m, nn.Conv2d) and max(m.dilation) > 1 for m in modules)
     if means.device == "cpu" and means.dtype == "bf16" and is_dilated:
         return torch.contiguous_format
     return torch.channels_last
@@ -128,7 +132,7 @@ class Learner:
                 "of a step evenly: start another number of them"
             )
         torch.backends.cudnn.allow_tf32 = False  # SSIM's variances are differences of averages
-        self._layout = _layout_of(derainer.module, means)
+        self._layout = _layout_of(derainer, means)
         network = self._learning(derainer.module)
         self.network, self.optimiser = self.fabric.setup(network, self._adam(network))
         if recipe.loss in OF_STAGES:

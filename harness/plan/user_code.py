@@ -90,7 +90,7 @@ def own_derainer(
     if isinstance(value, torch.nn.Module):
         value = Derainer(value)
     if isinstance(value, Derainer):
-        value = _complete(name, value)
+        value = completed(name, value)
         parameters.put_on(value)
         # Named before anything is called: some networks keep state in a forward.
         said, value.said = value.said, ()  # of the names of files, which decide nothing
@@ -118,10 +118,18 @@ def own_derainer(
     return Brought(value, identity, None)
 
 
-def _complete(name: str, derainer: Derainer) -> Derainer:
+def completed(name: str, derainer: Derainer, *chance: int) -> Derainer:
     """A derainer whose lazy modules have made their tensors, by a forward of a small image.
 
     Its copy, where there are such: the caller's stays as it is.
+
+    Args:
+        name: What to call it.
+        derainer: Any.
+        chance: What decides the weights that are drawn, beside the network.
+
+    Raises:
+        UsageError: If the forward fails.
     """
     import copy
 
@@ -132,7 +140,7 @@ def _complete(name: str, derainer: Derainer) -> Derainer:
     if not any(isinstance(m, LazyModuleMixin) for m in derainer.module.modules()):
         return other
     other.module = copy.deepcopy(derainer.module).eval()
-    with seeded("lazy"), torch.no_grad():
+    with seeded("lazy", *chance), torch.no_grad():
         try:
             other.module(torch.rand(1, 3, 128, 128))
         except Exception as error:
@@ -143,7 +151,9 @@ def _complete(name: str, derainer: Derainer) -> Derainer:
     return other
 
 
-def built_by(source: str, name: str, weights: Path | None, key: str | None = None) -> Built:
+def built_by(
+    source: str, name: str, weights: Path | None, key: str | None = None, *chance: int
+) -> Built:
     """Call a factory that the user names on the command line.
 
     The factory gets the weight file (or None) if its first parameter is called ``weights`` or has
@@ -156,6 +166,7 @@ def built_by(source: str, name: str, weights: Path | None, key: str | None = Non
         weights: Weight file, or None; a folder's ``config.json`` gives the factory the arguments
             that both of them name.
         key: Under which key of the file the weights stand, where the harness loads them.
+        chance: What decides what it draws; nothing where it is to run, a seed where it is to learn.
 
     Raises:
         UsageError: If it cannot be imported, has no such name, or raises.
@@ -164,7 +175,7 @@ def built_by(source: str, name: str, weights: Path | None, key: str | None = Non
     import torch  # noqa: F401 - before anything is noted: its own files are none of the user's
 
     forget_changed()
-    with recording() as files, seeded("build"):
+    with recording() as files, seeded("build", *chance):
         module = _imported(source)
         factory = getattr(module, name, None)
         if not callable(factory):

@@ -12,7 +12,6 @@ from datasets.rain import Rain, digest
 from datasets.sample import Dataset
 from derainers.card import learning
 from derainers.shards import card_file
-from harness.machine.about import processor
 from harness.machine.device import device_of
 from harness.plan import keys
 from harness.plan.data import data_name, dataset_row, open_splits
@@ -39,13 +38,15 @@ from harness.training.protocol import (
     under_protocol,
     with_scenes,
 )
-from harness.training.resumed import checkpoint_in
-from harness.training.telling import best_of, footing, verdict
+from harness.training.resumed import beginning
+from harness.training.telling import best_of, footing, hardware, verdict
 from harness.training.trainee import Trainee, trainee
+from harness.training.trial import crops_of
 from harness.training.validation import Validation
 from harness.training.wish import Wish
 
 if TYPE_CHECKING:
+    from derainers.derainer import Derainer
     from derainers.training.data import Crops
     from derainers.training.learner import Means
     from derainers.training.recipes import Recipe
@@ -118,6 +119,12 @@ def train_derainer(
         raise UsageError("--for: --recipe benchmark learns from images alone; take another recipe")
     if options.vgg is not None and not options.vgg.is_file():
         raise UsageError(f"--vgg {options.vgg}: no such file")
+    source, begin = beginning(options.begin, by_protocol)
+    before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
+    judge = None if options.for_task is None else for_task(options.for_task, spec)
+    derainer = network.build(begin, spec.seed)  # before any photograph is read
+    for note in derainer.said:
+        say(f"{name}: {note}")
     if recipe.perceptual and options.vgg is None:
         say(f"{name} is trained without its perceptual term: --vgg FILE gives VGG16's weights")
     if spec.split is None and not dataset_row(spec).is_folder:
@@ -126,7 +133,8 @@ def train_derainer(
     if not by_protocol:
         require_depth({name: rain for name, rain in rains.items() if rain}, dataset)
     held = BENCHMARK_HELD if by_protocol else Held()
-    photographs = choose(dataset, recipe, options.exclude, brings_rain=not rains, held=held)
+    crop_px = crops_of(derainer, recipe).sizes_px[0]
+    photographs = choose(dataset, recipe, options.exclude, not rains, held, crop_px)
     photographs = with_scenes(photographs) if by_protocol else photographs
     for line in left_out(photographs, options.exclude):
         say(line)
@@ -134,17 +142,18 @@ def train_derainer(
     images = image_digests(all_images, with_labels=False)
     if by_protocol:
         require_images(all_images)
-    source = checkpoint_in(options.begin)
-    begin = options.begin if source is None else None
-    if by_protocol and begin is not None:
-        raise UsageError(
-            f"--from {begin}: plain weights, and the protocol begins with random ones; give a "
-            "checkpoint.pt to go on from"
-        )
-    before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
-    judge = None if options.for_task is None else for_task(options.for_task, spec)
     training = _Training(
-        network, spec, options, begin, recipe, rains, dataset, photographs, before, judge
+        network=network,
+        derainer=derainer,
+        spec=spec,
+        options=options,
+        recipe=recipe,
+        rains=rains,
+        dataset=dataset,
+        photographs=photographs,
+        before=before,
+        objective=network.objective(derainer.range, options.vgg),
+        judge=judge,
     )
     identity = training.identity(images)
     if source is not None:
@@ -164,16 +173,18 @@ class _Training:
     """One training with all that it needs."""
 
     network: Trainee
+    derainer: Derainer
+    """The network with its first weights."""
     spec: RunSpec
     options: Options
-    begin: Path | None
-    """Weights to begin with."""
     recipe: Recipe
     rains: Mapping[str, Rain | None]
     dataset: Dataset
     photographs: Photographs
     before: Mapping[str, Any]
     """What the card says of the weights it begins with."""
+    objective: Mapping[str, Any]
+    """See `Trainee.objective`."""
     judge: ForTask | None = None
     """The task network that it is for."""
 
@@ -190,6 +201,7 @@ class _Training:
             "rains": self._digests(),
             "photographs": keys.key("photographs", images=dict(images)),
             "recipe": asdict(self.recipe),
+            **self.objective,
         }
         said |= {"for_task": self.judge.told()} if self.judge else {}
         return said | ({"begun_with": self.before["begun_with"]["sha256"]} if self.before else {})
@@ -204,14 +216,11 @@ class _Training:
         ended: Ending,
     ) -> Path:
         """Train, and leave curve, weights and their card in the folder."""
-        import torch
-
         from derainers.training.learner import Checkpoint
         from derainers.training.loop import train
 
-        torch.manual_seed(self.spec.seed)  # of the first weights
-        name, derainer = self.network.name, self.network.build(self.begin)
-        crops, means = self._crops(derainer.multiple_of), self._means()
+        name, derainer = self.network.name, self.derainer
+        crops, means = self._crops(), self._means()
         validation = Validation(self.photographs.validation, self.rains, self.spec.seed)
         rainy = validation.scores(lambda image, _: image / 255)
         curve = ScoreCurve(out / "curve.csv") if is_first() else None
@@ -261,13 +270,14 @@ class _Training:
             say(f"{name}: {few}")
         return file
 
-    def _crops(self, multiple_of: int) -> Crops:
+    def _crops(self) -> Crops:
         """What the network sees, from the first step to the last."""
-        from derainers.training.data import Crops
-
-        steps = self.options.steps or self._steps(self.recipe)
-        photographs, rains = self.photographs.training, tuple(self.rains.values())
-        return Crops(photographs, rains, self.recipe, steps, multiple_of)
+        return replace(
+            crops_of(self.derainer, self.recipe),
+            photographs=self.photographs.training,
+            rains=tuple(self.rains.values()),
+            steps=self.options.steps or self._steps(self.recipe),
+        )
 
     def _steps(self, recipe: Recipe) -> int:
         """Steps of a recipe on these photographs."""
@@ -286,7 +296,7 @@ class _Training:
             self.spec.dtype,
             workers,
             self.options.vgg,
-            _hardware(device),
+            hardware(device),
             self.network.is_own,
             self.network.loss,
             None if self.judge is None else self.judge.load(device),
@@ -311,6 +321,7 @@ class _Training:
                 "photographs": list(self.photographs.excluded),
             },
             "recipe": {**asdict(self.recipe), "kind": self.network.kind},
+            **{"perceptual": None, **self.objective},
             **({"for_task": self.judge.told()} if self.judge else {}),
             "data_terms": self.dataset.terms or "those of the photographs",
         }
@@ -363,12 +374,3 @@ def _dataset(spec: RunSpec, rains: Mapping[str, Rain | None]) -> Dataset:
     if not dataset.has_clean:
         raise UsageError(f"{dataset.name} {dataset.split}: no clean images to train on")
     return dataset
-
-
-def _hardware(device: str) -> str:
-    import torch
-
-    if device == "cuda":
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    threads = torch.get_num_threads()
-    return f"{threads} CPU thread{'s' * (threads != 1)}, {processor()}"

@@ -67,8 +67,8 @@ class Held:
                 kept.add(group)
                 room -= sizes[group]
         if kept:
-            judged = [s for s in order if s.group in kept][: self.most]
-            return [s for s in dataset.samples if s.group not in kept], judged
+            others = [s for s in dataset.samples if s.group not in kept]
+            return others, [s for s in order if s.group in kept][: self.most]
         judged = order[: max(1, min(self.most, len(dataset.samples) // 8))]
         ids = {s.id for s in judged}
         return [s for s in dataset.samples if s.id not in ids], judged
@@ -80,6 +80,7 @@ def choose(
     exclude: Sequence[Path],
     brings_rain: bool = False,
     held: Held = Held(),
+    crop_px: tuple[int, int] = (0, 0),
 ) -> Photographs:
     """Look at every photograph: which can be used, and which must not be.
 
@@ -89,6 +90,7 @@ def choose(
         exclude: Folders of photographs that must not be trained on.
         brings_rain: Whether their own rainy images are learned from.
         held: What is kept for the validation.
+        crop_px: Height and width of the smallest crops that the network takes.
 
     Raises:
         UsageError: If too few are left.
@@ -99,6 +101,8 @@ def choose(
     from datasets.folder import open_folder
 
     least_px = max(recipe.patch_px or 0, SMALLEST_PX)
+    height, width = (max(least_px, side) for side in crop_px)
+    wanted = f"{width} pixels" if height == width else f"{width}x{height} pixels"
 
     def look(sample: Sample) -> tuple[str | None, Any]:
         try:
@@ -106,9 +110,9 @@ def choose(
             rainy = sample.given_rain() if brings_rain else image
         except (UnreadableImageError, DatasetError, OSError) as error:
             return f"{sample.id} ({error})", None
-        if min(image.shape[:2]) < least_px:
+        if image.shape[0] < height or image.shape[1] < width:
             size = f"{image.shape[1]}x{image.shape[0]}"
-            return f"{sample.id} ({size}, the crops need {least_px} pixels)", None
+            return f"{sample.id} ({size}, the crops need {wanted})", None
         if rainy.shape != image.shape:
             sizes = [f"{each.shape[1]}x{each.shape[0]}" for each in (rainy, image)]
             return f"{sample.id} (its rainy image is {sizes[0]}, its clean one {sizes[1]})", None

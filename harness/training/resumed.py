@@ -38,7 +38,9 @@ class Source:
             UsageError: If it is another.
         """
         wanted = json.loads(json.dumps(identity))
-        differs = next((k for k in wanted if self.training.get(k) != wanted[k]), None)
+        before = {k: v for k, v in self.training.items() if k != "before"}
+        names = [*wanted, *before]
+        differs = next((k for k in names if before.get(k) != wanted.get(k)), None)
         if differs is not None:
             raise UsageError(
                 f"--from {self.file}: a checkpoint of another training, by its {differs}; begin "
@@ -59,6 +61,26 @@ class Source:
         begun.note(temporary)
         temporary.replace(begun.checkpoint)
         return True
+
+
+def beginning(file: Path | None, by_protocol: bool) -> tuple[Source | None, Path | None]:
+    """The checkpoint that a training goes on from, or the weights that it begins with.
+
+    Args:
+        file: What ``--from`` names.
+        by_protocol: Whether it is a training of the benchmark's.
+
+    Raises:
+        UsageError: If the file cannot be read, or the protocol takes no weights.
+    """
+    source = checkpoint_in(file)
+    begin = file if source is None else None
+    if by_protocol and begin is not None:
+        raise UsageError(
+            f"--from {begin}: plain weights, and the protocol begins with random ones; give a "
+            "checkpoint.pt to go on from"
+        )
+    return source, begin
 
 
 def checkpoint_in(file: Path | None) -> Source | None:

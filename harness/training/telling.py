@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from derainers.card import STILL_RISING_DB
+from harness.machine.about import processor
 
 if TYPE_CHECKING:
     from derainers.training.data import Crops
@@ -69,6 +70,16 @@ def footing(state: State, crops: Crops, recipe_steps: int) -> dict[str, Any]:
             for leg in legs
         ],
     }
+
+
+def hardware(device: str) -> str:
+    """What computes here, in words."""
+    import torch
+
+    if device == "cuda":
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    threads = torch.get_num_threads()
+    return f"{threads} CPU thread{'s' * (threads != 1)}, {processor()}"
 
 
 def verdict(

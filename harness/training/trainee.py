@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from derainers import DERAINERS, DerainerError
+from derainers import DERAINERS
 from derainers.training.recipes import PAPER
 from derainers.variants import Variant, variant_of
 from harness.plan import keys
 from harness.spec import UsageError, known
+from harness.training.trial import learnable
 from harness.training.wish import KINDS, LOSSES, Wish
 
 if TYPE_CHECKING:
@@ -30,20 +32,38 @@ class Trainee:
     name: str
     """What its files are called."""
     word: str
-    build: Callable[[Path | None], Derainer]
-    """Makes it, from weights where some are given."""
+    build: Callable[[Path | None, int], Derainer]
+    """Makes it, from weights where some are given, and of a seed."""
     recipe: Recipe
     kind: str
     """Of the recipe."""
     loss: Callable[..., Any] | None = None
     """The user's, in place of the recipe's."""
     files: dict[str, str] = field(default_factory=dict)
-    """Digests of the user's files that decide what is learned, by name."""
+    """Digest of the file where the user's network stands, by name."""
+    own_loss: dict[str, str | None] | None = None
+    """Where the user's loss stands: file (or module), function, sha256 of the file."""
 
     @property
     def is_own(self) -> bool:
         """Whether the user brought it."""
         return OWN.fullmatch(self.word) is not None
+
+    def objective(self, span: tuple[float, float], vgg: Path | None) -> dict[str, Any]:
+        """What is made small, where it is more than the recipe says; else nothing.
+
+        Args:
+            span: The network's black and white.
+            vgg: VGG16's weights.
+        """
+        from derainers.training.losses import is_mapped
+
+        said: dict[str, Any] = {} if self.own_loss is None else {"own_loss": self.own_loss}
+        if self.own_loss is None and is_mapped(self.recipe.loss, span):
+            said["loss_in"] = [0, 1]
+        if self.recipe.perceptual and vgg is not None:
+            said["perceptual"] = keys.file_sha256(vgg)
+        return said
 
 
 def trainee(word: str, wish: Wish, names: tuple[str, ...] = ()) -> Trainee:
@@ -71,10 +91,13 @@ def trainee(word: str, wish: Wish, names: tuple[str, ...] = ()) -> Trainee:
     if variant.loss is not None:
         recipe = replace(recipe, loss=variant.loss)  # type: ignore[arg-type]
     name = re.sub("[:=+]", "-", variant.word)
-    return Trainee(name, variant.word, lambda file: _row(variant, file), recipe, kind)
+    return Trainee(name, variant.word, partial(_row, variant), recipe, kind)
 
 
-def _row(variant: Variant, file: Path | None) -> Derainer:
+def _row(variant: Variant, file: Path | None, seed: int) -> Derainer:
+    import torch
+
+    torch.manual_seed(seed)
     derainer: Any = DERAINERS[variant.row].build(file, **variant.settings)
     return derainer  # type: ignore[no-any-return]
 
@@ -94,6 +117,7 @@ def _own(word: str, source: str, name: str, wish: Wish) -> Trainee:
     """A network of the user's."""
     from derainers.training.benchmark import benchmark
     from derainers.training.recipes import own, sixteen_crops
+    from harness.plan.user_code import built_by
 
     kind = wish.recipe or "short"
     if kind not in ("short", "short-gpu", "benchmark"):
@@ -101,55 +125,31 @@ def _own(word: str, source: str, name: str, wish: Wish) -> Trainee:
     recipe = own(wish.learning_rate)
     recipe = sixteen_crops(recipe) if kind == "short-gpu" else recipe
     recipe = benchmark(recipe) if kind == "benchmark" else recipe
-    loss, files = None, _digest(source)
+    loss, told = None, None
     if wish.loss in LOSSES or wish.loss is None:
         recipe = replace(recipe, loss=LOSSES[wish.loss or "l1"])  # type: ignore[arg-type]
     else:
-        loss, more = _loss(wish.loss)
+        loss, told = _loss(wish.loss)
         recipe = replace(recipe, loss="own")
-        files |= more
     stem = Path(source).stem if source.endswith(".py") else source.rpartition(".")[2]
-    return Trainee(stem, word, lambda file: _built(source, name, file), recipe, kind, loss, files)
+
+    def build(file: Path | None, seed: int) -> Derainer:
+        value = built_by(source, name, file, None, seed).value
+        return learnable(word, value, recipe, loss, seed)
+
+    return Trainee(stem, word, build, recipe, kind, loss, _digest(source), told)
 
 
-def _built(source: str, name: str, file: Path | None) -> Derainer:
-    """A user's network, tried on one crop."""
-    import torch
-
-    from derainers.derainer import Derainer
-    from harness.plan.user_code import built_by
-
-    value = built_by(source, name, file).value
-    derainer = Derainer(value) if isinstance(value, torch.nn.Module) else value
-    if not isinstance(derainer, Derainer) or not any(
-        p.requires_grad for p in derainer.module.parameters()
-    ):
-        raise UsageError(
-            f"{source}:{name} returned {type(value).__name__}: training needs a torch.nn.Module "
-            "or a Derainer with parameters to learn"
-        )
-    if derainer.scale != 1:
-        raise UsageError(f"{source}:{name}: it enlarges images, and rain goes at one size alone")
-    try:
-        derainer(torch.rand(1, 3, 96, 96))
-    except DerainerError as error:
-        raise UsageError(f"{source}:{name}: {error}") from error
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"{source}:{name}: a forward of a 96x96 crop raised {type(error).__name__}: {reason}"
-        ) from error
-    return derainer
-
-
-def _loss(word: str) -> tuple[Callable[..., Any], dict[str, str]]:
-    """A user's loss, and the digest of its file."""
+def _loss(word: str) -> tuple[Callable[..., Any], dict[str, str | None]]:
+    """A user's loss, and where it stands."""
     from harness.plan.user_code import function_of
 
     match = OWN.fullmatch(word)
     if match is None:
         raise UsageError(f"--loss {word}: one of {', '.join(LOSSES)}, or FILE.py:FUNCTION")
-    return function_of(match["source"], match["name"]), _digest(match["source"])
+    source, name = match["source"], match["name"]
+    ((file, sha256),) = _digest(source).items() or [(source, None)]
+    return function_of(source, name), {"file": file, "function": name, "sha256": sha256}
 
 
 def _digest(source: str) -> dict[str, str]:

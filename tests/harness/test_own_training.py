@@ -165,7 +165,7 @@ def test_a_loss_and_an_output_of_ones_own(pairs: Path, capsys: pytest.CaptureFix
         ("net.py:nothing", [], "net.py has no function nothing"),
         ("other.py:build", [], "other.py not found"),
         ("net.py:fixed", [], "with parameters to learn"),
-        ("net.py:Picky", [], "a forward of a 96x96 crop raised RuntimeError"),
+        ("net.py:Picky", [], "net.py:Picky fails on an image of 71x67 px (RuntimeError"),
         ("net.py:build", ["--loss", "net.py:image"], "must return a tensor of one number"),
         ("net.py:build", ["--loss", "net.py:build2"], "net.py has no function build2"),
         ("net.py:build", ["--loss", "l3"], "--loss l3: one of l1, mse"),

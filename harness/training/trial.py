@@ -1,0 +1,99 @@
+"""A user's network before its training: the sizes that it takes, and one step on a copy of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from derainers import DerainerError
+from harness.machine.generators import seeded
+from harness.spec import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from derainers.derainer import Derainer
+    from derainers.training.data import Crops
+    from derainers.training.recipes import Recipe
+
+
+def learnable(
+    word: str, value: Any, recipe: Recipe, loss: Callable[..., Any] | None, seed: int
+) -> Derainer:
+    """What a user's function returned as a derainer that can learn, found and tried as `run` does.
+
+    Args:
+        word: What the user calls it.
+        value: What was returned.
+        recipe: How it is to learn.
+        loss: The user's, in place of the recipe's.
+        seed: Of the weights that lazy layers draw.
+
+    Raises:
+        UsageError: If it is no network, or a step of its training fails.
+        DerainerError: If no size is found that it takes.
+    """
+    import torch
+
+    from derainers.derainer import Derainer
+    from derainers.fitting import fitted
+    from harness.plan.user_code import completed
+
+    derainer = Derainer(value) if isinstance(value, torch.nn.Module) else value
+    if not isinstance(derainer, Derainer) or not any(
+        p.requires_grad for p in derainer.module.parameters()
+    ):
+        raise UsageError(
+            f"{word} returned {type(value).__name__}: training needs a torch.nn.Module "
+            "or a Derainer with parameters to learn"
+        )
+    if derainer.scale != 1:
+        raise UsageError(f"{word}: it enlarges images, and rain goes at one size alone")
+    derainer = completed(word, derainer, seed).to("cpu")
+    with seeded("fit"):
+        derainer = fitted(derainer, word)
+    with seeded("step"):
+        _step(word, derainer, recipe, loss)
+    return derainer
+
+
+def _step(word: str, derainer: Derainer, recipe: Recipe, loss: Callable[..., Any] | None) -> None:
+    """Loss and gradients of a crop of each size that is learned from, by a copy of a network."""
+    import copy
+
+    import torch
+
+    from derainers.outputs import image_of
+    from derainers.training.losses import loss_of
+    from derainers.training.own import in_one_line
+
+    black, white = derainer.range
+    with in_one_line(f"{word}: a copy of it, which training needs,"):
+        network = copy.deepcopy(derainer.module).train()
+
+    def restored(x: torch.Tensor) -> torch.Tensor:
+        made = image_of(network(x), derainer.output, tuple(x.shape))[0]
+        if made.shape != x.shape:
+            raise DerainerError(f"in training it makes {tuple(made.shape)} of {tuple(x.shape)}")
+        if not made.requires_grad:
+            raise DerainerError(
+                "what it returns does not follow from its parameters: nothing can be learned; "
+                "its forward must do without detach(), numpy() and no_grad"
+            )
+        return made
+
+    for height, width in crops_of(derainer, recipe).sizes_px:
+        rainy, clean = (torch.rand(1, 3, height, width) * (white - black) + black for _ in "xy")
+        try:
+            with in_one_line(f"a step of training on one crop of {width}x{height}"):
+                of_batch = loss_of(recipe.loss, derainer.range, loss)
+                of_batch(restored, rainy, clean)[0].backward()
+        except DerainerError as error:
+            raise UsageError(f"{word}: {error}") from error
+
+
+def crops_of(derainer: Derainer, recipe: Recipe) -> Crops:
+    """Crops of the sizes that a network takes, of no photographs yet."""
+    from derainers.training.data import Crops
+
+    sizes = derainer.multiple_of, derainer.minimum_px, derainer.fixed_px
+    return Crops((), (), recipe, 0, *sizes)
