@@ -115,10 +115,7 @@ def train_derainer(
     by_protocol = network.kind == "benchmark"
     spec = under_protocol(spec) if by_protocol else spec
     recipe, rains = _recipe(network, spec, options), _rains(spec)
-    if by_protocol and options.for_task is not None:
-        raise UsageError("--for: --recipe benchmark learns from images alone; take another recipe")
-    if options.vgg is not None and not options.vgg.is_file():
-        raise UsageError(f"--vgg {options.vgg}: no such file")
+    _require_possible(options, by_protocol)
     source, begin = beginning(options.begin, by_protocol)
     before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
     judge = None if options.for_task is None else for_task(options.for_task, spec)
@@ -132,8 +129,8 @@ def train_derainer(
     dataset = _dataset(spec.model_copy(update={"out": str(out)}), rains)
     if not by_protocol:
         require_depth({name: rain for name, rain in rains.items() if rain}, dataset)
-    held = BENCHMARK_HELD if by_protocol else Held()
     crop_px = crops_of(derainer, recipe).sizes_px[0]
+    held = BENCHMARK_HELD if by_protocol else Held()
     photographs = choose(dataset, recipe, options.exclude, not rains, held, crop_px)
     photographs = with_scenes(photographs) if by_protocol else photographs
     for line in left_out(photographs, options.exclude):
@@ -142,18 +139,10 @@ def train_derainer(
     images = image_digests(all_images, with_labels=False)
     if by_protocol:
         require_images(all_images)
+    objective = network.objective(derainer.range, options.vgg)
+    told = before, objective, judge
     training = _Training(
-        network=network,
-        derainer=derainer,
-        spec=spec,
-        options=options,
-        recipe=recipe,
-        rains=rains,
-        dataset=dataset,
-        photographs=photographs,
-        before=before,
-        objective=network.objective(derainer.range, options.vgg),
-        judge=judge,
+        network, derainer, spec, options, recipe, rains, dataset, photographs, *told
     )
     identity = training.identity(images)
     if source is not None:
@@ -166,6 +155,14 @@ def train_derainer(
         if source is not None and source.go_on(begun):
             say(f"goes on from {options.begin}, step {source.step:,}")
         return training.run(out, identity, begun.note, progress, say, ended)
+
+
+def _require_possible(options: Options, by_protocol: bool) -> None:
+    """Refuse options that cannot be followed."""
+    if by_protocol and options.for_task is not None:
+        raise UsageError("--for: --recipe benchmark learns from images alone; take another recipe")
+    if options.vgg is not None and not options.vgg.is_file():
+        raise UsageError(f"--vgg {options.vgg}: no such file")
 
 
 @dataclass(frozen=True)

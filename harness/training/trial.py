@@ -32,10 +32,13 @@ def learnable(
         UsageError: If it is no network, or a step of its training fails.
         DerainerError: If no size is found that it takes.
     """
+    import copy
+
     import torch
 
     from derainers.derainer import Derainer
     from derainers.fitting import fitted
+    from derainers.training.own import Ordinary
     from harness.plan.user_code import completed
 
     derainer = Derainer(value) if isinstance(value, torch.nn.Module) else value
@@ -49,8 +52,13 @@ def learnable(
     if derainer.scale != 1:
         raise UsageError(f"{word}: it enlarges images, and rain goes at one size alone")
     derainer = completed(word, derainer, seed).to("cpu")
+    shown = copy.copy(derainer)
+    shown.module = Ordinary(
+        derainer.module
+    )  # its file may keep what a forward made, for all copies
     with seeded("fit"):
-        derainer = fitted(derainer, word)
+        derainer = fitted(shown, word)
+    derainer.module = shown.module.network
     with seeded("step"):
         _step(word, derainer, recipe, loss)
     return derainer

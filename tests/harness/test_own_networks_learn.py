@@ -87,6 +87,15 @@ class Grid(Net):
         return self.layer(x) * self.grid
 
 
+GRIDS = {}
+
+
+class Shared(Net):
+    def forward(self, x):
+        grid = GRIDS.setdefault(x.shape[2:], torch.ones(1, 3, *x.shape[2:]) / 2)
+        return self.layer(x) * grid
+
+
 class Flat(Net):
     def forward(self, x):
         return self.layer(x.view(-1).view(x.shape))
@@ -161,7 +170,9 @@ def words(name: str, *more: str, out: str = "out", steps: int = 6) -> list[str]:
     return ["train", f"net.py:{name}", *data, "--out", out, "--steps", str(steps), *more]
 
 
-@pytest.mark.parametrize("name", ["UNet", "of_128", "of_100", "fixed", "Grid", "Flat", "Lazy"])
+@pytest.mark.parametrize(
+    "name", ["UNet", "of_128", "of_100", "fixed", "Grid", "Shared", "Flat", "Lazy"]
+)
 def test_what_runs_learns(name: str, pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Six steps, the last of which sees a larger crop, and a validation."""
     assert run_command_line(words(name)) == 0
