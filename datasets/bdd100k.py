@@ -248,17 +248,25 @@ def _class_reader(root: Path, part: str, found: _Found) -> _Add | None:
     if not file.is_file():
         return None
     frames = _frames(file, root, found)
-    names = {name: i for i, name in enumerate(CLASSES)}
 
     def add(sample: Sample) -> Sample:
-        frame, where = _entry(frames, sample.id, file)
-
-        def paint(data: bytes, name: str) -> NDArrayByte:
-            return scalabel.classes(frame, names, IGNORED, where)
-
+        paint = _Painter(*_entry(frames, sample.id, file))
         return replace(sample, label_map_path=file, decode_label_map=paint)
 
     return add
+
+
+@dataclass(frozen=True)
+class _Painter:
+    """Gives the classes of one frame of a file, which its ``repr`` names."""
+
+    frame: dict[str, Any] = field(repr=False)
+    where: str
+
+    def __call__(self, data: bytes, name: str) -> NDArrayByte:
+        """Class of every pixel; the file was read when the set was opened."""
+        names = {name: i for i, name in enumerate(CLASSES)}
+        return scalabel.classes(self.frame, names, IGNORED, self.where)
 
 
 def _with_picture(sample: Sample, folder: Path, found: _Found) -> Sample:

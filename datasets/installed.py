@@ -66,7 +66,7 @@ class Table(Mapping[str, Row]):
                 kinds = type(row).__name__, self._kind.__name__
                 _log.warning("%s is left out: it is a %s, expected %s", where, *kinds)
             elif hasattr(row, "origin"):
-                origin = f"{package}, {_digest(point.module)}"
+                origin = f"{package}, {source_digest(point.module)}"
                 rows[point.name] = dataclasses.replace(row, origin=origin)
             else:
                 rows[point.name] = row
@@ -77,7 +77,7 @@ def _named(package: importlib.metadata.Distribution) -> str:
     return f"{package.name} {package.version}"
 
 
-def _digest(module: str) -> str:
+def source_digest(module: str) -> str:
     """What the file of a loaded module is, in 16 digits."""
     source = getattr(sys.modules.get(module), "__file__", None)
     return hashlib.sha256(Path(source).read_bytes() if source else b"").hexdigest()[:16]

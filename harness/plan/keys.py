@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,16 @@ class Pattern:
 def named(origin: str | None) -> dict[str, str]:
     """What a row of an installed package adds to a key; rows of ours add nothing."""
     return {} if origin is None else {"package": origin}
+
+
+def decoder(decode: Callable[..., Any]) -> str:
+    """Names what decodes a file: a function by its place, an object by its ``repr``."""
+    if isinstance(decode, functools.partial):
+        values = (*map(repr, decode.args), *(f"{k}={v!r}" for k, v in decode.keywords.items()))
+        return f"{decoder(decode.func)}({', '.join(values)})"
+    if isinstance(decode, FunctionType):
+        return f"{decode.__module__}.{decode.__qualname__}"
+    return repr(decode)
 
 
 def file_sha256(path: Path) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from harness.machine import about
+from datasets.installed import source_digest
+from harness.machine import about, code
 from harness.machine.about import PACKAGES
 from harness.machine.code import code_of
 
@@ -72,6 +75,25 @@ def made_by(stage: str) -> dict[str, Any]:
     """What the keys of a stage hold of the code and the packages that make its output."""
     made = STAGES[stage]
     return {"code": code_of(made.code, TABLES), "versions": about.versions(made.packages)}
+
+
+def source_of(decode: Callable[..., Any], stage: str) -> str | None:
+    """The digest of a decoder's source; None where the stage that runs it lists that file."""
+    while isinstance(decode, functools.partial):
+        decode = decode.func
+    # A function says its module, an object's class does.
+    module = decode.__module__
+    place = f"{module.replace('.', '/')}.py"
+    if not (code.ROOT / place).is_file():
+        return _of_package(module)
+    is_listed = {place, place.rpartition("/")[0]} & {*STAGES[stage].code}
+    return None if is_listed else code_of((place,))
+
+
+@functools.cache
+def _of_package(module: str) -> str:
+    """As rows of installed packages are named; read once in a process."""
+    return source_digest(module)
 
 
 def installed() -> dict[str, str | None]:

@@ -15,7 +15,7 @@ from harness.machine import about
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
-from harness.plan.stages import made_by
+from harness.plan.stages import made_by, source_of
 from tasks import quality
 from tasks.rows import TASKS
 
@@ -50,6 +50,7 @@ class Entry:
     image: str
     """Key of id and image file."""
     labels: str | None
+    """Key of the objects, and of the label map's file and of how it is read."""
     boxes: str | None
     """Key of the labels without the masks of objects, which other tasks have read."""
     rainy: str | None
@@ -74,18 +75,36 @@ class Entry:
         labels = objects.sha256() if objects else None
         boxes = objects.sha256(masks=False) if objects else None
         if sample.label_map_path is not None:
-            map_sha256 = digests[sample.label_map_path]
-            labels, boxes = (
-                keys.key("labels", objects=of, map=map_sha256) for of in (labels, boxes)
-            )
+            label_map = {"map": digests[sample.label_map_path]}
+            if sample.decode_label_map is not image_io.decode_indices:
+                label_map["decoder"] = keys.decoder(sample.decode_label_map)
+            labels, boxes = (keys.key("labels", objects=of, **label_map) for of in (labels, boxes))
         depth = None if sample.depth_path is None else _depth_key(sample, digests)
-        content = keys.key("content", image=image, rainy=rainy, **_named(depth))
+        named_depth = {} if depth is None else {"depth": depth}
+        content = keys.key("content", image=image, rainy=rainy, **named_depth)
         named = replace(sample, labels=objects, digests=digests)
         return Entry(named, content, image, labels, boxes, rainy, depth)
 
     def labels_for(self, task: str) -> str | None:
         """Key of the labels that a task compares with."""
         return self.labels if TASKS[task].needs_masks else self.boxes
+
+    def distances(self, stage: str) -> dict[str, str]:
+        """What a depth adds to a key of a stage that uses it: nothing where there is none."""
+        decode = self.sample.decode_depth
+        named = {} if self.depth is None else {"depth": self.depth}
+        if self.depth is None or decode is image_io.decode_depth:
+            return named
+        source = source_of(decode, stage)
+        return named if source is None else {**named, "depth_source": source}
+
+    def map_source(self, stage: str) -> dict[str, str]:
+        """What the source of a label map's decoder adds to a key: nothing where it is of ours."""
+        decode = self.sample.decode_label_map
+        if self.sample.label_map_path is None or decode is image_io.decode_indices:
+            return {}
+        source = source_of(decode, stage)
+        return {} if source is None else {"map_source": source}
 
 
 def images_sha256(entries: Sequence[Entry]) -> str:
@@ -107,12 +126,7 @@ def _depth_key(sample: Sample, digests: Mapping[Path, str]) -> str:
     sha256 = digests[sample.depth_path]
     if sample.decode_depth is image_io.decode_depth:
         return sha256
-    return keys.key("depth", bytes=sha256, decoder=repr(sample.decode_depth))
-
-
-def _named(depth: str | None) -> dict[str, str]:
-    """What a depth adds to a key: nothing where there is none."""
-    return {} if depth is None else {"depth": depth}
+    return keys.key("depth", bytes=sha256, decoder=keys.decoder(sample.decode_depth))
 
 
 def _image_key(sample: Sample, sha256: str, half: Half | None) -> str:
@@ -184,7 +198,7 @@ class UnitKeys:
                     **keys.named(origin(plan.rains[condition.rain])),
                 },
                 image=rainy,
-                **_named(self.entry.depth),
+                **self.entry.distances("rainy"),
             )
         if condition.derainer.is_identity:
             return key("identity", lambda: made_by("identity"), image=rainy)
@@ -249,7 +263,8 @@ class UnitKeys:
             task.model,
             prediction=self.prediction(task, shown),
             labels=self.entry.labels_for(task.name),
-            **_named(self.entry.depth),
+            **self.entry.distances("evidence"),
+            **self.entry.map_source("evidence"),
         )
 
     def picture(self) -> str:
@@ -265,6 +280,7 @@ class UnitKeys:
             },
             restored=self.restored,
             labels=self.entry.labels,
+            **self.entry.map_source("picture"),
         )
 
     def timing(self) -> str:
