@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -192,8 +193,10 @@ def _export(
     is_inside = layout.file.is_relative_to(root)
     copy = out / (layout.file.relative_to(root) if is_inside else layout.file.name)
     folder = layout.folder.relative_to(root)
-    names = {k: str(places[k].relative_to(folder)) for k in content.images if k in places}
-    copy.parent.mkdir(parents=True, exist_ok=True)
+    # Images may lie beside the folder that their names start from.
+    names = {k: posixpath.relpath(places[k], folder) for k in content.images if k in places}
+    for made in (copy.parent, out / folder):
+        made.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(content.part(names))
 
 

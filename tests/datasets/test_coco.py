@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from datasets import DATASETS, Annotations, Dataset, DatasetError
+from datasets.rain import RAINS
+from harness.runs.rainy_copy import Recipe, synthesize
 
 FILE = "annotations/instances_val2017.json"
 
@@ -116,3 +118,26 @@ def test_folder_names_images_by_their_path(tmp_path: Path, coco_root: Path) -> N
     assert samples[0].annotations is None
     with pytest.raises(DatasetError, match="no image there"):
         DATASETS["folder"].open(tmp_path / "images", "none")
+
+
+@pytest.mark.parametrize("moved", [2, 8])
+def test_a_copy_of_images_beside_the_split_s_folder_opens(
+    moved: int, coco_root: Path, tmp_path: Path
+) -> None:
+    root, copy = tmp_path / "coco", tmp_path / "copy"
+    shutil.copytree(coco_root, root)
+    (root / "images" / "other").mkdir()
+    content = json.loads((root / FILE).read_text())
+    for entry in content["images"][:moved]:
+        name = entry["file_name"]
+        shutil.move(root / "images" / "val2017" / name, root / "images" / "other" / name)
+        entry["file_name"] = f"../other/{name}"
+    (root / FILE).write_text(json.dumps(content))
+    dataset = DATASETS["coco"].open(root, None)
+    synthesize(dataset, root, Recipe("photoshop-heavy", RAINS["photoshop-heavy"]), copy)
+    found = DATASETS["coco"].open(copy, None)
+    inner = [s.path.relative_to(copy).with_suffix("") for s in found.samples]
+    assert inner == [s.path.relative_to(root).with_suffix("") for s in dataset.samples]
+    assert [s.annotations.sha256() for s in found.samples if s.annotations] == [
+        s.annotations.sha256() for s in dataset.samples if s.annotations
+    ]
