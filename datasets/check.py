@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from datasets.categories import SETS, spelling
 from datasets.duplicates import alike, hashes_of_views
 from datasets.folder import SUFFIXES, open_folder
+from datasets.ids import shared
 from datasets.image import NDArrayByte, UnreadableImageError, is_turned
 from datasets.labels import all_crowd, empty_masks, misfit, named_twice, no_object, twins
 from datasets.pair_faults import faults
+from datasets.pairs import with_rainy
 from datasets.rows import DATASETS, DatasetRow
 from datasets.sample import IGNORED, Dataset, DatasetError, Sample
 
@@ -64,7 +66,8 @@ def check(
         name: One of `DATASETS`.
         root: Where it lies.
         split: Part of it.
-        pair: How pairs are found, by a set whose row takes it.
+        pair: How pairs are found, by a set whose row takes it; of another set the folder below
+            ``root`` with its rainy images.
         against: A folder of images that the set should share none with.
         annotations: The label file, by a set whose row takes it.
 
@@ -76,6 +79,11 @@ def check(
     none = no_object(dataset.samples)
     if none is not None and not findings:  # wrong entries were left out
         findings.append(Finding(True, "label", none))
+    one = shared(dataset)
+    findings += [] if one is None else [Finding(True, "id", one)]
+    if pair is not None and not DATASETS[name].takes_pair:
+        dataset, unpaired = _paired(dataset, root / pair)
+        findings += unpaired
     findings += _classes(dataset)
     findings += _strays(dataset.samples)
     looks = _look_at(dataset.samples, dataset.classes)
@@ -104,6 +112,14 @@ def _opened(
     options = {"pair": pair} if row.takes_pair else {}
     dataset = row.open(root, split, problems=problems, **options, **label_file)
     return dataset, [Finding(True, "label", text) for text in problems]
+
+
+def _paired(dataset: Dataset, folder: Path) -> tuple[Dataset, list[Finding]]:
+    """The set with the rainy images of a folder, as a run has it, or why it has none."""
+    try:
+        return with_rainy(dataset, folder), []
+    except DatasetError as error:
+        return dataset, [Finding(True, "pair", str(error))]
 
 
 def _look_at(samples: Sequence[Sample], classes: Mapping[int, str]) -> list[_Look]:

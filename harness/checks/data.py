@@ -41,9 +41,9 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
         DatasetError: If the set cannot be opened at all.
     """
     kind = kind_of(spec)
-    if spec.pair is not None and not DATASETS[kind].takes_pair:
-        raise UsageError("--pair belongs to --dataset pairs")
     root = root_of(spec)
+    if spec.pair and not DATASETS[kind].takes_pair and not (root / spec.pair).is_dir():
+        raise UsageError(f"--pair {spec.pair}: no folder {root / spec.pair} of rainy images")
     if against is not None and not against.is_dir():
         raise UsageError(f"--against {against}: no such folder")
     if sheet is not None and not sheet.parent.is_dir():

@@ -10,6 +10,7 @@ from typing import Any
 from datasets import DATASETS, Dataset, DatasetError
 from datasets.attributes import with_attributes
 from datasets.depth_files import with_depth
+from datasets.ids import require_distinct
 from datasets.names import text_of
 from datasets.pairs import with_rainy
 from datasets.rows import DatasetRow, looks_like
@@ -36,7 +37,7 @@ def open_dataset(spec: RunSpec) -> Dataset:
     if row.takes_pair:
         options["pair"] = spec.pair
     try:
-        dataset = row.open(root, spec.split, **options, **label_file(spec))
+        dataset = require_distinct(row.open(root, spec.split, **options, **label_file(spec)))
     except DatasetError as error:
         raise DatasetError(f"{error}{_other_kind(spec, root)}") from error
     if spec.pair and not row.takes_pair:
@@ -153,14 +154,20 @@ def open_splits(spec: RunSpec) -> Dataset:
     """The data set of a spec, several splits joined by ``+`` as one; ids then begin with theirs.
 
     So do groups of one image that have its name; drives and scenes may reach over several splits.
+
+    Raises:
+        UsageError: If a split is named twice; else as `open_dataset`.
+        DatasetError: As `open_dataset`.
     """
     splits = (spec.split or "").split("+")
     if len(splits) == 1:
         return open_dataset(spec)
+    if len(set(splits)) < len(splits):
+        raise UsageError(f"--split {spec.split}: names a part twice")
     parts = [open_dataset(spec.model_copy(update={"split": split})) for split in splits]
     samples = [
         replace(s, id=f"{split}/{s.id}", group=f"{split}/{s.id}" if s.group == s.id else s.group)
         for split, part in zip(splits, parts, strict=True)
         for s in part.samples
     ]
-    return replace(parts[0], split=spec.split or "", samples=samples)
+    return require_distinct(replace(parts[0], split=spec.split or "", samples=samples))

@@ -57,7 +57,7 @@ def test_errors_are_lines_and_exit_1(
     [
         (["--against", "absent"], "--against absent: no such folder"),
         (["--sheet", "absent/sheet.png"], "absent is no folder"),
-        (["--pair", "a:b"], "--pair belongs to --dataset pairs"),
+        (["--pair", "absent"], "--pair absent: no folder"),
         (["--split", "train2017"], "instances_train2017.json not found"),
     ],
 )
