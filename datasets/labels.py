@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from datasets.categories import spelling
-from datasets.image import UnreadableImageError, is_turned, size_px
+from datasets.image import UnreadableImageError, decode, is_turned
 from datasets.sample import Annotations, Dataset, DatasetError, Sample
+from datasets.upright import upright_px
 
 SHOWN = 3
 """Of many images or classes, those that are named."""
@@ -26,19 +28,27 @@ def misfit(sample: Sample, image_px: tuple[int, int]) -> str | None:
         image_px: Height and width of the image as it is decoded.
     """
     said = sample.size_px
-    if said is None or said == image_px:
-        return None
-    turned = ""
-    if said == image_px[::-1] and is_turned(sample.path):
+    return None if said in (None, image_px) else _told(sample, said, sample.path, image_px)
+
+
+def _told(sample: Sample, said: tuple[int, int], file: Path, image_px: tuple[int, int]) -> str:
+    """In words: the size that was labelled, and that of a picture."""
+    name, turned = file.name, ""
+    if file != sample.path:
+        name = f"its rainy image {name}"
+    if said == image_px[::-1] and is_turned(file):
         turned = " once its EXIF orientation turns it: turn the labels too, or remove that tag"
     return (
         f"image {sample.id}: the labels are of a picture of {_size(said)} pixels, "
-        f"{sample.path.name} has {_size(image_px)}{turned}"
+        f"{name} has {_size(image_px)}{turned}"
     )
 
 
 def require_fitting(samples: Iterable[Sample]) -> None:
     """Refuse labels of pictures of another size: every object would count as missed.
+
+    Rainy images that a set brings are such pictures too. Where the labels say no size, they are of
+    the clean image.
 
     Raises:
         DatasetError: With the number of such images and the first of them.
@@ -53,14 +63,28 @@ def require_fitting(samples: Iterable[Sample]) -> None:
 
 
 def _misfit(sample: Sample) -> str | None:
-    """As `misfit`, from the picture's header where that is enough."""
-    if sample.size_px is None or size_px(sample.path) == sample.size_px:
-        return None
-    try:  # A header may say less than the decoder knows.
-        height_px, width_px, _ = sample.image().shape
+    """As `misfit`, of the rainy image too, from headers where these are enough."""
+    said, rainy = sample.size_px, sample.rainy_path
+    is_labelled = sample.labels is not None or sample.label_map_path is not None
+    try:
+        text = None if said is None else _unlike(sample, said, sample.path)
+        if text is not None or rainy in (None, sample.path) or not is_labelled:
+            return text
+        said = said or upright_px(sample.path)
+        return None if said is None else _unlike(sample, said, rainy)
     except (UnreadableImageError, OSError):
         return None  # That is told where it is decoded.
-    return misfit(sample, (height_px, width_px))
+
+
+def _unlike(sample: Sample, said: tuple[int, int], file: Path) -> str | None:
+    """What to say of a picture of another size than the labels say."""
+    if upright_px(file) == said:
+        return None
+    # A header may say less than the decoder knows.
+    height_px, width_px, _ = decode(file.read_bytes(), file.name).shape
+    return (
+        None if (height_px, width_px) == said else _told(sample, said, file, (height_px, width_px))
+    )
 
 
 def empty_masks(objects: Annotations) -> list[int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from datasets.image import size_px
 from datasets.rain import digest
+from datasets.upright import upright_px
 from harness.machine.about import accelerator, machine
 from harness.plan import keys
 from harness.plan.keys import canonical
@@ -68,7 +68,7 @@ def _gates(plan: Plan) -> dict[str, str]:
 
 def _size(dataset: Dataset) -> str | None:
     """The size of most images, and whether there are others."""
-    sizes = Counter(size_px(sample.path) for sample in dataset.samples)
+    sizes = Counter(upright_px(sample.path) for sample in dataset.samples)
     (size, _) = max(sizes.items(), key=lambda item: (item[1], str(item[0])), default=(None, 0))
     if size is None:
         return None

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from datasets.check import check
 from datasets.coco import open_coco
 from datasets.image import decode, encode_png
 from datasets.labels import notes, require_fitting, unmatched
+from datasets.pairs import with_rainy
 from datasets.sample import Dataset, Sample
 
 FILE = "annotations/instances_val2017.json"
@@ -72,6 +74,56 @@ def test_pictures_of_another_size_than_was_labelled_are_refused(scale: float, co
     assert "; and 1 more" in str(caught.value)
     assert told(coco, "size")[0] == (True, f"{both}{width}x{height}")
     assert len(told(coco, "size")) == 4
+
+
+def rainy(coco: Path, scale: float) -> None:
+    """A folder of rainy images, of which the last three have another size."""
+    shutil.copytree(coco / PHOTOS, coco / "rainy")
+    for photo in sorted((coco / "rainy").iterdir())[5:]:
+        resized(photo, scale)
+
+
+@pytest.mark.parametrize("scale", [2, 0.5])
+def test_rainy_images_of_another_size_than_was_labelled_are_refused(
+    scale: float, coco: Path
+) -> None:
+    rainy(coco, scale)
+    dataset = with_rainy(open_coco(coco, None), coco / "rainy")
+    size = f"{160 * scale:g}x{120 * scale:g}"
+    said = f"picture of 160x120 pixels, its rainy image 000000000006.jpg has {size}"
+    with pytest.raises(DatasetError, match=f"3 of 8 images: image 6: the labels are of a {said}"):
+        require_fitting(dataset.samples)
+    # Labels that say no size are of the clean image.
+    unsaid = [replace(sample, size_px=None) for sample in dataset.samples]
+    with pytest.raises(DatasetError, match=said):
+        require_fitting(unsaid)
+    require_fitting([replace(sample, labels=None) for sample in unsaid])
+    found = [f for f in check("coco", coco, None, "rainy").findings if f.kind == "size"]
+    assert [f.is_error for f in found] == [True] * 3
+    assert "its clean image 000000000006.jpg 160x120" in found[0].text
+
+
+def test_rainy_images_of_the_labelled_size_are_taken(coco: Path) -> None:
+    rainy(coco, 1)
+    require_fitting(with_rainy(open_coco(coco, None), coco / "rainy").samples)
+    (coco / "rainy" / "000000000001.jpg").rename(coco / "rainy" / "9.jpg")
+    found = [f for f in check("coco", coco, None, "rainy").findings if f.kind == "pair"]
+    assert [f.is_error for f in found] == [True]
+    assert "9.jpg in rainy belongs to no image" in found[0].text
+
+
+@pytest.mark.parametrize("orientation", [5, 8])
+def test_labels_made_on_an_unturned_tiff_are_blamed(orientation: int, coco: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = coco / PHOTOS / "000000000001"
+    with Image.open(file.with_suffix(".jpg")) as picture:
+        picture.save(file.with_suffix(".tif"), exif=exif)
+    edit(coco, lambda content: content["images"][0].update(file_name="000000000001.tif"))
+    with pytest.raises(DatasetError, match="has 120x160 once its EXIF orientation turns it"):
+        require_fitting(open_coco(coco, None).samples)
+    edit(coco, lambda content: content["images"][0].update(width=120, height=160))
+    require_fitting(open_coco(coco, None).samples)
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])

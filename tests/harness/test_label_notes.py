@@ -93,6 +93,20 @@ def test_objects_that_the_network_has_no_class_for_are_told_with_their_share(
     assert value(tmp_path / "out", "ap/human") == 0
 
 
+def test_rainy_images_of_another_size_end_a_run_before_it_computes(
+    coco: Path, detect: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (coco / "rainy").mkdir()
+    for photo in (coco / "images" / "val2017").iterdir():
+        with Image.open(photo) as picture:
+            picture.resize((80, 60)).save(coco / "rainy" / photo.name)
+    status, _, err = detect(coco, "--pair", "rainy", "--rain", "given")
+    assert status == 2
+    assert "picture of 160x120 pixels, its rainy image 000000000003.jpg has 80x60" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_crowds_alone_give_no_number_and_the_reason(
     coco: Path, detect: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
