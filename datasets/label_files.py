@@ -22,7 +22,20 @@ def copy_files(
         for file in files.get(sample_id, ()):
             copy = out / file.relative_to(root)
             if not copy.is_file():
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                begun = copy.with_name(f"{copy.name}.tmp")  # a kill leaves no half of a file
+                begun = _begun(copy)
                 shutil.copyfile(file, begun)
                 begun.replace(copy)
+
+
+def write_lines(copy: Path, lines: Sequence[str]) -> None:
+    """Write a list of a copy; of no line there is none."""
+    if lines:
+        begun = _begun(copy)
+        begun.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        begun.replace(copy)
+
+
+def _begun(copy: Path) -> Path:
+    """Where a file is written first, so that a kill leaves no half of it; its folder is made."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    return copy.with_name(f"{copy.name}.tmp")

@@ -7,28 +7,25 @@ Reference:
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from datasets import fields
 from datasets.fields import Problems
-from datasets.folder import SUFFIXES, image_files, require_data
-from datasets.image import UNREADABLE
-from datasets.label_files import copy_files
+from datasets.folder import require_data
+from datasets.ids import ids_of
 from datasets.masks import area_px2, from_polygons
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
+from datasets.upright import upright_px
+from datasets.yolo_files import SPLITS, Said, export, folder_of, images_of, label_file, places_of
 
 CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 """Names of classes, a line each, where there is no ``data.yaml``."""
-SPLITS = {"val": ("val", "valid"), "valid": ("val", "valid")}
-"""Words for one split."""
 SLACK = 0.01
 """How far coordinates may lie outside 0 to 1, as ultralytics allows."""
-EXIF_ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
 MAX_BYTES = 2**24
 
 
@@ -38,7 +35,7 @@ class _Head:
 
     file: Path | None
     names: dict[int, str]
-    splits: dict[str, list[str]]
+    splits: dict[str, list[Said]]
     """Folders or lists of images."""
     values_per_point: tuple[int, int] | None
     """``kpt_shape`` of a set of poses."""
@@ -72,16 +69,17 @@ def open_yolo(
     require_data(root)
     head = _head(root, annotations)
     split = split or _only_split(head, root)
-    paths = list(dict.fromkeys(_images(root, head, split)))
+    places = places_of(root, head.splits, split)
+    paths = list(dict.fromkeys(path for place in places for path in images_of(place, root)))
     if not paths:
         raise DatasetError(f"{root}: no image in the split {split}")
-    labels = {path: _label_file(path, root) for path in paths}
+    labels = {path: label_file(path, root) for path in paths}
     if not any(labels.values()):
         raise DatasetError(
             f"{root}: no label file for any of the {len(paths)} images of {split}: expected "
             "labels/… beside images/…, with the images' stems"
         )
-    ids = _ids(paths, root)
+    ids = ids_of(paths, root)
     samples = []
     for path in paths:
         with fields.told(problems):
@@ -97,7 +95,7 @@ def open_yolo(
         split,
         samples,
         head.names,
-        export_labels=partial(copy_files, files, root),
+        export_labels=partial(export, files, [p for p in places if p.is_file()], ids, root),
         notes=(note,) if lacking else (),
     )
 
@@ -145,7 +143,7 @@ def _of_yaml(file: Path) -> _Head:
         said = content.get(key)
         entries = said if isinstance(said, list) else [said]
         if said and all(isinstance(entry, str) for entry in entries):
-            splits[key] = [f"{content.get('path') or ''}\0{entry}" for entry in entries]
+            splits[key] = [(str(content.get("path") or ""), entry) for entry in entries]
     shape = content.get("kpt_shape")
     is_pose = isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape)
     return _Head(file, {i: str(n) for i, n in pairs}, splits, tuple(shape) if is_pose else None)
@@ -154,7 +152,7 @@ def _of_yaml(file: Path) -> _Head:
 def _only_split(head: _Head, root: Path) -> str:
     """``val``, or the only split there is."""
     found = [*head.splits] or [
-        name for name in ("train", "val", "valid", "test") if _folder_of(root, name) is not None
+        name for name in ("train", "val", "valid", "test") if folder_of(root, name) is not None
     ]
     if not found:
         return "all"
@@ -164,88 +162,6 @@ def _only_split(head: _Head, root: Path) -> str:
     if len(chosen) > 1:
         raise DatasetError(f"{root}: choose a split with --split: {', '.join(found)}")
     return chosen[0]
-
-
-def _folder_of(root: Path, split: str) -> Path | None:
-    """The images of a split where no file says."""
-    places = (root / "images" / split, root / split / "images", root / split)
-    return next((place for place in places if place.is_dir()), None)
-
-
-def _images(root: Path, head: _Head, split: str) -> Iterator[Path]:
-    """The images of a split."""
-    if split == "all":
-        folder = root / "images"
-        yield from sorted(image_files(folder if folder.is_dir() else root))
-        return
-    entries = next((head.splits[w] for w in SPLITS.get(split, (split,)) if w in head.splits), None)
-    if entries is None:
-        home = _folder_of(root, split)
-        if home is None:
-            known = ", ".join(head.splits) or "none"
-            raise DatasetError(f"{root}: no split {split}: known are {known}")
-        yield from sorted(image_files(home))
-        return
-    for entry in entries:
-        place = _place(root, *entry.split("\0"))
-        if place.is_dir():
-            yield from sorted(image_files(place))
-        else:
-            yield from _listed(place, root)
-
-
-def _place(root: Path, path: str, entry: str) -> Path:
-    """A folder or list below the root that an entry names.
-
-    Other machines' folders, and ``..`` where a tool wrote it, are left out from its beginning.
-    """
-    for word in (f"{path}/{entry}", entry):
-        parts = [p for p in PurePosixPath(word.replace("\\", "/")).parts if p not in ("..", "/")]
-        if fields.is_too_long(PurePosixPath(*parts)):
-            break
-        for start in range(len(parts)):
-            place = root.joinpath(*parts[start:])
-            if ":" not in parts[start] and "\0" not in parts[start] and place.exists():
-                return place
-    raise DatasetError(f"{root}: nothing there that is called {entry[:80]}, as data.yaml says")
-
-
-def _listed(file: Path, root: Path) -> Iterator[Path]:
-    """The images of a list."""
-    if file.suffix.lower() in SUFFIXES:
-        yield file
-        return
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{file}: expected a list of images") from error
-    for line in (line.strip() for line in lines):
-        if line:
-            path = _place(root, "", line)
-            if not path.is_file():
-                raise DatasetError(f"{file.name}: {line} is no image")
-            yield path
-
-
-def _label_file(image: Path, root: Path) -> Path | None:
-    """The file with an image's objects; None where there is none."""
-    inner = image.relative_to(root)
-    places = [image.with_suffix(".txt"), root / "labels" / f"{image.stem}.txt"]
-    for i in reversed([i for i, part in enumerate(inner.parts[:-1]) if part == "images"]):
-        swapped = root.joinpath(*inner.parts[:i], "labels", *inner.parts[i + 1 :])
-        places.insert(0, swapped.with_suffix(".txt"))
-    return next((place for place in places if place.is_file()), None)
-
-
-def _ids(paths: Sequence[Path], root: Path) -> dict[Path, str]:
-    """Stems, or paths below the root where two have one."""
-    counts = Counter(path.stem for path in paths)
-    return {
-        path: path.stem
-        if counts[path.stem] == 1
-        else path.relative_to(root).with_suffix("").as_posix()
-        for path in paths
-    }
 
 
 @dataclass(frozen=True)
@@ -280,15 +196,10 @@ class _Labels:
     @cached_property
     def _size_px(self) -> tuple[int, int]:
         """Height and width of the upright image."""
-        from PIL import Image
-
-        try:
-            with Image.open(self.image) as picture:
-                turned = picture.getexif().get(EXIF_ORIENTATION) in ON_ITS_SIDE
-                width_px, height_px = picture.size[::-1] if turned else picture.size
-        except (*UNREADABLE, Image.DecompressionBombError) as error:
-            raise DatasetError(f"{self.image.name}: not an image, or damaged") from error
-        return height_px, width_px
+        size_px = upright_px(self.image)
+        if size_px is None:
+            raise DatasetError(f"{self.image.name}: not an image, or damaged")
+        return size_px
 
     def _object(self, words: Sequence[str], where: str) -> LabelledObject:
         """One line."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from datasets import DATASETS, Dataset, DatasetError, Sample
+from datasets.rain import RAINS
+from harness.runs.rainy_copy import Recipe, synthesize
 
 
 @pytest.fixture
@@ -113,6 +117,24 @@ def test_two_images_of_one_stem_are_told_apart(root: Path) -> None:
     assert {"images/train/a", "images/val/a"} <= by_id(opened(root)).keys()
 
 
+@pytest.mark.parametrize("folder", ["images/val", "."])
+def test_two_images_of_one_stem_in_one_folder_keep_their_endings(folder: str, root: Path) -> None:
+    if folder == ".":
+        for file in (root / "images" / "val").iterdir():
+            shutil.move(file, root)
+        shutil.rmtree(root / "images")
+        shutil.copytree(root / "labels" / "val", root, dirs_exist_ok=True)
+        (root / "data.yaml").unlink()
+        (root / "classes.txt").write_text("a\nb\nc\n")
+    picture = root / folder / "a.jpg"
+    with Image.open(picture) as image:
+        image.save(picture.with_suffix(".png"))
+    found = by_id(opened(root))
+    above = "" if folder == "." else f"{folder}/"
+    assert sorted(found) == sorted([f"{above}a.jpg", f"{above}a.png", "b", "c", "d"])
+    assert len({sample.path for sample in found.values()}) == 5
+
+
 def test_points_of_poses_are_left_out(root: Path) -> None:
     expected = labels_of(opened(root))[0]
     file = root / "labels" / "val" / "a.txt"
@@ -164,6 +186,57 @@ def test_a_wrong_head_is_refused(case: str, root: Path) -> None:
         opened(root, "val")
 
 
+ABSENT = {
+    "Roboflow's": ("train: ../train/images\nval: ../valid/images\n", "valid/images"),
+    "alone": ("val: ../valid/images\n", "valid/images"),
+    "own words": ("train: ../fold1/pics\nval: ../fold2/pics\n", "fold2/pics"),
+    "another machine's": ("train: /home/me/mine/train/pics\nval: /me/val/pics\n", "val/pics"),
+    "a list": ("val: val.txt\n", "valid/images/a.jpg"),
+}
+
+
+@pytest.mark.parametrize("case", ABSENT)
+def test_a_split_that_is_absent_is_not_the_whole_set(case: str, root: Path) -> None:
+    text, words = ABSENT[case]
+    shutil.move(root / "images" / "val", root / "flat")
+    for name in ("images", "pics"):
+        shutil.copytree(root / "flat", root / name, dirs_exist_ok=True)
+    (root / "val.txt").write_text("../valid/images/a.jpg\n")
+    (root / "data.yaml").write_text(f"{text}names: [a, b, c]\n")
+    with pytest.raises(DatasetError, match=f"looked for {words} there") as caught:
+        opened(root, "val")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_split_s_own_folder_may_be_the_data_root(root: Path, tmp_path: Path) -> None:
+    expected = labels_of(opened(root))
+    shutil.copytree(root / "images" / "val", tmp_path / "valid" / "images")
+    shutil.copytree(root / "labels" / "val", tmp_path / "valid" / "labels")
+    file = tmp_path / "data.yaml"
+    file.write_text("train: ../train/images\nval: ../valid/images\nnames: [a, b, c]\n")
+    assert labels_of(opened(tmp_path / "valid", "val", annotations=file)) == expected
+    assert labels_of(opened(tmp_path, "val")) == expected
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 7, 8])
+def test_shares_are_of_the_picture_as_it_is_decoded(
+    form: str, orientation: int, root: Path
+) -> None:
+    (root / "images" / "val" / "a.jpg").unlink()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    suffix = {"TIFF": ".tif"}.get(form, f".{form.lower()}")
+    stored = Image.new("RGB", (160, 120), (9, 99, 200))
+    stored.save(root / "images" / "val" / f"a{suffix}", form, exif=exif)
+    sample = by_id(opened(root))["a"]
+    assert sample.annotations is not None
+    height_px, width_px, _ = sample.image().shape
+    assert (height_px, width_px) == ((120, 160) if orientation < 5 else (160, 120))
+    left, top, right, bottom = sample.annotations.boxes_xyxy_px[0]
+    assert (right - left, bottom - top) == pytest.approx((0.25 * width_px, 0.5 * height_px))
+
+
 def test_a_set_without_any_label_is_refused(root: Path) -> None:
     shutil.rmtree(root / "labels")
     with pytest.raises(DatasetError, match="no label file for any of the 4 images"):
@@ -180,3 +253,26 @@ def test_a_copy_opens_as_the_set_does(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "images", tmp_path / "copy" / "images")
     dataset.export_labels(tmp_path / "copy", places)
     assert labels_of(opened(tmp_path / "copy")) == labels_of(dataset)
+
+
+@pytest.mark.parametrize("line", ["./images/val/{}.jpg", "/home/me/mine/images/val/{}.jpg"])
+def test_a_copy_s_list_names_its_images(line: str, root: Path, tmp_path: Path) -> None:
+    (root / "data.yaml").write_text("val: lists/val.txt\nnames: [a, b, c]\n")
+    (root / "lists").mkdir()
+    (root / "lists" / "val.txt").write_text("".join(line.format(stem) + "\n" for stem in "abcd"))
+    dataset = opened(root)
+    copy = tmp_path / "copy"
+    kept = [s for s in dataset.samples if s.id != "d"]
+    recipe = Recipe("photoshop-heavy", RAINS["photoshop-heavy"])
+    synthesize(replace(dataset, samples=kept), root, recipe, copy)
+    found = opened(copy)
+    assert [s.path.name for s in found.samples] == ["a.png", "b.png", "c.png"]
+    assert labels_of(found) == labels_of(replace(dataset, samples=kept))
+    assert (copy / "lists" / "val.txt").read_text().startswith(line.format("a")[:-4] + ".png\n")
+
+
+def test_an_image_that_the_head_names_itself_is_not_copied(root: Path, tmp_path: Path) -> None:
+    (root / "data.yaml").write_text("val: images/val/a.jpg\nnames: [a, b, c]\n")
+    recipe = Recipe("photoshop-heavy", RAINS["photoshop-heavy"])
+    with pytest.raises(DatasetError, match=r"data.yaml names the image a.jpg"):
+        synthesize(opened(root), root, recipe, tmp_path / "copy")
