@@ -15,13 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from datasets import fields
 from datasets.fields import Problems
 from datasets.folder import image_files, require_data
-from datasets.label_files import copy_files
+from datasets.ids import ids_of
+from datasets.label_files import copy_files, write_lines
 from datasets.masks import FAR
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 
@@ -72,7 +73,8 @@ def open_voc(root: Path, split: str | None, problems: Problems | None = None) ->
         problems: Takes what is wrong with single files and objects, which are then left out.
 
     Returns:
-        Samples named by stem. Objects marked difficult are ignored as the development kit does.
+        Samples named by the XML file's stem, or by its path where two have one stem. Objects marked
+        difficult are ignored as the development kit does.
 
     Raises:
         DatasetError: If something is missing or wrong; the message names file, field and remedy.
@@ -86,22 +88,15 @@ def open_voc(root: Path, split: str | None, problems: Problems | None = None) ->
     ordered = NAMES if names <= {*NAMES} else sorted(names)
     known = {name: i for i, name in enumerate(ordered, start=1)}
     from_zero = next((b for e in entries for b in e.boxes if min(b.sides[:2]) < 1), None)
-    images = _Images(home)
+    images, ids = _Images(home), ids_of(files, home)
     samples, of_samples = [], {}
     for entry in entries:
+        name = ids[entry.file]
         with fields.told(problems):
             path = images.of(entry)
-            objects = [_object(b, known, entry, from_zero is None) for b in entry.boxes]
-            samples.append(
-                Sample(
-                    entry.file.stem,
-                    path,
-                    group=entry.file.stem,
-                    labels=Annotations.of(objects),
-                    size_px=entry.size_px,
-                )
-            )
-            of_samples[entry.file.stem] = [entry.file]
+            objects = Annotations.of([_object(b, known, entry, not from_zero) for b in entry.boxes])
+            samples.append(Sample(name, path, group=name, labels=objects, size_px=entry.size_px))
+            of_samples[name] = entry.file
     if not samples:
         raise DatasetError(f"{home}: no XML file of VOC with its image there")
     counted = (
@@ -114,9 +109,25 @@ def open_voc(root: Path, split: str | None, problems: Problems | None = None) ->
         split or "all",
         samples,
         {i: name for name, i in known.items()},
-        export_labels=partial(copy_files, of_samples, root),
+        export_labels=partial(_export, of_samples, home, root),
         notes=(counted,),
     )
+
+
+def _export(
+    files: Mapping[str, Path],
+    home: Path,
+    root: Path,
+    out: Path,
+    places: Mapping[str, PurePosixPath],
+) -> None:
+    """Copy the XML files of a copy's images, and the lists of ``ImageSets/Main`` cut to them."""
+    copy_files({name: [file] for name, file in files.items()}, root, out, places)
+    stems = {files[name].stem for name in places}
+    for listed in sorted((home / "ImageSets" / "Main").glob("*.txt")):
+        lines = listed.read_text("utf-8-sig", errors="replace").splitlines()
+        kept = [line for line in lines if line.strip() and line.split()[0] in stems]
+        write_lines(out / listed.relative_to(root), kept)
 
 
 def _files(root: Path, split: str | None) -> tuple[Path, list[Path]]:
@@ -237,6 +248,8 @@ class _Images:
     def __init__(self, home: Path) -> None:
         """Look below the folder."""
         self._home = home
+        self._taken: dict[tuple[Path, str], Path] = {}
+        """XML files by their image and stem."""
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for file in sorted(image_files(home)):
             self._by_stem[file.stem].append(file)
@@ -245,7 +258,7 @@ class _Images:
         """The image of an XML file: of the same stem, or else of the name that stands there.
 
         Raises:
-            DatasetError: If there is none, or several.
+            DatasetError: If there is none, or several, or a file of the same stem has it already.
         """
         named = Path(entry.filename.replace("\\", "/")).stem
         files = self._by_stem.get(entry.file.stem) or self._by_stem.get(named, [])
@@ -259,6 +272,10 @@ class _Images:
         if len(files) > 1:
             one, two, *_ = (f.relative_to(self._home).as_posix() for f in files)
             raise DatasetError(f"{entry.file.name} may be of {one} or of {two}: remove one")
+        other = self._taken.setdefault((files[0], entry.file.stem), entry.file)
+        if other != entry.file:
+            one, two = (f.relative_to(self._home).as_posix() for f in (other, entry.file))
+            raise DatasetError(f"{one} and {two} are both of {files[0].name}: remove one")
         return files[0]
 
     def _nearest(self, entry: _Entry, files: Sequence[Path]) -> list[Path]:

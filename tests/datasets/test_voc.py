@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from datasets import DATASETS, Dataset, DatasetError, Sample
+from datasets.rain import RAINS
+from harness.runs.rainy_copy import Recipe, synthesize
 from tasks.coco_ap import Detections
 from tasks.matching import match
 
@@ -124,6 +126,26 @@ def test_other_folders_with_xml_files(root: Path, tmp_path: Path) -> None:
     assert len(opened(root.parent, "VOC2007/test").samples) == 2
 
 
+def test_files_of_one_stem_in_several_folders(root: Path, tmp_path: Path) -> None:
+    loose = tmp_path / "loose"
+    for town in ("A", "B"):
+        shutil.copytree(root / "JPEGImages", loose / town)
+        shutil.copytree(root / "Annotations", loose / town, dirs_exist_ok=True)
+    (loose / "B" / "000003.jpg").unlink()
+    (loose / "B" / "000003.xml").unlink()
+    dataset = opened(loose)
+    assert sorted(by_id(dataset)) == [
+        *("000003", "A/000001", "A/000002", "B/000001", "B/000002"),
+    ]
+    assert len({s.path for s in dataset.samples}) == 5
+    recipe = Recipe("photoshop-heavy", RAINS["photoshop-heavy"])
+    assert synthesize(dataset, loose, recipe, tmp_path / "copy").written == 5
+    assert sorted(by_id(opened(tmp_path / "copy"))) == sorted(by_id(dataset))
+    (loose / "B" / "000001.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"A/000001.xml and B/000001.xml are both of 000001.jpg"):
+        opened(loose)
+
+
 def test_own_classes_are_in_alphabetical_order(root: Path, maker: Callable[[str], Any]) -> None:
     text = maker("voc").xml("000003.jpg", [("tricycle", (1, 5, 50, 40), 0)])
     (root / "Annotations" / "000003.xml").write_text(text)
@@ -189,3 +211,21 @@ def test_a_copy_takes_the_files_of_its_images(root: Path, tmp_path: Path) -> Non
         shutil.copy(sample.path, tmp_path / "copy" / "JPEGImages")
     dataset.export_labels(tmp_path / "copy", places)
     assert sorted(by_id(opened(tmp_path / "copy"))) == ["000001", "000002"]
+
+
+@pytest.mark.parametrize("split", ["test", None])
+def test_a_copy_takes_the_lists_of_its_images(
+    split: str | None, root: Path, tmp_path: Path
+) -> None:
+    above = root.parent
+    (root / "ImageSets" / "Main" / "val.txt").write_text("000003\n")
+    for word, home in ((split, root), (f"VOC2007/{split}" if split else None, above)):
+        dataset, copy = opened(home, word), tmp_path / f"copy-{home.name}"
+        recipe = Recipe("photoshop-heavy", RAINS["photoshop-heavy"])
+        synthesize(dataset, home, recipe, copy)
+        found = opened(copy, word)
+        assert sorted(by_id(found)) == sorted(by_id(dataset))
+        assert {s.path.suffix for s in found.samples} == {".png"}
+        main = copy / root.relative_to(home) / "ImageSets" / "Main"
+        assert (main / "car_test.txt").read_text() == "000001  1\n000002 -1\n"
+        assert (main / "val.txt").is_file() == (split is None)
