@@ -8,7 +8,7 @@ classes, M of mask coefficients, N of boxes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ MOST_CANDIDATES = 30_000
 """Boxes that are suppressed, the most confident ones, as ultralytics and YOLOv5 do."""
 CLASS_OFFSET_PX = 7680
 """What keeps the boxes of two classes apart where they are suppressed together."""
+BOX_RANKS = (2, 3)
+"""Of boxes in ``lists``: ``(N, 4)`` or ``(1, N, 4)``."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def layout_of(
     elif len(flat) == 2 and sorted(s[2] for s in flat)[0] <= classes + 1:
         wide = next((s for s in flat if s[2] != 4), flat[0])
         found = ["logits"] if 4 in (flat[0][2], flat[1][2]) and wide[2] - classes in (0, 1) else []
-    if not found and len(shapes) >= 3 and any(s and s[-1] == 4 for s in shapes):
+    if not found and len(shapes) >= 3 and any(len(s) in BOX_RANKS and s[-1] == 4 for s in shapes):
         found = ["lists"]
     if len(found) == 1:
         return found[0]
@@ -145,6 +147,10 @@ def read(
         scale = torch.tensor([width, height, width, height], dtype=torch.float32)
         found = Found(found.boxes * scale, found.scores, found.classes)
     numbers = found.classes
+    if not torch.equal(numbers, numbers.round()):
+        odd = numbers[numbers != numbers.round()][0]
+        raise TaskError(f"the network found class {odd:g}, which is no whole number: not {layout}")
+    found = replace(found, classes=numbers.long())
     if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < classes:
         raise TaskError(
             f"the network found class {int(numbers.max())}, its {classes} classes are 0 to "
@@ -184,12 +190,12 @@ def _suppressed(boxes: Tensor, scores: Tensor, coefficients: Tensor) -> Found:
 def _rows(arrays: list[Tensor], classes: int) -> Found:
     rows = _array(arrays, 3)[0].float()
     more = rows[:, 6:] if rows.shape[1] > 6 else None
-    return _confident(Found(rows[:, :4], rows[:, 4], rows[:, 5].long(), more))
+    return _confident(Found(rows[:, :4], rows[:, 4], rows[:, 5], more))
 
 
 def _batch_rows(arrays: list[Tensor], classes: int) -> Found:
     rows = _array(arrays, 2).float()
-    return _confident(Found(rows[:, 1:5], rows[:, 6], rows[:, 5].long()))
+    return _confident(Found(rows[:, 1:5], rows[:, 6], rows[:, 5]))
 
 
 def _detr(arrays: list[Tensor], classes: int) -> Found:
@@ -202,7 +208,7 @@ def _detr(arrays: list[Tensor], classes: int) -> Found:
 def _detr_rows(arrays: list[Tensor], classes: int) -> Found:
     rows = _array(arrays, 3)[0].float()
     boxes = box_convert(rows[:, :4], "cxcywh", "xyxy")
-    return _confident(Found(boxes, rows[:, 4], rows[:, 5].long()))
+    return _confident(Found(boxes, rows[:, 4], rows[:, 5]))
 
 
 def _logits(arrays: list[Tensor], classes: int) -> Found:
@@ -222,15 +228,21 @@ def _logits(arrays: list[Tensor], classes: int) -> Found:
 
 
 def _lists(arrays: list[Tensor], classes: int) -> Found:
-    """The one array of fours is boxes; of the others whole numbers are classes."""
-    boxes = next(a for a in arrays if a.shape[-1:] == (4,)).reshape(-1, 4).float()
-    n = len(boxes)
-    of_each = [a for a in arrays if a.numel() == n and a.shape[-1:] != (4,)]
+    """The largest array of fours is boxes; of the others whole numbers are classes."""
+    # Of four boxes the scores and classes may be rows of four too.
+    fours = [a for a in arrays if a.ndim in BOX_RANKS and a.shape[-1] == 4]
+    largest = sorted(fours, key=Tensor.numel)[-1]
+    n = largest.numel() // 4
+    of_each = [a for a in arrays if a is not largest and a.numel() == n and a.ndim < 4]
+    scores = next(a for a in of_each if a.is_floating_point())
     whole = [a for a in of_each if not a.is_floating_point()]
-    real = [a for a in of_each if a.is_floating_point()]
-    numbers, scores = whole[0].reshape(-1).long(), real[0].reshape(-1).float()
+    if len(whole) > 1:  # Of one box a count is as long as the classes.
+        whole = [a for a in whole if a.ndim == scores.ndim]
+    if len(whole) > 1:
+        raise TaskError("which of its outputs are the classes cannot be told: export one such list")
+    boxes, scores, numbers = largest.reshape(-1, 4).float(), scores.reshape(-1).float(), whole[0]
     masks = next((a for a in arrays if a.ndim == 4 and a.shape[0] == n and n), None)
-    found = Found(boxes, scores, numbers, None, masks)
+    found = Found(boxes, scores, numbers.reshape(-1), None, masks)
     count = next(
         (a for a in arrays if a.numel() == 1 and not a.is_floating_point() and n > 1), None
     )

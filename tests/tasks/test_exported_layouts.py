@@ -94,6 +94,30 @@ def test_a_count_cuts_lists_short() -> None:
     assert len(found.scores) == 2
 
 
+@pytest.mark.parametrize("n", range(6))
+@pytest.mark.parametrize("is_batch", [False, True])
+@pytest.mark.parametrize("order", ["boxes first", "boxes last"])
+def test_lists_of_any_length_are_read(n: int, is_batch: bool, order: str) -> None:
+    boxes = np.array([BOX] * n, np.float32).reshape(n, 4)
+    scores, numbers = np.full(n, 0.5, np.float32), np.arange(n, dtype=np.int64) % 3
+    masks = np.ones((n, 1, 8, 8), np.float32)
+    outputs = [a[None] if is_batch else a for a in (boxes, scores, numbers)] + [masks]
+    outputs = outputs if order == "boxes first" else [*outputs[1:], outputs[0]]
+    assert layout_of([o.shape for o in outputs], 3, None, "") == "lists"
+    found = read("lists", outputs, 3, SIZE)
+    assert found.boxes.tolist() == boxes.tolist()
+    assert (found.scores.tolist(), found.classes.tolist()) == (scores.tolist(), numbers.tolist())
+    assert (found.masks is None) == (n == 0)
+
+
+def test_of_one_box_the_count_is_not_the_class() -> None:
+    boxes, score = np.array([[BOX]], np.float32), np.array([[0.5]], np.float32)
+    count, number = np.array([1], np.int32), np.array([[2]], np.int32)
+    assert read("lists", [count, score, number, boxes], 3, SIZE).classes.tolist() == [2]
+    with pytest.raises(TaskError, match="which of its outputs are the classes cannot be told"):
+        read("lists", [count[None], score, number, boxes], 3, SIZE)
+
+
 def test_suppression_is_within_a_class() -> None:
     rows = np.zeros((1, 7, 4), np.float32)
     rows[0, :4] = np.array(CENTRED, np.float32)[:, None]
@@ -109,6 +133,14 @@ def test_numbers_that_are_no_classes_are_told() -> None:
         read("rows", [np.full((1, 2, 6), np.nan, np.float32)], 2, SIZE)
     with pytest.raises(TaskError, match=r"its outputs \(1, 9\) are not rows: \(1, N, 6"):
         read("rows", [np.zeros((1, 9), np.float32)], 2, SIZE)
+
+
+@pytest.mark.parametrize("layout", ["rows", "batch-rows", "detr-rows"])
+def test_classes_are_whole_numbers(layout: str) -> None:
+    rows = EXAMPLES[layout][0].copy()
+    rows[rows == 2] = 1.5
+    with pytest.raises(TaskError, match=r"found class 1\.5, which is no whole number: not "):
+        read(layout, [rows], 3, SIZE)
 
 
 def test_names_are_by_number() -> None:
