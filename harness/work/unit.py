@@ -251,24 +251,36 @@ class Worker:
         for unit in (u for u, prediction in found if prediction is None):
             with _noting(unit):
                 fresh.append((unit, self._image(place, unit).image))
-        made: dict[str, Any] = {}
-        try:
-            with self._models.seats.own() if fresh else contextlib.nullcontext():
-                began = time.perf_counter()
-                predictions = _predicted(task, [(str(u.shown), image) for u, image in fresh])
-                seconds = time.perf_counter() - began
-            for unit, _ in fresh:
-                key = unit.keys.prediction(task, str(unit.shown))
-                unit.finished.timings[key] = seconds / len(fresh)
-            made = dict(zip((unit.sample for unit, _ in fresh), predictions, strict=True))
-        except Exception as error:
-            for unit, _ in fresh:
-                unit.error = _image_error(unit, "predict", error)
+        made = self._predict(task, fresh)
         for unit, kept in found:
             prediction = made.get(unit.sample) if kept is None else kept
             if unit.error is None and prediction is not None:
                 with _noting(unit), during("evidence"):
                     self._compare(task, unit, prediction, is_new=kept is None)
+
+    def _predict(
+        self, task: TaskPlan, fresh: Sequence[tuple[_Unit, NDArrayByte]]
+    ) -> dict[str, Any]:
+        """Predictions by sample; where several fail each is tried alone: one error is not all's."""
+        if not fresh:
+            return {}
+        try:
+            with self._models.seats.own():
+                began = time.perf_counter()
+                predictions = _predicted(task, [(str(u.shown), image) for u, image in fresh])
+                seconds = time.perf_counter() - began
+            made = dict(zip((unit.sample for unit, _ in fresh), predictions, strict=True))
+            for unit, _ in fresh:
+                key = unit.keys.prediction(task, str(unit.shown))
+                unit.finished.timings[key] = seconds / len(fresh)
+            return made
+        except Exception as error:
+            if len(fresh) == 1:
+                unit, _ = fresh[0]
+                unit.error = _image_error(unit, "predict", error)
+                return {}
+        # Outside of the handler, which would hold the memory of what failed.
+        return {k: v for one in fresh for k, v in self._predict(task, [one]).items()}
 
     def _is_wanted(self, task: TaskPlan, unit: _Unit, have: frozenset[str]) -> bool:
         """Whether evidence is lacking, or the prediction itself is asked for."""

@@ -14,13 +14,16 @@ import numpy as np
 import pytest
 import torch
 from clock import stopped
+from exports import YOLO, constant_onnx
 
+from datasets.image import NDArrayByte
 from harness import RunSpec
 from harness.machine.device import Placement, placement
 from harness.runs import engine
 from harness.runs.engine import run
 from reports.results.results import Results
 from tasks import quality
+from tasks.coco_ap import Detections
 
 IMAGES = 9
 """More than go into one forward."""
@@ -203,3 +206,24 @@ def test_quality_may_be_measured_on_the_device(on: Any, monkeypatch: pytest.Monk
     for one, other in zip(cpu.records, device.records, strict=True):
         assert (one.cell, one.n, one.why) == (other.cell, other.n, other.why)
         assert other.value == pytest.approx(one.value, abs=1e-6)
+
+
+def test_what_fails_in_a_call_of_a_task_network_is_the_failure_of_one_image(
+    on: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.models.exported import ExportedDetector
+
+    whole = ExportedDetector._one
+
+    def failing(self: ExportedDetector, image: NDArrayByte) -> Detections:
+        if image.shape[1] == 48:
+            raise ValueError("none of that size")
+        return whole(self, image)
+
+    monkeypatch.setattr(ExportedDetector, "_one", failing)
+    network = str(constant_onnx(tmp_path / "net.onnx", [YOLO]))
+    results, _ = on(1, task=("detection",), model={"detection": (network,)})
+    assert sorted((e.sample, e.stage, e.message.partition(" (")[0]) for e in results.errors) == [
+        ("7.png", "predict", "none of that size"),
+        ("8.png", "predict", "none of that size"),
+    ]
