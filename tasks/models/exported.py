@@ -79,7 +79,8 @@ def _shown(
     """How pictures are shown to a network: by the word, its input, its card, its metadata.
 
     Raises:
-        TaskError: If no size is known where one is needed, or another is asked for than it takes.
+        TaskError: If no size is known where one is needed, another is asked for than it takes, or
+            one is asked for and the card lets pictures keep theirs.
     """
     fixed, asked = runtime.fixed_px, (imgsz, imgsz) if imgsz else card.imgsz
     if fixed is not None and asked not in (None, fixed):
@@ -89,6 +90,11 @@ def _shown(
         )
     size = fixed or asked or runtime.said.imgsz
     resize = card.resize or resize
+    if asked is not None and fixed is None and resize == "none":
+        raise TaskError(
+            f'{card_of(file).name} says "resize": "none", so that pictures keep their size: leave '
+            "that out, or imgsz"
+        )
     if size is None and (needs_size and resize != "none"):
         raise TaskError(
             f"{file.name} takes pictures of any size, and its own is not known: give ,imgsz=N "
@@ -149,7 +155,9 @@ class ExportedDetector:
         """How pictures are shown in a layout."""
         is_unit = layout in UNIT or runtime.tells_size
         resize: Resize = "stretch" if is_unit else "letterbox"
-        if layout == "lists" and not runtime.tells_size and runtime.fixed_px is None:
+        is_asked = imgsz is not None or card.imgsz is not None
+        takes_any = runtime.fixed_px is None and not runtime.tells_size
+        if layout == "lists" and takes_any and not is_asked:
             resize = "none"  # torchvision's resize pictures themselves
         return _shown(runtime, file, card, imgsz, resize, needs_size=True)
 
@@ -229,7 +237,8 @@ class ExportedSegmenter:
         """Take a network.
 
         One of a fixed size sees every picture stretched to it, and its scores are stretched back;
-        one of any size sees pictures at their own; ultralytics' see them letterboxed.
+        one of any size sees pictures at their own, or stretched to the size that is asked for;
+        ultralytics' see them letterboxed.
 
         Raises:
             TaskError: If its outputs are no label map, or its classes are not named.
@@ -250,7 +259,7 @@ class ExportedSegmenter:
             )
         self._runtime = runtime
         resize: Resize = "letterbox" if said.is_ultralytics else "none"
-        if imgsz and resize == "none":
+        if resize == "none" and (imgsz is not None or card.imgsz is not None):
             resize = "stretch"
         self._shown = _shown(runtime, file, card, imgsz, resize, needs_size=False)
 
@@ -269,7 +278,8 @@ class ExportedSegmenter:
                 f"the network does not take a picture of {height}x{width} px "
                 f"({type(error).__name__}): give its size, ,imgsz=N, or export it with a fixed one"
             ) from error
-        if found.ndim == 3 or (found.ndim == 4 and not found.is_floating_point()):
+        is_whole = not found.is_floating_point()
+        if found.shape[:-2] == (1,) or (found.shape[:-2] == (1, 1) and is_whole):
             return self._of_classes(found.reshape(1, 1, *found.shape[-2:]), fitted)
         if found.ndim == 4 and found.shape[2:] != fitted.seen_px:
             found = torch.nn.functional.interpolate(
@@ -280,6 +290,12 @@ class ExportedSegmenter:
 
     def _of_classes(self, found: torch.Tensor, fitted: Fitted) -> NDArrayByte:
         """Label maps of a network that gives classes, not scores."""
+        if found.is_floating_point() and not torch.equal(found, found.round()):
+            odd = found[found != found.round()][0]
+            raise TaskError(
+                f"the network gave {odd:g} for a pixel in (1, H, W), expected the whole number of "
+                "a class: export its scores of all classes, (1, C, H, W)"
+            )
         if found.numel() and not 0 <= int(found.min()) <= int(found.max()) < len(self.names):
             raise TaskError(
                 f"the network gave class {int(found.max())}, its {len(self.names)} classes are "

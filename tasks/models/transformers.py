@@ -98,6 +98,8 @@ class TransformersNetwork:
         self._module = self._module.float().eval().to(device)
         self._device = device
         if imgsz is not None:
+            if not getattr(self.processor, "do_resize", True):
+                raise TaskError(f"{folder.name}: its processor resizes nothing: leave imgsz out")
             self.processor.size = _resized(self.processor.size, imgsz, folder.name)
         numbers = self._module.config.id2label
         self.names = [str(numbers[i]) for i in sorted(map(int, numbers))]

@@ -66,6 +66,26 @@ def test_the_size_is_the_networks_own(tmp_path: Path) -> None:
     assert np.array_equal(found[0].boxes_xyxy_px, again[0].boxes_xyxy_px)
 
 
+LISTS = [np.array([[30, 20, 50, 44]], np.float32), np.array([2]), np.array([0.75], np.float32)]
+
+
+@pytest.mark.parametrize("by", ["word", "card"])
+def test_lists_are_found_at_the_size_that_is_asked_for(by: str, tmp_path: Path) -> None:
+    file = constant_onnx(tmp_path / "a.onnx", LISTS, ["n", 3, "h", "w"])
+    picture = np.zeros((32, 32, 3), np.uint8)
+    (own,) = exported("onnx", "detection", file, "cpu").detect([picture])
+    assert own.boxes_xyxy_px.tolist() == [[30, 20, 50, 44]]
+    if by == "card":
+        (tmp_path / "a.onnx.json").write_text('{"imgsz": 64}')
+    asked = exported("onnx", "detection", file, "cpu", imgsz=64 if by == "word" else None)
+    (found,) = asked.detect([picture])
+    assert found.boxes_xyxy_px.tolist() == [[15, 10, 25, 22]]
+    (tmp_path / "a.onnx.json").write_text('{"imgsz": 64, "resize": "none"}')
+    says = r'a\.onnx\.json says "resize": "none", so that pictures keep their size: leave that'
+    with pytest.raises(TaskError, match=says):
+        exported("onnx", "detection", file, "cpu", imgsz=64)
+
+
 def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
     file = constant_onnx(tmp_path / "a.onnx", [YOLO], metadata={"names": ""})
     with pytest.raises(TaskError, match=r"a\.onnx: its classes are not named: name them in a\.onn"):
@@ -118,6 +138,38 @@ def test_a_segmenter_of_a_fixed_size_runs_at_it(tmp_path: Path) -> None:
     labels = fixed.segment([picture])[0]
     assert labels.shape == truth.shape
     assert (labels == truth).mean() > 0.95
+
+
+@pytest.mark.parametrize("by", ["word", "card"])
+def test_a_segmenter_of_any_size_sees_the_one_that_is_asked_for(by: str, tmp_path: Path) -> None:
+    file = segmenter_onnx(tmp_path / "free.onnx", None)
+    if by == "card":
+        (tmp_path / "free.onnx.json").write_text('{"imgsz": [16, 24]}')
+    network = exported("onnx", "semantic", file, "cpu", imgsz=16 if by == "word" else None)
+    seen: list[tuple[int, ...]] = []
+    runs = network._runtime
+
+    def noting(batch: Any, size_px: tuple[int, int]) -> Any:
+        seen.append(batch.shape)
+        return runs(batch, size_px)
+
+    network._runtime = noting
+    assert network.segment([quarters(80, 120)])[0].shape == (80, 120)
+    assert seen == [(1, 3, 16, 16 if by == "word" else 24)]
+
+
+@pytest.mark.parametrize("value", [0.9, float("nan")])
+def test_classes_of_pixels_are_whole_numbers(value: float, tmp_path: Path) -> None:
+    classes = np.ones((1, 6, 10), np.float32)
+    file = constant_onnx(tmp_path / "a.onnx", [classes], [1, 3, 6, 10])
+    assert (exported("onnx", "semantic", file, "cpu").segment([PHOTO])[0] == 1).all()
+    classes[0, 2, 3] = value
+    constant_onnx(file, [classes], [1, 3, 6, 10])
+    with pytest.raises(TaskError, match=rf"gave {value:g} for a pixel in \(1, H, W\), exp"):
+        exported("onnx", "semantic", file, "cpu").segment([PHOTO])
+    several = constant_onnx(tmp_path / "b.onnx", [np.ones((3, 6, 10), np.float32)], [1, 3, 6, 10])
+    with pytest.raises(TaskError, match=r"gave \(3, 6, 10\), expected scores \(1, 3, H, W\)"):
+        exported("onnx", "semantic", several, "cpu").segment([PHOTO])
 
 
 def test_a_segmenter_may_give_classes(tmp_path: Path) -> None:

@@ -112,6 +112,14 @@ def test_boxes_are_those_of_its_own_processor(make: Callable[[Path], Any], tmp_p
     assert not np.array_equal(smaller.boxes_xyxy_px, ours.boxes_xyxy_px)
 
 
+def test_a_size_that_its_processor_would_not_apply_is_refused(tmp_path: Path) -> None:
+    yolos(tmp_path / "net")
+    file = tmp_path / "net" / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"do_resize": False}))
+    with pytest.raises(TaskError, match="net: its processor resizes nothing: leave imgsz out"):
+        MODELS["transformers"].build(tmp_path / "net", "cpu", imgsz=32)
+
+
 def test_label_maps_are_of_the_pictures_size(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network, processor = segformer(tmp_path / "net")
