@@ -77,6 +77,10 @@ class Instance:
         """The network's name of each category, None where it has none."""
         return self._detector.matched()
 
+    def named(self) -> Mapping[int, str]:
+        """Name of each category that a prediction may hold."""
+        return self._detector.named()
+
     def predict(self, images: list[NDArrayByte]) -> list[Detections]:
         """Find objects with their masks; classes that the data set does not have are dropped."""
         return self._detector.detect(images)

@@ -78,6 +78,12 @@ class NamedDetector:
             )
         self._detector = detector
 
+    def named(self) -> Mapping[int, str]:
+        """Name of each category; of a set without labels of each class of the detector."""
+        if not self.names:
+            self.load()
+        return self.names
+
     def matched(self) -> Mapping[str, str | None]:
         """The detector's name of each category, None where it has none; see `load`."""
         self.load()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,10 +57,19 @@ def found_objects(plan: Plan, entries: Sequence[Entry], workspace: Path) -> pd.D
                             "task": task.name,
                             "network": task.model,
                         }
-                        names = [plan.dataset.categories[int(c)] for c in prediction.categories]
+                        known = _names(plan, task.task)
+                        names = [known[int(c)] for c in prediction.categories]
                         said = {"class": names, "confidence": prediction.scores}
                         boxes = dict(
                             zip(SIDES, np.asarray(prediction.boxes_xyxy_px).T, strict=True)
                         )
                         parts.append(pd.DataFrame(about | said | boxes))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _names(plan: Plan, task: Any) -> Mapping[int, str]:
+    """Name of each category: the data set's, or the network's own where the set has no labels."""
+    if plan.dataset.categories:
+        return plan.dataset.categories
+    found: Mapping[int, str] = task.named()
+    return found

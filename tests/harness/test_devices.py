@@ -227,3 +227,5 @@ def test_what_fails_in_a_call_of_a_task_network_is_the_failure_of_one_image(
         ("7.png", "predict", "none of that size"),
         ("8.png", "predict", "none of that size"),
     ]
+    assert set(results.predictions["sample"]) == {f"{i}.png" for i in range(7)}
+    assert set(results.predictions["class"]) == {"dog"}

@@ -12,6 +12,7 @@ import pytest
 import torch
 from exports import YOLO, Heads, checkpoint, constant_onnx, export_of, scripted
 
+from datasets.image import encode_png
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.ledger.ledger import Ledger
@@ -139,6 +140,18 @@ def test_weights_and_code_name_it(mine: str, spec: RunSpec, tmp_path: Path) -> N
     Path(mine).write_text(DETECTOR.replace(">= self.level", "> self.level"))
     third = network_of("detection", word, spec)
     assert len({json.dumps(n.key, sort_keys=True) for n in (first, second, third)}) == 3
+
+
+def test_what_is_found_in_a_set_without_labels_has_the_network_s_names(
+    spec: RunSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(encode_png(np.full((64, 96, 3), 90, np.uint8)))
+    bare = spec.model_copy(update={"dataset": "folder", "data_root": str(tmp_path / "photos")})
+    asked = with_network(bare, str(constant_onnx(tmp_path / "net.onnx", [YOLO])))
+    first = run(asked).predictions
+    assert first[["sample", "class"]].to_numpy().tolist() == [["a.png", "dog"]]
+    assert run(asked).predictions.equals(first)  # whose network nothing has loaded
 
 
 def test_chance_and_state_are_found_by_the_trial(mine: str, spec: RunSpec, tmp_path: Path) -> None:
