@@ -20,15 +20,19 @@ OPENCV = (
     "opencv-contrib-python-headless",
 )
 """Distributions of one package, cv2; where several are installed, the last one lies there."""
+ONNXRUNTIME = "onnxruntime"
+"""A package that comes as ``onnxruntime-gpu``, ``-directml`` and others too, in its place."""
 
 
 def version(package: str) -> str | None:
     """Version of a package; None if absent.
 
-    It is that of the distribution, read without importing it, but for OpenCV: whatever its
-    distributions say, it is the one that is loaded.
+    It is that of the distribution, read without importing it, but for OpenCV and ONNX Runtime:
+    whatever their distributions say, it is the one that is loaded.
     """
-    return _opencv() if package in OPENCV else _installed(package)
+    if package in OPENCV:
+        return _opencv()
+    return _onnxruntime() if package == ONNXRUNTIME else _installed(package)
 
 
 @cache
@@ -48,6 +52,15 @@ def _opencv() -> str | None:
     loaded: str = cv2.__version__
     build = str(getattr(getattr(cv2, "version", None), "opencv_version", ""))
     return build if build.startswith(loaded) else loaded
+
+
+def _onnxruntime() -> str | None:
+    """Version of the ONNX Runtime that networks run with."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    return str(onnxruntime.__version__)
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:

@@ -356,7 +356,8 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
     keys.require_same(given)
     identity = named(f"--model {task}={word}", built.value, built.module, built.files)
     sha256 = given[weights] if weights else identity.values
-    own = {"own": identity.key(), "weights": sha256}
+    # One function may serve several tasks, and is asked for another answer in each.
+    own = {"task": task, "own": identity.key(), "weights": sha256}
     name = f"{Path(source).stem if source.endswith('.py') else source}:{factory}"
     return Network(
         name=f"{name}@{sha256[:8]}" if weights else name,

@@ -292,6 +292,20 @@ def test_the_opencv_that_is_loaded_decides(
     assert after["run"] != before["run"]
 
 
+def test_the_onnxruntime_that_is_loaded_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    told = str(about.version("onnxruntime"))
+    assert told == onnxruntime.__version__
+    # As where onnxruntime-gpu brings it: no distribution has the package's name.
+    monkeypatch.setattr(about, "_installed", lambda package: None)
+    assert about.versions(("onnxruntime", "nothing")) == {"onnxruntime": told, "nothing": None}
+    monkeypatch.setattr(onnxruntime, "__version__", "1.0.0")
+    assert about.version("onnxruntime") == "1.0.0"
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert about.version("onnxruntime") is None
+
+
 def test_a_picture_belongs_to_the_labels_drawn_on_it(photographs: Path) -> None:
     plan = planned(photographs)
     entry = Entry.of(plan.dataset.samples[0])

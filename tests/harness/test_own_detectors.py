@@ -15,6 +15,7 @@ from exports import YOLO, Heads, checkpoint, constant_onnx, export_of, scripted
 from datasets.image import encode_png
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
+from harness.ledger.gather import gather
 from harness.ledger.ledger import Ledger
 from harness.plan.foreign_specs import spec_again
 from harness.plan.networks import network_of, source_of
@@ -152,6 +153,24 @@ def test_what_is_found_in_a_set_without_labels_has_the_network_s_names(
     first = run(asked).predictions
     assert first[["sample", "class"]].to_numpy().tolist() == [["a.png", "dog"]]
     assert run(asked).predictions.equals(first)  # whose network nothing has loaded
+
+
+def test_a_function_has_a_key_for_each_task(
+    mine: str, spec: RunSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def trial_of(task: str, workspace: str) -> Any:
+        ledger = Ledger(tmp_path / workspace)
+        try:
+            return tried(make_plan(with_network(spec, f"{mine}:build", task), {}), ledger).tasks[0]
+        finally:
+            ledger.close()
+
+    boxes, masks = (trial_of(task, "both") for task in ("detection", "instance"))
+    assert boxes.model_key != masks.model_key
+    assert "answers two small images otherwise" not in caplog.text
+    assert trial_of("instance", "alone").model_key == masks.model_key
+    trial_of("detection", "other")
+    assert gather([tmp_path / "alone", tmp_path / "other"], tmp_path / "all") == 2
 
 
 def test_chance_and_state_are_found_by_the_trial(mine: str, spec: RunSpec, tmp_path: Path) -> None:
