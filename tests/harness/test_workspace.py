@@ -6,12 +6,14 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from datasets.image import encode_png
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.ledger.gc import free
-from harness.runs.dry_run import survey
+from harness.runs.dry_run import PNG_BYTES_PER_PIXEL, survey
 from harness.spec import UsageError
 
 
@@ -47,6 +49,18 @@ def test_a_dry_run_counts_and_touches_nothing(
     words += ["--task", "none", "--workspace", spec.workspace]
     assert run_command_line([*words, "--dry-run"]) == 0
     assert "15 images to compute" in capsys.readouterr().out
+
+
+def test_a_dry_run_leaves_a_damaged_image_to_the_run(spec: RunSpec, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.png").write_bytes(b"no picture")
+    asked = {"dataset": "folder", "data_root": str(photos), "rain": ("photoshop-heavy",)}
+    folder = spec.model_copy(update=asked)
+    assert [(c.todo, c.cached_bytes) for c in survey(folder)] == [(1, 0)] * 3
+    (photos / "b.png").write_bytes(encode_png(np.zeros((10, 20, 3), np.uint8)))
+    assert [c.cached_bytes for c in survey(folder)] == [0, 0, round(2 * 200 * PNG_BYTES_PER_PIXEL)]
+    assert [error.sample for error in run(folder).errors] == ["a.png"]
 
 
 def test_images_go_and_records_stay(
