@@ -16,8 +16,9 @@ import numpy as np
 from datasets import fields
 from datasets.fields import Problems
 from datasets.folder import by_stem
-from datasets.image import NDArrayByte, UnreadableImageError, decode_indices
+from datasets.image import NDArrayByte, UnreadableImageError
 from datasets.label_files import copy_files
+from datasets.label_png import decode_labels
 from datasets.sample import IGNORED, Dataset, DatasetError, Sample
 
 SPLITS = ("train", "val", "test")
@@ -100,7 +101,7 @@ def decode_label_map(data: bytes, name: str) -> NDArrayByte:
     Raises:
         UnreadableImageError: If it cannot be decoded, or a pixel is no class.
     """
-    indices = decode_indices(data, name)
+    indices = decode_labels(data, name)
     if indices.max(initial=0) > VOID:
         raise UnreadableImageError(
             f"{name}: pixel {indices.max()} is none of CamVid's classes 0 to {VOID}"

@@ -15,8 +15,9 @@ import numpy as np
 
 from datasets import fields
 from datasets.class_png import CLASSES
-from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError, decode_indices
+from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError
 from datasets.instance_map import labelled, regions
+from datasets.label_png import decode_labels
 from datasets.masks import MAX_PIXELS, MAX_SIDE_PX
 from datasets.sample import IGNORED, Annotations, DatasetError
 
@@ -47,7 +48,7 @@ def decode_label_ids(data: bytes, name: str) -> NDArrayByte:
     Raises:
         UnreadableImageError: If it cannot be decoded, or a pixel is no label.
     """
-    ids = decode_indices(data, name)
+    ids = decode_labels(data, name)
     wrong = ids[(ids >= len(LABELS)) & (ids != IGNORED)]  # -1 is stored as 255
     if wrong.size:
         raise UnreadableImageError(f"{name}: pixel {wrong[0]} is none of the label ids 0 to 33")
@@ -61,7 +62,7 @@ def decode_train_ids(data: bytes, name: str) -> NDArrayByte:
         UnreadableImageError: If it cannot be decoded, or a pixel is no class, as in a picture of
             label ids under this name.
     """
-    ids = decode_indices(data, name)
+    ids = decode_labels(data, name)
     wrong = ids[(ids >= len(CLASSES)) & (ids != IGNORED)]
     if wrong.size:
         raise UnreadableImageError(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from datasets.image import NDArrayByte, UnreadableImageError, decode, decode_indices
+from datasets.image import NDArrayByte, UnreadableImageError, decode
+from datasets.label_png import decode_labels
 from datasets.sample import IGNORED
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 
@@ -46,7 +47,7 @@ def decode_classes(data: bytes, name: str) -> NDArrayByte:
     """
     has_colours = data[25:26] in (b"\x02", b"\x06")  # a PNG's header says so there
     classes = classes_of_colours(decode(data, name), COLOURS, name) if has_colours else None
-    classes = decode_indices(data, name) if classes is None else classes
+    classes = decode_labels(data, name) if classes is None else classes
     if classes.shape != (HEIGHT_PX, WIDTH_PX):
         raise UnreadableImageError(
             f"{name}: {classes.shape[1]}x{classes.shape[0]} pixels, BDD100K's frames are "

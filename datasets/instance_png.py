@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from datasets.image import UNREADABLE, NDArrayByte, decode_indices
+from datasets.image import UNREADABLE, NDArrayByte
 from datasets.instance_map import labelled, regions
+from datasets.label_png import decode_labels
 from datasets.sample import IGNORED, DatasetError, LabelledObject
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 
@@ -81,7 +82,7 @@ def read_colormap(
         DatasetError: If an instance has no such class.
         UnreadableImageError: If it cannot be decoded.
     """
-    numbers = decode_indices(data, name)
+    numbers = decode_labels(data, name)
     _require_size(numbers.shape[0], numbers.shape[1], name)
     objects = []
     for region in regions(numbers):

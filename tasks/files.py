@@ -1,12 +1,11 @@
-"""Predictions in the formats of the official tools: COCO results, and label maps as PNG.
+"""Predicted objects in the formats of the official tools; `tasks.label_maps` has those of pixels.
 
 BDD100K's own form of boxes and masks is read here too, and translated in `tasks.bdd_results`.
 
 Detection is one COCO results file. Instance segmentation is two, ``boxes.json`` and ``masks.json``,
 line by line of the same objects, since pycocotools takes a box's size for the mask's where a result
 has both; or one file of masks whose rows carry their boxes, or none: then those around the masks
-are taken. Images go by id, or else by the file's name or stem. Semantic segmentation is one grey
-PNG per image, under the image file's stem or name.
+are taken. Images go by id, or else by the file's name or stem.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import NDArrayByte, UnreadableImageError, decode_indices, encode_indices
-from datasets.sample import IGNORED, Mask, Sample
+from datasets.sample import Mask, Sample
 from tasks import bdd_results, rle
 from tasks.coco_ap import Detections
 from tasks.json_rows import json_rows
@@ -66,13 +64,6 @@ def _written(sample_id: str) -> int | str:
     return int(sample_id) if is_number else sample_id
 
 
-def write_label_maps(folder: Path, predictions: Iterable[tuple[Sample, NDArrayByte]]) -> None:
-    """Write ``semantic/<stem>.png``."""
-    (folder / "semantic").mkdir(parents=True, exist_ok=True)
-    for sample, labels in predictions:
-        (folder / "semantic" / f"{sample.path.stem}.png").write_bytes(encode_indices(labels))
-
-
 def read_detections(
     path: Path, samples: Sequence[Sample], categories: Mapping[int, str], masks: bool
 ) -> dict[str, Detections]:
@@ -105,67 +96,6 @@ def read_detections(
             )
     shapes.boxes = boxes.boxes
     return shapes.detections(samples)
-
-
-def read_label_maps(
-    folder: Path, samples: Sequence[Sample], whole: Sequence[Sample], classes: Mapping[int, str]
-) -> dict[str, NDArrayByte]:
-    """Read one PNG per image, by its stem or name: ``a.png`` or ``a.jpg.png``.
-
-    Args:
-        folder: Where they lie.
-        samples: The images to read them for.
-        whole: All images that may have one.
-        classes: Those that the data set has.
-
-    Raises:
-        TaskError: If one is missing or no label map, has another size than its image or a value
-            that is no class, or two images share a stem.
-    """
-    if not folder.is_dir():
-        raise TaskError(f"{folder}: no such folder; label maps are a folder of PNG files")
-    stems = {sample.path.stem: sample.id for sample in whole}
-    if len(stems) < len(whole):
-        raise TaskError("two images of the data set have one stem: label maps cannot be told apart")
-    names = stems | {sample.path.name: sample.id for sample in whole}
-    files: dict[str, Path] = {}
-    for file in sorted(folder.glob("*.png")):
-        if file.stem not in names:
-            raise TaskError(f"{file.name}: the data set has no image of that stem")
-        other = files.setdefault(names[file.stem], file)
-        if other != file:
-            raise TaskError(f"{other.name} and {file.name} are of one image: leave one there")
-    found = {}
-    for sample in samples:
-        if sample.id not in files:
-            raise TaskError(f"{folder} has no {sample.path.stem}.png for image {sample.id}")
-        found[sample.id] = _label_map(files[sample.id], sample, classes)
-    return found
-
-
-def _label_map(file: Path, sample: Sample, classes: Mapping[int, str]) -> NDArrayByte:
-    """A predicted label map of the image's size, every pixel a class or `IGNORED`."""
-    try:
-        labels = decode_indices(file.read_bytes(), file.name)
-    except UnreadableImageError as error:
-        raise TaskError(str(error)) from error
-    height, width, _ = sample.image().shape
-    if labels.shape != (height, width):
-        raise TaskError(
-            f"{file.name}: {labels.shape[1]}x{labels.shape[0]} pixels, the image {sample.id} has "
-            f"{width}x{height}"
-        )
-    counts = np.bincount(labels.ravel(), minlength=256)
-    strange = [v for v in np.flatnonzero(counts).tolist() if v not in classes and v != IGNORED]
-    if strange and classes:
-        share = counts[strange].sum() / labels.size
-        values = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
-        raise TaskError(
-            f"{file.name}: {share:.1%} of the pixels hold {values}, which is no class of the data "
-            f"set ({min(classes)} to {max(classes)}): write its classes (of Cityscapes trainIds, "
-            f"not labelIds), and {IGNORED} for anything else"
-        )
-    return labels
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from datasets.installed import Table
 from datasets.sample import Sample
-from tasks import detection, files, instance, semantic
+from tasks import detection, files, instance, label_maps, semantic
 from tasks.operating_point import F1
 from tasks.task import MetricRow, Task
 
@@ -118,7 +118,7 @@ def _read_objects(
 def _read_label_maps(
     path: Path, samples: Sequence[Sample], whole: Sequence[Sample], names: Mapping[int, str]
 ) -> Mapping[str, Any]:
-    return files.read_label_maps(path, samples, whole, names)
+    return label_maps.read_label_maps(path, samples, whole, names)
 
 
 TASKS: Table[TaskRow] = Table(
@@ -190,7 +190,7 @@ TASKS: Table[TaskRow] = Table(
             names=lambda labels: labels.classes,
             labels="label maps",
             has_labels=lambda sample: sample.label_map_path is not None,
-            write=files.write_label_maps,
+            write=label_maps.write_label_maps,
             read=_read_label_maps,
         ),
     },

@@ -22,7 +22,10 @@ MAY_IMPORT = {
     },
     "tasks": {
         f"datasets.{name}"
-        for name in ("sample", "image", "inert", "masks", "categories", "draw", "installed")
+        for name in (
+            *("sample", "image", "inert", "masks", "categories", "draw", "installed"),
+            "label_png",
+        )
     },
     "reports": {"datasets.image", "datasets.marked"},
 }

@@ -1,0 +1,113 @@
+"""Label maps as files: each image has its own, and gets it back."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets import camvid
+from datasets.cityscapes_labels import decode_label_ids, decode_train_ids
+from datasets.image import encode_indices, encode_png
+from datasets.label_png import decode_labels
+from datasets.sample import Sample
+from tasks.label_maps import read_label_maps, write_label_maps
+from tasks.task import TaskError
+
+CLASSES = {i: str(i) for i in range(8)}
+NAMES = ("a/0001.png", "b/0001.png", "b/0002.png", "c/X.png", "c/x.png")
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    """Pictures of which two share a stem, and two do where case says nothing."""
+    found = []
+    for name in NAMES:
+        file = tmp_path / "photos" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode_png(np.zeros((4, 6, 3), np.uint8)))
+        found.append(Sample(name, file, name))
+    return found
+
+
+def written(folder: Path, samples: list[Sample], first: int = 0) -> list[str]:
+    """Writes maps of one class each, and gives the names of the files."""
+    maps = [np.full((4, 6), first + i, np.uint8) for i in range(len(samples))]
+    write_label_maps(folder, zip(samples, maps, strict=True))
+    return sorted(file.name for file in (folder / "semantic").iterdir())
+
+
+def read(folder: Path, samples: list[Sample], whole: list[Sample]) -> dict[str, list[int]]:
+    found = read_label_maps(folder / "semantic", samples, whole, CLASSES)
+    return {i: np.unique(labels).tolist() for i, labels in found.items()}
+
+
+def test_images_of_one_stem_have_files_of_their_own(tmp_path: Path, samples: list[Sample]) -> None:
+    names = written(tmp_path, samples)
+    assert [name.partition("-")[0] for name in names] == ["0001", "0001", "0002.png", "X", "x"]
+    assert read(tmp_path, samples, samples) == {name: [i] for i, name in enumerate(NAMES)}
+    assert read(tmp_path, samples[2:3], samples) == {NAMES[2]: [2]}
+
+
+def test_of_some_images_those_alone_are_told_apart(tmp_path: Path, samples: list[Sample]) -> None:
+    assert written(tmp_path, samples[1:3], 5) == ["0001.png", "0002.png"]
+    assert read(tmp_path, samples[1:3], samples) == {NAMES[1]: [5], NAMES[2]: [6]}
+    says = r"0001\.png could be of a/0001\.png or b/0001\.png: call that of .* 0001-\w{8}\.png, "
+    with pytest.raises(TaskError, match=says):  # 0002.png is of the whole set
+        read(tmp_path, samples[1:2], samples)
+
+
+def test_a_long_name_needs_no_longer_one(tmp_path: Path, samples: list[Sample]) -> None:
+    long = tmp_path / "photos" / f"{'n' * 251}.png"
+    assert written(tmp_path, [Sample("n", long, "n")]) == [long.name]
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_numbers_are_those_that_were_written(bits: int, mode: str) -> None:
+    values = np.arange(2**bits, dtype=np.uint8).reshape(2, -1)
+    data = packed(values, bits, 0 if mode == "L" else 3)
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.mode == mode
+    assert np.array_equal(decode_labels(data, "a.png"), values)
+    assert np.array_equal(decode_labels(encode_indices(values), "a.png"), values)
+
+
+def packed(values: np.ndarray[tuple[int, int], np.dtype[np.uint8]], bits: int, kind: int) -> bytes:
+    """A PNG of so many bits per value, grey or with a palette, as optimisers write them."""
+    height, width = values.shape
+    every = ((values[:, :, None] >> np.arange(bits)[::-1]) & 1).reshape(height, -1)
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in every)
+    palette = [(b"PLTE", bytes(3 * 2**bits))] if kind else []
+    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    chunks = [(b"IHDR", head), *palette, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+
+
+def test_a_map_of_few_classes_in_few_bits_is_scored_as_it_is(
+    tmp_path: Path, samples: list[Sample]
+) -> None:
+    (tmp_path / "semantic").mkdir()
+    values = np.array([[0, 1, 2, 3, 1, 2]] * 4, np.uint8)
+    (tmp_path / "semantic" / "0002.png").write_bytes(packed(values, 4, 0))
+    found = read_label_maps(tmp_path / "semantic", samples[2:3], samples, CLASSES)
+    assert np.array_equal(found[NAMES[2]], values)
+
+
+@pytest.mark.parametrize(
+    "of_set",
+    [camvid.decode_label_map, decode_label_ids, decode_train_ids],
+    ids=lambda f: f.__name__,
+)
+def test_labels_of_few_classes_in_few_bits_are_what_they_are(of_set: Any) -> None:
+    values = np.arange(8, dtype=np.uint8).reshape(2, 4)
+    assert np.array_equal(of_set(packed(values, 4, 0), "a"), of_set(encode_indices(values), "a"))
