@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+
+from datasets.sample import DatasetError
 
 
 def copy_files(
@@ -17,10 +20,15 @@ def copy_files(
         root: Folder of the data set.
         out: Folder of the copy.
         places: The copy's images, by sample id.
+
+    Raises:
+        DatasetError: If another file lies there: of another set, or the user's own.
     """
     for sample_id in places:
         for file in files.get(sample_id, ()):
             copy = out / file.relative_to(root)
+            if copy.is_file() and not filecmp.cmp(file, copy, shallow=False):
+                raise DatasetError(f"{copy} is not {file}: name a new folder, or remove it")
             if not copy.is_file():
                 begun = _begun(copy)
                 shutil.copyfile(file, begun)

@@ -16,7 +16,8 @@ def add(verbs: Verbs) -> None:
         "synth",
         help="write a rainy copy of a data set in its own layout, with a manifest",
         description="The images are those that run shows for the same rain and seed. A second call "
-        "continues where the first one stopped.",
+        "continues where the first one stopped, and does anew what is of another photograph or "
+        "depth.",
     )
     for name in (
         *("dataset", "data_root", "split", "annotations", "pair", "attributes", "where"),

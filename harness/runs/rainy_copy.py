@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,9 @@ from datasets import Dataset, Sample
 from datasets.image import encode_jpeg, encode_png
 from datasets.rain import Rain, RainyImage, digest, generator
 from harness.plan import keys
-from harness.plan.manifest import MANIFEST, entry_of, head_of
+from harness.plan.manifest import MANIFEST, entries_of, manifest_of
+from harness.plan.stages import made_by
+from harness.plan.unit_keys import Entry
 from harness.runs.copies import in_parallel, replace_file
 from harness.spec import UsageError
 
@@ -70,6 +72,8 @@ def synthesize(
 ) -> Copied:
     """Write a rainy copy of a data set; continue where an earlier call stopped.
 
+    An image is written again where its photograph or depth is another than when it was written.
+
     Args:
         dataset: Read from ``root``; its annotations are copied, cut to its samples.
         root: Folder below which the images lie.
@@ -79,22 +83,33 @@ def synthesize(
         progress: Told of every finished image.
 
     Raises:
-        UsageError: If ``out`` holds what this call did not write.
+        UsageError: If ``out`` was begun with another recipe, or an image would be written over a
+            file that no such call wrote.
         OSError: If a file cannot be written.
     """
     places = _places(dataset, root, ".png" if recipe.jpeg_quality is None else ".jpg")
-    done = _opened(out, recipe.head(dataset))
+    head = recipe.head(dataset)
+    done = _opened(out, head)
+    entries = list(in_parallel(_named, dataset.samples, workers))
+    _require_ours(out, entries, recipe, places, done)
     if dataset.export_labels is not None:
         dataset.export_labels(out, places)
-    todo = [s for s in dataset.samples if not _is_there(out, done.get(s.id))]
-    kept = len(dataset.samples) - len(todo)
+    todo = [e for e in entries if not _is_there(out, e, done.get(e.sample.id), places)]
+    kept = len(entries) - len(todo)
     write = partial(_write, recipe=recipe, out=out, places=places)
-    progress(recipe.rain_name, kept, len(dataset.samples))
+    progress(recipe.rain_name, kept, len(entries))
+    if not todo:
+        return Copied(0, kept)
+    # What a kill leaves without a line of its own is then known to be ours.
+    done |= {e.sample.id: _line(e, places, sha256="", key="") for e in todo}
+    replace_file(out / MANIFEST, _manifest(head, done))
     with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
         for i, line in enumerate(in_parallel(write, todo, workers), start=1):
             manifest.write(json.dumps(line) + "\n")
             manifest.flush()
-            progress(recipe.rain_name, kept + i, len(dataset.samples))
+            done[line["sample"]] = line
+            progress(recipe.rain_name, kept + i, len(entries))
+    replace_file(out / MANIFEST, _manifest(head, done))
     return Copied(len(todo), kept)
 
 
@@ -121,39 +136,108 @@ def _opened(out: Path, head: dict[str, Any]) -> dict[str, dict[str, str]]:
             raise UsageError(f"{out} holds files that synth did not write: name a new folder")
         replace_file(file, (json.dumps(head) + "\n").encode())
         return {}
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    before = head_of(lines[0] if lines else "", file)
+    before = manifest_of(out) or {}
     other = next((k for k in head if before.get(k) != json.loads(json.dumps(head[k]))), None)
     if other is not None:
         raise UsageError(f"{out} was begun with another {other}: name a new folder")
-    # A kill may have cut the last line; its image is then written again, to the same bytes.
-    whole = [line for line in lines[1:] if line.endswith("\n")]
-    if len(whole) < len(lines) - 1:
-        replace_file(file, "".join([lines[0], *whole]).encode())
-    entries = (entry_of(line, number, file) for number, line in enumerate(whole, 2))
-    return {entry["sample"]: entry for entry in entries}
+    return entries_of(out)
 
 
-def _is_there(out: Path, entry: dict[str, str] | None) -> bool:
-    """Whether an image of the manifest is still what was written."""
-    if entry is None:
+def _named(sample: Sample) -> Entry:
+    """A sample named by the contents of its images and depth; its labels are none of the rain's."""
+    return Entry.of(replace(sample, labels=None, label_map_path=None))
+
+
+def _key(entry: Entry) -> str:
+    """Names what decides an image beside the manifest's first line."""
+    return keys.key("synth", image=entry.image, depth=entry.depth, **made_by("rainy"))
+
+
+def _line(
+    entry: Entry, places: Mapping[str, PurePosixPath], sha256: str, key: str
+) -> dict[str, str]:
+    """An image's line of the manifest."""
+    sample = entry.sample.id
+    return {"sample": sample, "file": str(places[sample]), "sha256": sha256, "key": key}
+
+
+def _manifest(head: Mapping[str, Any], lines: Mapping[str, Mapping[str, str]]) -> bytes:
+    """The manifest's bytes, a line for each image."""
+    return "".join(json.dumps(line) + "\n" for line in (head, *lines.values())).encode()
+
+
+def _layers_of(place: PurePosixPath) -> PurePosixPath:
+    """Where an image's layers lie."""
+    return "layers" / place.with_suffix(".npz")
+
+
+def _require_ours(
+    out: Path,
+    entries: Iterable[Entry],
+    recipe: Recipe,
+    places: Mapping[str, PurePosixPath],
+    done: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Refuse to write over what is rained on, or over what no line names and is another file."""
+    ours = {line["file"] for line in done.values()}
+    for entry in entries:
+        place = places[entry.sample.id]
+        there = [f for f in (out / place, out / _layers_of(place)) if f.exists()]
+        read = next((file for file in there if _is_read(file, entry.sample)), None)
+        if read is not None:
+            raise UsageError(f"{read} is an image to rain on: name a new folder")
+        if not there or str(place) in ours:
+            continue
+        # A kill may have cut its line off.
+        for file, data in _made(entry, recipe, places).items():
+            if (out / file).exists() and (out / file).read_bytes() != data:
+                raise UsageError(
+                    f"{out / file} is there, and synth did not write it: name a new folder"
+                )
+
+
+def _is_read(file: Path, sample: Sample) -> bool:
+    """Whether a file is one that the sample is read from."""
+    read = filter(None, (sample.path, sample.rainy_path, sample.depth_path))
+    return any(file.samefile(other) for other in read if file.exists())
+
+
+def _is_there(
+    out: Path,
+    entry: Entry,
+    line: Mapping[str, str] | None,
+    places: Mapping[str, PurePosixPath],
+) -> bool:
+    """Whether an image is as this call would write it."""
+    place = str(places[entry.sample.id])
+    if line is None or (line["file"], line.get("key")) != (place, _key(entry)):
         return False
-    file = out / entry["file"]
-    return file.is_file() and keys.file_sha256(file) == entry["sha256"]
+    file = out / place
+    return file.is_file() and keys.file_sha256(file) == line["sha256"]
+
+
+def _made(
+    entry: Entry, recipe: Recipe, places: Mapping[str, PurePosixPath]
+) -> dict[PurePosixPath, bytes]:
+    """The files of one image, itself first."""
+    sample, place, quality = entry.sample, places[entry.sample.id], recipe.jpeg_quality
+    rng = generator(recipe.seed, recipe.rain, sample.id)
+    rainy = recipe.rain.render(sample.image(), rng, sample.depth_m())
+    files = {
+        place: encode_png(rainy.image) if quality is None else encode_jpeg(rainy.image, quality)
+    }
+    return {**files, _layers_of(place): _layers(rainy)} if recipe.layers else files
 
 
 def _write(
-    sample: Sample, recipe: Recipe, out: Path, places: dict[str, PurePosixPath]
-) -> dict[str, Any]:
+    entry: Entry, recipe: Recipe, out: Path, places: Mapping[str, PurePosixPath]
+) -> dict[str, str]:
     """Write one image; returns its line of the manifest."""
-    rng = generator(recipe.seed, recipe.rain, sample.id)
-    rainy = recipe.rain.render(sample.image(), rng, sample.depth_m())
-    place, quality = places[sample.id], recipe.jpeg_quality
-    data = encode_png(rainy.image) if quality is None else encode_jpeg(rainy.image, quality)
-    replace_file(out / place, data)
-    if recipe.layers:
-        replace_file(out / "layers" / place.with_suffix(".npz"), _layers(rainy))
-    return {"sample": sample.id, "file": str(place), "sha256": hashlib.sha256(data).hexdigest()}
+    made = _made(entry, recipe, places)
+    for file, data in made.items():
+        replace_file(out / file, data)
+    sha256 = hashlib.sha256(made[places[entry.sample.id]]).hexdigest()
+    return _line(entry, places, sha256, _key(entry))
 
 
 def _layers(rainy: RainyImage) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from command import start
 
 from datasets.coco import open_coco
+from datasets.image import encode_png
 from datasets.rain import RAINS, RainyImage, recompose
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
@@ -84,6 +86,99 @@ def test_a_second_call_writes_what_is_missing(
     assert {k: v for k, v in tree(out).items() if k != "manifest.jsonl"} == {
         k: v for k, v in first.items() if k != "manifest.jsonl"
     }
+
+
+def photographs(folder: Path, shade: int, names: str = "abc") -> list[str]:
+    """Photographs of one shade; and the words that make a rainy copy of them in ``rainy``."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        file = folder / f"{name}.png"
+        file.write_bytes(encode_png(np.full((20, 30, 3), shade, np.uint8)))
+    out = str(folder.parent / "rainy")
+    return ["synth", "--dataset", "folder", "--data-root", str(folder), "--out", out]
+
+
+def test_other_photographs_are_written_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = photographs(tmp_path / "one", 40), photographs(tmp_path / "other", 90)
+    run_command_line(one)
+    first = tree(tmp_path / "rainy")
+    capsys.readouterr()
+    assert run_command_line(one) == 0
+    assert "0 images written, 3 were there already" in capsys.readouterr().out
+    assert run_command_line(other) == 0
+    assert "3 images written, 0 were there already" in capsys.readouterr().out
+    second = tree(tmp_path / "rainy")
+    assert all(second[name] != first[name] for name in ("a.png", "b.png", "c.png"))
+    photographs(tmp_path / "other", 40, "b")
+    assert run_command_line(other) == 0
+    assert "1 images written, 2 were there already" in capsys.readouterr().out
+    third = tree(tmp_path / "rainy")
+    told = [json.loads(line) for line in third["manifest.jsonl"].splitlines()[1:]]
+    assert sorted((e["file"], e["sha256"]) for e in told) == [
+        (name, hashlib.sha256(third[name]).hexdigest()) for name in ("a.png", "b.png", "c.png")
+    ]
+    assert [third[f"{n}.png"] for n in "abc"] == [
+        second["a.png"],
+        first["b.png"],
+        second["c.png"],
+    ]
+
+
+def test_other_distances_are_written_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*photographs(tmp_path / "one", 90), "--rain", "outdoor-rain", "--depth"]
+    for folder, metres in (("near", 9.0), ("far", 90.0)):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            np.save(tmp_path / folder / f"{name}.npy", np.full((20, 30), metres, np.float32))
+    for folder, written in (("near", 3), ("far", 3), ("far", 0)):
+        assert run_command_line([*command, str(tmp_path / folder)]) == 0
+        assert f"{written} images written, {3 - written} were there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["d.png", "layers/d.npz"])
+def test_what_lies_in_a_copy_is_not_written_over(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*photographs(tmp_path / "one", 40), "--layers"]
+    run_command_line(command)
+    (tmp_path / "rainy" / place).write_text("mine")
+    photographs(tmp_path / "one", 40, "abcd")
+    before = tree(tmp_path / "rainy")
+    assert run_command_line(command) == 2
+    assert f"{place} is there, and synth did not write it: name a new folder" in (
+        capsys.readouterr().err
+    )
+    assert tree(tmp_path / "rainy") == before
+
+
+def test_rain_does_not_fall_on_a_copy_in_its_own_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = photographs(tmp_path / "one", 40)
+    run_command_line(command)
+    before = tree(tmp_path / "rainy")
+    command[command.index(str(tmp_path / "one"))] = str(tmp_path / "rainy")
+    assert run_command_line(command) == 2
+    assert ".png is an image to rain on: name a new folder" in capsys.readouterr().err
+    assert tree(tmp_path / "rainy") == before
+
+
+def test_labels_of_another_set_are_not_taken_for_the_copy_s(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, shade in (("one", 40), ("other", 90)):
+        root = tmp_path / folder / "photos"  # whose name is the split's
+        root.mkdir(parents=True)
+        for half in ("input", "target"):
+            photographs(root / half, shade, "a")
+        command = ["synth", "--dataset", "pairs", "--data-root", str(root)]
+        status = run_command_line([*command, "--out", str(tmp_path / "rainy")])
+        assert status == (0 if folder == "one" else 2)
+    assert f"target/a.png is not {tmp_path}/other/photos/target/a.png: n" in capsys.readouterr().err
 
 
 def test_killed_at_any_moment_it_goes_on(coco_root: Path, tmp_path: Path) -> None:
