@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datasets.image import NDArrayByte, decode_indices
 
+PNG = b"\x89PNG"
 STEPS = {b"\x02\x00": 85, b"\x04\x00": 17}
 """By a PNG's bits per value and 0 for grey: by how much Pillow's values lie apart, which it spreads
 over 0 to 255 as of a photograph's brightness."""
@@ -16,5 +17,5 @@ def decode_labels(data: bytes, name: str) -> NDArrayByte:
         UnreadableImageError: If the bytes are no such image, or it has too many pixels.
     """
     values = decode_indices(data, name)
-    step = STEPS.get(data[24:26], 1)
+    step = STEPS.get(data[24:26], 1) if data.startswith(PNG) else 1
     return values // step if values.max(initial=0) >= step else values
