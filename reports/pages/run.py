@@ -15,7 +15,7 @@ from reports.results.conditions import conditions
 from reports.tables.answers import answers
 from reports.tables.markdown import Part, parts
 from reports.tables.summary import about
-from reports.tables.text import label, plain, words
+from reports.tables.text import figures, label, plain, words
 
 if TYPE_CHECKING:
     from reports.plots.figure import Plot
@@ -96,7 +96,7 @@ def _cost_rows(results: Results) -> list[list[str]]:
     return [
         [
             *words(cost.condition),
-            *(f"{1000 * s:.3g}" for s in (results.seconds(cost), *networks)),
+            *(figures(1000 * s) for s in (results.seconds(cost), *networks)),
             f"{cost.n:,}",
             cost.device,
             str(cost.workers),

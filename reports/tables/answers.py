@@ -10,7 +10,7 @@ from reports.findings.effects import TARGETS, Effect, effects
 from reports.results.conditions import floors
 from reports.results.intervals import FEWEST
 from reports.results.metrics import MetricRow
-from reports.tables.text import plain, signed, span
+from reports.tables.text import figures, plain, signed, span
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -193,7 +193,7 @@ def _cost(results: Results, effect: Effect) -> str:
 
 def seconds(value: float) -> str:
     """A time as it is read best."""
-    return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
+    return f"{figures(1000 * value)} ms" if value < 0.9995 else f"{figures(value)} s"
 
 
 def _amount(value: float, row: MetricRow) -> str:

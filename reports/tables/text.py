@@ -59,6 +59,11 @@ def signed(value: float, decimals: int) -> str:
     return f"{value:+.{decimals}f}"
 
 
+def figures(value: float) -> str:
+    """A number with three figures, from 1,000 on with all those before the point."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
+
+
 def span(ci: tuple[float, float] | None, decimals: int, *, sign: bool = True) -> str:
     """An interval around a difference or a value."""
     if ci is None:

@@ -101,3 +101,4 @@ def test_an_unclear_change_has_no_verdict() -> None:
 
 def test_times_are_read_easily() -> None:
     assert [seconds(s) for s in (0.00123, 0.456, 2.5)] == ["1.23 ms", "456 ms", "2.5 s"]
+    assert [seconds(s) for s in (0.9994, 0.9998, 1234.5)] == ["999 ms", "1 s", "1,234 s"]

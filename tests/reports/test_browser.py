@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    took = [cost("photoshop-heavy", d, 0.5) for d in ("identity", "b")]
+    took = [cost("photoshop-heavy", d, s) for d, s in (("identity", 0.5), ("b", 3.853))]
     run = replace(results(), cost=took, errors=[ImageError("a", "decode", "damaged")])
     coloured = {"semantic": task_row(TASKS["semantic"].scores)}
     run = replace(run, tasks={**run.tasks, **coloured})
@@ -103,6 +103,12 @@ def test_tables_sort_and_filter(page: Page) -> None:
     rows = page.locator("table").first.locator("tbody tr").all()
     shown = [row for row in rows if row.is_visible()]
     assert len(shown) == sum("clean" in text for text in before)
+
+
+def test_thousands_sort_as_such(page: Page) -> None:
+    table = page.get_by_role("region", name="What each derainer costs")
+    table.get_by_role("button", name="ms/image").click()
+    assert table.locator("tbody td:nth-child(3)").all_inner_texts() == ["3,853", "500"]
 
 
 def check_sorting(page: Page) -> list[str]:

@@ -355,3 +355,13 @@ def test_the_sample_has_the_pictures_of_its_page_alone() -> None:
     folder = Path(__file__).parents[2] / "docs" / "sample-report"
     named = re.findall(r"pictures/([\w.-]+\.jpg)", (folder / "report.html").read_text())
     assert set(named) == {file.name for file in (folder / "pictures").iterdir()}
+
+
+def test_the_page_says_what_an_image_takes_without_powers_of_ten() -> None:
+    took = [cost("photoshop-heavy", "b", 3.853), cost("photoshop-heavy", "gate:b", 0.001)]
+    took[1] = replace(took[1], mean_s_per_image=1.07)
+    text = page(replace(results(), cost=took), [])
+    cells = re.findall(r"<td[^>]*>([^<]+)</td>", text.partition('<h2 id="cost">')[2])
+    assert [cell for cell in cells if cell in ("3,853", "1,070")] == ["3,853", "1,070"]
+    assert "e+0" not in "".join(cells)
+    assert "of a gate the mean" in text
