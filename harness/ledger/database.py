@@ -68,16 +68,27 @@ def open_to_read(file: Path, check: Check) -> sqlite3.Connection:
 def _on_a_disk_that_takes_nothing(file: Path) -> sqlite3.Connection:
     """Open a database in whose folder SQLite can make no index of its write-ahead log."""
     log = file.with_name(f"{file.name}-wal")
-    if not log.is_file() or log.stat().st_size == 0:
+    if not _size(log):
         return sqlite3.connect(f"{file.resolve().as_uri()}?immutable=1", uri=True)
     # What a killed process left in the log belongs to the database: a copy takes it up.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / file.name
         shutil.copyfile(file, copy)
-        shutil.copyfile(log, copy.with_name(log.name))
+        try:
+            shutil.copyfile(log, copy.with_name(log.name))
+        except FileNotFoundError:  # another process has just put it into the database
+            return _on_a_disk_that_takes_nothing(file)
         db = sqlite3.connect(copy)
         db.execute("PRAGMA journal_mode=DELETE")
     return db
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file, 0 where there is none."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _bound(db: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ledger.ledger import LEDGER
+from harness.machine.files import found
 from harness.spec import UsageError
 
 DAY_S = 86400.0
@@ -38,10 +39,9 @@ def free(workspace: Path, keep_gb: float = 0.0, older_than_days: float = 0.0) ->
     if not (workspace / LEDGER).is_file():
         raise UsageError(f"{workspace}: no ledger there: give the --workspace of a run")
     files = [
-        (file.stat().st_mtime, file.stat().st_size, file)
+        file
         for folder, pattern in (("images", "*.png"), ("predictions", "*.sqlite*"))
-        for file in (workspace / folder).rglob(pattern)
-        if file.is_file() and not file.is_symlink()
+        for file in found(workspace / folder, pattern)
     ]
     before = time.time() - older_than_days * DAY_S
     taken = sum(size for _, size, _ in files)

@@ -11,6 +11,7 @@ import psutil
 
 from datasets.image import UnreadableImageError, decode
 from harness.machine.disk import WorkspaceError, storage_error
+from harness.machine.files import found
 from harness.plan.keys import pixels_sha256
 
 
@@ -81,11 +82,10 @@ class ImageCache:
             owner = file.stem.rpartition(".")[2]
             if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
                 file.unlink(missing_ok=True)
-        files = [(f.stat().st_mtime, f.stat().st_size, f) for f in self._folder.rglob("*.png")]
-        for _, size, file in sorted(files, key=lambda entry: entry[0], reverse=True):
-            room -= size
+        for file in sorted(found(self._folder, "*.png"), reverse=True):
+            room -= file.size
             if room < 0:
-                file.unlink(missing_ok=True)
+                file.path.unlink(missing_ok=True)
         return max(room, 0.0)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sqlite3
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness.ledger import database
+from harness.ledger.database import open_shared
+from harness.ledger.gc import Freed, free
 from harness.ledger.images import ImageCache
 from harness.ledger.ledger import Ledger
 from harness.ledger.packed import pack, unpack
@@ -120,6 +126,52 @@ def test_the_oldest_images_go_first(tmp_path: Path) -> None:
         os.utime(cache.path(name), (1e9 - age, 1e9 - age))
     cache.trim(2000e-9)
     assert [cache.read(name) is None for name in ("new", "middle", "old")] == [False, False, True]
+
+
+@pytest.fixture
+def vanishing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files called gone are there when a folder is listed, and no more when they are looked at."""
+    listed = Path.rglob
+
+    def rglob(folder: Path, pattern: str) -> Iterator[Path]:
+        for file in list(listed(folder, pattern)):
+            if file.stem.startswith("gone"):
+                file.unlink()
+            yield file
+
+    monkeypatch.setattr(Path, "rglob", rglob)
+
+
+@pytest.mark.usefixtures("vanishing")
+def test_what_another_process_removes_meanwhile_ends_nothing(tmp_path: Path) -> None:
+    Ledger(tmp_path).close()
+    cache = ImageCache(tmp_path)
+    for name in ("gone", "here"):
+        cache.write(name, bytes(1000))
+    (tmp_path / "images" / "go" / "gone.1.tmp").write_bytes(b"")
+    assert cache.trim(2000e-9) == pytest.approx(1000)
+    for name in ("gone", "here"):
+        cache.write(name, bytes(1000))
+    assert free(tmp_path) == Freed(1, 1000, 0)
+
+
+def test_a_log_that_is_taken_up_meanwhile_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, log = tmp_path / "x.sqlite", tmp_path / "x.sqlite-wal"
+    writer = open_shared(file)
+    writer.execute("CREATE TABLE t (x)")
+    assert log.stat().st_size > 0
+    copied = shutil.copyfile
+
+    def copyfile(source: Path, target: Path) -> None:
+        if source == log:
+            writer.close()  # which takes the log up and removes it
+        copied(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    with contextlib.closing(database._on_a_disk_that_takes_nothing(file)) as db:
+        assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
 def test_resamples_keep_groups_together_and_depend_on_the_data_alone() -> None:
