@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from harness.spec import UsageError
-from reports.results.intervals import interval
+from harness.spec import UsageError, known
+from reports.results.intervals import FEWEST, interval
 from reports.results.record import Record
 from reports.results.results import Results
 
@@ -41,7 +41,8 @@ class CellVerdict:
 
     rain: str
     derainer: str
-    """Without the digest of its weights, which may have changed."""
+    """Without the digest of its weights, which may have changed, but where the old run has several
+    trainings of it."""
     task: str
     metric: str
     verdict: Verdict
@@ -55,6 +56,8 @@ class CellVerdict:
     """Images with which an inconclusive difference of this size would be decided."""
     network: str | None = None
     """The task network's name where the task has several."""
+    why: str | None = None
+    """Why there is no interval, of images that are enough for one."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -89,22 +92,24 @@ def compare(
 
     Raises:
         UsageError: If the two are of other data, rain, task networks or metrics, or hold nothing
-            to judge.
+            to judge; if which derainer of one is which of the other nobody can tell; and for a
+            metric that is not judged.
     """
     _require_same(old, new)
+    _require_guarded(old, guard)
     wanted = {name for name, row in old.metrics.items() if row.is_judged} | set(guard)
-    unknown = set(guard) - {r.metric for r in old.records}
-    if unknown:
-        raise UsageError(f"--guard {min(unknown)}: the old run has no such number")
-    called = _called(old, new)
-    theirs = {_place(new, r, called): r for r in new.records}
-    found = []
-    for record in old.records:
-        if record.metric in wanted and record.value is not None:
-            margin = (tolerances or {}).get(record.metric, TOLERANCE[record.unit])
-            found.append(_judged(old, new, record, theirs.get(_place(old, record)), margin))
-    if not found:
+    judged = [r for r in old.records if r.metric in wanted and r.value is not None]
+    if not judged:
         raise UsageError("the old run has no number that is judged: name some with --guard")
+    given = tolerances or {}
+    _require_judged(old, given, dict.fromkeys(r.metric for r in judged))
+    before, after = _derainers(old, new)
+    theirs = {_place(new, r, after): r for r in new.records if r.condition.name in after}
+    found = []
+    for record in judged:
+        margin = given.get(record.metric, TOLERANCE[record.unit])
+        place = _place(old, record, before)
+        found.append(_judged(old, new, place, (record, theirs.get(place)), margin))
     return found
 
 
@@ -153,51 +158,110 @@ def outcome(found: Sequence[CellVerdict], required: Required | None = None) -> O
     return "failed" if "failed" in seen else "undecided" if "undecided" in seen else "passed"
 
 
+Place = tuple[str, str, str, str, str | None]
+"""Of a number in both runs: rain, derainer, task, metric, and the network where it has rivals."""
+
+
 def _judged(
-    old: Results, new: Results, before: Record, after: Record | None, margin: float
+    old: Results, new: Results, place: Place, pair: tuple[Record, Record | None], margin: float
 ) -> CellVerdict:
-    rain, derainer, task, metric, network = _place(old, before)
-    place = rain, derainer, task, metric
+    """Judge a number of the old run by that of the new one in its place."""
+    rain, derainer, task, metric, network = place
+    words = rain, derainer, task, metric
+    before, after = pair
     unit = before.unit
     if after is None or after.value is None:
         return CellVerdict(
-            *place, "missing", unit, margin, before.value, None, None, network=network
+            *words, "missing", unit, margin, before.value, None, None, network=network
         )
     assert before.value is not None
-    a, b = old.draws.get(before.cell), new.draws.get(after.cell)
-    ci = None
-    is_paired = old.left_out(before) == new.left_out(after)
-    if is_paired and a is not None and b is not None and a.shape == b.shape:
-        ci = interval(b.astype(np.float64) - a, old.groups(before.n))
+    ci, why = _interval(old, new, before, after)
     sign = 1 if old.metrics[before.metric].higher_is_better else -1
     signed = None if ci is None else (min(sign * e for e in ci), max(sign * e for e in ci))
     verdict, needed = judge(sign * (after.value - before.value), signed, margin, before.n)
+    if why is not None and after.value != before.value:
+        verdict = "inconclusive"
     return CellVerdict(
-        *place, verdict, unit, margin, before.value, after.value, ci, needed, network
+        *words, verdict, unit, margin, before.value, after.value, ci, needed, network, why
     )
 
 
-def _called(old: Results, new: Results) -> dict[str, str]:
-    """How the old run calls a derainer of the new one, where the two have other names for it.
+def _interval(
+    old: Results, new: Results, before: Record, after: Record
+) -> tuple[tuple[float, float] | None, str | None]:
+    """The interval of new − old, or why images that are enough for one give none."""
+    a, b = old.draws.get(before.cell), new.draws.get(after.cell)
+    groups = old.groups(before.n)
+    if a is None or b is None or groups < FEWEST or old.left_out(before) != new.left_out(after):
+        return None, None
+    if a.shape != b.shape:
+        # Sets are drawn from a seed that holds their number: not one is in both runs.
+        return None, (
+            f"the runs have {len(a):,} and {len(b):,} resampled sets, as those of more derainers "
+            "have: run both with as many"
+        )
+    return interval(b.astype(np.float64) - a, groups), None
 
-    A folder of `score` holds one thing that was made elsewhere, and is called after it.
+
+def _derainers(old: Results, new: Results) -> tuple[dict[str, str], dict[str, str]]:
+    """What the verdicts call the derainers of the old run, and those of the new one, by name.
+
+    They are matched by their full names, and those that are left without the digests of their
+    weights. A folder of `score` holds one thing that was made elsewhere, and is called after it.
+
+    Raises:
+        UsageError: If several trainings of a derainer are left, so that nobody can match them.
     """
-    before, after = ({r.method for r in run.records} for run in (old, new))
+    before, after = ({r.condition.name: r.method for r in run.records} for run in (old, new))
+    methods = list(before.values())
+    shown = {name: m if methods.count(m) == 1 else name for name, m in before.items()}
     alone = len(before) == len(after) == 1
-    if alone and all(name.startswith(ELSEWHERE) for name in before | after):
-        return {after.pop(): before.pop()}
-    return {}
+    if alone and all(name.startswith(ELSEWHERE) for name in (*before, *after)):
+        return shown, dict(zip(after, shown.values(), strict=True))
+    called = {name: shown[name] for name in after if name in shown}
+    for method in dict.fromkeys(methods):
+        was = [name for name, m in before.items() if m == method and name not in after]
+        now = [name for name, m in after.items() if m == method and name not in before]
+        if was and now and len(was) + len(now) > 2:
+            raise UsageError(
+                f"nobody can tell which is which: {method} is {', '.join(was)} in the old run and "
+                f"{', '.join(now)} in the new one: run one of them with the other's names, "
+                "--derainer NAME=WORD"
+            )
+        called |= {name: shown[of] for name, of in zip(now, was, strict=False)}
+    return shown, called
 
 
-def _place(
-    of: Results, record: Record, called: Mapping[str, str] | None = None
-) -> tuple[str, str, str, str, str | None]:
-    """A number's place in both runs, whatever the weights: rain, derainer, task, metric, network.
+def _place(of: Results, record: Record, called: Mapping[str, str]) -> Place:
+    """A number's place in both runs, by what derainers are called.
 
     The network is left out where the run has no other for the task: its file may be renamed.
     """
-    method = (called or {}).get(record.method, record.method)
-    return record.rain, method, record.task, record.metric, of.network_of(record)
+    derainer = called[record.condition.name]
+    return record.rain, derainer, record.task, record.metric, of.network_of(record)
+
+
+def _require_guarded(old: Results, guard: Sequence[str]) -> None:
+    """Refuse a metric to guard of which the old run has no value."""
+    whys = {r.metric: r.why for r in old.records}
+    held = {r.metric for r in old.records if r.value is not None}
+    for name in guard:
+        if name not in whys:
+            raise UsageError(f"--guard {name}: the old run has no such number")
+        if name not in held:
+            raise UsageError(
+                f"--guard {name}: the old run has no value of it ({whys[name] or 'not measured'}), "
+                "so that nothing can be worse: leave it out, or take an old run that has one"
+            )
+
+
+def _require_judged(old: Results, tolerances: Iterable[str], judged: Collection[str]) -> None:
+    """Refuse a tolerance of a metric that is not judged."""
+    held = {r.metric for r in old.records}
+    for name in tolerances:
+        if name in held and name not in judged:
+            raise UsageError(f"--tolerance {name}: it is not judged: add --guard {name}")
+        known(name, judged, "metric in --tolerance")
 
 
 def _require_same(old: Results, new: Results) -> None:

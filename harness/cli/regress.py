@@ -28,6 +28,13 @@ STATUS: dict[str, Status] = {
 """What the verdict on an order is to a test report."""
 SUITES = {"rain13k": ["later"]}
 """What the names of ``--suite`` stand for."""
+OF_PAPERS = (
+    *("data", "weights", "restored", "own", "layout"),
+    *("limit", "workers", "device", "workspace"),
+)
+"""Options of printed numbers alone."""
+OF_FOLDERS = ("tolerance", "guard", "require")
+"""Options of two results folders alone."""
 EXIT: dict[Outcome, int] = {"passed": 0, "failed": 1, "undecided": 3}
 """The exit status of a comparison of folders; 2 is a mistake of the user."""
 
@@ -117,8 +124,21 @@ def _regress(arguments: argparse.Namespace) -> int:
         raise UsageError("what is to be judged? papers, PAPER[:TABLE], or two results folders")
     folders = [Path(word) for word in arguments.what]
     if len(folders) == 2 and all(folder.is_dir() for folder in folders):
+        _refuse(arguments, OF_PAPERS, "printed numbers", "two results folders")
         return _folders(folders[0], folders[1], arguments)
+    _refuse(arguments, OF_FOLDERS, "two results folders", "printed numbers")
+    if arguments.json and arguments.layout is not None:
+        raise UsageError("--json prints verdicts and no table: leave out it or --layout or --suite")
     return _papers(arguments)
+
+
+def _refuse(arguments: argparse.Namespace, names: Sequence[str], of: str, what: str) -> None:
+    """Refuse options that would do nothing."""
+    given = [name for name in names if getattr(arguments, name, None) not in (None, [])]
+    if given:
+        raise UsageError(
+            f"--{given[0]} is of {of}, and {' '.join(arguments.what)} names {what}: leave it out"
+        )
 
 
 def _papers(arguments: argparse.Namespace) -> int:
@@ -261,6 +281,8 @@ def _folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
     for v in found:
         if v.verdict in ("worse", "missing", "inconclusive"):
             say(f"{v.verdict}: {v.cell}")
+    for why, without in Counter(v.why for v in found if v.why is not None).items():
+        say(f"{without} of {len(found)} numbers have no interval: {why}")
     reached = runs.outcome(found, required)
     number = sum(v.verdict == "inconclusive" for v in found)
     if number:

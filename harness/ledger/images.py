@@ -82,10 +82,10 @@ class ImageCache:
             owner = file.stem.rpartition(".")[2]
             if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
                 file.unlink(missing_ok=True)
-        for file in sorted(found(self._folder, "*.png"), reverse=True):
-            room -= file.size
+        for _, size, image in sorted(found(self._folder, "*.png"), reverse=True):
+            room -= size
             if room < 0:
-                file.path.unlink(missing_ok=True)
+                image.unlink(missing_ok=True)
         return max(room, 0.0)
 
 

@@ -67,6 +67,12 @@ def study(
     return rowed(Results("0" * 64, spec, known, [], [], records, draws))
 
 
+def fewer_sets(run: Results, times: int) -> Results:
+    """The run as if it had been resampled so many times, which gives other sets altogether."""
+    draws = {cell: np.random.default_rng(1).permutation(d)[:times] for cell, d in run.draws.items()}
+    return replace(run, draws=draws)
+
+
 RNG = np.random.default_rng(0)
 PSNR = {"identity": RNG.normal(18, 2, 100), "mine@1234abcd": RNG.normal(26, 2, 100)}
 
@@ -220,6 +226,114 @@ def test_what_is_inconclusive_has_not_passed(
     assert (suite.get("failures"), suite.get("skipped"), suite.get("tests")) == (*counts, "2")
     said = "inconclusive: heavy|mine|quality|psnr_y_db" in capsys.readouterr().err
     assert said == (abs(by) == 0.05)
+
+
+IDENTITY, GOOD = PSNR["identity"], PSNR["mine@1234abcd"]
+SEVERAL = {"identity": IDENTITY, "mine@aaaaaaaa": GOOD, "mine@bbbbbbbb": GOOD - 2}
+
+
+def test_trainings_of_one_network_are_compared_each_with_itself() -> None:
+    old = study(SEVERAL)
+    found = regress_runs.compare(old, old)
+    assert [(v.derainer, v.verdict, v.difference) for v in found] == [
+        ("identity", "equivalent", 0),
+        ("mine@aaaaaaaa", "equivalent", 0),
+        ("mine@bbbbbbbb", "equivalent", 0),
+    ]
+    # The other training is what is left for the one that is gone.
+    one = study({"identity": IDENTITY, "mine@aaaaaaaa": GOOD, "mine@cccccccc": GOOD - 2})
+    assert {v.verdict for v in regress_runs.compare(old, one)} == {"equivalent"}
+    less = study({"identity": IDENTITY, "mine@bbbbbbbb": GOOD - 2})
+    verdicts = {v.derainer: v.verdict for v in regress_runs.compare(old, less)}
+    assert verdicts["mine@aaaaaaaa"] == "missing"
+    # What the new run alone has stands for nothing.
+    known = study({"identity": IDENTITY, "mine@aaaaaaaa": GOOD})
+    more = study({"mine": GOOD - 9, "identity": IDENTITY, "mine@aaaaaaaa": GOOD, "mine@d": GOOD})
+    assert {v.verdict for v in regress_runs.compare(known, more)} == {"equivalent"}
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (
+            ["mine@cccccccc"],
+            "is mine@aaaaaaaa, mine@bbbbbbbb in the old run and mine@cccccccc in",
+        ),
+        (["mine@cccccccc", "mine@dddddddd"], "in the old run and mine@cccccccc, mine@dddddddd in"),
+        (["mine"], "nobody can tell which is which: .* --derainer NAME=WORD"),
+    ],
+)
+def test_trainings_that_nobody_can_match_are_refused(names: list[str], said: str) -> None:
+    new = study({"identity": IDENTITY, **dict.fromkeys(names, GOOD)})
+    with pytest.raises(UsageError, match=said):
+        regress_runs.compare(study(SEVERAL), new)
+    back = said if names == ["mine"] else "nobody can tell"
+    with pytest.raises(UsageError, match=back):
+        regress_runs.compare(new, study(SEVERAL))
+
+
+def test_other_resampled_sets_give_no_verdict_on_a_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = study(PSNR)
+    new = fewer_sets(study({"identity": IDENTITY, "mine@5678abcd": GOOD + 0.5}), 1000)
+    found = regress_runs.compare(old, new)
+    assert [v.verdict for v in found] == ["equivalent", "inconclusive"]
+    assert regress_runs.outcome(found) == "undecided"
+    for name, run in (("old", old), ("new", new)):
+        write(run, tmp_path / name)
+    assert run_command_line(["regress", *(str(tmp_path / n) for n in ("old", "new"))]) == 3
+    said = capsys.readouterr().err
+    assert "2 of 2 numbers have no interval: the runs have 2,000 and 1,000 resampled sets" in said
+    # Too few images for an interval have none whatever the sets.
+    few, other = without_interval(8, -13)
+    verdicts = [v.verdict for v in regress_runs.compare(few, fewer_sets(other, 1000))]
+    assert verdicts == ["equivalent", "worse"]
+
+
+def test_what_would_be_judged_otherwise_than_asked_is_refused() -> None:
+    run = study(PSNR)
+    extra = replace(run.records[0], metric="ssim_y", unit="fraction")
+    none = replace(extra, metric="niqe", value=None, why="too small", unit="score")
+    held = rowed(replace(run, records=[*run.records, extra, none]))
+    rows = {name: replace(row, is_judged=name == "psnr_y_db") for name, row in held.metrics.items()}
+    held = replace(held, metrics=rows)
+    for tolerances, guard, said in (
+        ({"psnr_y": 0.2}, [], r"--tolerance 'psnr_y' \(did you mean psnr_y_db\?\)"),
+        ({"ssim_y": 0.2}, [], "--tolerance ssim_y: it is not judged: add --guard ssim_y"),
+        ({}, ["niqe"], r"--guard niqe: the old run has no value of it \(too small\)"),
+        ({}, ["ap/person"], "--guard ap/person: the old run has no such number"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            regress_runs.compare(held, held, tolerances, guard)
+    assert len(regress_runs.compare(held, held, {"ssim_y": 0.2}, ["ssim_y"])) == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--data", "rain12=DIR"],
+        ["--weights", "prenet:rain12=FILE"],
+        ["--restored", "UMRL:rain12=DIR"],
+        ["--own", "median"],
+        ["--layout", "paper"],
+        ["--limit", "3"],
+        ["--workers", "1"],
+        ["--device", "cpu"],
+        ["--workspace", "w"],
+    ],
+)
+def test_options_of_printed_numbers_are_refused_beside_folders(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(study(PSNR), tmp_path / "old")
+    folder = str(tmp_path / "old")
+    capsys.readouterr()
+    assert run_command_line(["regress", folder, folder, *words]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"{words[0]} is of printed numbers, and" in err
+    assert "names two results folders: leave it out" in err
 
 
 def test_nothing_to_judge_is_no_pass() -> None:
