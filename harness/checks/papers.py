@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -41,7 +41,7 @@ class JudgedClaim:
     """In the unit of print."""
     interval: tuple[float, float] | None = None
     """What measured − printed can be: one point where all images of the claim were measured, else
-    the 95 % interval over resampled images."""
+    the 95 % interval over resampled images, by which nothing is reproduced."""
     n: int | None = None
     reason: str | None = None
     """What is missing, or why it differs."""
@@ -152,16 +152,19 @@ def own_row(
         By paper, table and the word: its value in each column, in the unit of print.
 
     Raises:
-        UsageError: If no chosen number is of images that are given, or they cannot be measured.
+        UsageError: If no chosen number is of images that are given, or they cannot be measured, or
+            if a chosen table of them has no columns to put the row below.
     """
-    columns = {(c.paper, c.table, c.column): c for c in claims if set_of(c, held.data) in held.data}
     usable = {
-        place: c
-        for place, c in columns.items()
-        if c.metric.partition("@")[0] in METRICS and c.dataset in DATA
+        (c.paper, c.table, c.column): c
+        for c in claims
+        if c.metric.partition("@")[0] in METRICS
+        and c.dataset in DATA
+        and set_of(c, held.data) in held.data
     }
     if not usable:
         raise UsageError(f"--own {word}: no chosen number is of images that are given: add --data")
+    _require_columns(claims, word, {(c.paper, c.table) for c in usable.values()})
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     sets = {(set_of(c, held.data), c.split or "") for c in usable.values()}
     for place in sorted(sets):
@@ -180,8 +183,37 @@ def own_row(
     return found
 
 
+def _require_columns(
+    claims: Sequence[Claim], word: str, wanted: Collection[tuple[str, str]]
+) -> None:
+    """Refuse tables whose columns are not of one set and metric each, as where rows are the sets.
+
+    Raises:
+        UsageError: Naming the first, and the tables of any paper that have such columns.
+    """
+    unfit = next((place for place in sorted(wanted) if not _has_columns(claims, *place)), None)
+    if unfit is not None:
+        every = read_claims(every_row())
+        tables = dict.fromkeys((c.paper, c.table) for c in every if c.dataset in DATA)
+        fit = ", ".join(":".join(place) for place in tables if _has_columns(every, *place))
+        raise UsageError(
+            f"--own {word}: {':'.join(unfit)} has no columns of one set and metric each, to put a "
+            f"row below: choose among {fit}"
+        )
+
+
+def _has_columns(claims: Sequence[Claim], paper: str, table: str) -> bool:
+    """Whether each column of a table is of one set and metric, and no two are of the same."""
+    places = {
+        (c.column, c.dataset, c.split, c.metric)
+        for c in claims
+        if (c.paper, c.table) == (paper, table)
+    }
+    return len(places) == len({column for column, *_ in places}) == len({p[1:] for p in places})
+
+
 def judge(claim: Claim, measured: float, n: int, ci: tuple[float, float] | None) -> JudgedClaim:
-    """Whether a measured value is the printed one.
+    """Whether a measured value is the printed one; a part of the images can only tell that not.
 
     Args:
         claim: The print with its tolerance.
@@ -201,11 +233,15 @@ def judge(claim: Claim, measured: float, n: int, ci: tuple[float, float] | None)
         ends = (claim.printed(ci[0]) - claim.value, claim.printed(ci[1]) - claim.value)
     low, high = claim.tolerance
     spare = 1e-9 * max(1.0, abs(claim.value))
-    if low - spare <= ends[0] and ends[1] <= high + spare:
+    is_within = low - spare <= ends[0] and ends[1] <= high + spare
+    if is_within and n >= images_of(claim):
         return JudgedClaim(claim, "reproduced", value, ends, n)
     if ends[1] < low - spare or ends[0] > high + spare:
         return JudgedClaim(claim, "differs", value, ends, n, claim.differs)
-    reason = f"{n} of {images_of(claim)} images: the interval is wider than the tolerance"
+    told = (
+        "within the tolerance, as far as a part tells" if is_within else "wider than the tolerance"
+    )
+    reason = f"{n} of {images_of(claim)} images: the interval is {told}"
     return JudgedClaim(claim, "inconclusive", value, ends, n, reason)
 
 
@@ -242,31 +278,19 @@ def _parameters(claim: Claim) -> JudgedClaim:
 def _run(
     needs: Sequence[tuple[Claim, Input]], root: Path, spec: RunSpec, progress: Any
 ) -> dict[Claim, tuple[Results, Record] | str]:
-    """Measure the claims of one data set in one run; a reason where it cannot be measured."""
+    """Measure the claims of one split in one run; a reason where it cannot be measured."""
+    from harness.plan.data import open_dataset
     from harness.runs.engine import run
 
-    metrics = {claim.metric for claim, _ in needs}
-    words = dict.fromkeys(of.word for _, of in needs)
-    protocols = dict.fromkeys(m.partition("@")[2] or "matlab-y" for m in sorted(metrics))
-    dataset = needs[0][0].dataset or ""
-    is_real = dataset in PHOTOGRAPHS
+    asked, printed = _asked(needs, root, spec), images_of(needs[0][0])
+    shown = shown_by(needs[0][0].dataset or "")
     try:
-        results = run(
-            spec.model_copy(
-                update={
-                    "dataset": "folder" if is_real else "pairs",
-                    "rain": ("given",) if is_real else spec.rain,
-                    "data_root": str(root),
-                    "derainer": tuple(words),
-                    "intermediate": tuple(sorted({of.stage for _, of in needs if of.stage})),
-                    "task": ("none",),
-                    "quality": tuple(dict.fromkeys(m.partition("@")[0] for m in sorted(metrics))),
-                    "protocol": tuple(protocols),
-                    "images": False,
-                }
-            ),
-            progress=progress,
-        )
+        if spec.limit is not None:
+            # Fewer than print has may be a part of its images, more are others.
+            whole = len(open_dataset(asked.model_copy(update={"limit": None})).samples)
+            if 0 < printed < whole:
+                raise UsageError(f"{root.name} holds {whole} {shown}, the print is of {printed}")
+        results = run(asked, progress=progress)
     except (DatasetError, UsageError) as error:
         return {claim: str(error) for claim, _ in needs}
     outcomes: dict[Claim, tuple[Results, Record] | str] = {}
@@ -274,14 +298,30 @@ def _run(
         record = _record(results, claim, of)
         if record is None or record.value is None:
             outcomes[claim] = "nothing could be measured" if record is None else str(record.why)
-        elif spec.limit is None and images_of(claim) not in (0, record.n):
-            outcomes[claim] = (
-                f"{root.name} holds {record.n} {shown_by(dataset)}, "
-                f"the print is of {images_of(claim)}"
-            )
+        elif spec.limit is None and printed not in (0, record.n):
+            outcomes[claim] = f"{root.name} holds {record.n} {shown}, the print is of {printed}"
         else:
             outcomes[claim] = results, record
     return outcomes
+
+
+def _asked(needs: Sequence[tuple[Claim, Input]], root: Path, spec: RunSpec) -> RunSpec:
+    """The run that measures the claims of one data set."""
+    metrics = sorted({claim.metric for claim, _ in needs})
+    is_real = needs[0][0].dataset in PHOTOGRAPHS
+    return spec.model_copy(
+        update={
+            "dataset": "folder" if is_real else "pairs",
+            "rain": ("given",) if is_real else spec.rain,
+            "data_root": str(root),
+            "derainer": tuple(dict.fromkeys(of.word for _, of in needs)),
+            "intermediate": tuple(sorted({of.stage for _, of in needs if of.stage})),
+            "task": ("none",),
+            "quality": tuple(dict.fromkeys(m.partition("@")[0] for m in metrics)),
+            "protocol": tuple(dict.fromkeys(m.partition("@")[2] or "matlab-y" for m in metrics)),
+            "images": False,
+        }
+    )
 
 
 def _record(results: Results, claim: Claim, of: Input) -> Record | None:
@@ -325,4 +365,6 @@ def _order(claim: OrdinalClaim, measured: Mapping[Claim, tuple[Results, Record]]
     sign = 1 if claim.better.higher_is_better else -1
     low, high = sorted(sign * end for end in paired.ci)
     verdict: Verdict = "reproduced" if low > 0 else "differs" if high < 0 else "inconclusive"
+    if verdict == "reproduced" and better.n < images_of(claim.better):
+        verdict = "inconclusive"
     return JudgedOrder(claim, verdict, sign * paired.difference, (low, high))

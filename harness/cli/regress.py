@@ -75,7 +75,7 @@ def add(verbs: Verbs) -> None:
         "--own",
         metavar="WORD",
         help="with --layout: a derainer of yours, as run has them, as a row below the table's, on "
-        "each set whose pairs are given",
+        "each set whose pairs are given; of tables whose columns are sets",
     )
     papers.add_argument(
         "--layout",
@@ -164,12 +164,14 @@ def _papers(arguments: argparse.Namespace) -> int:
     typed = (word.partition("=")[0] for word in arguments.data)
     require_used(claims, given, [ALIASES.get(name, name) for name in typed])
     with progress_bars() as progress:
-        found = papers.regress(claims, given, progress)
         own = papers.own_row(claims, arguments.own, given, progress) if arguments.own else {}
+        found = papers.regress(claims, given, progress)
     if arguments.json:
         line(json.dumps(_as_json(found), indent=1, allow_nan=False))
     elif arguments.layout is not None:
         _show_tables(found, own)
+        if spec.limit is not None:
+            say(f"what was measured is of at most {spec.limit:,} images of each set (--limit)")
     else:
         _show_findings(found)
     if arguments.junit is not None:

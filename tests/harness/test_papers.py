@@ -43,7 +43,7 @@ def claim(**changes: Any) -> Any:
         (37.464, 100, None, "reproduced"),
         (37.53, 100, (37.0, 38.0), "reproduced"),
         (37.54, 100, None, "differs"),
-        (37.48, 40, (37.47, 37.50), "reproduced"),
+        (37.48, 40, (37.47, 37.50), "inconclusive"),
         (37.48, 40, (37.2, 37.7), "inconclusive"),
         (36.0, 40, (35.5, 36.5), "differs"),
         (37.48, 5, None, "inconclusive"),
@@ -99,6 +99,42 @@ def test_every_claim_has_a_verdict_and_what_is_missing() -> None:
     assert len(found.ordinal) > 800
 
 
+def test_a_part_of_the_images_reproduces_nothing() -> None:
+    found = judge(claim(), 37.48, 40, (37.47, 37.50))
+    assert found.reason is not None
+    assert found.reason.startswith("40 of 100 images: the interval is within the tolerance")
+    wide = judge(claim(), 37.48, 40, (37.2, 37.7))
+    assert wide.reason == "40 of 100 images: the interval is wider than the tolerance"
+
+
+def test_an_order_is_not_reproduced_on_a_part_of_the_images(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        clean = rng.integers(0, 255, (8, 10, 3), np.uint8)
+        made = {"input": rng.integers(0, 255, clean.shape, np.uint8), "target": clean}
+        made |= {"near": clean // 8 * 8, "far": clean // 64 * 64}
+        for kind, image in made.items():
+            (tmp_path / kind).mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / kind / f"{i}.png"), image)
+    data = tmp_path / "data"
+    data.mkdir()
+    for kind in ("input", "target"):
+        (tmp_path / kind).rename(data / kind)
+    chosen = [c for c in select(["later:rain13k"]) if c.metric == "psnr_y_db"]
+    better, worse = sorted({c.method: c for c in chosen}.values(), key=lambda c: -c.value)
+    assert better.dataset == worse.dataset
+    folders = {better.method: "near", worse.method: "far"}
+    for images, verdict in ((24, "reproduced"), (100, "inconclusive")):
+        two = [
+            replace(c, dataset="rain800", split=f"test-{images}", trained_on="x", cannot_run=None)
+            for c in (better, worse)
+        ]
+        spec = RunSpec(workspace=str(tmp_path / "ws"), limit=24)
+        restored = [f"{c.method}:rain800={tmp_path / folders[c.method]}" for c in two]
+        found = regress(two, given_of([f"rain800={data}"], [], spec, None, restored))
+        assert [o.verdict for o in found.ordinal] == [verdict]
+
+
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
@@ -131,6 +167,11 @@ def test_what_is_there_is_run(pairs: Path, weights: Path, tmp_path: Path) -> Non
     found = regress(claims, given_of(*words, part, None))
     assert {f.verdict for f in found.claims} == {"inconclusive"}
     assert all(f.n == 3 and f.measured is not None for f in found.claims)
+    # A folder of more images than the print's is of others, whatever is measured of them.
+    fewer = [replace(c, split="test-2") for c in claims]
+    found = regress(fewer, given_of(*words, part, None))
+    assert {f.reason for f in found.claims} == {"pairs holds 4 pairs, the print is of 2"}
+    assert not any(f.measured for f in found.claims)
 
 
 def test_named_weights_and_restored_images_are_judged_by_print(
@@ -290,6 +331,27 @@ def test_a_row_of_ones_own_stands_below_the_table(
     capsys.readouterr()
     assert run_command_line([*words[:4], "--layout", "paper"]) == 2
     assert "no chosen number is of images that are given" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("table", ["baselines:prenet", "mspfn:2", "baselines", "papers"])
+def test_a_row_of_ones_own_is_refused_where_columns_are_no_sets(
+    table: str,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("DERAIN_HARNESS_DATA", raising=False)
+    words = ["regress", table, "--own", "median", "--layout", "paper", "--limit", "2"]
+    words += ["--workspace", str(tmp_path / "ws")]
+    words += ["--data", f"{'rain800' if table == 'mspfn:2' else 'rain100h'}={pairs}"]
+    assert run_command_line(words) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert "has no columns of one set and metric each" in shown.err
+    fit = "choose among mspfn:4, hrrsr:2, later:rain13k, later:mmagic"
+    assert shown.err.strip().endswith(fit)
+    assert not (tmp_path / "ws").exists()
 
 
 def test_words_that_name_nothing_are_one_line(tmp_path: Path) -> None:
