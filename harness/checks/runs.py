@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -103,7 +104,8 @@ def compare(
         raise UsageError("the old run has no number that is judged: name some with --guard")
     given = tolerances or {}
     _require_judged(old, given, dict.fromkeys(r.metric for r in judged))
-    before, after = _derainers(old, new)
+    before = _shown(old)
+    after = {name: before[of] for name, of in matched(old, new).items()}
     theirs = {_place(new, r, after): r for r in new.records if r.condition.name in after}
     found = []
     for record in judged:
@@ -203,8 +205,8 @@ def _interval(
     return interval(b.astype(np.float64) - a, groups), None
 
 
-def _derainers(old: Results, new: Results) -> tuple[dict[str, str], dict[str, str]]:
-    """What the verdicts call the derainers of the old run, and those of the new one, by name.
+def matched(old: Results, new: Results) -> dict[str, str]:
+    """The derainer of one run that each of another is, by their names; those without are left out.
 
     They are matched by their full names, and those that are left without the digests of their
     weights. A folder of `score` holds one thing that was made elsewhere, and is called after it.
@@ -213,23 +215,28 @@ def _derainers(old: Results, new: Results) -> tuple[dict[str, str], dict[str, st
         UsageError: If several trainings of a derainer are left, so that nobody can match them.
     """
     before, after = ({r.condition.name: r.method for r in run.records} for run in (old, new))
-    methods = list(before.values())
-    shown = {name: m if methods.count(m) == 1 else name for name, m in before.items()}
     alone = len(before) == len(after) == 1
     if alone and all(name.startswith(ELSEWHERE) for name in (*before, *after)):
-        return shown, dict(zip(after, shown.values(), strict=True))
-    called = {name: shown[name] for name in after if name in shown}
-    for method in dict.fromkeys(methods):
+        return dict(zip(after, before, strict=True))
+    found = {name: name for name in after if name in before}
+    for method in dict.fromkeys(before.values()):
         was = [name for name, m in before.items() if m == method and name not in after]
         now = [name for name, m in after.items() if m == method and name not in before]
         if was and now and len(was) + len(now) > 2:
             raise UsageError(
-                f"nobody can tell which is which: {method} is {', '.join(was)} in the old run and "
-                f"{', '.join(now)} in the new one: run one of them with the other's names, "
+                f"nobody can tell which is which: {method} is {', '.join(was)} in one run and "
+                f"{', '.join(now)} in the other: run one of them with the other's names, "
                 "--derainer NAME=WORD"
             )
-        called |= {name: shown[of] for name, of in zip(now, was, strict=False)}
-    return shown, called
+        found |= dict(zip(now, was, strict=False))
+    return found
+
+
+def _shown(run: Results) -> dict[str, str]:
+    """What verdicts call the derainers of a run, see `CellVerdict.derainer`."""
+    methods = {r.condition.name: r.method for r in run.records}
+    times = Counter(methods.values())
+    return {name: m if times[m] == 1 else name for name, m in methods.items()}
 
 
 def _place(of: Results, record: Record, called: Mapping[str, str]) -> Place:

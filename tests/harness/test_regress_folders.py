@@ -257,9 +257,12 @@ def test_trainings_of_one_network_are_compared_each_with_itself() -> None:
     [
         (
             ["mine@cccccccc"],
-            "is mine@aaaaaaaa, mine@bbbbbbbb in the old run and mine@cccccccc in",
+            "mine is mine@aaaaaaaa, mine@bbbbbbbb in one run and mine@cccccccc in",
         ),
-        (["mine@cccccccc", "mine@dddddddd"], "in the old run and mine@cccccccc, mine@dddddddd in"),
+        (
+            ["mine@cccccccc", "mine@dddddddd"],
+            "in one run and mine@cccccccc, mine@dddddddd in the",
+        ),
         (["mine"], "nobody can tell which is which: .* --derainer NAME=WORD"),
     ],
 )

@@ -14,13 +14,17 @@ import numpy as np
 import pytest
 from frozen_world import World, refused, with_provenance
 from mutations import any_json
+from numpy.typing import NDArray
 from signed import sign
 
 import harness
 from harness.cli.main import run_command_line
 from reports.beside import on_board
+from reports.results.intervals import level_interval
 from reports.results.record import ImageError
 from reports.results.results import Results
+
+Draws = NDArray[np.float32]
 
 
 def test_a_forged_number_of_the_set_is_found_where_all_is_recomputed(
@@ -39,6 +43,85 @@ def test_a_forged_number_of_the_set_is_found_where_all_is_recomputed(
     assert run_command_line([*words, "--images", "2"]) == 0
     assert run_command_line([*words, "--all"]) == 1
     assert "ssim_y of the set" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+def _narrow(draws: Draws) -> Draws:
+    made: Draws = ((draws + draws.mean()) / 2).astype(np.float32)
+    return made
+
+
+def _unpaired(draws: Draws) -> Draws:
+    """The same ones for other resampled sets: no interval of a level changes."""
+    return draws[np.random.default_rng(0).permutation(len(draws))]
+
+
+@pytest.mark.parametrize(
+    ("change", "groups", "said"),
+    [
+        (_narrow, 20, ["draws of quality/psnr_y_db", "interval of quality/psnr_y_db"]),
+        (_unpaired, 20, ["draws of quality/psnr_y_db"]),
+        (lambda draws: draws, 1000, ["interval of quality/psnr_y_db"]),
+        (None, 20, ["draws of quality/psnr_y_db"]),
+    ],
+)
+def test_forged_intervals_and_draws_are_found_where_all_is_recomputed(
+    change: Callable[[Draws], Draws] | None,
+    groups: int,
+    said: list[str],
+    world: World,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "forged"
+    shutil.copytree(world.mine / "benchmark-v1", folder)
+    told = json.loads((folder / "results.json").read_text())
+    with np.load(folder / "draws.npz") as held:
+        arrays = dict(held)
+    name = "rain100h|twice|quality|psnr_y_db"
+    if change is None:
+        del arrays[name]
+    else:
+        arrays[name] = change(arrays[name])
+        (record,) = [r for r in told["records"] if r["ci"] and _named(r) == name]
+        record["ci"] = level_interval(arrays[name], record["value"], groups)
+    np.savez_compressed(folder / "draws.npz", **arrays)
+    (folder / "results.json").write_text(json.dumps(told))
+    sign(folder)
+    words = ["verify", str(folder), "--data-root", str(world.photos), "--all"]
+    assert run_command_line(words) == 1
+    shown = "".join(capsys.readouterr().out.replace("│", " ").split())
+    for what in said:
+        assert what.replace(" ", "") in shown
+    assert shown.count("beyondthebound:") == 1
+    if len(said) == 1:
+        assert ("intervalof" in shown) == said[0].startswith("interval")
+
+
+def _named(record: dict[str, Any]) -> str:
+    return "|".join(record[word] for word in ("rain", "derainer", "task", "metric"))
+
+
+def test_a_number_that_was_left_out_is_found_where_all_is_recomputed(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "forged"
+    shutil.copytree(world.mine / "benchmark-v1", folder)
+    told = json.loads((folder / "results.json").read_text())
+    gone = "none|twice|quality|ssim_y"
+    told["records"] = [r for r in told["records"] if _named(r) != gone]
+    with np.load(folder / "draws.npz") as held:
+        arrays = {name: draws for name, draws in held.items() if name != gone}
+    np.savez_compressed(folder / "draws.npz", **arrays)
+    (folder / "results.json").write_text(json.dumps(told))
+    sign(folder)
+    words = ["verify", str(folder), "--data-root", str(world.photos)]
+    assert run_command_line([*words, "--all"]) == 1
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "lacking: quality/ssim_y of the set" in shown
+    told["provenance"]["groups"] = 19
+    (folder / "results.json").write_text(json.dumps(told))
+    sign(folder)
+    assert "the folder is of other groups of images" in refused(capsys, [*words, "--all"])
 
 
 def test_a_board_is_made_of_submissions_alone(

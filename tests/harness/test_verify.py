@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from signed import sign
@@ -70,6 +72,141 @@ def test_invented_numbers_are_noticed(
     words = ["verify", str(folder), "--data-root", str(coco_root), "--images", "2"]
     assert run_command_line(words) == 1
     assert "quality/psnr_y_db" in "".join(capsys.readouterr().out.split())
+
+
+Lines = list[list[str]]
+
+
+def cut(lines: Lines) -> Lines:
+    """The columns that say what a line is of alone."""
+    return [cells[:5] for cells in lines]
+
+
+def without_column(lines: Lines) -> Lines:
+    place = lines[0].index("quality/psnr_y_db")
+    return [cells[:place] + cells[place + 1 :] for cells in lines]
+
+
+def without_condition(lines: Lines) -> Lines:
+    return [cells for cells in lines if cells[3] != "median"]
+
+
+def without_images(lines: Lines) -> Lines:
+    gone = {lines[1][0], lines[2][0]}
+    return [cells for cells in lines if cells[0] not in gone]
+
+
+def twice(lines: Lines) -> Lines:
+    return [*lines, lines[-1]]
+
+
+def more(lines: Lines) -> Lines:
+    return [*lines, *([*cells[:3], "best", *cells[4:]] for cells in lines if cells[3] == "median")]
+
+
+def other_image(lines: Lines) -> Lines:
+    return [*lines, ["elsewhere", *lines[-1][1:]]]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        (cut, 1, "lacking: column quality/psnr_y_db"),
+        (without_column, 1, "lacking: column quality/psnr_y_db"),
+        (without_condition, 1, "lacking: 8 of 8 images"),
+        (without_images, 1, "lacking: 2 of 8 images"),
+        (twice, 2, "under real-like, median stands there twice"),
+        (more, 2, "under real-like, best is not made here"),
+        (other_image, 2, "image elsewhere under real-like, median is not made here"),
+        (lambda lines: lines[:1], 2, "holds no numbers of single images"),
+    ],
+)
+def test_what_comes_out_must_all_be_there_and_nothing_else(
+    change: Callable[[Lines], Lines],
+    status: int,
+    said: str,
+    folder: Path,
+    coco_root: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [line.split(",") for line in (folder / "images.csv").read_text().splitlines()]
+    made = "\n".join(",".join(cells) for cells in change(lines))
+    (folder / "images.csv").write_text(f"{made}\n")
+    sign(folder)
+    words = ["verify", str(folder), "--data-root", str(coco_root), "--images", "2"]
+    assert run_command_line(words) == status
+    shown = capsys.readouterr()
+    told = shown.err if status == 2 else shown.out.replace("│", " ")
+    assert said.replace(" ", "") in "".join(told.split())
+
+
+def test_the_number_that_verdicts_rest_on_must_be_there_whatever_a_folder_names(
+    folder: Path, coco_root: Path
+) -> None:
+    content = json.loads((folder / "results.json").read_text())
+    for metric in ("psnr_y_db", "ssim_y"):
+        del content["metrics"][metric]
+    content["records"] = [r for r in content["records"] if r["metric"] in content["metrics"]]
+    content["correlations"] = []
+    (folder / "results.json").write_text(json.dumps(content))
+    lines = [line.split(",") for line in (folder / "images.csv").read_text().splitlines()]
+    kept = [i for i, name in enumerate(lines[0]) if not name.endswith(("psnr_y_db", "ssim_y"))]
+    made = "\n".join(",".join(cells[i] for i in kept) for cells in lines)
+    (folder / "images.csv").write_text(f"{made}\n")
+    sign(folder)
+    checks = verify(folder, {"data_root": str(coco_root)}, 2)
+    assert {c.lacking for c in checks} == {("column quality/psnr_y_db",)}
+
+
+def test_numbers_of_what_is_not_made_are_refused(folder: Path, coco_root: Path) -> None:
+    content = json.loads((folder / "results.json").read_text())
+    more = [{**r, "derainer": "best"} for r in content["records"] if r["derainer"] == "median"]
+    content["records"] += more
+    (folder / "results.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="best under real-like is not made here"):
+        verify(folder, {"data_root": str(coco_root)}, 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("spec", {"quality": ["psnr"]}, "niqe of quality is not made here: the spec does not ask"),
+        ("records", {"task": "detection", "model": "x"}, "ssim_y of detection is not made here"),
+    ],
+)
+def test_numbers_that_the_spec_does_not_ask_for_are_refused(
+    key: str, value: dict[str, Any], said: str, folder: Path, coco_root: Path
+) -> None:
+    content = json.loads((folder / "results.json").read_text())
+    if key == "spec":
+        content["spec"] |= value
+    else:
+        of_ssim = [r for r in content["records"] if r["metric"] == "ssim_y"]
+        content["records"] += [{**r, **value} for r in of_ssim]
+    (folder / "results.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=said):
+        verify(folder, {"data_root": str(coco_root)}, 2)
+
+
+class _Drawn(Exception):
+    """Ends a verification once its images are drawn."""
+
+
+def test_no_word_of_a_folder_decides_which_images_are_drawn(
+    folder: Path, coco_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def run(*_: Any, only: set[str], **__: Any) -> None:
+        drawn.append(frozenset(only))
+        raise _Drawn
+
+    monkeypatch.setattr("harness.runs.engine.run", run)
+    for _ in range(12):
+        with pytest.raises(_Drawn):
+            verify(folder, {"data_root": str(coco_root)}, 4)
+    assert {len(images) for images in drawn} == {4}
+    assert len(set(drawn)) > 1, "one of 70 sets, 12 times"
 
 
 def test_code_of_a_folder_is_not_run(
