@@ -131,7 +131,7 @@ NO_PARAMETERS = ("__metadata__", "running_mean", "running_var", "num_batches_tra
 
 
 def _parameters(files: list[Path]) -> int | None:
-    """Parameters in some weights, by the headers of their files; None of other formats than ours."""
+    """Parameters in some weights, by their files' headers; None of other formats than ours."""
     if not files or any(file.suffix != ".safetensors" for file in files):
         return None
     count = 0
