@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import re
 from collections import Counter
@@ -20,7 +19,7 @@ from harness.machine import about
 from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
 from harness.plan import keys
-from harness.plan.trained_on import Learned, learned
+from harness.plan.trained_on import Learned, of_weights, said_by
 from harness.spec import RunSpec, UsageError, known
 from reports.results.training import Training
 from tasks.models import (
@@ -32,7 +31,6 @@ from tasks.models import (
     OF_DATASET,
     PREFIXES,
     RUNS_CODE,
-    TRAINED_ON,
     WEIGHTS,
 )
 from tasks.rows import TASKS
@@ -317,7 +315,7 @@ def _of_family(task: str, family: str, given: Sequence[Path], imgsz: int | None 
     is_named = family in OF_CONTENT.get(task, {}).values() or main.is_dir()
     stem = main.name if main.is_dir() else main.stem
     name = stem if is_named or family in RUNS_CODE else f"{family}@{sha256[:8]}"
-    told = _learned(sha256, card)
+    told = of_weights(sha256, said_by(card, files.get(main, sha256)))
 
     def build(device: str, names: Sequence[str]) -> Any:
         network = row.build(*given, device, **({} if imgsz is None else {"imgsz": imgsz}))
@@ -328,17 +326,6 @@ def _of_family(task: str, family: str, given: Sequence[Path], imgsz: int | None 
         return Network(f"{name},imgsz={imgsz}", sha256, key, build, told)
     trained_px = partial(row.trained_px, main)
     return Network(name, sha256, key, build, told, trained_px=trained_px)
-
-
-def _learned(sha256: str, card: Path) -> Learned:
-    """What a published checkpoint, or one with a card, was trained on."""
-    if sha256 in TRAINED_ON:
-        told = frozenset(["/".join(TRAINED_ON[sha256])])
-        return Learned(Training(sha256), told, frozenset())
-    try:
-        return learned(sha256, json.loads(card.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Learned(Training(sha256))
 
 
 def _own(task: str, word: str, weights: Path | None) -> Network:

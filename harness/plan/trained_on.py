@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from harness.plan import keys
+from harness.spec import UsageError
 from reports.results.cell import NO_RAIN
 from reports.results.training import Training
+from tasks.models import TRAINED_ON
 
 Names = frozenset[str] | None
 
@@ -108,3 +112,31 @@ def _with_earlier(
         return found
     earlier = read(trained["before"]) if isinstance(trained["before"], dict) else None
     return None if earlier is None else found | earlier
+
+
+def said_by(card: Path, sha256: str) -> Any:
+    """What the card beside some weights says; None where there is none that can be read.
+
+    Raises:
+        UsageError: If it is the card of other weights.
+    """
+    try:
+        said = json.loads(card.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if isinstance(said, dict) and said.get("sha256", sha256) != sha256:
+        raise UsageError(
+            f"{card} is the card of other weights: put theirs beside them, or move it away"
+        )
+    return said
+
+
+def of_weights(sha256: str, said: Any) -> Learned:
+    """What a published checkpoint, or one with a card, was trained on."""
+    if sha256 in TRAINED_ON:
+        told = frozenset(["/".join(TRAINED_ON[sha256])])
+        return Learned(Training(sha256), told, frozenset())
+    try:
+        return learned(sha256, said)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Learned(Training(sha256))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from datasets import Dataset
 from derainers.published import PUBLISHED
 from harness.machine.sources import SOURCES
 from harness.plan.derainers import derainer_plan
+from harness.plan.networks import network_of
 from harness.plan.plan import make_plan
 from harness.plan.trained_on import holds, images, rain_families
 from harness.scores.seen import seen
@@ -55,6 +57,29 @@ def test_what_no_card_tells_is_unknown(begun_with: object) -> None:
     assert rain_families(known) == frozenset(["additive"])
     assert images({**known, "before": begun_with}) is None
     assert rain_families({**known, "before": begun_with}) is None
+
+
+@pytest.mark.parametrize(
+    ("sha256", "is_known"), [("f" * 64, False), (None, True), ("its own", True)]
+)
+def test_a_card_of_other_weights_tells_nothing_of_a_task_network(
+    tmp_path: Path, sha256: str | None, is_known: bool
+) -> None:
+    file = tmp_path / "net.safetensors"
+    file.write_bytes(b"weights")
+    own = hashlib.sha256(b"weights").hexdigest()
+    card = {
+        "sha256": own if sha256 == "its own" else sha256,
+        "trained_on": {"datasets": ["camvid"]},
+    }
+    said = {k: v for k, v in card.items() if v is not None}
+    file.with_name("net.safetensors.json").write_text(json.dumps(said))
+    word, spec = f"refinenet@{file}", RunSpec(dataset="camvid", data_root=str(tmp_path))
+    if is_known:
+        assert network_of("semantic", word, spec).sha256 == own
+    else:
+        with pytest.raises(UsageError, match="is the card of other weights"):
+            network_of("semantic", word, spec)
 
 
 @pytest.fixture
