@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from study import HELD_OUT, LEARNED, LEARNING_RATES, PRIMARY, SEEN, read_took
+from study import HELD_OUT, LEARNED, LEARNING_RATES, PRIMARY, RAIN_SEEDS, SEEN, read_took
 
 from harness.ledger.folder import load
 from harness.ledger.frozen import digests, frozen
@@ -41,6 +41,8 @@ from reports.tables.text import mark, marks
 
 FROZEN = "benchmark-v1"
 """What the piece `benchmark` became; rows that came later are part of it."""
+FIRST = tuple(f"first-{seed}" for seed in RAIN_SEEDS)
+"""The pieces of the primary contrasts as they were run first; the weights of their X are lost."""
 Kept = Mapping[str, Any]
 """What the tables of the page need of the pieces."""
 
@@ -286,16 +288,21 @@ def _for_task(run: Results) -> Iterator[dict[str, Any]]:
                 run.value(rain, name, judge.task, metric, network=judge.network)
                 for name in (twin, tuned)
             )
+            if before.value is None or after.value is None:
+                continue
             found = run.compare(before, after)
-            if found is not None:
-                about = {"rain": rain, "unit": after.unit, "ci": found.ci}
-                named = f"{judge.network}, " if judge.network else ""
-                yield about | {
-                    "judge": f"{named}{run.metrics[metric].heading}",
-                    twin: before.value,
-                    tuned: after.value,
-                    "difference": found.difference,
-                }
+            named = f"{judge.network}, " if judge.network else ""
+            yield {
+                "rain": rain,
+                "unit": after.unit,
+                "judge": f"{named}{run.metrics[metric].heading}",
+                **{
+                    name: {"value": r.value, "n": r.n, "n_identical": r.n_identical}
+                    for name, r in ((twin, before), (tuned, after))
+                },
+                "difference": found and found.difference,
+                "ci": found and found.ci,
+            }
 
 
 def _orders(runs: Mapping[str, Results]) -> Iterator[dict[str, Any]]:

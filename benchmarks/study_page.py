@@ -20,7 +20,7 @@ from typing import Any
 
 from pages import DOCS, filled
 from study import LEARNED, LEARNING_RATES, PAIRS, PRIMARY, SEEDED, SEEDS, Study, table
-from study_numbers import CONTRASTS, Kept, gathered
+from study_numbers import CONTRASTS, FIRST, Kept, gathered
 
 from reports.results.results import QUALITY
 from reports.tables.text import grid, signed, span
@@ -31,11 +31,13 @@ README = DOCS.parent / "README.md"
 
 def tables(kept: Kept) -> dict[str, list[str]]:
     """Every table of the page by its name; one line in the place of what is not there."""
+    primary = " and ".join(PRIMARY)
     made: dict[str, tuple[str, Callable[[Kept], list[str]]]] = {
         "trials": ("trials", _of_trials),
-        "primary": (" and ".join(PRIMARY), _of_primary),
-        "headline": (" and ".join(PRIMARY), headline),
-        "expected": (" and ".join(PRIMARY), _of_expected),
+        "first": (" and ".join(FIRST), lambda k: _of_primary(k["first"], k["runs"][FIRST[0]])),
+        "primary": (primary, lambda k: _of_primary(k["primary"], k["runs"][PRIMARY[0]])),
+        "headline": (primary, headline),
+        "expected": (" and ".join((*FIRST, *PRIMARY)), _of_expected),
         "remedies": ("scenes", lambda k: k["remedies"]["scenes"]),
         "derainers": ("benchmark", lambda k: derainers(k["runs"]["benchmark"])),
         "orders": ("benchmark", _of_orders),
@@ -84,9 +86,9 @@ def headline(kept: Kept) -> list[str]:
     return [*lines, "", f"n = {found['n']} images under {found['seeds']} seeds of the rain."]
 
 
-def _of_primary(kept: Kept) -> list[str]:
+def _of_primary(numbers: Kept, run: Kept) -> list[str]:
     rows = []
-    for row in kept["primary"]["rows"]:
+    for row in numbers["rows"]:
         if row["value"] is None:
             rows.append([row["name"], "–", row["rain"], *["–"] * 6])
             continue
@@ -105,27 +107,30 @@ def _of_primary(kept: Kept) -> list[str]:
     headings = ["", "contrast", "rain", "difference", "95 %", "p", "verdict"]
     headings += ["images x seeds x trainings", "spread over trainings"]
     lines = grid(headings, rows)
-    lacking = kept["primary"]["without_twin"]
+    lacking = numbers["without_twin"]
     if lacking:
         lines += ["", f"Void, for want of a twin of as many steps: {'; '.join(lacking)}."]
-    return [*lines, "", _n(kept["runs"][PRIMARY[0]])]
+    return [*lines, "", _n(run)]
 
 
 def _of_expected(kept: Kept) -> list[str]:
-    """The plan's expectations beside what came; the value alone counts, not its interval."""
+    """The plan's expectations beside what came twice; the value alone counts, not its interval."""
     rows = []
-    for contrast, row in zip(CONTRASTS, kept["primary"]["rows"], strict=True):
+    both = (kept[name]["rows"] for name in ("first", "primary"))
+    for contrast, *came in zip(CONTRASTS, *both, strict=True):
         low, high = contrast.expected
         if low == -inf:
             said = f"below {high:g}"
         else:
             said = f"above {low:g}" if high == inf else f"between {low:g} and {high:g}"
-        value = row["value"]
-        came = ["–", "–"]
-        if value is not None:
-            came = [signed(value, 3), "as expected" if low < value < high else "otherwise"]
-        rows.append([contrast.name, said, *came])
-    return grid(["", "expected", "came", ""], rows)
+        row = [contrast.name, said]
+        for value in (each["value"] for each in came):
+            if value is None:
+                row += ["–", "–"]
+            else:
+                row += [signed(value, 3), "as expected" if low < value < high else "otherwise"]
+        rows.append(row)
+    return grid(["", "expected", "first", "", "again", ""], rows)
 
 
 def _p_value(value: float) -> str:
@@ -164,14 +169,18 @@ def derainers(run: Kept, is_told: bool = True, dry: str = "dry") -> list[str]:
 
 def _number(record: Kept, is_told: bool) -> str:
     decimals = 2 if record["unit"] == "dB" else 3
-    text = f"{record['value']:.{decimals}f}{record['mark']}"
-    if record["n_identical"]:
-        text += f" of {record['n'] - record['n_identical']}"
+    text = _of(record, decimals, record["mark"])
     if record["change"] is not None:
         text += f", {signed(record['change'], decimals)}"
         if is_told and record["change_ci"] is not None:
             text += f" {span(record['change_ci'], decimals)}"
     return text
+
+
+def _of(record: Kept, decimals: int, mark: str = "") -> str:
+    """A value, and of how many images where some equal their reference."""
+    left = record["n"] - record["n_identical"]
+    return f"{record['value']:.{decimals}f}{mark}" + (f" of {left}" if left < record["n"] else "")
 
 
 def _n(run: Kept) -> str:
@@ -200,8 +209,8 @@ def _of_for_task(kept: Kept) -> list[str]:
     rows = []
     for row in kept["for_task"]:
         decimals = 2 if row["unit"] == "dB" else 3
-        values = [f"{row[name]:.{decimals}f}" for name in LEARNED]
-        change = signed(row["difference"], decimals)
+        values = [_of(row[name], decimals) for name in LEARNED]
+        change = "–" if row["difference"] is None else signed(row["difference"], decimals)
         change += f" {span(row['ci'], decimals)}" if row["ci"] else ""
         rain = "dry" if row["rain"] == "none" else row["rain"]
         rows.append([rain, row["judge"], *values, change])
