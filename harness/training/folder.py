@@ -17,6 +17,7 @@ from derainers.published import card_of
 from derainers.shards import card_file, weights_sha256
 from harness.machine.about import machine
 from harness.plan import keys
+from harness.plan.trained_on import said_by
 from harness.spec import UsageError
 
 CHECKPOINTS = "checkpoints"
@@ -54,17 +55,8 @@ def _card(file: Path, card: Path, sha256: str) -> dict[str, Any]:
     """What the card of some weights says, which may be absent."""
     if card == card_file(file):
         return read_card(file, sha256)
-    try:
-        told = json.loads(card.read_bytes())
-        told = told if isinstance(told, dict) else {}
-    except (OSError, ValueError, RecursionError):
-        told = {}
-    if told.get("sha256", sha256) != sha256:
-        raise UsageError(
-            f"{card} is the card of other weights than {file.name}: put theirs beside them, or "
-            "move it away"
-        )
-    return told
+    told = said_by(card, sha256)
+    return told if isinstance(told, dict) else {}
 
 
 @contextmanager

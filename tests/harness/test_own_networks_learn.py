@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from darker import write_pairs
 from skimage.data import coffee
 
 from datasets.image import encode_png
@@ -156,13 +157,7 @@ def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Six pairs of a photograph and a darker copy of it, beside a file with networks."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(NET)
-    for folder, factor in (("input", 2), ("target", 1)):
-        (tmp_path / "pairs" / folder).mkdir(parents=True)
-        for i in range(6):
-            image = np.ascontiguousarray(coffee()[20 * i : 20 * i + 135, 30 * i : 30 * i + 150])
-            file = tmp_path / "pairs" / folder / f"{i}.png"
-            file.write_bytes(encode_png(image // factor))
-    return tmp_path / "pairs"
+    return write_pairs(tmp_path / "pairs", 135, 150)
 
 
 def words(name: str, *more: str, out: str = "out", steps: int = 6) -> list[str]:

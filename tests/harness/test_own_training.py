@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from clock import stopped
+from darker import write_pairs
 from skimage.data import coffee
 
 from datasets.image import encode_png
@@ -79,13 +80,7 @@ def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Six pairs of a photograph and a darker copy of it, beside a file with networks."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(NET)
-    for folder, factor in (("input", 2), ("target", 1)):
-        (tmp_path / "pairs" / folder).mkdir(parents=True)
-        for i in range(6):
-            image = np.ascontiguousarray(coffee()[20 * i : 20 * i + 110, 30 * i : 30 * i + 120])
-            file = tmp_path / "pairs" / folder / f"{i}.png"
-            file.write_bytes(encode_png(image // factor))
-    return tmp_path / "pairs"
+    return write_pairs(tmp_path / "pairs", 110, 120)
 
 
 def words(out: str, *more: str, name: str = "net.py:build", steps: int = 3) -> list[str]:

@@ -389,22 +389,3 @@ def test_a_changed_print_alarms(
     file.write_text(text.replace("metric: psnr_y_db", "metrik: psnr_y_db", 1), encoding="utf-8")
     assert run_command_line(["regress", "mspfn:3"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["mspfn:3", "--tolerance", "psnr_y_db=0.2"], "--tolerance is of two results folders, and"),
-        (["mspfn:3", "--guard", "ssim_y"], "--guard is of two results folders, and mspfn:3 names"),
-        (["mspfn:3", "--require", "not-worse"], "--require is of two results folders, and"),
-        (["mspfn:3", "--layout", "paper", "--json"], "--json prints verdicts and no table"),
-        (["--suite", "rain13k", "--json"], "--json prints verdicts and no table"),
-    ],
-)
-def test_options_that_would_do_nothing_are_refused(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run_command_line(["regress", *words]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    assert said in err

@@ -1,0 +1,79 @@
+"""`regress` of folders that `score` wrote, of images and predictions that were made elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from harness.cli.main import run_command_line
+
+
+@pytest.fixture
+def restored(tmp_path: Path) -> dict[str, Path]:
+    """Clean images, two folders of restored ones and a broken one."""
+    rng = np.random.default_rng(2)
+    found = {name: tmp_path / name for name in ("clean", "first", "second", "broken")}
+    for folder in found.values():
+        folder.mkdir()
+    for i in range(5):
+        clean = rng.integers(40, 200, (24, 32, 3), np.uint8)
+        for folder, by in zip(found.values(), (0, 8, 8, 60), strict=True):
+            noise = rng.integers(0, by + 1, clean.shape, np.uint8)
+            cv2.imwrite(str(folder / f"{i}.png"), clean + noise * (folder.name != "clean"))
+    return found
+
+
+def test_folders_of_score_compare_as_those_of_run_do(
+    restored: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outs = {}
+    for name in ("first", "second", "broken"):
+        outs[name] = str(tmp_path / f"scored-{name}")
+        words = ["--restored", str(restored[name]), "--reference", str(restored["clean"])]
+        assert run_command_line(["score", "--task", "quality", *words, "--out", outs[name]]) == 0
+    alone = str(tmp_path / "alone")
+    words = ["--restored", str(restored["first"]), "--quality", "niqe", "--out", alone]
+    assert run_command_line(["score", "--task", "quality", *words]) == 0
+    capsys.readouterr()
+    assert run_command_line(["regress", outs["first"], outs["first"]]) == 0
+    assert "equivalent" in capsys.readouterr().out
+    # The folders' names stand for the derainer, and are matched whatever they are.
+    assert run_command_line(["regress", outs["first"], outs["second"]]) in (0, 3)
+    assert "missing" not in capsys.readouterr().out
+    assert run_command_line(["regress", outs["first"], outs["broken"]]) == 1
+    assert "worse: given|dir:first|quality|psnr_y_db" in capsys.readouterr().err
+    assert run_command_line(["regress", outs["first"], alone]) == 2
+    assert "differ in the images" in capsys.readouterr().err
+
+
+def test_scored_predictions_compare_with_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "coco"
+    (root / "images" / "val").mkdir(parents=True)
+    (root / "annotations").mkdir()
+    images, labels, found = [], [], []
+    for i in range(4):
+        cv2.imwrite(str(root / "images" / "val" / f"{i}.png"), np.full((40, 40, 3), 99, np.uint8))
+        images.append({"id": i, "file_name": f"{i}.png", "width": 40, "height": 40})
+        box = {"image_id": i, "category_id": 1, "bbox": [5, 5, 20, 20]}
+        labels.append({**box, "id": i + 1, "area": 400, "iscrowd": 0})
+        found.append({**box, "score": 0.9})
+    named = {"images": images, "annotations": labels, "categories": [{"id": 1, "name": "cat"}]}
+    (root / "annotations" / "instances_val.json").write_text(json.dumps(named))
+    outs = {}
+    for name, rows in (("all", found), ("few", found[:1])):
+        file, outs[name] = tmp_path / f"{name}.json", str(tmp_path / name)
+        file.write_text(json.dumps(rows))
+        words = ["--dataset", "coco", "--data-root", str(root), "--split", "val"]
+        words += ["--predictions", str(file), "--out", outs[name]]
+        assert run_command_line(["score", "--task", "detection", *words]) == 0
+    capsys.readouterr()
+    assert run_command_line(["regress", outs["all"], outs["all"]]) == 0
+    assert "equivalent" in capsys.readouterr().out
+    assert run_command_line(["regress", outs["all"], outs["few"]]) == 1
+    assert "worse: given|dir:all.json|detection|ap_pooled" in capsys.readouterr().err
