@@ -174,7 +174,8 @@ def _unbroken(verb: _Verb, template: Path, here: Path) -> tuple[Any, float]:
 
 def _to_be_killed(folder: Path) -> Path:
     """Data, networks, a finished run, two workspaces to gather, images to train on."""
-    from datasets.image import encode_indices, encode_png
+    from datasets.image import encode_png
+    from datasets.label_png import encode_labels
     from harness.cli.main import run_command_line
 
     root = _template(folder)
@@ -190,7 +191,7 @@ def _to_be_killed(folder: Path) -> Path:
             labels[16 + i % 4 :] = 3
             image = np.repeat(labels[:, :, None] * 40, 3, 2)
             (root / "camvid" / split / f"0001TP_{i}.png").write_bytes(encode_png(image))
-            shown = encode_indices(labels)
+            shown = encode_labels(labels)
             (root / "camvid" / f"{split}annot" / f"0001TP_{i}.png").write_bytes(shown)
     shutil.rmtree(root / "tmp")
     return root

@@ -17,7 +17,8 @@ from typing import TypeVar
 
 import cv2
 
-from datasets.image import encode_depth, encode_indices, encode_png
+from datasets.image import encode_depth, encode_png
+from datasets.label_png import encode_labels
 from datasets.streetsim import Scene, render
 from harness.machine.memory import keep_large_blocks
 
@@ -36,7 +37,7 @@ def files_of(scene: Scene) -> list[bytes]:
     """The three pictures that a split has of a scene."""
     return [
         encode_png(scene.image),
-        encode_indices(scene.label_map),
+        encode_labels(scene.label_map),
         encode_depth(scene.depth_m),
     ]
 

@@ -121,46 +121,6 @@ def _header(file: Path) -> tuple[tuple[int, int] | None, int]:
     return size, orientation if orientation in range(1, 9) else 1
 
 
-def decode_indices(data: bytes, name: str) -> NDArrayByte:
-    """Decode a PNG of one value per pixel, grey or by palette, to the values themselves.
-
-    Args:
-        data: The file's bytes.
-        name: What to call it in an error.
-
-    Returns:
-        ``uint8 (H, W)``: grey levels, or places in the palette.
-
-    Raises:
-        UnreadableImageError: If the bytes are no such image, or it has too many pixels.
-    """
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            if picture.mode not in ("L", "P"):
-                raise UnreadableImageError(
-                    f"{name}: expected one byte per pixel, got mode {picture.mode}"
-                )
-            return np.array(picture, np.uint8)
-    except (*UNREADABLE, Image.DecompressionBombError) as error:
-        if isinstance(error, UnreadableImageError):
-            raise
-        raise UnreadableImageError(
-            f"{name}: not a PNG, or damaged; copy or download it again"
-        ) from error
-
-
-def encode_indices(values: NDArrayByte) -> bytes:
-    """Encode ``uint8 (H, W)`` as a grey PNG, losslessly."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(values))
-    if not done:
-        raise UnreadableImageError("PNG encoding failed")
-    return data.tobytes()
-
-
 def decode_depth(data: bytes, name: str) -> NDArrayFloat:
     """Decode a PNG of distances in centimetres, 16 bits each, to metres.
 

@@ -12,14 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.image import (
-    NDArrayByte,
-    NDArrayFloat,
-    UnreadableImageError,
-    decode,
-    decode_depth,
-    decode_indices,
-)
+from datasets.image import NDArrayByte, NDArrayFloat, UnreadableImageError, decode, decode_depth
+from datasets.label_png import decode_labels
 
 Half = Literal["left", "right"]
 IGNORED = 255
@@ -123,7 +117,7 @@ class Sample:
     """What the set says of the image, e.g. weather."""
     label_map_path: Path | None = None
     """File with the class of every pixel; None where the set has none."""
-    decode_label_map: Callable[[bytes, str], NDArrayByte] = decode_indices
+    decode_label_map: Callable[[bytes, str], NDArrayByte] = decode_labels
     """Function of (the file's bytes, its name) that gives the label map."""
 
     depth_path: Path | None = None

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.image import NDArrayByte, UnreadableImageError, encode_indices
-from datasets.label_png import decode_labels
+from datasets.image import NDArrayByte, UnreadableImageError
+from datasets.label_png import decode_labels, encode_labels
 from datasets.sample import IGNORED, Sample
 from tasks.task import TaskError
 
@@ -25,7 +25,7 @@ def write_label_maps(folder: Path, predictions: Iterable[tuple[Sample, NDArrayBy
     place.mkdir(parents=True, exist_ok=True)
     samples: list[Sample] = []
     for sample, labels in predictions:
-        (place / str(len(samples))).write_bytes(encode_indices(labels))
+        (place / str(len(samples))).write_bytes(encode_labels(labels))
         samples.append(sample)
     # Some disks hold A.png and a.png for one file.
     shared = Counter(sample.path.stem.casefold() for sample in samples)

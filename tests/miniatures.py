@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from datasets.image import NDArrayByte
 
 TESTS = Path(__file__).parent
 
@@ -40,3 +46,17 @@ def tiny_detector(file: Path, *, masks: bool = False) -> Path:
         branch[-1].bias.data += 6.0
     torch.save({"model": model, "train_args": {"task": "segment"} if masks else {}}, file)
     return file
+
+
+def packed_png(values: NDArrayByte, bits: int, kind: int) -> bytes:
+    """A PNG of so many bits per value, grey or with a palette, as optimisers write them."""
+    height, width = values.shape
+    every = ((values[:, :, None] >> np.arange(bits)[::-1]) & 1).reshape(height, -1)
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in every)
+    palette = [(b"PLTE", bytes(3 * 2**bits))] if kind else []
+    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    chunks = [(b"IHDR", head), *palette, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.image import encode_indices
+from datasets.label_png import encode_labels
 from harness.cli.main import run_command_line
 from tasks.confusion import confusion, means
 
@@ -43,7 +43,7 @@ def test_mean_iou_is_that_of_runs_where_a_class_is_not_in_the_truth(
     found[0, 0] = 5
     files = [tmp_path / "found.png", tmp_path / "truth.png"]
     for file, labels in zip(files, (found, truth), strict=True):
-        file.write_bytes(encode_indices(labels))
+        file.write_bytes(encode_labels(labels))
     ours = means(confusion(truth, found, [0, 2, 5]).astype(float))["miou"]
     assert script.mean_iou(files[:1], files[1:]) == pytest.approx(float(ours), abs=1e-12)
 

@@ -26,8 +26,9 @@ from typing import Any
 
 from datasets.coco import open_coco
 from datasets.fields import Problems
-from datasets.image import encode_depth, encode_indices, encode_png
+from datasets.image import encode_depth, encode_png
 from datasets.label_files import copy_files
+from datasets.label_png import encode_labels
 from datasets.sample import Dataset, DatasetError, Sample
 from datasets.streetsim.classes import CATEGORIES, CLASSES
 from datasets.streetsim.scene import VERSION, Scene, render
@@ -193,7 +194,7 @@ def _render_one(tree: Path, split: Split, index: int) -> None:
     name = f"{index:06d}"
     for kind, data in (
         ("images", encode_png(scene.image)),
-        ("labels", encode_indices(scene.label_map)),
+        ("labels", encode_labels(scene.label_map)),
         ("depth", encode_depth(scene.depth_m)),
     ):
         _write(tree / kind / split.folder / f"{name}.png", data)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import datasets.image as image_io
+from datasets.label_png import decode_labels
 from datasets.rain import digest
 from datasets.rain.rain import origin
 from datasets.sample import Half, Sample
@@ -76,7 +77,7 @@ class Entry:
         boxes = objects.sha256(masks=False) if objects else None
         if sample.label_map_path is not None:
             label_map = {"map": digests[sample.label_map_path]}
-            if sample.decode_label_map is not image_io.decode_indices:
+            if sample.decode_label_map is not decode_labels:
                 label_map["decoder"] = keys.decoder(sample.decode_label_map)
             labels, boxes = (keys.key("labels", objects=of, **label_map) for of in (labels, boxes))
         depth = None if sample.depth_path is None else _depth_key(sample, digests)
@@ -101,7 +102,7 @@ class Entry:
     def map_source(self, stage: str) -> dict[str, str]:
         """What the source of a label map's decoder adds to a key: nothing where it is of ours."""
         decode = self.sample.decode_label_map
-        if self.sample.label_map_path is None or decode is image_io.decode_indices:
+        if self.sample.label_map_path is None or decode is decode_labels:
             return {}
         source = source_of(decode, stage)
         return {} if source is None else {"map_source": source}

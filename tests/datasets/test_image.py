@@ -15,8 +15,6 @@ from PIL import Image
 from datasets.image import (
     UnreadableImageError,
     decode,
-    decode_indices,
-    encode_indices,
     encode_png,
     from_tensor,
     is_turned,
@@ -157,34 +155,3 @@ def test_tensor_and_back_gives_the_same_bytes() -> None:
 def test_shrink_keeps_small_images_and_the_aspect_of_large_ones() -> None:
     assert shrink(PICTURE, 7) is PICTURE
     assert shrink(np.zeros((400, 200, 3), np.uint8), 100).shape == (100, 50, 3)
-
-
-@pytest.mark.parametrize("mode", ["L", "P"])
-def test_label_maps_are_their_values(mode: str) -> None:
-    values = np.arange(256, dtype=np.uint8).reshape(8, 32)
-    picture = Image.fromarray(values)
-    if mode == "P":
-        picture = Image.frombytes("P", (32, 8), values.tobytes())
-        picture.putpalette([255 - i // 3 for i in range(768)])
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    assert np.array_equal(decode_indices(buffer.getvalue(), "a"), values)
-    assert np.array_equal(decode_indices(encode_indices(values), "a"), values)
-
-
-def test_what_is_no_label_map_is_told() -> None:
-    colours = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(
-        UnreadableImageError, match=r"a\.png: expected one byte per pixel, got mode RGB"
-    ):
-        decode_indices(encode_png(colours), "a.png")
-    with pytest.raises(UnreadableImageError, match=r"a\.png: not a PNG, or damaged"):
-        decode_indices(encode_indices(colours[:, :, 0])[:40], "a.png")
-
-
-def test_bytes_that_are_no_png_are_named_after_ultralytics_changed_pillow() -> None:
-    import ultralytics.utils.patches
-
-    assert ultralytics.utils.patches
-    with pytest.raises(UnreadableImageError, match="a: not a PNG"):
-        decode_indices(b"\x89PNG", "a")

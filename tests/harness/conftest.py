@@ -18,7 +18,8 @@ from labelled import filled
 from own import FILES
 
 import datasets
-from datasets.image import NDArrayByte, encode_indices
+from datasets.image import NDArrayByte
+from datasets.label_png import encode_labels
 from datasets.sample import Annotations, Dataset, Sample
 from harness.plan import recorder
 from harness.work.known_rain import known_rain
@@ -99,7 +100,7 @@ def labelled(coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             with_masks = Annotations(*fields, rle.encoded(drawn) if masks else ())
             labels = (drawn * truth.categories[:, None, None]).max(0, initial=0).astype(np.uint8)
             file = tmp_path / f"{sample.id}.label.png"
-            file.write_bytes(encode_indices(labels))
+            file.write_bytes(encode_labels(labels))
             samples.append(
                 Sample(sample.id, sample.path, sample.group, with_masks, label_map_path=file)
             )

@@ -14,7 +14,7 @@ from command import finish, start
 from labelled import filled
 
 import datasets
-from datasets.image import encode_indices
+from datasets.label_png import encode_labels
 from harness import RunSpec
 from harness.cli.main import run_command_line
 from harness.scores.predictions import score_predictions
@@ -159,13 +159,13 @@ def damage(folder: Path) -> None:
 
 
 def enlarge(folder: Path) -> None:
-    next(folder.glob("*.png")).write_bytes(encode_indices(np.zeros((7, 9), np.uint8)))
+    next(folder.glob("*.png")).write_bytes(encode_labels(np.zeros((7, 9), np.uint8)))
 
 
 def number_otherwise(folder: Path) -> None:
     labels = np.full((120, 160), 26, np.uint8)
     labels[:30] = 7
-    (folder / "000000000001.png").write_bytes(encode_indices(labels))
+    (folder / "000000000001.png").write_bytes(encode_labels(labels))
 
 
 def double(folder: Path) -> None:
@@ -194,7 +194,7 @@ def test_bad_label_maps_are_told(
     folder = tmp_path / "maps"
     folder.mkdir()
     for sample in datasets.DATASETS[labelled].open(coco_root, None).samples:
-        (folder / f"{sample.path.stem}.png").write_bytes(encode_indices(sample.label_map()))
+        (folder / f"{sample.path.stem}.png").write_bytes(encode_labels(sample.label_map()))
     found = ("given", "dir:maps", "semantic", "miou")
     perfect = score_predictions(folder, spec).value(*found)
     assert perfect is not None

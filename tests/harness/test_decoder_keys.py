@@ -17,7 +17,8 @@ from datasets import DATASETS, Sample
 from datasets.carla import CarlaDepth
 from datasets.cityscapes_labels import decode_label_ids, decode_train_ids
 from datasets.depth_files import DepthFile
-from datasets.image import encode_depth, encode_indices, encode_png
+from datasets.image import encode_depth, encode_png
+from datasets.label_png import encode_labels
 from harness.machine import code
 from harness.plan import keys, stages
 from harness.plan.plan import Plan, make_plan
@@ -32,7 +33,7 @@ def sample(tmp_path: Path) -> Sample:
     """A picture with a label map, read as grey levels, and distances in streetsim's form."""
     names = [tmp_path / name for name in ("a.png", "map.png", "far.png")]
     names[0].write_bytes(encode_png(np.zeros((4, 6, 3), np.uint8)))
-    names[1].write_bytes(encode_indices(np.full((4, 6), 7, np.uint8)))
+    names[1].write_bytes(encode_labels(np.full((4, 6), 7, np.uint8)))
     names[2].write_bytes(encode_depth(np.ones((4, 6), np.float32)))
     return Sample("a", names[0], "a", label_map_path=names[1], depth_path=names[2])
 

@@ -16,13 +16,8 @@ from safetensors.torch import load_file
 
 import harness
 from datasets.camvid import CLASSES
-from datasets.image import (
-    NDArrayByte,
-    NDArrayFloat,
-    encode_indices,
-    encode_png,
-    round_to_bytes,
-)
+from datasets.image import NDArrayByte, NDArrayFloat, encode_png, round_to_bytes
+from datasets.label_png import encode_labels
 from datasets.rain import RAINS, generator
 from derainers import DERAINERS
 from derainers.restorer import Filter
@@ -51,7 +46,7 @@ def camvid(tmp_path: Path) -> Path:
             labels[16 + i % 4 :] = CLASSES.index("road")
             image = np.repeat(np.where(labels == 0, 200, 60)[:, :, None], 3, 2).astype(np.uint8)
             (root / split / f"0001TP_{i:03}.png").write_bytes(encode_png(image))
-            (root / f"{split}annot" / f"0001TP_{i:03}.png").write_bytes(encode_indices(labels))
+            (root / f"{split}annot" / f"0001TP_{i:03}.png").write_bytes(encode_labels(labels))
     return root
 
 

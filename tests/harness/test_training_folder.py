@@ -19,7 +19,8 @@ import pytest
 import torch
 
 from datasets.camvid import CLASSES
-from datasets.image import encode_indices, encode_png
+from datasets.image import encode_png
+from datasets.label_png import encode_labels
 from harness.cli.main import run_command_line
 from harness.plan.keys import file_sha256
 from harness.plan.trained_on import images
@@ -45,7 +46,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         labels = np.full((32, 40), CLASSES.index("road"), np.uint8)
         image, name = np.full((32, 40, 3), 40 * i, np.uint8), f"0001TP_{i:03}.png"
         (root / "camvid" / "train" / name).write_bytes(encode_png(image))
-        (root / "camvid" / "trainannot" / name).write_bytes(encode_indices(labels))
+        (root / "camvid" / "trainannot" / name).write_bytes(encode_labels(labels))
     assert run_command_line([*words_of(root), "--max-minutes", "0"]) == 0
     return root
 
@@ -64,7 +65,7 @@ def change_an_image(root: Path) -> None:
 
 
 def change_labels(root: Path) -> None:
-    labels = encode_indices(np.zeros((32, 40), np.uint8))
+    labels = encode_labels(np.zeros((32, 40), np.uint8))
     (root / "camvid" / "trainannot" / "0001TP_001.png").write_bytes(labels)
 
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from datasets import camvid
-from datasets.cityscapes_labels import decode_label_ids, decode_train_ids
-from datasets.image import encode_indices, encode_png
-from datasets.label_png import decode_labels
+from datasets.image import encode_png
 from datasets.sample import Sample
 from tasks.label_maps import read_label_maps, write_label_maps
 from tasks.task import TaskError
+from tests.miniatures import packed_png
 
 CLASSES = {i: str(i) for i in range(8)}
 NAMES = ("a/0001.png", "b/0001.png", "b/0002.png", "c/X.png", "c/x.png")
@@ -68,46 +61,11 @@ def test_a_long_name_needs_no_longer_one(tmp_path: Path, samples: list[Sample]) 
     assert written(tmp_path, [Sample("n", long, "n")]) == [long.name]
 
 
-@pytest.mark.parametrize("bits", [2, 4, 8])
-@pytest.mark.parametrize("mode", ["L", "P"])
-def test_numbers_are_those_that_were_written(bits: int, mode: str) -> None:
-    values = np.arange(2**bits, dtype=np.uint8).reshape(2, -1)
-    data = packed(values, bits, 0 if mode == "L" else 3)
-    with Image.open(io.BytesIO(data)) as picture:
-        assert picture.mode == mode
-    assert np.array_equal(decode_labels(data, "a.png"), values)
-    assert np.array_equal(decode_labels(encode_indices(values), "a.png"), values)
-
-
-def packed(values: np.ndarray[tuple[int, int], np.dtype[np.uint8]], bits: int, kind: int) -> bytes:
-    """A PNG of so many bits per value, grey or with a palette, as optimisers write them."""
-    height, width = values.shape
-    every = ((values[:, :, None] >> np.arange(bits)[::-1]) & 1).reshape(height, -1)
-    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in every)
-    palette = [(b"PLTE", bytes(3 * 2**bits))] if kind else []
-    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
-    chunks = [(b"IHDR", head), *palette, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )
-
-
 def test_a_map_of_few_classes_in_few_bits_is_scored_as_it_is(
     tmp_path: Path, samples: list[Sample]
 ) -> None:
     (tmp_path / "semantic").mkdir()
     values = np.array([[0, 1, 2, 3, 1, 2]] * 4, np.uint8)
-    (tmp_path / "semantic" / "0002.png").write_bytes(packed(values, 4, 0))
+    (tmp_path / "semantic" / "0002.png").write_bytes(packed_png(values, 4, 0))
     found = read_label_maps(tmp_path / "semantic", samples[2:3], samples, CLASSES)
     assert np.array_equal(found[NAMES[2]], values)
-
-
-@pytest.mark.parametrize(
-    "of_set",
-    [camvid.decode_label_map, decode_label_ids, decode_train_ids],
-    ids=lambda f: f.__name__,
-)
-def test_labels_of_few_classes_in_few_bits_are_what_they_are(of_set: Any) -> None:
-    values = np.arange(8, dtype=np.uint8).reshape(2, 4)
-    assert np.array_equal(of_set(packed(values, 4, 0), "a"), of_set(encode_indices(values), "a"))

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.functional import interpolate
 
-from datasets.image import encode_indices, encode_png, to_tensor
+from datasets.image import encode_png, to_tensor
+from datasets.label_png import encode_labels
 from datasets.sample import IGNORED, Sample
 from tasks.models.refinenet import refinenet_segmenter
 from tasks.networks.refinenet import RefineNet
@@ -67,7 +68,7 @@ def samples(tmp_path: Path) -> list[Sample]:
         labels[:2] = IGNORED
         image = np.repeat(40 + 160 * (labels == 1)[:, :, None], 3, 2).astype(np.uint8)
         (tmp_path / f"{i}.png").write_bytes(encode_png(image))
-        (tmp_path / f"{i}l.png").write_bytes(encode_indices(labels))
+        (tmp_path / f"{i}l.png").write_bytes(encode_labels(labels))
         paths = tmp_path / f"{i}.png", tmp_path / f"{i}l.png"
         made.append(Sample(str(i), paths[0], group=str(i), label_map_path=paths[1]))
     return made

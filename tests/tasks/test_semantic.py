@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.image import NDArrayByte, encode_indices
+from datasets.image import NDArrayByte
+from datasets.label_png import encode_labels
 from datasets.sample import IGNORED, Sample
 from harness.ledger.packed import pack, unpack
 from tasks.confusion import confusion
@@ -22,7 +23,7 @@ def sample(folder: Path, truth: NDArrayByte | None, name: str = "a") -> Sample:
     if truth is None:
         return Sample(name, Path(name), name)
     file = folder / f"{name}.png"
-    file.write_bytes(encode_indices(truth))
+    file.write_bytes(encode_labels(truth))
     return Sample(name, Path(name), name, label_map_path=file)
 
 
