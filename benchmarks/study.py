@@ -116,16 +116,17 @@ class Study:
         for pairs in PAIRS:
             words += ["--exclude", f"{self.data / pairs / 'target'}"]
         words += ["--dtype", "bf16", "--workers", "1", "--crops", str(CROPS), "--seed"]
-        made, every = [], []
+        scenes = ("--dataset", "streetsim", "--split", "study")
+        bundled = (*scenes, *self._models(dict.fromkeys(NETWORKS, ())))
+        made = []
         for network in SEEDED:
-            every.append(f"{network}-benchmark")
+            every = [f"{network}-benchmark"]
             for seed in SEEDS[1:]:
                 name = f"{network}-{seed}"
                 made.append(Piece(name, ("train", network, *words, str(seed)), 1.0))
                 every.append(f"{name}={network}@{self.out / name / network}.safetensors")
-        scenes = ("--dataset", "streetsim", "--split", "study")
-        bundled = (*scenes, *self._models(dict.fromkeys(NETWORKS, ())))
-        return [*made, self._run("seeds", bundled, FEW, every, RAIN_SEEDS[0], 1.6)]
+            made.append(self._run(f"seeds-{network}", bundled, FEW, every, RAIN_SEEDS[0], 0.8))
+        return made
 
     def _for_a_task(self, x: str) -> list[Piece]:
         """X learns further on scenes, of pixels alone and for a detector; then both are judged."""

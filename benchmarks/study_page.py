@@ -47,7 +47,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         "for-task": ("for-task", _of_for_task),
         "learned": ("for-task", lambda k: derainers(k["runs"]["for-task"])),
         "footing": ("footing", lambda k: k["remedies"]["footing"]),
-        "seeds": ("seeds", lambda k: of_seeds(k["runs"]["seeds"])),
+        **{f"seeds-{name}": (f"seeds-{name}", partial(_of_seeds, name)) for name in SEEDED},
         "coco": ("coco", lambda k: derainers(k["runs"]["coco"])),
         "coco-remedies": ("coco", lambda k: k["remedies"]["coco"]),
         "camvid": ("camvid", lambda k: derainers(k["runs"]["camvid"], is_told=False)),
@@ -218,26 +218,26 @@ def _of_for_task(kept: Kept) -> list[str]:
     return [*grid(headings, rows), "", _n(kept["runs"]["for-task"])]
 
 
-def of_seeds(run: Kept) -> list[str]:
+def _of_seeds(network: str, kept: Kept) -> list[str]:
     """Each training's change to the rainy image, and how far trainings lie apart."""
+    run = kept["runs"][f"seeds-{network}"]
+    names = [f"{network}-benchmark", *(f"{network}-{seed}" for seed in SEEDS[1:])]
     found = {(r["rain"], r["task"], r["derainer"]): r for r in run["records"]}
     rows = []
     for rain, task in dict.fromkeys((r["rain"], r["task"]) for r in run["records"]):
-        for network in SEEDED:
-            names = [f"{network}-benchmark", *(f"{network}-{seed}" for seed in SEEDS[1:])]
-            each = [found[rain, task, name] for name in names]
-            changes = [one["change"] for one in each]
-            if None in changes:  # image quality of dry images, which have none without a derainer
-                continue
-            decimals = 2 if each[0]["unit"] == "dB" else 3
-            rows.append(
-                [
-                    *("dry" if rain == "none" else rain, network, each[0]["heading"]),
-                    *(signed(change, decimals) for change in changes),
-                    f"{stdev(changes):.{decimals + 1}f}",
-                ]
-            )
-    headings = ["rain", "derainer", "metric", *(f"seed {seed}" for seed in SEEDS)]
+        each = [found[rain, task, name] for name in names]
+        changes = [one["change"] for one in each]
+        if None in changes:  # image quality of dry images, which have none without a derainer
+            continue
+        decimals = 2 if each[0]["unit"] == "dB" else 3
+        rows.append(
+            [
+                *("dry" if rain == "none" else rain, each[0]["heading"]),
+                *(signed(change, decimals) for change in changes),
+                f"{stdev(changes):.{decimals + 1}f}",
+            ]
+        )
+    headings = ["rain", "metric", *(f"seed {seed}" for seed in SEEDS)]
     return [*grid([*headings, "standard deviation"], rows), "", _n(run)]
 
 

@@ -17,7 +17,15 @@ from harness.spec import checked
 ROOT = Path(__file__).parent.parent
 
 
-SHOWING = ("scenes", "trials", "coco", "for-task", "footing", "seeds")
+SHOWING = (
+    "scenes",
+    "trials",
+    "coco",
+    "for-task",
+    "footing",
+    "seeds-mspfn-light",
+    "seeds-dcsfn-light",
+)
 """Runs of the networks that are trained."""
 
 
