@@ -63,9 +63,9 @@ PHOTOGRAPHS = ("--split", "train2017", "--attributes", "coco128-scenes.csv", "--
 """Those of COCO128, by what the package's table calls them: indoors to learn, outdoors to look."""
 
 
-def seeds_of(network: str, kind: str) -> tuple[int, ...]:
-    """Training seeds: several where a primary contrast needs them."""
-    return SEEDS if network == "yolo" and kind != "derained" else SEEDS[:1]
+def seeds_of(network: str) -> tuple[int, ...]:
+    """Training seeds: several of the family that the contrasts are of."""
+    return SEEDS if network == "yolo" else SEEDS[:1]
 
 
 def weights_of(word: str) -> tuple[str, Path | None]:
@@ -172,7 +172,7 @@ class Study:
                     continue
                 hours = 0.2 if network == "yolo" else 0.3
                 more, hours = ([self.x or ""], hours + 1.65) if kind == "derained" else ([], hours)
-                for seed in seeds_of(network, kind):
+                for seed in seeds_of(network):
                     about = network, seed, self.learning_rate, (*flags, *more), hours
                     made.append(self._training(f"{network}-{kind}-{seed}", *about))
         return made
@@ -269,7 +269,7 @@ class Study:
             task = NETWORKS[network]
             words += ["--model", f"{task}={network}-streetsim"]
             for kind in trained:
-                for seed in seeds_of(network, kind):
+                for seed in seeds_of(network):
                     file = self._file(f"{network}-{kind}-{seed}", network)
                     words += ["--model", f"{task}={network}@{file}"]
         return words
