@@ -111,12 +111,13 @@ def gathered(out: Path, before: Kept) -> dict[str, Any]:
 
 
 def _of_run(run: Results) -> dict[str, Any]:
-    """What a run is of, and the primary metrics of the first network of each task."""
+    """What a run is of, and one metric a task of its first network: the primary one if held."""
     run = _bundled(run)
+    shown = {task: run.primary(task) or next(iter(of), None) for task, of in run.held.items()}
     about = {name: run.spec[name] for name in ("dataset", "split", "seed")}
     marked: set[str] = set()
     place = {condition: i for i, condition in enumerate(conditions(run))}
-    held = [r for r in run.records if r.metric == run.primary(r.task) and r.stage is None]
+    held = [r for r in run.records if r.metric == shown[r.task] and r.stage is None]
     records = [_kept(run, r, marked) for r in sorted(held, key=lambda r: place[r.condition])]
     failed = len({error.sample for error in run.errors})
     found = {"run": run.run, **about, "n": max(r.n for r in run.records), "failed": failed}

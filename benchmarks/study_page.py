@@ -168,7 +168,7 @@ def derainers(run: Kept, is_told: bool = True, dry: str = "dry") -> list[str]:
 
 
 def _number(record: Kept, is_told: bool) -> str:
-    decimals = 2 if record["unit"] == "dB" else 3
+    decimals = 3 if record["unit"] == "fraction" else 2
     text = _of(record, decimals, record["mark"])
     if record["change"] is not None:
         text += f", {signed(record['change'], decimals)}"
