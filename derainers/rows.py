@@ -23,7 +23,7 @@ class DerainerRow:
 
     build: Callable[..., Restorer]
     """Makes the derainer from its weight file or None; of the networks in `derainers.variants` also
-    from arguments by name."""
+    from arguments by name. Where it takes ``key``, a word may say under which key weights stand."""
     version: int
     """Raised whenever the same weights and image give another result."""
     weights: Path | None = None

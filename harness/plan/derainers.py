@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from harness.spec import UsageError, known
 
 if TYPE_CHECKING:
     from derainers.restorer import Restorer
+    from derainers.rows import DerainerRow
     from harness.plan.user_code import Brought
 
 __all__ = ["DerainerPlan", "Loader", "derainer_plan", "sources_of", "stage_plan", "with_trials"]
@@ -149,9 +151,10 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     families, images = _trained(file, weights) if file else (frozenset(), frozenset())
     key = {"name": name, "version": row.version, "weights": weights}
     key |= keys.named(row.origin) if row.origin else {"built": row.built}
+    settings = {**variant.settings, **_keyed(row, name, parameters)}
 
     def build(_: Placement) -> Restorer:
-        return _fed(row.build(file, **variant.settings), parameters)
+        return _fed(row.build(file, **settings), parameters)
 
     method = f"{name}@{weights[:8]}" if given and weights else name
     method = part.text if is_published else method
@@ -168,6 +171,17 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
         stages=row.stages,
         said=said,
     )
+
+
+def _keyed(row: DerainerRow, name: str, parameters: Parameters) -> dict[str, str]:
+    """The argument by which a row's builder learns which weights of a file are wanted."""
+    if parameters.key is None:
+        return {}
+    if "key" not in inspect.signature(row.build).parameters:
+        raise UsageError(
+            f"derainer {name} picks its weights itself: leave key={parameters.key} out"
+        )
+    return {"key": parameters.key}
 
 
 def _few(name: str, file: Path | None) -> str | None:
@@ -243,6 +257,7 @@ def _onnx(file: Path, parameters: Parameters) -> DerainerPlan:
     """``FILE.onnx``."""
     from derainers.external import onnx_derainer
 
+    _require_no_key(file, parameters)
     digests = _digests(file, "ONNX", "FILE.onnx")
     key = {"onnx": list(digests.values()), "versions": about.versions(("onnxruntime",))}
 
@@ -256,6 +271,7 @@ def _program(file: Path, parameters: Parameters) -> DerainerPlan:
     """``torchscript:FILE``: TorchScript or a program of ``torch.export``; both are code."""
     from derainers.external import program_derainer
 
+    _require_no_key(file, parameters)
     weights = keys.file_sha256(file)
 
     def build(place: Placement) -> Restorer:
@@ -312,6 +328,13 @@ def _fed(restorer: Restorer, parameters: Parameters) -> Restorer:
             raise UsageError(f"'{parameters.said}' is for networks: leave it out")
         parameters.put_on(restorer)
     return restorer
+
+
+def _require_no_key(file: Path, parameters: Parameters) -> None:
+    if parameters.key is not None:
+        raise UsageError(
+            f"{file.name},key={parameters.key}: a program has one set of weights: leave key= out"
+        )
 
 
 def _as_keyed(parameters: Parameters) -> dict[str, Any]:
