@@ -386,7 +386,11 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     contents = sorted([sample, digest] for sample, digest in digests.items())
     name = f"dir:{folder.resolve().name}"
     load = Loader(lambda _: Folder(pairs, digests, inputs, keys.pixels_sha256), name)
-    return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=(folder,))
+    made_in = sorted(
+        {file.made_in for file in files.values() if file.made_in} - {folder.absolute()}
+    )
+    folders = (folder, *made_in)
+    return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=folders)
 
 
 def _require(file: Path, what: str, remedy: str) -> None:

@@ -26,6 +26,8 @@ class RestoredFile(NamedTuple):
     path: Path
     input: str | None = None
     """Digest of the pixels that it was made from, where its manifest says so."""
+    made_in: Path | None = None
+    """The folder whose manifest that is."""
 
 
 def manifest_of(folder: Path) -> dict[str, Any] | None:
@@ -158,7 +160,8 @@ def saved_names(samples: Iterable[Sample], suffix: str = ".png") -> dict[str, st
 def restored_files(folder: Path, dataset: Dataset) -> dict[str, RestoredFile]:
     """The restored image of each sample, by id.
 
-    A manifest that names all samples says it; else the names of the files do.
+    A manifest that names all samples says it; else the names of the files do. What an image was
+    made of the nearest manifest says, which may lie in a folder below or above the one named.
 
     Raises:
         DerainerError: If an image has none, or could have two.
@@ -171,10 +174,51 @@ def restored_files(folder: Path, dataset: Dataset) -> dict[str, RestoredFile]:
     files = {s.id: folder / entries[s.id]["file"] for s in dataset.samples if s.id in entries}
     if len(files) < len(dataset.samples) or not all(file.is_file() for file in files.values()):
         files = paired(folder, shown_names(dataset.samples))
-    if head is None or "derainer" not in head:
-        return {sample: RestoredFile(file) for sample, file in files.items()}
-    by_file = {folder / entry["file"]: entry for entry in entries.values()}
-    return {i: RestoredFile(file, _input(file, by_file)) for i, file in files.items()}
+    manifests: dict[Path, _Manifest | None] = {}
+    return {
+        i: _restored(file.absolute(), folder.absolute(), manifests) for i, file in files.items()
+    }
+
+
+class _Manifest(NamedTuple):
+    """The manifest of a folder."""
+
+    is_derained: bool
+    entries: dict[Path, dict[str, str]]
+    """By file."""
+
+
+def _restored(file: Path, folder: Path, manifests: dict[Path, _Manifest | None]) -> RestoredFile:
+    """A restored image with what the nearest manifest says of it.
+
+    Args:
+        file: It.
+        folder: The one that was named. A manifest above that counts where it names the image.
+        manifests: Those that were read, which this adds to.
+    """
+    for place in file.parents:
+        is_inside = place == folder or folder in place.parents
+        if place not in manifests:
+            manifests[place] = _read(place, is_inside)
+        manifest = manifests[place]
+        if manifest is not None and (is_inside or file in manifest.entries):
+            made_from = _input(file, manifest.entries) if manifest.is_derained else None
+            return RestoredFile(file, made_from, place)
+    return RestoredFile(file)
+
+
+def _read(place: Path, is_inside: bool) -> _Manifest | None:
+    """The manifest of a folder; above the one that was named another's file is none of ours."""
+    try:
+        head = manifest_of(place)
+        entries = {} if head is None else entries_of(place)
+    except (UsageError, OSError):
+        if is_inside:
+            raise
+        return None
+    if head is None:
+        return None
+    return _Manifest("derainer" in head, {place / e["file"]: e for e in entries.values()})
 
 
 def _input(file: Path, by_file: Mapping[Path, Mapping[str, str]]) -> str | None:

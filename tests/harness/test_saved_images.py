@@ -164,6 +164,40 @@ def test_images_that_vanished_or_broke_are_made_again(tmp_path: Path) -> None:
     assert not list((tmp_path / "runs" / "images").rglob("*.png"))
 
 
+@pytest.mark.parametrize("named", [".", "images", "images/photoshop-light"])
+def test_a_folder_above_is_held_to_the_manifest_below(named: str, tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos", "a.png", "b/c.png")
+    asked = {"rain": ("photoshop-light",), "quality": ("psnr_y_db",)}
+    before = ran(root, tmp_path, "median", **asked, save=("images",), out=str(tmp_path / "out"))
+    word = f"dir:{tmp_path / 'out' / named}"
+    after = ran(root, tmp_path, word, **asked)
+    (name,) = {r.derainer for r in after.records} - {"identity"}
+    assert numbers(after, name) == numbers(before, "median")
+    with pytest.raises(UsageError, match="dir:median was made of photoshop-light with seed 0"):
+        ran(root, tmp_path, word, **asked, seed=1)
+    shutil.copy(root / "a.png", root / "b" / "c.png")
+    (failed,) = ran(root, tmp_path, word, **asked).errors
+    assert failed.message == "c.png was derained from another image than this: derain this one"
+    spoil_the_file(tmp_path / "out" / "images", root)
+    with pytest.raises(UsageError, match=r"is not the image that manifest\.jsonl names"):
+        ran(root, tmp_path, word, **asked)
+
+
+def test_a_folder_below_is_held_to_the_manifest_above(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos", "film/a.png", "b.png")
+    asked = {"rain": ("photoshop-light",), "quality": ("psnr_y_db",)}
+    ran(root, tmp_path, "median", **asked, save=("images",), out=str(tmp_path / "out"))
+    folder = tmp_path / "out" / "images" / "photoshop-light" / "median"
+    word = f"dir:{folder / 'film'}"
+    with pytest.raises(UsageError, match="dir:median was made of photoshop-light with seed 0"):
+        ran(root / "film", tmp_path, word, **asked, seed=1)
+    shutil.copy(root / "b.png", root / "film" / "a.png")
+    (failed,) = ran(root / "film", tmp_path, word, **asked).errors
+    assert failed.message == "a.png was derained from another image than this: derain this one"
+    (folder / "manifest.jsonl").write_text("a list of another program's\n")
+    assert not ran(root / "film", tmp_path, word, **asked).errors
+
+
 def test_there_must_be_something_to_save(tmp_path: Path) -> None:
     root = photographs(tmp_path / "photos", "a.png")
     with pytest.raises(UsageError, match="--save images needs --out"):
