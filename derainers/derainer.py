@@ -221,6 +221,11 @@ class Derainer(Computing):
         with self._turn:
             result = self.module(x)
         y, key = image_of(result, self.output, wanted)
+        if not y.is_floating_point() and not y.is_complex() and self.range != (0.0, 255.0):
+            raise DerainerError(
+                f"the network returned whole numbers ({y.dtype}): let it return floats in the "
+                "range that it takes (range=0..255 where it takes and returns 0 to 255)"
+            )
         if y.shape != wanted:
             raise SizeError(
                 f"the network made {tuple(y.shape)} of {given}, expected {wanted} "

@@ -5,18 +5,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat
+from derainers.errors import DerainerError
+
+FAR = 0.5
+"""Values further below 0 or above 1 than this are no overshoot, but of another range."""
 
 
 class Restorer(Protocol):
     """Anything that restores images: a network, a filter, a folder of files."""
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
-        """Rainy ``uint8 (H, W, 3) RGB`` to ``float32 (H, W, 3) RGB`` in [0, 1], same size."""
+        """Rainy ``uint8 (H, W, 3) RGB`` to ``float32 (H, W, 3) RGB`` in [0, 1], same size.
+
+        What overshoots is cut; ``uint8`` may be returned too, see `restored`.
+        """
         ...
 
 
@@ -66,10 +73,33 @@ def restored(restorer: Restorer, image: NDArrayByte, sample_id: str) -> Restored
     """One image restored by whatever it may be; what is neither network nor chain has no tiles.
 
     It may write into what it is given, which others are given too.
+
+    Raises:
+        DerainerError: If what is no network returns whole numbers other than ``uint8``, values far
+            outside of [0, 1], or such that are not finite.
     """
     if isinstance(restorer, Computing):
         return restorer.measured(image, sample_id)
-    return Restored(restorer.restore(image.copy(), sample_id), None)
+    return Restored(_levels(restorer.restore(image.copy(), sample_id)), None)
+
+
+def _levels(made: Any) -> NDArrayFloat:
+    """What an object's ``restore`` returned, as floats in [0, 1] but for what overshoots."""
+    levels = np.asarray(made)
+    if levels.dtype == np.uint8:
+        return levels.astype(np.float32) / np.float32(255.0)
+    wanted = "return float32 in [0, 1], or uint8"
+    if levels.dtype.kind != "f":
+        found = f"values of {levels.dtype}" if levels.ndim else type(made).__name__
+        raise DerainerError(f"the derainer's restore returned {found}: {wanted}")
+    least, most = levels.min(initial=0), levels.max(initial=0)
+    if not np.isfinite([least, most]).all():
+        raise DerainerError("the derainer returned non-finite values")
+    if least < -FAR or most > 1 + FAR:
+        raise DerainerError(
+            f"the derainer's restore returned values from {least:g} to {most:g}: {wanted}"
+        )
+    return levels
 
 
 def per_thread(restorer: Restorer, shares_weights: bool = False) -> Restorer:

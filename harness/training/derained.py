@@ -83,4 +83,6 @@ class Derained:
         return made
 
     def _made(self, image: NDArrayByte, sample_id: str) -> NDArrayByte:
-        return round_to_bytes(self.restorer.restore(image.copy(), sample_id))
+        from derainers.restorer import restored
+
+        return round_to_bytes(restored(self.restorer, image, sample_id).image)
