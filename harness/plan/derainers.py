@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from derainers import DERAINERS, words
 from derainers.card import learning, read_card
-from derainers.published import PUBLISHED, card_of, names_for
+from derainers.published import PUBLISHED, names_for
 from derainers.shards import combined, shards
 from derainers.shards import config as config_of
 from derainers.training.recipes import PAPER
@@ -148,7 +148,7 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     if weights and not given and file is not None:
         ours = f"{name}: {file.name}, sha256 {weights[:8]}"
         said = f"{ours}; {said}" if said else ours
-    families, images = _trained(file, weights) if file else (frozenset(), frozenset())
+    families, images = trained_on.by_card(file, weights) if file else (frozenset(), frozenset())
     key = {"name": name, "version": row.version, "weights": weights}
     key |= keys.named(row.origin) if row.origin else {"built": row.built}
     settings = {**variant.settings, **_keyed(row, name, parameters)}
@@ -222,7 +222,7 @@ def _brought(
     name: str, brought: Brought, file: Path | None, weights: str | None = None
 ) -> DerainerPlan:
     """A user's derainer, from Python or a factory."""
-    families, images = _trained(file, weights)
+    families, images = trained_on.by_card(file, weights)
     return DerainerPlan(
         name,
         {"own": brought.identity.key()},
@@ -284,6 +284,11 @@ def _spandrel(file: Path, parameters: Parameters) -> DerainerPlan:
     """``spandrel:FILE``; it may be a super-resolution network for ``half:``."""
     from derainers.external import spandrel_derainer
 
+    if parameters.range is not None:
+        raise UsageError(
+            f"spandrel:{file.name}: spandrel knows the range and cuts what it returns to 0..1: "
+            "leave range= out, or build the network as FILE.py:FACTORY@WEIGHTS,range=BLACK..WHITE"
+        )
     digests = _digests(file, "spandrel", "spandrel:FILE")
     weights = _combined(file, digests) or ""
     packages = about.versions(("spandrel", "spandrel_extra_arches"))
@@ -304,7 +309,7 @@ def _of_file(
     parameters: Parameters,
 ) -> DerainerPlan:
     """A network that a file is all of."""
-    families, images = _trained(file, weights)
+    families, images = trained_on.by_card(file, weights)
     name = f"{file.stem}@{weights[:8]}"
     return DerainerPlan(
         name,
@@ -362,17 +367,6 @@ def _combined(file: Path | None, digests: Mapping[Path, str]) -> str | None:
     """One digest of all files of some weights; a config beside them is none of these."""
     own = [d for f, d in digests.items() if file is None or f != config_of(file)]
     return combined(own) if own else None
-
-
-def _trained(
-    file: Path | None, weights: str | None
-) -> tuple[frozenset[str] | None, frozenset[str] | None]:
-    """Families of rain and images that weights were trained on, as the card beside them says."""
-    if file is None:
-        return None, None
-    card = read_card(file, weights) or card_of(weights)
-    trained = card.get("trained_on", {})
-    return trained_on.rain_families(trained), trained_on.images(trained)
 
 
 def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from derainers.card import read_card
+from derainers.published import card_of
 from harness.plan import keys
 from harness.spec import UsageError
 from reports.results.cell import NO_RAIN
@@ -48,6 +50,23 @@ def rain_families(trained: Mapping[str, Any], untold: Names = None) -> Names:
         return None
     earlier = partial(rain_families, untold=untold)
     return _with_earlier(frozenset(map(str, names)), trained, earlier)
+
+
+def by_card(file: Path | None, sha256: str | None) -> tuple[Names, Names]:
+    """Families of rain and images that a derainer's weights saw, by their card or their authors.
+
+    Args:
+        file: The weights; None = nothing is known.
+        sha256: Their digest.
+
+    Raises:
+        DerainerError: See `derainers.card.read_card`.
+    """
+    if file is None:
+        return None, None
+    card = read_card(file, sha256) or card_of(sha256)
+    trained = card.get("trained_on", {})
+    return rain_families(trained), images(trained)
 
 
 @dataclass(frozen=True)

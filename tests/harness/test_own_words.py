@@ -219,6 +219,8 @@ def test_spandrel_takes_a_folder_and_a_key() -> None:
     assert found["a"] == found["b"] == found["c"]
     with pytest.raises(ValueError, match=r"spandrel:d\.pth: no network that spandrel"):
         evaluated("spandrel:d.pth,key=student")
+    with pytest.raises(UsageError, match=r"spandrel:d\.pth: spandrel knows the range"):
+        planned("spandrel:d.pth,range=0..255")
     with pytest.raises(UsageError, match="weight file none not found"):
         evaluated("spandrel:none")
 
