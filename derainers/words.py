@@ -27,6 +27,8 @@ PREFIXES = ("dir", "gate", "half", "spandrel", "torchscript")
 TAKEN = (*PREFIXES, "clean", "rainy", "none", "given", "hf", "http", "https")
 """What no row can be called, since it means something else in words or tables."""
 FACTORY = re.compile(r"(?P<source>[^@]+):(?P<name>[A-Za-z_]\w*)(@(?P<weights>.+))?")
+_FILE_FACTORY = re.compile(r"(?P<source>.+?\.py):(?P<name>[A-Za-z_]\w*)(@(?P<weights>.+))?")
+"""The same of a file that is there, in whose name may be an ``@``."""
 _NAMED = re.compile(r"(?P<name>[^=:@+,/\\]+)=(?P<word>.+)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _RANGE = re.compile(r"(?P<black>-?\d+(\.\d+)?)\.\.(?P<white>-?\d+(\.\d+)?)")
@@ -34,6 +36,8 @@ _OPERATIONS = re.compile(r"(?<=:operations=)[a-z]+\+(?=[a-z])")
 """A sum inside a part, which is no chain: ``hrrsr:operations=add+mul``."""
 _GATE = re.compile(r"gate(@(?P<above>-?\d+(\.\d+)?))?:(?P<word>.+)", re.DOTALL)
 _MOST_SCALE = 8
+_MOST_PLUSES = 16
+"""In the name of a file or folder that a word names."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Parameters:
 
 NO_PARAMETERS = Parameters()
 PARAMETERS = tuple(field.name for field in fields(Parameters))
+_PARAMETER = re.compile(f",({'|'.join(PARAMETERS)})=")
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,10 @@ class Part:
     @property
     def factory(self) -> re.Match[str] | None:
         """The function that it names, with its source and weights."""
-        return None if self.prefix else FACTORY.fullmatch(self.text)
+        if self.prefix:
+            return None
+        match = _FILE_FACTORY.fullmatch(self.text)
+        return match if match and _exists(match["source"]) else FACTORY.fullmatch(self.text)
 
     @property
     def is_onnx(self) -> bool:
@@ -147,8 +155,51 @@ def read(word: str, rows: Iterable[str] = ()) -> Word:
     gate, word = _gate(word)
     is_half = word.startswith("half:")
     texts = _OPERATIONS.sub(lambda sum_: sum_[0].replace("+", "\0"), word.removeprefix("half:"))
-    parts = tuple(_part(text.replace("\0", "+")) for text in texts.split("+"))
+    parts = tuple(_part(text.replace("\0", "+")) for text in _chained(texts))
     return Word(name, is_half, parts, gate)
+
+
+def _chained(text: str) -> list[str]:
+    """The parts of a chain; a plus in the name of what is there stands between none."""
+    pieces, parts = text.split("+"), []
+    while pieces:
+        counts = range(min(len(pieces), _MOST_PLUSES + 1), 1, -1)
+        count = next((n for n in counts if _is_one("+".join(pieces[:n]))), 1)
+        parts.append("+".join(pieces[:count]))
+        del pieces[:count]
+    return parts
+
+
+def _is_one(text: str) -> bool:
+    """Whether each plus of a text is in the name of a file or folder that is there."""
+    text = text.removeprefix("half:")
+    head = _PARAMETER.split(text, maxsplit=1)[0]
+    if "+" in text[len(head) :]:
+        return False
+    prefix, colon, place = head.partition(":")
+    if colon and prefix in PREFIXES:
+        return _exists(place)
+    if head.endswith(".onnx") and _exists(head):
+        return True
+    cuts = [len(head), *(i for i, sign in enumerate(head) if sign == "@")]
+    return any(_is_code(head[:i]) and _is_file(head[i + 1 :]) for i in cuts)
+
+
+def _is_code(text: str) -> bool:
+    """Whether each plus of what stands before weights is in the name of a file of code."""
+    source, _, name = text.rpartition(":")
+    return "+" not in text or ("+" not in name and _exists(source))
+
+
+def _is_file(text: str) -> bool:
+    return "+" not in text or _exists(text)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).exists()
+    except OSError:  # as of a name that is too long
+        return False
 
 
 def _gate(word: str) -> tuple[float | None, str]:
@@ -175,14 +226,16 @@ def joined(words: Iterable[str]) -> list[str]:
 def _is_there(word: str) -> bool:
     """Whether what stands before a factory or weights is a file, whatever is in its name."""
     stem = word.partition("@")[0]
-    return any(Path(each).exists() for each in (stem, stem.rpartition(":")[0]) if each)
+    return _exists(stem) or _exists(stem.rpartition(":")[0])
 
 
 def _part(text: str) -> Part:
     if text.startswith("half:"):
         return replace(_part(text.removeprefix("half:")), is_half=True)
-    if Path(text).exists():
+    if _exists(text):
         return Part(text)
+    if text.startswith(("gate:", "gate@")):
+        raise DerainerError(f"{text}: gate: stands before the whole word, as gate:A+B")
     head, *tail = text.split(",")
     while tail and tail[0].partition("=")[0] not in PARAMETERS:
         if "=" in tail[0] and not {"/", "@", ":"} & set(tail[0]):

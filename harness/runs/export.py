@@ -140,10 +140,10 @@ def predictions_of(
 def folder_names(words: Iterable[str]) -> dict[str, str]:
     """Words as names of folders, each its own.
 
-    Letters, digits and a few signs stay; where two words would share a folder, or nothing of a word
-    stays, the beginning of its sha256 tells it apart.
+    Letters, digits and a few signs stay, but for the plus, which chains derainers; where two words
+    would share a folder, or nothing of a word stays, the beginning of its sha256 tells it apart.
     """
-    plain = {word: re.sub(r"[^\w.@=+-]", "_", word) for word in words}
+    plain = {word: re.sub(r"[^\w.@=-]", "_", word) for word in words}
     shared = Counter(name.casefold() for name in plain.values())
     return {
         word: name

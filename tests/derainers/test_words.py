@@ -65,8 +65,55 @@ def test_files_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("dir:half_median+median", ["dir:half_median+median"]),
+        ("median+dir:half_median+median+prenet", ["median", "dir:half_median+median", "prenet"]),
+        ("dir:half_median+other", ["dir:half_median", "other"]),
+        ("dir:a+dir:b", ["dir:a", "dir:b"]),
+        ("prenet@net+ema.pth,channels=bgr", ["prenet@net+ema.pth"]),
+        ("prenet@net+ema.pth+median", ["prenet@net+ema.pth", "median"]),
+        ("prenet@net+emo.pth", ["prenet@net", "emo.pth"]),
+        ("hrrsr:operations=add+mul@net+ema.pth", ["hrrsr:operations=add+mul@net+ema.pth"]),
+        ("plus+dir/m.py:build", ["plus+dir/m.py:build"]),
+        (
+            "plus+dir/m.py:build@net+ema.pth+x+y.onnx",
+            ["plus+dir/m.py:build@net+ema.pth", "x+y.onnx"],
+        ),
+        ("median+prenet", ["median", "prenet"]),
+        ("median+prenet@net+ema.pth", ["median", "prenet@net+ema.pth"]),
+        ("x+y.onnx,channels=bgr+median", ["x+y.onnx", "median"]),
+        ("+".join(["median"] * 2000), ["median"] * 2000),
+    ],
+)
+def test_a_plus_in_the_name_of_what_is_there_is_no_chain(
+    word: str, parts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("half_median+median", "half_median", "plus+dir", "odd@dir"):
+        Path(folder).mkdir()
+    for file in ("net+ema.pth", "plus+dir/m.py", "x+y.onnx", "median+prenet"):
+        Path(file).touch()
+    assert [part.text for part in read(word).parts] == parts
+
+
+def test_a_file_of_code_may_lie_behind_an_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd@dir").mkdir()
+    Path("odd@dir/m.py").touch()
+    for word, weights in (("odd@dir/m.py:build", None), ("odd@dir/m.py:build@w@1.pth", "w@1.pth")):
+        (part,) = read(word).parts
+        assert part.factory is not None
+        assert (part.factory["source"], part.factory["weights"]) == ("odd@dir/m.py", weights)
+
+
+@pytest.mark.parametrize(
     ("word", "text"),
     [
+        ("prenet+gate:median", "gate:median: gate: stands before the whole word, as gate:A"),
+        ("half:gate@2:median", "gate@2:median: gate: stands before the whole word"),
         ("granet=mine.py:build", "the name granet is taken"),
         ("rainy=mine.py:build", "the name rainy is taken"),
         ("output=mine.py:build", "the name output is taken"),

@@ -198,6 +198,19 @@ def test_a_folder_below_is_held_to_the_manifest_above(tmp_path: Path) -> None:
     assert not ran(root / "film", tmp_path, word, **asked).errors
 
 
+def test_the_folder_of_a_chain_is_no_chain(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos", "a.png", "b.png")
+    asked = {"rain": ("photoshop-light",), "quality": ("psnr_y_db",)}
+    chain = "half:median+median"
+    before = ran(root, tmp_path, chain, **asked, save=("images",), out=str(tmp_path / "out"))
+    (folder,) = (tmp_path / "out" / "images" / "photoshop-light").iterdir()
+    assert folder.name == "half_median_median"
+    for name in (folder.name, "half_median+median"):
+        folder = folder.rename(folder.with_name(name))
+        after = ran(root, tmp_path, f"dir:{folder}", **asked)
+        assert numbers(after, f"dir:{name}") == numbers(before, chain)
+
+
 def test_there_must_be_something_to_save(tmp_path: Path) -> None:
     root = photographs(tmp_path / "photos", "a.png")
     with pytest.raises(UsageError, match="--save images needs --out"):
