@@ -10,6 +10,7 @@ import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat, round_to_bytes
 from derainers.derainer import Derainer
+from derainers.errors import DerainerError
 from derainers.restorer import Computing, Restored, Restorer, in_turn, per_thread, restored
 
 
@@ -48,7 +49,11 @@ class Chain(Computing):
         return self.measured(image, sample_id).image
 
     def measured(self, image: NDArrayByte, sample_id: str) -> Restored:
-        """Restore one image, and say what the smallest tiles were that a stage had to work in."""
+        """Restore one image, and say what the smallest tiles were that a stage had to work in.
+
+        Raises:
+            DerainerError: If at half size it comes out neither as small, nor twice as large.
+        """
         x = np.ascontiguousarray(image[::2, ::2]) if self.half_size else image
         small = x.shape
         y = x.astype(np.float32) / np.float32(255.0)
@@ -57,9 +62,13 @@ class Chain(Computing):
             y, tile_px = restored(stage, x, sample_id)
             sides_px += [] if tile_px is None else [tile_px]
             x = round_to_bytes(y)
-        if self.half_size and y.shape == small:
-            y = _enlarged(y)
         if self.half_size:
+            y = _enlarged(y) if y.shape == small else y
+            full = (2 * small[0], 2 * small[1], 3)
+            if y.shape not in (full, image.shape):
+                raise DerainerError(
+                    f"half: made {y.shape} of {small}: needs {full}, twice as large"
+                )
             y = np.ascontiguousarray(y[: image.shape[0], : image.shape[1]])
         return Restored(y, min(sides_px, default=None))
 

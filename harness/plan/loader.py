@@ -85,6 +85,7 @@ class Loader:
     build: Callable[[Placement], Restorer]
     name: str
     may_enlarge: bool = False
+    """Whether it may enlarge twice, as the last of ``half:`` does."""
     files: Mapping[Path, str] = field(default_factory=dict)
     """What is read while it is built: the sha256 that each file must have then."""
     is_fitted: bool = True
@@ -114,7 +115,12 @@ class Loader:
             if not self.is_fitted:
                 with one_thread_each(place.device), seeded("fit"):
                     restorer = fitted(restorer, self.name)
-            if restorer.scale != 1 and not self.may_enlarge:
+            if restorer.scale not in (1, 2):
+                raise DerainerError(
+                    f"derainer {self.name} enlarges images {restorer.scale} times: half: needs one "
+                    "that enlarges twice"
+                )
+            if restorer.scale == 2 and not self.may_enlarge:
                 raise DerainerError(
                     f"derainer {self.name} enlarges images {restorer.scale} times: "
                     f"use it behind another, as half:A+{self.name}"

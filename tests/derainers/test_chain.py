@@ -62,6 +62,18 @@ def test_an_enlarging_network_alone_is_refused() -> None:
         Loader(lambda _: double, "double")(Placement("cpu"))
 
 
+@pytest.mark.parametrize("scale", [3, 4])
+def test_half_size_takes_what_enlarges_twice_alone(scale: int) -> None:
+    network = Derainer(nn.Upsample(scale_factor=scale), scale=scale)
+    for may_enlarge in (False, True):
+        load = Loader(lambda _: network, "large", may_enlarge)
+        with pytest.raises(DerainerError, match=rf"enlarges images {scale} times: half: needs one"):
+            load(Placement("cpu"))
+    own = Filter(lambda x: np.kron(x, np.ones((scale, scale, 1), np.uint8)))
+    with pytest.raises(DerainerError, match=r"half: made .* of \(4, 6, 3\): needs \(8, 12, 3\)"):
+        Chain([own], half_size=True).restore(smooth(8, 11), "a")
+
+
 def test_copies_for_threads_share_weights_that_nobody_writes_into() -> None:
     network = nn.Conv2d(3, 3, 1)
     chain = Chain([Derainer(network), Filter(lambda image: image)])
