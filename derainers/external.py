@@ -11,13 +11,12 @@ from derainers.architectures import EXTRA, has_extra
 from derainers.checkpoint import likeliest, read_states
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
-from derainers.onnx_network import OnnxNetwork, onnx_derainer, onnx_files
+from derainers.onnx_network import OnnxNetwork, onnx_derainer
 from derainers.programs import program_derainer
 
 __all__ = [
     "OnnxNetwork",
     "onnx_derainer",
-    "onnx_files",
     "program_derainer",
     "spandrel_derainer",
 ]

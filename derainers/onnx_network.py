@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.inert.graphs import files_beside
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
+from derainers.shards import onnx_files
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -130,21 +130,3 @@ def onnx_derainer(file: Path, device: str, dtype: str) -> Derainer:
         )
     network = OnnxNetwork(file, device)
     return Derainer(network, fixed_px=network.fixed_px)
-
-
-def onnx_files(file: Path) -> list[Path]:
-    """The model's file and those beside it that hold its weights."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise DerainerError(
-            f"{file.name}: onnx is not installed: pip install 'derain-harness[onnx]'"
-        ) from error
-    try:
-        model = onnx.load_from_string(file.read_bytes())
-    except Exception as error:
-        raise DerainerError(f"{file.name}: not an ONNX file, or damaged") from error
-    names = files_beside(model)
-    if any(Path(name).name != name for name in names):
-        raise DerainerError(f"{file.name}: its weights lie elsewhere: put them beside the model")
-    return [file, *(file.parent / name for name in names)]

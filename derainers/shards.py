@@ -1,4 +1,4 @@
-"""Weights in several files, named as Hugging Face names them: ``NAME-00001-of-00002.safetensors``.
+"""Weights in several files: Hugging Face's numbered ones, TensorFlow's, those beside an ONNX graph.
 
 Needs no torch.
 """
@@ -24,10 +24,13 @@ def shards(file: Path) -> list[Path]:
     """All files of some weights, in order, by one of them or by their folder; most have but one.
 
     Raises:
-        DerainerError: If a folder holds no safetensors, or those of several networks.
+        DerainerError: If a folder holds no safetensors, or those of several networks; see
+            `onnx_files`.
     """
     if file.is_dir():
         file = _in_folder(file)
+    if file.suffix == ".onnx":
+        return onnx_files(file)
     if file.suffix == BUNDLE:
         return [file, file.with_name(f"{file.stem}.data-00000-of-00001")]
     match = _NAME.fullmatch(file.stem)
@@ -38,6 +41,33 @@ def shards(file: Path) -> list[Path]:
         file.with_name(f"{name}-{number:05}-of-{count}{file.suffix}")
         for number in range(1, int(count) + 1)
     ]
+
+
+def onnx_files(file: Path) -> list[Path]:
+    """The file of an ONNX model and those beside it that hold its weights.
+
+    Raises:
+        DerainerError: If onnx is missing, it is no such file, or weights lie elsewhere.
+        FileNotFoundError: If there is no such file.
+    """
+    from datasets.inert.graphs import files_beside  # whose package needs torch
+
+    try:
+        import onnx
+    except ImportError as error:
+        raise DerainerError(
+            f"{file.name}: onnx is not installed: pip install 'derain-harness[onnx]'"
+        ) from error
+    try:
+        model = onnx.load_from_string(file.read_bytes())
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise DerainerError(f"{file.name}: not an ONNX file, or damaged") from error
+    names = files_beside(model)
+    if any(Path(name).name != name for name in names):
+        raise DerainerError(f"{file.name}: its weights lie elsewhere: put them beside the model")
+    return [file, *(file.parent / name for name in names)]
 
 
 def _in_folder(folder: Path) -> Path:

@@ -259,12 +259,13 @@ def _onnx(file: Path, parameters: Parameters) -> DerainerPlan:
 
     _require_no_key(file, parameters)
     digests = _digests(file, "ONNX", "FILE.onnx")
+    weights = _combined(file, digests) or ""
     key = {"onnx": list(digests.values()), "versions": about.versions(("onnxruntime",))}
 
     def build(place: Placement) -> Restorer:
         return _fed(onnx_derainer(file, place.device, place.dtype), parameters)
 
-    return _of_file(file, key, next(iter(digests.values())), build, digests, parameters)
+    return _of_file(file, key, weights, build, digests, parameters)
 
 
 def _program(file: Path, parameters: Parameters) -> DerainerPlan:
@@ -351,12 +352,7 @@ def _digests(file: Path, what: str, form: str) -> dict[Path, str]:
     """A weight file and those beside it that belong to it, with their sha256."""
     if not file.is_dir():
         _require(file, f"{what}: weight file", f"give one as {form}")
-    if file.suffix == ".onnx":
-        from derainers.external import onnx_files
-
-        parts = onnx_files(file)
-    else:
-        parts = shards(file)
+    parts = shards(file)
     for part in parts:
         _require(part, f"{what}: weight file", "put it beside the others")
     parts += [found for found in [config_of(file)] if found is not None]

@@ -192,7 +192,7 @@ def _network(walk: Walk, torch: Any, value: Any) -> bytes:
 
 def _session(value: Any) -> bytes:
     """The ONNX model that a session runs."""
-    from derainers.external import onnx_files
+    from derainers.shards import onnx_files
 
     if value._model_bytes:
         return hashed("onnx", value._model_bytes)
