@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import math
 from collections.abc import Mapping
@@ -9,35 +11,83 @@ from pathlib import Path
 from typing import Any
 
 from derainers.errors import DerainerError
-from derainers.shards import card_file
+from derainers.shards import card_file, weights_sha256
+
+FIELDS = {"trained_on", "sha256", "licence", "note"}
+"""A JSON object without one of these is written over by no card."""
 
 
 def read_card(file: Path, sha256: str | None = None) -> dict[str, Any]:
     """The card beside a weight file (same name, ``.json``), or an empty dict.
+
+    Where the card is that of other weights of this name, which are there, this file has none.
 
     Args:
         file: The weights.
         sha256: Their digest; a card that names another is of other weights.
 
     Raises:
-        DerainerError: If the card is no JSON object, or of other weights.
+        DerainerError: If the card is damaged, or of weights that are not there.
     """
     card = card_file(file)
-    if not card.is_file():
-        return {}
-    try:
-        content = json.loads(card.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DerainerError(f"{card}: not a JSON file ({error})") from error
-    if not isinstance(content, dict) or not isinstance(content.get("trained_on", {}), dict):
-        raise DerainerError(f"{card}: expected an object with an object 'trained_on'")
+    content = _content(card) or {}
     named = content.get("sha256")
-    if sha256 is not None and named is not None and named != sha256:
-        raise DerainerError(
-            f"{card} is the card of other weights (sha256 {str(named)[:12]}…, not {sha256[:12]}…): "
-            f"write it anew with derain-harness card {file.name}, or move it away"
-        )
-    return content
+    if sha256 is None or named in (None, sha256):
+        return content
+    if _owner(file, named) is not None:
+        return {}
+    raise DerainerError(
+        f"{card} is the card of other weights (sha256 {str(named)[:12]}…, not {sha256[:12]}…): "
+        f"write it anew with derain-harness card {file.name}, or move it away"
+    )
+
+
+def card_to_write(file: Path) -> dict[str, Any]:
+    """What a card that is written anew keeps of the one that is there.
+
+    Args:
+        file: The weights.
+
+    Raises:
+        DerainerError: If what is there is no card, a damaged one, or that of other weights, which
+            are there too.
+    """
+    card = card_file(file)
+    content = _content(card)
+    if card.exists() and not (content or {}).keys() & FIELDS:
+        raise DerainerError(f"{card} is no card: move it away")
+    other = _owner(file, (content or {}).get("sha256"))
+    if other is not None:
+        raise DerainerError(f"{card} is the card of {other.name}: rename that or {file.name}")
+    return content or {}
+
+
+def _content(card: Path) -> dict[str, Any] | None:
+    """A card; None where there is none, or what is there is another thing."""
+    if not card.is_file():
+        return None
+    data = card.read_bytes()
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict) and isinstance(content.get("trained_on", {}), dict):
+        return content
+    if b'"trained_on"' in data:
+        raise DerainerError(f"{card}: damaged: expected an object with an object 'trained_on'")
+    return None
+
+
+def _owner(file: Path, sha256: Any) -> Path | None:
+    """The other weights with the same place for a card that have a digest."""
+    card = card_file(file)
+    for other in sorted(card.parent.glob(f"{glob.escape(card.stem)}*")):
+        is_another = other not in (file, card) and (other.is_file() or other.is_dir())
+        if is_another and card_file(other) == card:
+            with contextlib.suppress(OSError, DerainerError):
+                if weights_sha256(other) == sha256:
+                    return other
+    return None
 
 
 FEW = 0.05

@@ -93,8 +93,16 @@ def config(file: Path) -> Path | None:
     return found if file.is_dir() and found.is_file() else None
 
 
+def with_name(file: Path) -> Path:
+    """The same path with a name at its end, which ``.`` and ``..`` have not."""
+    return file if file.name not in ("", "..") else file.resolve()
+
+
 def card_file(file: Path) -> Path:
-    """Where the card of some weights lies: beside them, without a number."""
+    """Where the card of some weights lies: beside them, without a number; a folder's beside it."""
+    if file.is_dir():
+        folder = with_name(file)
+        return folder.with_name(f"{folder.name}.json")
     match = _NAME.fullmatch(file.stem)
     return file.with_name(f"{match['name'] if match else file.stem}.json")
 

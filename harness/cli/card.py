@@ -39,12 +39,12 @@ def add(verbs: Verbs) -> None:
 
 
 def _card(arguments: argparse.Namespace) -> int:
-    from derainers.card import read_card
-    from derainers.shards import card_file
+    from derainers.card import card_to_write, read_card
+    from derainers.shards import card_file, with_name
     from harness.plan import trained_on
 
-    file: Path = arguments.file
-    sha256, card = _weights_sha256(file), card_file(file)
+    file = with_name(arguments.file)
+    sha256, card, content = _weights_sha256(file), card_file(file), card_to_write(file)
     if arguments.rain is None and arguments.data is None:
         if arguments.licence or arguments.note:
             raise UsageError(f"card {file}: give --rain and --data too")
@@ -60,10 +60,8 @@ def _card(arguments: argparse.Namespace) -> int:
             "datasets": _datasets(split_words(arguments.data)),
             "rain_families": _families(split_words(arguments.rain)),
         }
-        content = read_card(file) | {k: v for k, v in said.items() if v is not None}
-        content["trained_on"] = trained
-        content["sha256"] = sha256
-        _write(card, content)
+        content |= {k: v for k, v in said.items() if v is not None}
+        _write(card, {**content, "trained_on": trained, "sha256": sha256})
     trained = read_card(file, sha256).get("trained_on", {})
     images, families = trained_on.images(trained), trained_on.rain_families(trained)
     print(f"{shown(card)}: card of {shown(file)}, sha256 {sha256[:8]}")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from derainers.shards import with_name
 from derainers.words import is_remote
 from harness.machine.environment import FETCHED
 from harness.machine.sources import Source
@@ -57,7 +58,7 @@ def local_file(word: str) -> Path:
         UsageError: If it was not fetched yet; nothing but ``fetch`` opens a connection.
     """
     if not is_remote(word):
-        return Path(word)
+        return with_name(Path(word))
     file = remote_file(word)
     if not file.is_file():
         raise UsageError(f"{word} is not here yet: python -m harness fetch {word}")

@@ -158,7 +158,7 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
 
     method = f"{name}@{weights[:8]}" if given and weights else name
     method = part.text if is_published else method
-    said = "; ".join(filter(None, (said, _few(method, file)))) or None
+    said = "; ".join(filter(None, (said, _few(method, file, weights)))) or None
     return DerainerPlan(
         method=method,
         key=key | _as_keyed(parameters),
@@ -184,9 +184,9 @@ def _keyed(row: DerainerRow, name: str, parameters: Parameters) -> dict[str, str
     return {"key": parameters.key}
 
 
-def _few(name: str, file: Path | None) -> str | None:
+def _few(name: str, file: Path | None, weights: str | None) -> str | None:
     """What the card of some weights says of a training that was too short, if it was."""
-    few = learning(read_card(file)) if file is not None else None
+    few = learning(read_card(file, weights)) if file is not None else None
     return few and f"{name}: {few}"
 
 
@@ -250,7 +250,7 @@ def _factory(source: str, name: str, given: str | None, parameters: Parameters) 
     files = [*built.files, *(str(part.resolve()) for part in digests)]
     brought = own_derainer(label, built.value, built.module, files, parameters)
     plan = _brought(f"{label}@{weights[:8]}" if weights else label, brought, file, weights)
-    return replace(plan, said=_few(plan.method, file))
+    return replace(plan, said=_few(plan.method, file, weights))
 
 
 def _onnx(file: Path, parameters: Parameters) -> DerainerPlan:
@@ -311,17 +311,18 @@ def _of_file(
 ) -> DerainerPlan:
     """A network that a file is all of."""
     families, images = trained_on.by_card(file, weights)
-    name = f"{file.stem}@{weights[:8]}"
+    stem = file.name if file.is_dir() else file.stem
+    name = f"{stem}@{weights[:8]}"
     return DerainerPlan(
         name,
         key | _as_keyed(parameters),
         weights,
-        Loader(build, file.stem, files=digests, is_fitted=False),
+        Loader(build, stem, files=digests, is_fitted=False),
         families,
         images,
         is_foreign=True,
         is_own=True,
-        said=_few(name, file),
+        said=_few(name, file, weights),
     )
 
 

@@ -89,8 +89,8 @@ def test_a_damaged_file_is_named(name: str, content: bytes, tmp_path: Path) -> N
 
 def test_a_damaged_card_is_named(tmp_path: Path) -> None:
     assert read_card(tmp_path / "a.safetensors") == {}
-    (tmp_path / "a.json").write_text("[")
-    with pytest.raises(DerainerError, match=r"a\.json: not a JSON file"):
+    (tmp_path / "a.json").write_text('{"trained_on": {')
+    with pytest.raises(DerainerError, match=r"a\.json: damaged: expected an object"):
         read_card(tmp_path / "a.safetensors")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from datasets import Dataset
 from derainers.shards import shards, weights_sha256
@@ -64,3 +67,87 @@ def test_an_onnx_model_that_is_absent_or_none_is_one_line(
     Path("bad.onnx").write_text("no model")
     assert run_command_line(["card", "bad.onnx", *WRITE]) == 2
     assert "bad.onnx: not an ONNX file, or damaged" in capsys.readouterr().err
+
+
+def network(file: Path, value: float) -> Path:
+    """Weights of `CODE`'s network, all of one value."""
+    state = {"weight": torch.full((3, 3, 1, 1), value), "bias": torch.zeros(3)}
+    file.parent.mkdir(exist_ok=True)
+    if file.suffix == ".safetensors":
+        save_file(state, file)
+    else:
+        torch.save(state, file)
+    return file
+
+
+@pytest.fixture
+def mine() -> None:
+    Path("mine.py").write_text(
+        "from torch import nn\ndef build():\n    return nn.Conv2d(3, 3, 1)\n"
+    )
+
+
+def test_a_card_of_other_weights_that_are_there_is_not_written_over(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    network(Path("c1.pth"), 1), network(Path("c1.pt"), 2)
+    assert run_command_line(["card", "c1.pth", *WRITE, "--note", "of pth"]) == 0
+    before = Path("c1.json").read_bytes()
+    for flags in (WRITE, ()):
+        assert run_command_line(["card", "c1.pt", *flags]) == 2
+        assert "c1.json is the card of c1.pth: rename that or c1.pt" in capsys.readouterr().err
+    assert Path("c1.json").read_bytes() == before
+    network(Path("c1.pth"), 3)  # trained anew: its card goes on
+    assert run_command_line(["card", "c1.pth", *WRITE]) == 0
+    assert json.loads(Path("c1.json").read_text())["note"] == "of pth"
+
+
+@pytest.mark.usefixtures("mine")
+def test_an_export_beside_weights_with_a_card_has_none() -> None:
+    network(Path("net.pth"), 1), network(Path("net.pt"), 2)
+    network(Path("net-00001-of-00001.safetensors"), 3)
+    assert run_command_line(["card", "net.pth", *WRITE]) == 0
+    assert planned("mine.py:build@net.pth").images == frozenset()
+    assert planned("mine.py:build@net.pt").images is None
+    assert planned("mine.py:build@net-00001-of-00001.safetensors").images is None
+    Path("net.pth").unlink()
+    with pytest.raises(ValueError, match="is the card of other weights"):
+        planned("mine.py:build@net.pt")
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '{"loss": 1}\n{"loss": 2}\n', '{"loss": [1]}', "\xff"])
+@pytest.mark.usefixtures("mine")
+def test_json_that_is_no_card_stops_no_run_and_stays(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network(Path("net2.pth"), 1)
+    Path("net2.json").write_text(text, encoding="latin-1")
+    assert planned("mine.py:build@net2.pth").images is None
+    assert run_command_line(["card", "net2.pth", *WRITE]) == 2
+    assert "net2.json is no card: move it away" in capsys.readouterr().err
+    assert Path("net2.json").read_text(encoding="latin-1") == text
+
+
+@pytest.mark.parametrize("text", ['{"trained_on": [', '{"trained_on": []}'])
+@pytest.mark.usefixtures("mine")
+def test_a_damaged_card_is_told(text: str) -> None:
+    network(Path("w.pth"), 1)
+    Path("w.json").write_text(text)
+    with pytest.raises(ValueError, match=r"w\.json: damaged: expected an object"):
+        planned("mine.py:build@w.pth")
+
+
+@pytest.mark.usefixtures("mine")
+def test_folders_have_cards_of_their_whole_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("net.v1", 1), ("net.v2", 2)):
+        network(Path(name) / "model.safetensors", value)
+        assert run_command_line(["card", name, *WRITE]) == 0
+        assert planned(f"mine.py:build@{name}").images == frozenset()
+    assert Path("net.v1.json").is_file()
+    monkeypatch.chdir("net.v2")
+    for name in (".", "../net.v2/."):
+        assert run_command_line(["card", name]) == 0
+        assert planned(f"../mine.py:build@{name}").images == frozenset()
+    Path("one.py").write_text("from torch import nn\ndef build():\n    return nn.PReLU()\n")
+    with pytest.raises(ValueError, match=r"^net\.v2 holds the weights of another network"):
+        planned("one.py:build@.")
