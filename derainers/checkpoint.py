@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,11 +12,13 @@ from torch import Tensor, nn
 
 from datasets.inert import InertError, read, states_of
 from derainers.errors import DerainerError
-from derainers.layouts import KEYS, Layout, Misfit, fit, is_average, label, some
-from derainers.shards import BUNDLE, shards
+from derainers.layouts import KEYS, Layout, Misfit, bare, fit, is_average, label, some
+from derainers.shards import BUNDLE, shards, with_name
 
 States = dict[tuple[str, ...], dict[str, Tensor]]
 """State dicts by the keys that lead to them."""
+MOST_TRIED = 20
+"""State dicts that a network is given to translate."""
 
 
 def load_weights(
@@ -40,12 +44,17 @@ def load_weights(
         DerainerError: If the file is absent, damaged or none of weights, belongs to another
             network or holds NaN.
     """
+    file = with_name(file)
     states = read_states(file)
     if part:
         states = {path: _below(part, state) for path, state in states.items()}
     expected = {k: v for k, v in module.state_dict().items() if isinstance(v, Tensor)}
     found = [(path, fit(expected, state)) for path, state in states.items()]
+    translated: States = {}
     fits = [(path, layout) for path, each in found if isinstance(each, list) for layout in each]
+    if not fits:
+        translated = _translated(module, states)
+        fits = [(path, Layout({}, "")) for path in translated]
     if not fits:
         misfits = [(path, each) for path, each in found if isinstance(each, Misfit)]
         path, misfit = max(misfits, key=lambda pair: (pair[1].shared, -_rank(pair[0])))
@@ -60,7 +69,7 @@ def load_weights(
         own = "" if name == layout.names[name] else f" ({layout.names[name]})"
         if not torch.isfinite(value.to(_real(value))).all():
             raise DerainerError(f"{file.name}: {name}{own} holds NaN or infinity")
-    module.load_state_dict(state, strict=False)
+    module.load_state_dict(translated.get(path, state), strict=path in translated)
     return tuple(said)
 
 
@@ -92,6 +101,34 @@ def likeliest(states: States, key: str | None = None) -> list[dict[str, Tensor]]
     """State dicts without a network to hold them against, the likeliest first."""
     named = [p for p in states if key is None or _is(key, label(p, ""))]
     return [states[path] for path in sorted(named, key=lambda p: (_rank(p), -len(states[p])))]
+
+
+def _translated(module: nn.Module, states: States) -> States:
+    """The state dicts that a network loads by hooks of its own, as torch does old weight norms.
+
+    That is tried on a copy, all of whose numbers must have come from the file.
+    """
+    found: States = {}
+    try:
+        trial = copy.deepcopy(module)
+    except Exception:
+        return found
+    likely = sorted(states, key=lambda p: (_rank(p), -len(states[p])))[:MOST_TRIED]
+    for path, state in ((each, form) for each in likely for form in bare(states[each])):
+        with contextlib.suppress(Exception), torch.no_grad():  # whatever hooks may raise
+            tensors = [t for t in (*trial.parameters(), *trial.buffers()) if _is_number(t)]
+            if any(v.is_complex() for v in state.values()) > any(t.is_complex() for t in tensors):
+                continue  # torch would make them real
+            for tensor in tensors:
+                tensor.fill_(torch.nan)
+            trial.load_state_dict(state, strict=True)
+            if all(torch.isfinite(tensor).all() for tensor in tensors):
+                found.setdefault(path, state)
+    return found
+
+
+def _is_number(value: Tensor) -> bool:
+    return value.is_floating_point() or value.is_complex()
 
 
 def _below(part: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

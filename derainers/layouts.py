@@ -68,12 +68,15 @@ def fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[Lay
     """
     wanted, held = _plain(expected), _plain(state)
     needed = [name for name in wanted if not _counts(name)] or list(wanted)
+    tied = _tied(expected)
+    deepest = max(needed, key=lambda name: name.count("."), default=None)
+    probes = [] if deepest is None else [n for n in wanted if wanted[n] in tied[wanted[deepest]]]
     layouts, misfits = [], []
-    for own, prefix in _prefixes(needed, held):
+    for own, prefix in _prefixes(needed, probes, held):
         pairs = {name: prefix + name.removeprefix(own) for name in wanted}
         found = {name: held[pair] for name, pair in pairs.items() if pair in held}
         names = {wanted[name]: key for name, key in found.items()}
-        misfit = _misfit(expected, state, names, [wanted[n] for n in needed])
+        misfit = _misfit(expected, state, names, [tied[wanted[n]] for n in needed])
         inside = {pair for pair in held if pair.startswith(prefix)}
         strange = [held[p] for p in inside - set(pairs.values()) if not _counts(p)]
         if misfit is None and strange:
@@ -91,39 +94,70 @@ def fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[Lay
     return layouts or max(misfits, key=lambda each: each.shared)
 
 
+def bare(state: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """A state dict without torch's wrappers; and without the part that all its names begin with."""
+    found = {plain: state[name] for plain, name in _plain(state).items()}
+    first = next(iter(found), "").partition(".")[0] + "."
+    if not all(name.startswith(first) for name in found):
+        return [found]
+    return [found, {name.removeprefix(first): value for name, value in found.items()}]
+
+
 def _plain(state: Mapping[str, Tensor]) -> dict[str, str]:
     """Names by what is left of them without torch's wrappers, where that tells them apart."""
     found = {".".join(p for p in name.split(".") if p not in WRAPPERS): name for name in state}
     return found if len(found) == len(state) else {name: name for name in state}
 
 
-def _prefixes(needed: list[str], held: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What the network's names and the file's may begin with that the others lack."""
-    if not needed:
-        yield "", ""
-        return
-    probe = max(needed, key=lambda name: name.count("."))
+def _tied(expected: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """By each name those of the same memory, itself among them: a file may have one alone."""
+    places: dict[object, list[str]] = {}
+    for name, value in expected.items():
+        is_in_memory = not isinstance(value, _OF_LAZY) and value.data_ptr() != 0
+        place = (value.data_ptr(), value.shape, value.stride(), value.dtype)
+        places.setdefault(place if is_in_memory else name, []).append(name)
+    return {name: names for names in places.values() for name in names}
+
+
+def _prefixes(
+    needed: list[str], probes: list[str], held: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """What the network's names and the file's may begin with that the others lack.
+
+    Args:
+        needed: The network's names.
+        probes: Those of one tensor, which are looked for in the file.
+        held: The file's.
+    """
     yield "", ""
-    for name in held:
-        if name != probe and name.endswith(f".{probe}"):
-            yield "", name.removesuffix(probe)
-    first = probe
-    while "." in first:  # the network is wrapped, the file is not
-        first = first.partition(".")[2]
-        own = probe.removesuffix(first)
-        if first in held and all(name.startswith(own) for name in needed):
-            yield own, ""
+    for probe in probes:
+        for name in held:
+            if name != probe and name.endswith(f".{probe}"):
+                yield "", name.removesuffix(probe)
+        first = probe
+        while "." in first:  # the network is wrapped, the file is not
+            first = first.partition(".")[2]
+            own = probe.removesuffix(first)
+            if first in held and all(name.startswith(own) for name in needed):
+                yield own, ""
 
 
 def _misfit(
     expected: Mapping[str, Tensor],
     state: Mapping[str, Tensor],
     names: Mapping[str, str],
-    needed: list[str],
+    needed: list[list[str]],
 ) -> Misfit | None:
-    """The first tensor that the network wants and the file has not, or in another shape."""
+    """The first tensor that the network wants and the file has not, or in another shape.
+
+    Args:
+        expected: The network's own.
+        state: The file's.
+        names: Names in the file by the network's.
+        needed: Of each tensor that must be there, the names that it has.
+    """
     wrong = [k for k, own in names.items() if not _fits(expected[k], state[own])]
-    missing = [k for k in needed if k not in names]
+    missing = [tied[0] for tied in needed if not names.keys() & tied]
     shared = len(names) - len(wrong)
     if wrong:
         key, own = wrong[0], names[wrong[0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 
 from derainers import DerainerError
@@ -210,3 +211,86 @@ def test_a_folder_of_safetensors_stands_for_them(tmp_path: Path) -> None:
         file.unlink()
     with pytest.raises(DerainerError, match=r"several \(optimizer, other\)"):
         load_weights(network, tmp_path)
+
+
+class Tied(nn.Module):
+    """Two layers of one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 3, 1, bias=False)
+        self.last = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False))
+        self.last[0].weight = self.first.weight
+
+
+@pytest.mark.parametrize("prefix", ["", "net."])
+def test_a_tensor_that_two_layers_share_is_stored_once(prefix: str, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    trained, network = Tied(), Tied()
+    file = tmp_path / "w.safetensors"
+    save_model(nn.ModuleDict({"net": trained}) if prefix else trained, str(file))
+    assert load_weights(network, file) == ()
+    assert torch.equal(network.first.weight, trained.first.weight)
+    assert network.last[0].weight is network.first.weight
+    save_file({"other": torch.zeros(3)}, file)
+    with pytest.raises(DerainerError, match=r"the network wants first\.weight"):
+        load_weights(network, file)
+
+
+class Renaming(nn.Module):
+    """Takes the names that its layers had once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+        self._register_load_state_dict_pre_hook(self._renamed)  # type: ignore[no-untyped-call]
+
+    def _renamed(self, state: State, prefix: str, *_: Any) -> None:
+        for name in ("weight", "bias"):
+            state[f"{prefix}conv.{name}"] = state.pop(f"{prefix}old.{name}")
+
+
+class Deaf(Renaming):
+    """Takes anything, and leaves it out."""
+
+    def _renamed(self, state: State, prefix: str, *_: Any) -> None:
+        for name, value in self.conv.state_dict().items():
+            state[f"conv.{name}"] = value
+            state.pop(f"deaf.{name}", None)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "net."])
+def test_names_that_the_network_itself_translates_are_found(prefix: str, tmp_path: Path) -> None:
+    file, new = tmp_path / "w.pth", Renaming()
+    shapes = {"weight": (3, 3, 1, 1), "bias": (3,)}
+    weights = {f"{prefix}old.{k}": torch.full(shape, 0.5) for k, shape in shapes.items()}
+    torch.save({"state_dict": weights, "optimizer": {"a": torch.ones(3)}}, file)
+    load_weights(new, file)
+    assert all((value == 0.5).all() for value in new.conv.parameters())
+    with pytest.raises(DerainerError, match="no weights for this network under key=x: they are"):
+        load_weights(new, file, key="x")
+
+
+def test_weights_that_a_network_does_not_take_leave_it_as_it_was(tmp_path: Path) -> None:
+    file, network = tmp_path / "w.pth", Deaf()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    for weights in (
+        {"deaf.weight": torch.ones(3), "deaf.bias": torch.ones(3)},
+        {"old.weight": torch.ones(3, 3, 1, 1), "old.bias": torch.ones(4)},
+    ):
+        torch.save(weights, file)
+        with pytest.raises(DerainerError, match="holds the weights of another network than Deaf"):
+            load_weights(network, file)
+        assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
+
+
+def test_old_weight_norms_become_new_ones(tmp_path: Path) -> None:
+    file, conv = tmp_path / "w.pth", nn.Conv2d(3, 3, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        old = nn.ModuleDict({"c": nn.utils.weight_norm(conv)})
+    torch.save({"params": old.state_dict()}, file)
+    network = nn.ModuleDict({"c": nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 3, 1))})
+    load_weights(network, file)
+    x = torch.rand(1, 3, 4, 4)
+    assert torch.allclose(network["c"](x), old["c"](x))
