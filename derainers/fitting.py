@@ -16,6 +16,8 @@ MULTIPLES = (
     *(3, 6, 12, 24, 48, 96, 5, 10, 20, 40, 80, 7, 14, 28, 56, 112),
 )
 """Sizes that a network may ask its input to be a multiple of, tried in this order."""
+SQUARES_PX = (512, 256, 224, 128, 64)
+"""Sides of squares that are tried last, for a network that takes one size alone."""
 SMALLEST_PX = 64
 _PRIMES = (1, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 53, 59, 67, 71, 131, 137, 227, 229)
 _NEEDS_ORDER = "view size is not compatible"
@@ -40,7 +42,8 @@ def fitted(derainer: Derainer, name: str) -> Derainer:
 
     One forward where it takes any size. Where it does not, the multiples are tried in turn, with
     sides that are multiples of nothing else; then the smaller ones once more with larger images:
-    what failed may only have been too small, and then small images are padded.
+    what failed may only have been too small, and then small images are padded. A square that fits
+    where nothing else does is taken for the one size that the network takes.
 
     Args:
         derainer: On its device; left as it is. Sizes that it declares are not doubted.
@@ -65,14 +68,21 @@ def fitted(derainer: Derainer, name: str) -> Derainer:
             least, again = _least(trial, multiple, outcome, sides[0], name)
             return _found(derainer, least, again, 1 if least == multiple else sides[0])
         failed[outcome.error] = None
+    for side in SQUARES_PX:
+        outcome = _tried(trial, (side, side), name)
+        if outcome.error is None:
+            square = copy.copy(derainer)
+            square.fixed_px = (side, side)
+            return _found(square, 1, outcome)
+        failed[outcome.error] = None
     height, width = _sides(1, SMALLEST_PX)
     said = f"derainer {name} fails on an image of {width}x{height} px ({next(iter(failed))})"
     if len(failed) == 1:
         raise DerainerError(f"{said}, and so on every other that was tried")
     multiples = ", ".join(map(str, sorted(MULTIPLES)[1:]))
     raise DerainerError(
-        f"{said}, and where the sides are multiples of {multiples}: if it takes others, "
-        "give multiple_of=N"
+        f"{said}, where the sides are multiples of {multiples}, and on squares: if it takes "
+        "others, give multiple_of=N, or Derainer(network, fixed_px=(HEIGHT, WIDTH)) in its code"
     )
 
 

@@ -189,6 +189,36 @@ def test_a_fixed_size_becomes_blended_tiles() -> None:
         assert made.tile_px == 48
 
 
+class Placed(nn.Module):
+    """Adds a parameter of one size."""
+
+    def __init__(self, *size_px: int) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.zeros(1, 3, *size_px))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.place
+
+
+@pytest.mark.parametrize("side", [64, 128, 224, 256, 512])
+@pytest.mark.parametrize("is_traced", [False, True])
+def test_one_square_size_is_found_by_trying(side: int, is_traced: bool) -> None:
+    network: nn.Module = Placed(side, side)
+    if is_traced:
+        network = torch.jit.trace(network, torch.rand(1, 3, side, side))
+    derainer = fitted(Derainer(network).to("cpu"), "it")
+    assert derainer.fixed_px == (side, side)
+    assert derainer.said == (f"takes {side}x{side} px alone: works in tiles of that size, blended",)
+    assert np.abs(derainer.restore(IMAGE, "") * 255 - IMAGE).max() < 1e-3
+    assert fitted(Derainer(Placed(9, 9), fixed_px=(9, 9)).to("cpu"), "it").fixed_px == (9, 9)
+
+
+def test_another_fixed_size_is_told_where_to_say_it() -> None:
+    text = r"and on squares: .*, or Derainer\(network, fixed_px=\(HEIGHT, WIDTH\)\) in its code$"
+    with pytest.raises(DerainerError, match=text):
+        fitted(Derainer(Placed(90, 120)).to("cpu"), "it")
+
+
 def test_a_network_that_wants_numbers_in_order_gets_them() -> None:
     class Viewing(nn.Module):
         def __init__(self) -> None:
