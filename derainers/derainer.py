@@ -226,6 +226,11 @@ class Derainer(Computing):
                 f"the network returned whole numbers ({y.dtype}): let it return floats in the "
                 "range that it takes (range=0..255 where it takes and returns 0 to 255)"
             )
+        if y.ndim != 4 or y.shape[:2] != wanted[:2]:
+            raise DerainerError(
+                f"the network made {tuple(y.shape)} of {given}, expected {wanted}: let it return "
+                "as many images and channels as it is given, in this order of the axes"
+            )
         if y.shape != wanted:
             raise SizeError(
                 f"the network made {tuple(y.shape)} of {given}, expected {wanted} "

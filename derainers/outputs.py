@@ -28,7 +28,7 @@ def image_of(result: object, output: Output, wanted: tuple[int, ...]) -> tuple[T
         wanted: The shape that the image should have.
 
     Raises:
-        SizeError: If no image has that shape.
+        SizeError: If images have another size than that.
         DerainerError: If none or several could be meant.
     """
     if callable(output):
@@ -46,7 +46,9 @@ def image_of(result: object, output: Output, wanted: tuple[int, ...]) -> tuple[T
         _tensor(result)
     fits = [key for key, value in found.items() if tuple(value.shape) == wanted]
     if not fits:
-        raise SizeError(
+        of_images = (value for value in found.values() if value.ndim == 4)
+        is_of_size = any(value.shape[:2] == wanted[:2] for value in of_images)
+        raise (SizeError if is_of_size else DerainerError)(
             f"the network returned none of shape {wanted}, but {_listed(found)}: "
             "say which is the image with output=N or output=KEY"
         )

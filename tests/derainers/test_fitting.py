@@ -96,6 +96,21 @@ def test_what_no_size_mends_is_told_at_once() -> None:
         fitted(Derainer(network).to("cpu"), "it")
 
 
+@pytest.mark.parametrize(
+    ("made", "shape"),
+    [
+        (lambda x: x[:, :1], r"\(1, 1, 67, 71\)"),
+        (lambda x: x.permute(0, 2, 3, 1), r"\(1, 67, 71, 3\)"),
+        (lambda x: x[0], r"\(3, 67, 71\)"),
+        (lambda x: [x[0], x[:, :1]], r"0 \(3, 67, 71\), 1 \(1, 1, 67, 71\)"),
+    ],
+)
+def test_another_kind_of_output_is_no_question_of_sizes(made: Any, shape: str) -> None:
+    text = rf"^derainer it: the network .*{shape}((?!multiple|fails).)*$"
+    with pytest.raises(DerainerError, match=text):
+        fitted(Derainer(Returning(made)).to("cpu"), "it")
+
+
 class Pair(NamedTuple):
     image: Tensor
     mask: Tensor
