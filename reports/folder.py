@@ -1,7 +1,7 @@
 """A results folder is whole or absent: ``results.json`` comes last and names all other files.
 
 The marker file lists what was put into the folder, so that files of an earlier run can be removed
-even after a kill, and no others are.
+even after a kill, and no others are. A file of one's own is never written over.
 """
 
 from __future__ import annotations
@@ -10,28 +10,65 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from datasets.marked import LINE, MARKER, mark
+from datasets.marked import LINE, MARKER, is_marked, mark
 
 RESULTS = "results.json"
+ALWAYS = (
+    *(RESULTS, "results.csv", "results.md", "results.tex", "cite.bib", "images.csv"),
+    *("draws.npz", "report.html"),
+)
+"""Files of every results folder."""
 STAGED = f"{MARKER}.tmp"
 """Folder of the files that are not in their places yet."""
+PAGES = f"{MARKER}.pages"
+"""Lists the pages of several runs in a folder, which is not marked by them."""
+
+
+class FolderError(ValueError):
+    """A folder that must not be written into, in a line that names it."""
+
+
+def require_free(directory: Path, names: Iterable[str] = ALWAYS) -> None:
+    """Refuse a folder that no run was written into, where it holds a file of one of these names.
+
+    Raises:
+        FolderError: Naming the first such file.
+    """
+    if not is_marked(directory) and run_of(directory) is None:
+        _require_none(directory, names)
+
+
+def run_of(directory: Path) -> str | None:
+    """The digest of the run that a folder is of; None where its ``results.json`` names none."""
+    try:
+        run = json.loads((directory / RESULTS).read_bytes())["run"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return run if isinstance(run, str) else None
 
 
 def staging(directory: Path) -> Path:
-    """Make an empty folder for files that `put` will move into their places below ``directory``."""
+    """Make an empty folder for files that `put` will move into their places below ``directory``.
+
+    Raises:
+        FolderError: As of `require_free`.
+    """
+    require_free(directory)
     staged = directory / STAGED
     directory.mkdir(parents=True, exist_ok=True)
-    mark(directory)
     if staged.exists():
         shutil.rmtree(staged)
     staged.mkdir()
+    mark(staged)
     return staged
 
 
-def put(directory: Path, text: Callable[[Mapping[str, str]], str]) -> None:
+def put(
+    directory: Path, text: Callable[[Mapping[str, str]], str], kept: Collection[str] = ()
+) -> None:
     """Move all that was staged into its place, and ``results.json`` last.
 
     A kill at any point leaves the folder as it was, or without ``results.json``, or whole. What
@@ -40,12 +77,19 @@ def put(directory: Path, text: Callable[[Mapping[str, str]], str]) -> None:
     Args:
         directory: Its `staging` holds the files.
         text: Makes ``results.json`` of the sha256 of every other file, by name.
+        kept: Folders below whose files of earlier calls stay, and are named.
+
+    Raises:
+        FolderError: If no call was there yet and a file has the name of one that is put there.
     """
     staged = directory / STAGED
     names = sorted(f.relative_to(staged).as_posix() for f in staged.rglob("*") if f.is_file())
-    files = {name: sha256(staged / name) for name in names}
-    (staged / RESULTS).write_text(text(files), encoding="utf-8")
+    names.remove(MARKER)
+    require_free(directory, names)
     before = _of_earlier(directory)
+    files = {name: digest for name, digest in before if PurePosixPath(name).parts[0] in kept}
+    files |= {name: sha256(staged / name) for name in names}
+    (staged / RESULTS).write_text(text(files), encoding="utf-8")
     _list(directory, before | set(files.items()))
     (directory / RESULTS).unlink(missing_ok=True)
     for name in names:
@@ -56,6 +100,25 @@ def put(directory: Path, text: Callable[[Mapping[str, str]], str]) -> None:
         _remove_empty(directory, (directory / name).parent)
     (staged / RESULTS).replace(directory / RESULTS)
     shutil.rmtree(staged)
+
+
+def put_pages(directory: Path, files: Mapping[str, str]) -> None:
+    """Write pages of several runs, by name, into a folder that may hold a user's own files too.
+
+    Raises:
+        FolderError: If a file has the name of one, and is none that an earlier call wrote;
+            nothing is written then.
+    """
+    try:
+        known = set((directory / PAGES).read_text(encoding="utf-8").split("\n"))
+    except (OSError, ValueError):
+        known = set()
+    _require_none(directory, files.keys() - known)
+    directory.mkdir(parents=True, exist_ok=True)
+    listed = sorted((known | files.keys()) - {""})
+    (directory / PAGES).write_text("\n".join([*listed, ""]), encoding="utf-8")
+    for name, text in files.items():
+        (directory / name).write_text(text, encoding="utf-8")
 
 
 def named(results: bytes) -> dict[str, str] | None:
@@ -95,6 +158,16 @@ def sha256(file: Path) -> str:
     """Digest of a file's bytes."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _require_none(directory: Path, names: Iterable[str]) -> None:
+    """Refuse a folder that holds a file by one of some names."""
+    for name in sorted(names):
+        if (directory / name).exists():
+            raise FolderError(
+                f"{directory / name} is there, and not of this command: move it away, or name "
+                "another folder"
+            )
 
 
 def _of_earlier(directory: Path) -> set[tuple[str, str]]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reports.results.results import Results
+
+SAVED = ("images", "predictions")
+"""Folders of what a run saves, which its records do not hold."""
 
 
 def write(
@@ -23,23 +27,61 @@ def write(
         layout: One of `reports.layouts.layouts.LAYOUTS`, for ``NAME.md`` and ``NAME.tex`` too, or
             ``paper`` for the plots as PDF too, each as wide as a paper's column or both.
         staged: The folder's `reports.folder.staging` with more files of the run; None: none more.
+            What the same run saved there before stays.
+
+    Raises:
+        FolderError: If a file of one's own would be written over, or the folder is the one that
+            the results were read from, and holds more than that gave.
     """
+    from reports.folder import put, run_of, staging
+    from reports.results.written import to_json
+
+    directory = Path(directory)
+    is_again = run_of(directory) == results.run
+    if is_again:
+        _require_no_more(directory, results)
+    staged = staged or staging(directory)
+    try:
+        for name, data in _files(results, layout).items():
+            (staged / name).parent.mkdir(parents=True, exist_ok=True)
+            (staged / name).write_bytes(data)
+        put(directory, lambda digests: to_json(results, digests), SAVED if is_again else ())
+    except Exception:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+
+
+def _require_no_more(directory: Path, results: Results) -> None:
+    """Refuse a folder with the numbers of single images to results that came without them."""
+    from reports.folder import FolderError
+    from reports.tables.by_image import by_image_csv
+
+    file = directory / "images.csv"
+    if results.by_image.values or not file.is_file():
+        return
+    if file.read_bytes() != by_image_csv(results).encode():
+        raise FolderError(
+            f"{directory} holds pictures and numbers of single images that results read from a "
+            "folder lack, and would lose them: name another folder, or the run's workspace"
+        )
+
+
+def _files(results: Results, layout: str | None) -> dict[str, bytes]:
+    """Everything but what runs save and ``results.json``, by name."""
     import numpy as np
 
     from datasets.image import encode_jpeg
-    from reports.folder import put, staging
     from reports.layouts.layouts import LAYOUTS, laid_out
     from reports.pages.pictures import pictures
     from reports.pages.run import page, picture_name
     from reports.plots.plots import plots
-    from reports.results.written import draws_of, to_json
+    from reports.results.written import draws_of
     from reports.tables.by_image import by_image_csv
     from reports.tables.citations import citations
     from reports.tables.csv import csv_text
     from reports.tables.latex import latex
     from reports.tables.markdown import markdown
 
-    directory = Path(directory)
     buffer = io.BytesIO()
     draws: dict[str, Any] = {**draws_of(results)}
     np.savez_compressed(buffer, **draws)
@@ -62,8 +104,4 @@ def write(
     if results.gallery:
         files["plots/pictures.jpg"] = encode_jpeg(pictures(results), 88)
         files |= {f"pictures/{picture_name(item)}": item.jpeg for item in results.gallery}
-    staged = staged or staging(directory)
-    for name, data in files.items():
-        (staged / name).parent.mkdir(parents=True, exist_ok=True)
-        (staged / name).write_bytes(data)
-    put(directory, lambda digests: to_json(results, digests))
+    return files

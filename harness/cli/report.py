@@ -118,7 +118,7 @@ def _report(arguments: argparse.Namespace) -> int:
         results = load_results(workspaces[0], arguments.run)
     if arguments.no_images:
         results = replace(results, gallery=[])
-    write(_beside(results, arguments.beside), out, arguments.layout)
+    write(_beside(results, arguments.beside, out), out, arguments.layout)
     print(shown(out / "report.html"))
     return 0
 
@@ -178,22 +178,24 @@ def _report_of(runs: Sequence[Results | None], arguments: argparse.Namespace) ->
         write_comparison(found[0], found[1], out)
         print(shown(out / "compare.html"))
         return 0
-    write(_beside(found[0], arguments.beside), out, arguments.layout)
+    write(_beside(found[0], arguments.beside, out), out, arguments.layout)
     print(shown(out / "report.html"))
     return 0
 
 
-def _beside(results: Results, folder: Path | None) -> Results:
+def _beside(results: Results, folder: Path | None, out: Path) -> Results:
     """A run with the derainers of a results folder beside its own, if one is named.
 
     Raises:
-        UsageError: If the folder is of another benchmark.
+        UsageError: If the folder is of another benchmark, or is to be written into.
     """
     from harness.ledger.folder import load
     from reports.beside import beside
 
     if folder is None:
         return results
+    if folder.resolve() == out.resolve():
+        raise UsageError(f"--out {out} is the folder of --beside: name another folder")
     try:
         return beside(results, load(folder))
     except ValueError as error:

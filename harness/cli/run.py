@@ -179,10 +179,10 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
     for parent, outs in folders.items():
         # The ledger knows the numbers of single images, too.
         found = [load_results(workspace, load(out).run) for out, workspace in outs]
-        write_board(found, parent)
         mean = averaged(found)
-        if mean is not None:
-            (parent / "report.html").write_text(page(mean, plots(mean)), encoding="utf-8")
+        means = {} if mean is None else {"report.html": page(mean, plots(mean))}
+        write_board(found, parent, means)
+        if means:
             line(str(parent / "report.html"))
         headings, rows, _ = spread_table(found)
         shown = [headings.index(h) for h in ("rain", "derainer", "task", "metric", "mean", SEEDS)]
@@ -192,12 +192,13 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
 
 def _show_layout(layout: str, made: Sequence[Results], out: str | None) -> None:
     """The runs as one table, on the terminal and, of several, in their folder."""
+    from reports.folder import put_pages
     from reports.layouts.layouts import laid_out
 
     files = laid_out(layout, made)
     line(files[f"{layout}.md"])
-    for name, text in files.items() if out is not None else ():
-        (Path(str(out)) / name).write_text(text, encoding="utf-8")
+    if out is not None:
+        put_pages(Path(out), files)
 
 
 def _run_one(spec: RunSpec, arguments: argparse.Namespace) -> int:

@@ -44,8 +44,12 @@ def add(verbs: Verbs) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> int:
+    from reports.folder import require_free
+
     fields = fields_of(arguments, without=("task", "out"))
     out = arguments.out
+    if out is not None:
+        require_free(out)
     if arguments.task == "quality":
         results = _quality(arguments, fields)
     else:

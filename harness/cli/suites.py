@@ -52,7 +52,7 @@ def seeded(specs: Mapping[str, RunSpec], times: int) -> dict[str, RunSpec]:
     """Every run under several seeds of the rain, each in a folder of its own, ``seed-N``.
 
     Raises:
-        UsageError: Where there is no folder for them, or no second seed.
+        UsageError: Where there is no folder for them alone, or no second seed.
     """
     if times < 2:
         raise UsageError(f"--seeds {times}: give 2 or more; --seed N names one")
@@ -60,6 +60,8 @@ def seeded(specs: Mapping[str, RunSpec], times: int) -> dict[str, RunSpec]:
     for place, spec in specs.items():
         if spec.out is None:
             raise UsageError("--seeds compares runs: give --out, a folder for them")
+        if (Path(spec.out) / "results.json").exists():
+            raise UsageError(f"--out {spec.out} holds a run: give --seeds a folder of its own")
         for seed in range(spec.seed, spec.seed + times):
             out = str(Path(spec.out) / f"seed-{seed}")
             name = f"{place}: seed {seed}" if place else f"seed {seed}"

@@ -200,8 +200,10 @@ def show_board(benchmark: Frozen, submissions: Mapping[Path, Results], out: Path
 
     Raises:
         UsageError: If a submission is none of this benchmark.
+        FolderError: If a file of one's own would be written over.
     """
     from harness.spec import UsageError
+    from reports.folder import FolderError
     from reports.pages.leaderboard import write_leaderboard
 
     named = {shown(Path(*f.absolute().parts[-2:])): run for f, run in submissions.items()}
@@ -211,6 +213,8 @@ def show_board(benchmark: Frozen, submissions: Mapping[Path, Results], out: Path
     both = {**benchmark.added, **named}
     try:
         headings, rows, _ = write_leaderboard(name, benchmark.sha256, kept, both, out)
+    except FolderError:
+        raise
     except ValueError as error:
         raise UsageError(f"no row of {name}: {error}") from error
     table(headings, rows)
@@ -271,8 +275,9 @@ def is_users(error: ValueError) -> bool:
     from datasets.image import UnreadableImageError
     from datasets.sample import DatasetError
     from derainers import DerainerError
+    from reports.folder import FolderError
     from reports.papers.claims import ClaimError
     from tasks.task import TaskError
 
-    known = DatasetError | DerainerError | UnreadableImageError | TaskError | ClaimError
-    return isinstance(error, known)
+    of_data = DatasetError | UnreadableImageError | FolderError
+    return isinstance(error, of_data | DerainerError | TaskError | ClaimError)

@@ -38,7 +38,7 @@ from harness.work.labels import ask, noted
 from harness.work.todo import Lacking
 from harness.work.trial import tried
 from harness.work.unit import Finished, Outcome
-from reports.folder import staging
+from reports.folder import require_free, staging
 from reports.results.record import ImageError
 from reports.results.results import Results
 from reports.results.written import arrays_of, to_json
@@ -95,11 +95,13 @@ def run(
         All records; written to ``spec.out`` too, if it is given.
 
     Raises:
-        UsageError, DatasetError, DerainerError, TaskError: The user's mistakes, one line each.
+        UsageError, DatasetError, DerainerError, TaskError, FolderError: The user's mistakes, one
+            line each.
     """
     own = dict(derainers or {})
     if spec.out is not None:
         require_writable(Path(spec.out), "--out")
+        require_free(Path(spec.out))
     spec = with_own(spec, own)
     started = time.monotonic()
     plan = make_plan(spec, own)

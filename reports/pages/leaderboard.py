@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from reports.beside import machine, on_board, rows_of
 from reports.findings.effects import effects
-from reports.pages.runs import write_table
+from reports.folder import put_pages
+from reports.pages.runs import as_pages
 from reports.results.cell import IDENTITY, NO_RAIN
 from reports.results.conditions import place
 from reports.tables.csv import csv_text
@@ -50,12 +51,13 @@ def write_leaderboard(
 
     Raises:
         ValueError: As of `reports.beside.on_board`; nothing is written then.
+        FolderError: If a file of one's own would be written over; neither then.
     """
     both = on_board(kept, submissions)
     made = board(both, kept, submissions)
     said = [about(both), f"{name}, evidence {sha256[:12]}, run {kept.run[:12]}."]
-    write_table(made, f"Leaderboard of {name}", said, directory / "board")
-    (directory / "board.csv").write_text(csv_text(both, both.records), encoding="utf-8")
+    pages = as_pages(made, f"Leaderboard of {name}", said, "board")
+    put_pages(directory, pages | {"board.csv": csv_text(both, both.records)})
     return made
 
 

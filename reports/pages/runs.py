@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.findings.effects import Effect, effects
+from reports.folder import put_pages
 from reports.pages.run import shown
 from reports.pages.template import rendered
 from reports.results.conditions import place
@@ -24,30 +25,40 @@ TELLING = ("code", "weights", "seed", "finished")
 """Columns of the leaderboard that stand there where rows of one place differ in them."""
 
 
-def write_board(runs: Sequence[Results], directory: Path) -> None:
+def write_board(
+    runs: Sequence[Results], directory: Path, more: Mapping[str, str] | None = None
+) -> None:
     """Write ``board.html`` and ``board.md``: every condition of every run.
 
     ``rankings`` too where derainers were ranked in several places, ``repeats`` where something was
     found under several seeds, or by several trainings, and ``ceilings`` where the scores of single
     images are known under several seeds.
+
+    Args:
+        runs: Newest first.
+        directory: Made if needed.
+        more: Further pages by name.
+
+    Raises:
+        FolderError: If a file of one's own would be written over; nothing is written then.
     """
     number = len({_name(run) for run in runs})
     said = [f"{number} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
-    write_table(board(runs), "Leaderboard", said, directory / "board")
+    pages = {**as_pages(board(runs), "Leaderboard", said, "board"), **(more or {})}
     for name, heading, table in (
         ("rankings", "Does a ranking carry over?", rankings.table(runs)),
         ("repeats", "Over seeds and trainings", repeats.table(runs)),
         ("ceilings", "How well single scores repeat", repeats.ceiling_table(runs)),
     ):
         if table[1]:
-            write_table(table, heading, said, directory / name)
+            pages |= as_pages(table, heading, said, name)
+    put_pages(directory, pages)
 
 
-def write_table(
-    table: Table, heading: str, said: list[str], file: Path, drawn: Sequence[Plot] = ()
-) -> None:
-    """Write a table as ``FILE.html`` and ``FILE.md``, with sentences above it, and plots."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+def as_pages(
+    table: Table, heading: str, said: list[str], name: str, drawn: Sequence[Plot] = ()
+) -> dict[str, str]:
+    """A table as ``NAME.html`` and ``NAME.md``, with sentences above it, and plots."""
     headings, rows, notes = table
     page = rendered(
         "board.html.j2",
@@ -58,10 +69,9 @@ def write_table(
         notes=notes,
         plots=[shown(plot) for plot in drawn],
     )
-    file.with_suffix(".html").write_text(page, encoding="utf-8")
     lines = [*map(cell, said), *grid(headings, rows), *map(cell, notes)]
     text = "\n".join(line if line.startswith("|") else f"{line}\n" for line in lines)
-    file.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    return {f"{name}.html": page, f"{name}.md": text + "\n"}
 
 
 def board(runs: Sequence[Results]) -> Table:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.pages.runs import write_table
+from reports.folder import put_pages
+from reports.pages.runs import as_pages
 from reports.plots.two_runs import dots
 from reports.results.two_runs import changes, place_of, same_sets
 from reports.tables.summary import about
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 
 
 def write_comparison(first: Results, second: Results, directory: Path) -> None:
-    """Write ``compare.html`` and ``compare.md``: what changed from the first run to the second."""
+    """Write ``compare.html`` and ``compare.md``: what changed from the first run to the second.
+
+    Raises:
+        FolderError: If a file of one's own would be written over.
+    """
     drawn = dots(first, second)
     said = [_run("The first", first), _run("The second", second), *differences(first, second)]
-    file = directory / "compare"
-    write_table(comparison(first, second), "Two runs", said, file, [drawn] if drawn else [])
+    plots = [drawn] if drawn else []
+    put_pages(directory, as_pages(comparison(first, second), "Two runs", said, "compare", plots))
 
 
 def _run(name: str, run: Results) -> str:
