@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TARGETS = {"fraction": 0.01, "dB": 0.2}
 """Differences that a study should be able to show, by unit."""
+ROBUSTNESS = "robustness"
+"""The task of numbers that follow from effects, see `reports.findings.robustness`."""
 CLEAR = 4.0
 """Rain must cost that many standard deviations before a share of it means anything."""
 
@@ -61,6 +63,8 @@ class Effect:
     harm_ci: tuple[float, float] | None
     lower: float | None
     """Share of the images whose own score is worse than that of the rainy input."""
+    lower_n: int
+    """Images that this is a share of."""
 
 
 def effects(results: Results) -> list[Effect]:
@@ -107,6 +111,7 @@ def _family(results: Results, floor: Record, members: list[Record]) -> list[Effe
         )
         broken = results.at(record.condition.dry, record.judge, record.metric)
         harm, harm_ci = _harm(results, ceiling, broken)
+        lower, lower_n = _lower(results, floor, record)
         made.append(
             Effect(
                 condition=record.condition,
@@ -125,7 +130,8 @@ def _family(results: Results, floor: Record, members: list[Record]) -> list[Effe
                 recovery_ci=recovery_ci,
                 harm=harm,
                 harm_ci=harm_ci,
-                lower=_lower(results, floor, record),
+                lower=lower,
+                lower_n=lower_n,
             )
         )
     return made
@@ -174,17 +180,26 @@ def _recovery(
     return (None if ci is None else (record.value - floor.value) / whole), ci
 
 
-def _lower(results: Results, floor: Record, record: Record) -> float | None:
-    """Share of the images whose own score fell below their rainy one; None where none have one."""
+def _lower(results: Results, floor: Record, record: Record) -> tuple[float | None, int]:
+    """Share of the images whose own score fell below their rainy one, and how many have both.
+
+    A number that the results hold goes first: of means over seeds it is the mean of the shares,
+    where images' means would be of other images.
+    """
+    kept = Judge(ROBUSTNESS, record.model)
+    told = results.at(record.condition, kept, f"worse/{record.metric}")
+    if told is not None:
+        return told.value, told.n
     metric = results.image_metric(record.task) or record.metric
     before, after = (results.by_image.values.get(r.cell.of(metric)) for r in (floor, record))
     if before is None or after is None:
-        return None
+        return None, 0
     # An image that equals its reference counts: nothing is above it.
     both = ~np.isnan(before) & ~np.isnan(after)
     row = results.metrics[metric]
     worse = after < before if row.higher_is_better else after > before
-    return float(worse[both].mean()) if both.any() else None
+    n = int(both.sum())
+    return (float(worse[both].mean()) if n else None), n
 
 
 def _harm(

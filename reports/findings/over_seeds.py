@@ -54,7 +54,8 @@ def averaged(runs: Sequence[Results]) -> Results | None:
         if records[-1].value is not None and not record.condition.is_dry:
             spreads[record.cell] = float(np.std([float(t.value or 0) for t in made_of], ddof=1))
     said = (
-        f"every number is the mean over {len(seeds)} seeds of the rain, a run each: "
+        f"every number is the mean over {len(seeds)} seeds of the rain, a run each (what came back "
+        "of the rain's cost is a share of the means): "
         + ", ".join(
             f"seed {seed} run {run.run[:12]}" for seed, run in zip(seeds, runs, strict=True)
         )
@@ -62,7 +63,7 @@ def averaged(runs: Sequence[Results]) -> Results | None:
     notes = (*first.provenance.data_notes, said)
     return replace(
         first,
-        spec={**first.spec, "seeds": len(seeds)},
+        spec={**first.spec, "seed": min(seeds), "seeds": len(seeds)},
         records=records,
         draws={cell: d.astype(np.float32) for cell, d in draws.items()},
         provenance=replace(first.provenance, data_notes=notes),

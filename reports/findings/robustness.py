@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reports.findings.effects import Effect, effects
+from reports.findings.effects import ROBUSTNESS, Effect, effects
 from reports.results.cell import NO_RAIN
 from reports.results.metrics import MetricRow
 from reports.results.record import Record
 from reports.results.results import Results
 
-TASK = "robustness"
+TASK = ROBUSTNESS
 
 
 def with_robustness(results: Results) -> Results:

@@ -40,6 +40,7 @@ def page(results: Results, drawn: Sequence[Plot]) -> str:
         "report.html.j2",
         results=results,
         about=about(results),
+        which=_which(results),
         answers=said,
         first=said[0] if said else None,
         sight=[
@@ -73,6 +74,13 @@ def shown(plot: Plot) -> dict[str, Any]:
         "csv": _data("text/csv", plot.csv.encode()),
         "csv_name": f"{plot.name}.csv",
     }
+
+
+def _which(results: Results) -> str:
+    """The run by its digest and seed, or the seeds of which it is the mean."""
+    if results.seeds is None:
+        return f"Run {results.run[:12]}, seed {results.spec.get('seed', '')}"
+    return f"Means over runs of seeds {results.seeds[0]} to {results.seeds[-1]}"
 
 
 def _said_once(found: Sequence[Part]) -> list[Part]:

@@ -24,6 +24,7 @@ SAYS = (
     "A box holds the middle half of the images and the line in it the median, whiskers reach from "
     "5 to 95 % of them; at zero deraining changed nothing of an image."
 )
+OVER_SEEDS = " What is shown of an image is the mean over the seeds of the rain."
 
 
 def gains(results: Results, judge: Judge) -> Plot | None:
@@ -82,7 +83,7 @@ def gains(results: Results, judge: Judge) -> Plot | None:
         figure,
         alt,
         _csv(found, metric),
-        SAYS,
+        SAYS + (OVER_SEEDS if results.seeds else ""),
     )
 
 

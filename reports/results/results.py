@@ -321,6 +321,12 @@ class Results:
         """Whether a derainer derains some images alone, whose weights are of the one behind it."""
         return derainer in self.provenance.gates or derainer.startswith(("gate:", "gate@"))
 
+    @property
+    def seeds(self) -> range | None:
+        """The seeds of the rain that all numbers are means over; None of a single run."""
+        first, times = self.spec.get("seed", 0), self.spec.get("seeds")
+        return None if times is None else range(first, first + times)
+
     def groups(self, images: int) -> int:
         """Units that were resampled, of so many images; of a part of the set at most so many."""
         known = self.provenance.groups

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.findings.effects import Effect, effects
@@ -60,16 +61,19 @@ def verdicts(results: Results) -> Table:
     if "clean images" in columns:
         lines.append("Clean images: derained clean − clean; below 0 the derainer does harm.")
     if "images below rainy" in columns:
-        scores = [results.metrics[str(results.image_metric(e.judge.task))] for e in found]
-        names = dict.fromkeys(
-            row.caption if ":" not in row.caption else row.title for row in scores
-        )
         lines.append(
-            f"Images below rainy: share of the images whose own score ({', '.join(names)}) "
+            f"Images below rainy: share of the images whose own score ({_scores(results, found)}) "
             "deraining made worse."
         )
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return list(columns), rows, lines + marks(marked)
+
+
+def _scores(results: Results, found: Sequence[Effect]) -> str:
+    """What the tasks' scores of single images are."""
+    metrics = {results.image_metric(e.judge.task) or e.metric for e in found}
+    rows = [results.metrics[m] for m in results.metrics if m in metrics]
+    return ", ".join(row.title if ":" in row.caption else row.caption or row.title for row in rows)
 
 
 def _change(results: Results, effect: Effect, marked: set[str]) -> str:

@@ -73,10 +73,10 @@ def notes(results: Results, marked: set[str]) -> list[str]:
         marked: What the table's marks stand for, which `text.written` gathers.
     """
     draws = len(next(iter(results.draws.values()), ()))
+    more = "; intervals of single values and all other numbers: results.csv"
     return [
         f"{about(results)} Against rainy: paired difference to the rainy input, 95 % "
-        f"interval over {draws:,} resamples of the images; intervals of single values and all "
-        "other numbers: results.csv.",
+        f"interval over {draws:,} resamples of the images{'' if results.seeds else more}.",
         *_biased(results),
         *footnotes(results, marked),
         *(plain(f"Weights: {text}.") for text in results.provenance.weights),

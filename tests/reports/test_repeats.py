@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from reports.findings.effects import effects
 from reports.findings.over_seeds import averaged
 from reports.findings.repeats import ceilings, over_levels, repeats
+from reports.findings.robustness import with_robustness
+from reports.pages.run import page
 from reports.pages.runs import write_board
+from reports.plots.plots import plots
 from reports.results.cell import Cell, Condition
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
@@ -23,6 +27,7 @@ from reports.tables.repeats import table
 from reports.tables.summary import summary
 from tasks.operating_point import F1
 from tests.reports.made import COCO, record, rowed
+from tests.reports.test_names import run_of
 
 VALUES = (0.40, 0.42, 0.47)
 
@@ -198,6 +203,68 @@ def test_runs_of_several_seeds_are_one_run_of_their_means() -> None:
     assert (part.records[0].value, part.spread_over_seeds, part.draws) == (None, {}, {})
     other = replace(runs[1], provenance=Provenance(groups=100, data_fingerprint="other"))
     assert averaged([runs[0], other]) is None
+
+
+def test_shares_of_images_are_means_over_seeds_too() -> None:
+    """Of one image in four, two and one, where the images' means would give another share."""
+    after = ([0.0, 0.6, 0.6, 0.6], [0.0, 0.0, 0.6, 0.6], [0.9, 0.0, 0.6, 0.6])
+    runs = []
+    for seed, scores in enumerate(after):
+        rainy, derained = (
+            record(
+                **{"rain": "heavy", "derainer": name, "task": "detection", "model": "yolo"},
+                **{"metric": "ap_pooled", "value": 0.5, "n": 4, "unit": "fraction", "seed": seed},
+            )
+            for name in ("identity", "b")
+        )
+        values = {
+            r.cell.of(F1): np.array(of, np.float32)
+            for r, of in ((rainy, [0.5] * 4), (derained, scores))
+        }
+        made = Results("0", {"seed": seed}, Provenance(), [], [], [rainy, derained], {})
+        runs.append(
+            with_robustness(rowed(made, by_image=ByImage(tuple("uvwx"), tuple("uvwx"), values)))
+        )
+    assert [e.lower for run in runs for e in effects(run)] == [0.25, 0.5, 0.25]
+    mean = averaged(runs)
+    assert mean is not None
+    (effect,) = effects(mean)
+    assert effect.lower == pytest.approx(1 / 3)
+    (told,) = (r for r in mean.records if r.metric == "worse/ap_pooled")
+    assert told.value == effect.lower
+    assert "a share of the means" in mean.provenance.data_notes[-1]
+
+
+def of_seed(run: Results, seed: int) -> Results:
+    """The same run under another seed of the rain."""
+
+    def at(cell: Cell) -> Cell:
+        return replace(cell, condition=replace(cell.condition, seed=seed))
+
+    return replace(
+        run,
+        spec={"dataset": "coco", "seed": seed},
+        records=[replace(r, seed=seed) for r in run.records],
+        draws={at(cell): drawn for cell, drawn in run.draws.items()},
+        by_image=replace(
+            run.by_image, values={at(cell): of for cell, of in run.by_image.values.items()}
+        ),
+    )
+
+
+def test_a_page_of_means_says_so() -> None:
+    runs = [of_seed(run_of(("b", None)), seed) for seed in (3, 4, 5)]
+    mean = averaged(runs)
+    assert mean is not None
+    shown = page(mean, [])
+    assert "<title>Derain harness · Means over runs of seeds 3 to 5</title>" in shown
+    assert "Run ffff" not in shown
+    assert "results.csv" not in shown
+    assert "results.csv" in page(runs[0], [])
+    (box,) = (plot for plot in plots(mean) if plot.name == "images-detection")
+    assert "mean over the seeds" in box.says
+    (box,) = (plot for plot in plots(runs[0]) if plot.name == "images-detection")
+    assert "seeds" not in box.says
 
 
 def test_scores_under_another_seed_stand_beside_what_quality_tells() -> None:
