@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from reports.findings.effects import ROBUSTNESS
+from reports.findings.robustness import with_robustness
 from reports.results.cell import IDENTITY
 
 if TYPE_CHECKING:
@@ -36,7 +38,12 @@ def beside(mine: Results, kept: Results) -> Results:
     rains = {r.rain for r in mine.records}
     networks = {r.model for r in mine.records}
     added = [
-        r for r in kept.records if r.derainer not in own and r.rain in rains and r.model in networks
+        r
+        for r in kept.records
+        if r.derainer not in own
+        and r.rain in rains
+        and r.model in networks
+        and r.task != ROBUSTNESS
     ]
     if not added:
         raise ValueError("the other run holds no derainer under these rains that this one lacks")
@@ -49,16 +56,25 @@ def beside(mine: Results, kept: Results) -> Results:
     note = f"beside this run stand, from run {kept.run[:12]}: {', '.join(names)}"
     if (there := machine(kept)) != machine(mine):
         note += f"; their seconds are of another machine, {there}, and do not compare"
-    return replace(
+    gates = {name: behind for name, behind in kept.provenance.gates.items() if name in names}
+    both = replace(
         mine,
         records=[*mine.records, *added],
         draws=mine.draws | {cell: d for cell, d in kept.draws.items() if cell in places},
         cost=[*mine.cost, *(c for c in kept.cost if c.condition in conditions)],
         metrics=kept.metrics | mine.metrics,
         provenance=replace(
-            told, code=code or None, weights=weights, data_notes=(*told.data_notes, note)
+            told,
+            code=code or None,
+            weights=weights,
+            gates=gates | {**told.gates},
+            doubts=tuple(dict.fromkeys((*told.doubts, *kept.provenance.doubts))),
+            data_notes=(*told.data_notes, note),
         ),
     )
+    # What follows from verdicts follows from those among all rows.
+    is_derived = any(r.task == ROBUSTNESS for r in mine.records)
+    return with_robustness(both) if is_derived else both
 
 
 def on_board(kept: Results, submissions: Mapping[str, Results]) -> Results:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reports.findings.effects import ROBUSTNESS, Effect, effects
-from reports.results.cell import NO_RAIN
 from reports.results.metrics import MetricRow
 from reports.results.record import Record
 from reports.results.results import Results
@@ -18,16 +17,17 @@ def with_robustness(results: Results) -> Results:
 
     Their names: ``recovery/<metric>`` is the share of what the rain cost that came back, never of
     decibels; ``harm/<metric>``, of the rain ``none``, is derained clean − clean; ``worse/<metric>``
-    is the share of the images whose own score deraining made worse.
+    is the share of the images whose own score deraining made worse. What results hold of them
+    already is made anew.
     """
+    numbers = [r for r in results.records if r.task != TASK]
     found: dict[object, Record] = {}
     rows: dict[str, MetricRow] = {}
     for effect in effects(results):
         for record, row in _derived(results, effect):
             found[record.cell] = record
             rows[record.metric] = row
-    records = [*results.records, *found.values()]
-    return replace(results, records=records, metrics=results.metrics | rows)
+    return replace(results, records=[*numbers, *found.values()], metrics=results.metrics | rows)
 
 
 def _derived(results: Results, effect: Effect) -> list[tuple[Record, MetricRow]]:
@@ -42,12 +42,12 @@ def _derived(results: Results, effect: Effect) -> list[tuple[Record, MetricRow]]
             else "what the rain cost, or what came back, cannot be told from nothing"
         )
         made["recovery"] = replace(share, value=effect.recovery, ci=effect.recovery_ci, why=why)
-    if effect.harm is not None:
-        unit = effect.row.unit
-        harm = replace(share, value=effect.harm, ci=effect.harm_ci, unit=unit, rain=NO_RAIN)
-        made["harm"] = harm
+    dry = results.at(effect.condition.dry, effect.judge, effect.metric)
+    if effect.harm is not None and dry is not None:
+        of_dry = replace(dry, task=TASK, why=None, n_identical=0)
+        made["harm"] = replace(of_dry, value=effect.harm, ci=effect.harm_ci)
     if effect.lower is not None:
-        made["worse"] = replace(share, value=effect.lower)
+        made["worse"] = replace(share, value=effect.lower, n=effect.lower_n)
     return [
         (replace(number, metric=f"{kind}/{effect.metric}"), row_of(kind, effect.row))
         for kind, number in made.items()

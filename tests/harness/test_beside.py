@@ -13,7 +13,11 @@ from datasets.image import encode_png
 from harness.cli.main import run_command_line
 from reports.beside import beside
 from reports.findings.effects import effects
+from reports.findings.robustness import with_robustness
 from reports.results.results import Results
+from reports.tables.markdown import parts
+from tests.reports.made import cost
+from tests.reports.test_effects import study
 
 
 @pytest.fixture
@@ -92,3 +96,44 @@ def test_my_row_stands_paired_beside_those_of_others(
     wrong = ["report", str(tmp_path / "mine"), "--beside", str(tmp_path / "fewer")]
     assert run_command_line([*wrong, "--out", str(both)]) == 2
     assert "other images" in capsys.readouterr().err
+
+
+def beside_many() -> tuple[Results, Results, Results]:
+    """A run, another of thirty derainers and a gate of a name, and both together."""
+    rains = {("none", "identity"): 0.6, ("heavy", "identity"): 0.3}
+    many = {("heavy", f"d{i:02}"): 0.3 for i in range(30)} | {("heavy", "mygate"): 0.31}
+    runs = [
+        with_robustness(replace(run, provenance=replace(run.provenance, **told)))
+        for run, told in (
+            (study(rains | {("heavy", "mine"): 0.3245}), {"data_fingerprint": "same"}),
+            (study(rains | many), {"data_fingerprint": "same", "doubts": ("d00: rgb?",)}),
+        )
+    ]
+    took = cost("heavy", "mygate", 0.001, mean_s_per_image=0.007)
+    gates = replace(runs[1].provenance, gates={"mygate": "d00"})
+    kept = replace(runs[1], cost=[took], provenance=gates)
+    return runs[0], kept, beside(runs[0], kept)
+
+
+def test_gates_and_doubts_come_with_their_derainers() -> None:
+    _, kept, both = beside_many()
+    assert both.provenance.gates == kept.provenance.gates
+    assert [both.seconds(c) for c in both.cost] == [0.007]
+    assert "gates" in {part.anchor for part in parts(both)}
+    assert both.provenance.doubts == ("d00: rgb?",)
+
+
+def test_what_follows_from_a_verdict_follows_from_that_among_all() -> None:
+    mine, kept, both = beside_many()
+
+    def recovered(run: Results, name: str) -> float | None:
+        return next(
+            r.value for r in run.records if (r.derainer, r.metric) == (name, "recovery/ap_pooled")
+        )
+
+    assert recovered(mine, "mine") == pytest.approx(0.0245 / 0.3)
+    assert recovered(both, "mine") is None, "among so many it may be chance"
+    cells = [r.cell for r in both.records]
+    assert len(set(cells)) == len(cells)
+    assert with_robustness(both).records == both.records
+    assert {r.derainer for r in both.records} > {r.derainer for r in kept.records}

@@ -55,6 +55,23 @@ def test_recovery_harm_and_worse_images_are_numbers() -> None:
     assert worse.ci is None
 
 
+def test_numbers_are_of_the_images_and_weights_that_they_are_of() -> None:
+    known = study(CELLS)
+    for place, record in enumerate(known.records):
+        if not record.condition.is_dry:
+            known.records[place] = replace(record, seen=("rain",))
+    floor, good = known.records[2:4]
+    values = {
+        floor.cell.of("f1@c25-iou50"): np.array([0.1, np.nan, 0.3], np.float32),
+        good.cell.of("f1@c25-iou50"): np.array([0.0, 0.2, 0.4], np.float32),
+    }
+    derived = robustness(replace(known, by_image=ByImage(values=values)))
+    of = {r.metric: r for r in derived if r.derainer == "good"}
+    worse, harm = of["worse/ap_pooled"], of["harm/ap_pooled"]
+    assert (worse.value, worse.n) == (0.5, 2)
+    assert (harm.seen, worse.seen) == ((), ("rain",))
+
+
 def test_a_share_of_an_unclear_cost_is_absent_with_its_reason() -> None:
     unclear = study(CELLS | {("none", "identity"): 0.32})
     shares = [r for r in robustness(unclear) if r.metric == "recovery/ap_pooled"]
