@@ -142,11 +142,16 @@ def _carried(a: Ranking, b: Ranking) -> Carried | None:
 
 
 def agreement(a: Ranking, b: Ranking) -> tuple[float, tuple[float, float] | None, int] | None:
-    """Kendall's τ of two rankings, its 95 % interval and the derainers; None of too few shared."""
+    """Kendall's τ of two rankings, its 95 % interval and the derainers.
+
+    None of too few shared, and where one of the two ranks none above another.
+    """
     names = sorted(a.scores.keys() & b.scores.keys())
     if len(names) < FEWEST:
         return None
     value = kendall(*(np.array([[r.scores[n] for n in names]]) for r in (a, b)))[0]
+    if np.isnan(value):
+        return None
     ci = None
     if all(n in r.draws for n in names for r in (a, b)):
         ours, theirs = (np.stack([r.draws[n] for n in names], 1) for r in (a, b))

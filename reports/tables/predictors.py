@@ -141,8 +141,9 @@ def _means(results: Results) -> list[list[str]]:
                     and x.value is not None
                     and y.value is not None
                 ]
-                if len(pairs) >= FEWEST_MEANS:
-                    value, ci = _correlated(results, pairs)
+                found = _correlated(results, pairs) if len(pairs) >= FEWEST_MEANS else None
+                if found is not None:
+                    value, ci = found
                     where = [plain(rainy.rain), f"across the means of {len(pairs)} derainers"]
                     rows.append(
                         [*where, *_cells(results, judge, quality, value, ci, pairs[0][0].n)]
@@ -152,10 +153,15 @@ def _means(results: Results) -> list[list[str]]:
 
 def _correlated(
     results: Results, pairs: Sequence[tuple[Record, Record]]
-) -> tuple[float, tuple[float, float] | None]:
-    """Correlation of two numbers of each derainer, and its interval over resampled images."""
+) -> tuple[float, tuple[float, float] | None] | None:
+    """Correlation of two numbers of each derainer, and its interval over resampled images.
+
+    None where one of the two is the same of all.
+    """
     sides = [list(side) for side in zip(*pairs, strict=True)]
     value = _spearman(*(np.array([[r.value for r in side]]) for side in sides))
+    if np.isnan(value[0]):
+        return None
     drawn = [[results.draws.get(r.cell) for r in side] for side in sides]
     if any(d is None for side in drawn for d in side):
         return float(value[0]), None

@@ -98,3 +98,11 @@ def test_runs_of_other_seeds_are_compared_and_told(tmp_path: Path) -> None:
     assert "carried over to another" in (tmp_path / "rankings.md").read_text()
     write_board(runs[:1], tmp_path / "one")
     assert not (tmp_path / "one" / "rankings.md").exists()
+
+
+def test_a_tie_of_all_is_no_ranking() -> None:
+    run = ranked({"light": "abcde", "heavy": "abcde"})
+    tied = [replace(r, value=0.5) if r.rain == "heavy" else r for r in run.records]
+    run = replace(run, records=tied)
+    assert table([run])[1] == []
+    assert drawn(run) is None

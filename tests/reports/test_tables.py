@@ -114,10 +114,10 @@ def test_draws_that_are_too_few_for_the_family_give_no_verdict_and_say_so() -> N
     assert np.unique([len(row) for row in part.rows]).tolist() == [len(part.headings)]
 
 
-def means(number: int, groups: int = 100) -> list[list[str]]:
+def means(number: int, groups: int = 100, step: float = 0.05) -> list[list[str]]:
     """Rows of the derainers' means, where PSNR and the score agree but for one swap."""
     names = [f"d{i}" for i in range(number)]
-    scores = {("heavy", d): 0.3 + 0.05 * i for i, d in enumerate(names)}
+    scores = {("heavy", d): 0.3 + step * i for i, d in enumerate(names)}
     swapped = [names[1], names[0], *names[2:]]
     decibels = {("heavy", d): 20.0 + i for i, d in enumerate(swapped)}
     floor = {("heavy", "identity"): 0.1}
@@ -137,5 +137,6 @@ def test_means_of_derainers_are_correlated_from_eight_on() -> None:
     assert row[:4] == ["heavy", "across the means of 8 derainers", "detection", "PSNR-Y"]
     # Spearman: 1 - 6 (1 + 1) / (8 (64 - 1)).
     assert row[4:] == ["+0.98", "[+0.98, +0.98]", "100", "–", "–"]
+    assert means(8, step=0) == [], "all scores tie"
     (few,) = means(8, groups=19)
     assert few[5] == "–"
