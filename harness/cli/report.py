@@ -71,7 +71,6 @@ def add(verbs: Verbs) -> None:
 
 def _report(arguments: argparse.Namespace) -> int:
     from harness.ledger.runs import finished_runs, load_results
-    from reports.write import write
 
     workspaces, out = arguments.workspace, arguments.out
     if arguments.suite is not None:
@@ -116,11 +115,19 @@ def _report(arguments: argparse.Namespace) -> int:
         )
     else:
         results = load_results(workspaces[0], arguments.run)
+    _write(results, arguments)
+    return 0
+
+
+def _write(results: Results, arguments: argparse.Namespace) -> None:
+    """A run's folder, as it is asked for."""
+    from reports.write import write
+
+    out = arguments.out
     if arguments.no_images:
         results = replace(results, gallery=[])
     write(_beside(results, arguments.beside, out), out, arguments.layout)
     print(shown(out / "report.html"))
-    return 0
 
 
 def _board_of(arguments: argparse.Namespace) -> int:
@@ -163,7 +170,6 @@ def _finished(place: Path) -> Results | None:
 def _report_of(runs: Sequence[Results | None], arguments: argparse.Namespace) -> int:
     """The page of one finished run, or of two that are compared."""
     from reports.pages.two_runs import write_comparison
-    from reports.write import write
 
     out, found = arguments.out, [run for run in runs if run is not None]
     if len(found) != len(runs) or len(found) > 2:
@@ -175,11 +181,12 @@ def _report_of(runs: Sequence[Results | None], arguments: argparse.Namespace) ->
     if len(found) == 2:
         if arguments.beside is not None:
             raise UsageError("--beside is of one run; two are compared")
+        if arguments.layout is not None:
+            raise UsageError("--layout is of one run; two are compared")
         write_comparison(found[0], found[1], out)
         print(shown(out / "compare.html"))
         return 0
-    write(_beside(found[0], arguments.beside, out), out, arguments.layout)
-    print(shown(out / "report.html"))
+    _write(found[0], arguments)
     return 0
 
 

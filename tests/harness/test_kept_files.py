@@ -144,3 +144,16 @@ def test_seeds_leave_a_runs_folder_whole(
     said = "error: --out out holds a run: give --seeds a folder of its own\n"
     assert capsys.readouterr().err == said
     assert harness.load(out).records
+
+
+def test_a_run_by_its_digits_heeds_what_is_asked_for(
+    spec: RunSpec, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("derain-runs").symlink_to(spec.workspace)
+    digits = harness.load(out).run[:8]
+    assert (out / "pictures").is_dir()
+    assert run_command_line(["report", digits, "--no-images", "--out", "bare"]) == 0
+    assert not Path("bare", "pictures").exists()
+    both = ["report", digits, str(out), "--layout", "table6", "--out", "both"]
+    assert run_command_line(both) == 2
+    assert "--layout is of one run; two are compared" in capsys.readouterr().err
