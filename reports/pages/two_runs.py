@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reports.folder import put_pages
 from reports.pages.runs import as_pages
 from reports.plots.two_runs import dots
-from reports.results.two_runs import changes, place_of, same_sets
+from reports.results.two_runs import changes, placed, same_sets
 from reports.tables.summary import about
 from reports.tables.text import Table, marks, plain, signed, span, words, written
 
@@ -82,7 +82,8 @@ def differences(first: Results, second: Results) -> list[str]:
         a, b = first.spec.get(field), second.spec.get(field)
         if a != b:
             said.append(f"{field}: {_word(a)} in the first, {_word(b)} in the second.")
-    cells = [{place_of(run, r) for r in run.records} for run in (first, second)]
+    place_of = placed(first, second)
+    cells = [{place_of(r) for r in run.records} for run in (first, second)]
     alone = [len(cells[0] - cells[1]), len(cells[1] - cells[0])]
     if any(alone):
         said.append(f"{alone[0]} numbers stand in the first run alone, {alone[1]} in the second.")

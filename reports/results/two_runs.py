@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,10 @@ from reports.results.intervals import FEWEST, LEVEL, Family, interval
 if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
+
+
+Place = tuple[str, str, str, str, str | None]
+"""Rain, derainer, task, metric and network of a number that two runs may hold."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,11 @@ def _rank(record: Record, tasks: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
-    theirs = {place_of(second, r): r for r in second.records}
+    place_of = placed(first, second)
+    theirs = {place_of(r): r for r in second.records}
     paired = same_sets(first, second)
     wanted = {task: first.primary(task) for task in first.tasks}
-    ours = [(r, place_of(first, r)) for r in first.records]
+    ours = [(r, place_of(r)) for r in first.records]
     pairs = [(r, theirs[place]) for r, place in ours if place in theirs]
     return [
         (a, b)
@@ -79,10 +84,19 @@ def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
     ]
 
 
-def place_of(of: Results, record: Record) -> tuple[str, str, str, str, str | None]:
-    """What a number is of, whatever the data, the seed and, where it has no rival, the network."""
-    network = of.network_of(record)
-    return record.rain, record.condition.name, record.task, record.metric, network
+def placed(first: Results, second: Results) -> Callable[[Record], Place]:
+    """Tells what a number of either run is of, whatever the data and the seed.
+
+    Its network counts where one of the two runs has several of them.
+    """
+    runs = (first, second)
+    rivals = {(r.task, r.metric) for run in runs for r in run.records if run.network_of(r)}
+
+    def place_of(record: Record) -> Place:
+        network = record.model if (record.task, record.metric) in rivals else None
+        return record.rain, record.condition.name, record.task, record.metric, network
+
+    return place_of
 
 
 def same_sets(first: Results, second: Results) -> bool:

@@ -175,3 +175,18 @@ def test_the_page_of_two_runs_says_what_they_are_and_draws_what_changed(tmp_path
     assert drawn is not None
     rows = list(csv.DictReader(io.StringIO(drawn.csv)))
     assert {row["verdict"] for row in rows if row["derainer"] == "b"} == {"higher"}
+
+
+def test_networks_of_two_runs_are_compared_where_one_has_more() -> None:
+    alone = results()
+    beside = [replace(r, model="frcnn", value=0.9) for r in alone.records if r.value]
+    several = replace(other(), records=[*beside, *alone.records])
+    for runs in ((alone, several), (several, alone)):
+        rows = comparison(*runs)[1]
+        assert {row[-1] for row in rows} == {"the same"}
+        assert [row[1] for row in rows] == [row[1] for row in comparison(alone, other())[1]]
+        first, second = (3, 0) if runs[0] is several else (0, 3)
+        told = f"{first} numbers stand in the first run alone, {second} in the second."
+        assert differences(*runs)[-1] == told
+    renamed = replace(other(), records=[replace(r, model="new") for r in alone.records])
+    assert comparison(alone, renamed)[1], "a network without a rival may be renamed"
