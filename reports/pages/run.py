@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SIDES_PX = (640, 480, 360, 240, 160)
 """Longer sides that the page's pictures may have."""
+WHOLE = ("attributes",)
+"""Lists in a spec whose flag is repeated for each word, since commas may be inside."""
 THUMBNAIL = 80
 """JPEG quality of the page's pictures."""
 MOST_BYTES = 10_000_000
@@ -117,7 +119,9 @@ def _cost_rows(results: Results) -> list[list[str]]:
 def _facts(results: Results) -> dict[str, str]:
     """What made the run; what says nothing is left out."""
     weights = {r.derainer: r.weights for r in results.records if r.weights}
-    facts = {**asdict(results.provenance), "derainers' weights": weights, **results.spec}
+    made = asdict(results.provenance)
+    asked = {k: v for k, v in results.spec.items() if made.get(k) is None}
+    facts = {**made, "derainers' weights": weights, **asked}
     return {k: _words(v) for k, v in facts.items() if v not in (None, [], (), {}, "")}
 
 
@@ -199,13 +203,20 @@ def command(spec: Mapping[str, Any]) -> str:
             for task, files in value.items():
                 named = [files] if isinstance(files, str) else files
                 words += [w for file in named for w in (flag, f"{task}={file}")]
-        elif isinstance(value, list | tuple):
-            words += [flag, ",".join(map(str, value))] if value else []
         elif isinstance(value, bool):
             words += [flag if value else f"--no-{flag[2:]}"]
+        elif field in WHOLE:
+            words += [w for word in value for w in _typed(flag, word)]
+        elif isinstance(value, list | tuple):
+            words += _typed(flag, ",".join(map(str, value))) if value else []
         elif value is not None:
-            words += [flag, str(value)]
+            words += _typed(flag, str(value))
     return shlex.join(words)
+
+
+def _typed(flag: str, value: str) -> list[str]:
+    """A flag and its value, as one word where the value would be taken for a flag."""
+    return [f"{flag}={value}"] if value.startswith("-") else [flag, value]
 
 
 def _words(value: Any) -> str:

@@ -133,7 +133,7 @@ def _differing(rows: Sequence[_Row]) -> list[str]:
 def _rank(run: Results, record: Record, tasks: Sequence[str]) -> tuple[Any, ...]:
     """Data set, task and rain, and within them the best score first."""
     sign = -1 if run.metrics[record.metric].higher_is_better else 1
-    value = -math.inf if record.value is None else sign * record.value
+    value = math.inf if record.value is None else sign * record.value
     return record.dataset, record.split, tasks.index(record.task), place(record.rain), value
 
 

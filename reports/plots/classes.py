@@ -27,7 +27,8 @@ def change(results: Results, judge: Judge) -> Plot | None:
         for record in results.records
         if record.judge == judge
         and results.metrics[record.metric].by == "class"
-        and "@" not in record.metric  # what is found at one confidence is another scale
+        and "@"
+        not in record.metric.partition("/")[0]  # what is found at one confidence is another scale
         and not record.condition.is_dry
         and not record.condition.is_input
         and record.value is not None

@@ -126,7 +126,7 @@ class Results:
         if not self.by_image.values:
             raise ValueError(
                 "the numbers of single images are not part of these results: load the workspace of "
-                "the run, or read by_image.csv in the results folder"
+                "the run, or read images.csv in the results folder"
             )
         parts: dict[tuple[Condition, str | None], dict[str, Any]] = {}
         for cell, values in self.by_image.values.items():

@@ -190,3 +190,8 @@ def test_networks_of_two_runs_are_compared_where_one_has_more() -> None:
         assert differences(*runs)[-1] == told
     renamed = replace(other(), records=[replace(r, model="new") for r in alone.records])
     assert comparison(alone, renamed)[1], "a network without a rival may be renamed"
+
+
+def test_what_was_not_measured_stands_last() -> None:
+    rows = board([rowed(results(), records=[record("b", None), record("c", 0.1)])])[1]
+    assert [row[1] for row in rows] == ["c", "b"]

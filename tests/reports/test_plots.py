@@ -161,3 +161,15 @@ def test_an_axis_of_seconds_has_readable_ticks() -> None:
         ticks = [x for x in panel.get_xticks() if low <= x <= high]
         assert 2 <= len(ticks) <= 12
         assert all(low <= s <= high for s in seconds)
+
+
+def test_classes_of_any_name_stand_in_their_plot() -> None:
+    names = ("car@night", "person", "recall")
+    cells = {("heavy", d): 0.3 + i / 10 for i, d in enumerate(("identity", "b"))}
+    metrics = [*(f"ap/{name}" for name in names), "recall@c25-iou50/person", "ap_pooled"]
+    runs = [study(cells, metric=metric) for metric in metrics]
+    plot = drawn(
+        rowed(runs[0], records=[r for run in runs for r in run.records]), "classes-detection"
+    )
+    (panel,) = plot.figure.axes
+    assert [label.get_text() for label in panel.get_yticklabels()] == list(names)

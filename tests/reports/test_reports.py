@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import numpy as np
 import pytest
 
 from datasets.image import encode_jpeg
+from harness.cli import flags
+from harness.cli.flags import fields_of
+from harness.cli.main import parser
 from harness.ledger.packed import pack, unpack
 from reports.findings.sweeps import sweeps
-from reports.pages.run import command, page
+from reports.pages.run import WHOLE, command, page
 from reports.plots.plots import plots
 from reports.results.conditions import conditions
 from reports.results.gallery import GalleryItem
@@ -221,6 +225,22 @@ def test_the_command_says_everything() -> None:
         "python -m harness run --dataset 'my set' --rain a,b --model detection=yolov8n.pt --seed 0 "
         "--no-images"
     )
+
+
+def test_words_that_hold_commas_or_begin_as_flags_are_typed_again_as_they_were() -> None:
+    attributes = ["w.csv", "(?P<odd>[13])|(?P<even>[02]),", "-x"]
+    spec = {"rain": ["-a", "b"], "attributes": attributes, "pair": "-rain:-norain", "seed": -1}
+    words = shlex.split(command(spec))[3:]
+    typed = fields_of(parser().parse_args(words))
+    assert {k: list(v) if k == "rain" else v for k, v in typed.items()} == spec
+    assert {*WHOLE, "model"} == set(flags.WHOLE)
+
+
+def test_the_page_says_which_device_ran() -> None:
+    run = replace(results(), spec={**results().spec, "device": "auto"})
+    made = replace(run.provenance, device="cuda")
+    assert "<dt>device</dt><dd>cuda</dd>" in page(replace(run, provenance=made), [])
+    assert "<dt>device</dt><dd>auto</dd>" in page(run, [])
 
 
 def test_derainers_are_set_against_their_cost() -> None:
