@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 from collections import Counter
@@ -22,8 +21,12 @@ from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, cell
 from harness.spec import UsageError
+from reports.results.file_names import told_apart
 from tasks.bdd_results import write_frames
 from tasks.rows import TASKS
+
+LONGEST_BYTES = 255
+"""Of a folder's name."""
 
 
 def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: Path) -> None:
@@ -141,13 +144,14 @@ def folder_names(words: Iterable[str]) -> dict[str, str]:
     """Words as names of folders, each its own.
 
     Letters, digits and a few signs stay, but for the plus, which chains derainers; where two words
-    would share a folder, or nothing of a word stays, the beginning of its sha256 tells it apart.
+    would share a folder, a word is too long for one, or nothing of it stays, the beginning of its
+    sha256 tells it apart.
     """
     plain = {word: re.sub(r"[^\w.@=-]", "_", word) for word in words}
     shared = Counter(name.casefold() for name in plain.values())
     return {
         word: name
-        if shared[name.casefold()] == 1 and name.strip("._")
-        else f"{name.strip('.')}-{hashlib.sha256(word.encode()).hexdigest()[:8]}"
+        if shared[name.casefold()] == 1 and name.strip("._") and len(name.encode()) <= LONGEST_BYTES
+        else told_apart(name.strip("."), word)
         for word, name in plain.items()
     }

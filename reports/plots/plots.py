@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from reports.findings.sweeps import sweeps as sweeps_of
 from reports.plots.figure import Plot
 from reports.plots.scores import scores
 from reports.results.cell import Judge
+from reports.results.file_names import file_names
 from reports.tables.csv import csv_text
 from reports.tables.text import plain
 
@@ -48,11 +48,12 @@ def _of(results: Results, judge: Judge) -> Iterator[Plot | None]:
         yield Plot(
             results.slug(judge), f"Scores, {task}", figure, alt, csv_text(results, held), SCORES
         )
-    for sweep in sweeps_of(results):
+    found = sweeps_of(results)
+    named = file_names(f"{sweep.rain}-{sweep.parameter}" for sweep in found)
+    for sweep in found:
         figure = sweeps.draw(results, sweep, judge)
         if figure is not None:
-            name = re.sub(r"[^\w.=-]+", "-", f"{sweep.rain}-{sweep.parameter}")
-            name = f"{name}-{results.slug(judge)}"
+            name = f"{named[f'{sweep.rain}-{sweep.parameter}']}-{results.slug(judge)}"
             by = f"by {plain(sweep.parameter)} of {plain(sweep.rain)}"
             inputs = set(sweep.inputs.values())
             numbers = csv_text(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import html
-import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.results.cell import Cell, Condition, Judge
+from reports.results.file_names import file_names
 from reports.results.gallery import GalleryItem
 from reports.results.intervals import interval
 from reports.results.metrics import MetricRow, TaskRow
@@ -261,7 +261,11 @@ class Results:
 
     def slug(self, judge: Judge) -> str:
         """The same, as a part of a file's name."""
-        return re.sub(r"[^\w.=-]+", "-", self.called(judge))
+        return self._slugs[self.called(judge)]
+
+    @cached_property
+    def _slugs(self) -> dict[str, str]:
+        return file_names(self.called(judge) for judge in self.judges)
 
     def titled(self, judge: Judge) -> str:
         """The same, to begin a sentence with."""

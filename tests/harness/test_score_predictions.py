@@ -344,11 +344,21 @@ def test_save_needs_a_folder(coco_root: Path, detector_file: Path) -> None:
 
 
 def test_every_name_has_a_folder_of_its_own() -> None:
-    names = ("lab/net", "lab_net", "LAB_NET", "granet", "..", "", "雨", "physical:rate_mm_h=1")
+    names = (
+        "lab/net",
+        "lab_net",
+        "LAB_NET",
+        "granet",
+        "..",
+        "",
+        "雨",
+        "physical:rate_mm_h=1",
+        "n" * 256,
+    )
     folders = folder_names(names)
     assert len({folder.casefold() for folder in folders.values()}) == len(names)
     assert folders["granet"] == "granet"
     assert folders["雨"] == "雨"
     assert folders["physical:rate_mm_h=1"] == "physical_rate_mm_h=1"
     assert not {".", "..", ""} & set(folders.values())
-    assert all("/" not in folder for folder in folders.values())
+    assert all("/" not in f and len(f.encode()) <= 255 for f in folders.values())

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from reports.plots.figure import Plot, panels, style
 from reports.plots.plots import plots
+from reports.results.file_names import file_names
 from reports.results.results import Results
 from tests.reports.made import cost, rowed
 from tests.reports.test_effects import CELLS, study
@@ -173,3 +174,16 @@ def test_classes_of_any_name_stand_in_their_plot() -> None:
     )
     (panel,) = plot.figure.axes
     assert [label.get_text() for label in panel.get_yticklabels()] == list(names)
+
+
+def test_plots_of_networks_of_any_name_have_files_of_their_own() -> None:
+    cells = {("heavy", d): 0.3 + i / 10 for i, d in enumerate(("identity", "b"))}
+    run = study(cells)
+    networks = ("my net.pt", "my-net.pt", "MY-net.pt", "n" * 232, "雨" * 70)
+    records = [replace(r, model=name) for name in networks for r in run.records]
+    names = [plot.name for plot in plots(rowed(run, records=records))]
+    changes = [name for name in names if name.startswith("change-detection-by-")]
+    assert len({name.casefold() for name in changes}) == len(networks)
+    assert max(len(f"{name}.svg".encode()) for name in names) < 120
+    (alone,) = file_names(["my net.pt"]).values()
+    assert alone == "my-net.pt"
