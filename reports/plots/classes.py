@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.plots.figure import Plot, legend_below, panels, short, style
+from reports.plots.figure import Plot, legend_below, panels, style
+from reports.plots.names import rains, shorts, ways
 from reports.results.cell import Judge
 from reports.results.conditions import derainers, floors
 from reports.tables.csv import csv_text
@@ -51,7 +52,7 @@ def _draw(
 ) -> Plot:
     of = {r.condition.rainy for r, _ in pairs}
     wet = [rainy for rainy in floors(results) if rainy in of]
-    order = derainers(results)
+    order, called, under = derainers(results), ways(results), rains(results)
     figure, drawn = panels(len(wet), 4.6, 1.2 + 0.26 * len(names), sharey=True)
     for panel, rainy_input in zip(drawn, wet, strict=True):
         for name in dict.fromkeys(r.condition.name for r, _ in pairs):
@@ -63,15 +64,15 @@ def _draw(
                 and record.value is not None
             ]
             look = style(order.index(name))
-            panel.plot(*zip(*places, strict=True), **look, ls="", label=short(name), ms=6)
+            panel.plot(*zip(*places, strict=True), **look, ls="", label=called[name], ms=6)
         panel.axvline(0, color="black", lw=1)
-        panel.set_title(short(rainy_input.rain), fontsize=10)
+        panel.set_title(under[rainy_input.rain], fontsize=10)
         panel.set_xlabel("derained − rainy")
         panel.locator_params(axis="x", nbins=5)
         panel.grid(alpha=0.3)
     legend_below(figure)
-    shown = [short(results.metrics[name].label) for name in names]
-    drawn[0].set_yticks(range(len(names)), shown)
+    shown = shorts({name: [plain(results.metrics[name].label)] for name in names})
+    drawn[0].set_yticks(range(len(names)), list(shown.values()))
     drawn[0].invert_yaxis()
     task = plain(results.called(judge))
     alt = f"Change of {len(names)} classes' score by deraining, {task}, the largest changes"

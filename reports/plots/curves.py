@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.plots.figure import Plot, legend_below, panels, short, style
+from reports.plots.figure import Plot, legend_below, panels, style
+from reports.plots.names import rains, ways
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import conditions, derainers, floors
 from reports.tables.csv import inert
-from reports.tables.text import condition_name, label, plain
+from reports.tables.text import label, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def curves(results: Results, judge: Judge) -> Plot | None:
     wet = [rainy for rainy in floors(results) if rainy in mine]
     if not wet:
         return None
-    order = derainers(results)
+    order, called, under = derainers(results), ways(results), rains(results)
     figure, drawn = panels(len(wet), 4.4, 3.8, sharey=True)
     for panel, rainy in zip(drawn, wet, strict=True):
         shown = [rainy.clean, *(c for c in conditions(results) if c.rainy == rainy)]
@@ -51,9 +52,9 @@ def curves(results: Results, judge: Judge) -> Plot | None:
                 **({"color": "black", "ls": ":"} if is_clean else look),
                 ms=5,
                 markevery=(3 * place, EVERY),
-                label="clean" if is_clean else short(condition_name(condition)),
+                label="clean" if is_clean else called[condition.name],
             )
-        panel.set_title(short(rainy.rain), fontsize=10)
+        panel.set_title(under[rainy.rain], fontsize=10)
         panel.set_xlabel("recall")
         panel.set_ylabel("precision")
         panel.grid(alpha=0.3)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from reports.tables.text import plain
-
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -21,8 +19,6 @@ MARKERS = "osD^vPX"
 """One more than colours, so that 42 derainers differ."""
 ACROSS = 3
 """Panels in a row; more would be too small to read on a page."""
-LONGEST = 36
-"""Letters of a name in a plot."""
 DPI = 110
 """Resolution of the PNG files."""
 COLUMN_INCHES, BOTH_INCHES = 3.4, 7.0
@@ -99,12 +95,6 @@ def panels(
     for lowest in axes[max(0, count - columns) : count]:
         lowest.tick_params(labelbottom=True)  # also where another would have stood below
     return figure, axes[:count]
-
-
-def short(name: str) -> str:
-    """A name that leaves a plot room for its data."""
-    text = plain(name)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def style(place: int) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.plots.figure import Plot, panels, short, style
+from reports.plots.figure import Plot, panels, style
+from reports.plots.names import rains, ways
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import conditions, derainers
 from reports.tables.csv import inert
@@ -55,6 +56,7 @@ def gains(results: Results, judge: Judge) -> Plot | None:
     wet, order = list(dict.fromkeys(c.rainy for c in found)), derainers(results)
     most = max(sum(c.rainy == rainy for c in found) for rainy in wet)
     title = results.metrics[metric].heading
+    called, under = ways(results), rains(results)
     figure, drawn = panels(len(wet), 4.6, 1.3 + 0.45 * most, sharex=True)
     for panel, rainy in zip(drawn, wet, strict=True):
         mine = {c.name: gain for c, gain in found.items() if c.rainy == rainy}
@@ -69,10 +71,10 @@ def gains(results: Results, judge: Judge) -> Plot | None:
         )
         for name, box in zip(mine, boxes["boxes"], strict=True):
             box.set(facecolor=style(order.index(name))["color"], alpha=0.7)
-        panel.set_yticks(range(1, len(mine) + 1), list(map(short, mine)))
+        panel.set_yticks(range(1, len(mine) + 1), [called[name] for name in mine])
         panel.invert_yaxis()
         panel.axvline(0, color="black", lw=1)
-        panel.set_title(short(rainy.rain), fontsize=10)
+        panel.set_title(under[rainy.rain], fontsize=10)
         panel.set_xlabel(f"{title}, derained − rainy, per image")
         panel.grid(axis="x", alpha=0.3)
     task = plain(results.called(judge))

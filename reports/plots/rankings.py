@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.findings.rankings import Carried, carried
-from reports.plots.figure import Plot, panels, short
+from reports.plots.figure import Plot, panels
+from reports.plots.names import shorts
 from reports.tables.csv import inert
 from reports.tables.rankings import WORDS, common
+from reports.tables.text import plain
 
 if TYPE_CHECKING:
     from reports.results.results import Results
@@ -32,7 +34,8 @@ def rankings(results: Results) -> Plot | None:
             panel.plot(pair.ci, (y, y), color="0.4", lw=2, alpha=0.6)
         panel.plot(pair.tau, y, "o", color="black", ms=6)
     panel.axvline(0, color="black", lw=1)
-    panel.set_yticks(range(len(found)), [short(_label(pair)) for pair in found])
+    called = shorts({pair: [plain(_label(pair))] for pair in found})
+    panel.set_yticks(range(len(found)), list(called.values()))
     panel.set_ylim(len(found) - 0.5, -0.5)
     panel.set_xlim(-1.05, 1.05)
     panel.set_xlabel("Kendall's τ of the rankings of derainers")

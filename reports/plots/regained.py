@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.findings.effects import Effect, effects
-from reports.plots.figure import Plot, legend_below, panels, short, style
+from reports.plots.figure import Plot, legend_below, panels, style
+from reports.plots.names import rains, ways
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import derainers
 from reports.tables.csv import inert
@@ -34,6 +35,7 @@ def regained(results: Results, judge: Judge) -> Plot | None:
     wet, order = list(dict.fromkeys(e.condition.rainy for e in found)), derainers(results)
     rows = sorted({e.condition.name for e in found}, key=order.index)
     title = found[0].row.heading
+    called, under = ways(results), rains(results)
     figure, drawn = panels(len(wet), 4.2, 1.4 + 0.36 * len(rows), sharex=True, sharey=True)
     for panel, rainy in zip(drawn, wet, strict=True):
         for effect in (e for e in found if e.condition.rainy == rainy):
@@ -56,11 +58,11 @@ def regained(results: Results, judge: Judge) -> Plot | None:
         cost = _cost(results, found[0], rainy)
         if cost is not None:
             panel.axvline(cost, color="black", lw=1, ls="--", label="all that the rain cost")
-        panel.set_title(short(rainy.rain), fontsize=10)
+        panel.set_title(under[rainy.rain], fontsize=10)
         panel.set_xlabel(f"{title}, derained − rainy")
         panel.grid(axis="x", alpha=0.3)
         panel.margins(x=0.12)
-    drawn[0].set_yticks(range(len(rows)), list(map(short, rows)))
+    drawn[0].set_yticks(range(len(rows)), [called[name] for name in rows])
     drawn[0].set_ylim(len(rows) - 0.5, -0.7)
     legend_below(figure)
     said = "; ".join(

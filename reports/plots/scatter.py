@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.plots.figure import Plot, legend_below, panels, short, style
+from reports.plots.figure import Plot, legend_below, panels, style
+from reports.plots.names import rains, ways
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import derainers, floors
 from reports.results.results import QUALITY
 from reports.tables.csv import csv_text
-from reports.tables.text import condition_name, plain
+from reports.tables.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,17 +85,18 @@ def _plot(
         return None
     rows.sort(key=lambda row: not row[0].condition.is_input)
     figure, drawn = panels(len(wet), 4.4, 3.6, sharey=True)
-    order = derainers(results)
+    order, called, under = derainers(results), ways(results), rains(results)
     for panel, rainy in zip(drawn, wet, strict=True):
         mine = [(r, x) for r, x in rows if r.condition.rainy == rainy]
         for record, x in mine:
-            _mark(panel, record, x, order.index(record.condition.name))
+            way = record.condition.name
+            _mark(panel, record, x, order.index(way), called[way])
         if along.is_time:
             _of_time(panel, [x for _, x in mine])
             floor = results.at(rainy, judge, metric)
             points = [(x, r.value) for r, x in mine if r.value is not None]
             draw_front(panel, points, None if floor is None else floor.value)
-        panel.set_title(short(rainy.rain), fontsize=10)
+        panel.set_title(under[rainy.rain], fontsize=10)
         panel.set_xlabel(along.label)
         panel.set_ylabel(results.metrics[metric].heading)
         panel.grid(alpha=0.3)
@@ -143,10 +145,9 @@ def draw_front(
         )
 
 
-def _mark(panel: Axes, record: Record, x: float, place: int) -> None:
+def _mark(panel: Axes, record: Record, x: float, place: int, name: str) -> None:
     assert record.value is not None
     look = style(place)
     if record.ci is not None:
         panel.plot((x, x), record.ci, color=look["color"], lw=2, alpha=0.5)
-    name = short(condition_name(record.condition))
     panel.plot(x, record.value, **look, ls="", ms=7, label=name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.plots.figure import panels, short, style
+from reports.plots.figure import panels, style
+from reports.plots.names import labels
 from reports.results.conditions import conditions
-from reports.tables.text import label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +47,6 @@ def scores(results: Results, judge: Judge) -> Figure | None:
         panel.set_xlabel(results.metrics[metric].heading)
         panel.grid(axis="x", alpha=0.3)
         panel.margins(x=0.15)
-    drawn[0].set_yticks(range(len(rows)), [short(label(row)) for row in rows])
+    drawn[0].set_yticks(range(len(rows)), list(labels(rows).values()))
     drawn[0].set_ylim(len(rows) - 0.5, -0.7)
     return figure

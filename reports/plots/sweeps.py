@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reports.findings.sweeps import Sweep
-from reports.plots.figure import legend_below, panels, short, style
+from reports.plots.figure import legend_below, panels, style
+from reports.plots.names import short, ways
 from reports.results.cell import MASK, Judge
 from reports.results.conditions import conditions, derainers
-from reports.tables.text import condition_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,12 +32,12 @@ def draw(results: Results, sweep: Sweep, judge: Judge) -> Figure | None:
 
 def _panel(panel: Axes, results: Results, sweep: Sweep, judge: Judge, metric: str) -> None:
     values = list(sweep.inputs)
-    order = derainers(results)
-    ways = dict.fromkeys((c.derainer, c.stage) for c in conditions(results))
+    order, called = derainers(results), ways(results)
+    each = dict.fromkeys((c.derainer, c.stage) for c in conditions(results))
     clean = results.at(sweep.inputs[values[0]].clean, judge, metric)
     if clean is not None and clean.value is not None:
         panel.axhline(clean.value, color="black", ls="--", lw=1, label="clean")
-    for derainer, stage in ways:
+    for derainer, stage in each:
         of = [replace(c, derainer=derainer, stage=stage) for c in sweep.inputs.values()]
         look, line = style(order.index(of[0].name)), []
         for value, condition in zip(values, of, strict=True):
@@ -47,7 +47,7 @@ def _panel(panel: Axes, results: Results, sweep: Sweep, judge: Judge, metric: st
         if not line or stage == MASK:
             continue
         places, scores, spans = zip(*line, strict=True)
-        panel.plot(places, scores, **look, ms=5, label=short(condition_name(of[0])))
+        panel.plot(places, scores, **look, ms=5, label=called[of[0].name])
         held = [(x, *ci) for x, ci in zip(places, spans, strict=True) if ci is not None]
         if held:
             x, low, high = zip(*held, strict=True)

@@ -6,10 +6,11 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from reports.plots.figure import Plot, panels, short, style
+from reports.plots.figure import Plot, panels, style
+from reports.plots.names import labels
 from reports.results.two_runs import Change, changes
 from reports.tables.csv import inert
-from reports.tables.text import label, plain
+from reports.tables.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +50,8 @@ def dots(first: Results, second: Results) -> Plot | None:
                     markerfacecolor=look["color"] if filled else "white",
                 )
             panel.axvline(0, color="black", lw=1)
-            panel.set_yticks(range(len(mine)), [short(label(c.first.condition)) for c in mine])
+            called = labels(c.first.condition for c in mine)
+            panel.set_yticks(range(len(mine)), [called[c.first.condition] for c in mine])
             panel.set_ylim(len(mine) - 0.5, -0.5)
             heading = first.metrics[mine[0].first.metric].heading
             panel.set_title(plain(first.called(judge)), fontsize=10)

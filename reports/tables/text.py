@@ -37,9 +37,14 @@ def plain(text: str) -> str:
 
 def label(condition: Condition) -> str:
     """A condition in words."""
+    return plain(" · ".join(parts(condition)))
+
+
+def parts(condition: Condition) -> list[str]:
+    """The words of `label`: the rain, and what was derained."""
     if condition.is_dry:
-        return "clean" if condition.is_input else plain(f"clean · {condition.name}")
-    return plain(f"{condition.rain} · {condition_name(condition)}")
+        return ["clean"] if condition.is_input else ["clean", plain(condition.name)]
+    return [plain(condition.rain), condition_name(condition)]
 
 
 def words(condition: Condition) -> list[str]:

@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
 from reports.plots.figure import Plot, panels, style
+from reports.plots.names import short, shorts
 from reports.plots.plots import plots
 from reports.results.file_names import file_names
 from reports.results.results import Results
@@ -187,3 +188,37 @@ def test_plots_of_networks_of_any_name_have_files_of_their_own() -> None:
     assert max(len(f"{name}.svg".encode()) for name in names) < 120
     (alone,) = file_names(["my net.pt"]).values()
     assert alone == "my-net.pt"
+
+
+RAIN = "physical:rate_mm_h=25:wind_m_s=8:angle_deg=12"
+LIKE = "a-network-of-a-long-name-trained-with-{}-on-rain100h-and-then-on-real-rain"
+"""Names of 36 letters in common, and of as many at the end."""
+
+
+def test_names_that_begin_or_end_alike_are_told_apart() -> None:
+    one, two = (LIKE.format(loss) for loss in ("mae", "ssim"))
+    cells = {(RAIN, d): 0.3 + i / 10 for i, d in enumerate(("identity", "b", one, two))}
+    run = study({("none", "identity"): 0.7} | cells)
+    costs = [cost(RAIN, c.derainer, 0.1, condition=c) for c in run.conditions]
+    found = {plot.name: plot for plot in plots(replace(run, cost=costs))}
+    (panel, *_) = found["detection"].figure.axes
+    assert [label.get_text() for label in panel.get_yticklabels()] == [
+        "clean",
+        "physical:rate_…:angle_deg=12 · rainy",
+        "physical:r…-with-mae-on-rain100h-an…",
+        "physical:r…-with-ssim-on-rain100h-a…",
+        "physical:rate_mm…=8:angle_deg=12 · b",
+    ]
+    shown = found["cost-detection"].figure
+    shown.draw_without_rendering()
+    names = {text.get_text() for legend in shown.legends for text in legend.get_texts()}
+    assert {"a-network-…-with-mae-on-rain100h-an…", "a-network-…-with-ssim-on-rain100h-a…"} < names
+
+
+def test_names_that_no_cut_tells_apart_have_a_digest() -> None:
+    texts = ["x" * 50 + a + "y" * 50 + b + "z" * 50 for a in "12" for b in "34"]
+    found = shorts({text: [text] for text in texts})
+    assert len(set(found.values())) == len(texts)
+    assert max(map(len, found.values())) <= 36 + 7
+    assert set(shorts({"identity": ["rainy"], "rainy": ["rainy"], "b": ["b"]}).values()) > {"b"}
+    assert short("a" * 36) == "a" * 36
