@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -27,6 +30,8 @@ WIDE_INCHES = 6
 """Wider plots take the whole width of a page, and both columns of a paper."""
 PAPER_PT = 7.0
 """Largest letters in a paper's plots."""
+LETTER_INCHES, MARK_LETTERS = 0.06, 6
+"""Width of a letter in a legend, and of the mark before a name in letters."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,18 @@ def legend_below(figure: Figure, columns: int = 4) -> None:
             found.setdefault(name, handle)
     if found:
         handles, names = list(found.values()), list(found)
-        columns = min(columns, len(found))
+        columns = _fitting(names, min(columns, len(found)), figure.get_figwidth())
         figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def _fitting(names: Sequence[str], columns: int, width: float) -> int:
+    """So many columns of a legend, or as many fewer as the width of the figure needs, in inches."""
+    for count in range(columns, 1, -1):
+        each = np.array_split(np.array(names), count)
+        letters = sum(max(map(len, column)) + MARK_LETTERS for column in each)
+        if letters * LETTER_INCHES <= width:
+            return count
+    return 1
 
 
 def _of_paper(figure: Figure) -> Figure:

@@ -213,6 +213,8 @@ def test_names_that_begin_or_end_alike_are_told_apart() -> None:
     shown.draw_without_rendering()
     names = {text.get_text() for legend in shown.legends for text in legend.get_texts()}
     assert {"a-network-…-with-mae-on-rain100h-an…", "a-network-…-with-ssim-on-rain100h-a…"} < names
+    legend, page = shown.legends[0].get_window_extent(), shown.bbox
+    assert page.x0 <= legend.x0 < legend.x1 <= page.x1
 
 
 def test_names_that_no_cut_tells_apart_have_a_digest() -> None:
