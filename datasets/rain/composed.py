@@ -40,7 +40,7 @@ class SceneLayer(Protocol):
         """The scene under this layer, ``uint8 (H, W, 3) RGB``; the input is left as it is.
 
         Raises:
-            RainError: If it needs a depth and there is none.
+            RainError: If it needs a depth, and there is none or one that is not this image's.
         """
         ...
 

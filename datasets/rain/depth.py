@@ -109,8 +109,21 @@ def distances(clean: NDArrayByte, depth: NDArrayFloat | None, street: Street) ->
     if depth is None:
         road = road_scene_m(len(clean), street.focal_px, street.standing_m, street.camera_height_m)
         return Distances(road, sky_share(clean), street.sky_m, "pseudo")
-    if depth.shape != clean.shape[:2]:
-        raise RainError(f"depth is {depth.shape}: must be {clean.shape[:2]} as the image is")
+    require_fitting(depth, clean)
+    return Distances(depth.astype(np.float32), None, street.sky_m, "given")
+
+
+def require_fitting(depth: NDArrayFloat, image: NDArrayByte) -> None:
+    """Refuse a depth that is not this image's.
+
+    Args:
+        depth: Metres, ``float32 (H, W)``.
+        image: ``uint8 (H, W, 3)``.
+
+    Raises:
+        RainError: If the depth has another shape than the image, or is not finite and positive.
+    """
+    if depth.shape != image.shape[:2]:
+        raise RainError(f"depth is {depth.shape}: must be {image.shape[:2]} as the image is")
     if not (np.isfinite(depth).all() and (depth > 0).all()):
         raise RainError("depth holds values that are no distance: must be finite and above 0 m")
-    return Distances(depth.astype(np.float32), None, street.sky_m, "given")

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte, NDArrayFloat
+from datasets.rain.depth import require_fitting
 from datasets.rain.rain import RainError, check
 
 VERSION = 1
@@ -61,13 +62,14 @@ class WetGround:
         """The scene on wet ground; without flat ground in it, as it is.
 
         Raises:
-            RainError: If there is no depth.
+            RainError: If there is no depth, or it is not this image's.
         """
         if depth is None:
             raise RainError(
                 "wet ground needs distances: give --depth DIR, or a data set that has them, or "
                 "leave +wet out"
             )
+        require_fitting(depth, scene)
         noise = _noise(rng)
         small, metres = scene[::_STEP, ::_STEP], depth[::_STEP, ::_STEP]
         nearness = 1 / metres.astype(np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -161,6 +162,19 @@ def test_wet_ground_without_distances_is_refused() -> None:
     assert not needs_depth(RAINS["physical"])
     with pytest.raises(RainError, match="wet ground needs distances: give --depth DIR"):
         rain.render(street()[0], np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("word", ["rain100l+wet", "physical+wet"])
+def test_distances_of_another_picture_are_refused_on_wet_ground(word: str) -> None:
+    clean, depth = street()
+    ((_, rain),) = parse(word)
+    for wrong in (depth[1:, 1:], depth[:60], np.pad(depth, 1, mode="edge"), depth.T):
+        sizes = re.escape(f"depth is {wrong.shape}: must be (120, 160) as the image is")
+        with pytest.raises(RainError, match=sizes):
+            rain.render(clean, np.random.default_rng(0), wrong)
+    for none in (np.full_like(depth, np.nan), np.zeros_like(depth)):
+        with pytest.raises(RainError, match="depth holds values that are no distance"):
+            rain.render(clean, np.random.default_rng(0), none)
 
 
 def test_overcast_light_lifts_shadows_and_greys_colours() -> None:
