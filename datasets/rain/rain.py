@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -20,7 +21,23 @@ from datasets.image import NDArrayByte, NDArrayFloat
 
 
 class RainError(ValueError):
-    """A word or parameter that no rain knows or allows; the message names range or known keys."""
+    """A word or parameter that no rain knows or allows, or a depth that is not the image's.
+
+    The message names range, known keys or size.
+    """
+
+
+@contextlib.contextmanager
+def falling_on(image: str) -> Iterator[None]:
+    """Name the image in what its rain refuses.
+
+    Raises:
+        RainError: From that error.
+    """
+    try:
+        yield
+    except RainError as error:
+        raise RainError(f"image {image}: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datasets.image import NDArrayByte, NDArrayFloat, to_tensor
 from datasets.rain import Rain, needs_depth
+from datasets.rain.rain import falling_on
 from derainers.training.recipes import LONGEST_PX, Recipe
 
 
@@ -95,7 +96,8 @@ class Crops(Dataset[list[Pair]]):
             rain = rains[int(rng.integers(len(rains)))]
             rainy = clean
             if rain:
-                fallen = rain.render(clean, rng, photograph.depth_m())
+                with falling_on(photograph.id):
+                    fallen = rain.render(clean, rng, photograph.depth_m())
                 rainy, clean = fallen.image, fallen.truth(clean)
         else:
             rainy = photograph.given_rain()

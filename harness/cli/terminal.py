@@ -273,11 +273,12 @@ def is_users(error: ValueError) -> bool:
     if isinstance(error, UsageError):
         return True  # before the rooms are imported, of which one may be hidden
     from datasets.image import UnreadableImageError
+    from datasets.rain import RainError
     from datasets.sample import DatasetError
     from derainers import DerainerError
     from reports.folder import FolderError
     from reports.papers.claims import ClaimError
     from tasks.task import TaskError
 
-    of_data = DatasetError | UnreadableImageError | FolderError
+    of_data = DatasetError | UnreadableImageError | RainError | FolderError
     return isinstance(error, of_data | DerainerError | TaskError | ClaimError)

@@ -8,6 +8,7 @@ from typing import Any
 
 from datasets.image import NDArrayByte, round_to_bytes
 from datasets.rain import Rain, generator, needs_depth
+from datasets.rain.rain import falling_on
 from datasets.sample import Sample
 
 
@@ -34,7 +35,8 @@ class Validation:
             if falling:
                 word, rain = falling[number % len(falling)]
                 rng = generator(seed, rain, f"validation/{sample.id}")
-                fallen = rain.render(clean, rng, sample.depth_m())
+                with falling_on(sample.id):
+                    fallen = rain.render(clean, rng, sample.depth_m())
                 rainy, clean = fallen.image, fallen.truth(clean)
             else:
                 word, rainy = "given", sample.given_rain()

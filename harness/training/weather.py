@@ -8,6 +8,7 @@ from typing import Any
 
 from datasets.image import NDArrayByte
 from datasets.rain import Rain, digest, generator
+from datasets.rain.rain import falling_on
 from datasets.sample import Dataset, Sample
 from harness.machine.device import Placement, device_of
 from harness.plan import keys
@@ -75,7 +76,8 @@ class View:
         shown = clean
         if rain is not None:
             rng = generator(self.seed, rain, f"training\0{epoch}\0{sample.id}")
-            shown = rain.render(clean, rng, sample.depth_m()).image
+            with falling_on(sample.id):
+                shown = rain.render(clean, rng, sample.depth_m()).image
         return shown if self.derained is None else self.derained(shown, sample.id)
 
 

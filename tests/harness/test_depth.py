@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from datasets import DatasetError
 from datasets.image import UnreadableImageError, decode, encode_depth
-from datasets.rain import PhysicalRain, generator, parse
+from datasets.rain import PhysicalRain, RainError, generator, parse
 from datasets.streetsim import files
 from derainers.training.data import Crops
 from derainers.training.recipes import PAPER
@@ -23,6 +24,8 @@ from harness.plan.plan import make_plan
 from harness.plan.unit_keys import Entry
 from harness.runs.rainy_copy import Recipe, synthesize
 from harness.spec import RunSpec, UsageError
+from harness.training.validation import Validation
+from harness.training.weather import View
 
 
 @pytest.fixture
@@ -161,6 +164,24 @@ def test_a_file_that_is_no_array_is_refused(photo: RunSpec, tmp_path: Path) -> N
         spec = photo.model_copy(update={"depth": str(tmp_path / "far")})
         with pytest.raises(UnreadableImageError, match=r"a\.npz"):
             open_dataset(spec).samples[0].depth_m()
+
+
+@pytest.mark.parametrize("rain", ["physical", "rain100l+wet"])
+def test_a_training_names_the_image_whose_distances_are_another_s(
+    rain: str, photo: RunSpec, tmp_path: Path
+) -> None:
+    written(tmp_path / "far" / "a.npy", RAMP_M[1:])
+    (sample,) = open_dataset(photo.model_copy(update={"depth": str(tmp_path / "far")})).samples
+    ((_, made),) = parse(rain)
+    recipe = replace(PAPER["granet"], patch_px=32)
+    sees: dict[str, Callable[[], Any]] = {
+        "a derainer": lambda: Crops([sample], (made,), recipe, 1, 16)[0],
+        "its validation": lambda: Validation([sample], {rain: made}, 0),
+        "a task network": lambda: View((made,), 0, {sample.id: 0}, None)(sample, sample.image(), 0),
+    }
+    for see in sees.values():
+        with pytest.raises(RainError, match=r"^image sub/a.png: depth is \(63, 96\): must be"):
+            see()
 
 
 def test_what_a_derainer_should_give_back_is_the_wet_scene(spec: RunSpec, tmp_path: Path) -> None:

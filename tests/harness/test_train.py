@@ -320,3 +320,17 @@ def test_what_cannot_be_trained_is_one_line(
         (tmp_path / "training.json").write_text("{}")
         assert run_command_line(words) == 2
         assert said in capsys.readouterr().err
+
+
+def test_distances_of_another_size_end_a_training_in_one_line(
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "far").mkdir()
+    for file in camvid.glob("train/*.png"):
+        np.save(tmp_path / "far" / f"{file.stem}.npy", np.full((30, 40), 9, np.float32))
+    data = ["--dataset", "camvid", "--data-root", str(camvid), "--depth", str(tmp_path / "far")]
+    words = ["train", "refinenet", *data, "--rain", "physical", "--out", str(tmp_path / "out")]
+    assert run_command_line(words) == 2
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if "error:" in line)
+    assert said.startswith("error: image ")
+    assert said.endswith("depth is (30, 40): must be (32, 40) as the image is")
