@@ -8,10 +8,11 @@ from pathlib import Path
 from datasets import DATASETS, Dataset, DatasetError
 from datasets.check import Finding, check, counts
 from datasets.draw import drawn
-from datasets.image import NDArrayByte, UnreadableImageError, encode_png, shrink
+from datasets.image import NDArrayByte, UnreadableImageError, shrink
 from datasets.labels import unmatched
 from harness.plan.data import kind_of, label_file, root_of
 from harness.plan.networks import networks_of, scoring_task
+from harness.runs.sheet_file import require_sheet, write_sheet
 from harness.spec import RunSpec, UsageError, known
 from reports.pages.contact_sheet import contact_sheet
 from tasks.rows import TASKS
@@ -37,7 +38,7 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
         Lines to print, and whether errors remain.
 
     Raises:
-        UsageError: If a word is wrong or a folder absent.
+        UsageError: If a word is wrong, a folder absent, or another file in the sheet's place.
         DatasetError: If the set cannot be opened at all.
     """
     kind = kind_of(spec)
@@ -46,13 +47,13 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
         raise UsageError(f"--pair {spec.pair}: no folder {root / spec.pair} of rainy images")
     if against is not None and not against.is_dir():
         raise UsageError(f"--against {against}: no such folder")
-    if sheet is not None and not sheet.parent.is_dir():
-        raise UsageError(f"--sheet {sheet}: no folder {sheet.parent}")
+    if sheet is not None:
+        require_sheet(sheet)
     labels = label_file(spec).get("annotations")
     checked = check(kind, root, spec.split, spec.pair, against, labels)
     findings = [*checked.findings, *_of_networks(spec, checked.dataset)]
     if sheet is not None:
-        sheet.write_bytes(encode_png(label_sheet(checked.dataset)))
+        write_sheet(sheet, label_sheet(checked.dataset))
     n = len(checked.dataset.samples)
     lines = [*(f"note: {note}" for note in checked.dataset.notes), *_lines(findings)]
     has_errors = any(finding.is_error for finding in findings)

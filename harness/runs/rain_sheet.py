@@ -6,8 +6,9 @@ import contextlib
 import importlib.util
 from pathlib import Path
 
-from datasets.image import NDArrayByte, decode, encode_png, shrink
+from datasets.image import NDArrayByte, decode, shrink
 from datasets.rain import RAINS, generator, parse
+from harness.runs.sheet_file import require_sheet, write_sheet
 from harness.spec import UsageError
 from reports.pages.contact_sheet import contact_sheet
 from tasks.quality import METRICS
@@ -26,12 +27,11 @@ def write_rain_sheet(file: Path, photograph: Path | None) -> None:
     """Write `rain_sheet` as PNG.
 
     Raises:
-        UsageError: If there is no such folder or photograph.
+        UsageError: If there is no such folder or photograph, or another file in the sheet's place.
         UnreadableImageError: If the photograph is no image.
     """
-    if not file.parent.is_dir():
-        raise UsageError(f"--sheet {file}: no folder {file.parent}")
-    file.write_bytes(encode_png(rain_sheet(photograph)))
+    require_sheet(file)
+    write_sheet(file, rain_sheet(photograph))
 
 
 def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:

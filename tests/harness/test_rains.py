@@ -89,6 +89,26 @@ def test_sheet_of_rains_from_the_command_line(
     assert np.array_equal(decode(file.read_bytes(), "sheet"), rain_sheet(photograph))
 
 
+def test_a_sheet_is_written_over_a_sheet_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.runs.rain_sheet.RAINS", {"rain100l": RAINS["rain100l"]})
+    photograph, notes = tmp_path / "photo.png", tmp_path / "notes.txt"
+    photograph.write_bytes(encode_png(np.full((20, 30, 3), 90, np.uint8)))
+    notes.write_text("mine")
+    before = photograph.read_bytes()
+    data = ["check-data", "--dataset", "folder", "--data-root", str(tmp_path)]
+    for other in (photograph, notes):
+        for words in (["list", "rains", "--image", str(photograph)], data):
+            assert run_command_line([*words, "--sheet", str(other)]) == 2
+            said = f"error: --sheet {other} is there, and is no sheet: name a new file\n"
+            assert capsys.readouterr().err == said
+    assert (photograph.read_bytes(), notes.read_text()) == (before, "mine")
+    for _ in range(2):
+        words = ["list", "rains", "--image", str(photograph)]
+        assert run_command_line([*words, "--sheet", str(tmp_path / "sheet.png")]) == 0
+
+
 def test_the_sheet_has_a_photograph_of_its_own() -> None:
     assert rain_sheet(None).shape[2] == 3
 
