@@ -65,7 +65,7 @@ def images_of(place: Path, root: Path) -> Iterator[Path]:
 
 def _parts(word: str) -> list[str]:
     """The folders that a word names, without those that lead up."""
-    return [p for p in PurePosixPath(word.replace("\\", "/")).parts if p not in ("..", "/")]
+    return [p for p in PurePosixPath(word.replace("\\", "/")).parts if p not in ("..", "/", "//")]
 
 
 def _to_split(parts: Sequence[str]) -> int:

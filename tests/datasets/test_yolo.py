@@ -82,9 +82,12 @@ def test_every_layout_says_the_same(root: Path, tmp_path: Path) -> None:
     expected = labels_of(opened(root))
     listed = root / "val.txt"
     listed.write_text("".join(f"./images/val/{s}.jpg\n" for s in "abcd"))
+    (root / "whole.txt").write_text("".join(f"{root}/images/val/{s}.jpg\n" for s in "abcd"))
     names = "names: [person, car, dog]\nnc: 3\n"
     heads = {
         "list": f"val: val.txt\n{names}",
+        "a list of whole paths": f"val: whole.txt\n{names}",
+        "a whole path": f"val: {root}/images/val\n{names}",
         "another machine's": f"path: /home/me/mine\nval: images/val\n{names}",
         "Roboflow's": f"train: ../train/images\nval: ../images/val\n{names}",
         "lists": f"val: [images/val, images/val]\n{names}",
@@ -206,6 +209,16 @@ def test_a_split_that_is_absent_is_not_the_whole_set(case: str, root: Path) -> N
     with pytest.raises(DatasetError, match=f"looked for {words} there") as caught:
         opened(root, "val")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("head", ["val.txt", "{away}"])
+def test_images_outside_of_the_root_are_refused(head: str, root: Path, tmp_path: Path) -> None:
+    away = tmp_path / "away" / "pics"
+    shutil.copytree(root / "images" / "val", away)
+    (root / "val.txt").write_text(f"{away}/a.jpg\n")
+    (root / "data.yaml").write_text(f"val: {head.format(away=away)}\nnames: [a, b, c]\n")
+    with pytest.raises(DatasetError, match=f"^{root}: nothing there that is called /"):
+        opened(root, "val")
 
 
 def test_a_split_s_own_folder_may_be_the_data_root(root: Path, tmp_path: Path) -> None:
