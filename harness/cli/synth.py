@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.flags import Verbs, add_field, fields_of
-from harness.cli.terminal import progress_bars, shown
+from harness.cli.terminal import line, progress_bars, say, shown
 from harness.spec import DEFAULT_RAIN, UsageError, checked
 
 
@@ -17,7 +17,7 @@ def add(verbs: Verbs) -> None:
         help="write a rainy copy of a data set in its own layout, with a manifest",
         description="The images are those that run shows for the same rain and seed. A second call "
         "continues where the first one stopped, and does anew what is of another photograph or "
-        "depth.",
+        "depth. Damaged images are named and left out; the exit status is then 1.",
     )
     for name in (
         *("dataset", "data_root", "split", "annotations", "pair", "attributes", "where"),
@@ -60,5 +60,7 @@ def _synth(arguments: argparse.Namespace) -> int:
             worker_count(spec, "cpu"),
             progress,
         )
-    print(f"{shown(arguments.out)}: {done.written} images written, {done.kept} were there already")
-    return 0
+    line(f"{shown(arguments.out)}: {done.written} images written, {done.kept} were there already")
+    for failure in done.failures:
+        say(f"failed: {failure.sample} ({failure.stage}): {failure.message}")
+    return 1 if done.failures else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -16,12 +17,15 @@ import numpy as np
 from datasets import Dataset, Sample
 from datasets.image import encode_jpeg, encode_png
 from datasets.rain import Rain, RainyImage, digest, generator
+from harness.machine.disk import message, storage_error
 from harness.plan import keys
 from harness.plan.manifest import MANIFEST, entries_of, manifest_of
 from harness.plan.stages import made_by
 from harness.plan.unit_keys import Entry
 from harness.runs.copies import in_parallel, replace_file
 from harness.spec import UsageError
+from harness.work.scene import UnfinishedError, during
+from reports.results.record import ImageError
 
 Progress = Callable[[str, int, int], None]
 
@@ -60,6 +64,8 @@ class Copied:
     written: int
     kept: int
     """Images that an earlier call had written already."""
+    failures: tuple[ImageError, ...] = ()
+    """Images that cannot be read or encoded, or that their rain refuses: not in the copy."""
 
 
 def synthesize(
@@ -72,10 +78,11 @@ def synthesize(
 ) -> Copied:
     """Write a rainy copy of a data set; continue where an earlier call stopped.
 
-    An image is written again where its photograph or depth is another than when it was written.
+    An image is written again where its photograph or depth is another than when it was written, or
+    what was written is gone or changed.
 
     Args:
-        dataset: Read from ``root``; its annotations are copied, cut to its samples.
+        dataset: Read from ``root``; its annotations are copied, cut to the samples that are there.
         root: Folder below which the images lie.
         recipe: Rain, seed and format.
         out: New or empty folder, or one that the same call began.
@@ -90,27 +97,35 @@ def synthesize(
     places = _places(dataset, root, ".png" if recipe.jpeg_quality is None else ".jpg")
     head = recipe.head(dataset)
     done = _opened(out, head)
-    entries = list(in_parallel(_named, dataset.samples, workers))
+    named = list(in_parallel(_named, dataset.samples, workers))
+    entries = [each for each in named if isinstance(each, Entry)]
+    failures = [each for each in named if isinstance(each, ImageError)]
     _require_ours(out, entries, recipe, places, done)
     if dataset.export_labels is not None:
         dataset.export_labels(out, places)
-    todo = [e for e in entries if not _is_there(out, e, done.get(e.sample.id), places)]
+    todo = [e for e in entries if not _is_there(out, e, done.get(e.sample.id), places, recipe)]
     kept = len(entries) - len(todo)
     write = partial(_write, recipe=recipe, out=out, places=places)
     progress(recipe.rain_name, kept, len(entries))
-    if not todo:
-        return Copied(0, kept)
-    # What a kill leaves without a line of its own is then known to be ours.
-    done |= {e.sample.id: _line(e, places, sha256="", key="") for e in todo}
-    replace_file(out / MANIFEST, _manifest(head, done))
-    with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
-        for i, line in enumerate(in_parallel(write, todo, workers), start=1):
-            manifest.write(json.dumps(line) + "\n")
-            manifest.flush()
-            done[line["sample"]] = line
-            progress(recipe.rain_name, kept + i, len(entries))
-    replace_file(out / MANIFEST, _manifest(head, done))
-    return Copied(len(todo), kept)
+    if todo:
+        # What a kill leaves without a line of its own is then known to be ours.
+        begun = {e.sample.id: _line(e, places, sha256="", key="") for e in todo}
+        replace_file(out / MANIFEST, _manifest(head, done | begun))
+        with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
+            for i, line in enumerate(in_parallel(write, todo, workers), start=1):
+                if isinstance(line, ImageError):
+                    failures.append(line)
+                else:
+                    manifest.write(json.dumps(line) + "\n")
+                    manifest.flush()
+                    done[line["sample"]] = line
+                progress(recipe.rain_name, kept + i, len(entries))
+        replace_file(out / MANIFEST, _manifest(head, done))
+    failed = {failure.sample for failure in failures}
+    if failed and dataset.export_labels is not None:
+        dataset.export_labels(out, {i: place for i, place in places.items() if i not in failed})
+    written = sum(e.sample.id not in failed for e in todo)
+    return Copied(written, kept, tuple(failures))
 
 
 def _places(dataset: Dataset, root: Path, suffix: str) -> dict[str, PurePosixPath]:
@@ -143,9 +158,12 @@ def _opened(out: Path, head: dict[str, Any]) -> dict[str, dict[str, str]]:
     return entries_of(out)
 
 
-def _named(sample: Sample) -> Entry:
+def _named(sample: Sample) -> Entry | ImageError:
     """A sample named by the contents of its images and depth; its labels are none of the rain's."""
-    return Entry.of(replace(sample, labels=None, label_map_path=None))
+    try:
+        return Entry.of(replace(sample, labels=None, label_map_path=None))
+    except OSError as error:
+        return ImageError(sample.id, "read", message(error))
 
 
 def _key(entry: Entry) -> str:
@@ -166,9 +184,10 @@ def _manifest(head: Mapping[str, Any], lines: Mapping[str, Mapping[str, str]]) -
     return "".join(json.dumps(line) + "\n" for line in (head, *lines.values())).encode()
 
 
-def _layers_of(place: PurePosixPath) -> PurePosixPath:
-    """Where an image's layers lie."""
-    return "layers" / place.with_suffix(".npz")
+def _files(place: PurePosixPath, recipe: Recipe) -> dict[str, PurePosixPath]:
+    """Where an image and its layers lie, by the names of their digests in its line."""
+    layers = {"layers": "layers" / place.with_suffix(".npz")} if recipe.layers else {}
+    return {"sha256": place, **layers}
 
 
 def _require_ours(
@@ -182,18 +201,21 @@ def _require_ours(
     ours = {line["file"] for line in done.values()}
     for entry in entries:
         place = places[entry.sample.id]
-        there = [f for f in (out / place, out / _layers_of(place)) if f.exists()]
-        read = next((file for file in there if _is_read(file, entry.sample)), None)
+        there = [f for f in _files(place, recipe).values() if (out / f).exists()]
+        read = next((file for file in there if _is_read(out / file, entry.sample)), None)
         if read is not None:
-            raise UsageError(f"{read} is an image to rain on: name a new folder")
+            raise UsageError(f"{out / read} is an image to rain on: name a new folder")
         if not there or str(place) in ours:
             continue
         # A kill may have cut its line off.
-        for file, data in _made(entry, recipe, places).items():
-            if (out / file).exists() and (out / file).read_bytes() != data:
-                raise UsageError(
-                    f"{out / file} is there, and synth did not write it: name a new folder"
-                )
+        made: dict[PurePosixPath, bytes] = {}
+        with contextlib.suppress(UnfinishedError):
+            made = _made(entry, recipe, places)
+        other = next((f for f in there if (out / f).read_bytes() != made.get(f)), None)
+        if other is not None:
+            raise UsageError(
+                f"{out / other} is there, and synth did not write it: name a new folder"
+            )
 
 
 def _is_read(file: Path, sample: Sample) -> bool:
@@ -207,37 +229,53 @@ def _is_there(
     entry: Entry,
     line: Mapping[str, str] | None,
     places: Mapping[str, PurePosixPath],
+    recipe: Recipe,
 ) -> bool:
-    """Whether an image is as this call would write it."""
-    place = str(places[entry.sample.id])
-    if line is None or (line["file"], line.get("key")) != (place, _key(entry)):
+    """Whether an image and its layers are as this call would write them."""
+    place = places[entry.sample.id]
+    if line is None or (line["file"], line.get("key")) != (str(place), _key(entry)):
         return False
-    file = out / place
-    return file.is_file() and keys.file_sha256(file) == line["sha256"]
+    return all(
+        (out / file).is_file() and keys.file_sha256(out / file) == line.get(name)
+        for name, file in _files(place, recipe).items()
+    )
 
 
 def _made(
     entry: Entry, recipe: Recipe, places: Mapping[str, PurePosixPath]
 ) -> dict[PurePosixPath, bytes]:
-    """The files of one image, itself first."""
-    sample, place, quality = entry.sample, places[entry.sample.id], recipe.jpeg_quality
+    """The files of one image, itself first.
+
+    Raises:
+        UnfinishedError: If it cannot be read or encoded, or its rain refuses it.
+    """
+    sample, quality = entry.sample, recipe.jpeg_quality
     rng = generator(recipe.seed, recipe.rain, sample.id)
-    rainy = recipe.rain.render(sample.image(), rng, sample.depth_m())
-    files = {
-        place: encode_png(rainy.image) if quality is None else encode_jpeg(rainy.image, quality)
-    }
-    return {**files, _layers_of(place): _layers(rainy)} if recipe.layers else files
+    with during("decode"):
+        clean, depth = sample.image(), sample.depth_m()
+    with during("rain"):
+        rainy = recipe.rain.render(clean, rng, depth)
+    place, *layers = _files(places[sample.id], recipe).values()
+    with during("keep"):
+        image = encode_png(rainy.image) if quality is None else encode_jpeg(rainy.image, quality)
+    return {place: image, **{file: _layers(rainy) for file in layers}}
 
 
 def _write(
     entry: Entry, recipe: Recipe, out: Path, places: Mapping[str, PurePosixPath]
-) -> dict[str, str]:
-    """Write one image; returns its line of the manifest."""
-    made = _made(entry, recipe, places)
+) -> dict[str, str] | ImageError:
+    """Write one image; returns its line of the manifest, or why there is none."""
+    try:
+        made = _made(entry, recipe, places)
+    except UnfinishedError as error:
+        if storage_error(error.cause) is not None:
+            raise error.cause from error
+        return ImageError(entry.sample.id, error.stage, message(error.cause))
     for file, data in made.items():
         replace_file(out / file, data)
-    sha256 = hashlib.sha256(made[places[entry.sample.id]]).hexdigest()
-    return _line(entry, places, sha256, _key(entry))
+    line = _line(entry, places, sha256="", key=_key(entry))
+    files = _files(places[entry.sample.id], recipe)
+    return line | {name: hashlib.sha256(made[file]).hexdigest() for name, file in files.items()}
 
 
 def _layers(rainy: RainyImage) -> bytes:

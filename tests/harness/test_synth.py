@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -78,11 +79,14 @@ def test_a_second_call_writes_what_is_missing(
     pictures = sorted(out.rglob("*.png"))
     pictures[0].unlink()
     pictures[1].write_bytes(b"cut")
+    layers = sorted(out.rglob("*.npz"))
+    layers[2].unlink()
+    layers[3].write_bytes(b"cut")
     lines = (out / "manifest.jsonl").read_text()
     (out / "manifest.jsonl").write_text(lines[:-20])  # killed while it wrote
     capsys.readouterr()
     assert run_command_line(words(coco_root, out, "--layers", "--workers", "1")) == 0
-    assert "3 images written, 5 were there already" in capsys.readouterr().out
+    assert "5 images written, 3 were there already" in capsys.readouterr().out
     assert {k: v for k, v in tree(out).items() if k != "manifest.jsonl"} == {
         k: v for k, v in first.items() if k != "manifest.jsonl"
     }
@@ -137,6 +141,45 @@ def test_other_distances_are_written_anew(
     for folder, written in (("near", 3), ("far", 3), ("far", 0)):
         assert run_command_line([*command, str(tmp_path / folder)]) == 0
         assert f"{written} images written, {3 - written} were there" in capsys.readouterr().out
+
+
+def test_what_cannot_be_rained_on_is_named_and_the_others_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*photographs(tmp_path / "one", 90), "--rain", "physical", "--workers", "1"]
+    command += ["--depth", str(tmp_path / "far")]
+    (tmp_path / "far").mkdir()
+    for name, size in (("a", (20, 30)), ("b", (19, 29)), ("c", (20, 30))):
+        np.save(tmp_path / "far" / f"{name}.npy", np.full(size, 9, np.float32))
+    (tmp_path / "one" / "a.png").write_bytes(b"cut")
+    for written in (1, 0):
+        assert run_command_line(command) == 1
+        out, err = capsys.readouterr()
+        assert f"{written} images written, {1 - written} were there already" in out
+        assert sorted(line for line in err.splitlines() if "failed" in line) == [
+            "failed: a.png (decode): a.png: not an image, or damaged; copy or download the file "
+            "again",
+            "failed: b.png (rain): depth is (19, 29): must be (20, 30) as the image is",
+        ]
+        assert set(tree(tmp_path / "rainy")) == {"c.png", "manifest.jsonl"}
+        _, only = (tmp_path / "rainy" / "manifest.jsonl").read_text().splitlines()
+        assert json.loads(only)["file"] == "c.png"
+    photographs(tmp_path / "one", 90, "a")
+    np.save(tmp_path / "far" / "b.npy", np.full((20, 30), 9, np.float32))
+    assert run_command_line(command) == 0
+    assert "2 images written, 1 were there already" in capsys.readouterr().out
+
+
+def test_a_copy_without_a_damaged_image_opens_as_its_set_does(
+    coco_root: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "coco"
+    shutil.copytree(coco_root, root)
+    first, *others = open_coco(root, None).samples
+    first.path.write_bytes(b"cut")
+    assert run_command_line(words(root, tmp_path / "rainy")) == 1
+    found = open_coco(tmp_path / "rainy", None).samples
+    assert {sample.id for sample in found} == {sample.id for sample in others}
 
 
 @pytest.mark.parametrize("place", ["d.png", "layers/d.npz"])
