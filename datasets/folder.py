@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from datasets.fields import Problems
-from datasets.marked import MARKER, is_marked
+from datasets.marked import MARKER, is_copy, is_marked
 from datasets.names import text_of
 from datasets.sample import Dataset, DatasetError, Sample
 
@@ -17,8 +17,8 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 def open_folder(root: Path, split: str | None, problems: Problems | None = None) -> Dataset:
     """Open every image below ``root``, or below ``root/split``, named by its path there.
 
-    Results and workspaces there are left out. Nothing is wrong with single entries of a plain
-    folder: ``problems`` stays as it is.
+    Results, workspaces and copies there are left out. Nothing is wrong with single entries of a
+    plain folder: ``problems`` stays as it is.
 
     Raises:
         DatasetError: If the folder holds no image, or is one that the harness wrote.
@@ -47,21 +47,29 @@ def require_data(folder: Path) -> None:
         )
 
 
-def image_files(folder: Path) -> Iterator[Path]:
+def image_files(folder: Path) -> list[Path]:
     """Image files of a folder and all below it, through links too, each folder once.
 
-    What the harness wrote is left out.
+    What the harness wrote is left out; its copies of data sets are where there are other images.
     """
+    own: list[Path] = []
+    copied: list[Path] = []
     seen: set[Path] = set()
+    copies: set[Path] = set()
     # Path.rglob passes linked folders by without a word.
-    for here, below, names in os.walk(folder, followlinks=True):
-        real = Path(here).resolve()
+    for word, below, names in os.walk(folder, followlinks=True):
+        here = Path(word)
+        real = here.resolve()
         if real in seen or MARKER in names:
             below.clear()
             continue
         seen.add(real)
-        files = (Path(here, name) for name in names)
-        yield from (f for f in files if f.suffix.lower() in SUFFIXES and f.is_file())
+        if here.parent in copies or (here != folder and is_copy(here)):
+            copies.add(here)
+        files = (here / name for name in names)
+        found = copied if here in copies else own
+        found += (f for f in files if f.suffix.lower() in SUFFIXES and f.is_file())
+    return own or copied
 
 
 def by_stem(folder: Path) -> dict[str, Path]:

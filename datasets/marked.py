@@ -1,7 +1,11 @@
-"""Folders that the harness wrote are never data: a file in them says so."""
+"""Folders that the harness wrote are never data: a file in them says so.
+
+A copy of a data set is data by itself, but none of a folder around it.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 MARKER = ".derain-harness"
@@ -19,3 +23,20 @@ def mark(folder: Path) -> None:
 def is_marked(folder: Path) -> bool:
     """Whether the harness wrote a folder."""
     return (folder / MARKER).is_file()
+
+
+MANIFEST = "manifest.jsonl"
+"""Name of a copy's list. First line: rain, seed and format; then one line per image."""
+HEAD = frozenset({"rain", "rain_sha256", "seed"})
+"""What its first line says at least."""
+LONGEST_LINE = 2**20
+
+
+def is_copy(folder: Path) -> bool:
+    """Whether the harness wrote a folder's images: as a rainy, derained or saved copy."""
+    try:
+        with (folder / MANIFEST).open(encoding="utf-8", errors="replace") as lines:
+            head = json.loads(lines.readline(LONGEST_LINE))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(head, dict) and head.keys() >= HEAD

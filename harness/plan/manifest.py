@@ -12,12 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from datasets import Dataset, Sample
+from datasets.marked import HEAD, LONGEST_LINE, MANIFEST
 from datasets.names import text_of
 from harness.spec import UsageError
-
-MANIFEST = "manifest.jsonl"
-"""First line: rain, seed and format; then one line per image."""
-LONGEST_LINE = 2**20
 
 
 class RestoredFile(NamedTuple):
@@ -51,7 +48,7 @@ def head_of(line: str, file: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(line)
-        if isinstance(content, dict) and {"rain", "rain_sha256", "seed"} <= content.keys():
+        if isinstance(content, dict) and content.keys() >= HEAD:
             return content
     except (ValueError, RecursionError):
         pass

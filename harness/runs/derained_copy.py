@@ -13,13 +13,14 @@ from typing import Any
 from datasets import Dataset, Sample
 from datasets.folder import SUFFIXES, image_files
 from datasets.image import encode_jpeg, encode_png
+from datasets.marked import MANIFEST
 from datasets.names import text_of
 from harness.ledger.ledger import Ledger
 from harness.machine.device import one_thread_each, placement
 from harness.machine.disk import message, storage_error
 from harness.plan import keys
 from harness.plan.derainers import DerainerPlan, derainer_plan
-from harness.plan.manifest import MANIFEST, entries_of, line_of, manifest_of, saved_names
+from harness.plan.manifest import entries_of, line_of, manifest_of, saved_names
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring
 from harness.runs.copies import in_parallel, replace_file

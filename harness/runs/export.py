@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from datasets.marked import MANIFEST
 from datasets.rain import digest
 from datasets.sample import Sample
 from harness.ledger.images import ImageCache, is_whole
 from harness.ledger.ledger import Ledger
 from harness.ledger.packed import unpack
 from harness.ledger.predictions import Predictions
-from harness.plan.manifest import MANIFEST, line_of, saved_names
+from harness.plan.manifest import line_of, saved_names
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, cell

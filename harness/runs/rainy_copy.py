@@ -16,10 +16,11 @@ import numpy as np
 
 from datasets import Dataset, Sample
 from datasets.image import encode_jpeg, encode_png
+from datasets.marked import MANIFEST
 from datasets.rain import Rain, RainyImage, digest, generator
 from harness.machine.disk import message, storage_error
 from harness.plan import keys
-from harness.plan.manifest import MANIFEST, entries_of, manifest_of
+from harness.plan.manifest import entries_of, manifest_of
 from harness.plan.stages import made_by
 from harness.plan.unit_keys import Entry
 from harness.runs.copies import in_parallel, replace_file

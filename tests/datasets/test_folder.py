@@ -30,6 +30,25 @@ def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
         open_folder(tmp_path, None)
 
 
+HEAD = '{"rain": "rain100l", "rain_sha256": "0", "seed": 0}\n'
+
+
+def test_a_copy_is_data_by_itself_and_beside_other_copies_alone(tmp_path: Path) -> None:
+    for name in ("heavy/a.png", "light/deep/b.png", "theirs/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name, head in (("heavy", HEAD), ("light", HEAD), ("theirs", '{"of": "theirs"}\n')):
+        (tmp_path / name / "manifest.jsonl").write_text(head)
+
+    def found(split: str | None = None) -> list[str]:
+        return [sample.id for sample in open_folder(tmp_path, split).samples]
+
+    assert found() == ["theirs/c.png"]
+    assert found("light") == ["deep/b.png"]
+    (tmp_path / "theirs" / "c.png").unlink()
+    assert found() == ["heavy/a.png", "light/deep/b.png"]
+
+
 def test_what_the_harness_wrote_is_no_data(tmp_path: Path) -> None:
     for name in ("a.png", "out/plots/b.png", "derain-runs/images/c.png", "out-of-them/d.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

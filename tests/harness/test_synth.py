@@ -210,6 +210,20 @@ def test_rain_does_not_fall_on_a_copy_in_its_own_place(
     assert tree(tmp_path / "rainy") == before
 
 
+def test_a_copy_among_its_photographs_is_none_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "one"
+    command = [*photographs(root, 40)[:-1], str(root / "rainy"), "--limit", "2"]
+    for written in (2, 0):
+        assert run_command_line(command) == 0
+        assert f"{written} images written, {2 - written} were there" in capsys.readouterr().out
+    assert len(tree(root / "rainy")) == 3
+    words = ["derain", str(root), "--derainer", "median", "--out", str(tmp_path / "derained")]
+    assert run_command_line([*words, "--workspace", str(tmp_path / "w")]) == 0
+    assert "3 images derained" in capsys.readouterr().out
+
+
 def test_labels_of_another_set_are_not_taken_for_the_copy_s(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
