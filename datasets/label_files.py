@@ -16,16 +16,22 @@ def copy_files(
     """Copy the files of those samples that a copy holds, to the same place.
 
     Args:
-        files: Files by sample id, all below ``root``.
+        files: Files by sample id.
         root: Folder of the data set.
         out: Folder of the copy.
         places: The copy's images, by sample id.
 
     Raises:
-        DatasetError: If another file lies there: of another set, or the user's own.
+        DatasetError: If another file lies there, of another set or the user's own, or a file is not
+            below ``root``.
     """
     for sample_id in places:
         for file in files.get(sample_id, ()):
+            if not file.is_relative_to(root):
+                raise DatasetError(
+                    f"{file} lies outside of {root}, so a copy has no place for it: give the "
+                    "folder that holds all with --data-root"
+                )
             copy = out / file.relative_to(root)
             if copy.is_file() and not filecmp.cmp(file, copy, shallow=False):
                 raise DatasetError(f"{copy} is not {file}: name a new folder, or remove it")

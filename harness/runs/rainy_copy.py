@@ -91,8 +91,8 @@ def synthesize(
         progress: Told of every finished image.
 
     Raises:
-        UsageError: If ``out`` was begun with another recipe, or an image would be written over a
-            file that no such call wrote.
+        UsageError: If ``out`` was begun with another recipe, an image lies outside of ``root``, or
+            would be written over a file that no such call wrote.
         OSError: If a file cannot be written.
     """
     places = _places(dataset, root, ".png" if recipe.jpeg_quality is None else ".jpg")
@@ -135,6 +135,11 @@ def _places(dataset: Dataset, root: Path, suffix: str) -> dict[str, PurePosixPat
     users: dict[PurePosixPath, str] = {}
     for sample in dataset.samples:
         source = sample.rainy_path or sample.path
+        if not source.is_relative_to(root):
+            raise UsageError(
+                f"{source} lies outside of {root}, so a copy has no place for it: give the folder "
+                "that holds all with --data-root, or leave --pair out"
+            )
         place = PurePosixPath(source.relative_to(root).with_suffix(suffix).as_posix())
         if place in users:
             raise UsageError(f"{place} would hold both {users[place]} and {sample.id}: rename one")
