@@ -19,6 +19,7 @@ from datasets import fields
 from datasets.cityscapes_labels import DECODERS, KINDS, OBJECTS, read_objects
 from datasets.class_png import CLASSES
 from datasets.fields import Problems
+from datasets.folder import SUFFIXES
 from datasets.label_files import copy_files
 from datasets.sample import Dataset, DatasetError, Sample
 from datasets.weather import UNCLEAN, with_weather
@@ -143,10 +144,10 @@ def _home(root: Path, split: str | None) -> tuple[Path, str, str | None]:
 
 def _images(home: Path, part: str, condition: str | None) -> Iterator[_Image]:
     """The pictures of a split."""
-    pattern = f"{condition or '*'}/{part}/*/*.png" if home.name == ACDC else f"{part}/*/*.png"
+    pattern = f"{condition or '*'}/{part}/*/*" if home.name == ACDC else f"{part}/*/*"
     for path in sorted(home.glob(pattern)):
         found = _NAME.match(path.stem)
-        if found is None:
+        if found is None or path.suffix.lower() not in SUFFIXES:
             continue
         inner = path.parent.relative_to(home)
         if home.name == ACDC:
@@ -170,9 +171,11 @@ def _sample(image: _Image, clean: Path | None) -> Sample:
     bare = Sample(path.stem, path, image.group, attributes=attributes)
     if clean is None:
         return with_weather(bare)
-    photograph = clean / image.inner / f"{image.key}_{PLAIN}.png"
-    if not photograph.is_file():
-        raise DatasetError(f"{photograph} not found: add it, or take {clean} away for rain alone")
+    stem = clean / image.inner / f"{image.key}_{PLAIN}"
+    files = (Path(f"{stem}{suffix}") for suffix in sorted(SUFFIXES))
+    photograph = next((file for file in files if file.is_file()), None)
+    if photograph is None:
+        raise DatasetError(f"{stem}.png not found: add it, or take {clean} away for rain alone")
     return Sample(path.stem, photograph, image.group, rainy_path=path, attributes=attributes)
 
 

@@ -15,7 +15,9 @@ from PIL import Image
 from datasets import DATASETS, Dataset, DatasetError, Sample
 from datasets.image import UnreadableImageError
 from datasets.masks import decode
+from datasets.rain import RAINS
 from datasets.where import select
+from harness.runs.rainy_copy import Recipe, synthesize
 
 
 @pytest.fixture
@@ -221,3 +223,13 @@ def test_a_copy_takes_labels_and_clean_images(root: Path, make: Any, tmp_path: P
     again = opened(tmp_path / "copy", "leftImg8bit_rain/val")
     assert again.has_clean
     assert np.array_equal(first(again).label_map(), first(dataset).label_map())
+
+
+def test_a_copy_of_jpegs_opens_as_the_set_does(root: Path, make: Any, tmp_path: Path) -> None:
+    copy, recipe = tmp_path / "copy", Recipe("rain100l", RAINS["rain100l"], jpeg_quality=90)
+    synthesize(opened(root), root, recipe, copy)
+    again = opened(copy)
+    assert [s.id for s in again.samples] == [s.id for s in opened(root).samples]
+    assert np.array_equal(first(again).label_map(), first(opened(root)).label_map())
+    make.make_weather(copy, "leftImg8bit_rain", make.RAIN)
+    assert first(opened(copy, "leftImg8bit_rain/val")).path.suffix == ".jpg"
