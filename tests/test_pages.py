@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from derainers.published import PUBLISHED
 from harness.runs.power import OF_PHOTOGRAPHS
@@ -53,6 +55,25 @@ def test_the_tables_of_published_weights_are_those_of_their_numbers(
     for rows in numbers.values():
         of = {PUBLISHED[name].derainer for name in rows if name in PUBLISHED}
         assert {"prenet", "vrgnet", "sapnet", "spanet", "umrl", "urie"} <= of
+    assert all(name in numbers[data] for data, name in page.PRINTED)
+
+
+def test_the_suite_of_published_weights_names_what_its_page_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    page = importlib.import_module("rain100l")
+    named: Counter[tuple[str, str, int]] = Counter()
+    shown: Counter[tuple[str, str, int]] = Counter()
+    for run in yaml.safe_load(page.SUITE.read_text()):
+        words = (word.partition("@")[0] for word in run["derainer"])
+        data = run["name"].removesuffix(page.TEN)
+        named.update((data, word, run.get("limit", 100)) for word in words)
+    for data, rows in json.loads(page.KEPT.read_text()).items():
+        of = {name: PUBLISHED[name].derainer if name in PUBLISHED else name for name in rows}
+        shown.update((data, of[name], row["n"]) for name, row in rows.items())
+        assert shown.pop((data, "identity", 100)) == 1
+    assert named == shown
 
 
 @pytest.fixture
