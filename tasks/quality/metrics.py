@@ -209,7 +209,7 @@ def chosen(words: Sequence[str], protocols: Sequence[str] = ("matlab-y",)) -> tu
     Args:
         words: Names of `METRICS` without a suffix, of `FAMILIES`, ``all``, or ``pyiqa:NAME``.
         protocols: Of `PROTOCOLS`, or ``all``; each may carry ``:border_px=N``. Metrics that have
-            one protocol alone come along under any.
+            one protocol alone come along under any, and no border is cut off for them.
 
     Raises:
         ValueError: For an unknown word or protocol; known ones are listed.
@@ -267,11 +267,12 @@ def _protocols(word: str) -> list[tuple[str, int]]:
 def captions(names: Iterable[str]) -> dict[str, str]:
     """What the protocols of metrics are, by protocol, or by metric where it has one alone."""
     said = {}
-    for name in names:
-        found = metric(name)
+    rows = {name: metric(name) for name in names}
+    whole = ", of the whole image" if any(row.border_px for row in rows.values()) else ""
+    for name, found in rows.items():
         protocol = name.partition("@")[2] or "matlab-y"
         if found.caption is not None:
-            said[name] = found.caption
+            said[name] = found.caption + whole
         else:
             cut = f", {found.border_px} px cut off at each side" if found.border_px else ""
             said[protocol] = PROTOCOLS[protocol.partition(":")[0]] + cut

@@ -320,6 +320,9 @@ def test_a_border_is_cut_from_both_images_and_named() -> None:
     assert value("ssim_y@matlab-y:border_px=4", PHOTO, WORSE) == inside != value(*_pair())
     assert quality.chosen(("ssim_y",), ("pil-y:border_px=8",)) == ("ssim_y@pil-y:border_px=8",)
     assert quality.captions(names)["matlab-y:border_px=4"].endswith(", 4 px cut off at each side")
+    assert (
+        quality.captions(names)["uqi"] == quality.captions(["uqi"])["uqi"] + ", of the whole image"
+    )
     assert math.isnan(value("psnr_y_db@matlab-y:border_px=75", PHOTO, WORSE))
     with pytest.raises(ValueError, match=r"expected prenet:border_px=N, N pixels to cut off"):
         quality.chosen(("ssim",), ("prenet:border=4",))
