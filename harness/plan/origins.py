@@ -1,12 +1,18 @@
-"""Whether a module is the user's own, Python's, ours, or of an installed package; and which."""
+"""Whether a module is the user's own, Python's, ours, or of an installed package; and which.
+
+A file of the user's gets its own modules from beside it, and never from beside another.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import sysconfig
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
+
+from harness.spec import UsageError
 
 ROOMS = ("datasets", "derainers", "harness", "reports", "tasks")
 _ROOT = os.path.realpath(Path(__file__).parents[2])
@@ -14,6 +20,10 @@ _STDLIB = tuple(
     {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
 )
 _SITES = ("site-packages", "dist-packages")
+OWN = "own_"
+"""Begins the names of modules made of a user's files."""
+_brought: set[str] = set()
+"""Folders that files were found in, and that stood on Python's path for no other reason."""
 
 
 def is_own_module(name: str, file: str | None) -> bool:
@@ -110,3 +120,78 @@ def _tops(entry: Path) -> set[str]:
         tops = {line.split(b",", 1)[0].split(b".", 1)[0] for line in lines}
         return {top.decode(errors="replace").strip() for top in tops} - {""}
     return set()
+
+
+def bring(file: Path) -> None:
+    """Let a file import what lies beside it, before what lies beside others, never instead of ours.
+
+    The current directory gives way where it stands last, as the command line puts it.
+    """
+    folder = str(file.parent)
+    if folder in _brought and folder in sys.path:
+        sys.path.remove(folder)
+    if folder not in sys.path:
+        last = len(sys.path) - (sys.path[-1:] == [str(Path.cwd())])
+        sys.path.insert(next((i for i, p in enumerate(sys.path) if p in _brought), last), folder)
+        _brought.add(folder)
+
+
+def path_of(file: str | None) -> tuple[str, ...]:
+    """The folders in which modules are to be looked for, in order.
+
+    Args:
+        file: Whose neighbours come first; None = of a module by its name.
+    """
+    own = [] if file is None else [str(Path(file).parent)]
+    return (*own, *(each or str(Path.cwd()) for each in sys.path if each not in _brought))
+
+
+def require_own(name: str, file: str, by: tuple[str, str], path: tuple[str, ...]) -> None:
+    """Refuse an own module that is another than what its importer gets where it is used alone.
+
+    Args:
+        name: Of the module.
+        file: That it was made of, or would be.
+        by: Name and file of what imports it, whose neighbours come before all others.
+        path: Where it is to be looked for then.
+
+    Raises:
+        UsageError: If another has its name, or it lies beside another's file alone.
+    """
+    importer = Path(by[1])
+    above = 0 if by[0].startswith(OWN) else by[0].count(".") + (importer.stem == "__init__")
+    folders = (*map(str, importer.parents[above : above + 1]), *path)
+    wanted, got = _found(name, folders), Path(file)
+    if wanted is not None and not _is_one(wanted, got):
+        raise UsageError(
+            f"{_shown(importer)} imports {name}: {_shown(wanted)}, but {_shown(got)} has the same "
+            "name and came instead: rename one of them, or give each a run of its own"
+        )
+    if wanted is None and got == _found(name, _brought - {*folders}):
+        raise UsageError(
+            f"{_shown(importer)} imports {name}, which lies beside another file alone "
+            f"({_shown(got)}): put it beside this one too, or on PYTHONPATH"
+        )
+
+
+def namesake(name: str, file: str, folder: Path) -> bool:
+    """Whether another file in a folder is what a module of this name is to be made of there."""
+    other = _found(name, [str(folder)])
+    return other is not None and not _is_one(other, Path(file))
+
+
+def _found(name: str, folders: Iterable[str]) -> Path | None:
+    """The file of a module in the first of some folders that has one."""
+    place = name.replace(".", "/")
+    forms = f"{place}/__init__.py", f"{place}.py"
+    found = (Path(folder, form) for folder in folders for form in forms)
+    return next((file for file in found if file.is_file()), None)
+
+
+def _is_one(file: Path, other: Path) -> bool:
+    return other.is_file() and file.samefile(other)
+
+
+def _shown(file: Path) -> str:
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)

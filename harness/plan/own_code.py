@@ -54,8 +54,18 @@ class Identity:
     """Files that building and calling it read."""
     tensors: dict[int, str] = field(default_factory=dict)
     """Digests of the tensors in it, by their ids."""
+    path: tuple[str, ...] = ()
+    """Where its modules must come from; empty where they are what the caller imported."""
     nonce: str = ""
     """What makes the key new each time, where something could not be named."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a user's file lies that made it; None where none did."""
+        for root in self.roots[:1]:
+            if root.file and root.name.startswith(origins.OWN):
+                return Path(root.file).parent
+        return None
 
     def renew(self, name: str, cannot: str) -> None:
         """Be computed anew each time, and say why."""
@@ -65,7 +75,7 @@ class Identity:
 
     def key(self) -> dict[str, Any]:
         """All that decides what it does: no path, the same on every machine."""
-        modules, packages, at_import = _closure(self.roots)
+        modules, packages, at_import = _closure(self.roots, self.path)
         files = [f for f in dict.fromkeys(at_import + self.files) if origins.is_data(f)]
         said: dict[str, Any] = {
             "values": self.values,
@@ -96,19 +106,44 @@ def named(
         values, cannot = "", ("something nested too deeply",)
     roots = [] if root is None else [Place.of(root.__name__, root)]
     roots += [Place.of(module.__name__, module) for module in walk.modules.values()]
-    identity = Identity(values, cannot, tuple(dict.fromkeys(roots)), list(files), walk.tensors)
+    path = () if root is None else _path_of(root)
+    held = (list(files), walk.tensors, path)
+    identity = Identity(values, cannot, tuple(dict.fromkeys(roots)), *held)
     if cannot:
         more = f" and {len(cannot) - 1} more" if len(cannot) > 1 else ""
         identity.renew(name, cannot[0] + more)
     return identity
 
 
-def _closure(roots: Sequence[Place]) -> tuple[list[list[str]], dict[str, list[str]], list[str]]:
+def require_own_modules(root: ModuleType) -> None:
+    """Refuse a file whose modules are not those that it gets where it is used alone.
+
+    Raises:
+        UsageError: If another module has the name of one that it imports.
+    """
+    _closure([Place.of(root.__name__, root)], _path_of(root))
+
+
+def _path_of(root: ModuleType) -> tuple[str, ...]:
+    """Where the modules of a user's file, or of a module by its name, must come from."""
+    return origins.path_of(root.__file__ if root.__name__.startswith(origins.OWN) else None)
+
+
+def _closure(
+    roots: Sequence[Place], path: tuple[str, ...]
+) -> tuple[list[list[str]], dict[str, list[str]], list[str]]:
     """Own modules that some import, directly or not.
+
+    Args:
+        roots: Those to begin with.
+        path: Where the others must come from; empty = anywhere.
 
     Returns:
         Names and digests of the modules, the installed packages that they import with their
         versions, and the files that they read while they were imported.
+
+    Raises:
+        UsageError: If one comes from elsewhere.
     """
     modules, packages, files = set(), {}, []
     todo, seen = list(roots), set(roots)
@@ -122,16 +157,18 @@ def _closure(roots: Sequence[Place]) -> tuple[list[list[str]], dict[str, list[st
         if place.file is None or not Path(place.file).is_file():
             continue
         data = Path(place.file).read_bytes()
-        digest = recorder.run_sha256(place.name, place.file) or hashlib.sha256(data).hexdigest()
+        digest = recorder.run_sha256(place.file) or hashlib.sha256(data).hexdigest()
         modules.add((place.name, digest))
-        files += [(place.name, file) for file in recorder.opened_by.get(place.name, [])]
+        files += [(place.name, file) for file in recorder.opened_by.get(place.file, [])]
         names = set(_imports(data, place.package) if place.file.endswith(".py") else ())
         # What a library imports when it is first called depends on what ran before.
-        asked = recorder.imported_by.get(place.name, set()) - names
+        asked = recorder.imported_by.get(place.file, set()) - names
         for name in sorted(names | asked):
             found = _found(name)
             if name in asked and found and not origins.is_own_module(name, found.file):
                 continue
+            if path and found and found.file and origins.is_own_module(name, found.file):
+                origins.require_own(name, found.file, (place.name, place.file), path)
             if found is not None and found not in seen:
                 seen.add(found)
                 todo.append(found)

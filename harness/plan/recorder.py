@@ -15,14 +15,14 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from harness.plan.origins import is_own_file, is_own_module
+from harness.plan.origins import is_own_file, is_own_module, namesake
 
 imported_by: dict[str, set[str]] = {}
-"""What own modules imported while they ran, however they named it."""
+"""What own modules imported while they ran, however they named it; by file, as names repeat."""
 opened_by: dict[str, list[str]] = {}
 """Files that own modules read while they were imported, which happens once in a process."""
-_loaded: dict[str, tuple[ModuleType, str, str]] = {}
-"""Own modules that were imported here, with their files and the digests of what was run."""
+_loaded: dict[str, tuple[ModuleType, str]] = {}
+"""Own modules that were imported here by their files, with the digests of what was run."""
 _local = threading.local()
 
 
@@ -38,9 +38,9 @@ class OwnLoader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the module, and note which bytes were run."""
-        opened_by.pop(module.__name__, None)
+        opened_by.pop(self.path, None)
         super().exec_module(module)
-        _loaded[module.__name__] = module, self.path, self._digest
+        _loaded[self.path] = module, self._digest
 
 
 class _Finder:
@@ -50,9 +50,13 @@ class _Finder:
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of an own module with a source; None leaves it to the others."""
+        """The spec of an own module with a source; None leaves it to the others.
+
+        Unlike an event of Python's, this is told of `importlib.import_module` too.
+        """
         if not hasattr(_local, "files"):
             return None
+        _note_import(name)
         for finder in sys.meta_path:
             spec = None if finder is _Finder else finder.find_spec(name, path, target)
             if spec is not None:
@@ -63,10 +67,9 @@ class _Finder:
         return None
 
 
-def run_sha256(name: str, file: str) -> str | None:
-    """Digest of the bytes that were run as a module; None where it was imported before."""
-    module, path, digest = _loaded.get(name, (None, None, None))
-    return digest if module is not None and path == file else None
+def run_sha256(file: str) -> str | None:
+    """Digest of the bytes of a file that were run; None where it was imported before."""
+    return _loaded[file][1] if file in _loaded else None
 
 
 @contextlib.contextmanager
@@ -95,15 +98,36 @@ def _listen() -> None:
 
 def forget_changed() -> None:
     """Forget the own modules that were imported, once a file of one has changed: run them anew."""
-    if all(_on_disk(file) == digest for _, file, digest in _loaded.values()):
+    if all(_on_disk(file) == digest for file, (_, digest) in _loaded.items()):
         return
-    for name, (module, _, _) in _loaded.items():
-        if sys.modules.get(name) is module:
-            del sys.modules[name]
+    for module, _ in _loaded.values():
+        _forget(module)
     _loaded.clear()
     opened_by.clear()
     imported_by.clear()
     importlib.invalidate_caches()
+
+
+def forget_namesakes(folder: Path | None) -> None:
+    """Forget the own modules that were imported where a folder has others of their names.
+
+    Python tells of no import of what is imported already, by a name that code puts together.
+
+    Args:
+        folder: Of a user's file; None = of no file.
+    """
+    for file, (module, _) in _loaded.items():
+        if folder is not None and namesake(module.__name__, file, folder):
+            _forget(module)
+
+
+def _forget(module: ModuleType) -> None:
+    """Take a module out of Python's list, and out of the folder that it is an attribute of."""
+    parent, _, name = module.__name__.rpartition(".")
+    if vars(sys.modules.get(parent, module)).get(name) is module:
+        delattr(sys.modules[parent], name)
+    if sys.modules.get(module.__name__) is module:
+        del sys.modules[module.__name__]
 
 
 def _on_disk(file: str) -> str | None:
@@ -115,23 +139,22 @@ def _on_disk(file: str) -> str | None:
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     """Python calls this on every event of the process, so it answers all others at once."""
-    if event not in ("open", "import") or not hasattr(_local, "files"):
+    if event != "open" or not hasattr(_local, "files"):
         return
     if getattr(_local, "busy", False):
         return
     _local.busy = True
     try:
-        (_note_open if event == "open" else _note_import)(args)
+        _note_open(args)
     finally:
         _local.busy = False
 
 
-def _note_import(args: tuple[Any, ...]) -> None:
+def _note_import(asked: str) -> None:
     """Note an import under the own module that asked for it, through whatever library."""
     for frame in _frames():
         if _is_own(frame):
-            name = frame.f_globals.get("__name__", "")
-            imported_by.setdefault(name, set()).add(str(args[0]))
+            imported_by.setdefault(_place(frame), set()).add(asked)
             return
 
 
@@ -154,10 +177,15 @@ def _note_open(args: tuple[Any, ...]) -> None:
         if at_import and not found:  # a library reads its own while it is imported
             return
         if at_import and _is_own(frame):
-            opened_by.setdefault(name, []).append(full)
+            opened_by.setdefault(_place(frame), []).append(full)
             return
     if found:
         _local.files.append(full)
+
+
+def _place(frame: FrameType) -> str:
+    """The file of a frame's module; the name of one that has none."""
+    return str(frame.f_globals.get("__file__") or frame.f_globals.get("__name__", ""))
 
 
 def _is_own(frame: FrameType) -> bool:

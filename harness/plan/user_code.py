@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from derainers.shards import config
 from derainers.words import NO_PARAMETERS, Parameters
 from harness.machine.generators import seeded
-from harness.plan.own_code import Identity, named
+from harness.plan import origins
+from harness.plan.own_code import Identity, named, require_own_modules
 from harness.plan.own_networks import tensor_sha256
-from harness.plan.recorder import OwnLoader, forget_changed, recording
+from harness.plan.recorder import OwnLoader, forget_changed, forget_namesakes, recording
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from derainers.derainer import Derainer
     from derainers.restorer import Restorer
-
-OWN = "own_"
-"""Begins the names of modules made of a user's files."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,7 @@ def function_of(source: str, name: str) -> Callable[..., Any]:
 
 def modules_of_files() -> list[ModuleType]:
     """Modules that were made of a user's files, which no import finds by their names."""
-    return [module for name, module in sys.modules.items() if name.startswith(OWN)]
+    return [module for name, module in sys.modules.items() if name.startswith(origins.OWN)]
 
 
 def _takes_weights(factory: Callable[..., Any]) -> bool:
@@ -264,16 +262,16 @@ def _imported(source: str) -> ModuleType:
         file = Path(source).resolve()
         if not file.is_file():
             raise UsageError(f"{source} not found: give FILE.py:FACTORY")
-        # The file's neighbours may be imported by it, but never instead of ours.
-        if str(file.parent) not in sys.path:
-            sys.path.append(str(file.parent))
-        name = f"{OWN}{file.stem}"
+        origins.bring(file)
+        forget_namesakes(file.parent)
+        name = f"{origins.OWN}{file.stem}"
         spec = importlib.util.spec_from_file_location(name, file, loader=OwnLoader(name, str(file)))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module  # inspect looks for the source of its classes there
         spec.loader.exec_module(module)
+        require_own_modules(module)
         return module
     except UsageError:
         raise

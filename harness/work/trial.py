@@ -231,6 +231,8 @@ def _trial(
             draws = drew(before) or draws
         return given
 
+    if of.identity is not None:
+        recorder.forget_namesakes(of.identity.folder)
     with recorder.recording() as files:
         odd, even, again = answer("odd", network), answer("even", network), answer("odd", network)
         is_stateful = not _same([odd], [again], noise)

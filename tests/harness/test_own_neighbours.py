@@ -1,0 +1,136 @@
+"""A file of one's own gets the modules that lie beside it, and never another's."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from own import key_of, number, spec_of
+
+from harness import run
+from harness.plan import recorder
+from harness.plan.user_code import function_of
+from harness.spec import UsageError
+
+NET = """
+class Net:
+    def restore(self, image, sample_id):
+        return (image * near()).astype("uint8")
+
+
+def build():
+    return Net()
+"""
+NEIGHBOUR = "import mixer\n\n\ndef near():\n    return mixer.FACTOR\n"
+IN_A_FOLDER = "import parts.mixer\n\n\ndef near():\n    return parts.mixer.FACTOR\n"
+IN_A_CALL = "def near():\n    import mixer\n    return mixer.FACTOR\n"
+BY_NAME = (
+    "import importlib\n\n\ndef near():\n    return importlib.import_module('mi' + 'xer').FACTOR\n"
+)
+FORMS = {
+    "above": (NEIGHBOUR, "mixer.py"),
+    "in a folder": (IN_A_FOLDER, "parts/mixer.py"),
+    "out of a folder": (
+        "from parts import mixer\n\n\ndef near():\n    return mixer.FACTOR\n",
+        "parts/mixer.py",
+    ),
+    "in a call": (IN_A_CALL, "mixer.py"),
+    "by its name": (BY_NAME, "mixer.py"),
+}
+
+
+def written(folder: Path, imports: str, helper: str, factor: float) -> str:
+    """A derainer with two helpers beside it; its word."""
+    (folder / helper).parent.mkdir(parents=True)
+    (folder / "net.py").write_text(imports + NET)
+    (folder / helper).write_text(f"FACTOR = {factor}\n")
+    (folder / f"only_{folder.name}.py").write_text("")
+    return f"{folder / 'net.py'}:build"
+
+
+@pytest.fixture(autouse=True)
+def _path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_helper_of_another_files_neighbour_is_refused(form: str, folder: Path) -> None:
+    imports, helper = FORMS[form]
+    old = written(folder / "v1", imports, helper, 1.0)
+    new = written(folder / "v2", imports, helper, 0.5)
+    with pytest.raises(UsageError, match=r"imports .*mixer.* has the same name.*: rename"):
+        run(spec_of(folder, f"old={old}", f"new={new}"))
+    # One after the other each has its own, whichever came before.
+    values = [number(folder, word) for word in (f"old={old}", f"new={new}")]
+    assert values[0] != values[1]
+    assert [number(folder, w, workspace=str(folder / "b")) for w in (new, old)] == values[::-1]
+
+
+def test_a_helper_of_another_file_alone_is_refused(folder: Path) -> None:
+    old = written(folder / "v1", NEIGHBOUR, "mixer.py", 1.0)
+    tried = f"try:\n    import only_v1\nexcept ImportError:\n    pass\n{NEIGHBOUR}"
+    new = written(folder / "v2", tried.replace("mixer", "parts"), "parts.py", 0.5)
+    with pytest.raises(UsageError, match=r"only_v1, which lies beside another file alone"):
+        run(spec_of(folder, f"old={old}", f"new={new}"))
+
+
+def test_files_of_one_name_with_helpers_of_their_own_names(folder: Path) -> None:
+    """Both are imported as one name, and each is named by what it imports and reads itself."""
+    read = "from pathlib import Path\nGAIN = (Path(__file__).parent / 'gain.txt').read_text()\n"
+    words = []
+    for name, factor in (("v1", 1.0), ("v2", 0.5)):
+        imports = read + NEIGHBOUR.replace("mixer", f"mixer_{name}")
+        (folder / name).mkdir()
+        (folder / name / "gain.txt").write_text(name)
+        (folder / name / "net.py").write_text(imports + NET)
+        (folder / name / f"mixer_{name}.py").write_text(f"FACTOR = {factor}\n")
+        words.append(f"{name}={folder / name / 'net.py'}:build")
+    both, first = run(spec_of(folder, *words)), key_of(folder, words[0])
+    beside = [
+        both.value("photoshop-heavy", name, "quality", "psnr_y_db").value for name in ("v1", "v2")
+    ]
+    assert beside == [number(folder, word) for word in words]
+    assert beside[0] != beside[1]
+    (folder / "v1" / "gain.txt").write_text("other")
+    assert key_of(folder, words[0]) != first
+
+
+def test_the_current_directory_gives_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    word = written(folder / "v1", NEIGHBOUR, "mixer.py", 0.5)
+    alone = number(folder, word)
+    (folder / "here").mkdir()
+    (folder / "here" / "mixer.py").write_text("FACTOR = 1.0\n")
+    (folder / "v1" / "mixer.py").write_text("FACTOR = 0.5  # changed: imported anew\n")
+    monkeypatch.chdir(folder / "here")
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if "v1" not in p] + [str(Path.cwd())])
+    recorder.forget_changed()
+    assert number(folder, word) == alone
+
+
+def test_where_the_current_directory_stands_first_its_helper_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = written(folder / "v1", NEIGHBOUR, "mixer.py", 0.5)
+    (folder / "here").mkdir()
+    (folder / "here" / "mixer.py").write_text("FACTOR = 1.0\n")
+    monkeypatch.chdir(folder / "here")
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    with pytest.raises(UsageError, match=re.escape("but mixer.py has the same name")):
+        run(spec_of(folder, word))
+
+
+def test_a_loss_is_held_to_its_neighbours_too(folder: Path) -> None:
+    written(folder / "v1", NEIGHBOUR, "mixer.py", 1.0)
+    (folder / "mixer.py").write_text("FACTOR = 0.5\n")
+    with pytest.raises(UsageError, match="has the same name"):
+        function_of(str(folder / "v1" / "net.py"), "near")
+
+
+def test_a_changed_helper_of_a_folder_without_a_file_is_run_anew(folder: Path) -> None:
+    """Python keeps such a folder's helpers as its attributes, where nothing is imported twice."""
+    word = written(folder / "v1", *FORMS["out of a folder"], 1.0)
+    before = number(folder, word)
+    (folder / "v1" / "parts" / "mixer.py").write_text("FACTOR = 0.5\n")
+    assert number(folder, word) != before
