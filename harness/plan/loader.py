@@ -73,6 +73,12 @@ class DerainerPlan:
         return "; ".join([*([self.said] if self.said else []), *said]) or None
 
     @property
+    def identities(self) -> list[Identity]:
+        """What names the user's code in it, in a chain each part's."""
+        own = [] if self.identity is None else [self.identity]
+        return own + [each for part in self.parts for each in part.identities]
+
+    @property
     def name(self) -> str:
         """As tables and files spell it, with its stage."""
         return self.method if self.stage is None else f"{self.method}/{self.stage}"

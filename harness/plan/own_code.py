@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
 import logging
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +20,11 @@ from typing import Any
 from harness.plan import keys, origins, recorder
 from harness.plan.own_networks import large_sha256
 from harness.plan.own_walk import Walk
+from harness.spec import UsageError
 
 _log = logging.getLogger(__name__)
+LAG_S = 0.1
+"""By how much the clock of files may be behind."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,10 @@ class Identity:
     """Digests of the tensors in it, by their ids."""
     path: tuple[str, ...] = ()
     """Where its modules must come from; empty where they are what the caller imported."""
+    read: frozenset[str] = frozenset()
+    """The files of which the key holds the contents."""
+    is_said: bool = False
+    """Whether a digest of the user's stands for all that it reads."""
     nonce: str = ""
     """What makes the key new each time, where something could not be named."""
 
@@ -77,6 +86,7 @@ class Identity:
         """All that decides what it does: no path, the same on every machine."""
         modules, packages, at_import = _closure(self.roots, self.path)
         files = [f for f in dict.fromkeys(at_import + self.files) if origins.is_data(f)]
+        self.read = frozenset(files)
         said: dict[str, Any] = {
             "values": self.values,
             "modules": modules,
@@ -113,6 +123,35 @@ def named(
         more = f" and {len(cannot) - 1} more" if len(cannot) > 1 else ""
         identity.renew(name, cannot[0] + more)
     return identity
+
+
+@contextlib.contextmanager
+def nothing_unnamed(name: str, identities: Sequence[Identity]) -> Iterator[None]:
+    """Refuse a call that reads a file of which no key holds the contents.
+
+    What was written since the call began is its own.
+
+    Args:
+        name: What is called.
+        identities: What names it; nothing is refused of what is computed anew each time.
+
+    Raises:
+        UsageError: If it does.
+    """
+    if not identities or any(each.nonce or each.is_said for each in identities):
+        yield
+        return
+    begun = time.time() - LAG_S
+    with recorder.recording() as files:
+        yield
+    named = frozenset().union(*(each.read for each in identities))
+    for file in files:
+        if file not in named and origins.is_data(file) and Path(file).stat().st_mtime < begun:
+            raise UsageError(
+                f"{name} reads {file} for an image, and its results would stay where that changes: "
+                "read it while it is built, give an object with restore an attribute digest (a "
+                "text that changes with its files), or save the images and name them dir:FOLDER"
+            )
 
 
 def require_own_modules(root: ModuleType) -> None:

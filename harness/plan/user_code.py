@@ -106,7 +106,9 @@ def own_derainer(
         )
     digest = getattr(value, "digest", None)
     if isinstance(digest, str):
-        return Brought(value, named(name, digest, root, files), None)
+        identity = named(name, digest, root, files)
+        identity.is_said = True
+        return Brought(value, identity, None)
     identity = named(name, value, root, files)
     try:
         copy.deepcopy(value)

@@ -270,7 +270,7 @@ def _write(entry: Entry, copy: _Copy, restorers: Restorers) -> dict[str, str] | 
     try:
         made = restoration(scene, copy.condition, restorers.own()).image
     except UnfinishedError as error:
-        if storage_error(error.cause) is not None:
+        if storage_error(error.cause) is not None or isinstance(error.cause, UsageError):
             raise error.cause from error
         return ImageError(entry.sample.id, error.stage, message(error.cause))
     quality = copy.jpeg_quality

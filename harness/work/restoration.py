@@ -18,6 +18,7 @@ from harness.machine.device import Placement
 from harness.machine.generators import without_chance
 from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
+from harness.plan.own_code import nothing_unnamed
 from harness.plan.plan import ConditionPlan
 from harness.work.scene import Scene, during
 from harness.work.seats import PerSeat, Seat, Seats
@@ -134,7 +135,8 @@ def _derained(
     with during("derain"):
         if derainer.is_own:
             seed = scene.plan.spec.seed if derainer.draws else 0  # as its key says
-            made, seconds = without_chance(make, derainer.draws, seed, sample.id)
+            with nothing_unnamed(derainer.name, derainer.identities):
+                made, seconds = without_chance(make, derainer.draws, seed, sample.id)
         else:
             made, seconds = make()
         return _rounded(made, scene, seconds, exact)

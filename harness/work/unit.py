@@ -21,8 +21,10 @@ from harness.machine.generators import without_chance
 from harness.machine.log import notes, own_line
 from harness.plan import keys
 from harness.plan.networks import TaskPlan
+from harness.plan.own_code import nothing_unnamed
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys
+from harness.spec import UsageError
 from harness.work.models import Models
 from harness.work.pictures import Seen, picture
 from harness.work.restoration import Restoration, restoration
@@ -316,9 +318,10 @@ def _predicted(task: TaskPlan, images: Sequence[tuple[str, NDArrayByte]]) -> lis
     """
     if not images or not task.is_own:
         return task.task.predict([image for _, image in images]) if images else []
-    found = []
+    found, identities = [], [] if task.identity is None else [task.identity]
     for digest, image in images:
-        found += without_chance(partial(_alone, task, image), task.draws, digest)
+        with nothing_unnamed(task.model, identities):
+            found += without_chance(partial(_alone, task, image), task.draws, digest)
     return found
 
 
@@ -356,8 +359,11 @@ def _noting(unit: _Unit) -> Iterator[None]:
 
 
 def _image_error(unit: _Unit, stage: str, error: Exception) -> ImageError:
-    """That an image could not be finished; an error of the disk, or of pyiqa, is none of it."""
-    if storage_error(error) is not None or isinstance(error, EndedError):
+    """That an image could not be finished; an error of the disk, or of pyiqa, is none of it.
+
+    Nor is what the user is to mend before any image can be finished.
+    """
+    if storage_error(error) is not None or isinstance(error, EndedError | UsageError):
         raise error
     notes.info("image %s failed (%s)", unit.sample, stage, exc_info=error)
     return ImageError(unit.sample, stage, message(error) + own_line(error))
