@@ -47,9 +47,9 @@ STAGES = {
     ),
     "prediction": Stage(
         (
-            *("datasets/inert", "tasks/models", "tasks/networks", "tasks/network.py"),
-            "tasks/classes.py",
-            *("tasks/detection.py", "tasks/instance.py", "tasks/semantic.py"),
+            *(*_PIXELS, "datasets/masks.py", "datasets/categories.py", "datasets/inert"),
+            *("tasks/models", "tasks/networks", "tasks/network.py", "tasks/classes.py"),
+            *("tasks/rle.py", "tasks/detection.py", "tasks/instance.py", "tasks/semantic.py"),
         )
     ),
     "evidence": Stage(_TASKS, ("numpy", "pycocotools")),

@@ -17,7 +17,7 @@ from harness.spec import UsageError
 NET = """
 class Net:
     def restore(self, image, sample_id):
-        return (image * near()).astype("uint8")
+        return near() * image.astype("float32") / 255
 
 
 def build():
@@ -64,7 +64,7 @@ def test_a_helper_of_another_files_neighbour_is_refused(form: str, folder: Path)
         run(spec_of(folder, f"old={old}", f"new={new}"))
     # One after the other each has its own, whichever came before.
     values = [number(folder, word) for word in (f"old={old}", f"new={new}")]
-    assert values[0] != values[1]
+    assert values[0] > values[1] + 3
     assert [number(folder, w, workspace=str(folder / "b")) for w in (new, old)] == values[::-1]
 
 
@@ -133,4 +133,4 @@ def test_a_changed_helper_of_a_folder_without_a_file_is_run_anew(folder: Path) -
     word = written(folder / "v1", *FORMS["out of a folder"], 1.0)
     before = number(folder, word)
     (folder / "v1" / "parts" / "mixer.py").write_text("FACTOR = 0.5\n")
-    assert number(folder, word) != before
+    assert number(folder, word) < before - 3
