@@ -91,7 +91,7 @@ class Input:
 def images_of(claim: Claim) -> int:
     """Images of the claim's split; 0 where it is of none."""
     number = (claim.split or "").rpartition("-")[2]
-    return int(number) if number.isdigit() else 0
+    return int(number) if number.isdecimal() else 0
 
 
 def set_of(claim: Claim, given: Container[str]) -> str:

@@ -115,7 +115,7 @@ def _images(given: Path, out: Path) -> list[Path]:
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sorts frame-2 before frame-10."""
     parts = re.split(r"([0-9]+)", name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def derain(

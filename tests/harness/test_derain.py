@@ -65,6 +65,13 @@ def test_what_comes_out_is_what_run_shows(photos: Path, tmp_path: Path) -> None:
     assert frames[:3] == ["film 1/frame-2.png", "film 1/frame-10.png", "film 2/frame-2.png"]
 
 
+def test_names_may_hold_digits_that_are_no_numbers(tmp_path: Path) -> None:
+    for name in ("①1.png", "2²3.png", "2²20.png", "½.png"):
+        (tmp_path / name).write_bytes(encode_png(np.zeros((16, 16, 3), np.uint8)))
+    assert derained(".") == 0
+    assert len(files(tmp_path / "out")) == 4
+
+
 def test_the_folder_is_a_derainer(photos: Path, tmp_path: Path) -> None:
     derained("photos")
     asked = {"dataset": "folder", "data_root": "photos", "rain": ("given",), "task": ("none",)}
