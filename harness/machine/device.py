@@ -11,6 +11,8 @@ from typing import Literal
 
 from harness.spec import RunSpec, UsageError
 
+DRIVERS = tuple(Path("/dev", name) for name in ("nvidiactl", "dxg", "kfd"))
+"""One of these is there where torch may see a GPU: NVIDIA's, that of WSL2, that of ROCm."""
 AT_THE_DOOR = 2
 """Threads beyond the cores: one whose network computes, and one that is ready with its image."""
 
@@ -45,7 +47,7 @@ def placement(spec: RunSpec) -> Placement:
 
 def device_of(word: str) -> str:
     """``cpu`` or ``cuda``; torch is imported only where a GPU may be meant."""
-    no_driver = os.name == "posix" and not Path("/dev/nvidiactl").exists()
+    no_driver = os.name == "posix" and not any(driver.exists() for driver in DRIVERS)
     if word == "cpu" or (word == "auto" and no_driver):
         return "cpu"
     import torch

@@ -18,6 +18,7 @@ from exports import YOLO, constant_onnx
 
 from datasets.image import NDArrayByte
 from harness import RunSpec
+from harness.machine import device as machine
 from harness.machine.device import Placement, placement
 from harness.runs import engine
 from harness.runs.engine import run
@@ -97,6 +98,17 @@ def on(
 def text_of(results: Results) -> str:
     """Records and errors, without what depends on clock and host."""
     return repr((results.records, results.errors))
+
+
+@pytest.mark.parametrize("name", ["nvidiactl", "dxg", "kfd", "null"])
+def test_auto_asks_torch_where_a_driver_is(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers = [tmp_path / driver.name for driver in machine.DRIVERS]
+    monkeypatch.setattr(machine, "DRIVERS", drivers)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    (tmp_path / name).touch()
+    assert machine.device_of("auto") == ("cpu" if name == "null" else "cuda")
 
 
 def test_a_device_computes_one_forward_at_a_time(on: Any) -> None:
