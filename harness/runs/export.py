@@ -137,7 +137,10 @@ def predictions_of(
     for unit in units:
         data = store.get(unit.prediction(task, shown[unit.restored]))
         if data is None:
-            raise UsageError("predictions of this run are gone from its workspace: run it again")
+            raise UsageError(
+                "predictions of this run are gone from its workspace: run it again with "
+                "save='predictions', out=FOLDER (--save predictions --out FOLDER)"
+            )
         yield unit.entry.sample, task.task.unpack(unpack(data))
 
 

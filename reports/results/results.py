@@ -82,8 +82,8 @@ class Results:
         """
         if self.found is None:
             raise ValueError(
-                "predictions are not part of loaded results: run it again in its workspace, which "
-                "computes nothing anew, or with save='predictions' and read its COCO files"
+                "predictions are not part of loaded results: run it again in its workspace with "
+                "save='predictions', out=FOLDER, which computes only those that are gone"
             )
         return self.found()
 

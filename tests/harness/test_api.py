@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,15 +139,16 @@ def test_a_folder_is_shown_and_two_runs_are_compared_on_the_command_line(
 def test_predictions_are_a_row_for_each_object(
     coco_root: Path, detector_file: Path, tmp_path: Path
 ) -> None:
-    results = run(
-        data_root=str(coco_root),
-        dataset="coco",
-        model={"detection": str(detector_file)},
-        derainer="median",
-        workspace=str(tmp_path / "ws"),
-        limit=2,
-        images=False,
-    )
+    asked: dict[str, Any] = {
+        "data_root": str(coco_root),
+        "dataset": "coco",
+        "model": {"detection": str(detector_file)},
+        "derainer": "median",
+        "workspace": str(tmp_path / "ws"),
+        "limit": 2,
+        "images": False,
+    }
+    results = run(**asked)
     frame = results.predictions
     assert set(frame.derainer) == {"identity", "median"}
     assert set(frame["class"]) <= {"person", "car", "dog"}
@@ -153,6 +156,11 @@ def test_predictions_are_a_row_for_each_object(
     assert (frame.right_px >= frame.left_px).all()
     with pytest.raises(ValueError, match="not part of loaded results"):
         _ = load(tmp_path / "ws").predictions
+    shutil.rmtree(tmp_path / "ws" / "predictions")  # as gc does
+    with pytest.raises(UsageError, match="save='predictions', out=FOLDER"):
+        _ = run(**asked).predictions
+    again = run(**asked, save="predictions", out=str(tmp_path / "out"))
+    assert again.predictions.equals(frame)
 
 
 @pytest.mark.parametrize(
