@@ -35,13 +35,18 @@ class Predictions:
 
     def __init__(self, workspace: Path, cell: str) -> None:
         """Open ``workspace/predictions/<cell>.sqlite``."""
-        folder = workspace / "predictions"
-        folder.mkdir(exist_ok=True)  # where the workspace is gone, the run ends
+        file = self.file(workspace, cell)
+        file.parent.mkdir(exist_ok=True)  # where the workspace is gone, the run ends
         self._lock = threading.Lock()
-        self._db = open_shared(folder / f"{cell}.sqlite", _require_ours, check_same_thread=False)
+        self._db = open_shared(file, _require_ours, check_same_thread=False)
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, data BLOB NOT NULL)"
         )
+
+    @staticmethod
+    def file(workspace: Path, cell: str) -> Path:
+        """Where a cell's predictions are kept, once there are any."""
+        return workspace / "predictions" / f"{cell}.sqlite"
 
     def get(self, key: str) -> bytes | None:
         """One prediction, None if it is not there."""

@@ -55,9 +55,10 @@ def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[Ce
     ledger = Ledger(workspace, read_only=True)
     try:
         plan = tried(plan, ledger, keep=False)
-        times = {
-            c.derainer.name: _seconds(plan, c, entries, ledger) for c in reversed(plan.conditions)
-        }
+        times: dict[str, float | None] = {}
+        for c in plan.conditions:
+            if times.get(c.derainer.name) is None:
+                times[c.derainer.name] = _seconds(plan, c, entries, ledger)
         return [
             _cell(
                 plan,

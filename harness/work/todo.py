@@ -168,7 +168,10 @@ def _saved(
         cache = ImageCache(ledger.workspace)
         saved = [u for u in saved if cache.path(u.restored).is_file()]
     if "predictions" in plan.spec.save and condition.is_shown:
-        with contextlib.closing(Predictions(ledger.workspace, cell(plan, condition))) as store:
+        name = cell(plan, condition)
+        if not Predictions.file(ledger.workspace, name).is_file():
+            return set()
+        with contextlib.closing(Predictions(ledger.workspace, name)) as store:
             saved = [
                 u
                 for u in saved

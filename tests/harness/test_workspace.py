@@ -45,10 +45,21 @@ def test_a_dry_run_counts_and_touches_nothing(
     assert [(c.done, c.todo) for c in cells] == [(3, 5)] * 3
     assert cells[2].seconds is not None
     assert 0 < cells[2].seconds < 60
+    for rains in (("real-like", "photoshop-heavy"), ("photoshop-heavy", "real-like")):
+        times = [c.seconds for c in survey(spec.model_copy(update={"rain": rains}))]
+        assert None not in times
     words = ["run", "--dataset", "coco", "--data-root", str(coco_root), "--derainer", "median"]
     words += ["--task", "none", "--workspace", spec.workspace]
     assert run_command_line([*words, "--dry-run"]) == 0
     assert "15 images to compute" in capsys.readouterr().out
+
+
+def test_a_dry_run_of_predictions_to_save_makes_no_file(spec: RunSpec, tmp_path: Path) -> None:
+    run(spec.model_copy(update={"limit": 1}))
+    asked = {"dataset": "streetsim", "data_root": None, "task": ("semantic",), "limit": 1}
+    saved = {"save": ("predictions",), "out": str(tmp_path / "out")}
+    survey(spec.model_copy(update={**asked, **saved}))
+    assert not (tmp_path / "runs" / "predictions").exists()
 
 
 def test_a_dry_run_leaves_a_damaged_image_to_the_run(spec: RunSpec, tmp_path: Path) -> None:
