@@ -26,7 +26,8 @@ class Freed:
 def free(workspace: Path, keep_gb: float = 0.0, older_than_days: float = 0.0) -> Freed:
     """Remove derained images and predictions, the oldest first, until the rest fits.
 
-    A later run computes again what it needs of them; records, resamples and pages do not.
+    A later run computes again what it needs of them, where the hardware gives the same images;
+    records, resamples and pages need none.
 
     Args:
         workspace: Of a run.

@@ -149,10 +149,7 @@ def _finished(plan: Plan, ledger: Ledger, asked: _Asked) -> Results:
         plan = replace(plan, placement=replace(plan.placement, workers=executor.workers))
         results = reduced(plan, entries, failures, ledger, asked.started, doubts)
         if spec.images:
-            chosen, failed = exemplary(results), len(failures)
-            _complete(session, entries, failures, frozenset(chosen))
-            if len(failures) > failed:
-                results = reduced(plan, entries, failures, ledger, asked.started, doubts)
+            chosen = _pictured(session, entries, failures, exemplary(results))
             results = replace(results, gallery=gallery(plan, ledger, entries, chosen))
         before = _same_as(results, ledger)
         results = before or results
@@ -228,7 +225,9 @@ def _complete(
     lacking = Lacking(plan, pictured, ledger, session.claims)
     size = _together(plan)
     alive = [e for e in entries if e.sample.id not in failures]
-    chunks = [alive[i : i + size] for i in range(0, len(alive), size)]
+    # Cut before those that failed are left out: on a device what stands beside an image counts.
+    cut = (entries[i : i + size] for i in range(0, len(entries), size))
+    chunks = [part for c in cut if (part := [e for e in c if e.sample.id not in failures])]
     told = [-1] * len(plan.conditions)
     files = PredictionFiles(ledger.workspace, [cell(plan, c) for c in plan.conditions])
     with contextlib.closing(files):
@@ -243,6 +242,23 @@ def _complete(
                 _say_who_is_waited_for(lacking.others, session.due)
                 time.sleep(POLL_S)
     _tell(session, lacking, told, len(alive))
+
+
+def _pictured(
+    session: _Session,
+    entries: Sequence[Entry],
+    failures: Mapping[str, ImageError],
+    chosen: Mapping[str, str],
+) -> dict[str, str]:
+    """Make the pictures of the chosen images; those that can be shown, as `exemplary` gives them.
+
+    An image that cannot be drawn is left out of the page alone: its numbers are known.
+    """
+    failed = dict(failures)
+    _complete(session, entries, failed, frozenset(chosen))
+    for name in chosen.keys() & failed.keys():
+        _log.warning("the page shows no picture of %s: %s", name, failed[name].message)
+    return {name: why for name, why in chosen.items() if name not in failed}
 
 
 def _together(plan: Plan) -> int:

@@ -20,6 +20,7 @@ from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
 from harness.plan.own_code import nothing_unnamed
 from harness.plan.plan import ConditionPlan
+from harness.spec import UsageError
 from harness.work.scene import Scene, during
 from harness.work.seats import PerSeat, Seat, Seats
 
@@ -102,9 +103,11 @@ def restoration(
     made = _derained(scene, condition, restorer, exact)
     with during("derain"):
         if known not in (None, keys.pixels_sha256(made.image)):
-            raise ValueError(
-                "derained again, the image is another than the ledger knows (other hardware?): "
-                "use a fresh --workspace"
+            place = (scene.entry.sample.id, condition.rain, condition.derainer.name)
+            raise UsageError(
+                f"{' under '.join(place[:2])}: derained again, by {place[2]}, the image is another "
+                "than this workspace knows (other hardware, another --limit on a device): its "
+                "numbers stay; measure what is new in a fresh --workspace"
             )
     return made
 

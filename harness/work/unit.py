@@ -81,6 +81,10 @@ class _Unit:
     """Digest of the image that tasks see, once it is known."""
     finished: Finished
     error: ImageError | None
+    is_pictured: bool
+    """Whether its picture for the page is made too; numbers are known by then."""
+    beside: Sequence[_Unit] = field(default=(), repr=False, compare=False)
+    """The images, itself among them, that a device derains in one batch."""
     restored: Restoration | None = None
     seen: Seen = field(default_factory=Seen)
 
@@ -143,12 +147,15 @@ class Worker:
     ) -> _Unit:
         unit_keys, sample = self._rings[place].of(scene.entry), scene.entry.sample.id
         known = shown.get(unit_keys.restored)
-        return _Unit(unit_keys, scene, known, Finished(sample), errors.get(sample))
+        is_pictured = sample in self._pictured
+        return _Unit(unit_keys, scene, known, Finished(sample), errors.get(sample), is_pictured)
 
     def _finish(self, place: int, units: Sequence[_Unit], have: frozenset[str]) -> None:
         """Derain, run the tasks, measure, and keep what was made."""
         alive = [unit for unit in units if unit.error is None]
         if self._plan.placement.devices:
+            for unit in alive:
+                unit.beside = alive
             self._restore_together(place, [unit for unit in alive if unit.shown is None])
         for unit in alive:
             with _noting(unit):
@@ -157,7 +164,7 @@ class Worker:
         for task in self._models.tasks() if condition.is_shown and alive else ():
             self._task(place, task, alive, have)
         for unit in alive:
-            if unit.error is None and unit.sample in self._pictured:
+            if unit.error is None and unit.is_pictured:
                 with _noting(unit):
                     image = self._image(place, unit).image
                     with during("picture"):
@@ -181,7 +188,8 @@ class Worker:
             with contextlib.suppress(UnfinishedError):
                 made = batches([unit.scene for unit in same], exact)
                 for unit, restored in zip(same, made, strict=True):
-                    unit.restored = restored
+                    is_known = unit.shown in (None, keys.pixels_sha256(restored.image))
+                    unit.restored = restored if is_known and not unit.restored else unit.restored
 
     def _image(self, place: int, unit: _Unit, exact: bool = False) -> Restoration:
         """The image that tasks are shown, made once.
@@ -195,8 +203,11 @@ class Worker:
             own = self._models.restorer(place)
             is_cached = own is not None and unit.shown is not None and not exact
             cached = self._cache.read(unit.keys.restored) if is_cached else None
-            known = unit.shown, cached, exact
-            unit.restored = restoration(unit.scene, unit.condition, own, *known)
+            if unit.beside and unit.shown is not None and cached is None:
+                self._restore_together(place, unit.beside)  # as it was derained first
+            if unit.restored is None:
+                known = unit.shown, cached, exact
+                unit.restored = restoration(unit.scene, unit.condition, own, *known)
         return unit.restored
 
     def _measure(self, place: int, unit: _Unit, have: frozenset[str]) -> None:
@@ -286,7 +297,7 @@ class Worker:
 
     def _is_wanted(self, task: TaskPlan, unit: _Unit, have: frozenset[str]) -> bool:
         """Whether evidence is lacking, or the prediction itself is asked for."""
-        if unit.sample in self._pictured or "predictions" in self._plan.spec.save:
+        if unit.is_pictured or "predictions" in self._plan.spec.save:
             return True
         return unit.shown is not None and unit.keys.evidence(task, unit.shown) not in have
 
@@ -303,7 +314,7 @@ class Worker:
         assert unit.shown is not None
         evidence = task.task.evidence(prediction, unit.scene.entry.sample)
         unit.finished.evidence[unit.keys.evidence(task, unit.shown)] = pack(evidence)
-        if unit.sample in self._pictured:
+        if unit.is_pictured:
             unit.seen = unit.seen.also(task, prediction)
         if is_new:
             key = unit.keys.prediction(task, unit.shown)
@@ -361,9 +372,10 @@ def _noting(unit: _Unit) -> Iterator[None]:
 def _image_error(unit: _Unit, stage: str, error: Exception) -> ImageError:
     """That an image could not be finished; an error of the disk, or of pyiqa, is none of it.
 
-    Nor is what the user is to mend before any image can be finished.
+    Nor is what the user is to mend before numbers are whole.
     """
-    if storage_error(error) is not None or isinstance(error, EndedError | UsageError):
+    is_users = isinstance(error, UsageError) and not unit.is_pictured
+    if storage_error(error) is not None or is_users or isinstance(error, EndedError):
         raise error
     notes.info("image %s failed (%s)", unit.sample, stage, exc_info=error)
     return ImageError(unit.sample, stage, message(error) + own_line(error))
