@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS evidence (key TEXT PRIMARY KEY, data BLOB NOT NULL) W
 CREATE TABLE IF NOT EXISTS replicates (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS timings (key TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tiles (key TEXT PRIMARY KEY, side_px INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS workers (key TEXT PRIMARY KEY, at_once INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS doubts (key TEXT PRIMARY KEY, said TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS probes (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pictures (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
@@ -39,7 +40,7 @@ CREATE TABLE IF NOT EXISTS runs (
 """
 LEDGER = "ledger.sqlite"
 """Name of the file in a workspace."""
-STORED = ("images", "evidence", "timings", "tiles", "pictures")
+STORED = ("images", "evidence", "timings", "workers", "tiles", "pictures")
 """Tables that a finished unit writes."""
 
 

@@ -234,7 +234,7 @@ def _complete(
         work = session.executor.work(files.of, pictured)
         while chunks:
             for outcomes in work(lacking.calls(chunks, 2 * session.executor.workers)):
-                _commit(outcomes, failures, ledger, files, lacking)
+                _commit(outcomes, failures, session, files, lacking)
                 _tell(session, lacking, told, len(alive))
             chunks = [[e for e in c if e.sample.id not in failures] for c in lacking.elsewhere]
             chunks = [chunk for chunk in chunks if chunk]
@@ -301,7 +301,7 @@ def _say_who_is_waited_for(others: Mapping[str, float], due: dict[str, float]) -
 def _commit(
     outcomes: Sequence[Outcome],
     failures: dict[str, ImageError],
-    ledger: Ledger,
+    session: _Session,
     predictions: PredictionFiles,
     lacking: Lacking,
 ) -> None:
@@ -311,13 +311,14 @@ def _commit(
     finished = [(o.place, i) for o in outcomes for i in o.images if isinstance(i, Finished)]
     failures |= {i.sample: i for o in outcomes for i in o.images if isinstance(i, ImageError)}
     for place, image in finished:
+        image.workers = dict.fromkeys(image.timings, session.executor.workers)
         if image.predictions:
             predictions.of(place).put(image.predictions)
-    with ledger.transaction():
+    with session.ledger.transaction():
         for _, image in finished:
             for table in STORED:
                 if rows_of_table := getattr(image, table):
-                    ledger.put(table, rows_of_table)
+                    session.ledger.put(table, rows_of_table)
         for outcome in outcomes:
             lacking.release(outcome.place, [image.sample for image in outcome.images])
     for place, image in finished:

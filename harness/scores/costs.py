@@ -22,6 +22,8 @@ def of_derainer(
     """What deraining took, where the ledger knows it."""
     seconds = sorted(ledger.get("timings", timings).values())
     tiles = ledger.get("tiles", timings).values()
+    workers = [*ledger.get("workers", timings).values()]
+    is_one = len(workers) == len(seconds) and len(set(workers)) == 1
     if not seconds:
         return []
     return [
@@ -29,7 +31,7 @@ def of_derainer(
             condition=condition.place,
             n=len(seconds),
             median_s_per_image=float(np.median(seconds)),
-            workers=plan.workers,
+            workers=workers[0] if is_one else None,
             device=plan.device,
             tiled=len(tiles),
             smallest_tile_px=min(tiles, default=None),

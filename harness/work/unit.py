@@ -57,6 +57,8 @@ class Finished:
     images: dict[str, str] = field(default_factory=dict)
     evidence: dict[str, bytes] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    workers: dict[str, int] = field(default_factory=dict)
+    """How many images were in work at a time when something was timed."""
     tiles: dict[str, int] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     predictions: list[tuple[str, bytes]] = field(default_factory=list)

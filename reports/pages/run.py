@@ -109,7 +109,7 @@ def _cost_rows(results: Results) -> list[list[str]]:
             *(figures(1000 * s) for s in (results.seconds(cost), *networks)),
             f"{cost.n:,}",
             cost.device,
-            str(cost.workers),
+            "unknown" if cost.workers is None else str(cost.workers),
         ]
         for cost in results.cost
         if cost.condition.stage is None

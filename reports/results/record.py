@@ -152,8 +152,8 @@ class Cost:
     n: int
     """Images whose time is known."""
     median_s_per_image: float
-    workers: int
-    """Images at a time."""
+    workers: int | None
+    """Images at a time; None where they were not of one run, or of one of before."""
     device: str
     tiled: int
     """Images that were derained in tiles."""

@@ -57,7 +57,7 @@ class _Cost(BaseModel):
     stage: str | None = None
     n: int
     median_s_per_image: float
-    workers: int
+    workers: int | None
     device: str
     tiled: int
     smallest_tile_px: int | None

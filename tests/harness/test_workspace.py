@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,15 @@ def test_a_dry_run_of_predictions_to_save_makes_no_file(spec: RunSpec, tmp_path:
     saved = {"save": ("predictions",), "out": str(tmp_path / "out")}
     survey(spec.model_copy(update={**asked, **saved}))
     assert not (tmp_path / "runs" / "predictions").exists()
+
+
+def test_how_many_were_in_work_is_told_of_the_run_that_took_the_time(spec: RunSpec) -> None:
+    def told(**words: Any) -> set[int | None]:
+        return {cost.workers for cost in run(spec.model_copy(update=words)).cost}
+
+    assert told(workers=2, limit=3) == {2}
+    assert told(workers=1, limit=3) == {2}
+    assert told(workers=1, limit=4) == {None}
 
 
 def test_a_dry_run_leaves_a_damaged_image_to_the_run(spec: RunSpec, tmp_path: Path) -> None:
