@@ -17,6 +17,7 @@ from study import HELD_OUT, LEARNED, LEARNING_RATES, PRIMARY, RAIN_SEEDS, SEEN, 
 
 from harness.ledger.folder import load
 from harness.ledger.frozen import digests, frozen
+from reports.beside import beside
 from reports.findings.contrasts import judged
 from reports.findings.rankings import Place, Ranking, agreement, by_quality, rankings
 from reports.findings.remedies import (
@@ -96,6 +97,8 @@ def gathered(out: Path, before: Kept) -> dict[str, Any]:
     if all(name in runs for name in PRIMARY):
         alike = _alike([runs[name] for name in PRIMARY])
         more |= {"primary": primary(alike), "headline": headline(alike)}
+    if PRIMARY[0] in runs and "benchmark" in runs:
+        more["rivals"] = rivals(runs[PRIMARY[0]], runs["benchmark"])
     if "rates" in runs:
         rates = _bundled(_with_pixels(runs["rates"], out / "rates"))
         more |= {"break_even": break_even.table(rates), "gates": gates.table(rates)}
@@ -216,6 +219,25 @@ def headline(runs: Sequence[Results]) -> dict[str, Any]:
     seen = {rain: family.is_seen(rain) for rain in family.rains}
     (one, *_) = family.ones(next(iter(family.cells)))
     return {"rains": seen, "rows": rows, "n": one.record.n, "seeds": len(runs)}
+
+
+def rivals(contrasts: Results, board: Results) -> list[dict[str, Any]]:
+    """Each derainer of the benchmark against training on rain, by scenes that both runs have.
+
+    Args:
+        contrasts: A run of the contrasts, of which the detectors without a derainer count.
+        board: The benchmark's rows, of the same images and rain.
+    """
+    family = _detection([beside(contrasts, board)])
+    wet = family.first(RAIN)
+    rows = []
+    for remedy in family.cells:
+        if remedy.kind != DERAIN or wet is None:
+            continue
+        found = {rain: family.against(remedy, wet, rain) for rain in family.rains}
+        cells = {r: {"value": n.value, "ci": n.ci} for r, n in found.items() if n is not None}
+        rows.append({"remedy": remedy.title, "cells": cells})
+    return rows
 
 
 def primary(runs: Sequence[Results]) -> dict[str, Any]:

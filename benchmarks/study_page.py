@@ -40,6 +40,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         "expected": (" and ".join((*FIRST, *PRIMARY)), _of_expected),
         "remedies": ("scenes", lambda k: k["remedies"]["scenes"]),
         "derainers": ("benchmark", lambda k: derainers(k["runs"]["benchmark"])),
+        "rivals": (f"{PRIMARY[0]} and benchmark", _of_rivals),
         "orders": ("benchmark", _of_orders),
         "rates": ("rates", lambda k: _text_table(k["break_even"])),
         "apart": ("rates", lambda k: derainers(k["runs"]["rates"])),
@@ -187,6 +188,17 @@ def _n(run: Kept) -> str:
     failed = f"; {run['failed']} failed and are left out of all" if run["failed"] else ""
     of = " ".join(filter(None, (run["dataset"], run["split"])))
     return f"{of}, n = {run['n']} images{failed}; run {run['run'][:12]}."
+
+
+def _of_rivals(kept: Kept) -> list[str]:
+    rains = list(dict.fromkeys(rain for row in kept["rivals"] for rain in row["cells"]))
+    rows = []
+    for row in kept["rivals"]:
+        found = [row["cells"].get(rain) for rain in rains]
+        cells = [f"{signed(n['value'], 3)} {span(n['ci'], 3)}" if n else "–" for n in found]
+        rows.append([row["remedy"], *cells])
+    headings = ["against training on rain", *("dry" if r == "none" else r for r in rains)]
+    return [*grid(headings, rows), "", _n(kept["runs"]["benchmark"])]
 
 
 def _of_orders(kept: Kept) -> list[str]:

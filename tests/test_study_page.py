@@ -231,6 +231,21 @@ def test_psnr_orders_these_derainers_the_other_way(page: Any, kept: Any) -> None
     assert any("0.260" in line and "+0.060" in line and "23.80" in line for line in table)
 
 
+def test_each_derainer_of_the_benchmark_stands_against_training_on_rain(
+    page: Any, kept: Any
+) -> None:
+    rows = {row["remedy"]: row["cells"] for row in kept["rivals"]}
+    assert rows.keys() == {f"derain by {name}" for name in (X, *OTHERS)}
+    found = rows[f"derain by {X}"]
+    assert found.keys() == {"none", SEEN, HELD_OUT}
+    # A gain of 0.06 against one of 0.1 and 0.001 a training.
+    assert found[SEEN]["value"] == pytest.approx(0.06 - 0.101)
+    low, high = found[SEEN]["ci"]
+    assert low < 0.06 - 0.101 < high < 0
+    lines = page.tables(kept)["rivals"]
+    assert any(line.startswith(f"| derain by {X} | -0.041") for line in lines)
+
+
 def test_learning_for_a_detector_is_held_against_its_twin(page: Any, kept: Any) -> None:
     rows = {(row["rain"], row["judge"]): row for row in kept["for_task"]}
     assert {judge for _, judge in rows} == {"base, AP pooled", "PSNR-Y [dB]"}
