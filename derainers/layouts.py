@@ -113,9 +113,10 @@ def _tied(expected: Mapping[str, Tensor]) -> dict[str, list[str]]:
     """By each name those of the same memory, itself among them: a file may have one alone."""
     places: dict[object, list[str]] = {}
     for name, value in expected.items():
-        is_in_memory = not isinstance(value, _OF_LAZY) and value.data_ptr() != 0
-        place = (value.data_ptr(), value.shape, value.stride(), value.dtype)
-        places.setdefault(place if is_in_memory else name, []).append(name)
+        place: object = name
+        if not isinstance(value, _OF_LAZY) and value.data_ptr() != 0:
+            place = value.data_ptr(), value.shape, value.stride(), value.dtype
+        places.setdefault(place, []).append(name)
     return {name: names for names in places.values() for name in names}
 
 

@@ -165,7 +165,7 @@ def require_own(name: str, file: str, by: tuple[str, str], path: tuple[str, ...]
     if wanted is not None and not _is_one(wanted, got):
         raise UsageError(
             f"{_shown(importer)} imports {name}: {_shown(wanted)}, but {_shown(got)} has the same "
-            "name and came instead: rename one of them, or give each a run of its own"
+            "name and came instead: rename one of them, or run each in a process of its own"
         )
     if wanted is None and got == _found(name, _brought - {*folders}):
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,12 @@ def saved(name: str, state: dict[str, torch.Tensor]) -> dict[str, Any]:
 
 
 @pytest.fixture(params=STUBS)
-def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A recipe beside a stub of its clone."""
+def clone(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recipe beside a stub of its clone, whose modules no other test has imported."""
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    for name in ("model", "net", "basicsr"):
+        for known in [each for each in sys.modules if each.partition(".")[0] == name]:
+            monkeypatch.delitem(sys.modules, known)
     file, words = STUBS[request.param]
     words = {"more": "", "extra": "pass", "multiple": 8, "result": "y", **words}
     place = tmp_path / file

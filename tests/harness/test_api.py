@@ -92,7 +92,7 @@ def test_a_folder_and_a_workspace_are_loaded_and_compared(here: Path, results: R
     assert [each.run for each in finished_runs(here / "ws")] == [results.run]
     read = load(here / "out")
     assert read.frame.equals(results.frame)
-    with pytest.raises(ValueError, match=r"load the workspace of the run, or read by_image\.csv"):
+    with pytest.raises(ValueError, match=r"load the workspace of the run, or read images\.csv"):
         _ = read.images
     assert {v.verdict for v in compare(here / "out", here / "ws")} == {"equivalent"}
     assert {v.verdict for v in compare(results, here / "out")} == {"equivalent"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,12 @@ def maps(folder: Path, factor: float) -> None:
     (folder / "digest.txt").write_text(str(factor))
     for i in range(2):
         np.save(folder / f"p{i}.png.npy", factor)
+        age(folder / f"p{i}.png.npy")
+
+
+def age(file: Path) -> None:
+    """What is older than a call was not written by it."""
+    os.utime(file, (0, 0))
 
 
 @pytest.mark.parametrize("word", ["{}", "{}+median"])
@@ -91,6 +98,7 @@ def test_a_file_that_a_task_network_reads_for_an_image_is_refused(
     folder: Path, coco_root: Path
 ) -> None:
     (folder / "large.txt").write_text("")
+    age(folder / "large.txt")
     (folder / "found.py").write_text(DETECTOR)
     spec = RunSpec(
         dataset="coco",
