@@ -20,7 +20,7 @@ from harness.checks.runs import matched
 from harness.ledger.folder import load, read
 from harness.plan.foreign_specs import spec_again
 from harness.spec import UsageError
-from reports.findings.robustness import TASK as ROBUSTNESS
+from reports.findings.effects import ROBUSTNESS
 from reports.folder import RESULTS
 from reports.results.record import Record
 from reports.results.results import QUALITY, Results

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from reports.findings import robustness
+from reports.findings.effects import ROBUSTNESS
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.results import QUALITY, Results
 from tasks import quality
@@ -75,7 +76,7 @@ def with_rows(results: Results) -> Results:
     for task, row in rows.items():
         names = {r.metric: None for r in results.records if r.task == task}
         metrics |= _rows_of_names(task, row, list(names), images)
-    for record in (r for r in results.records if r.task == robustness.TASK):
+    for record in (r for r in results.records if r.task == ROBUSTNESS):
         kind, _, of = record.metric.partition("/")
         metrics[record.metric] = robustness.row_of(kind, metrics[of])
     known = {name: task_row(row) for name, row in rows.items()}

@@ -9,8 +9,6 @@ from reports.results.metrics import MetricRow
 from reports.results.record import Record
 from reports.results.results import Results
 
-TASK = ROBUSTNESS
-
 
 def with_robustness(results: Results) -> Results:
     """The results with what follows from each task's primary metric, for every derainer.
@@ -20,7 +18,7 @@ def with_robustness(results: Results) -> Results:
     is the share of the images whose own score deraining made worse. What results hold of them
     already is made anew.
     """
-    numbers = [r for r in results.records if r.task != TASK]
+    numbers = [r for r in results.records if r.task != ROBUSTNESS]
     found: dict[object, Record] = {}
     rows: dict[str, MetricRow] = {}
     for effect in effects(results):
@@ -33,7 +31,7 @@ def with_robustness(results: Results) -> Results:
 def _derived(results: Results, effect: Effect) -> list[tuple[Record, MetricRow]]:
     record = results.at(effect.condition, effect.judge, effect.metric)
     assert record is not None
-    share = replace(record, task=TASK, unit="fraction", ci=None, why=None, n_identical=0)
+    share = replace(record, task=ROBUSTNESS, unit="fraction", ci=None, why=None, n_identical=0)
     made: dict[str, Record] = {}
     if effect.row.unit == "fraction":
         why = (
@@ -44,7 +42,7 @@ def _derived(results: Results, effect: Effect) -> list[tuple[Record, MetricRow]]
         made["recovery"] = replace(share, value=effect.recovery, ci=effect.recovery_ci, why=why)
     dry = results.at(effect.condition.dry, effect.judge, effect.metric)
     if effect.harm is not None and dry is not None:
-        of_dry = replace(dry, task=TASK, why=None, n_identical=0)
+        of_dry = replace(dry, task=ROBUSTNESS, why=None, n_identical=0)
         made["harm"] = replace(of_dry, value=effect.harm, ci=effect.harm_ci)
     if effect.lower is not None:
         made["worse"] = replace(share, value=effect.lower, n=effect.lower_n)
