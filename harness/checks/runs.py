@@ -58,7 +58,7 @@ class CellVerdict:
     network: str | None = None
     """The task network's name where the task has several."""
     why: str | None = None
-    """Why there is no interval, of images that are enough for one."""
+    """Why there is no interval, where more images would give none either."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -191,10 +191,15 @@ def _judged(
 def _interval(
     old: Results, new: Results, before: Record, after: Record
 ) -> tuple[tuple[float, float] | None, str | None]:
-    """The interval of new − old, or why images that are enough for one give none."""
+    """The interval of new − old, or why there is none that more images would give."""
+    if old.left_out(before) != new.left_out(after):
+        return None, (
+            "the two means are of other images: those that equal their reference, or have no "
+            "value, are left out"
+        )
     a, b = old.draws.get(before.cell), new.draws.get(after.cell)
     groups = old.groups(before.n)
-    if a is None or b is None or groups < FEWEST or old.left_out(before) != new.left_out(after):
+    if a is None or b is None or groups < FEWEST:
         return None, None
     if a.shape != b.shape:
         # Sets are drawn from a seed that holds their number: not one is in both runs.

@@ -17,7 +17,7 @@ from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
 from reports.results.provenance import Provenance
 from reports.results.record import Record
-from reports.results.results import Results
+from reports.results.results import ByImage, Results
 from reports.write import write
 from tests.reports.made import rowed
 
@@ -290,6 +290,27 @@ def test_other_resampled_sets_give_no_verdict_on_a_difference(
     few, other = without_interval(8, -13)
     verdicts = [v.verdict for v in regress_runs.compare(few, fewer_sets(other, 1000))]
     assert verdicts == ["equivalent", "worse"]
+
+
+def of_those_left(values: np.ndarray[Any, Any]) -> Results:
+    """A run of images some of which equal their reference, so that the mean is of the others."""
+    left = np.isfinite(values)
+    run = study({"mine": np.where(left, values, values[left].mean())})
+    held = ByImage(values={run.records[0].cell: values.astype(np.float32)})
+    return replace(run, by_image=held)
+
+
+@pytest.mark.parametrize("n", [8, 100])
+def test_means_of_other_images_give_no_verdict_on_their_difference(n: int) -> None:
+    values = np.sort(PSNR["mine@1234abcd"][:n])
+    old, new = of_those_left(values), of_those_left(np.append(values[:-5], [np.inf] * 5))
+    (found,) = regress_runs.compare(old, new)
+    assert found.difference is not None
+    assert found.difference < -0.1  # though nothing got worse
+    assert (found.verdict, found.interval) == ("inconclusive", None)
+    assert "of other images" in str(found.why)
+    (same,) = regress_runs.compare(new, new)
+    assert (same.verdict, same.why) == ("equivalent", None)
 
 
 def test_what_would_be_judged_otherwise_than_asked_is_refused() -> None:
