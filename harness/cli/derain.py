@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.cli.flags import Verbs, add_field, fields_of
+from harness.cli.flags import Verbs, add_field, add_jpeg, fields_of, jpeg_quality, status_of
 from harness.cli.terminal import line, progress_bars, say, shown
 from harness.spec import UsageError, checked
 
@@ -39,9 +39,7 @@ def add(verbs: Verbs) -> None:
         "derain-runs)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where they go")
-    parser.add_argument(
-        "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
-    )
+    add_jpeg(parser)
     parser.set_defaults(action=_derain)
 
 
@@ -52,15 +50,13 @@ def _derain(arguments: argparse.Namespace) -> int:
     fields = fields_of(arguments, without=("out",))
     if "derainer" not in fields:
         raise UsageError("derain needs --derainer, e.g. --derainer granet (list derainers)")
-    jpeg_quality: int | None = arguments.jpeg
-    if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
-        raise UsageError(f"--jpeg {jpeg_quality}: a quality from 1 to 100")
+    quality = jpeg_quality(arguments)
     fixed = {"dataset": "folder", "data_root": ".", "rain": ("given",), "task": ("none",)}
     spec = checked(**fields, **fixed, quality=("none",))
     samples = gathered(arguments.inputs, arguments.out)
     keep_large_blocks()
     with progress_bars() as progress:
-        done = derain(samples, spec, arguments.out, jpeg_quality, progress, say)
+        done = derain(samples, spec, arguments.out, quality, progress, say)
     failed = {failure.sample: failure for each in done for failure in each.failures}
     for each in done:
         line(
@@ -69,5 +65,5 @@ def _derain(arguments: argparse.Namespace) -> int:
         )
     for failure in failed.values():
         say(f"failed: {failure.sample} ({failure.stage}): {failure.message}")
-    share = len(samples) if spec.max_errors < 1 else 1
-    return 1 if len(failed) > spec.max_errors * share else 0
+    tried = max(each.written + each.kept + len(each.failures) for each in done)
+    return status_of(spec, len(failed), tried)

@@ -77,6 +77,31 @@ def add_field(verb: argparse._ActionsContainer, name: str) -> None:
     verb.add_argument(flag, **options)
 
 
+def status_of(spec: RunSpec, failed: int, tried: int) -> int:
+    """The exit status: 1 where more of the images that were tried failed than may."""
+    share = tried if spec.max_errors < 1 else 1
+    return 1 if failed > spec.max_errors * share else 0
+
+
+def add_jpeg(verb: argparse.ArgumentParser) -> None:
+    """The flag that writes images as JPEG."""
+    verb.add_argument(
+        "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
+    )
+
+
+def jpeg_quality(arguments: argparse.Namespace) -> int | None:
+    """What ``--jpeg`` asks for; None writes PNG.
+
+    Raises:
+        UsageError: If it is no quality.
+    """
+    quality: int | None = arguments.jpeg
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"--jpeg {quality}: a quality from 1 to 100")
+    return quality
+
+
 def allow_code(verb: argparse._ActionsContainer) -> None:
     """The flag that lets words run code which were found, not typed."""
     verb.add_argument(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.flags import Verbs, add_field, allow_code
+from harness.cli.flags import Verbs, add_field, allow_code, status_of
 from harness.cli.terminal import is_users, line, progress_bars, say, show, table
 from harness.spec import RunSpec, UsageError
 
@@ -254,10 +254,9 @@ def _audited(spec: RunSpec, is_quiet: bool) -> int:
 
 
 def _status(spec: RunSpec, results: Results) -> int:
-    """The exit status: 1 where more images failed than may."""
+    """The exit status of a run."""
     failed, scored = len(results.errors), max((r.n for r in results.records), default=0)
-    share = failed + scored if spec.max_errors < 1 else 1
-    return 1 if failed > spec.max_errors * share else 0
+    return status_of(spec, failed, failed + scored)
 
 
 def _show_survey(cells: Sequence[CellSurvey]) -> None:

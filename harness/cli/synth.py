@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.cli.flags import Verbs, add_field, fields_of
+from harness.cli.flags import Verbs, add_field, add_jpeg, fields_of, jpeg_quality
 from harness.cli.terminal import line, progress_bars, say, shown
 from harness.spec import DEFAULT_RAIN, UsageError, checked
 
@@ -26,9 +26,7 @@ def add(verbs: Verbs) -> None:
         add_field(parser, name)
     parser.add_argument("--rain", default=DEFAULT_RAIN, help="one rain")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    parser.add_argument(
-        "--jpeg", type=int, metavar="QUALITY", help="write JPEG, 1 to 100; default: PNG, lossless"
-    )
+    add_jpeg(parser)
     parser.add_argument("--layers", action="store_true", help="keep streaks, veil and airlight too")
     parser.set_defaults(action=_synth)
 
@@ -40,13 +38,11 @@ def _synth(arguments: argparse.Namespace) -> int:
     from harness.runs.rainy_copy import Recipe, synthesize
 
     spec = checked(**fields_of(arguments, without=("rain", "out")))
-    jpeg_quality: int | None = arguments.jpeg
-    if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
-        raise UsageError(f"--jpeg {jpeg_quality}: a quality from 1 to 100")
+    quality = jpeg_quality(arguments)
     (name, rain), *others = rains_of(arguments.rain)
     if rain is None or others:
         raise UsageError(f"--rain {arguments.rain}: a copy is of one rain, name a single one")
-    recipe = Recipe(name, rain, spec.seed, jpeg_quality, arguments.layers)
+    recipe = Recipe(name, rain, spec.seed, quality, arguments.layers)
     dataset = open_dataset(spec)
     if not dataset.has_clean:
         raise UsageError("photographs of real rain get no rain on top: leave them out with --where")

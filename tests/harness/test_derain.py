@@ -148,6 +148,13 @@ def test_damaged_images_are_named_and_left_out(
     assert derained("photos", "--max-errors", "1", derainer="median,bilateral") == 0
 
 
+def test_a_share_that_may_fail_is_one_of_the_images_that_were_tried(photos: Path) -> None:
+    for file in files(photos):
+        (photos / file).write_bytes(b"no picture")
+    assert derained("photos", "--limit", "2", "--max-errors", "0.3") == 1  # 2 of 2, not of 5
+    assert derained("photos", "--limit", "2", "--max-errors", "2") == 0
+
+
 def test_files_and_folders_may_be_named_together(photos: Path, tmp_path: Path) -> None:
     words = ("photos/film 1", "photos/film 2", "photos/ü/a.bmp")
     assert derained(*words, "--jpeg", "90") == 0
