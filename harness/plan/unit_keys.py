@@ -269,12 +269,14 @@ class UnitKeys:
         )
 
     def picture(self) -> str:
-        """Key of the picture kept for the page, with the labels that are drawn on it."""
+        """Key of the picture kept for the page, with what is drawn on it: labels, predictions."""
         plan = self.ring.plan
         return self.ring.key(
             "picture-4",
             lambda: {
                 "tasks": [[task.name, task.model_key] for task in plan.tasks],
+                "device": plan.device,
+                "prediction": made_by("prediction"),
                 # What should have been found is coloured in the first condition's picture alone.
                 "is_first": self.ring.condition == plan.conditions[0],
                 **made_by("picture"),

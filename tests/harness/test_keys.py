@@ -120,8 +120,12 @@ def copied(tmp_path: Path) -> Iterator[Path]:
             ["psnr_y_db none identity"],
             ["restored none median", "evidence"],
         ),
-        ("tasks/models/options.py", ["prediction", "evidence"], ["psnr_y_db none identity"]),
-        ("tasks/networks/yolo_street.py", ["prediction"], ["replicates"]),
+        (
+            "tasks/models/options.py",
+            ["prediction", "evidence", "picture none median"],
+            ["psnr_y_db none identity"],
+        ),
+        ("tasks/networks/yolo_street.py", ["prediction", "picture none median"], ["replicates"]),
         ("tasks/coco_ap.py", ["evidence", "replicates"], ["prediction", "psnr_y_db none median"]),
         ("datasets/camvid.py", ["evidence"], ["prediction", "restored none median", "data"]),
         ("harness/scores/replicates.py", ["replicates"], ["evidence", "psnr_y_db none median"]),
@@ -329,6 +333,18 @@ def test_a_picture_belongs_to_the_labels_drawn_on_it(photographs: Path) -> None:
     assert alone.of(entry).restored == second.of(entry).restored
     moved = Keyring(replace(plan, conditions=plan.conditions[1:]), second.condition)
     assert moved.of(entry).picture() != second.of(entry).picture()
+
+
+def test_a_picture_belongs_to_the_device_that_predicted_what_it_shows(photographs: Path) -> None:
+    plan = planned(photographs)
+    entry, dry = Entry.of(plan.dataset.samples[0]), plan.conditions[0]
+    assert dry.derainer.is_identity
+    here, there = (
+        Keyring(replace(plan, placement=replace(plan.placement, device=device)), dry).of(entry)
+        for device in ("cpu", "cuda")
+    )
+    assert here.restored == there.restored
+    assert here.picture() != there.picture()
 
 
 def test_images_are_the_same_whatever_else_is_read_of_their_labels(coco_root: Path) -> None:
