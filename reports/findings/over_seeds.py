@@ -33,16 +33,17 @@ def averaged(runs: Sequence[Results]) -> Results | None:
         runs: Of one command, several seeds.
 
     Returns:
-        None where they did not resample the same images.
+        None where they are of other images.
     """
-    first, made = runs[0], [run.provenance for run in runs]
-    if len({(m.data_fingerprint, m.groups) for m in made}) > 1:
+    first = runs[0]
+    if len({run.provenance.data_fingerprint for run in runs}) > 1:
         return None
+    are_paired = len({run.sets for run in runs}) == 1
     seeds = [int(run.spec["seed"]) for run in runs]
     draws: dict[Cell, NDArray[np.float64]] = {}
     for cell in first.draws:
         drawn = [run.draws.get(at) for run, at in zip(runs, _places(cell, seeds), strict=True)]
-        if all(d is not None and len(d) == len(first.draws[cell]) for d in drawn):
+        if are_paired and all(d is not None for d in drawn):
             draws[cell] = np.mean([d for d in drawn if d is not None], 0, np.float64)
     records: list[Record] = []
     spreads: dict[Cell, float] = {}

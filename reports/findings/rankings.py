@@ -7,7 +7,7 @@ its intervals are on the careful side.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,8 +51,8 @@ class Ranking:
     """``(B,)`` of those that were resampled."""
     images: str | None
     """Digest of the images; one data set and split may hold others in another run."""
-    sets: tuple[Any, ...]
-    """What two rankings share that were resampled alike."""
+    sets: Hashable
+    """`Results.sets`."""
     groups: int
 
 
@@ -119,13 +119,13 @@ def _ranking(run: Results, judge: Judge, rainy: Condition) -> Ranking | None:
     if len(held) < FEWEST:
         return None
     draws = {n: sign * run.draws[r.cell] for n, r in held.items() if r.cell in run.draws}
-    made, data = run.provenance, f"{rainy.data.name} {rainy.data.split}"
+    data = f"{rainy.data.name} {rainy.data.split}"
     return Ranking(
         Place(data, rainy.rain, rainy.seed, judge.task, judge.network or ""),
         {n: sign * float(r.value) for n, r in held.items() if r.value is not None},
         draws,
-        made.data_fingerprint,
-        (made.data_fingerprint, made.groups, len(next(iter(draws.values()), ()))),
+        run.provenance.data_fingerprint,
+        run.sets,
         run.groups(max(r.n for r in held.values())),
     )
 

@@ -8,7 +8,7 @@ trainings of a network or a derainer, and several seeds of the rain, are repeats
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,8 +66,8 @@ class One:
     record: Record
     training: Training
     draws: NDArray[Any] | None
-    images: tuple[str | None, int, int]
-    """What must be equal for draws to be paired: the images, their groups, resampled sets."""
+    sets: Hashable
+    """`Results.sets`."""
     value: float
     groups: int
 
@@ -141,7 +141,7 @@ class Family:
                 levels = _levels(one, partner, ones)
                 drawn = None
                 if one.draws is not None and partner.draws is not None:
-                    drawn = one.draws - partner.draws if one.images == partner.images else None
+                    drawn = one.draws - partner.draws if one.sets == partner.sets else None
                 found.append(_Found(levels, one, one.value - partner.value, drawn))
         return _mean(found, is_level=False)
 
@@ -236,10 +236,8 @@ def _add(
         if remedy is None:
             continue
         draws = run.draws.get(record.cell)
-        groups = run.groups(record.n)
-        images = run.provenance.data_fingerprint, groups, 0 if draws is None else len(draws)
         drawn = None if draws is None else draws.astype(np.float64)
-        one = One(record, training, drawn, images, record.value, groups)
+        one = One(record, training, drawn, run.sets, record.value, run.groups(record.n))
         ones = cells.setdefault(remedy, {}).setdefault(record.rain, [])
         if one.levels not in [other.levels for other in ones]:  # dry images have one seed alone
             ones.append(one)
@@ -329,6 +327,6 @@ def _crossed(found: Sequence[_Found]) -> NDArray[np.float64] | None:
     kinds = zip(*(each.levels for each in found), strict=True)
     axes = [list(dict.fromkeys(levels)) for levels in kinds]
     places = list(itertools.product(*axes))
-    if len({each.one.images for each in found}) > 1 or drawn.keys() != set(places):
+    if len({each.one.sets for each in found}) > 1 or drawn.keys() != set(places):
         return None
     return np.stack([drawn[p] for p in places]).reshape(*map(len, axes), -1)

@@ -108,11 +108,7 @@ def _repeat(place: Place, table: Sequence[Sequence[_One]]) -> Repeat:
     seeds, trainings = len(table), len(table[0])
     values = np.array([one.record.value for one in ones], np.float64).reshape(seeds, trainings)
     drawn = [one.run.draws.get(one.record.cell) for one in ones]
-    made = [one.run.provenance for one in ones]
-    sets = {
-        (m.data_fingerprint, m.groups, None if d is None else len(d))
-        for m, d in zip(made, drawn, strict=True)
-    }
+    sets = {one.run.sets for one in ones}
     groups = min(one.run.groups(one.record.n) for one in ones)
     mean = float(values.mean())
     ci = both = None

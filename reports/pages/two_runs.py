@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reports.folder import put_pages
 from reports.pages.runs import as_pages
 from reports.plots.two_runs import dots
-from reports.results.two_runs import changes, placed, same_sets
+from reports.results.two_runs import changes, placed
 from reports.tables.summary import about
 from reports.tables.text import Table, marks, plain, signed, span, words, written
 
@@ -55,7 +55,7 @@ def comparison(first: Results, second: Results) -> Table:
         )
     headings = ["rain", "derainer", "task", "metric", f"run {first.run[:12]}"]
     headings += [f"run {second.run[:12]}", "difference", "95 % interval", "verdict"]
-    paired = same_sets(first, second)
+    paired = first.sets == second.sets
     how = "paired over the same resampled images" if paired else "of independent sets of images"
     notes = [
         f"Differences second − first, {how}; verdict: significant at 5 % for all rows together "

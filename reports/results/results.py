@@ -336,6 +336,14 @@ class Results:
         known = self.provenance.groups
         return images if known is None else min(known, images)
 
+    @property
+    def sets(self) -> Hashable:
+        """What images were resampled, and how: draws of runs are paired where these are equal."""
+        told = self.provenance
+        version = (told.metric_versions or {}).get("resamples")
+        times = len(next(iter(self.draws.values()), ()))
+        return told.data_fingerprint, told.groups, told.blocks, version, times
+
     def left_out(self, record: Record) -> Hashable:
         """Which images a mean of image quality leaves out: equal for those of the same images."""
         values = self.by_image.values.get(record.cell)

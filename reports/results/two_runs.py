@@ -39,7 +39,7 @@ def changes(first: Results, second: Results) -> list[Change]:
     """What changed of the tasks' primary metrics, in the order of the tables."""
     order = list(first.tasks)
     pairs = sorted(_common(first, second), key=lambda pair: _rank(pair[0], order))
-    paired = same_sets(first, second)
+    paired = first.sets == second.sets
     drawn = [_drawn(first, second, a, b, paired) for a, b in pairs]
     groups = min(
         (run.groups(r.n) for pair in pairs for run, r in zip((first, second), pair, strict=True)),
@@ -70,7 +70,7 @@ def _rank(record: Record, tasks: Sequence[str]) -> tuple[Any, ...]:
 def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
     place_of = placed(first, second)
     theirs = {place_of(r): r for r in second.records}
-    paired = same_sets(first, second)
+    paired = first.sets == second.sets
     wanted = {task: first.primary(task) for task in first.tasks}
     ours = [(r, place_of(r)) for r in first.records]
     pairs = [(r, theirs[place]) for r, place in ours if place in theirs]
@@ -97,20 +97,6 @@ def placed(first: Results, second: Results) -> Callable[[Record], Place]:
         return record.rain, record.condition.name, record.task, record.metric, network
 
     return place_of
-
-
-def same_sets(first: Results, second: Results) -> bool:
-    """Whether both were resampled alike: the same images in the same groups, as often."""
-    a, b = first.provenance, second.provenance
-    alike = all(
-        getattr(a, name) == getattr(b, name) for name in ("data_fingerprint", "groups", "blocks")
-    )
-    return alike and _times(first) == _times(second)
-
-
-def _times(run: Results) -> int:
-    """How often a run's images were resampled."""
-    return len(next(iter(run.draws.values()), ()))
 
 
 def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:

@@ -145,6 +145,11 @@ def test_runs_resampled_another_number_of_times_are_not_paired() -> None:
     assert {row[1]: row[-2] for row in rows}["b"].startswith("[+0.0")
 
 
+def test_runs_resampled_by_another_version_are_not_paired() -> None:
+    anew = made(shifted(0.05), metric_versions={"resamples": 2})
+    assert "paired over the same" not in comparison(results(), anew)[2][0]
+
+
 def test_other_code_of_a_derainer_is_told() -> None:
     first, second = (made(results(), code={"b": sign * 64, "c": "3" * 64}) for sign in "12")
     told = differences(first, second)

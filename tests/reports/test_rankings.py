@@ -85,6 +85,19 @@ def test_image_quality_is_held_against_the_tasks_order() -> None:
     assert found["heavy"].ci == pytest.approx((0.8, 0.8))
 
 
+def test_draws_of_other_resampled_sets_are_not_held_against_each_other_set_by_set() -> None:
+    """Draws that move together on equal sets give one order; on others each its own."""
+    first, second = (ranked({"light": "abcde"}, seed=s, deviation=0.05) for s in (0, 7))
+    twins = dict(zip(second.draws, first.draws.values(), strict=True))
+    second = replace(second, draws=twins)
+    assert carried([first, second])[0].ci == pytest.approx((1, 1))
+    versions = {"resamples": 2}
+    told = replace(second.provenance, metric_versions=versions)
+    ci = carried([first, replace(second, provenance=told)])[0].ci
+    assert ci is not None
+    assert ci[0] < 0.9
+
+
 def test_runs_of_other_seeds_are_compared_and_told(tmp_path: Path) -> None:
     runs = [ranked({"light": "abcde"}), ranked({"light": "bacde"}, seed=7)]
     (pair,) = carried(runs)

@@ -188,6 +188,9 @@ def test_seeds_of_the_rain_are_repeats_of_rain_alone() -> None:
     assert change.repeats == 6
     assert change.ci is not None
     other = made(seed=1)
+    redrawn = replace(other, provenance=replace(other.provenance, metric_versions={"resamples": 2}))
+    (family,) = families([made(), redrawn])
+    assert there(family.number(there(family.first(RAIN)), HEAVY)).ci is None, "other sets"
     other = replace(other, provenance=replace(other.provenance, data_fingerprint="others"))
     assert len(families([made(), other])) == 2, "other images are no repeats"
 

@@ -61,6 +61,19 @@ def found(
     return rowed(Results(f"{seed}" * 64, {}, provenance, [], [], records, draws))
 
 
+def resampled_anew(run: Results) -> Results:
+    """The same numbers, with draws of another version: on no set that the others have."""
+    versions = {"ap_pooled": 1, "resamples": 2}
+    return replace(run, provenance=replace(run.provenance, metric_versions=versions))
+
+
+def test_numbers_on_other_resampled_sets_have_a_mean_without_an_interval() -> None:
+    (one,) = repeats([found(), found(seed=1)])
+    assert one.ci is not None
+    (other,) = repeats([found(), resampled_anew(found(seed=1))])
+    assert (other.mean, other.ci, other.both_ci) == (one.mean, None, None)
+
+
 def test_trainings_of_one_derainer_are_one_row_with_both_spreads() -> None:
     (one,) = repeats([found()])
     assert (one.seeds, one.trainings, one.place.derainer) == (1, 3, "granet")
@@ -203,6 +216,9 @@ def test_runs_of_several_seeds_are_one_run_of_their_means() -> None:
     assert (part.records[0].value, part.spread_over_seeds, part.draws) == (None, {}, {})
     other = replace(runs[1], provenance=Provenance(groups=100, data_fingerprint="other"))
     assert averaged([runs[0], other]) is None
+    redrawn = averaged([resampled_anew(runs[0]), *runs[1:]])
+    assert redrawn is not None
+    assert (redrawn.records[0].value, redrawn.records[0].ci) == (one.value, None)
 
 
 def test_shares_of_images_are_means_over_seeds_too() -> None:
