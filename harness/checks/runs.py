@@ -15,6 +15,7 @@ from harness.spec import UsageError, known
 from reports.results.intervals import FEWEST, interval
 from reports.results.record import Record
 from reports.results.results import Results
+from reports.results.two_runs import Place, matched, placed, unclear
 
 Verdict = Literal["worse", "better", "equivalent", "inconclusive", "missing"]
 Outcome = Literal["passed", "failed", "undecided"]
@@ -32,8 +33,6 @@ SAME = {
 """What both runs must share, by its name in the provenance."""
 MAY_BE_UNKNOWN = {"labels", "rains", "models"}
 """What nobody knows of restored images and predictions that were made elsewhere."""
-ELSEWHERE = "dir:"
-"""Begins the name of a folder of what was made elsewhere, which `score` calls the derainer."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +103,15 @@ def compare(
         raise UsageError("the old run has no number that is judged: name some with --guard")
     given = tolerances or {}
     _require_judged(old, given, dict.fromkeys(r.metric for r in judged))
-    before = _shown(old)
-    after = {name: before[of] for name, of in matched(old, new).items()}
-    theirs = {_place(new, r, after): r for r in new.records if r.condition.name in after}
+    names_of(old, new)
+    place_of, shown = placed(old, new), _shown(old)
+    theirs = {place_of(r): r for r in new.records}
     found = []
     for record in judged:
         margin = given.get(record.metric, TOLERANCE[record.unit])
-        place = _place(old, record, before)
-        found.append(_judged(old, new, place, (record, theirs.get(place)), margin))
+        place = place_of(record)
+        pair = record, theirs.get(place)
+        found.append(_judged(old, new, (place[0], shown[place[1]], *place[2:]), pair, margin))
     return found
 
 
@@ -160,10 +160,6 @@ def outcome(found: Sequence[CellVerdict], required: Required | None = None) -> O
     return "failed" if "failed" in seen else "undecided" if "undecided" in seen else "passed"
 
 
-Place = tuple[str, str, str, str, str | None]
-"""Of a number in both runs: rain, derainer, task, metric, and the network where it has rivals."""
-
-
 def _judged(
     old: Results, new: Results, place: Place, pair: tuple[Record, Record | None], margin: float
 ) -> CellVerdict:
@@ -210,31 +206,19 @@ def _interval(
     return interval(b.astype(np.float64) - a, groups), None
 
 
-def matched(old: Results, new: Results) -> dict[str, str]:
-    """The derainer of one run that each of another is, by their names; those without are left out.
-
-    They are matched by their full names, and those that are left without the digests of their
-    weights. A folder of `score` holds one thing that was made elsewhere, and is called after it.
+def names_of(old: Results, new: Results) -> dict[str, str]:
+    """As `matched`.
 
     Raises:
         UsageError: If several trainings of a derainer are left, so that nobody can match them.
     """
-    before, after = ({r.condition.name: r.method for r in run.records} for run in (old, new))
-    alone = len(before) == len(after) == 1
-    if alone and all(name.startswith(ELSEWHERE) for name in (*before, *after)):
-        return dict(zip(after, before, strict=True))
-    found = {name: name for name in after if name in before}
-    for method in dict.fromkeys(before.values()):
-        was = [name for name, m in before.items() if m == method and name not in after]
-        now = [name for name, m in after.items() if m == method and name not in before]
-        if was and now and len(was) + len(now) > 2:
-            raise UsageError(
-                f"nobody can tell which is which: {method} is {', '.join(was)} in one run and "
-                f"{', '.join(now)} in the other: run one of them with the other's names, "
-                "--derainer NAME=WORD"
-            )
-        found |= dict(zip(now, was, strict=False))
-    return found
+    for method, was, now in unclear(old, new):
+        raise UsageError(
+            f"nobody can tell which is which: {method} is {', '.join(was)} in one run and "
+            f"{', '.join(now)} in the other: run one of them with the other's names, "
+            "--derainer NAME=WORD"
+        )
+    return matched(old, new)
 
 
 def _shown(run: Results) -> dict[str, str]:
@@ -242,15 +226,6 @@ def _shown(run: Results) -> dict[str, str]:
     methods = {r.condition.name: r.method for r in run.records}
     times = Counter(methods.values())
     return {name: m if times[m] == 1 else name for name, m in methods.items()}
-
-
-def _place(of: Results, record: Record, called: Mapping[str, str]) -> Place:
-    """A number's place in both runs, by what derainers are called.
-
-    The network is left out where the run has no other for the task: its file may be renamed.
-    """
-    derainer = called[record.condition.name]
-    return record.rain, derainer, record.task, record.metric, of.network_of(record)
 
 
 def _require_guarded(old: Results, guard: Sequence[str]) -> None:

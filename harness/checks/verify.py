@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checks.runs import matched
+from harness.checks.runs import names_of
 from harness.ledger.folder import load, read
 from harness.plan.foreign_specs import spec_again
 from harness.spec import UsageError
@@ -127,12 +127,12 @@ def verify(
     if found.errors:
         first = found.errors[0]
         raise UsageError(f"{first.sample} fails here ({first.stage}): {first.message}")
-    checks = _compared(rows, known, _Runs(theirs, found, matched(theirs, found)))
+    checks = _compared(rows, known, _Runs(theirs, found, names_of(theirs, found)))
     if count < len(known):
         return checks
     whole = load(folder)
     _require_same_sets(whole, found)
-    runs = _Runs(whole, found, matched(whole, found))
+    runs = _Runs(whole, found, names_of(whole, found))
     return [_with_set(check, runs) for check in checks]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reports.folder import put_pages
 from reports.pages.runs import as_pages
 from reports.plots.two_runs import dots
-from reports.results.two_runs import changes, placed
+from reports.results.two_runs import changes, matched, placed, unclear
 from reports.tables.summary import about
 from reports.tables.text import Table, marks, plain, signed, span, words, written
 
@@ -75,9 +75,18 @@ def differences(first: Results, second: Results) -> list[str]:
         ("The task networks", *(r.provenance.models for r in (first, second))),
     ):
         said.append(f"{name}: {'the same' if a == b else 'not the same'}.")
-    ours, theirs = first.provenance.code or {}, second.provenance.code or {}
+    names = matched(first, second)
+    ours = first.provenance.code or {}
+    theirs = {names.get(name, name): code for name, code in (second.provenance.code or {}).items()}
     for name in sorted(n for n in ours.keys() & theirs.keys() if ours[n] != theirs[n]):
         said.append(f"Code or weights of {name}: not the same.")
+    for name in (n for n in names if n != names[n]):
+        said.append(f"{name} of the second run stands beside {names[name]} of the first.")
+    for method, was, now in unclear(first, second):
+        said.append(
+            f"{method} is {', '.join(was)} in the first and {', '.join(now)} in the second: nobody "
+            "can tell which is which, and they are not compared."
+        )
     for field in sorted({*first.spec, *second.spec}):
         a, b = first.spec.get(field), second.spec.get(field)
         if a != b:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 Place = tuple[str, str, str, str, str | None]
-"""Rain, derainer, task, metric and network of a number that two runs may hold."""
+"""Rain, derainer as the first run names it, task, metric and network of a number of two runs."""
+ELSEWHERE = "dir:"
+"""Begins the name of a folder of what was made elsewhere, which `score` calls the derainer."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +89,58 @@ def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
 def placed(first: Results, second: Results) -> Callable[[Record], Place]:
     """Tells what a number of either run is of, whatever the data and the seed.
 
-    Its network counts where one of the two runs has several of them.
+    Its network counts where one of the two runs has several of them: else its file may be renamed.
     """
-    runs = (first, second)
+    runs, names = (first, second), matched(first, second)
     rivals = {(r.task, r.metric) for run in runs for r in run.records if run.network_of(r)}
 
     def place_of(record: Record) -> Place:
         network = record.model if (record.task, record.metric) in rivals else None
-        return record.rain, record.condition.name, record.task, record.metric, network
+        name = record.condition.name
+        return record.rain, names.get(name, name), record.task, record.metric, network
 
     return place_of
+
+
+def matched(first: Results, second: Results) -> dict[str, str]:
+    """The derainer of the first run that each of the second is, by their names.
+
+    They are matched by their full names, and those that are left without the digests of their
+    weights, where one is left of each run. A folder of `score` holds one thing that was made
+    elsewhere, and is called after it.
+    """
+    before, after = _methods(first), _methods(second)
+    if len(before) == len(after) == 1 and all(n.startswith(ELSEWHERE) for n in (*before, *after)):
+        return dict(zip(after, before, strict=True))
+    found = {name: name for name in after if name in before}
+    left = _left(before, after)
+    return found | {now[0]: was[0] for _, was, now in left if len(was) == len(now) == 1}
+
+
+def unclear(first: Results, second: Results) -> list[tuple[str, list[str], list[str]]]:
+    """Derainers of which nobody can tell which of one run is which of the other.
+
+    Returns:
+        The name without the digests of weights, and the full names in each run.
+    """
+    left = _left(_methods(first), _methods(second))
+    return [(method, was, now) for method, was, now in left if len(was) + len(now) > 2]
+
+
+def _methods(run: Results) -> dict[str, str]:
+    """The derainers of a run: their names, and these without the digests of weights."""
+    return {r.condition.name: r.method for r in run.records}
+
+
+def _left(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Derainers of both runs that have other weights in each."""
+    for method in dict.fromkeys(before.values()):
+        was = [name for name, m in before.items() if m == method and name not in after]
+        now = [name for name, m in after.items() if m == method and name not in before]
+        if was and now:
+            yield method, was, now
 
 
 def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:

@@ -157,6 +157,37 @@ def test_other_code_of_a_derainer_is_told() -> None:
     assert not [line for line in told if line.startswith("Code or weights of c")]
 
 
+def weighed(digest: str) -> Results:
+    """The run with weights of a file for one of its derainers."""
+    run = shifted(0.05)
+    name, weights = f"b@{digest[:8]}", digest
+    return replace(
+        run,
+        records=[
+            replace(r, derainer=name, weights=weights) if r.derainer == "b" else r
+            for r in run.records
+        ],
+        draws={
+            replace(c, condition=replace(c.condition, derainer=name))
+            if c.condition.derainer == "b"
+            else c: d
+            for c, d in run.draws.items()
+        },
+    )
+
+
+def test_a_derainer_that_was_trained_again_stands_beside_itself() -> None:
+    old, new = weighed("1" * 64), weighed("2" * 64)
+    rows = {row[1]: row for row in comparison(old, new)[1]}
+    assert rows["b@11111111"][-1] == "the same"
+    told = differences(old, new)
+    assert "b@22222222 of the second run stands beside b@11111111 of the first." in told
+    assert not [line for line in told if line.endswith("in the second.")]
+    several = replace(new, records=[*new.records, *weighed("3" * 64).records])
+    assert "b@11111111" not in {row[1] for row in comparison(old, several)[1]}
+    assert [line for line in differences(old, several) if "nobody can tell which" in line]
+
+
 def test_words_that_differ_are_told() -> None:
     told = differences(results(), other(spec={**results().spec, "limit": 5}))
     assert "limit: none in the first, 5 in the second." in told
