@@ -55,13 +55,19 @@ def comparison(first: Results, second: Results) -> Table:
         )
     headings = ["rain", "derainer", "task", "metric", f"run {first.run[:12]}"]
     headings += [f"run {second.run[:12]}", "difference", "95 % interval", "verdict"]
-    paired = first.sets == second.sets
-    how = "paired over the same resampled images" if paired else "of independent sets of images"
     notes = [
-        f"Differences second − first, {how}; verdict: significant at 5 % for all rows together "
-        "(minP).",
+        f"Differences second − first, {_how(first, second)}; verdict: significant at 5 % for all "
+        "rows together (minP).",
     ]
     return headings, rows, notes + marks(marked)
+
+
+def _how(first: Results, second: Results) -> str:
+    """Whether the differences are paired, in words."""
+    if first.sets == second.sets:
+        return "paired over the same resampled images"
+    of_one = first.provenance.data_fingerprint == second.provenance.data_fingerprint
+    return "over other resampled sets, so unpaired" if of_one else "of independent sets of images"
 
 
 def differences(first: Results, second: Results) -> list[str]:

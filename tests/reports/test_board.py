@@ -141,13 +141,13 @@ def test_runs_of_other_images_are_not_paired() -> None:
 def test_runs_resampled_another_number_of_times_are_not_paired() -> None:
     more = {cell: np.concatenate([d, d[:40]]) for cell, d in shifted(0.05).draws.items()}
     _, rows, notes = comparison(results(), replace(shifted(0.05), draws=more))
-    assert "independent sets" in notes[0]
+    assert "over other resampled sets, so unpaired" in notes[0]
     assert {row[1]: row[-2] for row in rows}["b"].startswith("[+0.0")
 
 
 def test_runs_resampled_by_another_version_are_not_paired() -> None:
     anew = made(shifted(0.05), metric_versions={"resamples": 2})
-    assert "paired over the same" not in comparison(results(), anew)[2][0]
+    assert "over other resampled sets, so unpaired" in comparison(results(), anew)[2][0]
 
 
 def test_other_code_of_a_derainer_is_told() -> None:
