@@ -26,7 +26,8 @@ class BreakEven(NamedTuple):
     judge: Judge
     metric: str
     rates_mm_h: tuple[float, ...]
-    """Those that were measured; 0 stands for dry images, where the derainer met them."""
+    """Those that were measured; 0 stands for dry images, where the derainer met them and the rain
+    has no layers."""
     rate_mm_h: float
     """See `crossing`."""
     ci: tuple[float, float] | None
@@ -38,7 +39,8 @@ def break_evens(results: Results) -> list[BreakEven]:
     found = []
     for sweep in (s for s in sweeps(results) if s.parameter == PARAMETER):
         rainy = sweep.inputs
-        if 0.0 not in rainy:
+        has_layers = "+" in sweep.rain  # dry images are not overcast, and have no lens
+        if 0.0 not in rainy and not has_layers:
             rainy = {0.0: next(iter(rainy.values())).clean, **rainy}
         names = [c.derainer for c in results.conditions if c.is_restored]
         for judge in results.judges:

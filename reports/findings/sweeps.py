@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 FEWEST_VALUES = 3
 """Fewer values of a parameter are no sweep."""
-_SETTING = re.compile(r"([a-z]\w*)=([^:]+)")
+_SETTING = re.compile(r":([a-z]\w*)=([^:+]+)")
+"""A parameter and its value, which ends where the next one or a layer begins."""
 
 
 class Sweep(NamedTuple):
@@ -31,7 +32,7 @@ def sweeps(results: Results) -> list[Sweep]:
     found: dict[tuple[str, str], dict[float, Condition]] = {}
     for rainy in floors(results):
         for match in _SETTING.finditer(rainy.rain):
-            common = rainy.rain.replace(":" + match[0], "", 1)
+            common = rainy.rain[: match.start()] + rainy.rain[match.end() :]
             try:
                 found.setdefault((common, match[1]), {})[float(match[2])] = rainy
             except ValueError:

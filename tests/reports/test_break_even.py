@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,6 +51,17 @@ def test_the_rate_is_where_the_gain_stays_above_nothing(
     assert list(found.rates_mm_h) == [0, *RATES]
     assert found.rate_mm_h == pytest.approx(rate)
     assert found.ci == pytest.approx((rate, rate), abs=1e-4)
+
+
+def test_dry_images_are_no_rate_of_a_rain_with_layers() -> None:
+    run = made({"granet": (-0.02, -0.01, 0.03, 0.05, 0.06)})
+    layered = {
+        r.cell: replace(r, rain=f"{r.rain}+overcast") for r in run.records if r.rain != "none"
+    }
+    records = [layered.get(r.cell, r) for r in run.records]
+    draws = {layered[c].cell if c in layered else c: d for c, d in run.draws.items()}
+    (found,) = break_evens(replace(run, records=records, draws=draws))
+    assert (found.rain, list(found.rates_mm_h)) == ("physical+overcast", list(RATES))
 
 
 def test_an_interval_may_end_beyond_what_was_measured() -> None:

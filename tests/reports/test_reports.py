@@ -293,6 +293,23 @@ def test_a_sweep_is_drawn_from_three_values_on() -> None:
     assert sweeps(replace(swept, records=records[:-1])) == []
 
 
+@pytest.mark.parametrize(
+    ("word", "common"),
+    [
+        ("physical:rate_mm_h={}+overcast", "physical+overcast"),
+        ("physical:rate_mm_h={}:exposure_ms=4+wet+lens", "physical:exposure_ms=4+wet+lens"),
+        ("physical:rate_mm_h=5+lens:rate_mm_h={}", "physical:rate_mm_h=5+lens"),
+    ],
+)
+def test_a_sweep_under_a_layer_is_one(word: str, common: str) -> None:
+    rains = [word.format(rate) for rate in (1, 2.5, 100)]
+    records = [record("identity", 0.4, rain=rain) for rain in rains]
+    swept = rowed(results(), records=records)
+    (sweep,) = sweeps(swept)
+    assert (sweep.rain, sweep.parameter, list(sweep.inputs)) == (common, "rate_mm_h", [1, 2.5, 100])
+    assert f"Scores by rate_mm_h of {common}, detection" in [plot.title for plot in plots(swept)]
+
+
 def test_images_of_a_few_drives_have_no_interval() -> None:
     many, few = (replace(results(), provenance=Provenance(groups=n)) for n in (100, 2))
     floor = many.value("photoshop-heavy", "identity", "detection", "ap_pooled")
