@@ -9,19 +9,19 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.plan.rows import metric_rows, task_row
-from harness.scores.replicates import on_resampled, resample_counts
+from harness.plan.rows import task_row
+from harness.scores.numbers import About, of_set
+from harness.scores.replicates import draws_for, on_resampled, resample_counts
 from reports.results.cell import Cell, Condition, Data
-from reports.results.intervals import level_interval
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.record import Record
 from reports.results.results import ByImage
 from tasks.rows import ScoresRow
-from tasks.task import Evidence, Score, Scorer
+from tasks.task import Evidence, Scorer
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Held:
     """What a `Results` holds of one condition and task, under the names that it has there."""
 
     records: list[Record]
@@ -54,7 +54,7 @@ class Made:
         return Cell(condition, self.task, None, "")
 
 
-def numbers(made: Made, scorer: Scorer, row: ScoresRow, evidences: Sequence[Evidence]) -> Numbers:
+def numbers(made: Made, scorer: Scorer, row: ScoresRow, evidences: Sequence[Evidence]) -> Held:
     """Scores of the set, their values on its resamples, and the numbers of single images.
 
     Args:
@@ -65,56 +65,22 @@ def numbers(made: Made, scorer: Scorer, row: ScoresRow, evidences: Sequence[Evid
     """
     tasks = {made.task: task_row(row)}
     if not evidences:
-        return Numbers([], {}, {}, tasks, ByImage(), {})
-    cell, n = made.cell, len(evidences)
-    rows = metric_rows(row, scorer.rows(), n)
-    counts = resample_counts(made.fingerprint, made.units)
-    draws = {
-        cell.of(metric): values.astype(np.float32)
+        return Held([], {}, {}, tasks, ByImage(), {})
+    times = draws_for(1, len(set(made.units)))
+    counts = resample_counts(made.fingerprint, made.units, times)
+    drawn = {
+        metric: values.astype(np.float32)
         for metric, values in on_resampled(partial(scorer.resample, evidences), counts).items()
-        if row.resampled(metric, n)
+        if row.resampled(metric, len(evidences))
     }
-    records = [
-        _record(made, cell.of(metric), rows[metric], score, draws.get(cell.of(metric)))
-        for metric, score in scorer.reduce(evidences).items()
-    ]
-    values, curves = (
-        {cell.of(metric): array.astype(np.float32) for metric, array in arrays.items()}
-        for arrays in (scorer.by_image(evidences), scorer.curves(evidences))
-    )
-    held = {r.metric for r in records} | {place.metric for place in values}
-    return Numbers(
-        records=sorted(records, key=lambda r: r.metric),
-        draws={r.cell: draws[r.cell] for r in records if r.cell in draws},
-        metrics={metric: about for metric, about in rows.items() if metric in held},
+    scores = scorer.reduce(evidences)
+    found = of_set(About(made.cell), scorer, row, evidences, made.units, scores, drawn)
+    held = {r.metric for r in found.records} | {place.metric for place in found.values}
+    return Held(
+        records=sorted(found.records, key=lambda r: r.metric),
+        draws=found.draws,
+        metrics={metric: about for metric, about in found.metrics.items() if metric in held},
         tasks=tasks,
-        by_image=ByImage(tuple(made.samples), tuple(made.units), values),
-        curves=curves,
-    )
-
-
-def _record(
-    made: Made, cell: Cell, row: MetricRow, score: Score, drawn: NDArray[np.float32] | None
-) -> Record:
-    ci = None
-    if score.value is not None and score.has_interval and drawn is not None:
-        ci = level_interval(drawn, score.value, len(set(made.units)))
-    condition = cell.condition
-    return Record(
-        dataset=condition.data.name,
-        split=condition.data.split,
-        rain=condition.rain,
-        derainer=condition.derainer,
-        weights=None,
-        task=cell.task,
-        model=cell.network,
-        metric=cell.metric,
-        value=score.value,
-        n=len(made.units),
-        ci=ci,
-        seen=None,
-        seed=condition.seed,
-        unit=row.unit,
-        why=score.why,
-        n_identical=score.n_identical,
+        by_image=ByImage(tuple(made.samples), tuple(made.units), found.values),
+        curves=found.curves,
     )

@@ -34,8 +34,9 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         spec: Data set and task; an image without a box in the file counts as one without a find.
 
     Returns:
-        Records of the rain ``given`` and the derainer ``dir:NAME``; values, intervals and draws are
-        those of the run that made the predictions.
+        Records of the rain ``given`` and the derainer ``dir:NAME``; values are those of
+        the run that made the predictions. So are intervals and draws, but where that run drew more
+        sets for many derainers on few groups (see `draws_for`): those are of one derainer here.
 
     Raises:
         UsageError, DatasetError, TaskError: In one line, for what cannot be scored.

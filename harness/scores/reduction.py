@@ -15,12 +15,12 @@ from datasets.duplicates import first_alike, glance
 from harness.ledger.ledger import Ledger
 from harness.ledger.packed import unpack
 from harness.plan import keys
-from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan, run_digest
-from harness.plan.rows import metric_rows, part_row, task_row
+from harness.plan.rows import part_row, task_row
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labels_sha256
 from harness.scores.costs import of_derainer, of_network
 from harness.scores.kept import Images, Scored, beside_clean, draws, kept, part
+from harness.scores.numbers import About, Numbers, of_set
 from harness.scores.parts import parts as parts_of
 from harness.scores.photographs import VERSION as PHOTOGRAPHS
 from harness.scores.photographs import Photographs, photographs
@@ -30,7 +30,7 @@ from harness.scores.seen import seen
 from reports.findings.correlations import Counts, correlations
 from reports.findings.robustness import with_robustness
 from reports.results.cell import Cell, Condition
-from reports.results.intervals import FEWEST, level_interval
+from reports.results.intervals import FEWEST
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.record import Correlation, Cost, ImageError, Record
 from reports.results.results import QUALITY, ByImage, Results
@@ -40,27 +40,6 @@ from tasks.rows import TASKS
 from tasks.task import BesideClean, Evidence, Score
 
 NOTHING = Score(None)
-
-
-@dataclass
-class _Numbers:
-    """The numbers of some conditions."""
-
-    records: list[Record] = field(default_factory=list)
-    metrics: dict[str, MetricRow] = field(default_factory=dict)
-    draws: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
-    values: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
-    curves: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
-    objects: dict[str, int] = field(default_factory=dict)
-
-    def take(self, other: _Numbers) -> None:
-        """Add those of another condition or task."""
-        self.records += other.records
-        self.metrics |= other.metrics
-        self.draws |= other.draws
-        self.values |= other.values
-        self.curves |= other.curves
-        self.objects |= other.objects
 
 
 def reduced(
@@ -96,7 +75,7 @@ def reduced(
         times=draws_for(family, len(set(shown.units))),
     )
     parts = parts_of([e.sample for e in entries])
-    numbers = _Numbers()
+    numbers = Numbers()
     pixels: dict[Condition, tuple[str, ...]] = {}
     cost: list[Cost] = []
     cleans = _Cleans(plan, entries, ledger)
@@ -183,7 +162,7 @@ def _tasks(plan: Plan) -> dict[str, TaskRow]:
     return rows | {QUALITY: task_row(tasks_of.QUALITY)}
 
 
-def _ordered(numbers: _Numbers, tasks: Mapping[str, TaskRow]) -> dict[str, MetricRow]:
+def _ordered(numbers: Numbers, tasks: Mapping[str, TaskRow]) -> dict[str, MetricRow]:
     """The rows of the metrics that the run holds, in the order of tables."""
     held = {r.metric for r in numbers.records} | {cell.metric for cell in numbers.values}
     of = {cell.metric: cell.task for cell in numbers.values}
@@ -252,43 +231,30 @@ def _numbers(
     sets: Resampling,
     parts: Mapping[str, NDArray[np.int64]],
     ledger: Ledger,
-) -> _Numbers:
+) -> Numbers:
     """All numbers of one task under one condition."""
     evidences, wanted = images.evidences, images.wanted
     if not evidences:
-        return _Numbers()
-    network = None if scored.task is None else scored.task.model
-    place = Cell(condition.place, scored.name, network, "")
+        return Numbers()
     scores, drawn = scored.scorer.reduce(evidences), draws(scored, evidences, wanted, sets, ledger)
     if clean is not None:
         others, drawn_of_others = beside_clean(scored, clean, images, sets, ledger)
         scores, drawn = {**scores, **others}, drawn | drawn_of_others
-    rows = metric_rows(scored.row, scored.scorer.rows(), len(evidences))
-    if strange := scores.keys() - rows.keys():
-        raise ValueError(f"task {scored.name} has no row for its number {min(strange)}")
-    found = _Numbers(metrics=rows, objects=_objects(plan, evidences))
-    about = _About(plan, condition, scored.task)
-    for metric, score in scores.items():
-        sample = drawn.get(metric)
-        found.records.append(
-            about.record(place.of(metric), rows[metric], score, sets.units, sample)
-        )
-        if sample is not None:
-            found.draws[place.of(metric)] = sample
+    network = None if scored.task is None else scored.task.model
+    place = Cell(condition.place, scored.name, network, "")
+    weights = condition.derainer.weights_sha256
+    about = About(place, weights, seen(plan, condition, scored.task))
+    found = of_set(about, scored.scorer, scored.row, evidences, sets.units, scores, drawn)
+    found.objects |= _objects(plan, evidences)
     metric = scored.row.metric_of_parts
     for label, places in parts.items() if scores.get(metric, NOTHING).value is not None else ():
         score, sample = part(scored, evidences, places, metric, wanted, sets, ledger)
         name, units = f"{metric}/{label}", [sets.units[i] for i in places]
-        row = part_row(rows[metric], metric, label)
+        row = part_row(found.metrics[metric], metric, label)
         found.metrics[name] = row
-        found.records.append(about.record(place.of(name), row, score, units, sample))
+        found.records.append(about.record(name, row, score, units, sample))
         if len(set(units)) >= FEWEST:
             found.draws[place.of(name)] = sample
-    for into, made in (
-        (found.values, scored.scorer.by_image(evidences)),
-        (found.curves, scored.scorer.curves(evidences)),
-    ):
-        into |= {place.of(m): v.astype(np.float32) for m, v in made.items()}
     return found
 
 
@@ -314,44 +280,3 @@ def _evidences(ledger: Ledger, wanted: Sequence[Sequence[str]]) -> list[Evidence
             parts.update(unpack(rows[k]))
         merged.append(parts)
     return merged
-
-
-@dataclass(frozen=True)
-class _About:
-    """What all numbers of a condition and task have in common."""
-
-    plan: Plan
-    condition: ConditionPlan
-    task: TaskPlan | None
-
-    def record(
-        self,
-        cell: Cell,
-        row: MetricRow,
-        score: Score,
-        units: Sequence[str],
-        sample: NDArray[np.float32] | None,
-    ) -> Record:
-        """One number with all that it belongs to."""
-        place, ci = cell.condition, None
-        if score.value is not None and score.has_interval and sample is not None:
-            ci = level_interval(sample, score.value, len(set(units)))
-        return Record(
-            dataset=place.data.name,
-            split=place.data.split,
-            rain=place.rain,
-            derainer=place.derainer,
-            stage=place.stage,
-            weights=self.condition.derainer.weights_sha256,
-            task=cell.task,
-            model=cell.network,
-            metric=cell.metric,
-            value=score.value,
-            n=len(units),
-            ci=ci,
-            seen=seen(self.plan, self.condition, self.task),
-            seed=place.seed,
-            unit=row.unit,
-            why=score.why,
-            n_identical=score.n_identical,
-        )

@@ -181,7 +181,7 @@ def _scored(
                 "resamples": replicates.VERSION,
             },
             protocols=quality.captions(metrics),
-            groups=None if units == names else len(set(units)),
+            groups=len(set(units)),
         ),
         cost=[],
         errors=failures,

@@ -92,6 +92,7 @@ def test_two_folders_against_one_reference_are_compared_in_pairs(
 
     assert fingerprint(first) == fingerprint(second)
     assert first.run != second.run
+    assert (first.provenance.groups, second.provenance.groups) == (3, 3)  # as runs say it
     psnr = next(r for r in second.records if r.metric == "psnr_y_db")
     assert (psnr.value, psnr.n_identical) == (None, 3)
 

@@ -1,0 +1,128 @@
+"""The numbers of a set under one condition, of one task or of image quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.plan.rows import metric_rows
+from reports.results.cell import Cell
+from reports.results.intervals import level_interval
+from reports.results.metrics import MetricRow
+from reports.results.record import Record
+from tasks.rows import ScoresRow
+from tasks.task import Evidence, Score, Scorer
+
+
+@dataclass
+class Numbers:
+    """The numbers of some conditions."""
+
+    records: list[Record] = field(default_factory=list)
+    metrics: dict[str, MetricRow] = field(default_factory=dict)
+    draws: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
+    values: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
+    curves: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
+    objects: dict[str, int] = field(default_factory=dict)
+
+    def take(self, other: Numbers) -> None:
+        """Add those of another condition or task."""
+        self.records += other.records
+        self.metrics |= other.metrics
+        self.draws |= other.draws
+        self.values |= other.values
+        self.curves |= other.curves
+        self.objects |= other.objects
+
+
+@dataclass(frozen=True)
+class About:
+    """What all numbers of a condition and task have in common."""
+
+    place: Cell
+    """Where they stand, but for the metric."""
+    weights: str | None = None
+    seen: tuple[str, ...] | None = None
+    """See `Record.seen`."""
+
+    def record(
+        self,
+        metric: str,
+        row: MetricRow,
+        score: Score,
+        units: Sequence[str],
+        sample: NDArray[np.float32] | None,
+    ) -> Record:
+        """One number with all that it belongs to.
+
+        Args:
+            metric: Its name.
+            row: The metric's.
+            score: The number.
+            units: What each of its images is drawn with.
+            sample: ``(B,)`` on the resampled sets; None where it is not resampled.
+        """
+        place, ci = self.place.condition, None
+        if score.value is not None and score.has_interval and sample is not None:
+            ci = level_interval(sample, score.value, len(set(units)))
+        return Record(
+            dataset=place.data.name,
+            split=place.data.split,
+            rain=place.rain,
+            derainer=place.derainer,
+            stage=place.stage,
+            weights=self.weights,
+            task=self.place.task,
+            model=self.place.network,
+            metric=metric,
+            value=score.value,
+            n=len(units),
+            ci=ci,
+            seen=self.seen,
+            seed=place.seed,
+            unit=row.unit,
+            why=score.why,
+            n_identical=score.n_identical,
+        )
+
+
+def of_set(
+    about: About,
+    scorer: Scorer,
+    row: ScoresRow,
+    evidences: Sequence[Evidence],
+    units: Sequence[str],
+    scores: Mapping[str, Score],
+    drawn: Mapping[str, NDArray[np.float32]],
+) -> Numbers:
+    """Scores of the set, their values on its resamples, and the numbers of single images.
+
+    Args:
+        about: What they are of.
+        scorer: Made the scores.
+        row: The task's.
+        evidences: One per image, at least one.
+        units: What each image is drawn with.
+        scores: By metric.
+        drawn: ``(B,)`` of those that are resampled, by metric.
+
+    Raises:
+        ValueError: If the task has no row for one of its scores.
+    """
+    rows = metric_rows(row, scorer.rows(), len(evidences))
+    if strange := scores.keys() - rows.keys():
+        raise ValueError(f"task {about.place.task} has no row for its number {min(strange)}")
+    values, curves = (
+        {about.place.of(metric): array.astype(np.float32) for metric, array in arrays.items()}
+        for arrays in (scorer.by_image(evidences), scorer.curves(evidences))
+    )
+    return Numbers(
+        records=[about.record(m, rows[m], s, units, drawn.get(m)) for m, s in scores.items()],
+        metrics=rows,
+        draws={about.place.of(metric): drawn[metric] for metric in scores if metric in drawn},
+        values=values,
+        curves=curves,
+    )
