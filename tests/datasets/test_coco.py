@@ -33,7 +33,9 @@ def test_boxes_are_xyxy_and_crowds_stay(coco_root: Path) -> None:
 
 
 def test_images_are_upright_and_in_colour(coco_root: Path) -> None:
-    for sample in DATASETS["coco"].open(coco_root, None).samples:
+    samples = DATASETS["coco"].open(coco_root, None).samples
+    assert len(samples) == 8
+    for sample in samples:
         shape = (131, 97, 3) if sample.id == "2" else (120, 160, 3)
         assert sample.image().shape == shape
 

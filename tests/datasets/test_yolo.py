@@ -36,7 +36,9 @@ def test_boxes_are_those_that_ultralytics_reads(root: Path) -> None:
     from ultralytics.data.utils import verify_image_label
     from ultralytics.utils.ops import xywhn2xyxy
 
-    for sample in opened(root).samples:
+    samples = opened(root).samples
+    assert len(samples) == 4
+    for sample in samples:
         found = sample.annotations
         assert found is not None
         file = root / "labels" / "val" / f"{sample.id}.txt"

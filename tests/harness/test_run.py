@@ -96,7 +96,9 @@ def test_every_condition_has_every_metric(unbroken: Path) -> None:
 
 
 def test_no_path_of_this_machine_leaves(unbroken: Path, coco_root: Path) -> None:
-    for file in (unbroken / "out").glob("*.*"):
+    files = list((unbroken / "out").glob("*.*"))
+    assert {"results.json", "report.html"} <= {file.name for file in files}
+    for file in files:
         content = file.read_bytes()
         assert str(coco_root.parent).encode() not in content
         assert str(Path.home()).encode() + b"/" not in content

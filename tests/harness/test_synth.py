@@ -62,7 +62,9 @@ def test_a_copy_is_the_rain_that_run_shows(coco_root: Path, tmp_path: Path) -> N
 def test_annotations_are_those_of_the_copied_images(coco_root: Path, tmp_path: Path) -> None:
     run_command_line(words(coco_root, tmp_path / "rainy", "--limit", "3"))
     before = {s.id: s for s in open_coco(coco_root, None).samples}
-    for sample in open_coco(tmp_path / "rainy", None).samples:
+    copied = open_coco(tmp_path / "rainy", None).samples
+    assert len(copied) == 3
+    for sample in copied:
         assert sample.path.suffix == ".png"
         assert sample.annotations is not None
         original = before[sample.id].annotations
