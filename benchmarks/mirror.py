@@ -52,7 +52,7 @@ def from_below(index: int) -> NDArrayByte:
     street, light = draw_street(chance), draw_light(chance)
     camera = draw_camera(chance, street, SIZE_PX)
     things = draw_things(chance, street, camera)
-    roadside = plan_roadside(chance, street, light)
+    roadside = plan_roadside(chance, street)
     scene._lamps(light, camera, things, roadside)
     horizon = camera.height_px - camera.horizon_px
     below = replace(camera, height_m=-camera.height_m, horizon_px=horizon)

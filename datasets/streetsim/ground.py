@@ -111,7 +111,7 @@ def draw_ground(
     canvas.owner[area] = cv2.LUT(zone, _classes())
     canvas.nearness[area] = (1 / depth)[:, None]
     index = zone.astype(np.uint16) * _LEVELS + level
-    colours = _colours(street, chance)
+    colours = _colours(chance)
     if not light.is_dark:
         table = _table(colours, light.on((0.0, 1.0, 0.0)))
         canvas.colour[area] = packed(table).ravel().take(index)
@@ -218,7 +218,7 @@ def _classes() -> NDArrayByte:
     return np.resize(np.array(_CLASS, np.uint8), 256)
 
 
-def _colours(street: Street, chance: Chance) -> list[Colour]:
+def _colours(chance: Chance) -> list[Colour]:
     """Colour of each zone."""
     grey = chance.whole(74, 118)
     road = (grey, grey + chance.whole(-2, 2), grey + chance.whole(-2, 6))

@@ -65,7 +65,7 @@ def draw_things(chance: Chance, street: Street, camera: Camera) -> list[Thing]:
     """Everything that moves or is parked, by chance: from an empty street to a crowded one."""
     crowd = chance.one((0.0, 0.25, 0.5, 0.8, 1.0, 1.0))
     busy = chance.one((0.1, 0.35, 0.6, 0.9, 1.0))
-    things = _traffic(chance, street, busy, camera)
+    things = _traffic(chance, street, busy)
     things += _parked(chance, street)
     things += _crossing(chance, street, busy, crowd)
     things += _walkers(chance, street, crowd)
@@ -90,7 +90,7 @@ def _kind(chance: Chance) -> str:
     return chance.one(("car",) * 10 + ("truck", "truck", "bus"))
 
 
-def _traffic(chance: Chance, street: Street, busy: float, camera: Camera) -> list[Thing]:
+def _traffic(chance: Chance, street: Street, busy: float) -> list[Thing]:
     things = []
     for with_us in (True, False):
         for lane in range(street.lanes):

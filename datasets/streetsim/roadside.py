@@ -58,7 +58,7 @@ class Roadside:
         return feet + [(s.place[0], s.place[2]) for s in self.signals]
 
 
-def plan_roadside(chance: Chance, street: Street, light: Light) -> Roadside:
+def plan_roadside(chance: Chance, street: Street) -> Roadside:
     """Choose and place everything."""
     side_of = Roadside()
     _plant(chance, street, side_of)

@@ -123,7 +123,7 @@ def build(split: str, index: int, size_px: tuple[int, int]) -> Stage:
     light = draw_light(chance)
     camera = draw_camera(chance, street, size_px)
     things = draw_things(chance, street, camera)
-    roadside = plan_roadside(chance, street, light)
+    roadside = plan_roadside(chance, street)
     glows = _lamps(light, camera, things, roadside)
     canvas = Canvas(camera.width_px, camera.height_px, FARTHEST_M)
     canvas.owner[:] = SKY

@@ -37,8 +37,6 @@ class Trained:
     """The best by the validation, averaged where the recipe says so."""
     state: State
     """With all rows of the curve, and what it ran on."""
-    is_done: bool
-    """False where it was stopped before its last step."""
     lacks_scores: bool = False
     """Whether the validation of the step where it ended was broken off: going on makes it up."""
 
@@ -104,7 +102,7 @@ def train(
         # Its workers end with it; an error keeps the frames that it passed, and what they hold.
         _clear_frames(sys.exception())
         del source
-    return Trained(learner.best(), state, state.step == crops.steps, course.lacks_scores())
+    return Trained(learner.best(), state, course.lacks_scores())
 
 
 @dataclass(frozen=True)

@@ -72,11 +72,14 @@ SOURCES: dict[str, Source] = {
 """Every file that can be fetched, literally; addresses name a commit where there is one."""
 
 
-def fetch(name: str, folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> Path:
-    """Download a file of the table, unless it is there already.
+def fetch_source(
+    name: str, source: Source, folder: Path, progress: Callable[[int, int], None] = lambda *_: None
+) -> Path:
+    """Download a file, unless it is there already.
 
     Args:
-        name: Of `SOURCES`.
+        name: Of it, for errors.
+        source: Where it is fetched from, and what it must be.
         folder: Where fetched files lie.
         progress: Told of (bytes so far, bytes in all or 0).
 
@@ -86,13 +89,6 @@ def fetch(name: str, folder: Path, progress: Callable[[int, int], None] = lambda
     Raises:
         UsageError: If it cannot be reached or its content is another.
     """
-    return fetch_source(name, SOURCES[name], folder, progress)
-
-
-def fetch_source(
-    name: str, source: Source, folder: Path, progress: Callable[[int, int], None] = lambda *_: None
-) -> Path:
-    """As `fetch`, of any source; ``name`` is for errors."""
     target = folder / source.file
     if target.is_file() and _sha256(target) == source.sha256:
         return target

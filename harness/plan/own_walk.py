@@ -93,8 +93,8 @@ class Walk:
             made = self._of(value)
         except RecursionError:
             raise
-        except Exception as error:
-            made = self._nameless(value, error)
+        except Exception:
+            made = self._nameless(value)
         finally:
             self._open.pop()
             self._place.pop()
@@ -102,7 +102,7 @@ class Walk:
         self._kept.append(value)  # no other object may get its id
         return made
 
-    def _nameless(self, value: Any, why: Exception | None = None) -> bytes:
+    def _nameless(self, value: Any) -> bytes:
         kind = type(value)
         place = ".".join(part for part in self._place if part) or "itself"
         said = f"{place} ({kind.__module__}.{kind.__qualname__})"

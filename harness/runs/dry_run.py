@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -40,18 +39,18 @@ class CellSurvey:
     """Room that derained images will take, before ``--cache-gb`` cuts it."""
 
 
-def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[CellSurvey]:
+def survey(spec: RunSpec) -> list[CellSurvey]:
     """Look, without writing, loading a network or computing; a user's own code alone is tried.
 
     Raises:
         UsageError, DatasetError, DerainerError, TaskError: As `harness.runs.engine.run`.
     """
-    plan = make_plan(spec, dict(derainers or {}))
+    plan = make_plan(spec, {})
     entries, _ = entries_of(plan)
     pixels = _pixels(entries)
     workspace = Path(spec.workspace)
     if not (workspace / LEDGER).is_file():
-        return [_cell(plan, c, entries, set(), None, pixels) for c in plan.conditions]
+        return [_cell(c, entries, set(), None, pixels) for c in plan.conditions]
     ledger = Ledger(workspace, read_only=True)
     try:
         plan = tried(plan, ledger, keep=False)
@@ -61,7 +60,6 @@ def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[Ce
                 times[c.derainer.name] = _seconds(plan, c, entries, ledger)
         return [
             _cell(
-                plan,
                 c,
                 entries,
                 known_units(Keyring(plan, c), entries, frozenset(), ledger)[2],
@@ -75,7 +73,6 @@ def survey(spec: RunSpec, derainers: Mapping[str, Any] | None = None) -> list[Ce
 
 
 def _cell(
-    plan: Plan,
     condition: ConditionPlan,
     entries: Sequence[Entry],
     done: set[str],

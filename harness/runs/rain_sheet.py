@@ -34,13 +34,12 @@ def write_rain_sheet(file: Path, photograph: Path | None) -> None:
     write_sheet(file, rain_sheet(photograph))
 
 
-def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:
+def rain_sheet(photograph: Path | None) -> NDArrayByte:
     """The photograph clean, under every row of the table, more rates and layers.
 
     Args:
         photograph: An image file; None = the street that ultralytics ships, or, without it,
             scikit-image's rocket.
-        seed: Seed of the rain.
 
     Raises:
         UsageError: If there is no such file.
@@ -52,7 +51,7 @@ def rain_sheet(photograph: Path | None, seed: int = 0) -> NDArrayByte:
     clean = shrink(decode(file.read_bytes(), file.name), LONGEST_PX)
     pictures = [(clean, "clean")]
     for name, rain in [*RAINS.items(), *(pair for word in ADDED for pair in parse(word))]:
-        rainy = rain.render(clean, generator(seed, rain, "sheet"))
+        rainy = rain.render(clean, generator(0, rain, "sheet"))
         dry = rainy.truth(clean)
         psnr, ssim = (METRICS[m].function(dry, rainy.image) for m in ("psnr_y_db", "ssim_y"))
         pictures.append((rainy.image, f"{name}\nPSNR-Y {psnr:.2f} dB   SSIM-Y {ssim:.3f}"))
