@@ -197,6 +197,8 @@ class RunSpec(BaseModel):
 
     def public(self) -> dict[str, Any]:
         """The words as JSON, without folders: no path of this machine leaves in a result."""
+        from datasets.attributes import is_table  # --help must answer before data sets are imported
+
         here = {"workspace", "out", "save", "model_dir", "workers", "images", "engine", "address"}
         words = self.model_dump(mode="json", exclude=here)
         if self.data_root is not None:
@@ -204,10 +206,7 @@ class RunSpec(BaseModel):
         if self.pair is not None and Path(self.pair).is_absolute():
             words["pair"] = _last(self.pair)
         words |= {k: _last(words[k]) for k in ("annotations", "depth") if words[k] is not None}
-        tables = (".csv", ".tsv")
-        words["attributes"] = [
-            _last(word) if word.lower().endswith(tables) else word for word in self.attributes
-        ]
+        words["attributes"] = [_last(w) if is_table(w) else w for w in self.attributes]
         words["model"] = {task: _one_or_all(map(bare, named)) for task, named in self.model.items()}
         words["derainer"] = [bare(word) for word in self.derainer]
         return words

@@ -151,10 +151,11 @@ def needed(claim: Claim, held: Given) -> Input | str:
 def _weights_elsewhere(derainer: str, dataset: str) -> str:
     """Where the authors' weights are."""
     of = WEIGHTS_OF.get(dataset, dataset)
-    name = f"{derainer}-{'rain1400' if of == 'rain14000' else of}"
+    called = (of, *(alias for alias, name in ALIASES.items() if name == of))
+    name = next((f"{derainer}-{n}" for n in called if f"{derainer}-{n}" in SOURCES), None)
     remedy = (
         f"python -m harness fetch {name}"
-        if name in SOURCES
+        if name is not None
         else f"{DERAINERS[variant_of(derainer).row].published or 'its authors'}: "
         f"--weights {derainer}:{of}=FILE"
     )
@@ -202,7 +203,7 @@ def found_weights(folders: Iterable[Path]) -> dict[tuple[str, str], Path]:
         name = digests.get(keys.file_sha256(file))
         if name is not None:
             derainer, _, data = name.rpartition("-")
-            found.setdefault((derainer, "rain14000" if data == "rain1400" else data), file)
+            found.setdefault((derainer, ALIASES.get(data, data)), file)
     return found
 
 

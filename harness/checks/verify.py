@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.checks.runs import names_of
-from harness.ledger.folder import load, read
+from harness.ledger.folder import CLOSE, load, read
 from harness.plan.foreign_specs import spec_again
 from harness.spec import UsageError
 from reports.findings.effects import ROBUSTNESS
@@ -36,9 +36,7 @@ BOUND = {QUALITY: tasks.QUALITY.bound} | {name: row.scores.bound for name, row i
 """How far a number of one image may be off, by task; quality in dB or of a fraction."""
 OF_SPREAD = 0.5
 """How far a number of the set may be off that has draws, in standard deviations of these: by more,
-what chance leaves open is another."""
-CLOSE = 1e-4
-"""How far it may be off whatever they are: draws are kept as single floats."""
+what chance leaves open is another. By `CLOSE` it may be whatever they are."""
 
 Row = Mapping[str, str]
 Draws = NDArray[np.float32]

@@ -22,6 +22,8 @@ OF_DATA = ("data_root", "annotations", "attributes", "depth", "model", "model_di
 WRITTEN = {"out": "--out", "to": "--to", "into": "--workspace", "workspace": "--workspace"}
 """Folders that a command writes into: names of its arguments, and their flags."""
 WRITTEN_FILES = {"junit": "--junit", "json": "--json", "sheet": "--sheet"}
+LAYOUTS = ("table6", "remedies")
+"""Those of `reports.layouts.layouts`, which imports too much for ``--help``."""
 WHOLE = ("model", "attributes")
 """Fields whose flag is repeated for each word, since commas may be inside."""
 METAVARS = {

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.flags import OF_DATA, Verbs, add_field, allow_code, fields_of
+from harness.cli.flags import LAYOUTS, OF_DATA, Verbs, add_field, allow_code, fields_of
 from harness.cli.terminal import shown
 from harness.spec import RunSpec, UsageError
 
@@ -45,7 +45,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--layout",
-        choices=("paper", "table6", "remedies"),
+        choices=("paper", *LAYOUTS),
         help="paper: the plots as PDF too, of a column's width; table6, as MSPFN's Table 6 is laid "
         "out, or remedies, those against rain as rows: LAYOUT.md and LAYOUT.tex too",
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.flags import Verbs, add_field, allow_code, status_of
+from harness.cli.flags import LAYOUTS, Verbs, add_field, allow_code, status_of
 from harness.cli.terminal import is_users, line, progress_bars, say, show, table
 from harness.spec import RunSpec, UsageError
 
@@ -79,7 +79,7 @@ def add(verbs: Verbs) -> None:
     ways = parser.add_argument_group("ways to run")
     ways.add_argument(
         "--layout",
-        choices=("table6", "remedies"),
+        choices=LAYOUTS,
         help="print the runs as MSPFN's Table 6 is laid out, those of a suite side by side, or "
         "with remedies against rain (derain, train on rain, both) as rows; LAYOUT.md and .tex stay "
         "below --out",
@@ -261,13 +261,15 @@ def _status(spec: RunSpec, results: Results) -> int:
 
 def _show_survey(cells: Sequence[CellSurvey]) -> None:
     """What a run would do, a row per condition."""
+    from harness.training.moment import duration
+
     rows = [
         [
             c.rain,
             c.derainer,
             f"{c.done:,}",
             f"{c.todo:,}",
-            "unknown" if c.seconds is None else _duration(c.seconds),
+            "unknown" if c.seconds is None else duration(c.seconds),
             f"{c.cached_bytes / 1e9:.2f} GB",
         ]
         for c in cells
@@ -278,7 +280,7 @@ def _show_survey(cells: Sequence[CellSurvey]) -> None:
     more = f", and {unknown} conditions whose time is not known yet" if unknown else ""
     line(
         f"{sum(c.todo for c in cells):,} images to compute; deraining takes "
-        f"{_duration(sum(known))} on one worker, from the ledger's times{more}"
+        f"{duration(sum(known))} on one worker, from the ledger's times{more}"
     )
 
 
@@ -297,10 +299,3 @@ def _show_power(spec: RunSpec, change: float, images: int) -> None:
         known = f"per-image deviation {need.deviation:.3g}, from {need.source}"
         enough = "more images than there are" if need.images is None else f"{need.images:,} images"
         line(f"{said}80 % of studies of {enough} show it ({known}); this set has {images:,}")
-
-
-def _duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

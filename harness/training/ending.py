@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from derainers.derainer import Derainer
 
 VALIDATION_SHARE = 0.1
-"""Of the minutes that a training may take, what is left for a first validation at its end."""
+"""Of the minutes that a training may take, what is left for the validation at its end."""
 
 
 class Ending:

@@ -19,6 +19,7 @@ from harness.plan import keys
 from harness.plan.data import dataset_row, open_splits
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import LossCurve
+from harness.training.ending import VALIDATION_SHARE
 from harness.training.folder import (
     Begun,
     alone_in,
@@ -32,8 +33,6 @@ from harness.training.moment import Clock, Moment
 from harness.training.weather import View, weather_of
 from tasks.models import MODELS, TRAINED_ON
 
-VALIDATION_SHARE = 0.1
-"""Of the minutes that a training may take, what is left for its validation."""
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.cli import flags
+from reports.layouts.layouts import LAYOUTS
 from reports.layouts.table6 import table6
 from reports.results.cell import Data
 from reports.results.record import Record
@@ -52,6 +54,10 @@ TABLE6 = [
     )
     for row in scored("detection", f"{metric}@mspfn-table6", values)
 ]
+
+
+def test_the_command_line_names_every_layout() -> None:
+    assert tuple(LAYOUTS) == flags.LAYOUTS
 
 
 def test_the_best_is_bold_and_the_second_underlined() -> None:
