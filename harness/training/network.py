@@ -32,6 +32,7 @@ from harness.training.folder import (
 from harness.training.moment import Clock, Moment
 from harness.training.weather import View, weather_of
 from tasks.models import MODELS, TRAINED_ON
+from tasks.rows import TASKS, TaskRow
 
 Told = Callable[[int, float], bool]
 """Told of every epoch (number from 1, loss) once it is kept; False ends the training there."""
@@ -42,20 +43,21 @@ class _Job:
     """All that there is to say of a network to train."""
 
     models: Mapping[str, str]
-    """The tasks it serves, and under which name a model of `tasks.models` takes its weights."""
+    """The tasks it serves, the one that needs most labels last, and under which name a model of
+    `tasks.models` takes its weights."""
     scores: tuple[str, ...]
     """Metrics of those tasks that stand in the card."""
-    labels: str
-    """What every image must have, in words."""
-    is_labelled: Callable[[Sample], bool]
-    classes: Callable[[Dataset], Mapping[int, str]]
-    """The names of what it tells apart, by the numbers in the labels."""
     train: Callable[[_Work], Any]
     recipe: Callable[[RunSpec, NetworkOptions], Any]
     steps_per_epoch: Callable[[int, Any], int]
     """Function of (images, recipe)."""
     described: Callable[[Any], Mapping[str, Any]] = lambda _: {}
     """What the card says of the trained network's layers."""
+
+    @property
+    def task(self) -> TaskRow:
+        """Of the task whose labels every image must have."""
+        return TASKS[[*self.models][-1]]
 
 
 @dataclass(frozen=True)
@@ -131,18 +133,10 @@ def _yolo_described(network: Any) -> Mapping[str, Any]:
     return described(network)
 
 
-def _has_masks(sample: Sample) -> bool:
-    annotations = sample.annotations
-    return annotations is not None and len(annotations.masks) >= len(annotations.categories)
-
-
 NETWORKS = {
     "refinenet": _Job(
         models={"semantic": "refinenet"},
         scores=("miou",),
-        labels="label maps",
-        is_labelled=lambda sample: sample.label_map_path is not None,
-        classes=lambda dataset: dataset.classes,
         train=_refinenet,
         recipe=_refinenet_recipe,
         steps_per_epoch=_refinenet_steps,
@@ -150,9 +144,6 @@ NETWORKS = {
     "yolo": _Job(
         models={"detection": "yolo", "instance": "yolo-seg"},
         scores=("ap50", "mask_ap50"),
-        labels="masks",
-        is_labelled=_has_masks,
-        classes=lambda dataset: dataset.categories,
         train=_yolo,
         recipe=_yolo_recipe,
         steps_per_epoch=_yolo_steps,
@@ -222,7 +213,7 @@ def train_network(
         before = _before(begin)
         run = {"network": name, "dataset": dataset.name, "split": split, "recipe": asdict(recipe)}
         run |= {"begun_with": before["begun_with"]["sha256"]} if before else {}
-        classes = job.classes(dataset)
+        classes = job.task.names(dataset)
         named = {"classes": {str(number): name for number, name in classes.items()}}
         images = image_digests(dataset.samples, with_labels=True)
         begun = Begun(out, run | named | weather.identity(), images)
@@ -305,12 +296,12 @@ def _card(
 
 def _require_labels(job: _Job, dataset: Dataset, batch: int) -> None:
     """Refuse a data set without the labels to train on, with misfit ones, or too few images."""
-    images = len(dataset.samples)
-    lacking = sum(not job.is_labelled(sample) for sample in dataset.samples)
+    images, task = len(dataset.samples), job.task
+    lacking = sum(not task.has_labels(sample) for sample in dataset.samples)
     if lacking or images < batch:
         raise UsageError(
             f"{dataset.name} {dataset.split}: {images} images, {lacking} of them without "
-            f"{job.labels}; training needs {job.labels} of all and at least {batch} images"
+            f"{task.labels}; training needs {task.labels} of all and at least {batch} images"
         )
     require_fitting(dataset.samples)
 
