@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from datasets.inert.graphs import UNSEEDED, drawing_in
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 from derainers.shards import onnx_files
@@ -29,7 +30,7 @@ class OnnxNetwork(nn.Module):
 
         Raises:
             DerainerError: If a package is missing, the file is damaged or needs files from
-                elsewhere, or the graph does not take one image.
+                elsewhere, or the graph does not take one image or draws random numbers.
         """
         super().__init__()
         try:
@@ -45,6 +46,9 @@ class OnnxNetwork(nn.Module):
             model = file.read_bytes() if onnx_files(file) == [file] else str(file)
             # Also refuses external data that lies elsewhere than beside the model.
             onnx.checker.check_model(model)
+            drawing = drawing_in(onnx.load(file, load_external_data=False))
+            if drawing:
+                raise DerainerError(f"{file.name} {UNSEEDED.format(', '.join(drawing))}")
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 4

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from datasets.image import NDArrayFloat
-from datasets.inert.graphs import files_beside
+from datasets.inert.graphs import UNSEEDED, drawing_in, files_beside
 from tasks.models.card import names_by_number
 from tasks.task import TaskError
 
@@ -64,7 +64,8 @@ class OnnxRuntime:
         """Open and check it.
 
         Raises:
-            TaskError: If a package is missing, or the file cannot be run or takes no picture.
+            TaskError: If a package is missing, or the file cannot be run, takes no picture or draws
+                random numbers.
         """
         try:
             import onnx
@@ -78,9 +79,12 @@ class OnnxRuntime:
         options.log_severity_level = 3
         try:
             data = file.read_bytes()
-            if files_beside(onnx.load_from_string(data)):
+            model = onnx.load_from_string(data)
+            if files_beside(model):
                 # Results are kept under the digest of this one file.
                 raise TaskError(f"{file.name}: its weights are in other files: save them inside it")
+            if drawing := drawing_in(model):
+                raise TaskError(f"{file.name} {UNSEEDED.format(', '.join(drawing))}")
             onnx.checker.check_model(data)
             self._session = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]

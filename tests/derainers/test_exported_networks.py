@@ -106,6 +106,46 @@ def test_onnx_of_another_input_is_told(
         onnx_of(onnx_file(tmp_path / "a.onnx", shape, kind))
 
 
+@pytest.mark.parametrize("where", ["graph", "branch", "function", "dropout"])
+def test_onnx_that_draws_random_numbers_is_refused(where: str, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    onnx_file(tmp_path / "a.onnx", [1, 3, "h", "w"])
+    model = onnx.load(tmp_path / "a.onnx")
+    make, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    drawn = [make("RandomNormalLike", ["x"], ["r"], seed=1.0)]
+    if where == "branch":
+        node = make("Identity", ["half"], ["h"])
+        branches = [
+            onnx.helper.make_graph(nodes, "b", [], [value(name, 1, None)])
+            for nodes, name in ((drawn, "r"), ([node], "h"))
+        ]
+        truth = onnx.helper.make_tensor("t", 9, [], [True])
+        drawn = [make("Constant", [], ["c"], value=truth)]
+        drawn += [make("If", ["c"], ["r"], then_branch=branches[0], else_branch=branches[1])]
+    elif where == "function":
+        opsets = [onnx.helper.make_opsetid("", 17)]
+        inner = onnx.helper.make_function("own", "Noise", ["x"], ["r"], drawn, opsets)
+        model.functions.append(inner)
+        model.opset_import.append(onnx.helper.make_opsetid("own", 1))
+        drawn = [make("Noise", ["x"], ["r"], domain="own")]
+    elif where == "dropout":
+        truths = [onnx.helper.make_tensor(name, 9, [], [name == "on"]) for name in ("on", "off")]
+        model.graph.initializer.extend(truths)
+        drawn = [make("Dropout", ["x", "", "off"], ["r"])]
+    nodes = [*drawn, make("Add", ["r", "m"], ["y0"])]
+    model.graph.node[0].output[0] = "m"
+    model.graph.node.extend(nodes)
+    onnx.save(model, tmp_path / "a.onnx")
+    said = r"a\.onnx draws random numbers \(RandomNormalLike\), which .*: export it without"
+    if where == "dropout":
+        onnx_of(tmp_path / "a.onnx")
+        model.graph.node[1].input[2] = "on"
+        onnx.save(model, tmp_path / "a.onnx")
+        said = said.replace("RandomNormalLike", "Dropout")
+    with pytest.raises(DerainerError, match=said):
+        onnx_of(tmp_path / "a.onnx")
+
+
 class Halving(nn.Module):
     def __init__(self) -> None:
         super().__init__()

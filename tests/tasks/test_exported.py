@@ -104,6 +104,17 @@ def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
             exported("onnx", "detection", file, "cpu")
 
 
+def test_a_graph_that_draws_random_numbers_is_refused(tmp_path: Path) -> None:
+    file = constant_onnx(tmp_path / "a.onnx", [YOLO])
+    model = onnx.load(file)
+    model.graph.node[0].CopyFrom(
+        helper.make_node("RandomUniform", [], ["out0"], shape=YOLO.shape, seed=1.0)
+    )
+    onnx.save(model, file)
+    with pytest.raises(TaskError, match=r"a\.onnx draws random numbers \(RandomUniform\), which"):
+        exported("onnx", "detection", file, "cpu")
+
+
 def segmenter_onnx(file: Path, side: Any) -> Path:
     """Classes red, green and blue: scores are the picture itself."""
     weight = numpy_helper.from_array(np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1), "weight")
