@@ -22,6 +22,7 @@ from datasets.folder import by_stem
 from datasets.image import NDArrayByte
 from datasets.instance_png import read_bitmask, read_colormap
 from datasets.label_files import copy_files
+from datasets.marked import shown
 from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
 from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 from datasets.weather import UNCLEAN, with_weather
@@ -117,8 +118,9 @@ class _Found:
 
 def _splits(root: Path) -> list[str]:
     """Image folders that can be opened."""
-    folders = sorted(f for kind in ("100k", "10k") for f in (root / "images" / kind).glob("*"))
-    return [f.relative_to(root / "images").as_posix() for f in folders if f.is_dir()]
+    home = root / "images"
+    folders = shown((f for kind in ("100k", "10k") for f in (home / kind).glob("*")), home)
+    return [f.relative_to(home).as_posix() for f in folders if f.is_dir()]
 
 
 def _only_split(root: Path) -> str:

@@ -17,6 +17,7 @@ from datasets.folder import SUFFIXES, open_folder
 from datasets.ids import shared
 from datasets.image import NDArrayByte, UnreadableImageError, is_turned
 from datasets.labels import all_crowd, empty_masks, misfit, named_twice, no_object, twins
+from datasets.marked import shown
 from datasets.pair_faults import faults
 from datasets.pairs import with_rainy
 from datasets.rows import DATASETS, DatasetRow
@@ -288,7 +289,7 @@ def _strays(samples: Sequence[Sample]) -> list[Finding]:
     strays = [
         file
         for folder in folders
-        for file in sorted(folder.iterdir())
+        for file in shown(folder.iterdir(), folder)
         if file.suffix.lower() in SUFFIXES and file not in used
     ]
     return [

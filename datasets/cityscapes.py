@@ -21,6 +21,7 @@ from datasets.class_png import CLASSES
 from datasets.fields import Problems
 from datasets.folder import SUFFIXES
 from datasets.label_files import copy_files
+from datasets.marked import shown
 from datasets.sample import Dataset, DatasetError, Sample
 from datasets.weather import UNCLEAN, with_weather
 
@@ -133,9 +134,9 @@ def _home(root: Path, split: str | None) -> tuple[Path, str, str | None]:
     condition = above or None
     at = home / condition if condition else home
     if home.name == ACDC and condition is None:
-        known = sorted({p.name for p in home.glob("*/*") if p.is_dir()})
+        known = sorted({p.name for p in shown(home.glob("*/*"), home) if p.is_dir()})
     else:
-        known = sorted(p.name for p in at.glob("*") if p.is_dir())
+        known = [p.name for p in shown(at.glob("*"), at) if p.is_dir()]
     part = part or ("val" if "val" in known else "")
     if part not in known:
         raise DatasetError(f"{at}: no split {part or 'named'}: known are {', '.join(known)}")
@@ -145,7 +146,7 @@ def _home(root: Path, split: str | None) -> tuple[Path, str, str | None]:
 def _images(home: Path, part: str, condition: str | None) -> Iterator[_Image]:
     """The pictures of a split."""
     pattern = f"{condition or '*'}/{part}/*/*" if home.name == ACDC else f"{part}/*/*"
-    for path in sorted(home.glob(pattern)):
+    for path in shown(home.glob(pattern), home):
         found = _NAME.match(path.stem)
         if found is None or path.suffix.lower() not in SUFFIXES:
             continue

@@ -15,6 +15,7 @@ from datasets import fields
 from datasets.below import Below
 from datasets.coco_json import CocoImage, CocoJson, read_coco_json
 from datasets.fields import Problems
+from datasets.marked import shown
 from datasets.sample import Dataset, DatasetError, Sample
 from datasets.weather import UNCLEAN, with_weather
 
@@ -204,7 +205,7 @@ def _splits(root: Path) -> list[str]:
     """Splits that have an annotation file."""
     files = (root / "annotations").glob("instances_*.json")
     named = {f.stem.removeprefix("instances_") for f in files}
-    return sorted(named | {f.parent.name for f in root.glob(f"*/{ROBOFLOW}")})
+    return sorted(named | {f.parent.name for f in shown(root.glob(f"*/{ROBOFLOW}"), root)})
 
 
 def _only_split(root: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from datasets.fields import Problems
-from datasets.marked import MARKER, is_copy, is_marked
+from datasets.marked import MARKER, is_copy, is_hidden, is_marked, shown
 from datasets.names import text_of
 from datasets.sample import Dataset, DatasetError, Sample
 
@@ -17,8 +17,8 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 def open_folder(root: Path, split: str | None, problems: Problems | None = None) -> Dataset:
     """Open every image below ``root``, or below ``root/split``, named by its path there.
 
-    Results, workspaces and copies there are left out. Nothing is wrong with single entries of a
-    plain folder: ``problems`` stays as it is.
+    Results, workspaces, copies and hidden files there are left out. Nothing is wrong with single
+    entries of a plain folder: ``problems`` stays as it is.
 
     Raises:
         DatasetError: If the folder holds no image, or is one that the harness wrote.
@@ -50,7 +50,8 @@ def require_data(folder: Path) -> None:
 def image_files(folder: Path) -> list[Path]:
     """Image files of a folder and all below it, through links too, each folder once.
 
-    What the harness wrote is left out; its copies of data sets are where there are other images.
+    Hidden ones and what the harness wrote are left out; its copies of data sets are where there are
+    other images.
     """
     own: list[Path] = []
     copied: list[Path] = []
@@ -64,16 +65,17 @@ def image_files(folder: Path) -> list[Path]:
             below.clear()
             continue
         seen.add(real)
+        below[:] = (name for name in below if not is_hidden(name))
         if here.parent in copies or (here != folder and is_copy(here)):
             copies.add(here)
-        files = (here / name for name in names)
+        files = (here / name for name in names if not is_hidden(name))
         found = copied if here in copies else own
         found += (f for f in files if f.suffix.lower() in SUFFIXES and f.is_file())
     return own or copied
 
 
 def by_stem(folder: Path) -> dict[str, Path]:
-    """Image files by stem as text, sorted.
+    """Image files by stem as text, sorted, without hidden ones.
 
     Raises:
         DatasetError: If there is none, two have one stem, or the harness wrote the folder.
@@ -91,13 +93,14 @@ def by_name(folder: Path) -> dict[str, Path]:
         DatasetError: If there is none, two have one name, or the harness wrote the folder.
     """
     require_data(folder)
-    own = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
+    own = shown(folder.iterdir(), folder)
+    own = [f for f in own if f.suffix.lower() in SUFFIXES and f.is_file()]
     return _named(folder, own or image_files(folder))
 
 
 def _named(folder: Path, found: Iterable[Path]) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for file in sorted(found):
+    for file in shown(found, folder):
         name = text_of(file.relative_to(folder).with_suffix("").as_posix())
         if name in files:
             raise DatasetError(f"{folder}: {files[name].name} and {file.name} have one stem")

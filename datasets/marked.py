@@ -1,11 +1,13 @@
-"""Folders that the harness wrote are never data: a file in them says so.
+"""What lies in a folder of data and is none: what the harness wrote there, and hidden files.
 
-A copy of a data set is data by itself, but none of a folder around it.
+A file in them says so of folders that the harness wrote. A copy of a data set is data by itself,
+but none of a folder around it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 MARKER = ".derain-harness"
@@ -23,6 +25,20 @@ def mark(folder: Path) -> None:
 def is_marked(folder: Path) -> bool:
     """Whether the harness wrote a folder."""
     return (folder / MARKER).is_file()
+
+
+HIDDEN = ("@eaDir", "#recycle", "$RECYCLE.BIN")
+"""Folders without a dot in which desktops and servers keep thumbnails and what is deleted."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of that name was put there by a system, and is not shown in it."""
+    return name.startswith(".") or name in HIDDEN
+
+
+def shown(files: Iterable[Path], folder: Path) -> list[Path]:
+    """Those below a folder that are not hidden there, sorted; the folder itself may be."""
+    return sorted(f for f in files if not any(map(is_hidden, f.relative_to(folder).parts)))
 
 
 MANIFEST = "manifest.jsonl"

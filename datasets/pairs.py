@@ -15,6 +15,7 @@ from datasets.expressions import compiled
 from datasets.fields import Problems
 from datasets.folder import SUFFIXES, by_name, by_stem
 from datasets.label_files import copy_files
+from datasets.marked import shown
 from datasets.names import text_of
 from datasets.partners import Paired, halves, matched, partners
 from datasets.sample import Dataset, DatasetError, Half, Sample
@@ -311,15 +312,16 @@ def _found(home: Path) -> tuple[Side, Side]:
     there = [names for names in LAYOUTS if _holds(home, names)]
     # Where a file system takes LQ for lq, two layouts are one.
     if len({(home / r).resolve() for r, _ in there} | {(home / c).resolve() for _, c in there}) > 2:
-        shown = " and ".join("/".join(names) for names in there)
-        raise DatasetError(f"{home}: {shown} are there: name one with --pair RAINY:CLEAN")
+        said = " and ".join("/".join(names) for names in there)
+        raise DatasetError(f"{home}: {said} are there: name one with --pair RAINY:CLEAN")
     if there:
         rainy, clean = there[0]
         return Side(home / rainy), Side(home / clean)
     rainy, clean = RAINY_BELOW_CLEAN
-    if (home / rainy).is_dir() and any(f.suffix.lower() in SUFFIXES for f in home.iterdir()):
+    entries = shown(home.iterdir(), home)
+    if (home / rainy).is_dir() and any(f.suffix.lower() in SUFFIXES for f in entries):
         return Side(home / rainy), Side(home / clean)
-    folders = sorted(folder for folder in home.iterdir() if folder.is_dir())
+    folders = [folder for folder in entries if folder.is_dir()]
     below = [f.name for f in folders if any(_holds(f, names) for names in LAYOUTS)]
     if below:
         raise DatasetError(f"{home}: the pairs lie in {', '.join(below)}: give one as --split")

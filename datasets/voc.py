@@ -23,6 +23,7 @@ from datasets.fields import Problems
 from datasets.folder import image_files, require_data
 from datasets.ids import ids_of
 from datasets.label_files import copy_files, write_lines
+from datasets.marked import shown
 from datasets.masks import FAR
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 
@@ -124,7 +125,7 @@ def _export(
     """Copy the XML files of a copy's images, and the lists of ``ImageSets/Main`` cut to them."""
     copy_files({name: [file] for name, file in files.items()}, root, out, places)
     stems = {files[name].stem for name in places}
-    for listed in sorted((home / "ImageSets" / "Main").glob("*.txt")):
+    for listed in shown((home / "ImageSets" / "Main").glob("*.txt"), home):
         lines = listed.read_text("utf-8-sig", errors="replace").splitlines()
         kept = [line for line in lines if line.strip() and line.split()[0] in stems]
         write_lines(out / listed.relative_to(root), kept)
@@ -140,15 +141,15 @@ def _files(root: Path, split: str | None) -> tuple[Path, list[Path]]:
         folder = root / split if split else root
         if not folder.is_dir():
             raise DatasetError(f"{folder}: no such folder, and no ImageSets/Main there")
-        files = sorted(folder.rglob("*.xml"))
+        files = shown(folder.rglob("*.xml"), folder)
         if not files:
             raise DatasetError(f"{folder}: no XML file of VOC there, e.g. in Annotations/")
         return folder, files
     if not part:
-        return home, sorted((home / "Annotations").glob("*.xml"))
+        return home, shown((home / "Annotations").glob("*.xml"), home)
     listed = home / "ImageSets" / "Main" / f"{part}.txt"
     if not listed.is_file():
-        known = sorted(f.stem for f in listed.parent.glob("*.txt") if "_" not in f.stem)
+        known = [f.stem for f in shown(listed.parent.glob("*.txt"), home) if "_" not in f.stem]
         raise DatasetError(f"{listed} not found: --split is one of {', '.join(known) or 'none'}")
     stems = [line.split()[0] for line in listed.read_text("utf-8-sig").splitlines() if line.strip()]
     if any("/" in stem or "\\" in stem or len(stem) > MAX_STEM for stem in stems):

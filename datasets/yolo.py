@@ -17,6 +17,7 @@ from datasets import fields
 from datasets.fields import Problems
 from datasets.folder import require_data
 from datasets.ids import ids_of
+from datasets.marked import shown
 from datasets.masks import area_px2, from_polygons
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 from datasets.upright import upright_px
@@ -106,7 +107,8 @@ def _head(root: Path, annotations: Path | None) -> _Head:
         if not annotations.is_file():
             raise DatasetError(f"--annotations {annotations}: no such file")
         return _of_yaml(annotations)
-    files = [root / "data.yaml", *sorted([*root.glob("*.yaml"), *root.glob("*.yml")])]
+    others = shown([*root.glob("*.yaml"), *root.glob("*.yml")], root)
+    files = [root / "data.yaml", *others]
     for file in files:
         if file.is_file():
             return _of_yaml(file)

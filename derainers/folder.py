@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat, decode
-from datasets.marked import MARKER
+from datasets.marked import MARKER, shown
 from derainers.errors import DerainerError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
@@ -69,8 +69,8 @@ def paired(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
     """The restored file of each sample, by the name of its image without the ending.
 
     A file below ``folder`` at the image's own relative path comes first, then one of the same stem
-    directly in ``folder``, then the only one of that stem in any folder below. What the harness
-    wrote below ``folder`` is left out.
+    directly in ``folder``, then the only one of that stem in any folder below. Hidden files and
+    what the harness wrote below ``folder`` are left out.
 
     Args:
         folder: Where the restored images lie.
@@ -88,7 +88,7 @@ def paired(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     ours = {marker.parent for marker in folder.rglob(MARKER)} - {folder}
     found = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    for file in sorted(f for f in found if not ours.intersection(f.parents)):
+    for file in shown((f for f in found if not ours.intersection(f.parents)), folder):
         name = file.relative_to(folder).with_suffix("").as_posix()
         if name in files:
             raise DerainerError(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from datasets.marked import shown
 from derainers.errors import DerainerError
 
 _NAME = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})")
@@ -73,7 +74,7 @@ def onnx_files(file: Path) -> list[Path]:
 def _in_folder(folder: Path) -> Path:
     """One file of the weights that lie in a folder."""
     kinds: dict[str, Path] = {}
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in shown(folder.glob("*.safetensors"), folder):
         match = _NAME.fullmatch(file.stem)
         kinds.setdefault(match["name"] if match else file.stem, file)
     usual = [name for name in _USUAL if name in kinds]

@@ -57,7 +57,7 @@ def read_label_maps(
     """
     if not folder.is_dir():
         raise TaskError(f"{folder}: no such folder; label maps are a folder of PNG files")
-    files = _files_of(sorted(folder.glob("*.png")), samples, whole)
+    files = _files_of(sorted(folder.glob("[!.]*.png")), samples, whole)
     found = {}
     for sample in samples:
         if sample.id not in files:

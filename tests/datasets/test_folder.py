@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from datasets import DATASETS
+from datasets.check import check
 from datasets.folder import by_stem, open_folder
 from datasets.marked import mark
 from datasets.sample import DatasetError
+from derainers.errors import DerainerError
+from derainers.folder import paired
+from derainers.shards import shards
 
 
 def test_images_are_found_in_folders_and_through_links(tmp_path: Path) -> None:
@@ -62,3 +70,82 @@ def test_what_the_harness_wrote_is_no_data(tmp_path: Path) -> None:
     mark(tmp_path)
     with pytest.raises(DatasetError, match=r"name another, or move its results away"):
         by_stem(tmp_path)
+
+
+def litter(root: Path) -> None:
+    """Puts beside all files what desktops, shares and notebooks put there."""
+    for file in [f for f in root.rglob("*") if f.is_file()]:
+        (file.parent / f"._{file.name}").write_bytes(b"\0\5\26\7")
+        for folder in (".ipynb_checkpoints", "@eaDir"):
+            (file.parent / folder).mkdir(exist_ok=True)
+            shutil.copy(file, file.parent / folder)
+    shutil.copytree(root, root.parent / "copied")
+    (root.parent / "copied").rename(root / ".Trash-1000")
+
+
+def laid_out(case: str, maker: Callable[[str], Any], root: Path) -> None:
+    """Makes a small data set."""
+    if case == "acdc":
+        maker("cityscapes").make_acdc(root)
+        return
+    of_photographs = case in ("folder", "pairs", "side by side", "voc")
+    made = maker("voc" if of_photographs else case).make(root.parent / "made")
+    if case == "pairs":
+        for side in ("gt", "input"):
+            shutil.copytree(made / "JPEGImages", root / side)
+    elif of_photographs:
+        shutil.copytree(made / "JPEGImages", root)
+    else:
+        made.rename(root)
+    if case == "voc":
+        shutil.copytree(made / "Annotations", root, dirs_exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "split", "options"),
+    [
+        ("folder", "folder", None, {}),
+        ("pairs", "pairs", None, {}),
+        ("side by side", "pairs", None, {"pair": "clean-left"}),
+        ("coco", "coco", None, {}),
+        ("yolo", "yolo", None, {}),
+        ("voc", "voc", None, {}),
+        ("cityscapes", "cityscapes", None, {}),
+        ("acdc", "cityscapes", None, {}),
+        ("bdd100k", "bdd100k", "10k/val", {}),
+        ("camvid", "camvid", "test", {}),
+        ("carla", "carla", None, {}),
+    ],
+)
+def test_hidden_files_are_no_data(
+    case: str,
+    name: str,
+    split: str | None,
+    options: dict[str, str],
+    maker: Callable[[str], Any],
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "set"
+    laid_out(case, maker, root)
+
+    def opened() -> tuple[list[str], list[str]]:
+        samples = DATASETS[name].open(root, split, **options).samples
+        findings = [] if options else check(name, root, split).findings
+        return [sample.id for sample in samples], [finding.text for finding in findings]
+
+    plain = opened()
+    litter(root)
+    assert opened() == plain
+
+
+def test_hidden_files_are_nobodys_restored_images_and_weights(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    (root / "sub").mkdir(parents=True)
+    for name in ("sub/a.png", "model.safetensors"):
+        (root / name).touch()
+    litter(root)
+    assert paired(root, {"a": Path("a.png")}) == {"a": root / "sub" / "a.png"}
+    with pytest.raises(DerainerError, match=r"no restored image for \._a"):
+        paired(root, {"._a": Path("._a.png")})
+    (root / "model.safetensors").rename(root / "mine.safetensors")
+    assert shards(root) == [root / "mine.safetensors"]

@@ -43,6 +43,7 @@ def read(folder: Path, samples: list[Sample], whole: list[Sample]) -> dict[str, 
 
 def test_images_of_one_stem_have_files_of_their_own(tmp_path: Path, samples: list[Sample]) -> None:
     names = written(tmp_path, samples)
+    (tmp_path / "semantic" / "._a.png").write_bytes(b"of a file server")
     assert [name.partition("-")[0] for name in names] == ["0001", "0001", "0002.png", "X", "x"]
     assert read(tmp_path, samples, samples) == {name: [i] for i, name in enumerate(NAMES)}
     assert read(tmp_path, samples[2:3], samples) == {NAMES[2]: [2]}
