@@ -10,13 +10,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from datasets.inert import InertError, read, states_of
+from datasets.inert import InertError, States, is_nameless, read, states_of
 from derainers.errors import DerainerError
-from derainers.layouts import KEYS, Layout, Misfit, bare, fit, is_average, label, some
+from derainers.layouts import (
+    KEYS,
+    Layout,
+    Misfit,
+    bare,
+    fit,
+    is_average,
+    is_whole,
+    joined,
+    label,
+    some,
+)
 from derainers.shards import BUNDLE, shards, with_name
 
-States = dict[tuple[str, ...], dict[str, Tensor]]
-"""State dicts by the keys that lead to them."""
 MOST_TRIED = 20
 """State dicts that a network is given to translate."""
 
@@ -48,20 +57,26 @@ def load_weights(
     states = read_states(file)
     if part:
         states = {path: _below(part, state) for path, state in states.items()}
-    expected = {k: v for k, v in module.state_dict().items() if isinstance(v, Tensor)}
+    kept = module.state_dict(keep_vars=True)
+    expected = {k: v for k, v in kept.items() if isinstance(v, Tensor)}
     found = [(path, fit(expected, state)) for path, state in states.items()]
     translated: States = {}
-    fits = [(path, layout) for path, each in found if isinstance(each, list) for layout in each]
+    fits = _fitting(found)
+    if not fits:
+        whole = joined(expected, states)
+        states, together = states | whole, [(p, fit(expected, s)) for p, s in whole.items()]
+        found, fits = found + together, _fitting(together)
     if not fits:
         translated = _translated(module, states)
         fits = [(path, Layout({}, "")) for path in translated]
     if not fits:
-        misfits = [(path, each) for path, each in found if isinstance(each, Misfit)]
+        named = [(path, each) for path, each in found if not is_nameless(states[path])]
+        misfits = [(path, each) for path, each in named if isinstance(each, Misfit)]
         path, misfit = max(misfits, key=lambda pair: (pair[1].shared, -_rank(pair[0])))
         under = f" under {'.'.join(path)}" if path else ""
         raise DerainerError(
             f"{file.name} holds the weights of another network than {type(module).__name__}"
-            f"{under}: {misfit.said}: make the network as it was when these were trained"
+            f"{under}: {misfit.said}: {misfit.remedy}"
         )
     path, layout, said = _chosen(file, fits, key)
     state = {name: states[path][own] for name, own in layout.names.items()}
@@ -70,7 +85,14 @@ def load_weights(
         if not torch.isfinite(value.to(_real(value))).all():
             raise DerainerError(f"{file.name}: {name}{own} holds NaN or infinity")
     module.load_state_dict(translated.get(path, state), strict=path in translated)
-    return tuple(said)
+    lists = (p for p in states if is_nameless(states[p]) and is_average(p[-1] if p else ""))
+    return (*said, *(f"{label(p, '')} left out, an average without names" for p in lists))
+
+
+def _fitting(
+    found: list[tuple[tuple[str, ...], list[Layout] | Misfit]],
+) -> list[tuple[tuple[str, ...], Layout]]:
+    return [(path, layout) for path, each in found if isinstance(each, list) for layout in each]
 
 
 def read_states(file: Path) -> States:
@@ -99,7 +121,8 @@ def read_states(file: Path) -> States:
 
 def likeliest(states: States, key: str | None = None) -> list[dict[str, Tensor]]:
     """State dicts without a network to hold them against, the likeliest first."""
-    named = [p for p in states if key is None or _is(key, label(p, ""))]
+    named = [p for p in states if not is_nameless(states[p])]
+    named = [p for p in named if key is None or _is(key, label(p, ""))]
     return [states[path] for path in sorted(named, key=lambda p: (_rank(p), -len(states[p])))]
 
 
@@ -119,6 +142,9 @@ def _translated(module: nn.Module, states: States) -> States:
             tensors = [t for t in (*trial.parameters(), *trial.buffers()) if _is_number(t)]
             if any(v.is_complex() for v in state.values()) > any(t.is_complex() for t in tensors):
                 continue  # torch would make them real
+            own = dict(trial.named_parameters())
+            if any(name in own and is_whole(own[name], value) for name, value in state.items()):
+                continue
             for tensor in tensors:
                 tensor.fill_(torch.nan)
             trial.load_state_dict(state, strict=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
 KEYS = (
     *("params_ema", "params-ema", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model"),
@@ -24,6 +24,8 @@ COUNTERS = ("total_ops", "total_params", "n_averaged", "num_batches_tracked")
 """Last parts of names of what profilers and averages count; no forward asks for them."""
 _OF_LAZY = (UninitializedParameter, UninitializedBuffer)
 _AVERAGE = re.compile(r"(^|[._-])(ema|shadow|averaged)([._-]|$)", re.IGNORECASE)
+_ONLINE = re.compile(r"(^|[._-])online([._-]|$)", re.IGNORECASE)
+"""What ema_pytorch calls the weights beside their average, under the same key."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Misfit:
     shared: int
     """Tensors of the network that it holds in their shape."""
     said: str
+    remedy: str = "make the network as it was when these were trained"
 
 
 def label(path: tuple[str, ...], prefix: str) -> str:
@@ -56,7 +59,7 @@ def label(path: tuple[str, ...], prefix: str) -> str:
 
 def is_average(name: str) -> bool:
     """Whether weights are called an average over the steps of a training."""
-    return _AVERAGE.search(name) is not None
+    return _AVERAGE.search(name) is not None and _ONLINE.search(name) is None
 
 
 def fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[Layout] | Misfit:
@@ -92,6 +95,28 @@ def fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[Lay
         else:
             misfits.append(misfit)
     return layouts or max(misfits, key=lambda each: each.shared)
+
+
+def joined(
+    expected: Mapping[str, Tensor], states: Mapping[tuple[str, ...], dict[str, Tensor]]
+) -> dict[tuple[str, ...], dict[str, Tensor]]:
+    """State dicts that were saved in parts, ``{"encoder": …, "decoder": …}``, by the key above.
+
+    Args:
+        expected: The network's own tensors by name: the first words are its parts.
+        states: The file's.
+    """
+    parts = {name.partition(".")[0] for name in _plain(expected)}
+    found: dict[tuple[str, ...], dict[str, Tensor]] = {}
+    for path, state in states.items():
+        for i, part in enumerate(path):
+            if part in parts:
+                names = {".".join((*path[i:], name)): value for name, value in state.items()}
+                found.setdefault(path[:i], {}).update(names)
+    for path in found.keys() & states.keys():  # parts that are tensors themselves
+        own = {k: v for k, v in states[path].items() if k.partition(".")[0] in parts}
+        found[path] = own | found[path]
+    return found
 
 
 def bare(state: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -162,11 +187,13 @@ def _misfit(
     shared = len(names) - len(wrong)
     if wrong:
         key, own = wrong[0], names[wrong[0]]
-        return Misfit(
-            shared,
+        said = (
             f"the network wants {key} {_shape(expected[key])}, the file has {own} "
-            f"{_shape(state[own])}",
+            f"{_shape(state[own])}"
         )
+        if is_whole(expected[key], state[own]):
+            return Misfit(shared, said, "save the weights as floating-point numbers")
+        return Misfit(shared, said)
     if not missing:
         return None
     key = missing[0]
@@ -178,7 +205,15 @@ def _misfit(
 def _fits(expected: Tensor, found: Tensor) -> bool:
     if isinstance(expected, _OF_LAZY):
         return True  # a lazy module takes its shape from what it is given
+    if is_whole(expected, found):
+        return False
     return expected.shape == found.shape and (expected.is_complex() or not found.is_complex())
+
+
+def is_whole(expected: Tensor, found: Tensor) -> bool:
+    """Whether these are whole numbers for a parameter that has none: quantized, without a scale."""
+    is_real = found.is_floating_point() or found.is_complex()
+    return isinstance(expected, Parameter) and expected.is_floating_point() and not is_real
 
 
 def _near(key: str, state: Mapping[str, Tensor]) -> str:
@@ -201,5 +236,7 @@ def _counts(name: str) -> bool:
 def _shape(value: Tensor) -> str:
     if isinstance(value, _OF_LAZY):
         return "(of any shape)"
-    complex_ = " of complex numbers" if value.is_complex() else ""
-    return f"{tuple(value.shape)}{complex_}"
+    if value.is_complex():
+        return f"{tuple(value.shape)} of complex numbers"
+    kind = "" if value.is_floating_point() else f" of {str(value.dtype).removeprefix('torch.')}"
+    return f"{tuple(value.shape)}{kind}"

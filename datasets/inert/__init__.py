@@ -7,13 +7,15 @@ it was given.
 
 from datasets.inert.bundles import read_bundle
 from datasets.inert.files import read
-from datasets.inert.modules import modules_of, state_of, states_of, tensors_of
+from datasets.inert.modules import States, is_nameless, modules_of, state_of, states_of, tensors_of
 from datasets.inert.records import InertError, Named, Record
 
 __all__ = [
     "InertError",
     "Named",
     "Record",
+    "States",
+    "is_nameless",
     "modules_of",
     "read",
     "read_bundle",

@@ -20,6 +20,10 @@ DEEPEST = 4
 """Keys in keys under which weights are looked for."""
 LONGEST_NAME = 1_000
 """Characters of a module's place in a network."""
+NO_WEIGHTS = "it holds no weights, but {}: save the network's state_dict() in it"
+"""What is wrong with other files, and the remedy."""
+States = dict[tuple[str, ...], dict[str, Tensor]]
+"""State dicts by the keys that lead to them."""
 
 
 def state_of(content: Any, wrappers: Sequence[str]) -> dict[str, Tensor]:
@@ -39,7 +43,7 @@ def state_of(content: Any, wrappers: Sequence[str]) -> dict[str, Tensor]:
     if isinstance(content, Record):
         content = tensors_of(content)
     if not isinstance(content, Mapping) or not content:
-        raise InertError(f"it holds no weights, but {type(content).__name__}")
+        raise InertError(NO_WEIGHTS.format(type(content).__name__))
     state = {}
     for name, value in content.items():
         if isinstance(value, Record):
@@ -52,11 +56,12 @@ def state_of(content: Any, wrappers: Sequence[str]) -> dict[str, Tensor]:
     return state
 
 
-def states_of(content: Any) -> dict[tuple[str, ...], dict[str, Tensor]]:
+def states_of(content: Any) -> States:
     """Every state dict inside what a file holds, by the keys that lead to it.
 
-    Numbers and texts beside tensors are left out, and so is what stands under keys that are no
-    text, as an optimizer's state does.
+    Numbers and texts beside tensors are left out. In lists and under numbers they are looked for
+    where there are none elsewhere; an optimizer's state is none. A list of tensors beside state
+    dicts is given too, see `is_nameless`.
 
     Args:
         content: What `datasets.inert.read` gave.
@@ -64,8 +69,25 @@ def states_of(content: Any) -> dict[tuple[str, ...], dict[str, Tensor]]:
     Raises:
         InertError: If it holds no tensors.
     """
-    found: dict[tuple[str, ...], dict[str, Tensor]] = {}
     refused: list[Record] = []
+    found = _states(content, refused, is_named=True)
+    if not any(value.ndim for state in found.values() for value in state.values()):
+        found |= _states(content, refused, is_named=False)
+    if all(is_nameless(state) for state in found.values()):
+        if refused:
+            raise _refused(refused[0])
+        raise InertError(NO_WEIGHTS.format(type(content).__name__))
+    return found
+
+
+def is_nameless(state: Mapping[str, Tensor]) -> bool:
+    """Whether tensors stood in a list: they are called ``[0]`` and so on."""
+    return all(name.startswith("[") for name in state)
+
+
+def _states(content: Any, refused: list[Record], is_named: bool) -> States:
+    """State dicts; under keys that are text alone, or else in lists and under numbers too."""
+    found: States = {}
     waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), content)])
     seen: set[int] = set()
     while waiting:
@@ -79,20 +101,29 @@ def states_of(content: Any) -> dict[tuple[str, ...], dict[str, Tensor]]:
                 continue
             refused.append(value)
             value = _pairs(value)
-        if not isinstance(value, Mapping):
-            continue
-        named = {key: each for key, each in value.items() if isinstance(key, str)}
+        named = _entries(value, is_named)
         arrays = {k: v for k, v in named.items() if isinstance(v, Tensor | np.ndarray)}
         if arrays:
-            found[path] = {k: _as_tensor(k, v) for k, v in arrays.items()}
+            sign = "[{}]" if isinstance(value, list | tuple) else "{}"
+            found[path] = {sign.format(k): _as_tensor(k, v) for k, v in arrays.items()}
         if len(path) < DEEPEST:
-            inner = [(k, v) for k, v in named.items() if isinstance(v, Mapping | Record)]
-            waiting.extend(((*path, key), each) for key, each in inner)
-    if not found:
-        if refused:
-            raise _refused(refused[0])
-        raise InertError(f"it holds no weights, but {type(content).__name__}")
+            inner = [(k, v) for k, v in named.items() if not isinstance(v, Tensor | np.ndarray)]
+            waiting.extend(((*path, k), v) for k, v in inner if isinstance(v, _HOLDERS))
     return found
+
+
+_HOLDERS = (Mapping, Record, list, tuple)
+
+
+def _entries(value: Any, is_named: bool) -> dict[str, Any]:
+    """What a dict or a list holds, by name or number."""
+    if isinstance(value, list | tuple):
+        is_wanted = not is_named or all(isinstance(v, Tensor) for v in value)
+        return {str(i): each for i, each in enumerate(value)} if is_wanted else {}
+    if not isinstance(value, Mapping) or (not is_named and "param_groups" in value):
+        return {}
+    kinds = (str,) if is_named else (str, int)
+    return {str(key): each for key, each in value.items() if isinstance(key, kinds)}
 
 
 def _pairs(record: Record) -> dict[str, Any]:

@@ -55,6 +55,16 @@ def discriminator(prefix: str = "") -> State:
     return {f"{prefix}{k}": v for k, v in nn.Linear(3, 3).state_dict().items()}
 
 
+def in_parts() -> State:
+    """Each part's own state dict, as codes save networks that they build in parts."""
+    network = _whole()
+    return {name: part.state_dict() for name, part in network.named_children()}
+
+
+def optimizer() -> State:
+    return {"state": {0: {"exp_avg": torch.zeros(4, 3, 3, 3)}}, "param_groups": [{"lr": 0.1}]}
+
+
 SILENT: dict[str, Callable[[], Any]] = {
     "ema_model": lambda: {"ema_model": state(), "step": 3},
     "lightning": lambda: {"state_dict": state(prefix="model."), "loops": {"a": {}}},
@@ -72,6 +82,12 @@ SILENT: dict[str, Callable[[], Any]] = {
     "own dict": lambda: {"state_dict": Ordered(state())},
     "whole network": lambda: {"net": _whole()},
     "old batch norm": lambda: {k: v for k, v in state().items() if "tracked" not in k},
+    "in parts": lambda: {**in_parts(), "discriminator": discriminator(), "epoch": 3},
+    "in parts below a key": lambda: {"model": in_parts(), "optimizer": optimizer()},
+    "in a list": lambda: [state(), optimizer()],
+    "in a tuple": lambda: (3, state()),
+    "under a number": lambda: {0: state()},
+    "in a list beside a loss": lambda: {"models": [state()], "loss": torch.tensor(1.0)},
     "mixed formats": lambda: {
         k: v.half() if "conv" in k else v.double() if v.is_floating_point() else v
         for k, v in state().items()
@@ -97,6 +113,17 @@ TOLD: dict[str, tuple[Callable[[], Any], str]] = {
     "two that are known": (
         lambda: {"state_dict": state(2), "params": state()},
         "params was taken, not state_dict",
+    ),
+    "average by ema_pytorch": (
+        lambda: {
+            "model": state(2),
+            "ema": {**state(2, "online_model."), **state(1, "ema_model."), "step": torch.tensor(5)},
+        },
+        r"ema\.ema_model was taken, not model, ema\.online_model",
+    ),
+    "average by torch_ema": (
+        lambda: {"model": state(), "ema": {"shadow_params": list(state(2).values())}},
+        r"ema\.shadow_params left out, an average without names",
     ),
     "swa": (
         lambda: {**state(1, "module."), "n_averaged": torch.tensor(3)},
@@ -177,7 +204,17 @@ def test_two_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
             lambda: {k: v.to(torch.complex64) for k, v in state().items()},
             r"of complex numbers",
         ),
+        (
+            lambda: {k: v.to(torch.int8) for k, v in state().items()},
+            r"has conv\.weight \(4, 3, 3, 3\) of int8: save the weights as floating-point numbers",
+        ),
+        (
+            lambda: {"conv": in_parts()["conv"], "norm": in_parts()["norm"]},
+            r"w\.pth holds.*: the network wants out\.weight \(3, 4, 3, 3\), the file has",
+        ),
         (lambda: {"epoch": 3, "loss": [1.0]}, "holds no weights"),
+        (lambda: [3, {"a": "b"}], r"no weights, but list: save the network's state_dict\(\) in it"),
+        (lambda: {"ema": [torch.zeros(3)]}, r"no weights, but dict: save the network's state_dict"),
     ],
 )
 def test_weights_of_another_network_say_what_differs(
