@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import struct
 import zipfile
 from pathlib import Path
@@ -21,16 +22,34 @@ MAGIC = 0x1950A86A20F9469CFC6C
 """The first pickle of PyTorch's files before 1.6."""
 PROTOCOL = 1001
 """Their second."""
+_ZIP = b"PK\x03\x04"
+_PACKED = "it is packed ({}): unpack it and give the weights inside"
+FOREIGN = (
+    (
+        b"version https://git-lfs",
+        "it is Git LFS's pointer to the file: run git lfs pull there",
+    ),
+    (b"<", "it is a web page, not the file: download the file itself"),
+    (b"\x1f\x8b", _PACKED.format("gzip")),
+    (b"BZh", _PACKED.format("bzip2")),
+    (b"\xfd7zXZ\x00", _PACKED.format("xz")),
+    (b"7z\xbc\xaf", _PACKED.format("7z")),
+    (b"Rar!", _PACKED.format("rar")),
+    (b"\x28\xb5\x2f\xfd", _PACKED.format("zstd")),
+    (b"\x89HDF", "it is HDF5, as Keras writes it: save the weights as safetensors"),
+)
+"""What begins so is no weight file, and the remedy."""
 
 
 def read(file: Path) -> Any:
     """What lies in a file: plain values, tensors on the CPU, arrays, and `Record` for all else.
 
     Args:
-        file: ``.safetensors``; else a file of ``torch.save`` in either format, or a pickle.
+        file: Safetensors, a file of ``torch.save`` in either format, or a pickle, as its bytes say,
+            whatever it is called.
 
     Raises:
-        InertError: If it is damaged, too large, or a TorchScript archive, which is code.
+        InertError: If it is damaged, too large, `FOREIGN`, or a TorchScript archive, which is code.
         OSError: If it cannot be opened.
     """
     with file.open("rb") as stream:
@@ -38,12 +57,18 @@ def read(file: Path) -> Any:
         stream.seek(0)
         if size > MOST_BYTES:
             raise InertError(f"{size:,} bytes are more than any weight file has")
+        head = stream.read(64)
+        stream.seek(0)
+        is_safe = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
+        foreign = (said for begin, said in FOREIGN if head.lstrip().startswith(begin))
+        if not is_safe and (said := next(foreign, None)):  # a length may be any bytes
+            raise InertError(said)
         try:
-            if file.suffix == ".safetensors":
-                return _safetensors(stream)
-            if stream.read(4) == b"PK\x03\x04":
+            if head.startswith(_ZIP):
                 return _Archive(stream, size).content()
-            stream.seek(0)
+            is_named_so = file.suffix == ".safetensors" and not head.startswith(pickle.PROTO)
+            if is_safe or is_named_so:
+                return _safetensors(stream)
             return _Legacy(stream, size).content()
         except InertError:
             raise
@@ -96,7 +121,7 @@ class _Archive:
                 "it is a TorchScript archive, which is code: save its state_dict() instead"
             )
         if f"{self._top}data.pkl" not in names:
-            raise InertError("it is a zip file, but none of torch.save")
+            raise InertError("it is a zip file, but none of torch.save: give the weights inside")
         if f"{self._top}byteorder" in names and self._bytes("byteorder") != b"little":
             raise InertError("it was written on a big-endian machine: save it again on another")
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import pickle
+import struct
 import sys
 import zipfile
 from collections import OrderedDict
@@ -185,6 +189,49 @@ def test_entries_that_lie_in_one_place_are_no_more_than_the_file(tmp_path: Path)
     (tmp_path / "a.pt").write_bytes(out.getvalue())
     with pytest.raises(InertError, match="a part of it is missing"):
         read(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])
+@pytest.mark.parametrize("ending", ["pth", "safetensors", "bin"])
+def test_the_bytes_say_what_a_file_is(kind: str, ending: str, tmp_path: Path) -> None:
+    tensor, file = torch.arange(6.0).reshape(2, 3), tmp_path / f"a.{ending}"
+    if kind == "safetensors":
+        save_file({"a" * name: tensor.clone() for name in range(1, 20)}, file)
+    else:
+        file.write_bytes(saved({"a": tensor}, kind == "zip"))
+    assert torch.equal(read(file)["a"], tensor)
+
+
+def test_a_length_that_looks_like_something_else_is_one(tmp_path: Path) -> None:
+    head = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    for length in (ord("<"), 0x8B1F, 0x3C20):
+        data = struct.pack("<Q", length) + head.ljust(length) + struct.pack("<f", 2)
+        (tmp_path / "a.safetensors").write_bytes(data)
+        assert read(tmp_path / "a.safetensors")["a"].tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+            "Git LFS's pointer .* git lfs pull",
+        ),
+        (b"\n<!DOCTYPE html><html>", "a web page, not the file: download the file itself"),
+        (gzip.compress(saved({}, is_zip=True)), r"packed \(gzip\): unpack it"),
+        (bz2.compress(b"weights"), r"packed \(bzip2\): unpack it"),
+        (lzma.compress(b"weights"), r"packed \(xz\): unpack it"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5, .* save the weights as safetensors"),
+    ],
+    ids=["lfs", "page", "gzip", "bzip2", "xz", "hdf5"],
+)
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_what_is_no_weight_file_is_told(
+    content: bytes, says: str, ending: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"a.{ending}").write_bytes(content)
+    with pytest.raises(InertError, match=says):
+        read(tmp_path / f"a.{ending}")
 
 
 @pytest.mark.parametrize("case", HOSTILE)
