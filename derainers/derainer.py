@@ -24,6 +24,12 @@ from derainers.tiles import (
 )
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+FIXED_PX = "Derainer(network, fixed_px=(HEIGHT, WIDTH))"
+"""How code says that a network takes one size alone."""
+_OF_SIZES = ("must match", "is invalid for input of size", "shapes cannot be multiplied")
+"""What torch says where tensors do not fit each other."""
+_OF_GRADIENTS = ("does not require grad", "nference tensor")
+"""What torch says where gradients are asked for in a forward, which runs without."""
 
 
 class _Batch(NamedTuple):
@@ -178,6 +184,7 @@ class Derainer(Computing):
                 return _Batch(images, tile_px)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
+                    _refuse_size(error, batch, tile_px)
                     raise
                 smaller = (tile_px or longest) // 2 // GRID_PX * GRID_PX
                 if smaller < SMALLEST_TILE_PX:
@@ -219,7 +226,7 @@ class Derainer(Computing):
         given = tuple(x.shape)
         x = x.contiguous(memory_format=self._layout)
         with self._turn:
-            result = self.module(x)
+            result = _made(self.module, x)
         y, key = image_of(result, self.output, wanted)
         if not y.is_floating_point() and not y.is_complex() and self.range != (0.0, 255.0):
             raise DerainerError(
@@ -319,6 +326,39 @@ def stage_of(derainer: Derainer, name: str) -> Derainer:
     other = copy.copy(derainer)
     other.module = Stage(derainer.module, name)
     return other
+
+
+def _made(module: nn.Module, x: Tensor) -> object:
+    """What a network returns.
+
+    Raises:
+        DerainerError: If it needs gradients as it is.
+    """
+    try:
+        return module(x)
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        if not any(each in said for each in _OF_GRADIENTS):
+            raise
+        raise DerainerError(
+            f"the network needs gradients in its forward ({said[:100]}): let it compute on "
+            "x.clone() inside `with torch.inference_mode(False), torch.enable_grad():`"
+        ).with_traceback(error.__traceback__) from error
+
+
+def _refuse_size(error: RuntimeError, batch: Tensor, tile_px: int | None) -> None:
+    """Say what to do about a network that takes small images alone.
+
+    Raises:
+        DerainerError: If what was raised is of sizes; with its traceback, which tells the line.
+    """
+    said = " ".join(str(error).split())
+    if any(each in said for each in _OF_SIZES):
+        height, width = (min(side, tile_px or side) for side in batch.shape[2:])
+        raise DerainerError(
+            f"fails on {width}x{height} px ({said[:100]}): if it takes no more than N px, give "
+            f"--tile-px N, or below {SMALLEST_TILE_PX} px {FIXED_PX} in its code"
+        ).with_traceback(error.__traceback__) from error
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from derainers.derainer import Derainer
+from derainers.derainer import FIXED_PX, Derainer
 from derainers.errors import DerainerError
 from derainers.outputs import SizeError
 
@@ -77,12 +77,12 @@ def fitted(derainer: Derainer, name: str) -> Derainer:
         failed[outcome.error] = None
     height, width = _sides(1, SMALLEST_PX)
     said = f"derainer {name} fails on an image of {width}x{height} px ({next(iter(failed))})"
-    if len(failed) == 1:
-        raise DerainerError(f"{said}, and so on every other that was tried")
     multiples = ", ".join(map(str, sorted(MULTIPLES)[1:]))
+    where = f"where the sides are multiples of {multiples}, and on squares"
+    if len(failed) == 1:
+        where = "and so on every other that was tried"
     raise DerainerError(
-        f"{said}, where the sides are multiples of {multiples}, and on squares: if it takes "
-        "others, give multiple_of=N, or Derainer(network, fixed_px=(HEIGHT, WIDTH)) in its code"
+        f"{said}, {where}: if it takes others, give multiple_of=N, or {FIXED_PX} in its code"
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from derainers import DerainerError
 from derainers.derainer import Derainer
 from derainers.fitting import fitted
+from harness.machine.log import own_line
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (107, 161, 3), np.uint8)
@@ -83,11 +84,65 @@ def test_other_sizes_are_named_in_one_line() -> None:
 
 def test_an_error_that_is_always_the_same_is_told_once() -> None:
     def fails(x: Tensor) -> Tensor:
-        raise RuntimeError("Found no driver")
+        if any(side % 36 for side in x.shape[2:]):
+            raise ValueError("bad size")
+        return x
 
-    text = r"71x67 px \(RuntimeError: Found no driver\), and so on every other that was tried$"
+    text = (
+        r"71x67 px \(ValueError: bad size\), and so on every other that was tried: if it "
+        r"takes others, give multiple_of=N, or Derainer\(network, fixed_px=.* in its code$"
+    )
     with pytest.raises(DerainerError, match=text):
         fitted(Derainer(Returning(fails)).to("cpu"), "it")
+    assert fitted(Derainer(Returning(fails), multiple_of=36).to("cpu"), "it").multiple_of == 36
+
+
+def test_a_network_that_takes_small_images_alone_is_told_what_to_do() -> None:
+    place = torch.zeros(1, 3, 128, 128)
+
+    def placed(x: Tensor) -> Tensor:
+        return x + place[:, :, : x.shape[2], : x.shape[3]]
+
+    derainer = fitted(Derainer(Returning(placed)).to("cpu"), "it")
+    text = r"^fails on 161x107 px \(The size of tensor a \(161\) .*: .* --tile-px N, or .*fixed_px="
+    with pytest.raises(DerainerError, match=text) as caught:
+        derainer.restore(IMAGE, "")
+    assert own_line(caught.value).startswith(" (test_fitting.py:")
+    derainer = fitted(Derainer(Returning(placed), fixed_px=(128, 128)).to("cpu"), "it")
+    assert np.abs(derainer.restore(IMAGE, "") * 255 - IMAGE).max() < 1e-3
+
+
+class Adapting(nn.Module):
+    """Fits its gain to each image before it answers."""
+
+    def __init__(self, is_told: bool, leaf: str = "gain") -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(1.0))
+        self.is_told, self.leaf = is_told, leaf
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.is_told:
+            with torch.enable_grad():
+                return self.adapted(x)
+        with torch.inference_mode(False), torch.enable_grad():
+            return self.adapted(x.clone())
+
+    def adapted(self, x: Tensor) -> Tensor:
+        gain = self.gain.detach().clone().requires_grad_()
+        leaf = gain if self.leaf == "gain" else x.requires_grad_()
+        (slope,) = torch.autograd.grad(((x * gain).mean() - 0.25) ** 2, leaf)
+        return (x * (gain - slope.mean())).detach()
+
+
+@pytest.mark.parametrize("leaf", ["gain", "image"])
+def test_a_network_that_needs_gradients_is_told_how_to_have_them(leaf: str) -> None:
+    text = r"^derainer it: the network needs gradients .* x\.clone\(\) inside `with"
+    with pytest.raises(DerainerError, match=text):
+        fitted(Derainer(Adapting(False, leaf)).to("cpu"), "it")
+    with pytest.raises(DerainerError, match=text.replace("derainer it: ", "")):
+        Derainer(Adapting(False, leaf)).to("cpu").restore(IMAGE, "")
+    derainer = fitted(Derainer(Adapting(True, leaf)).to("cpu"), "it")
+    assert derainer.restore(IMAGE, "").shape == IMAGE.shape
 
 
 def test_what_no_size_mends_is_told_at_once() -> None:
