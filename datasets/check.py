@@ -19,7 +19,7 @@ from datasets.image import NDArrayByte, UnreadableImageError, is_turned
 from datasets.labels import all_crowd, empty_masks, misfit, named_twice, no_object, twins
 from datasets.marked import shown
 from datasets.pair_faults import faults
-from datasets.pairs import with_rainy
+from datasets.rainy_beside import with_rainy
 from datasets.rows import DATASETS, DatasetRow
 from datasets.sample import IGNORED, Dataset, DatasetError, Sample
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from datasets.fields import Problems
@@ -84,24 +84,32 @@ def by_stem(folder: Path) -> dict[str, Path]:
     return _named(folder, (f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES))
 
 
-def by_name(folder: Path) -> dict[str, Path]:
+def by_name(folder: Path, is_like: Callable[[str], bool] | None = None) -> dict[str, Path]:
     """Image files by their path below a folder as text, without ending, sorted.
 
-    Of a folder that holds images itself these alone; else those of all folders below.
+    Of a folder that holds images itself these alone; else those of all folders below; or all whose
+    name is like something, of which there may be none.
 
     Raises:
         DatasetError: If there is none, two have one name, or the harness wrote the folder.
     """
     require_data(folder)
+    if is_like is not None:
+        like = [f for f in image_files(folder) if is_like(_name(f, folder))]
+        return _named(folder, like) if like else {}
     own = shown(folder.iterdir(), folder)
     own = [f for f in own if f.suffix.lower() in SUFFIXES and f.is_file()]
     return _named(folder, own or image_files(folder))
 
 
+def _name(file: Path, folder: Path) -> str:
+    return text_of(file.relative_to(folder).with_suffix("").as_posix())
+
+
 def _named(folder: Path, found: Iterable[Path]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for file in shown(found, folder):
-        name = text_of(file.relative_to(folder).with_suffix("").as_posix())
+        name = _name(file, folder)
         if name in files:
             raise DatasetError(f"{folder}: {files[name].name} and {file.name} have one stem")
         files[name] = file

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -53,12 +53,23 @@ class Side:
     folder: Path
     pattern: str | None = None
     """What a file's stem must be like, ``rain-*``; None = anything."""
+    scenes: str | None = None
+    """What the folders below that hold images must be like, ``*/rain``; None = anything."""
 
     @staticmethod
     def of(home: Path, word: str) -> Side:
-        """What ``FOLDER``, ``PATTERN`` or ``FOLDER/PATTERN`` means."""
-        path = Path(word)
-        return Side(home / path.parent, path.name) if "*" in path.name else Side(home / path)
+        """What ``FOLDER``, ``PATTERN`` or ``FOLDER/PATTERN`` means.
+
+        A ``*`` at the end is of files, or of folders where no file is like that.
+        """
+        parts = Path(word).parts
+        first = next((i for i, part in enumerate(parts) if "*" in part), len(parts))
+        folder, (*above, last) = home.joinpath(*parts[:first]), parts[first:] or ("",)
+        scenes = Side(folder, scenes="/".join([*above, last]) or None)
+        if "*" not in last or not folder.is_dir():
+            return scenes
+        files = Side(folder, last, "/".join(above) or None)
+        return scenes if not files.like() and scenes.like() else files
 
     def files(self) -> dict[str, Path]:
         """Image files by their path below the folder, without ending.
@@ -68,13 +79,41 @@ class Side:
         """
         if not self.folder.is_dir():
             raise DatasetError(f"--pair: {self.folder}: no such folder")
-        files = by_name(self.folder)
+        if like := self.like():
+            return like
+        raise DatasetError(f"--pair: no image in {self.folder} is like {self.word}")
+
+    def like(self) -> dict[str, Path]:
+        """Those of `files`, perhaps none."""
+        is_like = None if self.scenes is None else lambda name: self.place(name) is not None
+        files = by_name(self.folder, is_like)
         if self.pattern is None:
             return files
-        like = {name: file for name, file in files.items() if self.key(name) is not None}
-        if not like:
-            raise DatasetError(f"--pair: no image in {self.folder} is like {self.pattern}")
-        return like
+        return {name: file for name, file in files.items() if self.key(name) is not None}
+
+    @property
+    def word(self) -> str:
+        """Folders and pattern, as they are typed; ``""`` where both may be anything."""
+        return "/".join(each for each in (self.scenes, self.pattern) if each)
+
+    @cached_property
+    def _expression(self) -> Any:
+        try:
+            stars = "([^/]+?)".join(map(re.escape, f"{self.scenes}".split("*")))
+            return compiled(f"(?s){stars}/(.+)")
+        except ValueError as error:
+            raise DatasetError(f"--pair: {self.scenes} is no pattern: {error}") from error
+
+    def place(self, name: str) -> str | None:
+        """A name with what the stars of its folders stand for alone; None if these are others."""
+        if self.scenes is None:
+            return name
+        found = self._expression.fullmatch(name)
+        return found and "/".join(found.groups())
+
+    def places(self, names: Iterable[str]) -> dict[str, str]:
+        """Names by their `place`."""
+        return {place: name for name in names if (place := self.place(name)) is not None}
 
     def key(self, name: str) -> tuple[str, ...] | None:
         """What the stars of the pattern stand for in a name; None where it is not like that."""
@@ -99,7 +138,8 @@ def open_pairs(
         pair: ``rainy:clean``, names of the two folders, or of one that holds both; None finds those
             of `LAYOUTS`, or names in one folder that tell rainy from clean. Images belong together
             by `datasets.partners`. In place of a folder may stand a pattern, ``rain-*:norain-*``:
-            images belong together where its stars stand for the same.
+            images belong together where its stars stand for the same. In ``*/rain:*/gt`` they stand
+            for scenes, each with a pair of folders.
             ``rainy:clean:regex`` pairs names in which the expression finds the same: its first
             group, or all that it matches (``\d+`` pairs ``norain-7`` with ``rain-7x2``). It is
             RE2's, whose time is linear in the name whatever a suite asks for.
@@ -175,25 +215,40 @@ def pairs_of(rainy: Side, clean: Side, expression: str | None) -> Pairs:
         DatasetError: If the folders are one and nothing tells the halves apart, or an image could
             belong to two.
     """
-    if rainy.pattern is None and clean.pattern is None and _is_same(rainy.folder, clean.folder):
+    if rainy.word == clean.word == "" and _is_same(rainy.folder, clean.folder):
         return _in_one(rainy, expression)
     wet, dry = _without(rainy, clean.folder), _without(clean, rainy.folder)
     if _is_same(rainy.folder, clean.folder):
         # Of two patterns that a name is like, the longer one says what it is.
-        if len(rainy.pattern or "") > len(clean.pattern or ""):
+        if len(rainy.word) > len(clean.word):
             dry = {name: file for name, file in dry.items() if name not in wet}
         else:
             wet = {name: file for name, file in wet.items() if name not in dry}
     if expression is not None:
+        if rainy.scenes or clean.scenes:
+            raise DatasetError(
+                f"--pair: {rainy.word}:{clean.word} pairs within folders: leave {expression} out"
+            )
         return Pairs(wet, dry, _by_expression(wet, dry, expression, clean.folder))
-    if rainy.pattern is None and clean.pattern is None:
-        return Pairs(wet, dry, partners(wet, dry))
-    stars = [(side.pattern or "*").count("*") for side in (rainy, clean)]
+    stars = [
+        [(word or "*").count("*") for word in (side.scenes, side.pattern)]
+        for side in (rainy, clean)
+    ]
     if stars[0] != stars[1]:
         raise DatasetError(
-            f"--pair: {rainy.pattern or '*'} and {clean.pattern or '*'} have not as many * each"
+            f"--pair: {rainy.word or '*'} and {clean.word or '*'} have not as many * each"
         )
-    return Pairs(wet, dry, matched(rainy.keys(wet), clean.keys(dry)))
+    names, others = rainy.places(wet), clean.places(dry)
+    if rainy.pattern is None and clean.pattern is None:
+        found = partners(names, others)
+    else:
+        found = matched(rainy.keys(names), clean.keys(others))
+    paired = Paired(
+        {names[name]: others[other] for name, other in found.clean.items()},
+        {names[name]: group for name, group in found.groups.items()},
+        frozenset(names[name] for name in found.of_scene),
+    )
+    return Pairs(wet, dry, paired)
 
 
 def _in_one(side: Side, expression: str | None) -> Pairs:
@@ -220,51 +275,6 @@ def _without(side: Side, other: Path) -> dict[str, Path]:
 
 def _is_same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
-
-
-def with_rainy(dataset: Dataset, folder: Path) -> Dataset:
-    """Labelled images with rainy ones that were made elsewhere, as COCO350 has them.
-
-    Args:
-        dataset: Clean images with their labels.
-        folder: Rainy images, each named as its clean one or with more after a ``_`` or ``-``.
-
-    Returns:
-        The images that have a rainy one; a note tells how many of the set that are.
-
-    Raises:
-        DatasetError: If a rainy image belongs to no image of the set, or two to one.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f"--pair: {folder} not found: name the folder of the rainy images")
-    clean = {text_of(sample.path.stem): sample.path for sample in dataset.samples}
-    if len(clean) < len(dataset.samples):
-        raise DatasetError(f"--pair: two images of {dataset.name} have one stem")
-    rainy: dict[str, Path] = {}
-    files = by_name(folder)
-    paired = partners(files, clean).clean
-    for name, path in files.items():
-        partner = paired.get(name)
-        if partner is None:
-            raise DatasetError(
-                f"{path.name} in {folder.name} belongs to no image of {dataset.name} "
-                f"{dataset.split}: remove it, or give another --split"
-            )
-        if partner in rainy:
-            raise DatasetError(f"{rainy[partner].name} and {path.name} both belong to {partner}")
-        rainy[partner] = path
-    samples = [
-        replace(s, rainy_path=rainy[text_of(s.path.stem)], has_clean=True)
-        for s in dataset.samples
-        if text_of(s.path.stem) in rainy
-    ]
-    note = f"rainy images from {folder.name} for {len(samples)} of {len(clean)} images"
-    notes = (*dataset.notes, note)
-    return replace(dataset, samples=samples, notes=notes, export_labels=_refuse_rain)
-
-
-def _refuse_rain(out: Path, places: Mapping[str, PurePosixPath]) -> None:
-    raise DatasetError(f"{out}: a copy gets rain of its own: leave --pair out")
 
 
 def _side_by_side(folder: Path, clean_half: Half) -> list[Sample]:
@@ -322,9 +332,13 @@ def _found(home: Path) -> tuple[Side, Side]:
     if (home / rainy).is_dir() and any(f.suffix.lower() in SUFFIXES for f in entries):
         return Side(home / rainy), Side(home / clean)
     folders = [folder for folder in entries if folder.is_dir()]
-    below = [f.name for f in folders if any(_holds(f, names) for names in LAYOUTS)]
+    below = {f.name: r for f in folders for r in LAYOUTS if _holds(f, r)}
     if below:
-        raise DatasetError(f"{home}: the pairs lie in {', '.join(below)}: give one as --split")
+        one = {f"--pair '*/{rainy}:*/{clean}'" for rainy, clean in below.values()}
+        together = f", or all as {one.pop()}" if len(one) == 1 else ""
+        raise DatasetError(
+            f"{home}: the pairs lie in {', '.join(below)}: give one as --split{together}"
+        )
     try:
         halves(by_name(home))
     except DatasetError as error:

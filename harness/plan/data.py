@@ -12,7 +12,7 @@ from datasets.attributes import with_attributes
 from datasets.depth_files import with_depth
 from datasets.ids import require_distinct
 from datasets.names import text_of
-from datasets.pairs import with_rainy
+from datasets.rainy_beside import with_rainy
 from datasets.rows import DatasetRow, looks_like
 from datasets.weather import taken_for_rain
 from datasets.where import select

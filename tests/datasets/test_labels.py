@@ -19,7 +19,7 @@ from datasets.check import check
 from datasets.coco import open_coco
 from datasets.image import decode, encode_png
 from datasets.labels import notes, require_fitting, unmatched
-from datasets.pairs import with_rainy
+from datasets.rainy_beside import with_rainy
 from datasets.sample import Dataset, Sample
 
 FILE = "annotations/instances_val2017.json"

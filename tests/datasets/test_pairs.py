@@ -9,7 +9,7 @@ import pytest
 
 from datasets import DATASETS, DatasetError
 from datasets.image import UnreadableImageError, encode_png
-from datasets.pairs import with_rainy
+from datasets.rainy_beside import with_rainy
 from harness.plan.unit_keys import Entry
 
 
@@ -246,6 +246,10 @@ def test_frames_of_a_scene_are_one_group_and_a_note_tells_whose_clean_one_is_sha
             "2/1 could belong to 1 and 2: say with --pair",
         ),
         (["train/input/1.png", "train/gt/1.png"], None, "lie in train: give one as --split"),
+        (["s/rain/1.png", "s/gt/1.png"], None, "--split, or all as --pair '*/rain:*/gt'"),
+        (["s/rain/1.png", "s/gt/1.png"], "*/wet:*/gt", "is like */wet"),
+        (["s/rain/1.png", "s/gt/1.png"], r"*/rain:*/gt:\d", r"within folders: leave \d out"),
+        (["s/t/rain/1.png", "s/gt/1.png"], "*/*/rain:*/gt", "*/*/rain and */gt have not as many *"),
         (["input/s/1.png", "input/s/2.png", "gt/s/1.png", "gt/s/3.png"], None, "s/2.png in input"),
         (["a/1.png", "a/2_dry.png"], "a/*:a/*_dry", "1.png in a has no clean image"),
         (["a_b_wet.png", "a_dry.png"], "*_*_wet:*_dry", "have not as many"),
@@ -270,6 +274,49 @@ def test_patterns_tell_halves_apart_and_an_expression_may_see_folders(tmp_path: 
     assert pairs(scenes, r"::s\d") == pairs(scenes, r"in:gt:s\d")
     with pytest.raises(DatasetError, match="finds 7 in s1/x7 and s2/x7"):
         pairs(scenes, r"in:gt:\d$")
+
+
+SCENES = {
+    "*/rain:*/gt": "{scene}/{half}",
+    "*_rain:*_gt": "{scene}_{half}",
+    "test/*-video/rain:test/*-video/gt": "test/{scene}-video/{half}",
+    "*/rain/im*:*/gt/im*": "{scene}/{half}",
+    "*/rain:gt": "{scene}/rain",
+}
+
+
+@pytest.mark.parametrize("pair", SCENES)
+def test_each_scene_may_have_a_pair_of_folders(pair: str, tmp_path: Path) -> None:
+    places = {}
+    for scene in ("s 1", "s+2"):
+        for half in ("rain", "gt"):
+            place = SCENES[pair].format(scene=scene, half=half)
+            places[scene, half] = f"gt/{scene}" if (pair, half) == ("*/rain:gt", "gt") else place
+    names = [f"{place}/im{i}.png" for place in places.values() for i in (1, 2)]
+    lay(tmp_path, *names, "s 1/notes/im1.png", ".Trash/s/rain/im1.png")
+    dataset = DATASETS["pairs"].open(tmp_path, None, pair=pair)
+    expected = {
+        f"{places[scene, 'rain']}/im{i}": f"{places[scene, 'gt']}/im{i}.png"
+        for scene in ("s 1", "s+2")
+        for i in (1, 2)
+    }
+    start = "test/" if pair.startswith("test") else ""
+    assert {start + name: clean for name, clean in pairs(tmp_path, pair).items()} == expected
+    assert [s.group for s in dataset.samples] == ["s 1", "s 1", "s+2", "s+2"]
+    (tmp_path / places["s+2", "gt"] / "im2.png").unlink()
+    (tmp_path / places["s+2", "gt"] / "im3.png").touch()
+    with pytest.raises(DatasetError, match=r"s\+2.*/im2\.png in .* has no clean image"):
+        pairs(tmp_path, pair)
+
+
+def test_a_scene_s_only_clean_image_serves_it_and_files_come_before_folders(tmp_path: Path) -> None:
+    lay(tmp_path, *(f"s{i}/rain/{j}.png" for i in (1, 2) for j in (1, 2)))
+    lay(tmp_path, *(f"s{i}/gt/clean.png" for i in (1, 2)))
+    assert pairs(tmp_path, "*/rain:*/gt") == {
+        f"s{i}/rain/{j}": f"s{i}/gt/clean.png" for i in (1, 2) for j in (1, 2)
+    }
+    flat = lay(tmp_path / "flat", "x/a-1.png", "x/b-1.png", "a-x/1.png", "b-x/1.png")
+    assert pairs(flat, "a-*:b-*") == {"x/a-1": "x/b-1.png"}
 
 
 def test_images_below_a_folder_of_images_are_the_other_half(tmp_path: Path) -> None:
