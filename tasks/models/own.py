@@ -1,10 +1,10 @@
 """Detectors and segmenters that a user's function makes: any callable of a picture.
 
 It gets one picture, ``uint8 (H, W, 3) RGB``, and returns a dict of ``boxes`` (N, 4) in pixels
-(left, top, right, bottom), ``scores`` (N,) in [0, 1], ``classes`` (N,), names or numbers into its
-``names``, and, for instances, ``masks`` (N, H, W); or, for semantic, a label map (H, W) of numbers
-into its ``names``. A semantic network may be a ``torch.nn.Module`` of scores instead, see
-`tasks.models.segmenter`.
+(left, top, right, bottom), ``scores`` (N,) in [0, 1], ``classes`` (N,), names or, where it has a
+list ``names``, numbers into that, and, for instances, ``masks`` (N, H, W); or, for semantic, a
+label map (H, W) of numbers into its ``names``. A semantic network may be a ``torch.nn.Module`` of
+scores instead, see `tasks.models.segmenter`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def own_network(task: str, made: Any, word: str, names: Sequence[str], device: s
     if task != "semantic":
         if isinstance(made, nn.Module):
             made.eval().to(device)
-        return OwnDetector(made, word, own or list(names), task == "instance")
+        return OwnDetector(made, word, own, names, task == "instance")
     if not own:
         raise TaskError(
             f"{word}: what it returned must have a list 'names', its classes in the order of its "
@@ -143,12 +143,19 @@ class OwnDetector:
     """A user's detector, whose every answer is checked."""
 
     def __init__(
-        self, call: Callable[[NDArrayByte], Any], word: str, names: list[str], has_masks: bool
+        self,
+        call: Callable[[NDArrayByte], Any],
+        word: str,
+        own: list[str],
+        names: Sequence[str],
+        has_masks: bool,
     ) -> None:
-        """Take what can be called, and the names of the classes that it may find."""
-        if not names:
+        """Take what can be called, its own classes by number, if any, and the data set's."""
+        self.names = own or list(names)
+        if not self.names:
             raise TaskError(f"{word}: what it returned must have a list 'names', its classes")
-        self.names = names
+        # Without a list of its own a number may be another data set's, or count from 1.
+        self._numbered = len(own)
         self._called, self._has_masks = _Called(call, word), has_masks
 
     def detect(self, images: list[NDArrayByte]) -> list[Detections]:
@@ -237,7 +244,7 @@ class OwnDetector:
             one = one.item() if hasattr(one, "item") else one  # noqa: PLW2901
             is_whole = isinstance(one, int) and not isinstance(one, bool)
             number = one if is_whole else places.get(one, -1) if isinstance(one, str) else -1
-            if not 0 <= number < len(self.names):
+            if number < 0 or (is_whole and number >= self._numbered):
                 known = ", ".join(self.names[:8]) + ("…" if len(self.names) > 8 else "")
                 raise self._called.wrong(
                     f"returned the class {one!r}, which is none of {known}: expected names of the "

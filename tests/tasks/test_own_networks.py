@@ -31,11 +31,20 @@ def made(folder: Path, body: str, task: str = "detection", head: str = "") -> An
 def test_names_and_numbers_say_the_same_classes(tmp_path: Path) -> None:
     row = '    return {"boxes": [[1, 2, 30, 20.5]], "scores": [0.9], "classes": '
     by_name = made(tmp_path, f'{row}["car"]}}').detect([PICTURE])[0]
-    by_number = made(tmp_path, f"{row}np.array([1])}}").detect([PICTURE])[0]
+    listed = f"find.names = {list(NAMES)}"
+    by_number = made(tmp_path, f"{row}np.array([1])}}", head=listed).detect([PICTURE])[0]
     for found in (by_name, by_number):
         assert found.boxes_xyxy_px.tolist() == [[1, 2, 30, 20.5]]
         assert found.categories.tolist() == [1]
     assert by_name.boxes_xyxy_px.dtype == by_name.scores.dtype == np.float32
+
+
+@pytest.mark.parametrize("one", ["1", "np.int64(1)", "torch.tensor(0)"])
+def test_numbers_without_names_are_refused(one: str, tmp_path: Path) -> None:
+    body = f'    return {{{BOX}, "scores": [0.9], "classes": [{one}]}}'
+    says = r"the class [01], which is none of person, car, dog: .* or give it a list 'names' of all"
+    with pytest.raises(TaskError, match=says):
+        made(tmp_path, body, head="import torch").detect([PICTURE])
 
 
 def test_own_names_are_matched_with_the_data_sets(tmp_path: Path) -> None:
@@ -138,10 +147,12 @@ def test_a_mistake_is_told_with_the_line_that_made_it(case: str, tmp_path: Path)
 
 
 def test_masks_of_another_size_are_told(tmp_path: Path) -> None:
-    body = f'    return {{{BOX}, "scores": [1], "classes": [0], "masks": np.ones((1, 4, 4))}}'
+    body = f'    return {{{BOX}, "scores": [1], "classes": ["dog"], "masks": np.ones((1, 4, 4))}}'
     with pytest.raises(TaskError, match=r"masks \(1, 4, 4\), expected \(1, 40, 60\)"):
         made(tmp_path, body, "instance").detect([PICTURE])
-    body = f'    return {{{BOX}, "scores": [1], "classes": [0], "masks": np.full((1, h, w), 0.5)}}'
+    body = (
+        f'    return {{{BOX}, "scores": [1], "classes": ["dog"], "masks": np.full((1, h, w), 0.5)}}'
+    )
     with pytest.raises(TaskError, match="masks of other values than 0 and 1"):
         made(tmp_path, body, "instance").detect([PICTURE])
 
