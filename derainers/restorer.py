@@ -75,8 +75,8 @@ def restored(restorer: Restorer, image: NDArrayByte, sample_id: str) -> Restored
     It may write into what it is given, which others are given too.
 
     Raises:
-        DerainerError: If what is no network returns whole numbers other than ``uint8``, values far
-            outside of [0, 1], or such that are not finite.
+        DerainerError: If what is no network returns what is no array, whole numbers other than
+            ``uint8``, values far outside of [0, 1], or such that are not finite.
     """
     if isinstance(restorer, Computing):
         return restorer.measured(image, sample_id)
@@ -85,10 +85,15 @@ def restored(restorer: Restorer, image: NDArrayByte, sample_id: str) -> Restored
 
 def _levels(made: Any) -> NDArrayFloat:
     """What an object's ``restore`` returned, as floats in [0, 1] but for what overshoots."""
-    levels = np.asarray(made)
+    wanted = "return float32 in [0, 1], or uint8"
+    try:
+        levels = np.asarray(made)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DerainerError(
+            f"the derainer's restore returned {type(made).__name__} ({error}): {wanted}"
+        ) from error
     if levels.dtype == np.uint8:
         return levels.astype(np.float32) / np.float32(255.0)
-    wanted = "return float32 in [0, 1], or uint8"
     if levels.dtype.kind != "f":
         found = f"values of {levels.dtype}" if levels.ndim else type(made).__name__
         raise DerainerError(f"the derainer's restore returned {found}: {wanted}")

@@ -19,8 +19,9 @@ from types import CodeType
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from datasets.image import NDArrayByte
 from tasks import rle
@@ -300,10 +301,18 @@ class OwnSegmenter:
 
 
 def _array(value: Any) -> NDArray[Any]:
-    """A tensor, list or array as an array."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
+    """A tensor, list or array as an array; of objects where it is none of numbers."""
     try:
-        return np.asarray(value)
-    except (ValueError, TypeError):
+        if isinstance(value, list | tuple):
+            return np.asarray([_known(each) for each in value])
+        return np.asarray(_known(value))
+    except (ValueError, TypeError, RuntimeError):
         return np.array(None, object)
+
+
+def _known(value: Any) -> Any:
+    """A tensor in the host's memory and in a number format of NumPy's; else the same."""
+    if not isinstance(value, Tensor):
+        return value
+    value = value.detach().cpu()
+    return value.float() if value.is_floating_point() and value.dtype != torch.float64 else value

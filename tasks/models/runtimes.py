@@ -178,7 +178,7 @@ class TorchScriptRuntime:
 def _flat(found: Any) -> Iterator[torch.Tensor]:
     """The tensors of what a network returned, which may be nested."""
     if isinstance(found, torch.Tensor):
-        yield found.float() if found.dtype == torch.float16 else found
+        yield found.float() if found.dtype in (torch.float16, torch.bfloat16) else found
     elif isinstance(found, Mapping):
         for key in sorted(found, key=lambda key: "box" in str(key)):
             yield from _flat(found[key])

@@ -54,6 +54,14 @@ def test_bytes_are_bytes(behind: str) -> None:
         (lambda x: x.astype(np.int64), "returned values of int64: return float32 in"),
         (lambda x: x > 3, "returned values of bool: return"),
         (lambda x: None, "returned NoneType: return"),
+        (
+            lambda x: torch.ones(x.shape, dtype=torch.bfloat16),
+            "returned Tensor .*BFloat16.: return",
+        ),
+        (
+            lambda x: torch.ones(x.shape, requires_grad=True),
+            r"returned Tensor \(.*detach.*: return",
+        ),
         (lambda x: x.astype(np.float32), r"returned values from 0 to 255: return float32 in"),
         (lambda x: x / 127.5 - 1, "returned values from -1 to 1: return"),
         (lambda x: x / np.float32(np.nan), "non-finite values"),

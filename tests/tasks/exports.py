@@ -42,10 +42,14 @@ YOLO[0, :, 3] = [*CENTRED, 0, 0, 0.75]
 
 
 class Heads(torch.nn.Module):
-    """Boxes of a detector, whatever it sees."""
+    """Boxes of a detector, whatever it sees, in the number format of its parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unit = torch.nn.Parameter(torch.ones(1), requires_grad=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = torch.zeros(1, 7, 20)
+        rows = torch.zeros(1, 7, 20).to(self.unit.dtype)
         rows[0, :, 3] = torch.tensor([40.0, 32.0, 20.0, 24.0, 0.0, 0.0, 0.75]) + x.sum() * 0
         return rows
 

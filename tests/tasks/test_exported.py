@@ -206,6 +206,9 @@ def test_torchscript_is_read_in_the_same_forms(tmp_path: Path) -> None:
     (found,) = network.detect([PHOTO])
     assert np.array_equal(found.boxes_xyxy_px, other.boxes_xyxy_px)
     assert found.categories.tolist() == [2]
+    few_bits = scripted(tmp_path / "few.torchscript", Heads().bfloat16(), said)
+    (same,) = exported("torchscript", "detection", few_bits, "cpu").detect([PHOTO])
+    assert np.array_equal(same.boxes_xyxy_px, found.boxes_xyxy_px)
     (tmp_path / "b.torchscript").write_bytes(b"no")
     with pytest.raises(TaskError, match="is no TorchScript"):
         exported("torchscript", "detection", tmp_path / "b.torchscript", "cpu")

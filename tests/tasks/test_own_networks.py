@@ -86,6 +86,32 @@ def test_a_module_is_called_with_a_picture() -> None:
         network.detect([PICTURE])
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e5m2", "float16"])
+@pytest.mark.parametrize("form", ["{}", "list({})"])
+def test_tensors_of_few_bits_are_read(dtype: str, form: str, tmp_path: Path) -> None:
+    boxes, scores, mask = (
+        form.format(f"torch.{made}.to(torch.{dtype}).requires_grad_()")
+        for made in ("tensor([[1, 2, 32, 24]])", "tensor([0.75])", "ones(1, h, w)")
+    )
+    body = (
+        f'    return {{"boxes": {boxes}, "scores": {scores}, "classes": ["car"], "masks": {mask}}}'
+    )
+    found = made(tmp_path, body, "instance", "import torch").detect([PICTURE])[0]
+    assert found.boxes_xyxy_px.tolist() == [[1, 2, 32, 24]]
+    assert found.scores.tolist() == [0.75]
+    assert masks.decode(found.masks[0]).all()
+
+
+def test_tensors_that_are_no_numbers_are_told(tmp_path: Path) -> None:
+    body = '    return {"boxes": torch.eye(4).to_sparse(), "scores": [1], "classes": ["car"]}'
+    with pytest.raises(TaskError, match="returned boxes of object, expected numbers"):
+        made(tmp_path, body, head="import torch").detect([PICTURE])
+    body = "    return torch.ones(h, w, dtype=torch.bfloat16)"
+    network = made(tmp_path, body, "semantic", 'import torch\nfind.names = ["road", "sky"]')
+    with pytest.raises(TaskError, match=r"returned float32 \(40, 60\), expected whole numbers"):
+        network.segment([PICTURE])
+
+
 def test_a_function_of_label_maps(tmp_path: Path) -> None:
     body = "    return np.full((h, w), 2)"
     with pytest.raises(TaskError, match=r"mine\.py:build: what it returned must have a list 'nam"):
