@@ -21,7 +21,16 @@ from tasks import rle
 from tasks.coco_ap import Detections
 from tasks.models.card import Card, Resize, card_of, named_classes, read_card
 from tasks.models.fitting import Fitted, letterboxed, stretched, unchanged
-from tasks.models.layouts import LAYOUTS, SUPPRESSED_BY_US, UNIT, Found, layout_of, read
+from tasks.models.layouts import (
+    LAYOUTS,
+    SUPPRESSED_BY_US,
+    UNIT,
+    Found,
+    layout_of,
+    read,
+    require_decoded,
+    require_unit,
+)
 from tasks.models.runtimes import OnnxRuntime, Runtime, TorchScriptRuntime
 from tasks.models.segmenter import labels
 from tasks.task import TaskError
@@ -118,8 +127,9 @@ class ExportedDetector:
         """Take a network, and find out by one grey picture what its outputs mean.
 
         Raises:
-            TaskError: If they are of no form in `LAYOUTS` or could be of several, if masks are
-                asked for and it makes none, or if its size or normalisation is not known.
+            TaskError: If they are of no form in `LAYOUTS` or could be of several, or no boxes in
+                the unit of theirs, if masks are asked for and it makes none, or if its size or
+                normalisation is not known.
         """
         card = read_card(file)
         self.names = named_classes(file, card, runtime.said.names)
@@ -128,7 +138,8 @@ class ExportedDetector:
                 f"{card_of(file).name}: unknown layout '{card.layout}': "
                 f"known are {', '.join(LAYOUTS)}"
             )
-        shapes = self._shapes(runtime, file, card, imgsz)
+        outputs, seen_px = self._of_grey(runtime, file, card, imgsz)
+        shapes = [tuple(a.shape) for a in outputs]
         try:
             self._layout = card.layout or layout_of(
                 shapes, len(self.names), runtime.said.is_suppressed, runtime.said.head
@@ -149,6 +160,12 @@ class ExportedDetector:
             raise TaskError(f"{file.name} makes no masks: give it with --model detection=")
         self._task, self._runtime = task, runtime
         self._shown = self._how(runtime, file, card, imgsz, self._layout)
+        try:
+            self._require_sense(outputs, seen_px)
+        except TaskError as error:
+            raise TaskError(
+                f"{file.name}: {error}; or score its boxes: score --predictions"
+            ) from error
 
     @staticmethod
     def _how(runtime: Runtime, file: Path, card: Card, imgsz: int | None, layout: str) -> Shown:
@@ -161,14 +178,23 @@ class ExportedDetector:
             resize = "none"  # torchvision's resize pictures themselves
         return _shown(runtime, file, card, imgsz, resize, needs_size=True)
 
-    def _shapes(
+    def _of_grey(
         self, runtime: Runtime, file: Path, card: Card, imgsz: int | None
-    ) -> list[tuple[int, ...]]:
-        """Those of the outputs for a grey picture."""
+    ) -> tuple[list[NDArray[Any]], tuple[int, int]]:
+        """The outputs for a grey picture, and the height and width of what the network saw."""
         grey = np.full((64, 64, 3), 114, np.uint8)
         shown = _shown(runtime, file, card, imgsz, "letterbox", needs_size=False)
         fitted = shown.fit(grey)
-        return [tuple(a.shape) for a in self._outputs(runtime, shown, fitted, file.name)]
+        return self._outputs(runtime, shown, fitted, file.name), fitted.seen_px
+
+    def _require_sense(self, outputs: list[NDArray[Any]], seen_px: tuple[int, int]) -> None:
+        """Refuse what it gave for the grey picture where that cannot be boxes of its form."""
+        # A network that divides by the picture's spread makes no numbers of grey.
+        if all(np.isfinite(a).all() for a in outputs if a.dtype.kind == "f"):
+            found = read(self._layout, outputs, len(self.names), seen_px)
+            require_unit(self._layout, found, seen_px)
+            if self._layout in SUPPRESSED_BY_US:
+                require_decoded(self._layout, outputs, seen_px)
 
     @staticmethod
     def _outputs(runtime: Runtime, shown: Shown, fitted: Fitted, name: str) -> list[NDArray[Any]]:
@@ -190,6 +216,7 @@ class ExportedDetector:
         fitted = self._shown.fit(image)
         outputs = self._outputs(self._runtime, self._shown, fitted, "the network")
         found = read(self._layout, outputs, len(self.names), fitted.seen_px)
+        require_unit(self._layout, found, fitted.seen_px)
         is_back = self._runtime.tells_size and self._layout == "lists"
         is_yolo = self._layout in (*SUPPRESSED_BY_US, "rows", "batch-rows")
         boxes = found.boxes if is_back else fitted.boxes(found.boxes, is_clipped=is_yolo)

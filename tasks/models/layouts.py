@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision.ops import box_convert, nms
 
 from tasks.models.options import EXPORTED_OPTIONS as OPTIONS
+from tasks.models.units import SHARES_MAX, are_shares
 from tasks.task import TaskError
 
 LAYOUTS = {
@@ -38,6 +39,8 @@ MOST_CANDIDATES = 30_000
 """Boxes that are suppressed, the most confident ones, as ultralytics and YOLOv5 do."""
 CLASS_OFFSET_PX = 7680
 """What keeps the boxes of two classes apart where they are suppressed together."""
+CORNER = 4
+"""One part in so many of a picture's sides holds no whole grid of boxes."""
 BOX_RANKS = (2, 3)
 """Of boxes in ``lists``: ``(N, 4)`` or ``(1, N, 4)``."""
 
@@ -157,6 +160,63 @@ def read(
             f"{classes - 1}"
         )
     return found
+
+
+def require_unit(layout: str, found: Found, size_px: Sequence[int]) -> None:
+    """Refuse boxes of a picture that cannot be in the unit of their form.
+
+    Args:
+        layout: Of `LAYOUTS`.
+        found: What `read` gave.
+        size_px: Height and width of what the network saw.
+
+    Raises:
+        TaskError: If they are shares where pixels are expected, or the other way round.
+    """
+    if layout in SUPPRESSED_BY_US or not len(found.boxes):  # see `require_decoded`
+        return
+    height, width = size_px
+    most = float((found.boxes / torch.tensor([width, height, width, height])).max())
+    if layout in UNIT and most > SHARES_MAX:
+        raise TaskError(
+            f"its boxes reach {most:.3g}, which are no shares of the picture, not {layout}: "
+            f"{LAYOUTS[layout]}"
+        )
+    if layout not in UNIT and are_shares(found.boxes.numpy(), size_px):
+        raise TaskError(_of_shares(found.boxes))
+
+
+def require_decoded(layout: str, outputs: Sequence[NDArray[Any]], size_px: Sequence[int]) -> None:
+    """Refuse a grid of boxes all of which lie in the picture's corner.
+
+    Args:
+        layout: Of `SUPPRESSED_BY_US`, whose boxes stand all over a picture, found or not.
+        outputs: The network's, in its order.
+        size_px: Height and width of what it saw.
+
+    Raises:
+        TaskError: If they are offsets in the grid's cells, as YOLOX exports them, or shares.
+    """
+    rows = torch.from_numpy(
+        np.ascontiguousarray(next(o for o in outputs if o.ndim == 3)[0])
+    ).float()
+    boxes = rows[:4].T if layout == "yolo" else rows[:, :4]
+    reach = float(boxes[:, :2].abs().max()) if len(boxes) else 0.0
+    if not 0 < reach < min(size_px) / CORNER:
+        return
+    if float(boxes.min()) >= 0 and are_shares(boxes.numpy(), size_px):
+        raise TaskError(_of_shares(boxes))
+    raise TaskError(
+        f"its {layout}'s boxes are not decoded, all their centres lie within {reach:.2g} px of the "
+        "corner: export them decoded, YOLOX with --decode_in_inference"
+    )
+
+
+def _of_shares(boxes: Tensor) -> str:
+    least, most = float(boxes.min()), float(boxes.max())
+    return (
+        f"its boxes are of {least:.2g} to {most:.2g}, shares of the picture: export them in pixels"
+    )
 
 
 def _yolo(arrays: list[Tensor], classes: int) -> Found:

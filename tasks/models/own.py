@@ -28,6 +28,7 @@ from tasks import rle
 from tasks.coco_ap import Detections
 from tasks.models.card import names_by_number
 from tasks.models.segmenter import ModuleSegmenter
+from tasks.models.units import are_shares
 from tasks.task import TaskError
 
 RETURNS = {
@@ -221,7 +222,7 @@ class OwnDetector:
                 f"returned the box {box}, whose right or bottom lies before its left or top: "
                 "expected left, top, right, bottom"
             )
-        if boxes.max() <= 1 and min(height, width) > 8:
+        if are_shares(boxes, (height, width)):
             raise self._called.wrong(
                 f"returned boxes of 0 to {boxes.max():.2g}: expected pixels of the "
                 f"{width}x{height} picture"

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from exports import NAMES, YOLO, Heads, checkpoint, constant_onnx, export_of, scripted
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from skimage.data import astronaut
 
@@ -84,6 +86,74 @@ def test_lists_are_found_at_the_size_that_is_asked_for(by: str, tmp_path: Path) 
     says = r'a\.onnx\.json says "resize": "none", so that pictures keep their size: leave that'
     with pytest.raises(TaskError, match=says):
         exported("onnx", "detection", file, "cpu", imgsz=64)
+
+
+def undecoded() -> NDArray[np.float32]:
+    """What YOLOX's default export gives: places in cells, and logarithms of sides."""
+    rows = np.random.default_rng(0).normal(0, 1, (1, 126, 8)).astype(np.float32)
+    rows[0, :, 4:] = 0.5
+    return rows
+
+
+SHARES = np.array([[0.3, 0.3, 0.5, 0.7], [0.4, 0.3, 1.003, 0.9]], np.float32)
+"""Corners in 0..1 of what the network saw."""
+ROW = np.array([[0.75, 2]] * 2, np.float32)
+OF_ANOTHER_UNIT: dict[str, tuple[list[Any], str]] = {
+    "yolox": ([undecoded()], r"yolov5's boxes are not decoded.* --decode_in_inference"),
+    "yolo": ([YOLO / np.float32(96)], "boxes are of 0 to 0.42, shares of the picture: export "),
+    "rows": ([np.hstack([SHARES, ROW])[None]], "boxes are of 0.3 to 1, shares of the picture: "),
+    "batch-rows": (
+        [np.hstack([ROW[:, :1] * 0, SHARES, ROW[:, ::-1]])],
+        "boxes are of 0.3 to 1, shares of the picture: export them in pixels",
+    ),
+    "lists": ([SHARES, np.array([2, 2]), ROW[:, 0]], "boxes are of 0.3 to 1, shares of the pic"),
+    "detr": ([np.repeat(YOLO.transpose(0, 2, 1), 2, 1)], "boxes reach 50, which are no shares"),
+    # As TensorFlow's object detection gives them: all floats, and its classes begin with 1.
+    "tensorflow": (
+        [np.array([2], np.float32), SHARES[None], ROW[None, :, 0], ROW[None, :, 1]],
+        r"its outputs \(1,\), .* are not lists: boxes \(N, 4\), .*score --predictions",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OF_ANOTHER_UNIT)
+def test_boxes_of_another_unit_are_told_before_any_picture(case: str, tmp_path: Path) -> None:
+    outputs, says = OF_ANOTHER_UNIT[case]
+    file = constant_onnx(tmp_path / "a.onnx", outputs)
+    if case == "rows":
+        (tmp_path / "a.onnx.json").write_text('{"layout": "rows"}')
+    with pytest.raises(TaskError, match=rf"^a\.onnx: .*{says}") as caught:
+        exported("onnx", "detection", file, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_finds_nothing_in_grey_is_told_of_its_unit_by_a_picture(tmp_path: Path) -> None:
+    class Finds(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            spread = (x.std() > 0.01).float()
+            scores = 0.75 * torch.ones(2) * spread
+            return torch.tensor([[0.3, 0.3, 0.5, 0.7]]).repeat(2, 1), torch.tensor([2, 2]), scores
+
+    said = {"names": NAMES, "imgsz": [64, 96]}
+    file = scripted(tmp_path / "a.torchscript", Finds(), said)
+    network = exported("torchscript", "detection", file, "cpu")
+    with pytest.raises(TaskError, match=r"boxes are of 0\.3 to 0\.7, shares of the picture"):
+        network.detect([PHOTO])
+
+
+def test_a_network_that_grey_makes_no_number_of_is_taken(tmp_path: Path) -> None:
+    class Normalises(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads = Heads()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            rows: torch.Tensor = self.heads(x / x.std())
+            return rows
+
+    file = scripted(tmp_path / "a.torchscript", Normalises(), {"names": NAMES, "imgsz": [64, 64]})
+    (found,) = exported("torchscript", "detection", file, "cpu").detect([PHOTO])
+    assert found.categories.tolist() == [2]
 
 
 def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:

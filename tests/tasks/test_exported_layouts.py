@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from tasks.models.card import names_by_number
 from tasks.models.fitting import letterboxed, stretched
-from tasks.models.layouts import LAYOUTS, layout_of, read
+from tasks.models.layouts import (
+    LAYOUTS,
+    SUPPRESSED_BY_US,
+    layout_of,
+    read,
+    require_decoded,
+    require_unit,
+)
 from tasks.task import TaskError
 
 SIZE = (64, 96)
@@ -46,6 +53,15 @@ def test_a_form_is_recognised_and_read(layout: str) -> None:
     assert found.classes[0] == 2
     assert found.scores[0].item() == pytest.approx(0.75, abs=1e-6)
     assert len([s for s in found.scores.tolist() if s > 0.01]) == 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_boxes_in_their_unit_need_no_word(layout: str) -> None:
+    require_unit(layout, read(layout, EXAMPLES[layout], 3, SIZE), SIZE)
+    if layout in SUPPRESSED_BY_US:
+        require_decoded(layout, EXAMPLES[layout], SIZE)
+        nothing = EXAMPLES[layout][0][:, :, :0] if layout == "yolo" else EXAMPLES[layout][0][:, :0]
+        require_decoded(layout, [nothing], SIZE)
 
 
 def test_detr_with_a_class_for_nothing() -> None:

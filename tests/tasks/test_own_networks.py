@@ -140,6 +140,10 @@ MISTAKES = {
         '    return {"boxes": [[0.1, 0.2, 0.3, 1.0]], "scores": [1], "classes": ["car"]}',
         "boxes of 0 to 1: expected pixels of the 60x40 picture",
     ),
+    "fractions that overshoot": (
+        '    return {"boxes": [[0.4, 0.3, 1.003, 0.9]], "scores": [1], "classes": ["car"]}',
+        "boxes of 0 to 1: expected pixels of the 60x40 picture",
+    ),
     "widths": (
         '    return {"boxes": [[30, 20, 5, 5]], "scores": [1], "classes": ["car"]}',
         r"the box \[30\.0, 20\.0, 5\.0, 5\.0\], whose right or bottom",
