@@ -10,16 +10,10 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
-KEYS = (
-    *("params_ema", "params-ema", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model"),
-    *("net_g_ema", "g_ema", "ema", "shadow", "averaged_model"),
-    *("params", "model_state_dict", "state_dict", "model", "net", "network", "net_g", "netG"),
-    *("generator", "generator_state_dict", "G", "G_state_dict", "weight", "weights", "module"),
-    *("state", "model_state", "model_weights", "best_state_dict", "derainer", "restorer"),
-)
+from datasets.inert import AVERAGES, LAST, WRAPPERS
+
+KEYS = (*AVERAGES, *LAST)
 """Keys under which training codes put the weights, the likeliest first."""
-WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-"""Parts of names that torch's wrappers add: of data parallel, compiled and sharded networks."""
 COUNTERS = ("total_ops", "total_params", "n_averaged", "num_batches_tracked")
 """Last parts of names of what profilers and averages count; no forward asks for them."""
 _OF_LAZY = (UninitializedParameter, UninitializedBuffer)

@@ -9,8 +9,12 @@ from datasets.inert.bundles import read_bundle
 from datasets.inert.files import read
 from datasets.inert.modules import States, is_nameless, modules_of, state_of, states_of, tensors_of
 from datasets.inert.records import InertError, Named, Record
+from datasets.inert.wrapped import AVERAGES, LAST, WRAPPERS
 
 __all__ = [
+    "AVERAGES",
+    "LAST",
+    "WRAPPERS",
     "InertError",
     "Named",
     "Record",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datasets.inert.records import InertError, Record
+from datasets.inert.wrapped import unwrapped
 
 KINDS = ("_parameters", "_buffers", "_modules")
 """Attributes in which a module of PyTorch keeps what it is made of."""
@@ -51,8 +52,11 @@ def state_of(content: Any, wrappers: Sequence[str]) -> dict[str, Tensor]:
         tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             shown = name[:80] if isinstance(name, str) else f"a {type(name).__name__}"
-            raise InertError(f"it is no state dict: {shown!r} is not a tensor")
-        state[name.removeprefix("module.")] = tensor
+            raise InertError(
+                f"it is no state dict: {shown!r} is not a tensor: save the network's state_dict() "
+                "alone"
+            )
+        state[unwrapped(name)] = tensor
     return state
 
 

@@ -133,7 +133,8 @@ class Detectron2Network:
                 f"{config.name}: detectron2 cannot build it ({type(error).__name__}: {reason}): "
                 "networks with code of their own are taken as FILE.py:FACTORY"
             ) from error
-        expected, state = self._module.state_dict(), read_state(file)
+        expected = self._module.state_dict()
+        state = read_state(file, next(iter(expected), ""))
         # The zoo's files also hold anchors and the like, which detectron2 now computes itself.
         put(self._module, {k: v for k, v in state.items() if k in expected}, file)
         shortest, longest = settings.INPUT.MIN_SIZE_TEST, settings.INPUT.MAX_SIZE_TEST

@@ -15,6 +15,8 @@ from tasks.models.weights import class_names, put, read_state
 from tasks.networks.refinenet import RefineNet
 from tasks.task import TaskError
 
+LAYER = "classify.weight"
+"""The layer whose size says how many classes there are."""
 LARGEST_SCALE = 4.0
 
 
@@ -29,13 +31,13 @@ def refinenet_segmenter(file: Path, device: str) -> ModuleSegmenter:
     Raises:
         TaskError: If the file is damaged or another network's, or its classes are not named.
     """
-    state = read_state(file)
-    if "classify.weight" not in state:
-        raise TaskError(f"{file.name} holds no RefineNet: classify.weight is missing")
-    network = RefineNet(len(state["classify.weight"]))
+    state = read_state(file, LAYER)
+    if LAYER not in state:
+        raise TaskError(f"{file.name} holds no RefineNet: {LAYER} is missing")
+    network = RefineNet(len(state[LAYER]))
     put(network, state, file)
     network.requires_grad_(False)
-    names = class_names(file, len(state["classify.weight"]), ())
+    names = class_names(file, len(state[LAYER]), ())
     return ModuleSegmenter(AtScales(network, _scales(file)), names, device)
 
 

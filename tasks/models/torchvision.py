@@ -102,8 +102,8 @@ def torchvision_segmenter(
 
 def _built(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     """A network with its weights, and its classes."""
-    state = read_state(file)
     layer, at_each_place = CLASSIFIERS[name.partition("_")[0]]
+    state = read_state(file, layer)
     if layer not in state:
         raise TaskError(f"{file.name} holds the weights of another network than {name}")
     count = len(state[layer]) // at_each_place

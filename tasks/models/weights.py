@@ -9,29 +9,39 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from datasets.inert import InertError, read, state_of
+from datasets.inert import AVERAGES, LAST, InertError, read, state_of
 from tasks.task import TaskError
 
-WRAPPERS = ("state_dict", "model", "model_state", "params")
+KEYS = ("state_dict", "model", "model_state", "params", *LAST, *AVERAGES)
 """Keys under which training codes put the weights, in this order."""
 
 
-def read_state(file: Path) -> dict[str, Tensor]:
-    """The tensors of a weight file.
+def read_state(file: Path, layer: str = "") -> dict[str, Tensor]:
+    """The tensors of a weight file by the network's own names.
 
     Args:
         file: ``.safetensors``, a PyTorch file with a state dict or a whole network, which is
             not run, or detectron2's pickle of arrays.
+        layer: A tensor of the network, by which it is told what names in the file begin with
+            beside their own, ``model.`` or ``net.``; "" = nothing.
 
     Raises:
-        TaskError: If it is absent, damaged, none of weights, or holds NaN.
+        TaskError: If it is absent, damaged, none of weights, holds NaN or several such networks.
     """
     if not file.is_file():
         raise TaskError(f"{file} not found: give a weight file as NAME@FILE")
     try:
-        state = state_of(read(file), WRAPPERS)
+        state = state_of(read(file), KEYS)
     except (InertError, OSError) as error:
         raise TaskError(f"{file}: {error}") from error
+    begins = sorted(k.removesuffix(layer) for k in state if k.endswith(f".{layer}"))
+    if layer not in state and len(begins) > 1:
+        raise TaskError(
+            f"{file.name} holds several networks, {' and '.join(b[:-1] for b in begins)}: save "
+            "the state_dict() of one"
+        )
+    if layer not in state and begins:
+        state = {k.removeprefix(begins[0]): v for k, v in state.items() if k.startswith(begins[0])}
     for name, tensor in state.items():
         if not torch.isfinite(tensor.float()).all():
             raise TaskError(f"{file}: {name} holds NaN or infinity")

@@ -127,7 +127,7 @@ def _begun(classes: int, begin: Path | None) -> RefineNet:
     """A network at random, or with the weights of another, all but a last layer that differs."""
     network = RefineNet(classes).to(memory_format=torch.channels_last)
     if begin is not None:
-        state, own = read_state(begin), network.state_dict()
+        state, own = read_state(begin, "classify.weight"), network.state_dict()
         if len(state.get("classify.weight", ())) != classes:
             state |= {k: v for k, v in own.items() if k.startswith("classify.")}
         put(network, state, begin)

@@ -131,9 +131,51 @@ def test_a_pickle_of_arrays_is_read(tmp_path: Path) -> None:
     assert read_state(file)["conv.weight"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+LAYER = torch.nn.Linear(3, 2)
+WRAPPED: Mapping[str, Any] = {
+    "PyTorch's tutorial": {"epoch": 3, "model_state_dict": LAYER.state_dict(), "loss": 0.1},
+    "a short name": {"net": LAYER.state_dict(), "acc": 0.9},
+    "a whole network": {"generator": LAYER},
+    "an average alone": {"ema_state_dict": LAYER.state_dict()},
+    "an average beside it": {
+        "model_ema": {"weight": torch.zeros(2, 3), "bias": torch.zeros(2)},
+        "network": LAYER.state_dict(),
+    },
+    "compiled": {f"_orig_mod.{k}": v for k, v in LAYER.state_dict().items()},
+    "compiled and parallel": {f"module._orig_mod.{k}": v for k, v in LAYER.state_dict().items()},
+    "Lightning": {"state_dict": {f"model.{k}": v for k, v in LAYER.state_dict().items()}},
+    "Lightning, with a loss": {
+        "state_dict": {f"net.{k}": v for k, v in LAYER.state_dict().items()}
+        | {"criterion.scale": torch.ones(1)}
+    },
+    "Lightning, compiled": {
+        "state_dict": {f"model._orig_mod.{k}": v for k, v in LAYER.state_dict().items()}
+    },
+}
+
+
+@pytest.mark.parametrize("case", WRAPPED)
+def test_weights_are_found_where_training_codes_put_them(case: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.pth"
+    torch.save(WRAPPED[case], file)
+    network = torch.nn.Linear(3, 2)
+    put(network, read_state(file, "weight"), file)
+    assert torch.equal(network.weight, LAYER.weight)
+
+
+def test_which_of_two_networks_is_asked(tmp_path: Path) -> None:
+    both = {
+        f"{whose}.{k}": v for whose in ("student", "teacher") for k, v in LAYER.state_dict().items()
+    }
+    torch.save(both, tmp_path / "a.pth")
+    says = r"a\.pth holds several networks, student and teacher: save the state_dict\(\) of one"
+    with pytest.raises(TaskError, match=says):
+        read_state(tmp_path / "a.pth", "weight")
+
+
 FILES: Mapping[str, tuple[Any, str]] = {
     "nothing": ({}, "holds no weights"),
-    "no tensors": ({"a": 1}, "'a' is not a tensor"),
+    "no tensors": ({"a": 1}, "'a' is not a tensor: save the network's state_dict"),
     "NaN": ({"a": torch.full((1,), torch.nan)}, "a holds NaN"),
     "too few": ({"bias": torch.zeros(2)}, "another network: weight is missing"),
     "shape": ({"weight": torch.zeros(1), "bias": torch.zeros(2)}, r"weight has shape \(1,\)"),

@@ -66,6 +66,15 @@ def test_boxes_are_torchvisions(name: str, tmp_path: Path) -> None:
     assert np.array_equal(ours.categories, theirs["labels"].numpy())
 
 
+@pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large", "lraspp_mobilenet_v3_large"])
+def test_checkpoints_of_trainers_are_read(name: str, tmp_path: Path) -> None:
+    file, plain = made(tmp_path, name)
+    state = {f"model.{key}": value for key, value in plain.state_dict().items()}
+    for content in ({"model_state_dict": plain.state_dict()}, {"state_dict": state, "epoch": 3}):
+        torch.save(content, file)
+        assert MODELS[name].build(file, "cpu").names == NAMES
+
+
 @pytest.mark.parametrize("name", SEGMENTERS)
 def test_label_maps_are_torchvisions(name: str, tmp_path: Path) -> None:
     file, plain = made(tmp_path, name)
