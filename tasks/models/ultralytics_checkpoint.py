@@ -30,6 +30,15 @@ NETWORKS = {
     "SemanticSegmentationModel": "SemanticSegmentationModel",
 }
 """Networks that are read, by their names in files: what they are called today."""
+OTHERS = {
+    "PoseModel": "pose",
+    "OBBModel": "obb",
+    "ClassificationModel": "classify",
+    "DepthModel": "depth",
+}
+"""Networks for tasks that are none here, and ultralytics' words for these."""
+OF_WORDS = ("WorldModel", "YOLOEModel", "YOLOESegModel")
+"""Networks that find what words describe."""
 TAKEN = frozenset({"eps", "max_det"})
 """Numbers of a module that a training may have set, and that decide an output."""
 FREE = frozenset(
@@ -67,11 +76,7 @@ def checkpoint_network(file: Path) -> Any:
         saved = content.get("model") if ema is None else ema
         if not isinstance(saved, Record):
             raise TaskError("it is not an ultralytics model")
-        if not saved.name.startswith("ultralytics.") or saved.kind not in NETWORKS:
-            raise TaskError(
-                f"refused, it is not a plain ultralytics checkpoint ({saved.name}): give an "
-                "official one, or one of your own training"
-            )
+        _require_known(saved)
         if content.get("modelopt") is not None:
             raise TaskError("it was trained to be quantised: save it without")
         state = tensors_of(saved)
@@ -89,6 +94,26 @@ def checkpoint_network(file: Path) -> Any:
         # Values of a file that are not what they should be may end in any kind of exception.
         raise TaskError(f"{file}: damaged ({type(error).__name__}): copy it again") from error
     return model
+
+
+def _require_known(saved: Record) -> None:
+    """Refuse what is none of `NETWORKS`."""
+    is_theirs = saved.name.startswith("ultralytics.")
+    if is_theirs and saved.kind in OTHERS:
+        raise TaskError(
+            f"it is a model for '{OTHERS[saved.kind]}', not for detection, instance or semantic: "
+            "give one for these"
+        )
+    if is_theirs and saved.kind in OF_WORDS:
+        raise TaskError(
+            f"it is a {saved.kind}, whose classes are words: give it these, set_classes([…]), and "
+            "export it to ONNX"
+        )
+    if not is_theirs or saved.kind not in NETWORKS:
+        raise TaskError(
+            f"refused, it is not a plain ultralytics checkpoint ({saved.name}): give an "
+            "official one, or one of your own training"
+        )
 
 
 def _built(saved: Record, state: Mapping[str, torch.Tensor]) -> Any:

@@ -346,6 +346,26 @@ def test_plain_weights_and_other_files_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("PoseModel", "is a model for 'pose', not for detection, instance or semantic"),
+        ("OBBModel", "is a model for 'obb', not for"),
+        ("ClassificationModel", "is a model for 'classify', not for"),
+        ("WorldModel", "is a WorldModel, whose classes are words: .* and export it to ONNX"),
+        ("YOLOESegModel", "is a YOLOESegModel, whose classes are words: "),
+    ],
+)
+def test_networks_for_other_tasks_are_named(kind: str, says: str, tmp_path: Path) -> None:
+    from ultralytics.nn import tasks as networks
+
+    model = getattr(networks, kind).__new__(getattr(networks, kind))
+    torch.nn.Module.__init__(model)
+    torch.save({"model": model, "train_args": {}}, tmp_path / "a.pt")
+    with pytest.raises(TaskError, match=rf"a\.pt: it {says}"):
+        UltralyticsDetector(tmp_path / "a.pt", "cpu")
+
+
 def test_a_segmenter_is_no_detector(data: Path) -> None:
     with pytest.raises(TaskError, match="for 'segment', not for detection"):
         UltralyticsDetector(data / "weights" / "yolov8n-seg.pt", "cpu")
