@@ -159,8 +159,7 @@ def require_own(name: str, file: str, by: tuple[str, str], path: tuple[str, ...]
         UsageError: If another has its name, or it lies beside another's file alone.
     """
     importer = Path(by[1])
-    above = 0 if by[0].startswith(OWN) else by[0].count(".") + (importer.stem == "__init__")
-    folders = (*map(str, importer.parents[above : above + 1]), *path)
+    folders = _folders(by, path)
     wanted, got = _found(name, folders), Path(file)
     if wanted is not None and not _is_one(wanted, got):
         raise UsageError(
@@ -174,10 +173,56 @@ def require_own(name: str, file: str, by: tuple[str, str], path: tuple[str, ...]
         )
 
 
+def require_unhidden(name: str, by: tuple[str, str], path: tuple[str, ...]) -> None:
+    """Refuse a module for which one of ours comes instead.
+
+    Args:
+        name: Of the module.
+        by: Name and file of what imports it, whose neighbours come before all others.
+        path: Where it is to be looked for then.
+
+    Raises:
+        UsageError: If the user has one of this name, and so have we.
+    """
+    folders = _folders(by, path)
+    found = _found(name, folders) if "." in name and name.partition(".")[0] in ROOMS else None
+    if found is not None and not str(found.resolve()).startswith(_ROOT + os.sep):
+        raise UsageError(f"{_shown(Path(by[1]))} imports {name}{hidden(name, folders)}")
+
+
+def hidden(name: str, folders: Iterable[str]) -> str:
+    """What to add to a line about an import of a name that one of our packages has.
+
+    Args:
+        name: What is imported.
+        folders: Where the user's own is looked for.
+
+    Returns:
+        The remedy; ``""`` where it is no name of ours, or the user has nothing of that name.
+    """
+    room = name.partition(".")[0]
+    ours, sites = Path(_ROOT, room), _sites()
+    for folder in folders if room in ROOMS else ():
+        for own in (Path(folder, room), Path(folder, f"{room}.py")):
+            if own.exists() and not own.samefile(ours) and os.path.realpath(folder) not in sites:
+                return (
+                    f": the harness has a package {room} too, which comes before {_shown(own)}: "
+                    "rename yours"
+                )
+    return ""
+
+
 def namesake(name: str, file: str, folder: Path) -> bool:
     """Whether another file in a folder is what a module of this name is to be made of there."""
     other = _found(name, [str(folder)])
     return other is not None and not _is_one(other, Path(file))
+
+
+def _folders(by: tuple[str, str], path: tuple[str, ...]) -> tuple[str, ...]:
+    """Where a module's imports are looked for: beside it, or its package, and then in a path."""
+    file = Path(by[1])
+    above = 0 if by[0].startswith(OWN) else by[0].count(".") + (file.stem == "__init__")
+    return (*map(str, file.parents[above : above + 1]), *path)
 
 
 def _found(name: str, folders: Iterable[str]) -> Path | None:

@@ -206,6 +206,8 @@ def _closure(
             found = _found(name)
             if name in asked and found and not origins.is_own_module(name, found.file):
                 continue
+            if path:
+                origins.require_unhidden(name, (place.name, place.file), path)
             if path and found and found.file and origins.is_own_module(name, found.file):
                 origins.require_own(name, found.file, (place.name, place.file), path)
             if found is not None and found not in seen:

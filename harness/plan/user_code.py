@@ -187,7 +187,9 @@ def built_by(
             takes = _takes_weights(factory)
             value = factory(weights) if takes else factory(**_configured(factory, weights))
         except Exception as error:
-            raise UsageError(f"{source}:{name} raised {type(error).__name__}: {error}") from error
+            raise UsageError(
+                f"{source}:{name} raised {type(error).__name__}: {error}{_hidden(source, error)}"
+            ) from error
     if weights is not None and not takes:
         value = _loaded(value, weights, f"{source}:{name}", key)
     elif key is not None:
@@ -278,7 +280,18 @@ def _imported(source: str) -> ModuleType:
     except UsageError:
         raise
     except Exception as error:
-        raise UsageError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
+        raise UsageError(
+            f"{source} cannot be imported: {type(error).__name__}: {error}{_hidden(source, error)}"
+        ) from error
+
+
+def _hidden(source: str, error: Exception) -> str:
+    """What to add where code failed since a package of ours came instead of the user's own."""
+    name = error.name if isinstance(error, ImportError) else None
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name = error.obj.__name__
+    file = str(Path(source).resolve()) if source.endswith(".py") else None
+    return origins.hidden(name or "", origins.path_of(file))
 
 
 def _weights_sha256(module: nn.Module, known: Mapping[int, str]) -> str:

@@ -11,7 +11,7 @@ from own import key_of, number, spec_of
 
 from harness import run
 from harness.plan import recorder
-from harness.plan.user_code import function_of
+from harness.plan.user_code import built_by, function_of
 from harness.spec import UsageError
 
 NET = """
@@ -134,3 +134,48 @@ def test_a_changed_helper_of_a_folder_without_a_file_is_run_anew(folder: Path) -
     before = number(folder, word)
     (folder / "v1" / "parts" / "mixer.py").write_text("FACTOR = 0.5\n")
     assert number(folder, word) < before - 3
+
+
+OWN_ROOM = {
+    "a module": "from datasets.scales import SCALE\n",
+    "a name": "from datasets import scales\n",
+    "an attribute": "import datasets\n\nSCALE = datasets.SCALE\n",
+    "in the factory": "def build():\n    from datasets.scales import SCALE\n    return SCALE\n",
+    "of the same name": "from datasets.image import to_tensor\n\n\ndef build():\n    return 1\n",
+    "in a call": (
+        "def build():\n    return lambda: 1\n\n\ndef later():\n"
+        "    from datasets.image import to_tensor\n    return to_tensor\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("form", OWN_ROOM)
+@pytest.mark.parametrize("is_package", [True, False])
+def test_a_package_of_ours_in_the_way_is_told(
+    form: str, is_package: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own" / "datasets").mkdir(parents=True)
+    for name in ("scales", "image", *["__init__"] * is_package):
+        (tmp_path / "own" / "datasets" / f"{name}.py").write_text("SCALE = to_tensor = 1\n")
+    (tmp_path / "own" / "net.py").write_text(OWN_ROOM[form])
+    says = r"own/net\.py.*: the harness has a package datasets too, which comes before own/datasets"
+    with pytest.raises(UsageError, match=f"{says}.*: rename yours$"):
+        built_by("own/net.py", "build", None)
+
+
+def test_a_package_of_ours_may_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "scales.py").write_text("")
+    source = "from datasets.image import to_tensor\n\n\ndef build():\n    return to_tensor\n"
+    (tmp_path / "parts" / "datasets").mkdir(parents=True)
+    (tmp_path / "parts" / "datasets" / "image.py").write_text("")
+    (tmp_path / "parts" / "helper.py").write_text(source)
+    (tmp_path / "net.py").write_text(f"import parts.helper\n{source}")
+    assert callable(built_by("net.py", "build", None).value)
+    (tmp_path / "net.py").write_text("import no_such_module\n")
+    with pytest.raises(UsageError, match=r"No module named 'no_such_module'$"):
+        built_by("net.py", "build", None)
