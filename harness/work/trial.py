@@ -1,4 +1,4 @@
-"""A trial of what a user brought: two small images through it, and the first once more.
+"""A trial of what a user brought: three small images through it, two of them once more.
 
 It tells whether a network draws random numbers, keeps something from one image to the next, or
 gives another answer than it gave under the same name: an environment variable shows here.
@@ -28,6 +28,7 @@ from harness.plan.derainers import DerainerPlan, with_trials
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import Plan
 from harness.spec import UsageError
+from harness.work.outside import kept_outside
 
 if TYPE_CHECKING:
     from derainers.restorer import Restorer
@@ -101,6 +102,8 @@ def images() -> dict[str, NDArrayByte]:
         coarse = rng.integers(0, 224, (-(-height // 8), -(-width // 8), 3), np.uint8)
         squares = np.kron(coarse, np.ones((8, 8, 1), np.uint8))[:height, :width]
         made[name] = squares + rng.integers(0, 32, (height, width, 3), np.uint8)
+    # Some networks keep something for each size: of one size there is another, of other levels.
+    made["other"] = (made["odd"][:, ::-1].astype(np.uint16) ** 2 // 255).astype(np.uint8)
     return made
 
 
@@ -187,7 +190,7 @@ def _task(task: TaskPlan, plan: Plan, ledger: Ledger, keep: bool) -> TaskPlan:
 
     def loaded() -> Any:
         task.task.load()
-        return task.task
+        return copy.deepcopy(task.task)
 
     trial = None
     if _is_here(plan):
@@ -215,12 +218,15 @@ def _trial(
     of: DerainerPlan | TaskPlan,
     noise: float,
 ) -> Trial:
-    """Two images, then the first again; where that differs, once more by a fresh copy.
+    """Three images and the first again; the third by a fresh copy too.
+
+    Where one of the two differs, another fresh copy is shown the first after another image.
 
     Raises:
-        UsageError: If the fresh copy gives neither.
+        UsageError: If that gives another answer too.
     """
     shown, draws = images(), False
+    put_back = kept_outside(() if of.identity is None else of.identity.roots)
     network = load()
 
     def answer(name: str, by: Any) -> Answers:
@@ -234,11 +240,15 @@ def _trial(
     if of.identity is not None:
         recorder.forget_namesakes(of.identity.folder)
     with recorder.recording() as files:
-        odd, even, again = answer("odd", network), answer("even", network), answer("odd", network)
-        is_stateful = not _same([odd], [again], noise)
+        odd, even, other, again = (answer(n, network) for n in ("odd", "even", "other", "odd"))
+        del network
+        put_back()
+        fresh = load()
+        is_stateful = not _same([odd, other], [again, answer("other", fresh)], noise)
         if is_stateful:
-            fresh = [] if isinstance(of, TaskPlan) else [answer("odd", load())]
-            if not _same([odd], fresh, noise):
+            last = load()
+            answer("other", fresh)  # as in a run no other size comes between
+            if isinstance(of, TaskPlan) or not _same([odd], [answer("odd", last)], noise):
                 name = of.model if isinstance(of, TaskPlan) else of.name
                 raise UsageError(
                     f"{name}: its answer to an image depends on those before: {REMEDY}"
