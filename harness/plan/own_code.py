@@ -154,6 +154,27 @@ def nothing_unnamed(name: str, identities: Sequence[Identity]) -> Iterator[None]
             )
 
 
+def sources_of(root: ModuleType, files: Iterable[str] = ()) -> dict[str, str]:
+    """Digests of a user's module, of its own modules, and of what it read, by their names.
+
+    Args:
+        root: The module; where a file was imported by its path, the file's name stands for it.
+        files: What its functions read.
+
+    Raises:
+        UsageError: If another module has the name of one that it imports.
+    """
+    modules, _, at_import = _closure([Place.of(root.__name__, root)], _path_of(root))
+    is_file = root.__name__.startswith(origins.OWN)
+    shown = {root.__name__: Path(root.__file__ or "").name} if is_file else {}
+    found = [(shown.get(name, name), digest) for name, digest in modules]
+    read = [f for f in dict.fromkeys([*at_import, *files]) if origins.is_data(f)]
+    said: dict[str, str] = {}
+    for name, digest in [*found, *((Path(f).name, keys.file_sha256(Path(f))) for f in read)]:
+        said[name] = f"{said[name]}+{digest}" if name in said else digest
+    return said
+
+
 def require_own_modules(root: ModuleType) -> None:
     """Refuse a file whose modules are not those that it gets where it is used alone.
 

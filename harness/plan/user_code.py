@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Built:
-    """What a user's factory returned."""
+    """What a user's factory returned, or a function itself."""
 
     value: Any
     module: ModuleType
-    """Where the factory stands."""
+    """Where it stands."""
     files: list[str]
     """What it read."""
 
@@ -197,7 +197,7 @@ def built_by(
     return Built(value, module, files)
 
 
-def function_of(source: str, name: str) -> Callable[..., Any]:
+def function_of(source: str, name: str) -> Built:
     """A function that the user names on the command line.
 
     Args:
@@ -207,11 +207,13 @@ def function_of(source: str, name: str) -> Callable[..., Any]:
     Raises:
         UsageError: If it cannot be imported or has no such function.
     """
-    found = getattr(_imported(source), name, None)
+    forget_changed()
+    with recording() as files:
+        module = _imported(source)
+    found = getattr(module, name, None)
     if not callable(found):
         raise UsageError(f"{source} has no function {name}")
-    function: Callable[..., Any] = found
-    return function
+    return Built(found, module, files)
 
 
 def modules_of_files() -> list[ModuleType]:

@@ -305,6 +305,7 @@ class _Training:
         return {
             "network": self.network.word,
             "arguments": {},
+            **({"files": self.network.files} if self.network.is_own else {}),
             "trained_on": {
                 **self._sources(),
                 "rain_families": families or ["given"],

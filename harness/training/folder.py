@@ -143,7 +143,7 @@ class Begun:
         if kept != {k: v for k, v in said.items() if k != "images"} or not isinstance(before, dict):
             raise UsageError(
                 f"{self._file.parent} holds another training ({self._file.name}): give a new "
-                "--out, or the data set and epochs it was begun with"
+                "--out, or the code, data set and epochs it was begun with"
             )
         ids = sorted({*now, *before})
         differs = next((i for i in ids if now.get(i) != before.get(i)), None)

@@ -40,9 +40,11 @@ class Trainee:
     loss: Callable[..., Any] | None = None
     """The user's, in place of the recipe's."""
     files: dict[str, str] = field(default_factory=dict)
-    """Digest of the file where the user's network stands, by name."""
-    own_loss: dict[str, str | None] | None = None
-    """Where the user's loss stands: file (or module), function, sha256 of the file."""
+    """Digests of the modules of the user's network and of what they read; known once it is built.
+    """
+    own_loss: dict[str, Any] | None = None
+    """Where the user's loss stands: file (or module), function, sha256 of the file, and the digests
+    of further modules of the user's."""
 
     @property
     def is_own(self) -> bool:
@@ -117,6 +119,7 @@ def _own(word: str, source: str, name: str, wish: Wish) -> Trainee:
     """A network of the user's."""
     from derainers.training.benchmark import benchmark
     from derainers.training.recipes import own, sixteen_crops
+    from harness.plan.own_code import sources_of
     from harness.plan.user_code import built_by
 
     kind = wish.recipe or "short"
@@ -133,30 +136,34 @@ def _own(word: str, source: str, name: str, wish: Wish) -> Trainee:
         recipe = replace(recipe, loss="own")
     stem = Path(source).stem if source.endswith(".py") else source.rpartition(".")[2]
 
+    files: dict[str, str] = {}
+
     def build(file: Path | None, seed: int) -> Derainer:
-        value = built_by(source, name, file, None, seed).value
-        return learnable(word, value, recipe, loss, seed)
+        built = built_by(source, name, file, None, seed)
+        # The card says which weights it began with.
+        read = [f for f in built.files if file is None or not _is_below(Path(f), file)]
+        files.update(sources_of(built.module, read))
+        return learnable(word, built.value, recipe, loss, seed)
 
-    return Trainee(stem, word, build, recipe, kind, loss, _digest(source), told)
+    return Trainee(stem, word, build, recipe, kind, loss, files, told)
 
 
-def _loss(word: str) -> tuple[Callable[..., Any], dict[str, str | None]]:
+def _is_below(file: Path, other: Path) -> bool:
+    """Whether a file is another, or lies in that folder."""
+    return file.resolve().is_relative_to(other.resolve())
+
+
+def _loss(word: str) -> tuple[Callable[..., Any], dict[str, Any]]:
     """A user's loss, and where it stands."""
+    from harness.plan.own_code import sources_of
     from harness.plan.user_code import function_of
 
     match = OWN.fullmatch(word)
     if match is None:
         raise UsageError(f"--loss {word}: one of {', '.join(LOSSES)}, or FILE.py:FUNCTION")
     source, name = match["source"], match["name"]
-    ((file, sha256),) = _digest(source).items() or [(source, None)]
-    return function_of(source, name), {"file": file, "function": name, "sha256": sha256}
-
-
-def _digest(source: str) -> dict[str, str]:
-    """The digest of a user's file by its name; of an installed module there is none."""
-    file = Path(source)
-    if not source.endswith(".py"):
-        return {}
-    if not file.is_file():
-        raise UsageError(f"{source} not found: give FILE.py:FUNCTION")
-    return {file.name: keys.file_sha256(file)}
+    built = function_of(source, name)
+    files = sources_of(built.module, built.files)
+    file = Path(source).name if source.endswith(".py") else source
+    said = {"file": file, "function": name, "sha256": files.pop(file, None)}
+    return built.value, said | ({"files": files} if files else {})

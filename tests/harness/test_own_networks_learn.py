@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from skimage.data import coffee
 
 from datasets.image import encode_png
 from harness.cli.main import run_command_line
+from harness.plan import recorder
 from harness.plan.user_code import built_by
 from harness.spec import UsageError
 from harness.training.photographs import choose
@@ -284,6 +286,42 @@ def test_another_loss_is_another_training_and_cards_say_which(
         assert "a checkpoint of another training, by its " in capsys.readouterr().err
     Path("a", "net.py").write_text(NET + "# changed\n")
     assert run_command_line([*first, "--loss", "b/net.py:good", *begin]) == 2
+
+
+@pytest.fixture
+def brought(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A network with a helper and a table, and a loss."""
+    Path("gains.py").write_text("GAIN = 1.0\n")
+    Path("table.txt").write_text("1.0")
+    built = "\n\ndef build():\n    open('table.txt').read()\n    return Net()\n"
+    Path("mynet.py").write_text("from gains import GAIN\n" + NET + built)
+    Path("myloss.py").write_text("def loss(x, y):\n    return ((x - y) ** 2).mean()\n")
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    yield
+    for name in ("gains", "mynet", "myloss"):
+        Path(f"{name}.py").unlink()
+    recorder.forget_changed()
+
+
+@pytest.mark.parametrize("ending", [".py", ""])
+@pytest.mark.parametrize("changed", ["gains.py", "mynet.py", "myloss.py", "table.txt"])
+@pytest.mark.usefixtures("brought")
+def test_changed_code_is_another_training_however_it_is_named(
+    ending: str, changed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.plan.keys import file_sha256
+
+    line = words("Net", "--loss", f"myloss{ending}:loss", "--max-minutes", "0")
+    line[1] = f"mynet{ending}:build"
+    assert run_command_line(line) == 0
+    card = json.loads(Path("out/mynet.json").read_text())
+    assert card["own_loss"]["sha256"] == file_sha256(Path("myloss.py"))
+    assert set(card["files"]) == {f"mynet{ending}", "gains", "table.txt"}
+    with Path(changed).open("a") as file:
+        file.write("# changed\n")
+    capsys.readouterr()
+    assert run_command_line(line) == 2
+    assert "holds another training" in capsys.readouterr().err
 
 
 def test_the_perceptual_term_and_a_mapped_loss_are_part_of_the_objective(pairs: Path) -> None:
