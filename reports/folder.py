@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from datasets.marked import LINE, MARKER, is_marked, mark
+from datasets.marked import LINE, MARKER, mark
 
 RESULTS = "results.json"
 ALWAYS = (
@@ -32,13 +32,14 @@ class FolderError(ValueError):
 
 
 def require_free(directory: Path, names: Iterable[str] = ALWAYS) -> None:
-    """Refuse a folder that no run was written into, where it holds a file of one of these names.
+    """Refuse a folder that holds a file of one of these names which no run put there.
 
     Raises:
         FolderError: Naming the first such file.
     """
-    if not is_marked(directory) and run_of(directory) is None:
-        _require_none(directory, names)
+    known = _known(directory)
+    if known is not None:
+        _require_none(directory, set(names) - known)
 
 
 def run_of(directory: Path) -> str | None:
@@ -80,7 +81,7 @@ def put(
         kept: Folders below whose files of earlier calls stay, and are named.
 
     Raises:
-        FolderError: If no call was there yet and a file has the name of one that is put there.
+        FolderError: If a file of one's own has the name of one that is put there.
     """
     staged = directory / STAGED
     names = sorted(f.relative_to(staged).as_posix() for f in staged.rglob("*") if f.is_file())
@@ -109,14 +110,11 @@ def put_pages(directory: Path, files: Mapping[str, str]) -> None:
         FolderError: If a file has the name of one, and is none that an earlier call wrote;
             nothing is written then.
     """
-    try:
-        known = set((directory / PAGES).read_text(encoding="utf-8").split("\n"))
-    except (OSError, ValueError):
-        known = set()
+    known = _pages(directory)
     _require_none(directory, files.keys() - known)
     directory.mkdir(parents=True, exist_ok=True)
-    listed = sorted((known | files.keys()) - {""})
-    (directory / PAGES).write_text("\n".join([*listed, ""]), encoding="utf-8")
+    names = sorted(known | files.keys())
+    (directory / PAGES).write_text("\n".join([*names, ""]), encoding="utf-8")
     for name, text in files.items():
         (directory / name).write_text(text, encoding="utf-8")
 
@@ -160,14 +158,39 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def _known(directory: Path) -> set[str] | None:
+    """Names of what runs put into a folder; None where one of version 0.1 did, and named none."""
+    known = {name for name, _ in listed(directory)} | _pages(directory)
+    is_run = run_of(directory) is not None
+    if known or is_run:
+        known.add(RESULTS)
+    try:
+        files = named((directory / RESULTS).read_bytes())
+    except (OSError, ValueError):
+        return known
+    if files is None:
+        return None if is_run else known
+    return known | files.keys()
+
+
+def _pages(directory: Path) -> set[str]:
+    """Names of what `put_pages` put into a folder."""
+    try:
+        return set((directory / PAGES).read_text(encoding="utf-8").split("\n")) - {""}
+    except (OSError, ValueError):
+        return set()
+
+
 def _require_none(directory: Path, names: Iterable[str]) -> None:
-    """Refuse a folder that holds a file by one of some names."""
+    """Refuse a folder that holds a file by one of some names, or where a folder must be."""
     for name in sorted(names):
-        if (directory / name).exists():
-            raise FolderError(
-                f"{directory / name} is there, and not of this command: move it away, or name "
-                "another folder"
-            )
+        folders = [directory / part for part in PurePosixPath(name).parents]
+        for file in (directory / name, *(f for f in folders if not f.is_dir())):
+            if file.exists() or file.is_symlink():
+                raise FolderError(
+                    f"{file} is there, and not of this command: move it away, or name another "
+                    "folder"
+                )
 
 
 def _of_earlier(directory: Path) -> set[tuple[str, str]]:

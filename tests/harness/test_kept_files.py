@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 import harness
+from datasets.marked import mark
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.ledger.folder import read
@@ -118,6 +120,51 @@ def test_names_that_are_known_at_the_end_alone_are_asked_for_too(tmp_path: Path)
     with pytest.raises(FolderError, match=r"one\.svg is there"):
         put(tmp_path, lambda _: "{}")
     assert (tmp_path / "plots" / "one.svg").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.json"])
+def test_ones_own_files_stay_in_a_folder_that_another_command_marked(
+    spec: RunSpec, name: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    mark(out)
+    (out / name).write_text("{}")
+    with pytest.raises(FolderError, match="move it away, or name another folder"):
+        run(spec.model_copy(update={"out": str(out), "workspace": str(tmp_path / "none")}))
+    assert not (tmp_path / "none").exists(), "nothing is computed before"
+    assert (out / name).read_text() == "{}"
+
+
+def test_ones_own_files_stay_in_a_runs_own_folder(spec: RunSpec, out: Path) -> None:
+    (out / "table6.md").write_text("mine")
+    before = files_of(out)
+    with pytest.raises(FolderError, match=r"table6\.md is there"):
+        harness.runs.engine.run(spec.model_copy(update={"out": "out"}), layout="table6")
+    assert files_of(out) == before
+    assert harness.load(out).records
+
+
+def test_a_file_where_a_folder_must_be_leaves_the_results_whole(tmp_path: Path) -> None:
+    for name in ("a.csv", "b/c.csv"):
+        (staging(tmp_path) / name).parent.mkdir(exist_ok=True)
+        (tmp_path / ".derain-harness.tmp" / name).write_text("ours")
+        (tmp_path / "b").write_text("mine") if name != "a.csv" else None
+        if name == "a.csv":
+            put(tmp_path, lambda _: '{"run": "1", "files": {}}')
+    with pytest.raises(FolderError, match=r"b is there, and not of this command"):
+        put(tmp_path, lambda _: "{}")
+    assert (tmp_path / "a.csv").read_text() == "ours"
+    assert (tmp_path / "results.json").is_file()
+
+
+def test_the_folder_of_a_run_of_0_1_is_written_again(spec: RunSpec, out: Path) -> None:
+    content = json.loads((out / "results.json").read_text())
+    del content["files"]
+    (out / "results.json").write_text(json.dumps(content))
+    (out / ".derain-harness").unlink()
+    run(spec.model_copy(update={"out": "out"}))
+    assert "files" in json.loads((out / "results.json").read_text())
 
 
 def test_pages_of_several_runs_spare_ones_own(
