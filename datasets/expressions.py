@@ -23,3 +23,17 @@ def compiled(expression: str) -> Any:
         told = error.args[0]
         reason = told.decode(errors="replace") if isinstance(told, bytes) else str(error)
         raise ValueError(f"{reason} ({LACKS})") from error
+
+
+def starred(pattern: str, star: str = ".*?", rest: str = "") -> Any:
+    """The expression of a pattern, in which each ``*`` is a group.
+
+    Args:
+        pattern: Text with stars.
+        star: What one of them matches.
+        rest: An expression that follows the pattern.
+
+    Raises:
+        ValueError: If it is longer than RE2 takes.
+    """
+    return compiled("(?s)" + f"({star})".join(map(re2.escape, pattern.split("*"))) + rest)

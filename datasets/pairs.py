@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datasets import fields
-from datasets.expressions import compiled
+from datasets.expressions import compiled, starred
 from datasets.fields import Problems
 from datasets.folder import SUFFIXES, by_name, by_stem
 from datasets.label_files import copy_files
@@ -97,10 +96,10 @@ class Side:
         return "/".join(each for each in (self.scenes, self.pattern) if each)
 
     @cached_property
-    def _expression(self) -> Any:
+    def _within(self) -> Any:
+        """The folders as an expression, each star a group, and what follows them another."""
         try:
-            stars = "([^/]+?)".join(map(re.escape, f"{self.scenes}".split("*")))
-            return compiled(f"(?s){stars}/(.+)")
+            return starred(self.scenes or "", "[^/]+?", "/(.+)")
         except ValueError as error:
             raise DatasetError(f"--pair: {self.scenes} is no pattern: {error}") from error
 
@@ -108,7 +107,7 @@ class Side:
         """A name with what the stars of its folders stand for alone; None if these are others."""
         if self.scenes is None:
             return name
-        found = self._expression.fullmatch(name)
+        found = self._within.fullmatch(name)
         return found and "/".join(found.groups())
 
     def places(self, names: Iterable[str]) -> dict[str, str]:
@@ -117,9 +116,16 @@ class Side:
 
     def key(self, name: str) -> tuple[str, ...] | None:
         """What the stars of the pattern stand for in a name; None where it is not like that."""
-        parts = (self.pattern or "*").split("*")
-        found = re.fullmatch("(.*?)".join(map(re.escape, parts)), name.rpartition("/")[2])
-        return found and found.groups()
+        found = self._like.fullmatch(name.rpartition("/")[2])
+        return None if found is None else tuple(found.groups())
+
+    @cached_property
+    def _like(self) -> Any:
+        """The pattern as an expression, each star a group."""
+        try:
+            return starred(self.pattern or "*")
+        except ValueError as error:
+            raise DatasetError(f"--pair: {self.pattern} is no pattern: {error}") from error
 
     def keys(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Those of the names that are like the pattern, with what its stars stand for."""

@@ -19,6 +19,7 @@ from datasets.folder import require_data
 from datasets.ids import ids_of
 from datasets.marked import shown
 from datasets.masks import area_px2, from_polygons
+from datasets.plain_yaml import plain_yaml
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 from datasets.upright import upright_px
 from datasets.yolo_files import SPLITS, Said, export, folder_of, images_of, label_file, places_of
@@ -27,7 +28,7 @@ CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 """Names of classes, a line each, where there is no ``data.yaml``."""
 SLACK = 0.01
 """How far coordinates may lie outside 0 to 1, as ultralytics allows."""
-MAX_BYTES = 2**24
+MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -125,27 +126,26 @@ def _head(root: Path, annotations: Path | None) -> _Head:
 
 def _of_yaml(file: Path) -> _Head:
     """A ``data.yaml``."""
-    import yaml
-
+    if file.stat().st_size > MAX_BYTES:
+        raise DatasetError(f"{file}: more than {MAX_BYTES >> 20} MB: no data.yaml is so large")
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise DatasetError(f"{file}: more than {MAX_BYTES >> 20} MB: no data.yaml is so large")
-        content = yaml.safe_load(file.read_text("utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        if isinstance(error, DatasetError):
-            raise
-        raise DatasetError(f"{file}: no YAML ({' '.join(str(error).split())[:120]})") from error
+        content = plain_yaml(file.read_text("utf-8-sig"), file.name)
+    except ValueError as error:
+        raise DatasetError(f"{file}: no YAML that is read: {error}") from error
     names = fields.field(content, "names", file.name)
     pairs = list(enumerate(names)) if isinstance(names, list) else []
     pairs = list(names.items()) if isinstance(names, dict) else pairs
     if not pairs or not all(type(i) is int and isinstance(n, str | int) for i, n in pairs):
         raise DatasetError(f"{file.name}: 'names' must be a list, or a name by number")
+    home = content.get("path") or ""
+    if isinstance(home, list | dict):
+        raise DatasetError(f"{file.name}: 'path' must be a folder's name")
     splits = {}
     for key in ("train", "val", "valid", "test"):
         said = content.get(key)
         entries = said if isinstance(said, list) else [said]
         if said and all(isinstance(entry, str) for entry in entries):
-            splits[key] = [(str(content.get("path") or ""), entry) for entry in entries]
+            splits[key] = [(str(home), entry) for entry in entries]
     shape = content.get("kpt_shape")
     is_pose = isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape)
     return _Head(file, {i: str(n) for i, n in pairs}, splits, tuple(shape) if is_pose else None)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets.plain_yaml import PlainError, plain_yaml
 from harness.cli.flags import fields_of
 from harness.machine.files import read_bounded
 from harness.plan.foreign_specs import spec_again
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 SUITE_BYTES = 2**18
 SPEC_BYTES = 2**28
 """A results.json of tens of thousands of records is that large."""
-DEEPEST = 8
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")
 OF_A_ROW = (
@@ -144,42 +144,13 @@ def _suite(file: Path, typed: Mapping[str, Any], allowed: list[str]) -> dict[str
 
 
 def _read_yaml(file: Path) -> Any:
-    """Plain values of a small, flat YAML file, in which no key stands twice."""
-    import yaml
-
+    """Plain values of a small, flat YAML file."""
     try:
-        text = _read(file, SUITE_BYTES).decode()
-        depth = 0
-        for event in yaml.parse(text, yaml.SafeLoader):
-            where = f"{file.name}: line {event.start_mark.line + 1}"
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise UsageError(f"{where}: anchors and aliases are not read: write it out")
-            if getattr(event, "tag", None):
-                raise UsageError(f"{where}: the tag {event.tag} is not read: leave it out")
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise UsageError(f"{where}: nested more than {DEEPEST} deep")
-        loader = yaml.SafeLoader(text)
-        whole = loader.get_single_node()
-        nodes = [] if whole is None else [whole]
-        for node in nodes:
-            pairs = node.value if isinstance(node, yaml.MappingNode) else []
-            names = [key.value for key, _ in pairs]
-            for key, _ in pairs:
-                if names.count(key.value) > 1:
-                    line = key.start_mark.line + 1
-                    raise UsageError(f"{file.name}: line {line}: key {key.value} stands twice")
-            nodes += [value for _, value in pairs]
-            nodes += node.value if isinstance(node, yaml.SequenceNode) else []
-        return None if whole is None else loader.construct_document(whole)
-    except UsageError:
-        raise
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise UsageError(f"{file.name}:{line} {problem}") from error
+        return plain_yaml(_read(file, SUITE_BYTES).decode(), file.name)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file.name}: {error}") from error
+    except PlainError as error:
+        raise UsageError(str(error)) from error
 
 
 def _earlier(word: str, typed: Mapping[str, Any], allowed: list[str]) -> RunSpec:

@@ -83,7 +83,8 @@ def _bases(file: Path) -> Iterator[Path]:
     bases = said.get("_BASE_", [])
     for base in bases if isinstance(bases, list) else [bases]:
         if not isinstance(base, str) or "://" in base:
-            raise TaskError(f"{file.name}: _BASE_ must name a file beside it, not {base}")
+            told = base if isinstance(base, str) else f"a {type(base).__name__}"
+            raise TaskError(f"{file.name}: _BASE_ must name a file beside it, not {told}")
         yield Path(base).expanduser() if base.startswith("~") else file.parent / base
 
 

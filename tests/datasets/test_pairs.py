@@ -9,6 +9,7 @@ import pytest
 
 from datasets import DATASETS, DatasetError
 from datasets.image import UnreadableImageError, encode_png
+from datasets.pairs import Side
 from datasets.rainy_beside import with_rainy
 from harness.plan.unit_keys import Entry
 
@@ -264,6 +265,14 @@ def test_what_could_be_two_things_is_refused(
     assert said in str(told.value)
     assert "--pair" in str(told.value) or "--split" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_the_time_of_a_pattern_is_linear(tmp_path: Path) -> None:
+    side = Side(tmp_path, "*a" * 12 + "b")
+    assert side.key("a" * 150) is None
+    assert Side(tmp_path, "r.n-*(1)*").key("x/r.n-a(1)b(1)") == ("a", "b(1)")
+    with pytest.raises(DatasetError, match="is no pattern"):
+        Side(tmp_path, "a*" * 10**6).key("a")
 
 
 def test_patterns_tell_halves_apart_and_an_expression_may_see_folders(tmp_path: Path) -> None:

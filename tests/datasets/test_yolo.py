@@ -172,9 +172,16 @@ def test_a_wrong_line_is_named(case: str, root: Path) -> None:
     assert len(problems) == 1
 
 
+BOMB = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}' if n else 'y'] * 9)}]\n" for n in range(10))
+BOMB += "path: *x9\nnames: [a]\nval: images/val\n"
 HEADS = {
     "no names": ("val: images/val\n", "the key 'names' is missing"),
     "no YAML": ("val: [", "no YAML"),
+    "a bomb": (BOMB, "anchors and aliases are not read: write it out"),
+    "a folder of folders": ("path: [[a]]\nnames: [a]\nval: b", "'path' must be a folder's name"),
+    "two names of a number": ("names: {0: a, 0: b}\nval: images/val", "key 0 stands twice"),
+    "too deep": ("[" * 10**5, "nested more than 8 deep"),
+    "too large": ("#" * (2**20 + 1), "more than 1 MB"),
     "names of numbers": ("names: {a: b}\nval: images/val", "'names' must be a list"),
     "elsewhere": ("names: [a]\nval: images/other", "nothing there that is called images/other"),
     "outside": ("names: [a]\nval: ../../other", "nothing there that is called"),

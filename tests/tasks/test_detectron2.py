@@ -152,6 +152,10 @@ def test_classes_are_the_cards_or_the_data_sets(tmp_path: Path) -> None:
     assert given("detection", config, file).key != changed.key
 
 
+BOMB = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}' if n else 'y'] * 9)}]\n" for n in range(10))
+BOMB += "_BASE_: [*x9]\n"
+
+
 def test_a_configuration_is_named_by_all_its_files_and_runs_no_code(tmp_path: Path) -> None:
     config, file, _ = own(tmp_path, "detection")
     before = given("detection", config, file).key
@@ -166,6 +170,7 @@ def test_a_configuration_is_named_by_all_its_files_and_runs_no_code(tmp_path: Pa
     for text, says in (
         ("x: !!python/object/apply:os.system ['touch owned']\n", "no plain YAML"),
         ("_BASE_: https://example.com/a.yaml\n", "_BASE_ must name a file beside it"),
+        (BOMB, "_BASE_ must name a file beside it, not a list"),
         ("_BASE_: none.yaml\n", r"none\.yaml: no such configuration"),
         ("- a\n", "no configuration of detectron2"),
     ):
