@@ -238,17 +238,19 @@ def _brought(
 
 def _factory(source: str, name: str, given: str | None, parameters: Parameters) -> DerainerPlan:
     """``FILE.py:FACTORY`` or ``MODULE:FACTORY``, perhaps with weights."""
-    from harness.plan.user_code import built_by, own_derainer
+    from harness.plan.user_code import VARIES, built_to_run, own_derainer
 
     file = local_file(given) if given else None
     digests = {} if file is None else _digests(file, f"derainer {name}", f"{source}:{name}@FILE")
     weights = _combined(file, digests)
-    built = built_by(source, name, file, parameters.key)
+    built = built_to_run(source, name, file, parameters.key)
     keys.require_same(digests)
     label = f"{Path(source).stem if source.endswith('.py') else source}:{name}"
     # What a library reads by itself, as an ONNX session does, is not seen being read.
     files = [*built.files, *(str(part.resolve()) for part in digests)]
     brought = own_derainer(label, built.value, built.module, files, parameters)
+    if built.varies:
+        brought.identity.renew(label, VARIES)
     plan = _brought(f"{label}@{weights[:8]}" if weights else label, brought, file, weights)
     return replace(plan, said=_few(plan.method, file, weights))
 

@@ -333,15 +333,17 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
     if task not in ENDINGS:
         raise UsageError(f"--model {task}={word}: functions are for {', '.join(ENDINGS)}")
     from harness.plan.own_code import named
-    from harness.plan.user_code import built_by
+    from harness.plan.user_code import VARIES, built_to_run
     from tasks.models.own import own_network
 
     source, _, factory = word.rpartition(":")
     given = {weights: keys.file_sha256(weights)} if weights else {}
-    # Called now, once: what it made is what names the predictions.
-    built = built_by(source, factory, weights)
+    # Called now: what it made is what names the predictions.
+    built = built_to_run(source, factory, weights)
     keys.require_same(given)
     identity = named(f"--model {task}={word}", built.value, built.module, built.files)
+    if built.varies:
+        identity.renew(f"--model {task}={word}", VARIES)
     sha256 = given[weights] if weights else identity.values
     # One function may serve several tasks, and is asked for another answer in each.
     own = {"task": task, "own": identity.key(), "weights": sha256}

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import importlib.util
 import logging
+import re
 import sys
 import time
 import uuid
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.plan import keys, origins, recorder
 from harness.plan.own_networks import large_sha256
@@ -25,6 +26,12 @@ from harness.spec import UsageError
 _log = logging.getLogger(__name__)
 LAG_S = 0.1
 """By how much the clock of files may be behind."""
+CHANCE = re.compile(
+    rb"\b(default_rng|RandomState|SystemRandom|Random|SeedSequence|PCG64|MT19937|Philox|SFC64"
+    rb"|torch\.Generator|urandom|secrets|uuid[14]|datetime|perf_counter|monotonic|getpid)\b"
+    rb"|\.seed\(\)|\bimport\b[^\n]*\btime\b|\bfrom time\b"
+)
+"""Names by which code comes to chance that no seed of ours decides, or to a clock."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +91,13 @@ class Identity:
 
     def key(self) -> dict[str, Any]:
         """All that decides what it does: no path, the same on every machine."""
-        modules, packages, at_import = _closure(self.roots, self.path)
-        files = [f for f in dict.fromkeys(at_import + self.files) if origins.is_data(f)]
+        own = _closure(self.roots, self.path)
+        files = [f for f in dict.fromkeys(own.files + self.files) if origins.is_data(f)]
         self.read = frozenset(files)
         said: dict[str, Any] = {
             "values": self.values,
-            "modules": modules,
-            "packages": packages,
+            "modules": own.modules,
+            "packages": own.packages,
             "files": [[Path(file).name, keys.file_sha256(Path(file))] for file in files],
         }
         return {**said, "new": self.nonce} if self.nonce else said
@@ -107,13 +114,8 @@ def named(
         root: The module whose function made it, if one did.
         files: What that function read.
     """
-    walk = Walk()
-    hashed = large_sha256(value)  # kept as long as the walk: no other tensor may get their ids
-    walk.tensors.update((id(tensor), digest) for tensor, digest in hashed)
-    try:
-        values, cannot = walk.digest(value).hex(), tuple(walk.cannot)
-    except RecursionError:
-        values, cannot = "", ("something nested too deeply",)
+    walk, values = _walked(value)
+    cannot = tuple(walk.cannot) if values else ("something nested too deeply",)
     roots = [] if root is None else [Place.of(root.__name__, root)]
     roots += [Place.of(module.__name__, module) for module in walk.modules.values()]
     path = () if root is None else _path_of(root)
@@ -123,6 +125,30 @@ def named(
         more = f" and {len(cannot) - 1} more" if len(cannot) > 1 else ""
         identity.renew(name, cannot[0] + more)
     return identity
+
+
+def values_of(value: Any) -> str:
+    """Digest of all that an object holds, as in `Identity`; empty where it is nested too deeply."""
+    return _walked(value)[1]
+
+
+def _walked(value: Any) -> tuple[Walk, str]:
+    walk = Walk()
+    hashed = large_sha256(value)  # kept as long as the walk: no other tensor may get their ids
+    walk.tensors.update((id(tensor), digest) for tensor, digest in hashed)
+    try:
+        return walk, walk.digest(value).hex()
+    except RecursionError:
+        return walk, ""
+
+
+def may_vary(root: ModuleType) -> bool:
+    """Whether a user's module, or an own one that it imports, names a clock or `CHANCE` of its own.
+
+    What installed packages do is not looked at.
+    """
+    own = _closure([Place.of(root.__name__, root)], _path_of(root))
+    return any(CHANCE.search(source) for source in own.sources)
 
 
 @contextlib.contextmanager
@@ -164,11 +190,11 @@ def sources_of(root: ModuleType, files: Iterable[str] = ()) -> dict[str, str]:
     Raises:
         UsageError: If another module has the name of one that it imports.
     """
-    modules, _, at_import = _closure([Place.of(root.__name__, root)], _path_of(root))
+    own = _closure([Place.of(root.__name__, root)], _path_of(root))
     is_file = root.__name__.startswith(origins.OWN)
     shown = {root.__name__: Path(root.__file__ or "").name} if is_file else {}
-    found = [(shown.get(name, name), digest) for name, digest in modules]
-    read = [f for f in dict.fromkeys([*at_import, *files]) if origins.is_data(f)]
+    found = [(shown.get(name, name), digest) for name, digest in own.modules]
+    read = [f for f in dict.fromkeys([*own.files, *files]) if origins.is_data(f)]
     said: dict[str, str] = {}
     for name, digest in [*found, *((Path(f).name, keys.file_sha256(Path(f))) for f in read)]:
         said[name] = f"{said[name]}+{digest}" if name in said else digest
@@ -189,23 +215,30 @@ def _path_of(root: ModuleType) -> tuple[str, ...]:
     return origins.path_of(root.__file__ if root.__name__.startswith(origins.OWN) else None)
 
 
-def _closure(
-    roots: Sequence[Place], path: tuple[str, ...]
-) -> tuple[list[list[str]], dict[str, list[str]], list[str]]:
+class _Closure(NamedTuple):
+    """Own modules that some import, directly or not."""
+
+    modules: list[list[str]]
+    """Names and digests."""
+    packages: dict[str, list[str]]
+    """The installed packages that they import, with their versions."""
+    files: list[str]
+    """What they read while they were imported."""
+    sources: list[bytes]
+    """Their files' contents."""
+
+
+def _closure(roots: Sequence[Place], path: tuple[str, ...]) -> _Closure:
     """Own modules that some import, directly or not.
 
     Args:
         roots: Those to begin with.
         path: Where the others must come from; empty = anywhere.
 
-    Returns:
-        Names and digests of the modules, the installed packages that they import with their
-        versions, and the files that they read while they were imported.
-
     Raises:
         UsageError: If one comes from elsewhere.
     """
-    modules, packages, files = set(), {}, []
+    modules, packages, files, sources = set(), {}, [], []
     todo, seen = list(roots), set(roots)
     while todo:
         place = todo.pop(0)
@@ -217,6 +250,7 @@ def _closure(
         if place.file is None or not Path(place.file).is_file():
             continue
         data = Path(place.file).read_bytes()
+        sources.append(data)
         digest = recorder.run_sha256(place.file) or hashlib.sha256(data).hexdigest()
         modules.add((place.name, digest))
         files += [(place.name, file) for file in recorder.opened_by.get(place.file, [])]
@@ -235,7 +269,7 @@ def _closure(
                 seen.add(found)
                 todo.append(found)
     read = [file for _, file in sorted(files, key=lambda pair: pair[0])]
-    return sorted(map(list, modules)), packages, read
+    return _Closure(sorted(map(list, modules)), packages, read, sources)
 
 
 def _versions(top: str) -> list[str]:

@@ -8,7 +8,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from derainers.shards import config
 from derainers.words import NO_PARAMETERS, Parameters
 from harness.machine.generators import seeded
 from harness.plan import origins
-from harness.plan.own_code import Identity, named, require_own_modules
+from harness.plan.own_code import Identity, may_vary, named, require_own_modules, values_of
 from harness.plan.own_networks import tensor_sha256
 from harness.plan.recorder import OwnLoader, forget_changed, forget_namesakes, recording
 from harness.spec import UsageError
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from derainers.restorer import Restorer
 
 
+VARIES = "what its function makes, another each time: seed it, or take the clock out"
+
+
 @dataclass(frozen=True)
 class Built:
     """What a user's factory returned, or a function itself."""
@@ -38,6 +41,8 @@ class Built:
     """Where it stands."""
     files: list[str]
     """What it read."""
+    varies: bool = False
+    """Whether it makes something else each time, see `built_to_run`."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,25 @@ def built_by(
     elif key is not None:
         raise UsageError(f"{source}:{name},key={key}: the function itself loads what it takes")
     return Built(value, module, files)
+
+
+def built_to_run(source: str, name: str, weights: Path | None, key: str | None = None) -> Built:
+    """As `built_by`, and whether the factory makes something else each time.
+
+    It is called again only where its code names a clock or chance of its own: what is large would
+    be loaded twice. A factory that cannot be called twice is not known to vary.
+
+    Raises:
+        UsageError, DerainerError: As of `built_by`.
+    """
+    first = built_by(source, name, weights, key)
+    if not may_vary(first.module):
+        return first
+    try:
+        again = built_by(source, name, weights, key)
+    except ValueError:
+        return first
+    return replace(again, varies=values_of(again.value) != values_of(first.value))
 
 
 def function_of(source: str, name: str) -> Built:

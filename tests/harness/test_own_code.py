@@ -106,6 +106,80 @@ def test_workspaces_where_own_code_gave_other_images_are_not_put_together(
         gather([folder / "one", folder / "other"], folder / "all")
 
 
+VARYING = """
+import time
+from numpy.random import default_rng
+from torch import nn
+
+
+class Net(nn.Module):
+    names = ["sky", "road"]
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def seeded():
+    return Net(float(default_rng(0).random()))
+
+
+def drawn():
+    return Net(float(default_rng().random()))
+
+
+def timed():
+    net = Net(0.5)
+    net.started = time.time()
+    return net
+
+
+CALLS = []
+
+
+def counted():
+    CALLS.append(1)
+    assert len(CALLS) == 1
+    return seeded()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "varies"), [("seeded", False), ("counted", False), ("drawn", True), ("timed", True)]
+)
+def test_what_a_factory_draws_outside_of_our_seeds_is_computed_anew(
+    folder: Path, name: str, varies: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "varying.py").write_text(VARYING)
+    said = (
+        "computed anew each time: cannot name what its function makes, another each time: seed it, "
+        "or take the clock out"
+    )
+    word = f"{folder}/varying.py:{name}"
+    assert (key_of(folder, word) != key_of(folder, word)) == varies
+    assert (f"varying:{name}: {said}" in caplog.messages) == varies
+    spec = spec_of(folder, "median", model={"semantic": word}, task=("semantic",))
+    keys = {canonical(network_of("semantic", word, spec).key) for _ in range(2)}
+    assert len(keys) == 1 + varies
+    assert (f"--model semantic={word}: {said}" in caplog.messages) == varies
+
+
+@pytest.mark.parametrize(("line", "calls"), [("", 1), ("import os, time\n", 2)])
+def test_a_factory_is_called_again_where_its_code_names_a_clock(
+    folder: Path, line: str, calls: int
+) -> None:
+    log = folder / "calls.log"
+    text = f"\n\ndef counted():\n    open({str(log)!r}, 'a').write('x')\n    return build()\n"
+    with (folder / "mine.py").open("a") as file:
+        file.write(text)
+    (folder / "blocks.py").write_text(line + FILES["blocks.py"])
+    key_of(folder, f"{folder}/mine.py:counted")
+    assert len(log.read_text()) == calls
+
+
 def test_a_segmenter_is_named_the_same_way(folder: Path) -> None:
     (folder / "classes.py").write_text(
         "from torch import nn\nimport blocks\n"
