@@ -6,6 +6,7 @@ import contextvars
 import enum
 import functools
 import logging
+import os
 import random
 import re
 import sys
@@ -174,7 +175,7 @@ class Walk:
         parts += [self.digest(cell, "closure") for cell in value.__closure__ or ()]
         held = {k: v for k, v in vars(value).items() if k != "__wrapped__" or own}
         parts += [self.pairs({k: held[k] for k in sorted(held)})] if held else []
-        parts += [self._globals(value)] if own else []
+        parts += [self._globals(value), *_variables(value.__code__)] if own else []
         return hashed(*parts)
 
     def _globals(self, function: types.FunctionType) -> bytes:
@@ -248,6 +249,23 @@ def _names(code: types.CodeType) -> set[str]:
         if isinstance(const, types.CodeType):
             found |= _names(const)
     return found
+
+
+def _variables(code: types.CodeType) -> list[bytes]:
+    """The environment variables that code may read, whose names stand in it, with their values."""
+    if not {"environ", "getenv"} & _names(code):
+        return []
+    held = dict(os.environ)  # which any text may be looked up in
+    named = sorted(_strings(code) & held.keys())
+    return [hashed("variable", word, held[word]) for word in named]
+
+
+def _strings(value: Any) -> set[str]:
+    """The texts that stand in code and in all code inside it."""
+    inside = value.co_consts if isinstance(value, types.CodeType) else value
+    if isinstance(inside, tuple | frozenset):
+        return {text for each in inside for text in _strings(each)}
+    return {inside} if isinstance(inside, str) else set()
 
 
 def _slots(kind: type) -> list[str]:

@@ -1,7 +1,8 @@
 """A trial of what a user brought: three small images through it, two of them once more.
 
 It tells whether a network draws random numbers, keeps something from one image to the next, or
-gives another answer than it gave under the same name: an environment variable shows here.
+gives another answer than it gave under the same name: an environment variable whose name code puts
+together shows here, as far as it shows in small images.
 """
 
 from __future__ import annotations

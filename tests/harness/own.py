@@ -41,7 +41,7 @@ class Net(nn.Module):
     def forward(self, x, gain=1.0):
         from inside import shift
         chosen = importlib.import_module("cho" + "sen")
-        level = float(os.environ.get("OWN_LEVEL", "1.0"))
+        level = float(os.environ.get("_".join(["OWN", "LEVEL"]), "1.0"))
         y = self.c(x) * FACTOR * gain * level + shift() + chosen.SHIFT + late.SHIFT
         return block(y) * blocks.strength() * deep.depth() * near.WIDTH * self.table["gain"]
 

@@ -74,6 +74,42 @@ def test_another_folder_and_process_change_no_key(folder: Path, tmp_path_factory
     assert done.stdout == f"{canonical(here.key)}\n"
 
 
+TILED = """
+import os
+from os import getenv
+from torch import nn
+
+
+class Net(nn.Module):
+    def forward(self, x):
+        tile = int(os.environ.get("OWN_TILE", "0"))
+        tile += len(named())
+        return x * 0.5 if tile and max(x.shape) > tile else x
+
+
+def named():
+    return [name for name in ("OWN_TILE", "OWN_OTHER") if getenv(name) and name != "OWN_TILE"]
+"""
+
+
+def test_an_environment_variable_whose_name_stands_in_the_code_is_part_of_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No trial shows what it does: that takes a larger image."""
+    (folder / "tiled.py").write_text(TILED)
+    word = f"{folder}/tiled.py:Net"
+    plain = key_of(folder, word)
+    for name in ("OWN_TILE", "OWN_OTHER"):
+        found = {plain}
+        for value in ("100", "200"):
+            monkeypatch.setenv(name, value)
+            found.add(key_of(folder, word))
+        assert len(found) == 3
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OWN_ELSEWHERE", "1")
+    assert key_of(folder, word) == plain
+
+
 def test_an_environment_variable_gets_a_key_of_its_own(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
