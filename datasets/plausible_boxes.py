@@ -1,0 +1,74 @@
+"""Whether boxes can be what they are taken for, absolute pixels: others score near 0 in silence."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHARES_MAX = 2
+"""No number of a box in shares of the picture is larger, with some room for what reaches beyond."""
+SMALL_PX = 32
+"""In a smaller picture boxes in pixels may be as small as that."""
+SLACK = 0.02
+"""How far boxes may reach beyond a picture, in shares of its side."""
+FEWEST = 10
+"""Of fewer boxes their order says nothing."""
+
+
+def no_pixels(boxes: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> str | None:
+    """What to say where the boxes of a set cannot be pixels, but are shares of the picture.
+
+    Args:
+        boxes: ``(N, 4)``: all boxes of the set, corners or sizes or centres alike.
+        sizes_px: ``(N, 2)``: height and width of the picture of each.
+
+    Returns:
+        None where they may be pixels: one large box, a small picture, or whole numbers alone.
+    """
+    largest = np.abs(boxes).max(initial=0)
+    if not (boxes % 1).any() or largest > SHARES_MAX or sizes_px.min() <= SMALL_PX:
+        return None
+    return (
+        f"no number in {len(boxes):,} boxes is above {largest:.4g}, so they are shares of the "
+        "picture and no pixels: multiply them by its width and height"
+    )
+
+
+def no_sizes(boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> str | None:
+    """What to say where the boxes of a set cannot be left, top, width and height, but are corners.
+
+    Args:
+        boxes_xywh: ``(N, 4)``: all boxes of the set, as they are read.
+        sizes_px: ``(N, 2)``: height and width of the picture of each.
+
+    Returns:
+        None where they may be sizes: as corners some box is none, or most lie in their picture.
+    """
+    if len(boxes_xywh) < FEWEST:
+        return None
+    first, last, limit = boxes_xywh[:, :2], boxes_xywh[:, 2:], sizes_px[:, ::-1] * (1 + SLACK)
+    beyond = (first + last > limit).any(axis=1)
+    if 2 * beyond.sum() <= len(boxes_xywh) or not ((first <= last) & (last <= limit)).all():
+        return None
+    return (
+        f"{beyond.sum():,} of {len(boxes_xywh):,} boxes reach beyond their picture, and all lie "
+        "inside it if they are corners [x1, y1, x2, y2]: write [x1, y1, x2 - x1, y2 - y1]"
+    )
+
+
+def beyond(boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> str | None:
+    """What to say where many boxes reach beyond their picture, as those in another form do.
+
+    Args:
+        boxes_xywh: ``(N, 4)``: left, top, width, height in pixels.
+        sizes_px: ``(N, 2)``: height and width of the picture of each.
+    """
+    first, sides = boxes_xywh[:, :2], sizes_px[:, ::-1]
+    last, slack = first + boxes_xywh[:, 2:], SLACK * sides
+    number = int(((first < -slack) | (last > sides + slack)).any(axis=1).sum())
+    if 20 * number <= len(boxes_xywh):
+        return None
+    return (
+        f"{number:,} of {len(boxes_xywh):,} boxes reach beyond their picture: are they left, top, "
+        "width and height in its pixels, no corners and no centres?"
+    )
