@@ -44,31 +44,44 @@ def no_sizes(boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> 
     Returns:
         None where they may be sizes: as corners some box is none, or most lie in their picture.
     """
-    if len(boxes_xywh) < FEWEST:
-        return None
-    first, last, limit = boxes_xywh[:, :2], boxes_xywh[:, 2:], sizes_px[:, ::-1] * (1 + SLACK)
-    beyond = (first + last > limit).any(axis=1)
-    if 2 * beyond.sum() <= len(boxes_xywh) or not ((first <= last) & (last <= limit)).all():
+    number, others = _beyond(boxes_xywh, sizes_px)
+    if len(boxes_xywh) < FEWEST or 2 * number <= len(boxes_xywh) or others["corners"]:
         return None
     return (
-        f"{beyond.sum():,} of {len(boxes_xywh):,} boxes reach beyond their picture, and all lie "
-        "inside it if they are corners [x1, y1, x2, y2]: write [x1, y1, x2 - x1, y2 - y1]"
+        f"{number:,} of {len(boxes_xywh):,} boxes reach beyond their picture, and none does if "
+        "they are corners [x1, y1, x2, y2]: write [x1, y1, x2 - x1, y2 - y1]"
     )
 
 
-def beyond(boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> str | None:
-    """What to say where many boxes reach beyond their picture, as those in another form do.
+def doubt(boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> str | None:
+    """What to say where boxes reach beyond their picture, and fewer do in another form.
 
     Args:
         boxes_xywh: ``(N, 4)``: left, top, width, height in pixels.
         sizes_px: ``(N, 2)``: height and width of the picture of each.
     """
-    first, sides = boxes_xywh[:, :2], sizes_px[:, ::-1]
-    last, slack = first + boxes_xywh[:, 2:], SLACK * sides
-    number = int(((first < -slack) | (last > sides + slack)).any(axis=1).sum())
-    if 20 * number <= len(boxes_xywh):
+    number, others = _beyond(boxes_xywh, sizes_px)
+    form = min(others, key=lambda name: others[name])
+    if 20 * number <= len(boxes_xywh) or 2 * others[form] >= number:
         return None
     return (
-        f"{number:,} of {len(boxes_xywh):,} boxes reach beyond their picture: are they left, top, "
-        "width and height in its pixels, no corners and no centres?"
+        f"{number:,} of {len(boxes_xywh):,} boxes reach beyond their picture, {others[form]:,} if "
+        f"they are {form}: are they left, top, width and height?"
     )
+
+
+def _beyond(
+    boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]
+) -> tuple[int, dict[str, int]]:
+    """How many boxes reach beyond their picture, as they are and in other forms."""
+    place, size, sides = boxes_xywh[:, :2], boxes_xywh[:, 2:], sizes_px[:, ::-1]
+
+    def number(first: NDArray[np.float64], last: NDArray[np.float64]) -> int:
+        is_inside = (first >= -SLACK * sides) & (first <= last) & (last <= (1 + SLACK) * sides)
+        return int((~is_inside).any(axis=1).sum())
+
+    others = {
+        "corners": number(place, size),
+        "centres and sizes": number(place - size / 2, place + size / 2),
+    }
+    return number(place, place + size), others

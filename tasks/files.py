@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.plausible_boxes import doubt, no_pixels, no_sizes
 from datasets.sample import Mask, Sample
 from tasks import bdd_results, rle
 from tasks.coco_ap import Detections
 from tasks.json_rows import json_rows
-from tasks.task import TaskError
+from tasks.task import Predictions, TaskError
 
 _Places = Callable[[int | str], int | None]
 """The place of an image among the samples by its ``image_id``."""
@@ -66,7 +67,7 @@ def _written(sample_id: str) -> int | str:
 
 def read_detections(
     path: Path, samples: Sequence[Sample], categories: Mapping[int, str], masks: bool
-) -> dict[str, Detections]:
+) -> Predictions:
     """Read COCO results, or BDD100K's frames.
 
     Args:
@@ -76,7 +77,7 @@ def read_detections(
         masks: Whether every result needs a mask.
 
     Returns:
-        Predictions by sample id, for every sample.
+        `Detections` by sample id, for every sample.
 
     Raises:
         TaskError: Naming file, row and field of what cannot be scored.
@@ -94,7 +95,7 @@ def read_detections(
                 f"{path}: boxes.json and masks.json are not of the same objects line by line "
                 f"({name} differ)"
             )
-    shapes.boxes = boxes.boxes
+    shapes.boxes, shapes.notes = boxes.boxes, boxes.notes
     return shapes.detections(samples)
 
 
@@ -108,8 +109,10 @@ class _Columns:
     scores: array[float] = field(default_factory=lambda: array("d"))
     boxes: array[float] = field(default_factory=lambda: array("d"))
     masks: list[Mask] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a reader of their numbers must know."""
 
-    def detections(self, samples: Sequence[Sample]) -> dict[str, Detections]:
+    def detections(self, samples: Sequence[Sample]) -> Predictions:
         """The results of each sample, in the order of the file."""
         image = np.array(self.images, np.int64)
         order = np.argsort(image, kind="stable")
@@ -118,7 +121,7 @@ class _Columns:
         boxes[:, 2:] += boxes[:, :2]
         scores = np.array(self.scores, np.float64)
         categories = np.array(self.categories, np.int64)
-        found = {}
+        found = Predictions(notes=self.notes)
         for i, sample in enumerate(samples):
             rows = order[ends[i] : ends[i + 1]]
             masks = tuple(self.masks[row] for row in rows) if self.masks else ()
@@ -188,12 +191,12 @@ def _columns(
         missing = next((k for k in ("image_id", "category_id", "score", *needs) if k not in row), 0)
         if missing:
             raise TaskError(f"{where}: '{missing}' is missing")
-        image, category = _whole(row["image_id"]), _whole(row["category_id"])
+        image, category = _whole(row["image_id"]), category_of(row)
         place = place_of(image) if type(image) in (int, str) else None
         if place is None:
             raise _UnknownImageError(f"{where}: image_id {_shown(image)} is not in the data set")
         if type(category) is not int or category not in categories:
-            raise TaskError(f"{where}: category_id {_shown(category)} is not in the data set")
+            raise TaskError(f"{where}: category_id {_unknown(category, categories)}")
         score = _score(row["score"], where)
         if place not in sizes:
             height, width, _ = samples[place].image().shape
@@ -207,12 +210,44 @@ def _columns(
         columns.images.append(place)
         columns.categories.append(category)
         columns.scores.append(score)
+    columns.notes += _doubts(file, columns, sizes)
     return columns
+
+
+def _doubts(
+    file: Path, columns: _Columns, sizes_px: Mapping[int, tuple[int, int]]
+) -> Iterator[str]:
+    """What may be wrong with the form of all boxes; what must be is refused."""
+    boxes = np.array(columns.boxes, np.float64).reshape(-1, 4)
+    sizes = np.array([sizes_px[place] for place in columns.images], np.float64).reshape(-1, 2)
+    for judge in (no_pixels, no_sizes):
+        if (wrong := judge(boxes, sizes)) is not None:
+            raise TaskError(f"{file.name}: {wrong}")
+    if (doubtful := doubt(boxes, sizes)) is not None:
+        yield f"{file.name}: {doubtful}"
 
 
 def _whole(value: Any) -> Any:
     """A whole number that was written with a point, as pandas does; else the value itself."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def category_of(row: Mapping[str, Any]) -> Any:
+    """A result's ``category_id``, a number also where it is text; what is none stays as it is."""
+    value = row["category_id"]
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        return int(value)
+    return _whole(value)
+
+
+def _unknown(category: Any, categories: Mapping[int, str]) -> str:
+    """What to say of a category that the data set does not have."""
+    said = f"{_shown(category)} is not in the data set"
+    if not categories or type(category) is not int:
+        return said
+    first, last = min(categories), max(categories)
+    remedy = ": count yours from 0" if (first, category) == (0, last + 1) else ""
+    return f"{said}, whose ids are {first} to {last}{remedy}"
 
 
 def _score(score: Any, where: str) -> float:

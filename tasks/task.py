@@ -26,6 +26,15 @@ class TaskError(ValueError):
     """A task network or prediction that cannot be used; the message names cause and remedy."""
 
 
+class Predictions(dict[str, Any]):
+    """Predictions by sample id, with what a reader of their numbers must know."""
+
+    def __init__(self, *, notes: Sequence[str] = ()) -> None:
+        """Take the sentences."""
+        super().__init__()
+        self.notes = tuple(notes)
+
+
 @dataclass(frozen=True)
 class MetricRow:
     """One number of a task: all that a table must know to show it."""

@@ -23,6 +23,7 @@ from reports.results.cell import Data
 from reports.results.provenance import Provenance
 from reports.results.results import Results
 from tasks.rows import TASKS
+from tasks.task import Predictions
 
 
 def score_predictions(path: Path, spec: RunSpec) -> Results:
@@ -80,7 +81,12 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         provenance=Provenance(
             **machine(time.monotonic() - started),
             data_fingerprint=fingerprint,
-            data_notes=(*dataset.notes, *_notes(name, dataset), *shown.notes),
+            data_notes=(
+                *dataset.notes,
+                *(predictions.notes if isinstance(predictions, Predictions) else ()),
+                *_notes(name, dataset),
+                *shown.notes,
+            ),
             metric_versions={name: row.version, "resamples": replicates.VERSION},
             labels=labels,
             groups=len(set(shown.units)),

@@ -36,6 +36,7 @@ BAD: dict[str, tuple[str, str]] = {
     "image": (json.dumps([GOOD | {"image_id": 99}]), "result 0: image_id 99 is not in the data"),
     "image's kind": (json.dumps([GOOD | {"image_id": {}}]), "image_id dict is not in the data"),
     "category": (json.dumps([GOOD | {"category_id": 2}]), "category_id 2 is not in the data set"),
+    "category's text": (json.dumps([GOOD | {"category_id": "2"}]), "category_id 2 is not in the"),
     "category's kind": (json.dumps([GOOD | {"category_id": [3]}]), "category_id [3] is not"),
     "NaN score": (json.dumps([GOOD | {"score": math.nan}]), "score must be a finite number"),
     "infinite score": (json.dumps([GOOD | {"score": math.inf}]), "score must be a finite number"),
@@ -47,6 +48,12 @@ BAD: dict[str, tuple[str, str]] = {
     "three": (json.dumps([GOOD | {"bbox": [1, 2, 3]}]), "bbox must be four finite numbers"),
     "beyond": (json.dumps([GOOD | {"bbox": [0, 0, 1e6, 1]}]), "lies far outside the image"),
     "negative": (json.dumps([GOOD | {"bbox": [9, 9, -1, 1]}]), "has a negative size"),
+}
+SHARES = [GOOD | {"bbox": [0.1 * i, 0.25, 0.1, 0.5]} for i in range(9)]
+CORNERS = [GOOD | {"bbox": [60 + i, 70, 90 + i, 110]} for i in range(12)]
+BAD |= {
+    "shares": (json.dumps(SHARES), "no number in 9 boxes is above 0.8, so they are shares of"),
+    "corners": (json.dumps(CORNERS), "12 of 12 boxes reach beyond their picture, and none"),
 }
 BAD_MASKS: dict[str, tuple[Any, str]] = {
     "size": ({"size": [1, 2], "counts": "0"}, "run lengths of size [120, 160], got [1, 2]"),
