@@ -16,7 +16,15 @@ from datasets.duplicates import alike, hashes_of_views
 from datasets.folder import SUFFIXES, open_folder
 from datasets.ids import shared
 from datasets.image import NDArrayByte, UnreadableImageError, is_turned
-from datasets.labels import all_crowd, empty_masks, misfit, named_twice, no_object, twins
+from datasets.labels import (
+    all_crowd,
+    empty_masks,
+    misfit,
+    named_twice,
+    no_object,
+    twins,
+    wrong_form,
+)
 from datasets.marked import shown
 from datasets.pair_faults import faults
 from datasets.rainy_beside import with_rainy
@@ -80,6 +88,8 @@ def check(
     none = no_object(dataset.samples)
     if none is not None and not findings:  # wrong entries were left out
         findings.append(Finding(True, "label", none))
+    form = wrong_form(dataset.samples)
+    findings += [] if form is None else [Finding(True, "box", form)]
     one = shared(dataset)
     findings += [] if one is None else [Finding(True, "id", one)]
     if pair is not None and not DATASETS[name].takes_pair:

@@ -1,4 +1,4 @@
-"""Labels that give a wrong number without a word: other sizes, crowds alone, nothing in a mask.
+"""Labels that give a wrong number without a word: of other sizes or forms, crowds, empty masks.
 
 What a run refuses or notes, and `datasets.check` finds one by one, is decided here.
 """
@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets.categories import spelling
 from datasets.image import UnreadableImageError, decode, is_turned
+from datasets.plausible_boxes import doubt, no_pixels, no_sizes
 from datasets.sample import Annotations, Dataset, DatasetError, Sample
 from datasets.upright import upright_px
 
@@ -45,13 +47,13 @@ def _told(sample: Sample, said: tuple[int, int], file: Path, image_px: tuple[int
 
 
 def require_fitting(samples: Iterable[Sample]) -> None:
-    """Refuse labels of pictures of another size: every object would count as missed.
+    """Refuse labels of pictures of another size, or no pixels: every object would count as missed.
 
     Rainy images that a set brings are such pictures too. Where the labels say no size, they are of
     the clean image.
 
     Raises:
-        DatasetError: With the number of such images and the first of them.
+        DatasetError: With the number of such images and the first of them, or what the boxes are.
     """
     samples = list(samples)
     found = [text for sample in samples if (text := _misfit(sample)) is not None]
@@ -60,6 +62,31 @@ def require_fitting(samples: Iterable[Sample]) -> None:
             f"pictures of another size than was labelled, {len(found)} of {len(samples)} images: "
             f"{first(found)}; give those that were labelled, or mend the labels"
         )
+    if (form := wrong_form(samples)) is not None:
+        raise DatasetError(f"labels: {form}")
+
+
+def wrong_form(samples: Iterable[Sample]) -> str | None:
+    """What to say where the boxes of all samples are no pixels, or corners taken for sizes."""
+    boxes = _boxes_xywh(samples)
+    return no_pixels(*boxes) or no_sizes(*boxes)
+
+
+def _boxes_xywh(samples: Iterable[Sample]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """All labelled boxes as left, top, width, height, and the height and width of their pictures.
+
+    Those of pictures whose size cannot be told are left out.
+    """
+    boxes, sizes = [np.zeros((0, 4))], [np.zeros((0, 2))]
+    for sample in samples:
+        if sample.annotations is None or not len(sample.annotations.categories):
+            continue
+        size_px = sample.size_px or upright_px(sample.path)
+        if size_px is not None:
+            corners = sample.annotations.boxes_xyxy_px
+            boxes.append(np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]))
+            sizes.append(np.tile(np.array(size_px, np.float64), (len(corners), 1)))
+    return np.concatenate(boxes), np.concatenate(sizes)
 
 
 def _misfit(sample: Sample) -> str | None:
@@ -146,7 +173,8 @@ def named_twice(categories: Mapping[int, str]) -> Iterator[str]:
 
 def notes(samples: Sequence[Sample], categories: Mapping[int, str]) -> list[str]:
     """What a reader of numbers must know of the labelled objects."""
-    said = [*filter(None, [first([*named_twice(categories)]), all_crowd(samples)])]
+    form = doubt(*_boxes_xywh(samples))
+    said = [*filter(None, [first([*named_twice(categories)]), all_crowd(samples), form])]
     labelled = [(s.id, s.annotations) for s in samples if s.annotations is not None]
     total = sum(len(objects.categories) for _, objects in labelled)
     for find, what in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,8 @@ from datasets.image import decode, encode_png
 from datasets.labels import notes, require_fitting, unmatched
 from datasets.rainy_beside import with_rainy
 from datasets.sample import Dataset, Sample
+from datasets.voc import open_voc
+from tests.miniatures import miniature
 
 FILE = "annotations/instances_val2017.json"
 PHOTOS = "images/val2017"
@@ -145,6 +148,45 @@ def test_labels_made_on_the_unturned_picture_are_blamed(orientation: int, coco: 
 def test_an_unreadable_picture_is_not_taken_for_one_of_another_size(coco: Path) -> None:
     (coco / PHOTOS / "000000000001.jpg").write_bytes(b"no picture")
     require_fitting(open_coco(coco, None).samples)
+
+
+def boxes_as(coco: Path, form: Callable[[float, float, float, float], list[float]]) -> None:
+    """Write each box, 160x120 px pictures, as ``form`` has it."""
+    edit(coco, lambda c: [o.update(bbox=form(*o["bbox"])) for o in c["annotations"]])
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        (lambda x, y, w, h: [x / 160, y / 120, w / 160, h / 120], "so they are shares of the"),
+        (lambda x, y, w, h: [x, y, x + w, y + h], "none does if they are corners"),
+    ],
+)
+def test_boxes_that_are_shares_or_corners_are_refused(
+    form: Callable[..., list[float]], says: str, coco: Path
+) -> None:
+    boxes_as(coco, form)
+    with pytest.raises(DatasetError, match=says):
+        require_fitting(open_coco(coco, None).samples)
+    assert says in told(coco, "box")[0][1]
+
+
+def test_boxes_that_may_be_centres_are_told(coco: Path) -> None:
+    boxes_as(coco, lambda x, y, w, h: [x + w / 2, y + h / 2, w, h])
+    require_fitting(open_coco(coco, None).samples)
+    assert any("if they are centres and sizes" in note for note in noted(coco))
+
+
+def test_shares_in_files_of_voc_are_refused(tmp_path: Path) -> None:
+    root = miniature("voc", tmp_path)
+    for file in (root / "Annotations").glob("*.xml"):
+        file.write_text(re.sub(r"(<[xy]m..>)(\d+)", share, file.read_text()))
+    with pytest.raises(DatasetError, match="shares of the picture"):
+        require_fitting(open_voc(root, None).samples)
+
+
+def share(side: re.Match[str]) -> str:
+    return f"{side[1]}{int(side[2]) / (100 if side[1][1] == 'x' else 80)}"
 
 
 def test_objects_that_are_all_crowds_are_told(coco: Path) -> None:
