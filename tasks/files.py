@@ -99,6 +99,22 @@ def read_detections(
     return shapes.detections(samples)
 
 
+def counts_from_one(file: Path) -> bool:
+    """Whether results count classes from 1, as ultralytics has them of its own data sets.
+
+    Its rows carry ``file_name`` beside ``image_id``, and none is of class 0. No other tool's do,
+    and ultralytics itself counted from 0 only before it wrote that field.
+    """
+    try:
+        rows = [row for row in json_rows(file) if isinstance(row, dict)]
+    except TaskError:
+        return False  # That is told where it is read.
+    return bool(rows) and all(
+        {"image_id", "file_name", "category_id"} <= row.keys() and category_of(row) != 0
+        for row in rows
+    )
+
+
 @dataclass
 class _Columns:
     """Results as columns: a million of them as dicts would take a gigabyte."""

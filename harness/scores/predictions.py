@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datasets.duplicates import first_alike, glance
 from datasets.labels import notes, require_fitting
@@ -22,7 +25,8 @@ from harness.spec import RunSpec, UsageError
 from reports.results.cell import Data
 from reports.results.provenance import Provenance
 from reports.results.results import Results
-from tasks.rows import TASKS
+from tasks.files import counts_from_one
+from tasks.rows import TASKS, TaskRow
 from tasks.task import Predictions
 
 
@@ -53,7 +57,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     require_fitting(dataset.samples)
     files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
     digests = {file: keys.file_sha256(file) for file in files}
-    predictions = row.read(path, dataset.samples, whole.samples, row.names(whole))
+    predictions, read = _read(path, row, dataset, whole)
     keys.require_same(digests)
     samples = sorted(dataset.samples, key=lambda s: (len(s.id), s.id))
     with ThreadPoolExecutor(spec.workers) as pool:
@@ -83,7 +87,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
             data_fingerprint=fingerprint,
             data_notes=(
                 *dataset.notes,
-                *(predictions.notes if isinstance(predictions, Predictions) else ()),
+                *read,
                 *_notes(name, dataset),
                 *shown.notes,
             ),
@@ -95,6 +99,22 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         errors=[],
         **vars(found),
     )
+
+
+def _read(
+    path: Path, row: TaskRow, dataset: Dataset, whole: Dataset
+) -> tuple[Mapping[str, Any], Sequence[str]]:
+    """Predictions by sample id, and what a reader must know of how they were read."""
+    names = row.names(whole)
+    is_ours = row.origin is None and path.is_file()
+    first = 1 if is_ours and whole.name == "yolo" and counts_from_one(path) else 0
+    by_number = {number + first: name for number, name in names.items()}
+    found = row.read(path, dataset.samples, whole.samples, by_number)
+    said = list(found.notes if isinstance(found, Predictions) else ())
+    if first:
+        said.append(f"{path.name}: classes counted from 1, as ultralytics writes them")
+        found = {k: replace(one, categories=one.categories - 1) for k, one in found.items()}
+    return found, said
 
 
 def _notes(task: str, dataset: Dataset) -> list[str]:

@@ -114,6 +114,25 @@ def test_bad_masks_are_one_line(case: str, labelled: str, coco_root: Path, tmp_p
     assert says in str(caught.value)
 
 
+def test_boxes_that_may_be_centres_are_told(coco_root: Path, tmp_path: Path) -> None:
+    spec = RunSpec(dataset="coco", data_root=str(coco_root), task=("detection",))
+    truth = json.loads((coco_root / "annotations/instances_val2017.json").read_text())
+    boxes = [(entry, *entry["bbox"]) for entry in truth["annotations"]]
+
+    def notes(rows: list[list[float]]) -> list[str]:
+        found = [
+            {**GOOD, "image_id": b[0]["image_id"], "bbox": row}
+            for b, row in zip(boxes, rows, strict=True)
+        ]
+        (tmp_path / "a.json").write_text(json.dumps(found))
+        told = score_predictions(tmp_path / "a.json", spec).provenance.data_notes
+        return [note for note in told if note.startswith("a.json")]
+
+    assert notes([[x, y, w, h] for _, x, y, w, h in boxes]) == []
+    [said] = notes([[x + w / 2, y + h / 2, w, h] for _, x, y, w, h in boxes])
+    assert "if they are centres and sizes: are they left, top, width and height?" in said
+
+
 def test_hostile_files_do_not_end_a_process_by_a_signal(coco_root: Path, tmp_path: Path) -> None:
     for name, content in {"deep": DEEP, "nan": BAD["NaN box"][0], "huge": BAD["huge"][0]}.items():
         (tmp_path / f"{name}.json").write_text(content)

@@ -305,36 +305,6 @@ def test_classes_go_by_ids_as_text_or_floats(
     assert numbers(coco_root, "detection", written, tmp_path) == expected
 
 
-def test_boxes_in_another_form_are_refused_or_told(coco_root: Path, tmp_path: Path) -> None:
-    sizes = {s.id: s.image().shape[:2] for s in datasets.coco.open_coco(coco_root, None).samples}
-    rows = found_rows(coco_root)
-    file, spec = tmp_path / "found.json", RunSpec(dataset="coco", data_root=str(coco_root))
-    spec = spec.model_copy(update={"task": ("detection",)})
-
-    def notes(change: Callable[[Any, Any], Any]) -> list[str]:
-        """What is told of boxes that are ``change(box, picture's width and height)``."""
-        boxes = [change(np.array(r["bbox"]), sizes[str(r["image_id"])][::-1]) for r in rows]
-        turned = [r | {"bbox": b.tolist()} for r, b in zip(rows, boxes, strict=True)]
-        file.write_text(json.dumps(turned))
-        made = score_predictions(file, spec).provenance.data_notes
-        return [note for note in made if note.startswith("found.json")]
-
-    def corners(box: Any, size: Any) -> Any:
-        return np.r_[box[:2], box[:2] + box[2:]].clip(0, [*size, *size])
-
-    def centres(box: Any, size: Any) -> Any:
-        first, last = corners(box, size).reshape(2, 2)
-        return np.r_[(first + last) / 2, last - first]
-
-    assert notes(lambda box, size: box) == []
-    with pytest.raises(TaskError, match=r"found\.json: no number in .* shares of the picture"):
-        notes(lambda box, size: box / [*size, *size])
-    with pytest.raises(TaskError, match=r"found\.json: .* they are corners"):
-        notes(corners)
-    [said] = notes(centres)
-    assert "if they are centres and sizes: are they left, top, width and height?" in said
-
-
 def test_numbers_of_files_name_images_where_they_are_no_ids(
     coco_root: Path, tmp_path: Path
 ) -> None:
