@@ -21,7 +21,7 @@ from datasets import fields
 from datasets.class_png import CLASSES, COLOURS, Colours, classes_of_colours
 from datasets.fields import Problems
 from datasets.folder import by_stem
-from datasets.image import NDArrayByte, NDArrayFloat, UnreadableImageError, decode
+from datasets.image import NDArrayByte, NDArrayFloat, UnreadableImageError, decode, size_px
 from datasets.instance_map import labelled, regions
 from datasets.label_files import copy_files
 from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
@@ -138,6 +138,7 @@ def _sample(stem: str, scene: Mapping[str, Path], masks: bool, is_eager: bool) -
         scene["clean"],
         group=stem.rpartition("_")[0] or stem,
         labels=labels() if is_eager else labels,
+        size_px=size_px(scene["instance"]),
         rainy_path=scene.get("rainy"),
         attributes=said,
         label_map_path=scene["semantic"],

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets import fields
-from datasets.cityscapes_labels import DECODERS, KINDS, OBJECTS, read_objects
+from datasets.cityscapes_labels import DECODERS, KINDS, OBJECTS, labelled_px, read_objects
 from datasets.class_png import CLASSES
 from datasets.fields import Problems
 from datasets.folder import SUFFIXES
@@ -239,8 +239,9 @@ class _Labels:
             decode = DECODERS[self.semantic]
             sample = replace(sample, label_map_path=path, decode_label_map=decode)
         if self.objects is not None:
-            read = partial(read_objects, self._path(image, self.objects), masks)
-            sample = replace(sample, labels=read)
+            file = self._path(image, self.objects)
+            read = partial(read_objects, file, masks)
+            sample = replace(sample, labels=read, size_px=labelled_px(file))
         return sample
 
     def files(self, image: _Image, sample: Sample) -> list[Path]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from datasets import fields
 from datasets.class_png import CLASSES
-from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError
+from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError, size_px
 from datasets.instance_map import labelled, regions
 from datasets.label_png import decode_labels
 from datasets.masks import MAX_PIXELS, MAX_SIDE_PX
@@ -94,6 +94,16 @@ DECODERS = {
 KINDS = (*DECODERS, "instanceIds.png")
 
 
+def labelled_px(file: Path) -> tuple[int, int] | None:
+    """Height and width of the picture that a file labels; None of what is no such file."""
+    if file.suffix != ".json":
+        return size_px(file)
+    try:
+        return _sides(json.loads(file.read_bytes()), file.name)
+    except (ValueError, RecursionError, OSError):
+        return None  # That is told where it is read.
+
+
 def read_objects(file: Path, masks: bool) -> Annotations:
     """Objects of a picture of instances, or of polygons."""
     data = file.read_bytes()
@@ -133,10 +143,7 @@ def _drawn(data: bytes, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.in
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{name}: no JSON ({error}): download it again") from error
-    height_px, width_px = (fields.integer(content, s, name) for s in ("imgHeight", "imgWidth"))
-    sides = (height_px, width_px)
-    if not 0 < min(sides) <= max(sides) <= MAX_SIDE_PX or height_px * width_px > MAX_PIXELS:
-        raise DatasetError(f"{name}: {width_px}x{height_px} pixels are no picture")
+    height_px, width_px = _sides(content, name)
     picture = Image.new("I", (width_px, height_px), 0)
     pen = ImageDraw.Draw(picture)
     counts: dict[int, int] = {}
@@ -156,6 +163,15 @@ def _drawn(data: bytes, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.in
             counts[label] = counts.get(label, 0) + 1
         pen.polygon(_points(entry, where), fill=number)
     return np.array(picture, np.int32)
+
+
+def _sides(content: Any, name: str) -> tuple[int, int]:
+    """Height and width that a file of polygons says."""
+    height_px, width_px = (fields.integer(content, s, name) for s in ("imgHeight", "imgWidth"))
+    sides = (height_px, width_px)
+    if not 0 < min(sides) <= max(sides) <= MAX_SIDE_PX or height_px * width_px > MAX_PIXELS:
+        raise DatasetError(f"{name}: {width_px}x{height_px} pixels are no picture")
+    return sides
 
 
 def _points(entry: Any, where: str) -> list[tuple[float, float]]:

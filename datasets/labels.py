@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.categories import spelling
-from datasets.image import UnreadableImageError, decode, is_turned
+from datasets.image import UnreadableImageError, decode, is_turned, size_px
 from datasets.plausible_boxes import doubt, no_pixels, no_sizes
 from datasets.sample import Annotations, Dataset, DatasetError, Sample
 from datasets.upright import upright_px
@@ -77,15 +78,17 @@ def _boxes_xywh(samples: Iterable[Sample]) -> tuple[NDArray[np.float64], NDArray
 
     Those of pictures whose size cannot be told are left out.
     """
-    boxes, sizes = [np.zeros((0, 4))], [np.zeros((0, 2))]
-    for sample in samples:
-        if sample.annotations is None or not len(sample.annotations.categories):
+    samples, boxes, sizes = list(samples), [np.zeros((0, 4))], [np.zeros((0, 2))]
+    with ThreadPoolExecutor() as pool:
+        read = list(pool.map(lambda sample: sample.annotations, samples))
+    for sample, objects in zip(samples, read, strict=True):
+        if objects is None or not len(objects.categories):
             continue
-        size_px = sample.size_px or upright_px(sample.path)
-        if size_px is not None:
-            corners = sample.annotations.boxes_xyxy_px
+        picture_px = sample.size_px or upright_px(sample.path)
+        if picture_px is not None:
+            corners = objects.boxes_xyxy_px
             boxes.append(np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]))
-            sizes.append(np.tile(np.array(size_px, np.float64), (len(corners), 1)))
+            sizes.append(np.tile(np.array(picture_px, np.float64), (len(corners), 1)))
     return np.concatenate(boxes), np.concatenate(sizes)
 
 
@@ -95,12 +98,24 @@ def _misfit(sample: Sample) -> str | None:
     is_labelled = sample.labels is not None or sample.label_map_path is not None
     try:
         text = None if said is None else _unlike(sample, said, sample.path)
+        text = text or _unlike_map(sample)
         if text is not None or rainy in (None, sample.path) or not is_labelled:
             return text
         said = said or upright_px(sample.path)
         return None if said is None else _unlike(sample, said, rainy)
     except (UnreadableImageError, OSError):
         return None  # That is told where it is decoded.
+
+
+def _unlike_map(sample: Sample) -> str | None:
+    """What to say of a picture of another size than its label map."""
+    file = sample.label_map_path
+    told = None if file is None else size_px(file)
+    if told is None or told == upright_px(sample.path):
+        return None
+    # Here too the decoder may know more than the header.
+    height_px, width_px = sample.label_map().shape
+    return _unlike(sample, (height_px, width_px), sample.path)
 
 
 def _unlike(sample: Sample, said: tuple[int, int], file: Path) -> str | None:

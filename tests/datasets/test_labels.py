@@ -6,7 +6,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import DatasetError
+from datasets import DATASETS, DatasetError
 from datasets.check import check
 from datasets.coco import open_coco
 from datasets.image import decode, encode_png
@@ -23,7 +23,7 @@ from datasets.labels import notes, require_fitting, unmatched
 from datasets.rainy_beside import with_rainy
 from datasets.sample import Dataset, Sample
 from datasets.voc import open_voc
-from tests.miniatures import miniature
+from tests.miniatures import maker_of, miniature
 
 FILE = "annotations/instances_val2017.json"
 PHOTOS = "images/val2017"
@@ -77,6 +77,43 @@ def test_pictures_of_another_size_than_was_labelled_are_refused(scale: float, co
     assert "; and 1 more" in str(caught.value)
     assert told(coco, "size")[0] == (True, f"{both}{width}x{height}")
     assert len(told(coco, "size")) == 4
+
+
+HALVED = {
+    "cityscapes": (["leftImg8bit/val/*/*.png"], "val"),
+    "acdc": (["rgb_anon/*/val/*/*.png"], "val"),
+    "carla": (["clean/*", "rainy/*"], None),
+    "camvid": (["val/*.png"], "val"),
+}
+"""Where the pictures lie of sets whose labels are pictures too, and a split."""
+
+
+def halved(name: str, root: Path, **kinds: Sequence[str]) -> Dataset:
+    """A set whose pictures are half as wide and high as their labels."""
+    reader = "cityscapes" if name == "acdc" else name
+    maker = maker_of(reader)
+    make = maker.make_acdc if name == "acdc" else maker.make
+    make(root, **kinds)
+    patterns, split = HALVED[name]
+    for photo in [file for pattern in patterns for file in root.glob(pattern)]:
+        resized(photo, 0.5)
+    return DATASETS[reader].open(root, split)
+
+
+@pytest.mark.parametrize("name", HALVED)
+def test_pictures_of_another_size_than_their_label_pictures_are_refused(
+    name: str, tmp_path: Path
+) -> None:
+    dataset = halved(name, tmp_path / "set")
+    number = len(dataset.samples)
+    with pytest.raises(DatasetError, match=f"{number} of {number} images: .* are of a picture of"):
+        require_fitting(dataset.samples)
+
+
+@pytest.mark.parametrize("kind", ["labelTrainIds", "instanceIds", "polygons"])
+def test_every_form_of_label_pictures_says_its_size(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="another size than was labelled"):
+        require_fitting(halved("cityscapes", tmp_path / "set", kinds=(kind,)).samples)
 
 
 def rainy(coco: Path, scale: float) -> None:
