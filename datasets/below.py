@@ -75,13 +75,16 @@ class Below:
     def moved(self, entry: Any, key: str, where: str) -> Path | None:
         """The file that an entry names with other folders before it than there are here.
 
-        The longest end of the name that is a path here, or else the only file below that is called
-        so, for images that were put into one folder, or into several, after they were labelled.
+        These may be another machine's, an address or outside of the folder. The longest end of the
+        name that is a path here, or else the only file below that is called so, for images that
+        were put into one folder, or into several, after they were labelled.
 
         Raises:
             DatasetError: If two files have the name.
         """
         name = PurePosixPath(fields.text(entry, key, where).replace("\\", "/"))
+        if "\0" in str(name) or fields.is_too_long(name):
+            return None
         for start in range(1, len(name.parts)):
             end = name.parts[start:]
             found = None if ".." in end else self.file("/".join(end))

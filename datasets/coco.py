@@ -149,7 +149,8 @@ class _Files:
         self._bases = tuple(
             dict.fromkeys(p.relative_to(root).as_posix() for p in places if p.is_relative_to(root))
         )
-        self._moved: dict[Path, CocoImage] = {}
+        self._taken: dict[Path, tuple[CocoImage, bool]] = {}
+        """By file its image, and whether that names another place."""
 
     def of(self, image: CocoImage) -> Path:
         """The file of an image.
@@ -157,21 +158,26 @@ class _Files:
         Raises:
             DatasetError: If it is not there, or that of another image.
         """
-        path = self._below.named(image.entry, "file_name", image.where, self._bases)
-        if path is None and self._layout.is_typed:
+        path, refusal = None, None
+        try:
+            path = self._below.named(image.entry, "file_name", image.where, self._bases)
+        except DatasetError as error:
+            refusal = error
+        is_moved = path is None and self._layout.is_typed
+        if is_moved:
             path = self._below.moved(image.entry, "file_name", image.where)
-            if path is not None:
-                other = self._moved.setdefault(path, image)
-                if other is not image:
-                    raise DatasetError(
-                        f"{other.where} and image {image.id} are both {path.name}, the "
-                        "only file of that name: keep the folders that the names begin with"
-                    )
         if path is None:
-            raise DatasetError(
+            raise refusal or DatasetError(
                 f"{image.where} names {image.entry['file_name']}, "
                 f"which is not in {self._layout.folder}: add the file or remove its entry"
             )
+        if self._layout.is_typed:
+            other, was_moved = self._taken.setdefault(path, (image, is_moved))
+            if other is not image and (is_moved or was_moved):
+                raise DatasetError(
+                    f"{other.where} and image {image.id} are both {path.name}, the "
+                    "only file of that name: keep the folders that the names begin with"
+                )
         return path
 
 

@@ -142,6 +142,32 @@ def test_two_images_are_never_one_file(plain: Content, folder: Path, tmp_path: P
     shutil.copy(folder / "000000000001.jpg", tmp_path / "flat" / "x.jpg")
     with pytest.raises(DatasetError, match=r"image 1 and image 2 are both x\.jpg"):
         opened(plain, tmp_path / "flat", tmp_path / "labels.json")
+    one.update(file_name="x.jpg")
+    for images in ([one, two], [two, one]):
+        plain["images"][:2] = images
+        with pytest.raises(DatasetError, match=r"image \d and image \d are both x\.jpg"):
+            opened(plain, tmp_path / "flat", tmp_path / "labels.json")
+
+
+ELSEWHERE = (
+    *("/home/anna/data/val2017/{}", "C:\\data\\images\\{}", "..\\..\\media\\upload\\1\\{}"),
+    *("../../{}", "https://host.org/data/val2017/{}", "s3://bucket/{}"),
+)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_names_of_another_place_are_looked_for_by_their_end(
+    name: str, plain: Content, folder: Path, tmp_path: Path
+) -> None:
+    expected = labels(opened(plain, folder, tmp_path / "labels.json"))
+    renamed = each(plain, "images", lambda e: e.update(file_name=name.format(e["file_name"])))
+    for images in (folder, folder.parent):
+        dataset = opened(renamed, images, tmp_path / "labels.json")
+        assert labels(dataset) == expected
+        assert {s.path.parent for s in dataset.samples} == {folder}
+    renamed["images"][0]["file_name"] = name.format("absent.jpg")
+    with pytest.raises(DatasetError, match=r"leaves the image folder|which is not in"):
+        opened(renamed, folder, tmp_path / "labels.json")
 
 
 def test_an_area_that_is_missing_is_the_masks_or_else_the_boxs(
