@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     from reports.results.results import Results
 
 
-TELLING = ("code", "weights", "seed", "finished")
-"""Columns of the leaderboard that stand there where rows of one place differ in them."""
+TELLING = {
+    "data": "data: digest of the images, which one name may stand for.",
+    "labels": "labels: digest of what the task compares with.",
+    "code": "code: digest of all that decides what a derainer does.",
+    "weights": "",
+    "seed": "",
+    "finished": "",
+}
+"""Columns of the leaderboard that stand there where rows of one place differ in them, and what is
+said of them."""
 
 
 def write_board(
@@ -43,7 +51,8 @@ def write_board(
         FolderError: If a file of one's own would be written over; nothing is written then.
     """
     number = len({_name(run) for run in runs})
-    said = [f"{number} runs of {len({r.spec.get('dataset') for r in runs})} data sets."]
+    sets = {(run.spec.get("dataset"), run.provenance.data_fingerprint) for run in runs}
+    said = [f"{number} runs of {len(sets)} {'set' if len(sets) == 1 else 'sets'} of images."]
     pages = {**as_pages(board(runs), "Leaderboard", said, "board"), **(more or {})}
     for name, heading, table in (
         ("rankings", "Does a ranking carry over?", rankings.table(runs)),
@@ -97,13 +106,12 @@ def board(runs: Sequence[Results]) -> Table:
     ranked = [row for _, row in sorted(rows.values(), key=lambda pair: pair[0])]
     shown = _differing(ranked)
     notes = [
-        "Of each task its primary metric, the best first within a data set, task and rain; against "
-        "rainy: paired difference to the rainy input of the same run; verdict: significant at 5 % "
-        "for all derainers of that run's rain and task (minP). Values of different data sets or "
-        "numbers of images do not compare. Every run has rows of its own."
+        "Of each task its primary metric, the best first within images, task, labels and rain; "
+        "against rainy: paired difference to the rainy input of the same run; verdict: significant "
+        "at 5 % for all derainers of that run's rain and task (minP). Values of other images or "
+        "labels do not compare. Every run has rows of its own."
     ]
-    if "code" in shown:
-        notes.append("code: digest of all that decides what a derainer does.")
+    notes += [TELLING[name] for name in shown if TELLING[name]]
     cells = [[*r.place, *r.values, *(r.telling[name] for name in shown), r.run] for r in ranked]
     return [*place, *values, *shown, "run"], cells, notes + marks(marked)
 
@@ -131,10 +139,13 @@ def _differing(rows: Sequence[_Row]) -> list[str]:
 
 
 def _rank(run: Results, record: Record, tasks: Sequence[str]) -> tuple[Any, ...]:
-    """Data set, task and rain, and within them the best score first."""
+    """Data set, images, task, labels and rain, and within them the best score first."""
+    made = run.provenance
+    data = record.dataset, record.split, made.data_fingerprint or ""
+    task = tasks.index(record.task), (made.labels or {}).get(record.task, "")
     sign = -1 if run.metrics[record.metric].higher_is_better else 1
     value = math.inf if record.value is None else sign * record.value
-    return record.dataset, record.split, tasks.index(record.task), place(record.rain), value
+    return *data, *task, place(record.rain), value
 
 
 def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) -> _Row:
@@ -160,6 +171,8 @@ def _row(run: Results, record: Record, effect: Effect | None, marked: set[str]) 
             str(record.n),
         ),
         telling={
+            "data": plain(made.data_fingerprint or "")[:8] or "–",
+            "labels": plain((made.labels or {}).get(record.task, ""))[:8] or "–",
             "code": plain(code or "")[:8] or "–",
             "weights": plain(weights) or "–",
             "seed": str(record.seed),

@@ -76,6 +76,34 @@ def test_runs_of_other_code_weights_or_seeds_can_be_told_apart() -> None:
         assert seen == ({"–", "abababab+cccccccc"} if name == "weights" else {"0", "7"})
 
 
+def test_other_data_under_one_name_stand_apart(tmp_path: Path) -> None:
+    one, two = (
+        made(shifted(9), data_fingerprint="2" * 64),
+        made(results(), data_fingerprint="1" * 64),
+    )
+    headings, rows, notes = board([one, two])
+    data = [row[headings.index("data")] for row in rows]
+    assert data == sorted(data)  # never ranked among each other
+    assert set(data) == {"1" * 8, "2" * 8}
+    assert any(note.startswith("data: digest of the images") for note in notes)
+    write_board([one, two], tmp_path)
+    assert "2 runs of 2 sets of images." in (tmp_path / "board.md").read_text()
+    write_board([made(other(), data_fingerprint="1" * 64), two], tmp_path)
+    assert "2 runs of 1 set of images." in (tmp_path / "board.md").read_text()
+
+
+def test_other_labels_under_one_name_stand_apart() -> None:
+    task = next(r.task for r in results().records if r.task != "quality")
+    one, two = (
+        made(run, labels={task: s * 64}) for run, s in ((shifted(9), "2"), (results(), "1"))
+    )
+    headings, rows, _ = board([one, two])
+    told = [row[headings.index("labels")] for row in rows if row[headings.index("task")] == task]
+    assert told == sorted(told)
+    assert set(told) == {"1" * 8, "2" * 8}
+    assert "data" not in headings
+
+
 def test_the_page_holds_what_the_markdown_holds(tmp_path: Path) -> None:
     write_board([made(results(), code={"b": "1" * 64}), made(other(), code={})], tmp_path)
     page = (tmp_path / "board.html").read_text(encoding="utf-8")
