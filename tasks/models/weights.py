@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.inert import AVERAGES, LAST, InertError, read, state_of
+from tasks.models.card import card_of, names_by_number
 from tasks.task import TaskError
 
 KEYS = ("state_dict", "model", "model_state", "params", *LAST, *AVERAGES)
@@ -72,20 +73,22 @@ def put(module: nn.Module, state: Mapping[str, Tensor], file: Path) -> None:
 def class_names(file: Path, count: int, published: Sequence[str]) -> list[str]:
     """Names of a network's classes, in its own order.
 
-    They stand in a card beside the weights, ``FILE.json`` with ``{"classes": ["road", …]}``;
+    They stand in a card beside the weights, ``FILE.json`` with ``{"classes": ["road", …]}`` or
+    ``{"classes": {"0": "road", …}}``;
     weights without a card that have as many classes as the published ones have those.
 
     Raises:
         TaskError: If there is neither, or the card does not fit.
     """
-    card = file.with_name(file.name + ".json")
+    card = card_of(file)
     if card.is_file():
         try:
-            names = json.loads(card.read_bytes())["classes"]
+            said = names_by_number(json.loads(card.read_bytes())["classes"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise TaskError(f'{card}: expected {{"classes": ["name", …]}}') from error
-        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+        if said is None:
             raise TaskError(f'{card}: expected {{"classes": ["name", …]}}')
+        names = said
     else:
         names = list(published)
     if len(names) != count:

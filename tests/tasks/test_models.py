@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,14 @@ def test_a_card_that_is_none_is_told(card: str, tmp_path: Path) -> None:
     (tmp_path / "a.pth.json").write_text(card)
     with pytest.raises(TaskError, match="expected"):
         class_names(tmp_path / "a.pth", 3, NAMES)
+
+
+@pytest.mark.parametrize("form", [list, lambda names: {str(i): n for i, n in enumerate(names)}])
+def test_a_card_names_classes_in_a_list_or_by_number(
+    form: Callable[[Sequence[str]], object], tmp_path: Path
+) -> None:
+    (tmp_path / "a.pth.json").write_text(json.dumps({"classes": form(NAMES)}))
+    assert class_names(tmp_path / "a.pth", len(NAMES), ()) == list(NAMES)
 
 
 class Evil:
