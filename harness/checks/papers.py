@@ -94,9 +94,14 @@ def select(words: Sequence[str]) -> list[Claim]:
     """
     everything = read_claims(every_row())
     chosen: list[Claim] = []
-    for word in words:
-        paper, _, table = word.partition(":")
-        known(paper, dict.fromkeys(c.paper for c in everything), "paper", "papers")
+    papers = dict.fromkeys(c.paper for c in everything)
+    parts = [word.partition(":") for word in words]
+    missing = next((word for word in words if not Path(word).is_dir()), None)
+    if len(words) == 2 and missing and not {paper for paper, _, _ in parts} & {"papers", *papers}:
+        names = ", ".join(["papers", *papers])
+        raise UsageError(f"{missing}: no such results folder, and no paper: known are {names}")
+    for paper, _, table in parts:
+        known(paper, papers, "paper", "papers")
         found = [c for c in everything if paper in ("papers", c.paper)]
         if table:
             known(table, dict.fromkeys(c.table for c in found), f"table of {paper}")

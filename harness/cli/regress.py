@@ -116,6 +116,8 @@ def add(verbs: Verbs) -> None:
 
 
 def _regress(arguments: argparse.Namespace) -> int:
+    from harness.checks import papers
+
     if arguments.suite is not None and arguments.what:
         raise UsageError(f"--suite {arguments.suite} names its tables: leave WHAT out")
     if arguments.suite is not None:
@@ -126,10 +128,11 @@ def _regress(arguments: argparse.Namespace) -> int:
     if len(folders) == 2 and all(folder.is_dir() for folder in folders):
         _refuse(arguments, OF_PAPERS, "printed numbers", "two results folders")
         return _folders(folders[0], folders[1], arguments)
+    claims = papers.select(arguments.what)
     _refuse(arguments, OF_FOLDERS, "two results folders", "printed numbers")
     if arguments.json and arguments.layout is not None:
         raise UsageError("--json prints verdicts and no table: leave out it or --layout or --suite")
-    return _papers(arguments)
+    return _papers(claims, arguments)
 
 
 def _refuse(arguments: argparse.Namespace, names: Sequence[str], of: str, what: str) -> None:
@@ -141,7 +144,7 @@ def _refuse(arguments: argparse.Namespace, names: Sequence[str], of: str, what: 
         )
 
 
-def _papers(arguments: argparse.Namespace) -> int:
+def _papers(claims: Sequence[Claim], arguments: argparse.Namespace) -> int:
     """Printed numbers against measured ones; 1 where one differs without a known reason."""
     import json
 
@@ -151,7 +154,6 @@ def _papers(arguments: argparse.Namespace) -> int:
 
     if arguments.own is not None and arguments.layout is None:
         raise UsageError("--own is a row of a table: add --layout paper")
-    claims = papers.select(arguments.what)
     spec = checked(**fields_of(arguments))
     held = os.environ.get("DERAIN_HARNESS_DATA")
     given = given_of(

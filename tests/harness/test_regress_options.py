@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.cli.main import run_command_line
@@ -24,3 +26,21 @@ def test_options_that_would_do_nothing_are_refused(
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert said in err
+
+
+@pytest.mark.parametrize("more", [[], ["--tolerance", "psnr_y_db=0.2"], ["--json"]])
+def test_a_missing_results_folder_is_named(
+    more: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new").mkdir()
+    for words, missing in ((["baseline", "new"], "baseline"), (["new", "runs/b"], "runs/b")):
+        assert run_command_line(["regress", *words, *more]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(f"error: {missing}: no such results folder, and no paper: known are ")
+        assert err.count("\n") == 1
+    assert run_command_line(["regress", "mspfn", "baselin"]) == 2
+    assert "unknown paper 'baselin'" in capsys.readouterr().err
