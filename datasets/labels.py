@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,8 @@ from datasets.upright import upright_px
 
 SHOWN = 3
 """Of many images or classes, those that are named."""
+LOOKED_AT = 200
+"""Pictures whose boxes tell of what form all are."""
 
 
 def misfit(sample: Sample, image_px: tuple[int, int]) -> str | None:
@@ -68,24 +69,21 @@ def require_fitting(samples: Iterable[Sample]) -> None:
 
 
 def wrong_form(samples: Iterable[Sample]) -> str | None:
-    """What to say where the boxes of all samples are no pixels, or corners taken for sizes."""
+    """What to say where the boxes of a set are no pixels, or corners taken for sizes."""
     boxes = _boxes_xywh(samples)
     return no_pixels(*boxes) or no_sizes(*boxes)
 
 
 def _boxes_xywh(samples: Iterable[Sample]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """All labelled boxes as left, top, width, height, and the height and width of their pictures.
+    """Labelled boxes as left, top, width, height, and the height and width of their pictures.
 
-    Those of pictures whose size cannot be told are left out.
+    Of `LOOKED_AT` pictures, spread over all; those whose size cannot be told are left out.
     """
-    samples, boxes, sizes = list(samples), [np.zeros((0, 4))], [np.zeros((0, 2))]
-    with ThreadPoolExecutor() as pool:
-        read = list(pool.map(lambda sample: sample.annotations, samples))
-    for sample, objects in zip(samples, read, strict=True):
-        if objects is None or not len(objects.categories):
-            continue
-        picture_px = sample.size_px or upright_px(sample.path)
-        if picture_px is not None:
+    labelled = [sample for sample in samples if sample.labels is not None]
+    boxes, sizes = [np.zeros((0, 4))], [np.zeros((0, 2))]
+    for sample in labelled[:: -(-len(labelled) // LOOKED_AT) or 1]:
+        objects, picture_px = sample.annotations, sample.size_px or upright_px(sample.path)
+        if objects is not None and len(objects.categories) and picture_px is not None:
             corners = objects.boxes_xyxy_px
             boxes.append(np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]))
             sizes.append(np.tile(np.array(picture_px, np.float64), (len(corners), 1)))

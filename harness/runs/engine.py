@@ -34,7 +34,7 @@ from harness.scores.reduction import reduced
 from harness.spec import RunSpec, UsageError
 from harness.work.doubts import check
 from harness.work.executors import Executor, Threads
-from harness.work.labels import ask, noted
+from harness.work.labels import ask, compared, noted
 from harness.work.todo import Lacking
 from harness.work.trial import tried
 from harness.work.unit import Finished, Outcome
@@ -205,7 +205,7 @@ def entries_of(plan: Plan) -> tuple[list[Entry], dict[str, ImageError]]:
         except OSError as error:
             failures[sample.id] = ImageError(sample.id, "read", message(error))
     if plan.tasks:
-        require_fitting(entry.sample for entry in entries)
+        require_fitting(compared([entry.sample for entry in entries], plan.tasks))
     return entries, failures
 
 

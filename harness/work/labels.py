@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from datasets.labels import notes, unmatched
+from datasets.sample import Sample
 from harness.ledger.ledger import Ledger
 from harness.machine.device import one_thread_each
 from harness.plan import keys
@@ -56,6 +57,15 @@ def noted(plan: Plan, entries: Sequence[Entry], ledger: Ledger) -> Plan:
         if told["px"] is not None:
             said.append(f"{network} sees pictures at {told['px']} px, the size of its training")
     return replace(plan, dataset=replace(dataset, notes=(*dataset.notes, *said)))
+
+
+def compared(samples: Sequence[Sample], tasks: Sequence[TaskPlan]) -> list[Sample]:
+    """Images without label maps where no task compares with these, which may be of another size."""
+    bare = [replace(sample, label_map_path=None) for sample in samples]
+    needs_maps = any(
+        not TASKS[task.name].has_labels(sample) for task in tasks for sample in bare[:1]
+    )
+    return list(samples) if needs_maps else bare
 
 
 def _keys(plan: Plan) -> dict[str, TaskPlan]:

@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -23,7 +24,12 @@ from datasets.labels import notes, require_fitting, unmatched
 from datasets.rainy_beside import with_rainy
 from datasets.sample import Dataset, Sample
 from datasets.voc import open_voc
+from harness.work.labels import compared
+from tasks.rows import TASKS
 from tests.miniatures import maker_of, miniature
+
+if TYPE_CHECKING:
+    from harness.plan.networks import TaskPlan
 
 FILE = "annotations/instances_val2017.json"
 PHOTOS = "images/val2017"
@@ -114,6 +120,20 @@ def test_pictures_of_another_size_than_their_label_pictures_are_refused(
 def test_every_form_of_label_pictures_says_its_size(kind: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="another size than was labelled"):
         require_fitting(halved("cityscapes", tmp_path / "set", kinds=(kind,)).samples)
+
+
+def test_label_maps_of_another_size_are_nothing_to_a_task_that_compares_with_boxes(
+    coco: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "map.png"
+    Image.new("L", (12, 10)).save(file)
+    boxed = open_coco(coco, None).samples
+    samples = [replace(sample, label_map_path=file) for sample in boxed]
+    tasks = {name: cast("TaskPlan", SimpleNamespace(name=name)) for name in TASKS}
+    require_fitting(compared(samples, [tasks["detection"]]))
+    for needing in ([tasks["semantic"]], [tasks["detection"], tasks["semantic"]]):
+        with pytest.raises(DatasetError, match="picture of 12x10 pixels"):
+            require_fitting(compared(samples, needing))
 
 
 def rainy(coco: Path, scale: float) -> None:
