@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from harness.plan.data import data_name
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.trained_on import Names, holds
 
+COCO = "coco"
+COCO_FILE = re.compile(r"(COCO_\w+_)?000000\d{6}(?!\d)")
+"""How COCO's own image files are called; exports lengthen the name."""
+COCO_SPLIT = re.compile(r"(train|val|test|test-dev|unlabeled)20\d\d")
+LOOKED_AT = 1000
+"""Images whose names are looked at, since every number of a run asks anew."""
+
 
 def seen(plan: Plan, condition: ConditionPlan, task: TaskPlan | None) -> tuple[str, ...] | None:
     """What of a cell was trained on; None where a part of the answer is unknown."""
     derainer, marks = condition.derainer, set()
-    name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
     learners = [("rain", "images", derainer.rain_families, derainer.images)]
     if task is not None:
         told = task.learned
@@ -20,9 +29,40 @@ def seen(plan: Plan, condition: ConditionPlan, task: TaskPlan | None) -> tuple[s
         fell = _has_fallen(plan, condition.rain, families, trained)
         if fell is None or trained is None:
             return None
+        among = _are_among(plan, trained)
+        if among is None:
+            return None
         marks |= {rain} if fell else set()
-        marks |= {images} if holds(trained, name, split) else set()
+        marks |= {images} if among else set()
     return tuple(sorted(marks))
+
+
+def _are_among(plan: Plan, trained: frozenset[str]) -> bool | None:
+    """Whether a run's images are of those that weights were trained on; None where it is unknown.
+
+    A label file of one's own, or another form than COCO's, hides whose images these are; the names
+    of their files and folders tell of COCO's.
+
+    Args:
+        plan: The run.
+        trained: See `harness.plan.trained_on.images`.
+    """
+    name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
+    if holds(trained, name, split):
+        return True
+    known = {each.partition("/")[2] for each in trained if each.partition("/")[0] == COCO}
+    if not known or (plan.dataset.name == COCO and not plan.spec.annotations):
+        return False
+    paths = [sample.path for sample in plan.dataset.samples[:LOOKED_AT]]
+    are_theirs = any(COCO_FILE.match(path.name) for path in paths)
+    if not are_theirs and plan.dataset.name != COCO:
+        return False
+    file = Path(plan.spec.annotations or "").name.partition(".")[0].removeprefix("instances_")
+    splits = {name, split.partition(":")[0], file, *(path.parent.name for path in paths)} - {""}
+    if splits & known or ("" in known and are_theirs):
+        return True
+    is_another = any(map(COCO_SPLIT.fullmatch, splits)) or not are_theirs
+    return False if is_another and all(map(COCO_SPLIT.fullmatch, known)) else None
 
 
 def _has_fallen(plan: Plan, rain: str, families: Names, images: Names) -> bool | None:

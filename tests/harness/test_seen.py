@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from harness.machine.sources import SOURCES
 from harness.plan.derainers import derainer_plan
 from harness.plan.networks import network_of
 from harness.plan.plan import make_plan
-from harness.plan.trained_on import holds, images, rain_families
+from harness.plan.trained_on import Learned, holds, images, rain_families
 from harness.scores.seen import seen
 from harness.spec import RunSpec, UsageError
+from reports.results.training import Training
 
 
 @pytest.mark.parametrize(
@@ -158,3 +160,43 @@ def test_the_light_form_stands_in_where_there_are_no_weights() -> None:
         assert plan.said.endswith(f"{name} has no weights of its own yet, {light} stands in")
     with pytest.raises(UsageError, match=r"prn comes without weights: .* harness train prn"):
         derainer_plan("prn", {}, Dataset("folder", "all", []))
+
+
+COCO_JSON = "annotations/instances_val2017.json"
+
+
+@pytest.mark.parametrize(
+    ("trained", "file", "names", "wanted"),
+    [
+        ("coco/val2017", COCO_JSON, "", True),
+        ("coco/val2017", "labels.json", "images/val2017/", True),
+        ("coco/train2017", COCO_JSON, "", False),
+        ("coco/train2017", "labels.json", "", None),
+        ("coco", "labels.json", "", True),
+        ("camvid/val2017", COCO_JSON, "", False),
+        ("coco/train2017", "labels.json", "mine-", False),
+        ("coco/mine", "labels.json", "mine-", None),
+    ],
+)
+def test_a_label_file_does_not_hide_that_images_are_coco_s(
+    coco_of: Any, trained: str, file: str, names: str, wanted: bool | None
+) -> None:
+    """By the names of its files, as of 12 digits, and of folders; what they leave open is told."""
+    root = coco_of(2)
+    content = json.loads((root / COCO_JSON).read_text())
+    flat = root / "coco"
+    below, _, prefix = names.rpartition("/")
+    (flat / below).mkdir(parents=True)
+    for image in content["images"]:
+        old = root / "images" / "val2017" / image["file_name"]
+        image["file_name"] = f"{prefix}{old.name}"
+        shutil.copy(old, flat / below / image["file_name"])
+    (root / file).write_text(json.dumps(content))
+    spec = RunSpec(
+        dataset="coco", annotations=str(root / file), data_root=str(flat), task=("none",)
+    )
+    plan = make_plan(spec, {})
+    learned = Learned(Training("0" * 64), frozenset([trained]), frozenset())
+    task: Any = SimpleNamespace(learned=learned)
+    found = seen(plan, plan.conditions[0], task)
+    assert found == (None if wanted is None else ("task-images",) if wanted else ())
