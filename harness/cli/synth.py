@@ -15,9 +15,10 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "synth",
         help="write a rainy copy of a data set in its own layout, with a manifest",
-        description="The images are those that run shows for the same rain and seed. A second call "
-        "continues where the first one stopped, and does anew what is of another photograph or "
-        "depth. Damaged images are named and left out; the exit status is then 1.",
+        description="The images are those that run shows for the same --dataset, --annotations, "
+        "--rain and --seed: rain falls by an image's id. A second call continues where the first "
+        "one stopped, and does anew what is of another photograph or depth. Damaged images are "
+        "named and left out; the exit status is then 1.",
     )
     for name in (
         *("dataset", "data_root", "split", "annotations", "pair", "attributes", "where"),

@@ -383,7 +383,9 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
         {file.made_in for file in files.values() if file.made_in} - {folder.absolute()}
     )
     folders = (folder, *made_in)
-    return DerainerPlan(name, {"dir": contents}, None, load, None, None, folders=folders)
+    return DerainerPlan(
+        name, {"dir": contents}, None, load, None, None, folders=folders, made_from=inputs
+    )
 
 
 def _require(file: Path, what: str, remedy: str) -> None:

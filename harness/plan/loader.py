@@ -36,6 +36,8 @@ class DerainerPlan:
     is_identity: bool = False
     folders: tuple[Path, ...] = ()
     """Folders of restored images, which are of one rain alone."""
+    made_from: Mapping[str, str] | None = None
+    """Digests of the pixels that images restored elsewhere are known to be made from, by sample."""
     is_foreign: bool = False
     """Whether network or weights came from elsewhere, so that a slip is possible."""
     part: Part | None = None

@@ -35,6 +35,7 @@ from harness.spec import RunSpec, UsageError
 from harness.work.doubts import check
 from harness.work.executors import Executor, Threads
 from harness.work.labels import ask, compared, noted
+from harness.work.restored_elsewhere import require_made_of_these
 from harness.work.todo import Lacking
 from harness.work.trial import tried
 from harness.work.unit import Finished, Outcome
@@ -142,6 +143,7 @@ def _finished(plan: Plan, ledger: Ledger, asked: _Asked) -> Results:
     session = _Session(plan, ledger, claims, executor, asked.progress)
     try:
         entries, failures = entries_of(plan)
+        require_made_of_these(plan, entries)
         doubts = check(plan, ledger)
         ask(plan, ledger)
         plan = noted(plan, entries, ledger)

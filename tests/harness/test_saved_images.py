@@ -192,10 +192,22 @@ def test_a_folder_below_is_held_to_the_manifest_above(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="dir:median was made of photoshop-light with seed 0"):
         ran(root / "film", tmp_path, word, **asked, seed=1)
     shutil.copy(root / "b.png", root / "film" / "a.png")
-    (failed,) = ran(root / "film", tmp_path, word, **asked).errors
-    assert failed.message == "a.png was derained from another image than this: derain this one"
+    with pytest.raises(UsageError, match=r"image a\.png was derained from another image"):
+        ran(root / "film", tmp_path, word, **asked)
     (folder / "manifest.jsonl").write_text("a list of another program's\n")
     assert not ran(root / "film", tmp_path, word, **asked).errors
+
+
+@pytest.mark.parametrize("word", ["dir:{}", "dir:{}+median", "gate:dir:{}", "old=dir:{}"])
+def test_images_of_other_ids_have_other_rain_and_are_refused_before_work(
+    word: str, tmp_path: Path
+) -> None:
+    root = photographs(tmp_path / "photos", "film/1.png", "film/2.png")
+    asked = {"rain": ("photoshop-light",), "quality": ("psnr_y_db",)}
+    ran(root, tmp_path, "median", **asked, save=("images",), out=str(tmp_path / "out"))
+    named = word.format(tmp_path / "out" / "images" / "photoshop-light")
+    with pytest.raises(UsageError, match="than this run shows: rain falls by an image's id, so"):
+        ran(root / "film", tmp_path, "median", named, **asked)
 
 
 def test_the_folder_of_a_chain_is_no_chain(tmp_path: Path) -> None:
