@@ -382,9 +382,18 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     made_in = sorted(
         {file.made_in for file in files.values() if file.made_in} - {folder.absolute()}
     )
-    folders = (folder, *made_in)
+    # A rainy copy's manifest says of which rain all of it is, and of which images none.
+    wanted = len(files) if inputs else sum(file.made_in is None for file in files.values())
     return DerainerPlan(
-        name, {"dir": contents}, None, load, None, None, folders=folders, made_from=inputs
+        name,
+        {"dir": contents},
+        None,
+        load,
+        None,
+        None,
+        folders=(folder, *made_in),
+        made_from=inputs,
+        untold=() if len(inputs) == wanted else (name,),
     )
 
 

@@ -38,6 +38,8 @@ class DerainerPlan:
     """Folders of restored images, which are of one rain alone."""
     made_from: Mapping[str, str] | None = None
     """Digests of the pixels that images restored elsewhere are known to be made from, by sample."""
+    untold: tuple[str, ...] = ()
+    """Folders of restored images of which it is not known what they were made from."""
     is_foreign: bool = False
     """Whether network or weights came from elsewhere, so that a slip is possible."""
     part: Part | None = None
@@ -160,6 +162,7 @@ def chained(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
         _union([p.rain_families for p in parts]),
         _union([p.images for p in parts]),
         folders=tuple(folder for p in parts for folder in p.folders),
+        untold=tuple(folder for p in parts for folder in p.untold),
         is_own=any(p.is_own for p in parts),
         draws=any(p.draws for p in parts),
         is_stateful=any(p.is_stateful for p in parts),
@@ -191,6 +194,7 @@ def gated(plan: DerainerPlan, above: float) -> DerainerPlan:
         plan.rain_families,
         plan.images,
         folders=plan.folders,
+        untold=plan.untold,
         is_own=plan.is_own,
         draws=plan.draws,
         is_stateful=plan.is_stateful,

@@ -31,7 +31,7 @@ def provenance(plan: Plan, fingerprint: str, elapsed_s: float) -> Provenance:
         workers=plan.workers,
         data_fingerprint=fingerprint,
         size_px=_size(plan.dataset),
-        data_notes=tuple(plan.dataset.notes),
+        data_notes=(*plan.dataset.notes, *_untold(plan)),
         weights=tuple(sorted({c.derainer.said for c in plan.conditions if c.derainer.said})),
         code={c.derainer.name: _code(c.derainer) for c in plan.conditions},
         models={
@@ -56,6 +56,15 @@ def _trainings(plan: Plan) -> dict[str, dict[str, Training]]:
     for task in plan.tasks:
         found.setdefault(task.name, {})[task.model] = task.learned.training
     return found
+
+
+def _untold(plan: Plan) -> list[str]:
+    """Of which restored images nothing says whether they had the run's rain."""
+    names = dict.fromkeys(name for c in plan.conditions for name in c.derainer.untold)
+    return [
+        f"nothing says of which images those of {name} were made, and so whether of this rain"
+        for name in names
+    ]
 
 
 def _gates(plan: Plan) -> dict[str, str]:

@@ -69,6 +69,7 @@ def test_the_folder_gives_the_numbers_of_the_network(
     after = ran(coco_root, tmp_path, f"dir:{folder}", **asked)
     assert len(numbers(before, "median")) > 10
     assert numbers(after, "dir:median") == numbers(before, "median")
+    assert not any("dir:" in note for note in after.provenance.data_notes)
     head, *rest = lines(folder)
     assert (head["rain"], head["derainer"], head["seed"]) == ("photoshop-light", "median", 0)
     assert len(rest) == len(list(folder.rglob("*.png"))) == 8
@@ -104,6 +105,17 @@ def test_names_survive(names: tuple[str, ...], tmp_path: Path) -> None:
 def spoil_the_file(folder: Path, photos: Path) -> None:
     file = next(folder.rglob("*.png"))
     file.write_bytes(encode_png(255 - decode(file.read_bytes(), "")))
+
+
+@pytest.mark.parametrize("word", ["dir:{}", "median+dir:{}", "gate:dir:{}"])
+def test_of_images_without_a_manifest_it_is_said_that_their_rain_is_unknown(
+    word: str, tmp_path: Path
+) -> None:
+    root = photographs(tmp_path / "photos", "a.png", "b.png")
+    found = ran(root, tmp_path, word.format(root), quality=("psnr_y_db",))
+    assert found.provenance.data_notes == (
+        "nothing says of which images those of dir:photos were made, and so whether of this rain",
+    )
 
 
 def cut_the_manifest(folder: Path, photos: Path) -> None:
