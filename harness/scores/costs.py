@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def of_derainer(
     plan: Plan, condition: ConditionPlan, timings: Sequence[str], ledger: Ledger
 ) -> list[Cost]:
-    """What deraining took, where the ledger knows it."""
+    """What deraining took, where the ledger knows it; reading images restored elsewhere is none."""
+    if condition.derainer.folders:
+        return []
     seconds = sorted(ledger.get("timings", timings).values())
     tiles = ledger.get("tiles", timings).values()
     workers = [*ledger.get("workers", timings).values()]

@@ -66,9 +66,11 @@ def test_the_folder_gives_the_numbers_of_the_network(
         coco_root, tmp_path, "median", **asked, save=("images",), out=str(tmp_path / "out")
     )
     folder = tmp_path / "out" / "images" / "photoshop-light" / "median"
-    after = ran(coco_root, tmp_path, f"dir:{folder}", **asked)
+    after = ran(coco_root, tmp_path, f"dir:{folder}", **asked, out=str(tmp_path / "again"))
     assert len(numbers(before, "median")) > 10
     assert numbers(after, "dir:median") == numbers(before, "median")
+    assert before.cost
+    assert not after.cost, "reading a file is not deraining"
     assert not any("dir:" in note for note in after.provenance.data_notes)
     head, *rest = lines(folder)
     assert (head["rain"], head["derainer"], head["seed"]) == ("photoshop-light", "median", 0)
