@@ -35,10 +35,10 @@ from reports.findings.remedies import (
 from reports.layouts.remedies import remedies
 from reports.results.cell import Judge
 from reports.results.conditions import conditions
+from reports.results.marks import mark, marks
 from reports.results.record import Record
 from reports.results.results import QUALITY, Results
 from reports.tables import break_even, gates
-from reports.tables.text import mark, marks
 
 FROZEN = "benchmark-v1"
 """What the piece `benchmark` became; rows that came later are part of it."""

@@ -24,9 +24,10 @@ from reports.findings.remedies import (
     families,
 )
 from reports.results.cell import NO_RAIN
+from reports.results.marks import mark
 from reports.tables.latex import Float, escaped, slug
 from reports.tables.summary import notes
-from reports.tables.text import cell, grid, mark, plain, signed, span
+from reports.tables.text import cell, grid, plain, signed, span
 
 if TYPE_CHECKING:
     from reports.results.results import Results

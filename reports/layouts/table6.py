@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from reports.findings.leaders import places
 from reports.results.cell import NO_RAIN, Condition, Judge
 from reports.results.conditions import floors
+from reports.results.marks import mark
 from reports.tables.latex import BEST, MARKUP, Float, escaped, placed, slug
 from reports.tables.summary import about, footnotes
-from reports.tables.text import cell, grid, mark, plain, written
+from reports.tables.text import cell, grid, plain, written
 
 if TYPE_CHECKING:
     from reports.results.record import Record

@@ -12,8 +12,9 @@ from reports.folder import put_pages
 from reports.pages.run import shown
 from reports.pages.template import rendered
 from reports.results.conditions import place
+from reports.results.marks import marks
 from reports.tables import rankings, repeats
-from reports.tables.text import Table, cell, grid, marks, plain, signed, span, words, written
+from reports.tables.text import Table, cell, grid, plain, signed, span, words, written
 
 if TYPE_CHECKING:
     from reports.plots.figure import Plot

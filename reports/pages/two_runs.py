@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from reports.folder import put_pages
 from reports.pages.runs import as_pages
 from reports.plots.two_runs import dots
+from reports.results.marks import marks
 from reports.results.two_runs import changes, matched, placed, unclear
 from reports.tables.summary import about
-from reports.tables.text import Table, marks, plain, signed, span, words, written
+from reports.tables.text import Table, plain, signed, span, words, written
 
 if TYPE_CHECKING:
     from reports.results.results import Results

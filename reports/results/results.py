@@ -16,6 +16,7 @@ from reports.results.cell import Cell, Condition, Judge
 from reports.results.file_names import file_names
 from reports.results.gallery import GalleryItem
 from reports.results.intervals import interval
+from reports.results.marks import mark, marks
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
 from reports.results.record import Comparison, Correlation, Cost, ImageError, Record
@@ -150,36 +151,50 @@ class Results:
         """The main table's values: a row for each condition and network, a column a metric."""
         import pandas as pd
 
-        columns = [(t, m, self.metrics[m].heading) for t, m in self.columns]
-        index, rows = [], []
-        for condition in self.conditions:
-            for network, judges in self.lines:
-                index.append((condition.rain, condition.name, *([network] if network else [])))
-                found = [(t in judges and self.at(condition, judges[t], m)) for t, m, _ in columns]
-                rows.append([record.value if record else None for record in found])
+        index = [
+            (condition.rain, condition.name, *([network] if network else []))
+            for condition in self.conditions
+            for network, _ in self.lines
+        ]
+        rows = [[record.value if record else None for record in row] for row in self._rows]
         names = ["rain", "derainer", "network"][: len(index[0]) if index else 2]
         places = pd.MultiIndex.from_tuples(index or [("", "")], names=names)[: len(rows)]
-        return pd.DataFrame(rows, places, [heading for *_, heading in columns], dtype=float)
+        headings = [self.metrics[metric].heading for _, metric in self.columns]
+        return pd.DataFrame(rows, places, headings, dtype=float)
+
+    @property
+    def _rows(self) -> list[list[Record | None]]:
+        """The main table's numbers."""
+        return [
+            [self.at(c, judges[t], m) if t in judges else None for t, m in self.columns]
+            for c in self.conditions
+            for _, judges in self.lines
+        ]
 
     def __repr__(self) -> str:
-        """Data, number of images and the main table."""
-        return f"{self._title}\n{self._shown.to_string()}"
+        """Data, number of images and the main table, with what its marks stand for."""
+        shown, said = self._shown
+        return "\n".join([self._title, shown.to_string(), *said])
 
     def _repr_html_(self) -> str:
         """The same in a notebook."""
-        return f"<p>{html.escape(self._title)}</p>{self._shown.to_html()}"
+        shown, said = self._shown
+        below = "".join(f"<p>{line}</p>" for line in said)
+        return f"<p>{html.escape(self._title)}</p>{shown.to_html()}{below}"
 
     @property
-    def _shown(self) -> pd.DataFrame:
-        """The main table as text, each metric with its own number of places."""
+    def _shown(self) -> tuple[pd.DataFrame, list[str]]:
+        """The main table as text, each metric with its own number of places, and its marks."""
         import pandas as pd
 
-        places = [self.metrics[metric].decimals for _, metric in self.columns]
-        rows = [
-            ["" if np.isnan(x) else f"{x:.{d}f}" for x, d in zip(row, places, strict=True)]
-            for row in self.table.to_numpy()
-        ]
-        return pd.DataFrame(rows, self.table.index, self.table.columns)
+        marked: set[str] = set()
+        rows = [[self._marked(r, marked) for r in row] for row in self._rows]
+        return pd.DataFrame(rows, self.table.index, self.table.columns), marks(marked)
+
+    def _marked(self, record: Record | None, marked: set[str]) -> str:
+        if record is None or record.value is None:
+            return ""
+        return f"{record.value:.{self.metrics[record.metric].decimals}f}{mark(record, marked)}"
 
     @property
     def _title(self) -> str:

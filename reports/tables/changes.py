@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from reports.findings.effects import Effect, effects
 from reports.results.conditions import conditions
-from reports.tables.text import Table, marks, plain, signed, span, words, written_change
+from reports.results.marks import marks
+from reports.tables.text import Table, plain, signed, span, words, written_change
 
 if TYPE_CHECKING:
     from reports.results.results import Results
@@ -97,7 +98,7 @@ def others(results: Results) -> Table:
     """Changes of the summary's other metrics, with intervals and without verdicts."""
     shown = [(t, m) for t, m in results.columns if not results.metrics[m].primary]
     marked: set[str] = set()
-    rows = []
+    rows, has_dry = [], False
     several = len(results.lines) > 1
     for condition, (network, judges) in itertools.product(conditions(results), results.lines):
         if not condition.is_derained:
@@ -109,9 +110,11 @@ def others(results: Results) -> Table:
         cells = [written_change(results, record, marked) or "–" for record in records]
         if set(cells) - {"–"}:
             named = [plain(network or "")] if several else []
+            has_dry |= condition.is_dry
             rows.append([*words(condition), *named, *cells])
+    first = ", in the first rows derained clean − clean" if has_dry else ""
     lines = [
-        "Derained − rainy, in the first rows derained clean − clean; 95 % intervals of "
+        f"Derained − rainy{first}; 95 % intervals of "
         "the paired differences, and no verdicts: those are given on one metric of each task."
     ]
     titles = (results.metrics[m].heading for _, m in shown)

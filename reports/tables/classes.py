@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.results.conditions import conditions
-from reports.tables.text import Table, label, marks, plain, written
+from reports.results.marks import marks
+from reports.tables.text import Table, label, plain, written
 
 if TYPE_CHECKING:
     from reports.results.results import Results

@@ -35,8 +35,9 @@ def csv_text(results: Results, records: Sequence[Record]) -> str:
     return buffer.getvalue()
 
 
-def _seen(record: Record) -> str | None:
-    return None if record.seen is None else " ".join(record.seen)
+def _seen(record: Record) -> str:
+    """What was trained on it, in words of `reports.results.marks.MARKS`; empty: nothing was."""
+    return "unknown" if record.seen is None else " ".join(record.seen)
 
 
 def inert(value: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from reports.results.cell import IDENTITY, Condition
 from reports.results.conditions import conditions
-from reports.tables.text import Table, marks, plain, signed, span, written
+from reports.results.marks import marks
+from reports.tables.text import Table, plain, signed, span, written
 
 if TYPE_CHECKING:
     from reports.results.record import Record

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.tables.text import Table, change, marks, plain, signed, span, written
+from reports.results.marks import marks
+from reports.tables.text import Table, change, plain, signed, span, written
 
 if TYPE_CHECKING:
     from reports.results.results import Results

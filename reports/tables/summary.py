@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from reports.results.cell import MASK
 from reports.results.conditions import conditions
 from reports.results.intervals import ABOVE, BELOW, FEWEST
-from reports.tables.text import Table, label, marks, plain, words, written, written_change
+from reports.results.marks import marks
+from reports.tables.text import Table, label, plain, words, written, written_change
 
 if TYPE_CHECKING:
     from reports.results.record import Record

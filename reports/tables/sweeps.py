@@ -10,7 +10,8 @@ import numpy as np
 from reports.findings.sweeps import sweeps
 from reports.results.cell import MASK, Condition, Judge
 from reports.results.intervals import FEWEST, interval, level_interval
-from reports.tables.text import Table, condition_name, mark, marks, plain, signed, span
+from reports.results.marks import mark, marks
+from reports.tables.text import Table, condition_name, plain, signed, span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.results.cell import Condition
+from reports.results.marks import mark
 
 if TYPE_CHECKING:
     from reports.results.record import Comparison, Record
@@ -14,16 +15,6 @@ if TYPE_CHECKING:
 
 Table = tuple[list[str], list[list[str]], list[str]]
 """Headings, rows and notes."""
-
-
-MARKS = {
-    "rain": "the derainer was trained on this kind of rain",
-    "images": "the derainer was trained on this data set",
-    "task-rain": "the task network was trained on this kind of rain",
-    "task-images": "the task network was trained on these images",
-}
-SIGNS = {"rain": "†", "images": "†", "task-rain": "‡", "task-images": "‡"}
-"""How a value is marked: † speaks of the derainer, ‡ of the task network."""
 
 
 def plain(text: str) -> str:
@@ -86,26 +77,6 @@ def written(results: Results, record: Record | None, marked: set[str]) -> str:
     decimals = results.metrics[record.metric].decimals
     of = f" of {record.n - record.n_identical:,}" if record.n_identical else ""
     return f"{record.value:.{decimals}f}{mark(record, marked)}{of}"
-
-
-def mark(record: Record, marked: set[str]) -> str:
-    """† or ‡ where something of a number was trained on what it measures, ? where nobody knows.
-
-    Args:
-        record: The number.
-        marked: Takes what the mark stands for, so that `marks` can say it below the table.
-    """
-    marked.update(["unknown"] if record.seen is None else record.seen)
-    if record.seen is None:
-        return "?"
-    return "".join(dict.fromkeys(SIGNS[m] for m in MARKS if m in record.seen))
-
-
-def marks(marked: Collection[str]) -> list[str]:
-    """What the marks of a table's values stand for."""
-    said = [f"{SIGNS[m]} {MARKS[m]}." for m in MARKS if m in marked]
-    unknown = ["? whether the weights were trained on this is not known."]
-    return said + (unknown if "unknown" in marked else [])
 
 
 def change(results: Results, record: Record) -> Comparison | None:

@@ -37,7 +37,27 @@ def test_other_metrics_have_intervals_and_no_verdict() -> None:
     assert found["heavy", "good"].startswith("+0.150 [+0.13")
     assert found["clean", "good"].startswith("-0.020 [-0.0")
     assert ("heavy", "rainy") not in found
+    assert notes[0].startswith("Derained − rainy, in the first rows derained clean − clean; 95 %")
     assert "no verdicts" in notes[0]
+    known = with_ap()
+    wet = [r for r in known.records if r.condition.rain != "none" or r.condition.is_input]
+    assert others(replace(known, records=wet))[2][0].startswith("Derained − rainy; 95 %")
+
+
+def test_what_nobody_knows_is_told_from_nothing_in_csv_and_print() -> None:
+    known = with_ap()
+    told = {"good": None, "identity": ()}
+    records = [replace(r, seen=told.get(r.derainer, ("rain",))) for r in known.records]
+    run = replace(known, records=records)
+    rows = csv.DictReader(io.StringIO(csv_text(run, run.records)))
+    said = {row["derainer"]: row["seen"] for row in rows}
+    assert said == dict.fromkeys(said, "rain") | {"good": "unknown", "identity": ""}
+    record = run.value("heavy", "good", "detection", "ap_pooled")
+    for shown in (repr(run), run._repr_html_()):
+        assert f"{record.value:.3f}?" in shown
+        assert "? whether the weights were trained on this is not known." in shown
+        assert ("†" in shown) == (len(said) > 2)
+    assert "?" not in repr(replace(known, records=[replace(r, seen=()) for r in known.records]))
 
 
 def test_every_number_of_the_csv_has_its_change() -> None:
