@@ -114,10 +114,11 @@ class Results:
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """The numbers of single images, a row for each image under each condition.
+        """The numbers of single images, a row for each image, condition and task network.
 
-        Its columns are ``sample``, ``unit`` (what it was resampled with), ``rain``, ``derainer``,
-        ``stage``, ``network``, and one for each metric.
+        Quality does not depend on the network, and stands in the rows of each; ``network`` is None
+        where no task saw the image. Its columns are ``sample``, ``unit`` (what it was resampled
+        with), ``rain``, ``derainer``, ``stage``, ``network``, and one for each metric.
 
         Raises:
             ValueError: If they are not known, as of a results folder that was read.
@@ -129,21 +130,23 @@ class Results:
                 "the numbers of single images are not part of these results: load the workspace of "
                 "the run, or read images.csv in the results folder"
             )
-        parts: dict[tuple[Condition, str | None], dict[str, Any]] = {}
+        parts: dict[Condition, dict[str | None, dict[str, Any]]] = {}
         for cell, values in self.by_image.values.items():
-            place = cell.condition, cell.network if cell.task != QUALITY else None
-            parts.setdefault(place, {})[cell.metric] = values
+            network = cell.network if cell.task != QUALITY else None
+            parts.setdefault(cell.condition, {}).setdefault(network, {})[cell.metric] = values
         frames = []
-        for (condition, network), columns in parts.items():
-            about = {
-                "sample": self.by_image.samples,
-                "unit": self.by_image.units,
-                "rain": condition.rain,
-                "derainer": condition.derainer,
-                "stage": condition.stage,
-                "network": network,
-            }
-            frames.append(pd.DataFrame(about | columns))
+        for condition, by_network in parts.items():
+            quality = by_network.pop(None, {})
+            for network, columns in (by_network or {None: {}}).items():
+                about = {
+                    "sample": self.by_image.samples,
+                    "unit": self.by_image.units,
+                    "rain": condition.rain,
+                    "derainer": condition.derainer,
+                    "stage": condition.stage,
+                    "network": network,
+                }
+                frames.append(pd.DataFrame(about | quality | columns))
         return pd.concat(frames, ignore_index=True)
 
     @cached_property

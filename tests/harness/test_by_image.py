@@ -244,3 +244,20 @@ def test_without_a_score_quality_chooses_and_without_that_the_first_are_shown() 
     assert next(iter(chosen)) == "38"
     two = ByImage(IDS[:2], IDS[:2], {k: v[:2] for k, v in psnr.items()})
     assert len(exemplary(study(two))) == 1
+
+
+def test_rows_of_images_hold_quality_beside_each_network_s_scores() -> None:
+    rng = np.random.default_rng(0)
+    places = [place("median", PSNR), *(replace(place("median", F1), network=n) for n in "ab")]
+    values = {cell: rng.random(40, np.float32) for cell in places}
+    values[place("unseen", PSNR)] = np.ones(40, np.float32)
+    found = study(ByImage(IDS, IDS, values)).images
+    assert len(found) == 40 * 3
+    for network in "ab":
+        rows = found[found.network == network]
+        assert rows[PSNR].tolist() == values[place("median", PSNR)].tolist()
+        assert rows[F1].tolist() == values[replace(place("median", F1), network=network)].tolist()
+    assert not np.isnan(found[[PSNR, F1]].dropna().corr().to_numpy()).any()
+    alone = found[found.network.isna()]
+    assert set(alone.derainer) == {"unseen"}
+    assert (alone[PSNR] == 1).all()
