@@ -85,16 +85,22 @@ def _weights_sha256(file: Path) -> str:
 
 
 def _families(words: tuple[str, ...]) -> list[str]:
-    """Families of rain by their names or those of rains."""
-    from datasets.rain import RAINS
+    """Families of rain by their names or those of rains, as `run` takes them."""
+    from datasets.rain import RAINS, base_of
+    from harness.plan.rains import rains_of
     from harness.spec import known
 
     families = {name: rain.family for name, rain in RAINS.items()}
+    names = dict.fromkeys([*RAINS, *families.values()])
     if words == ("none",):
         return []
+    found = set()
     for word in words:
-        known(word, [*RAINS, *families.values()], "rain", "none")
-    return sorted({families.get(word, word) for word in words})
+        base = known(base_of(word), names, "rain", "given", "none")
+        found.add(families.get(base, base))
+        if base in RAINS or word != base:
+            rains_of(word)
+    return sorted(found)
 
 
 def _datasets(words: tuple[str, ...]) -> list[str]:

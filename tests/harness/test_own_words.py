@@ -253,12 +253,30 @@ def test_a_card_beside_own_weights_clears_the_question_mark(
 
 
 @pytest.mark.parametrize(
+    ("rain", "families"),
+    [
+        ("physical:rate_mm_h=5", ["physical"]),
+        ("photoshop-heavy+wet,rain100h", ["additive", "photoshop"]),
+        ("given,physical", ["given", "physical"]),
+        ("none", []),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_card_takes_rains_as_run_does(rain: str, families: list[str]) -> None:
+    assert run_command_line(["card", "w.pth", "--rain", rain, "--data", "photos"]) == 0
+    assert json.loads(Path("w.json").read_text())["trained_on"]["rain_families"] == families
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         (["w.pth"], "is not there: write it with --rain NAME --data NAME/SPLIT"),
         (["none.pth"], "no such weight file"),
         (["w.pth", "--rain", "photoshop"], "give both --rain and --data"),
         (["w.pth", "--rain", "drizzle", "--data", "coco"], "unknown rain 'drizzle'"),
+        (["w.pth", "--rain", "drizzle", "--data", "coco"], ", photoshop, additive, given, none\n"),
+        (["w.pth", "--rain", "physical:rat=5", "--data", "coco"], "has no parameter 'rat'"),
+        (["w.pth", "--rain", "photoshop:x=5", "--data", "coco"], "unknown rain 'photoshop'"),
         (["w.pth", "--rain", "none", "--data", "a/b/c"], "expected NAME or NAME/SPLIT"),
         (["w.pth", "--note", "x"], "give --rain and --data too"),
     ],
