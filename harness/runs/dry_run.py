@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from datasets.image import size_px
 from harness.ledger.ledger import LEDGER, Ledger
+from harness.ledger.runs import load_results
 from harness.plan.plan import ConditionPlan, Plan, make_plan
 from harness.plan.unit_keys import Entry, Keyring
 from harness.runs.engine import entries_of
@@ -33,8 +35,8 @@ class CellSurvey:
     """Images that lack nothing."""
     todo: int
     seconds: float | None
-    """For deraining what is to do on one worker, from times that the ledger holds of this derainer;
-    None where it holds none."""
+    """For deraining what is to do on one worker, from times that the ledger holds of this derainer
+    on this device, of other images by their pixels; None where it holds none."""
     cached_bytes: int
     """Room that derained images will take, before ``--cache-gb`` cuts it."""
 
@@ -58,6 +60,9 @@ def survey(spec: RunSpec) -> list[CellSurvey]:
         for c in plan.conditions:
             if times.get(c.derainer.name) is None:
                 times[c.derainer.name] = _seconds(plan, c, entries, ledger)
+        unknown = {c.derainer.name for c in plan.conditions if not c.derainer.is_identity}
+        unknown -= {name for name, known in times.items() if known is not None}
+        times |= _elsewhere(plan, unknown, pixels, ledger)
         return [
             _cell(
                 c,
@@ -99,6 +104,25 @@ def _seconds(
     wanted = [ring.of(e).timing() for e in entries]
     found = list(ledger.get("timings", wanted).values())
     return float(np.median(found)) if found else None
+
+
+def _elsewhere(
+    plan: Plan, derainers: Collection[str], pixels: float, ledger: Ledger
+) -> dict[str, float]:
+    """Seconds of an image by derainer, in the newest run of other images that tells, by pixels."""
+    found: dict[str, float] = {}
+    for digest in ledger.digests():
+        if found.keys() >= set(derainers):
+            break
+        run = load_results(ledger.workspace, digest)
+        size = re.match(r"(\d+) × (\d+)", run.provenance.size_px or "")
+        if size is None or run.spec.get("dtype", "fp32") != plan.placement.dtype:
+            continue
+        share = pixels / (int(size[1]) * int(size[2]))
+        for cost in run.cost:
+            if cost.condition.name in derainers and cost.device == plan.device:
+                found.setdefault(cost.condition.name, run.seconds(cost) * share)
+    return found
 
 
 def _pixels(entries: Sequence[Entry]) -> float:

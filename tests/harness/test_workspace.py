@@ -55,6 +55,21 @@ def test_a_dry_run_counts_and_touches_nothing(
     assert "15 images to compute" in capsys.readouterr().out
 
 
+def test_a_dry_run_of_other_images_takes_a_derainer_s_times_by_their_pixels(
+    spec: RunSpec, tmp_path: Path
+) -> None:
+    """As the newest run that tells them has them, of this number format alone."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.png").write_bytes(encode_png(np.zeros((240, 320, 3), np.uint8)))
+    asked = {"dataset": "folder", "data_root": str(photos), "rain": ("photoshop-heavy",)}
+    (cost,) = run(spec.model_copy(update={"limit": 3})).cost
+    *_, cell = survey(spec.model_copy(update=asked))
+    assert cell.seconds == pytest.approx(4 * cost.median_s_per_image)
+    for words in ({"derainer": ("identity", "half:median+median")}, {"dtype": "bf16"}):
+        assert survey(spec.model_copy(update={**asked, **words}))[-1].seconds is None
+
+
 def test_a_dry_run_of_predictions_to_save_makes_no_file(spec: RunSpec, tmp_path: Path) -> None:
     run(spec.model_copy(update={"limit": 1}))
     asked = {"dataset": "streetsim", "data_root": None, "task": ("semantic",), "limit": 1}
