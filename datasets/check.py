@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datasets.categories import SETS, spelling
 from datasets.duplicates import alike, hashes_of_views
-from datasets.folder import SUFFIXES, open_folder
+from datasets.folder import open_folder
 from datasets.ids import shared
 from datasets.image import NDArrayByte, UnreadableImageError, is_turned
 from datasets.labels import (
@@ -25,7 +25,7 @@ from datasets.labels import (
     twins,
     wrong_form,
 )
-from datasets.marked import shown
+from datasets.marked import SUFFIXES, shown
 from datasets.pair_faults import faults
 from datasets.rainy_beside import with_rainy
 from datasets.rows import DATASETS, DatasetRow

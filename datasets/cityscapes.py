@@ -19,9 +19,8 @@ from datasets import fields
 from datasets.cityscapes_labels import DECODERS, KINDS, OBJECTS, labelled_px, read_objects
 from datasets.class_png import CLASSES
 from datasets.fields import Problems
-from datasets.folder import SUFFIXES
 from datasets.label_files import copy_files
-from datasets.marked import shown
+from datasets.marked import SUFFIXES, shown
 from datasets.sample import Dataset, DatasetError, Sample
 from datasets.weather import UNCLEAN, with_weather
 

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from datasets.fields import Problems
-from datasets.marked import MARKER, is_copy, is_hidden, is_marked, shown
+from datasets.marked import MARKER, SUFFIXES, is_copy, is_hidden, is_marked, shown
 from datasets.names import text_of
 from datasets.sample import Dataset, DatasetError, Sample
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def open_folder(root: Path, split: str | None, problems: Problems | None = None) -> Dataset:

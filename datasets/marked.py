@@ -14,6 +14,9 @@ MARKER = ".derain-harness"
 """Name of that file."""
 LINE = "derain-harness wrote this folder: nothing in it or below it is data."
 
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+"""Endings of image files."""
+
 
 def mark(folder: Path) -> None:
     """Say of a folder that it is no data; what stands there already stays."""
@@ -25,6 +28,21 @@ def mark(folder: Path) -> None:
 def is_marked(folder: Path) -> bool:
     """Whether the harness wrote a folder."""
     return (folder / MARKER).is_file()
+
+
+def why_not(folder: Path) -> str | None:
+    """Why a folder must not be marked, in words: a user's images in it would be no data any more.
+
+    Returns:
+        None where it is marked already, or holds no image itself.
+    """
+    if is_marked(folder) or not folder.is_dir():
+        return None
+    images = (f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
+    first = min((f.name for f in images), default=None)
+    if first is None:
+        return None
+    return f"{folder} holds images ({first}), which would be no data then: name another folder"
 
 
 HIDDEN = ("@eaDir", "#recycle", "$RECYCLE.BIN")

@@ -12,9 +12,9 @@ from typing import Any
 from datasets import fields
 from datasets.expressions import compiled, starred
 from datasets.fields import Problems
-from datasets.folder import SUFFIXES, by_name, by_stem
+from datasets.folder import by_name, by_stem
 from datasets.label_files import copy_files
-from datasets.marked import shown
+from datasets.marked import SUFFIXES, shown
 from datasets.names import text_of
 from datasets.partners import Paired, halves, matched, partners
 from datasets.sample import Dataset, DatasetError, Half, Sample

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from datasets import fields
-from datasets.folder import SUFFIXES, image_files
+from datasets.folder import image_files
 from datasets.label_files import copy_files, write_lines
+from datasets.marked import SUFFIXES
 from datasets.sample import DatasetError
 
 SPLITS = {"val": ("val", "valid"), "valid": ("val", "valid")}

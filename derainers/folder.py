@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.image import NDArrayByte, NDArrayFloat, decode
-from datasets.marked import MARKER, shown
+from datasets.marked import MARKER, SUFFIXES, shown
 from derainers.errors import DerainerError
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 class Folder:

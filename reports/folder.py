@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from datasets.marked import LINE, MARKER, mark
+from datasets.marked import LINE, MARKER, mark, why_not
 
 RESULTS = "results.json"
 ALWAYS = (
@@ -35,8 +35,10 @@ def require_free(directory: Path, names: Iterable[str] = ALWAYS) -> None:
     """Refuse a folder that holds a file of one of these names which no run put there.
 
     Raises:
-        FolderError: Naming the first such file.
+        FolderError: Naming the first such file, or an image that would be no data any more.
     """
+    if run_of(directory) is None and (said := why_not(directory)):
+        raise FolderError(said)
     known = _known(directory)
     if known is not None:
         _require_none(directory, set(names) - known)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from datasets.marked import mark
+from datasets.marked import mark, why_not
 from harness.ledger.database import open_shared, open_to_read
 from harness.ledger.packed import DamagedError
 from harness.spec import UsageError
@@ -59,6 +59,8 @@ class Ledger:
             if read_only:
                 self._db = open_to_read(self._file, self._require_ours)
             else:
+                if not self._file.exists() and (said := why_not(workspace)):
+                    raise UsageError(f"--workspace {said}")
                 workspace.mkdir(parents=True, exist_ok=True)
                 mark(workspace)
                 self._db = open_shared(self._file, self._require_ours_or_new)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, Sample
-from datasets.folder import SUFFIXES, image_files
+from datasets.folder import image_files, require_data
 from datasets.image import encode_jpeg, encode_png
-from datasets.marked import MANIFEST
+from datasets.marked import MANIFEST, SUFFIXES
 from datasets.names import text_of
 from harness.ledger.ledger import Ledger
 from harness.machine.device import one_thread_each, placement
@@ -80,6 +80,7 @@ def gathered(inputs: Sequence[Path], out: Path) -> list[Sample]:
 
     Raises:
         UsageError: If there is none, one is no image, or two have one name.
+        DatasetError: If the harness wrote into a folder.
     """
     samples: dict[str, Sample] = {}
     for given in inputs:
@@ -87,6 +88,8 @@ def gathered(inputs: Sequence[Path], out: Path) -> list[Sample]:
             raise UsageError(f"{given}: no such file or folder")
         if given.is_dir() and given.resolve() == out.resolve():
             raise UsageError(f"--out {out} holds the images to derain: name another folder")
+        if given.is_dir():
+            require_data(given)
         top = given.parent if given.is_file() or len(inputs) > 1 else given
         for file in _images(given, out.resolve()):
             name = text_of(file.relative_to(top).as_posix())

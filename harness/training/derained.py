@@ -13,13 +13,14 @@ from datasets.image import (
     encode_png,
     round_to_bytes,
 )
-from datasets.marked import mark
+from datasets.marked import mark, why_not
 from harness.ledger.images import ImageCache
 from harness.machine.device import Placement
 from harness.machine.disk import WorkspaceError
 from harness.plan import keys
 from harness.plan.derainers import DerainerPlan
 from harness.plan.stages import made_by
+from harness.spec import UsageError
 
 if TYPE_CHECKING:
     from derainers.restorer import Restorer
@@ -56,6 +57,8 @@ class Derained:
         if plan.is_own:
             return Derained(restorer, made_by_all, None, 0.0)
         workspace = Path(spec.workspace)
+        if said := why_not(workspace):
+            raise UsageError(f"--workspace {said}")
         try:
             workspace.mkdir(parents=True, exist_ok=True)
             mark(workspace)

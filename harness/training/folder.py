@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from datasets.marked import MARKER, mark
+from datasets.marked import MARKER, mark, why_not
 from datasets.sample import Sample
 from derainers.card import read_card
 from derainers.published import card_of
@@ -66,6 +66,8 @@ def alone_in(out: Path) -> Iterator[None]:
     Raises:
         UsageError: If another process trains in it.
     """
+    if said := why_not(out):
+        raise UsageError(f"--out {said}")
     mark(out)
     with (out / MARKER).open("r+b") as held:
         try:

@@ -11,6 +11,7 @@ import pytest
 from skimage.data import astronaut
 
 from datasets.image import decode, encode_png
+from datasets.marked import mark
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 
@@ -177,6 +178,7 @@ def test_files_and_folders_may_be_named_together(photos: Path, tmp_path: Path) -
         (["film.mp4", "--out", "out"], "film.mp4 is a film: give its frames, ffmpeg -i film.mp4"),
         (["notes.txt", "--out", "out"], "notes.txt: none of .bmp"),
         (["empty", "--out", "out"], "empty: no image there"),
+        (["marked", "--out", "out"], "the harness wrote into this folder, so it is"),
         (["photos/ü/a.png", "photos/ü/a.png", "--out", "out"], "are both a.png: derain apart"),
         (["photos", "--out", "out", "--derainer", "identity"], "identity derains nothing"),
         (["photos", "--out", "out", "--derainer", "dir:photos"], "dir:photos derains nothing"),
@@ -192,9 +194,10 @@ def test_mistakes_are_one_line_and_nothing_is_written_over(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "empty").mkdir()
-    for name in ("film.mp4", "notes.txt", "taken/film 1/frame-2.png"):
+    for name in ("film.mp4", "notes.txt", "taken/film 1/frame-2.png", "marked/a.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"mine")
+    mark(tmp_path / "marked")
     (tmp_path / "synthesized").mkdir()
     head = {"rain": "x", "rain_sha256": "0", "seed": 0}
     (tmp_path / "synthesized/manifest.jsonl").write_text(json.dumps(head) + "\n")

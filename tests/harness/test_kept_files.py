@@ -12,6 +12,8 @@ from datasets.marked import mark
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.ledger.folder import read
+from harness.spec import UsageError
+from harness.training.folder import alone_in
 from reports.folder import ALWAYS, FolderError, named, put, put_pages, staging
 from reports.write import write
 
@@ -110,6 +112,27 @@ def test_ones_own_files_are_not_written_over(
         run(spec.model_copy(update={"out": str(mine), "workspace": str(tmp_path / "none")}))
     assert not (tmp_path / "none").exists(), "nothing is computed before"
     assert files_of(mine) == {name: b"{}"}
+
+
+def test_a_folder_of_photographs_stays_data(
+    spec: RunSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Marked by a run or as a workspace it would be none, for any verb."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "b.JPG").write_bytes(b"mine")
+    said = f"{photos} holds images (b.JPG), which would be no data then: name another folder\n"
+    score = ["score", "--restored", str(tmp_path), "--quality", "niqe", "--out", str(photos)]
+    for words in (["report", spec.workspace, "--out", str(photos)], score):
+        assert run_command_line(words) == 2
+        assert capsys.readouterr().err == f"error: {said}"
+    with pytest.raises(FolderError, match="would be no data then"):
+        run(spec.model_copy(update={"out": str(photos), "workspace": str(tmp_path / "none")}))
+    with pytest.raises(UsageError, match=f"--workspace {photos} holds images"):
+        run(spec.model_copy(update={"out": None, "save": (), "workspace": str(photos)}))
+    with pytest.raises(UsageError, match=f"--out {photos} holds images"), alone_in(photos):
+        pass
+    assert files_of(photos) == {"b.JPG": b"mine"}
 
 
 def test_names_that_are_known_at_the_end_alone_are_asked_for_too(tmp_path: Path) -> None:
