@@ -19,7 +19,7 @@ from derainers.layouts import (
     bare,
     fit,
     is_average,
-    is_whole,
+    is_quantized,
     joined,
     label,
     some,
@@ -143,7 +143,7 @@ def _translated(module: nn.Module, states: States) -> States:
             if any(v.is_complex() for v in state.values()) > any(t.is_complex() for t in tensors):
                 continue  # torch would make them real
             own = dict(trial.named_parameters())
-            if any(name in own and is_whole(own[name], value) for name, value in state.items()):
+            if any(name in own and is_quantized(own[name], value) for name, value in state.items()):
                 continue
             for tensor in tensors:
                 tensor.fill_(torch.nan)

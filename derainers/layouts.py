@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
@@ -185,7 +186,7 @@ def _misfit(
             f"the network wants {key} {_shape(expected[key])}, the file has {own} "
             f"{_shape(state[own])}"
         )
-        if is_whole(expected[key], state[own]):
+        if is_quantized(expected[key], state[own]):
             return Misfit(shared, said, "save the weights as floating-point numbers")
         return Misfit(shared, said)
     if not missing:
@@ -199,15 +200,15 @@ def _misfit(
 def _fits(expected: Tensor, found: Tensor) -> bool:
     if isinstance(expected, _OF_LAZY):
         return True  # a lazy module takes its shape from what it is given
-    if is_whole(expected, found):
+    if is_quantized(expected, found):
         return False
     return expected.shape == found.shape and (expected.is_complex() or not found.is_complex())
 
 
-def is_whole(expected: Tensor, found: Tensor) -> bool:
-    """Whether these are whole numbers for a parameter that has none: quantized, without a scale."""
-    is_real = found.is_floating_point() or found.is_complex()
-    return isinstance(expected, Parameter) and expected.is_floating_point() and not is_real
+def is_quantized(expected: Tensor, found: Tensor) -> bool:
+    """Whether these are bytes for a parameter of floating-point numbers: their scale is missing."""
+    is_real = isinstance(expected, Parameter) and expected.is_floating_point()
+    return is_real and found.dtype in (torch.int8, torch.uint8)
 
 
 def _near(key: str, state: Mapping[str, Tensor]) -> str:

@@ -384,17 +384,9 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     )
     # A rainy copy's manifest says of which rain all of it is, and of which images none.
     wanted = len(files) if inputs else sum(file.made_in is None for file in files.values())
-    return DerainerPlan(
-        name,
-        {"dir": contents},
-        None,
-        load,
-        None,
-        None,
-        folders=(folder, *made_in),
-        made_from=inputs,
-        untold=() if len(inputs) == wanted else (name,),
-    )
+    untold = () if len(inputs) == wanted else (name,)
+    made = DerainerPlan(name, {"dir": contents}, None, load, None, None)
+    return replace(made, folders=(folder, *made_in), made_from=inputs, untold=untold)
 
 
 def _require(file: Path, what: str, remedy: str) -> None:

@@ -221,9 +221,10 @@ def test_a_checkout_that_is_edited_names_its_stages_by_what_it_runs(copied: Path
     assert {stage for stage in STAGES if after[stage] != before[stage]} == {"restored"}
 
 
-NOT_DECIDING = {"datasets.installed", "datasets.label_png"}
+NOT_DECIDING = {"datasets.installed", "datasets.label_png", "datasets.marked"}
 """Finds rows of installed packages, whose keys hold the package; reads label maps, which the stages
-that read them name by their folder."""
+that read them name by their folder; says which files of a folder count, whose contents keys hold.
+"""
 SAID_ALONE = {
     *("datasets.bdd100k", "datasets.camvid", "datasets.class_png"),
     *("tasks.coco_ap", "tasks.task"),
