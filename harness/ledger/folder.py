@@ -101,14 +101,14 @@ def holds(folder: Path, results: Results, saved: Collection[str] = ()) -> bool:
     Args:
         folder: An ``--out`` folder, or what may become one.
         results: With all that `reports.write` writes of them.
-        saved: Folders of which files must be among its own: ``predictions``, ``images``.
+        saved: What must be among its own: a file, or a folder of which files must be there.
     """
     try:
         text = read(folder, ())[RESULTS]
     except UsageError:
         return False
     files = named(text)
-    if files is None or not all(any(n.startswith(f"{s}/") for n in files) for s in saved):
+    if files is None or not {*saved} <= {part for n in files for part in (n, n.split("/")[0])}:
         return False
     return text == to_json(results, files).encode()
 

@@ -362,8 +362,8 @@ def _staged(
     if plan.spec.out is None:
         return None
     out, saves = Path(plan.spec.out), plan.spec.save
-    has_layout = layout is None or (out / f"{layout}.md").is_file()
-    if before is not None and has_layout and holds(out, before, saves):
+    laid_out = [] if layout is None else [f"{layout}.md"]
+    if before is not None and holds(out, before, [*saves, *laid_out]):
         return None
     staged = staging(out)
     kept = [e for e in entries if e.sample.id not in failures]
