@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import box_convert, nms
 
+from datasets.plausible_boxes import SHARES_MAX
 from tasks.models.options import EXPORTED_OPTIONS as OPTIONS
-from tasks.models.units import SHARES_MAX, are_shares
+from tasks.models.units import are_shares
 from tasks.task import TaskError
 
 LAYOUTS = {

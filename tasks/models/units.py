@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-SHARES_MAX = 2
-"""No number of a box in shares of the picture is larger, with room for what reaches beyond it."""
+from datasets.plausible_boxes import SHARES_MAX
+
 SMALL_PX = 8
 """A picture with a side of no more may hold nothing but boxes as small as shares."""
 
