@@ -15,7 +15,7 @@ COCO_FILE = re.compile(r"(COCO_\w+_)?000000\d{6}(?!\d)")
 """How COCO's own image files are called; exports lengthen the name."""
 COCO_SPLIT = re.compile(r"(train|val|test|test-dev|unlabeled)20\d\d")
 LOOKED_AT = 1000
-"""Images whose names are looked at, since every number of a run asks anew."""
+"""Images whose names are looked at, since every condition and task asks anew."""
 
 
 def seen(plan: Plan, condition: ConditionPlan, task: TaskPlan | None) -> tuple[str, ...] | None:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.plausible_boxes import SHARES_MAX
-
+SHARES_MAX = 1.1
+"""Of one picture: no number of a box in shares is larger, with room for what reaches beyond. A set
+has a wider bound, since a network may well find one box of two pixels in the corner of a picture.
+"""
 SMALL_PX = 8
 """A picture with a side of no more may hold nothing but boxes as small as shares."""
 

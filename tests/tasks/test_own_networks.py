@@ -12,6 +12,7 @@ import torch
 from datasets import masks
 from harness.plan.user_code import built_by
 from tasks.models.own import own_network
+from tasks.models.units import are_shares
 from tasks.network import NamedDetector
 from tasks.task import TaskError
 
@@ -206,3 +207,8 @@ def test_what_cannot_be_called_is_told() -> None:
         own_network("detection", {}, WORD, NAMES, "cpu")
     with pytest.raises(TaskError, match="must have a list 'names'"):
         own_network("detection", print, WORD, (), "cpu")
+
+
+def test_a_box_of_two_pixels_in_the_corner_is_no_share() -> None:
+    assert not are_shares(np.array([[0.0, 0.0, 1.9, 1.6]]), (40, 60))
+    assert are_shares(np.array([[0.0, 0.0, 1.003, 1.0]]), (40, 60))
