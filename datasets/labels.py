@@ -204,7 +204,7 @@ def notes(samples: Sequence[Sample], categories: Mapping[int, str]) -> list[str]
 def unmatched(
     network: str, matched: Mapping[str, str | None], dataset: Dataset, samples: Iterable[Sample]
 ) -> list[str]:
-    """What to say of classes that a network does not know, or spells otherwise.
+    """What to say of classes that a network does not know, or calls otherwise.
 
     Args:
         network: What to call it.
@@ -222,7 +222,7 @@ def unmatched(
         f"{ours} as {theirs}" for ours, theirs in matched.items() if theirs not in (None, ours)
     ]
     if otherwise:
-        said.append(f"{network}: classes spelt otherwise are matched: {first(otherwise)}")
+        said.append(f"{network}: classes of other names are matched: {first(otherwise)}")
     unknown = Counter({n: objects[n] for n, theirs in matched.items() if theirs is None})
     missed = unknown.total()
     if missed:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from datasets.categories import spelling
+from datasets.categories import meaning, spelling
 
 
 def matched(ours: Iterable[str], theirs: Sequence[str]) -> dict[str, str | None]:
     """The network's name of each class of a data set.
 
     Names that are the same go together; of the others those that differ in spelling alone
-    (``Person``, ``traffic_light``), where there is one of each.
+    (``Person``, ``traffic_light``), then those that are other words for the same
+    (``pedestrian``), where there is one of each.
 
     Args:
         ours: Names that the data set has.
@@ -22,16 +23,17 @@ def matched(ours: Iterable[str], theirs: Sequence[str]) -> dict[str, str | None]
     """
     known = set(theirs)
     found = {name: name if name in known else None for name in ours}
-    rivals, candidates = _by_spelling(found), _by_spelling(known)
-    for spelt, names in rivals.items():
-        same = candidates.get(spelt, [])
-        if len(names) == len(same) == 1:
-            found[names[0]] = same[0]
+    for alike in (spelling, meaning):
+        candidates = _by(alike, known)
+        for text, names in _by(alike, found).items():
+            same = candidates.get(text, [])
+            if len(names) == len(same) == 1:
+                found[names[0]] = same[0]
     return found
 
 
-def _by_spelling(names: Iterable[str]) -> dict[str, list[str]]:
-    alike: dict[str, list[str]] = {}
+def _by(alike: Callable[[str], str], names: Iterable[str]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault(spelling(name), []).append(name)
-    return alike
+        grouped.setdefault(alike(name), []).append(name)
+    return grouped

@@ -323,7 +323,7 @@ def test_the_share_that_no_class_of_a_network_covers_is_told(coco: Path) -> None
         dataset.samples,
     )
     assert said == [
-        "detection by tiny: classes spelt otherwise are matched: car as Car",
+        "detection by tiny: classes of other names are matched: car as Car",
         "detection by tiny: 7 of 21 labelled objects (33%) are of classes that it does not know, "
         "and so count as missed: person (7)",
     ]

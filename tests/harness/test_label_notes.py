@@ -68,7 +68,7 @@ def test_a_class_spelt_otherwise_scores_the_same_and_is_told(
     edit(coco, lambda content: content["categories"][0].update(name="Person"))
     status, out, _ = detect(coco)
     assert status == 0
-    said = "detection by tiny: classes spelt otherwise are matched: Person as person"
+    said = "detection by tiny: classes of other names are matched: Person as person"
     assert f"Data: {said}" in out
     assert said in (tmp_path / "out" / "results.md").read_text()
     assert said in (tmp_path / "out" / "report.html").read_text()

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from datasets.bdd100k import OBJECTS
+from datasets.categories import SETS
 from datasets.image import NDArrayByte
 from datasets.sample import Annotations, LabelledObject, Sample
+from datasets.voc import NAMES as VOC
 from tasks.classes import matched
 from tasks.coco_ap import Detections
 from tasks.detection import Detection
@@ -26,13 +29,31 @@ COCO = ("person", "car", "traffic light", "dining table")
         (["traffic_light"], ["traffic light"]),
         (["person", "Person"], ["person", None]),
         (["rider", "人"], [None, None]),
-        (["pedestrian", "cars"], [None, None]),
+        (["pedestrian", "cars"], ["person", None]),
+        (["Pedestrian", "Diningtable"], ["person", "dining table"]),
+        (["pedestrian", "person"], [None, "person"]),
+        (["pedestrian", "Person"], [None, "person"]),
+        (["sofa"], [None]),
     ],
 )
 def test_names_go_together_where_there_is_no_doubt(
     ours: list[str], found: list[str | None]
 ) -> None:
     assert list(matched(ours, COCO).values()) == found
+
+
+def test_other_words_for_a_class_go_together_where_there_is_no_doubt() -> None:
+    assert matched(["person"], ["pedestrian", "rider"]) == {"person": "pedestrian"}
+    assert matched(["person"], ["person", "pedestrian"]) == {"person": "person"}
+    assert matched(["human", "person"], ["pedestrian"]) == {"human": None, "person": "pedestrian"}
+    assert matched(["sofa", "couch"], ["couch"]) == {"sofa": None, "couch": "couch"}
+    assert matched(["sofa", "settee"], ["Sofa", "couch"]) == {"sofa": "Sofa", "settee": None}
+
+
+def test_a_detector_of_coco_knows_the_classes_of_voc_and_of_bdd100k() -> None:
+    assert None not in matched(VOC, SETS["coco"]).values()
+    unknown = [name for name, theirs in matched(OBJECTS, SETS["coco"]).items() if theirs is None]
+    assert unknown == ["rider", "traffic sign"]
 
 
 def test_signs_that_differ_in_their_capitals_stay_apart() -> None:
