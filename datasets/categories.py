@@ -35,13 +35,16 @@ SETS: dict[str, tuple[str, ...]] = {
 
 _SYNONYMS = {
     "aeroplane": "airplane",
+    "bike": "bicycle",
+    "motor": "motorcycle",
     "motorbike": "motorcycle",
     "pavement": "sidewalk",
     "pedestrian": "person",
     "sofa": "couch",
     "tvmonitor": "tv",
 }
-"""Other words for classes, in BDD100K, CamVid and Pascal VOC, as `spelling` has them.
+"""Other words for classes, as `spelling` has them: those of BDD100K (``bike`` and ``motor`` in its
+labels of 2018 and so in networks that learned from these), CamVid, Pascal VOC and Darknet's COCO.
 
 Not those that hold more: CamVid's tree is all plants, and its sign traffic lights too.
 """

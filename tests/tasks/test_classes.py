@@ -56,6 +56,11 @@ def test_a_detector_of_coco_knows_the_classes_of_voc_and_of_bdd100k() -> None:
     assert unknown == ["rider", "traffic sign"]
 
 
+def test_a_network_that_learned_from_bdd100k_of_2018_knows_all_its_classes() -> None:
+    names = ("person", "rider", "car", "bus", "truck", "bike", "motor", "traffic light")
+    assert None not in matched(OBJECTS, (*names, "traffic sign", "train")).values()
+
+
 def test_signs_that_differ_in_their_capitals_stay_apart() -> None:
     letters = ["a", "A", "b", "B"]
     assert matched(letters, letters) == {name: name for name in letters}
