@@ -74,8 +74,9 @@ class PhysicalRain:
     airlight_limit: float = 0.9
     """Brightest that the airlight can be, in [0, 1]: a rainy sky."""
     drop_ratio: float = 3.0
-    """Brightness of drops over the image's mean, at most white, 0 to 10. A drop shows 165° of the
-    scene, mostly sky (Garg and Nayar); an overcast sky is as bright as a scene over its albedo."""
+    """Byte of drops over the image's mean byte, at most white, 0 to 10. A drop shows 165° of the
+    scene, mostly sky (Garg and Nayar), so that it is brighter than the scene; how much is our
+    choice. Three times the scene's light, as of an overcast sky, would be 1.65 of bytes."""
 
     veil: float = 1.0
     """Factor on the attenuation, 0 to 10; 0 shows the drops alone."""
