@@ -91,7 +91,8 @@ def _said(results: Results) -> list[str]:
 def _notes(results: Results) -> list[str]:
     """What a reader must know of the correlations that the run holds."""
     found = results.correlations
-    scores = dict.fromkeys(results.metrics[c.metric].caption for c in found)
+    rows = [results.metrics[c.metric] for c in found]
+    scores = dict.fromkeys(row.caption or row.title for row in rows)
     titles = dict.fromkeys(
         results.metrics[c.quality].title
         for c in found

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from reports.results.provenance import Provenance
+from reports.results.record import Correlation
 from reports.results.results import Results
 from reports.tables import predictors
 from reports.tables.changes import others
@@ -149,6 +150,16 @@ def means(number: int, groups: int = 100, step: float = 0.05) -> list[list[str]]
         draws=task.draws | quality.draws,
     )
     return predictors.table(both)[1]
+
+
+def test_a_score_without_a_caption_is_named_by_its_title() -> None:
+    told = [
+        Correlation("heavy", None, task, metric, "psnr_y_db", 0.5, None, 40)
+        for task, metric in (("detection", "f1@c25-iou50"), ("semantic", "miou"))
+    ]
+    judged = [replace(record("identity", 0.4), task=c.task, metric=c.metric) for c in told]
+    _, _, notes = predictors.table(rowed(results(), records=judged, correlations=told))
+    assert "image: F1 at confidence 0.25 and IoU 0.5, or mIoU. 95 %" in notes[0]
 
 
 def test_means_of_derainers_are_correlated_from_eight_on() -> None:
