@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.results.cell import Condition
+from reports.results.cell import Condition, Judge
 from reports.results.conditions import floors
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Sweep(NamedTuple):
 
 
 def sweeps(results: Results) -> list[Sweep]:
-    """Every parameter that takes at least `FEWEST` values while the others stay."""
+    """Every parameter that takes at least `FEWEST_VALUES` values while the others stay."""
     found: dict[tuple[str, str], dict[float, Condition]] = {}
     for rainy in floors(results):
         for match in _SETTING.finditer(rainy.rain):
@@ -42,3 +42,19 @@ def sweeps(results: Results) -> list[Sweep]:
         for (common, parameter), inputs in found.items()
         if len(inputs) >= FEWEST_VALUES
     ]
+
+
+def raining(results: Results, sweep: Sweep) -> dict[float, Condition]:
+    """The rainy inputs of a sweep that any number tells from the clean images, by value.
+
+    A rain of rate 0 without layers is no corruption: means over corruptions begin above it.
+    """
+    numbers: dict[Condition, dict[tuple[Judge, str], tuple[float | None, int]]] = {}
+    for r in results.records:
+        if r.condition.is_input:
+            numbers.setdefault(r.condition, {})[r.judge, r.metric] = r.value, r.n_identical
+    return {
+        value: rainy
+        for value, rainy in sweep.inputs.items()
+        if numbers.get(rainy, {}) != numbers.get(rainy.clean)
+    }

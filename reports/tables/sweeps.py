@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from reports.findings.sweeps import sweeps
+from reports.findings.sweeps import FEWEST_VALUES, raining, sweeps
 from reports.results.cell import MASK, Condition, Judge
 from reports.results.intervals import FEWEST, interval, level_interval
 from reports.results.marks import mark, marks
@@ -35,10 +35,15 @@ def table(results: Results) -> Table:
     ]
     marked: set[str] = set()
     rows = []
+    dry: dict[str, None] = {}
     names = dict.fromkeys((c.derainer, c.stage) for c in results.conditions)
     for sweep in sweeps(results):
-        inputs = list(sweep.inputs.values())
-        values = ", ".join(f"{value:g}" for value in sweep.inputs)
+        wet = raining(results, sweep)
+        if len(wet) < FEWEST_VALUES:
+            continue
+        inputs = list(wet.values())
+        dry |= dict.fromkeys(c.rain for c in sweep.inputs.values() if c not in inputs)
+        values = ", ".join(f"{value:g}" for value in wet)
         name = plain(f"{sweep.rain}: {sweep.parameter} {values}")
         for judge in results.judges:
             metric = results.primary(judge.task)
@@ -70,6 +75,9 @@ def table(results: Results) -> Table:
         "(mean and relative performance under corruption, Hendrycks and Dietterich 2019, Michaelis "
         "et al. 2019). Intervals over the same resampled images throughout."
     ]
+    if dry:
+        each = plain(", ".join(dry))
+        notes.append(f"Neither counts {each}: every number there is that of the clean images.")
     return headings, rows, notes + marks(marked)
 
 

@@ -18,6 +18,7 @@ from reports.tables.csv import csv_text
 from reports.tables.markdown import parts
 from reports.tables.summary import summary
 from reports.tables.sweeps import table as sweep_table
+from tests.reports.made import record as any_record
 from tests.reports.made import rowed
 from tests.reports.test_effects import CELLS, study
 from tests.reports.test_reports import record, results
@@ -96,6 +97,42 @@ def test_a_sweep_of_unknown_training_says_so() -> None:
     _, rows, notes = sweep_table(rowed(results(), records=records))
     assert rows[0][4] == "0.300?"
     assert notes[-1] == "? whether the weights were trained on this is not known."
+
+
+def swept(rates: tuple[float, ...], psnr: bool = True) -> Results:
+    """AP pooled 0.5 without rain and 0.1 less by each rate, and PSNR, which dry images have not."""
+    made = [("none", 0.0), *((f"physical:rate_mm_h={rate:g}", rate) for rate in rates)]
+    records = [record("identity", 0.5 - rate / 1000, rain=rain) for rain, rate in made]
+    of_quality = {"derainer": "identity", "task": "quality", "metric": "psnr_y_db", "unit": "dB"}
+    records += [
+        any_record(**of_quality, rain=rain, n=6, value=30 - rate / 100, n_identical=0)
+        if rate
+        else any_record(**of_quality, rain=rain, n=6, value=None, n_identical=6)
+        for rain, rate in made
+        if psnr
+    ]
+    return rowed(results(), records=records, draws={})
+
+
+def test_a_rain_that_changes_no_image_is_in_no_mean_over_a_sweep() -> None:
+    _, wet, plainly = sweep_table(swept((10, 50, 100)))
+    _, rows, notes = sweep_table(swept((0, 10, 50, 100)))
+    assert rows == wet
+    assert [row[:5] for row in rows] == [
+        ["physical: rate_mm_h 10, 50, 100", "rainy", "detection", "AP pooled", "0.447"],
+        ["physical: rate_mm_h 10, 50, 100", "rainy", "quality", "PSNR-Y [dB]", "29.47"],
+    ]
+    assert not any("Neither counts" in note for note in plainly)
+    assert notes[1].startswith("Neither counts physical:rate_mm_h=0: every number there is that")
+    assert sweep_table(swept((0, 50, 100)))[1] == [], "two values are no sweep"
+    # Equal scores alone do not make a rain none: PSNR tells that images changed.
+    known = swept((0, 10, 50, 100))
+    changed = [
+        replace(r, value=60.0, n_identical=0) if r.rain.endswith("=0") and r.unit == "dB" else r
+        for r in known.records
+    ]
+    assert sweep_table(replace(known, records=changed))[1][0][4] == "0.460"
+    assert sweep_table(swept((0, 10, 50, 100), psnr=False))[1][0][4] == "0.447"
 
 
 def test_what_counts_as_independent_is_told() -> None:
