@@ -145,11 +145,15 @@ QUANTITIES = (
         quantity
         for which in RAINS
         for quantity in (
-            Quantity(f"mPC over {which}, median", over(which, "median"), mean_of, is_level=True),
-            Quantity(f"change of mPC over {which}", over(which, "identity", "median"), swept),
+            Quantity(f"mean over {which}, median", over(which, "median"), mean_of, is_level=True),
+            Quantity(f"change of mean over {which}", over(which, "identity", "median"), swept),
         )
     ),
-    Quantity("rPC over dry and heavy, median", (CLEAN, *over("dry and heavy", "median")), relative),
+    Quantity(
+        "mean over dry and heavy as a share of clean, median",
+        (CLEAN, *over("dry and heavy", "median")),
+        relative,
+    ),
 )
 
 
