@@ -3,9 +3,10 @@
 Spearman's, with mean ranks for ties. Intervals resample the images (or drives) with the ranks as
 they are: ranking every resample again would cost a sort each and moves the interval little.
 
-A score of one image is noisy, so nothing correlates with it perfectly: what another task says of
-the same images is the ceiling of what quality could say. Images differ in how hard they are, with
-or without rain; the partial correlation leaves out what the score of the clean image knows already.
+A score of one image is noisy, so nothing correlates with it perfectly. What another task says of
+the same images is a comparison and no bound, since that score is noisy too. Images differ in how
+hard they are, with or without rain; the partial correlation leaves out what the score of the clean
+image knows already.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ TELLING = ("psnr_y_db", "ssim_y", "niqe")
 """Metrics of image quality that are held against the tasks."""
 FEWEST_CONDITIONS = 3
 """Derainers, the rainy input among them, that an image needs for a rank correlation."""
-LEAST_CEILING = 0.2
-"""Where another task says less than that, scores of single images are too noisy to say anything."""
 
 AT_ONCE_BYTES = 2**27
 """Of the counts that are held as floats at a time."""
@@ -107,22 +106,6 @@ def correlations(
     return found
 
 
-def telling(found: Correlation, higher_is_better: bool) -> str | None:
-    """Whether quality tells the task's score within an image, in words; None where it is open.
-
-    It tells where its interval lies above half of what another task says of the same images, and
-    hardly tells where it lies below a quarter of it, in the direction that one hopes for.
-    """
-    if found.derainer is not None or found.ci is None or found.ceiling is None:
-        return None
-    if found.ceiling < LEAST_CEILING or found.ceiling_ci is None or found.ceiling_ci[0] <= 0:
-        return None
-    low, high = found.ci if higher_is_better else (-found.ci[1], -found.ci[0])
-    if low > found.ceiling / 2:
-        return "tells"
-    return "hardly tells" if high < found.ceiling / 4 else None
-
-
 class _Drawn:
     """The resampled sets."""
 
@@ -153,13 +136,13 @@ def _within_images(
         made = drawn.found(within([(held[c], scores[c]) for c in of], drawn.counts))
         if made is None:
             continue
-        ceilings = [
+        compared = [
             drawn.found(within([(theirs[c], scores[c]) for c in of], drawn.counts))
             for theirs in others
             if all(c in theirs for c in of)
         ]
         shown = replace(named, **made._asdict(), among=len(of), is_learned=is_learned)
-        yield _under(shown, ceilings)
+        yield _beside_another(shown, compared)
 
 
 def _across_images(
@@ -174,7 +157,7 @@ def _across_images(
         given = None
         if hard is not None:
             given = drawn.found(_across(quality, scores[c], drawn.counts, hard))
-        ceilings = [
+        compared = [
             drawn.found(_across(theirs[c], scores[c], drawn.counts))
             for theirs in others
             if c in theirs
@@ -182,15 +165,15 @@ def _across_images(
         shown = replace(named, derainer=c.name, **made._asdict())
         if given is not None:
             shown = replace(shown, partial=given.value, partial_ci=given.ci)
-        yield _under(shown, ceilings)
+        yield _beside_another(shown, compared)
 
 
-def _under(found: Correlation, ceilings: list[_Found | None]) -> Correlation:
-    """With the highest of its ceilings."""
-    highest = max((c for c in ceilings if c is not None), default=None, key=lambda c: c.value)
+def _beside_another(found: Correlation, compared: list[_Found | None]) -> Correlation:
+    """With the highest correlation of another task or network."""
+    highest = max((c for c in compared if c is not None), default=None, key=lambda c: c.value)
     if highest is None:
         return found
-    return replace(found, ceiling=highest.value, ceiling_ci=highest.ci)
+    return replace(found, other_task=highest.value, other_task_ci=highest.ci)
 
 
 def within(

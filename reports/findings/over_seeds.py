@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.findings.repeats import ceilings
+from reports.findings.repeats import reliabilities
 from reports.results.intervals import level_interval
 from reports.results.results import ByImage
 
@@ -118,7 +118,7 @@ def _correlations(runs: Sequence[Results]) -> list[Correlation]:
 
     Beside those within an image stands what its scores under one seed tell of those under another.
     """
-    repeated = {(c.place.rain, c.place.task, c.place.network): c for c in ceilings(runs)}
+    repeated = {(c.place.rain, c.place.task, c.place.network): c for c in reliabilities(runs)}
     found = []
     for one in runs[0].correlations:
         twins = [c for run in runs for c in run.correlations if _same(c, one)]
@@ -129,8 +129,8 @@ def _correlations(runs: Sequence[Results]) -> list[Correlation]:
             value=float(np.mean([t.value for t in twins])),
             ci=_ends([t.ci for t in twins]),
             n=min(t.n for t in twins),
-            ceiling=_mean([t.ceiling for t in twins]),
-            ceiling_ci=_ends([t.ceiling_ci for t in twins]),
+            other_task=_mean([t.other_task for t in twins]),
+            other_task_ci=_ends([t.other_task_ci for t in twins]),
             partial=_mean([t.partial for t in twins]),
             partial_ci=_ends([t.partial_ci for t in twins]),
         )

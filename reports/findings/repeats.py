@@ -4,9 +4,8 @@ Intervals over images alone say what other images would give. Where the training
 the seeds of a rain, were drawn as well, a second interval resamples all: images x seeds x
 trainings.
 
-Two rains of one kind differ in nothing that a derainer or a measure of quality could know. So what
-the scores of single images under one seed tell of those under another is the ceiling of what
-quality can tell.
+How far the scores of single images under one seed agree with those under another is their
+reliability: a measure that knows nothing of the seed reaches at most about its square root.
 """
 
 from __future__ import annotations
@@ -162,7 +161,7 @@ class Score(NamedTuple):
     metric: str
 
 
-class Ceiling(NamedTuple):
+class Reliability(NamedTuple):
     """Spearman's correlation, within an image across derainers, of scores under two seeds."""
 
     place: Score
@@ -176,7 +175,7 @@ class Ceiling(NamedTuple):
     images: int
 
 
-def ceilings(runs: Sequence[Results]) -> list[Ceiling]:
+def reliabilities(runs: Sequence[Results]) -> list[Reliability]:
     """Of every rain and task that several runs of the same images scored under other seeds.
 
     Args:
@@ -196,13 +195,13 @@ def ceilings(runs: Sequence[Results]) -> list[Ceiling]:
                 place = Score(data, condition.rain, task, cell.network, cell.metric)
                 seeds = found.setdefault((place, same), {})
                 seeds.setdefault(condition.seed, {}).setdefault(condition.derainer, values)
-    made = (_ceiling(place, images[same], seeds) for (place, same), seeds in found.items())
+    made = (_reliability(place, images[same], seeds) for (place, same), seeds in found.items())
     return [one for one in made if one is not None]
 
 
-def _ceiling(
+def _reliability(
     place: Score, images: ByImage, seeds: dict[int, dict[str, NDArray[np.float32]]]
-) -> Ceiling | None:
+) -> Reliability | None:
     """None of one seed, and of too few derainers."""
     if len(seeds) < 2:
         return None
@@ -221,4 +220,4 @@ def _ceiling(
     ci = bounded_interval(np.mean([pair.draws for pair in pairs], 0), groups)
     value = float(np.mean([pair.value for pair in pairs]))
     told = min(int(pair.some.sum()) for pair in pairs)
-    return Ceiling(place, value, ci, len(seeds), len(names), told)
+    return Reliability(place, value, ci, len(seeds), len(names), told)

@@ -40,8 +40,8 @@ def write_board(
     """Write ``board.html`` and ``board.md``: every condition of every run.
 
     ``rankings`` too where derainers were ranked in several places, ``repeats`` where something was
-    found under several seeds, or by several trainings, and ``ceilings`` where the scores of single
-    images are known under several seeds.
+    found under several seeds, or by several trainings, and ``reliability`` where the scores of
+    single images are known under several seeds.
 
     Args:
         runs: Newest first.
@@ -58,7 +58,7 @@ def write_board(
     for name, heading, table in (
         ("rankings", "Does a ranking carry over?", rankings.table(runs)),
         ("repeats", "Over seeds and trainings", repeats.table(runs)),
-        ("ceilings", "How well single scores repeat", repeats.ceiling_table(runs)),
+        ("reliability", "How well single scores repeat", repeats.reliability_table(runs)),
     ):
         if table[1]:
             pages |= as_pages(table, heading, said, name)

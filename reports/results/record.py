@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
 
 from reports.results.cell import Cell, Condition, Data, Judge
 
@@ -116,10 +119,15 @@ class Correlation:
     """Conditions that an image's ranks are of; None across images, and in results of before."""
     is_learned: bool = False
     """Whether the rainy input and derainers without weights are left out."""
-    ceiling: float | None = None
+    other_task: Annotated[
+        float | None, Field(validation_alias=AliasChoices("other_task", "ceiling"))
+    ] = None
     """The same correlation of the task's score with that of another task or network, the highest;
-    None where the run has no other."""
-    ceiling_ci: tuple[float, float] | None = None
+    None where the run has no other. Results of before call it ``ceiling``."""
+    other_task_ci: Annotated[
+        tuple[float, float] | None,
+        Field(validation_alias=AliasChoices("other_task_ci", "ceiling_ci")),
+    ] = None
     partial: float | None = None
     """Across images: given how hard each is, by its score when clean, or else when rainy."""
     partial_ci: tuple[float, float] | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.findings.correlations import TELLING, telling
+from reports.findings.correlations import TELLING
 from reports.results.cell import IDENTITY, Judge
 from reports.results.conditions import conditions, floors
 from reports.results.intervals import bounded_interval
@@ -25,28 +25,28 @@ NOTES = [
     "Spearman's rank correlation. Within an image: across the rainy input and the derainers, or "
     "the learned derainers alone, then the mean over images; across images: of one derainer. The "
     "task's score of one image: {scores}. 95 % intervals over resampled images.{lower}",
-    "Ceiling: the same correlation with what another task or network says of the same images, the "
-    "most that quality could say. Given difficulty: without what the score of the clean image, or "
-    "else the rainy one, says already.",
+    "Another task: the same correlation with what another task or network says of the same images, "
+    "the highest; a comparison and no bound, since that score is noisy too. Given difficulty: "
+    "without what the score of the clean image, or else the rainy one, says already.",
 ]
 OTHER_SEED = (
-    "Other seed: the same correlation with the task's own score of the image under another seed of "
-    "the rain, a ceiling as well. Correlations are means over the seeds."
+    "Another seed: the same correlation with the task's own score of the image under another seed "
+    "of the rain, a comparison too. Correlations are means over the seeds."
 )
 
 
 def table(results: Results) -> Table:
     """Headings, rows and notes; no rows where nothing could be correlated."""
     headings = ["rain", "of", "task", "quality", "correlation", "95 % interval", "images"]
-    headings += ["ceiling", "given difficulty"]
+    headings += ["another task", "given difficulty"]
     is_repeated = any(c.other_seed is not None for c in results.correlations)
-    headings += ["other seed"] if is_repeated else []
+    headings += ["another seed"] if is_repeated else []
     rows = [
         [
             plain(c.rain),
             _of(c),
             *_cells(results, _judge(results, c), c.quality, c.value, c.ci, c.n),
-            _beside(c.ceiling, c.ceiling_ci),
+            _beside(c.other_task, c.other_task_ci),
             _beside(c.partial, c.partial_ci),
             *([_beside(c.other_seed, c.other_seed_ci)] if is_repeated else []),
         ]
@@ -54,7 +54,7 @@ def table(results: Results) -> Table:
     ]
     beside = ["–"] * (3 if is_repeated else 2)
     means = [[*row, *beside] for row in _means(results)]
-    return headings, rows + means, [*_said(results), *_notes(results)]
+    return headings, rows + means, _notes(results)
 
 
 def _of(found: Correlation) -> str:
@@ -67,25 +67,6 @@ def _of(found: Correlation) -> str:
 
 def _beside(value: float | None, ci: tuple[float, float] | None) -> str:
     return "–" if value is None else f"{value:+.2f} {span(ci, 2)}"
-
-
-def _said(results: Results) -> list[str]:
-    """Whether quality tells the task's score, in words, where interval and ceiling allow it."""
-    lines = []
-    for c in results.correlations:
-        row = results.metrics[c.quality]
-        said = telling(c, row.higher_is_better)
-        if said is not None and not c.is_learned:
-            task = results.called(_judge(results, c))
-            score = results.metrics[c.metric].title
-            lines.append(
-                plain(
-                    f"Under {c.rain} {row.title} {said} which derainer is best for an image's "
-                    f"{score} ({task}): {c.value:+.2f} {span(c.ci, 2)} where another task says "
-                    f"{c.ceiling:+.2f}."
-                )
-            )
-    return lines
 
 
 def _notes(results: Results) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reports.findings.repeats import ceilings, repeats
+from reports.findings.repeats import reliabilities, repeats
 from reports.results.cell import IDENTITY
 from reports.tables.summary import SEEDS
 from reports.tables.text import Table, plain, span
@@ -47,10 +47,10 @@ def table(runs: Sequence[Results]) -> Table:
     return headings, rows, notes
 
 
-def ceiling_table(runs: Sequence[Results]) -> Table:
+def reliability_table(runs: Sequence[Results]) -> Table:
     """A row for each rain and task whose single images were scored under several seeds."""
     rows = []
-    for found in ceilings(runs):
+    for found in reliabilities(runs):
         place = found.place
         rows.append(
             [
@@ -67,8 +67,9 @@ def ceiling_table(runs: Sequence[Results]) -> Table:
     headings = ["rain", "data set", "task", "correlation", "95 % interval", "seeds", "derainers"]
     notes = [
         "Spearman's rank correlation of the scores of one image under one seed of the rain with "
-        "those under another, across its derainers and the rainy input, then the mean over images. "
-        "No measure of quality can tell more of which derainer is best for an image: the "
-        "correlations on the pages of the runs stand under this ceiling."
+        "those under another, across its derainers and the rainy input, then the mean over images: "
+        "how far an image's score repeats under another rain of the kind. A measure that knows "
+        "nothing of the seed reaches at most about its square root; one that sees the rainy or "
+        "derained image may go beyond."
     ]
     return [*headings, "images"], rows, notes

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from reports.findings.correlations import correlations
 from reports.results.cell import Cell, Condition
 from reports.results.metrics import TaskRow
+from reports.results.provenance import Provenance
 from reports.results.record import Correlation
-from reports.results.results import ByImage
+from reports.results.results import ByImage, Results
+from reports.results.written import parse, to_json
 from tasks.operating_point import F1
-from tests.reports.made import COCO
+from tests.reports.made import COCO, record, rowed
 
 N, B = 60, 500
 
@@ -49,3 +53,16 @@ def test_groups_are_what_is_counted() -> None:
     few = found(60, groups=19)
     assert few.keys() == {None, "identity", "a", "b"}
     assert all(one.ci is None for one in few.values())
+
+
+def test_a_comparison_of_before_is_read_by_its_older_name() -> None:
+    told = Correlation("heavy", None, "detection", F1, "psnr_y_db", 0.5, (0.4, 0.6), N)
+    told = replace(told, other_task=0.3, other_task_ci=(0.2, 0.4))
+    score = {"task": "detection", "metric": F1, "value": 0.5, "n": N, "unit": "fraction"}
+    scored = record(rain="heavy", derainer="identity", **score)
+    run = rowed(Results("0", {}, Provenance(), [], [], [scored], {}, correlations=[told]))
+    text = to_json(run)
+    older = text.replace('"other_task', '"ceiling')
+    assert '"ceiling_ci"' in older
+    assert parse(text, {}).correlations == parse(older, {}).correlations == [told]
+    assert to_json(parse(older, {})) == text

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from reports.findings.effects import effects
 from reports.findings.over_seeds import averaged
-from reports.findings.repeats import ceilings, over_levels, repeats
+from reports.findings.repeats import over_levels, reliabilities, repeats
 from reports.findings.robustness import with_robustness
 from reports.pages.run import page
 from reports.pages.runs import write_board
@@ -168,9 +168,9 @@ def scored(seed: int, noise: float, units: int = 60) -> Results:
     return Results("0", {}, Provenance(), [], [], [], {}, about, tasks, by_image=by_image)
 
 
-def test_another_seed_is_the_ceiling_of_what_can_be_told(tmp_path: Path) -> None:
+def test_scores_under_another_seed_tell_how_far_one_repeats(tmp_path: Path) -> None:
     a, b = scored(0, 0.5), scored(1, 0.5)
-    (one,) = ceilings([a, b])
+    (one,) = reliabilities([a, b])
     of = [list(run.by_image.values.values()) for run in (a, b)]
     by_hand = [
         spearmanr([row[i] for row in of[0]], [row[i] for row in of[1]]).statistic for i in range(60)
@@ -180,18 +180,18 @@ def test_another_seed_is_the_ceiling_of_what_can_be_told(tmp_path: Path) -> None
     assert one.ci is not None
     half = 2.0 * np.std(by_hand, ddof=1) / np.sqrt(60)
     assert one.ci == pytest.approx((one.value - half, one.value + half), abs=0.02)
-    (same,) = ceilings([scored(0, 0), scored(1, 0), scored(2, 0)])
+    (same,) = reliabilities([scored(0, 0), scored(1, 0), scored(2, 0)])
     assert same.value == pytest.approx(1)
     assert same.ci == pytest.approx((1, 1))
     assert same.seeds == 3
     write_board([a, b], tmp_path)
-    assert f"{one.value:.3f}" in (tmp_path / "ceilings.md").read_text()
+    assert f"{one.value:.3f}" in (tmp_path / "reliability.md").read_text()
 
 
-def test_seeds_of_other_images_or_few_groups_are_no_ceiling() -> None:
-    assert ceilings([scored(0, 0.5)]) == []
-    assert ceilings([scored(0, 0.5), scored(1, 0.5, units=30)]) == []
-    (few,) = ceilings([scored(0, 0.5, units=19), scored(1, 0.5, units=19)])
+def test_seeds_of_other_images_tell_nothing_and_few_groups_no_interval() -> None:
+    assert reliabilities([scored(0, 0.5)]) == []
+    assert reliabilities([scored(0, 0.5), scored(1, 0.5, units=30)]) == []
+    (few,) = reliabilities([scored(0, 0.5, units=19), scored(1, 0.5, units=19)])
     assert few.ci is None
 
 
@@ -300,8 +300,8 @@ def test_scores_under_another_seed_stand_beside_what_quality_tells() -> None:
     (one,) = mean.correlations
     assert one.value == pytest.approx(0.2)
     assert one.ci == pytest.approx((0.1, 0.3))
-    assert one.other_seed == ceilings(runs)[0].value
+    assert one.other_seed == reliabilities(runs)[0].value
     headings, rows, notes = predictors.table(mean)
-    assert rows[0][headings.index("other seed")].startswith(f"{one.other_seed:+.2f} [")
-    assert any("another seed" in note for note in notes)
-    assert "other seed" not in predictors.table(runs[0])[0]
+    assert rows[0][headings.index("another seed")].startswith(f"{one.other_seed:+.2f} [")
+    assert any(note.startswith("Another seed: ") for note in notes)
+    assert "another seed" not in predictors.table(runs[0])[0]
