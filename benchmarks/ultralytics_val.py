@@ -3,7 +3,8 @@
     python benchmarks/ultralytics_val.py --data-root COCO128 --split train2017 --model yolov8n.pt
 
 `val` gets labels and a YAML that are written here from the COCO annotations, crowds left out, as
-its own converter does.
+its own converter does. `val` gives a box every class above the confidence, `predict` and ours the
+best one: each is asked for the other's way too, and ours with its boxes cut at higher confidences.
 """
 
 from __future__ import annotations
@@ -16,14 +17,32 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import harness  # sets the environment before ultralytics is imported
 from datasets.coco import open_coco
 from datasets.sample import Dataset
+from tasks.coco_ap import Detections
 from tasks.detection import Detection
+from tasks.models import ultralytics as adapter
 from tasks.models.ultralytics import UltralyticsDetector
 
 assert harness
+CUTS = (0.05, 0.1, 0.25)
+"""The first is the default of torchvision's and detectron2's detectors, the last of ultralytics'
+`predict` and of its exports with NMS inside."""
+
+
+def labels_a_box(several: bool) -> Any:
+    """A patch by which ours gives a box several classes, or `val` the best one."""
+    from ultralytics.utils import nms
+
+    whole = nms.non_max_suppression
+
+    def suppress(*words: Any, **more: Any) -> Any:
+        return whole(*words, **{**more, "multi_label": several})
+
+    return patch.object(adapter if several else nms, "non_max_suppression", suppress)
 
 
 def write_yolo(dataset: Dataset, folder: Path) -> Path:
@@ -86,11 +105,16 @@ def main() -> None:
         from ultralytics import YOLO
 
         yaml = write_yolo(dataset, folder)
-        for title, more in (("val", {}), ("val, one image at a time", {"batch": 1})):
-            own = YOLO(wanted.model).val(
-                data=str(yaml), save_json=True, plots=False, device="cpu", workers=0,
-                verbose=False, project=name, name=title, **more,
-            )  # fmt: skip
+        for title, more, switch in (
+            ("val", {}, contextlib.nullcontext()),
+            ("val, one image at a time", {"batch": 1}, contextlib.nullcontext()),
+            ("val, one label a box", {}, labels_a_box(several=False)),
+        ):
+            with switch:
+                own = YOLO(wanted.model).val(
+                    data=str(yaml), save_json=True, plots=False, device="cpu", workers=0,
+                    verbose=False, project=name, name=title, **more,
+                )  # fmt: skip
             print(f"{title}: AP {own.box.map:.4f}, AP50 {own.box.map50:.4f}")
             found = json.loads((Path(own.save_dir) / "predictions.json").read_text())
             ids = sorted(dataset.categories)
@@ -99,10 +123,27 @@ def main() -> None:
             print(f"{title}, its boxes in pycocotools: {in_pycocotools(annotations, found, True)}")
             without = in_pycocotools(annotations, found, False)
             print(f"{title}, its boxes in pycocotools, crowds unknown: {without}")
-    task = Detection(dataset.categories, lambda: UltralyticsDetector(wanted.model, "cpu"))
+    print_ours(dataset, wanted.model)
+
+
+def print_ours(dataset: Dataset, model: Path) -> None:
+    """Print AP and AP50 of ours, with one class a box and with several, and cut at `CUTS`."""
+    task = Detection(dataset.categories, lambda: UltralyticsDetector(model, "cpu"))
     samples = sorted(dataset.samples, key=lambda s: int(s.id))
-    scores = task.reduce([task.evidence(task.predict([s.image()])[0], s) for s in samples])
-    print(f"ours: AP {scores['ap'].value:.4f}, AP50 {scores['ap50'].value:.4f}")
+    found = [task.predict([s.image()])[0] for s in samples]
+    with labels_a_box(several=True):
+        several = [task.predict([s.image()])[0] for s in samples]
+    ways = {"ours": found, "ours, several labels a box": several}
+    ways |= {f"ours, cut at {cut}": [above(one, cut) for one in found] for cut in CUTS}
+    for title, boxes in ways.items():
+        scores = task.reduce([task.evidence(b, s) for b, s in zip(boxes, samples, strict=True)])
+        print(f"{title}: AP {scores['ap'].value:.4f}, AP50 {scores['ap50'].value:.4f}")
+
+
+def above(found: Detections, confidence: float) -> Detections:
+    """What is left of boxes where those of a lower confidence are cut."""
+    kept = found.scores >= confidence
+    return Detections(found.boxes_xyxy_px[kept], found.scores[kept], found.categories[kept])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 EXPORTED_OPTIONS = {"conf": 0.001, "iou": 0.7, "max_det": 300}
-"""Those of ultralytics' own COCO validation, of exported detectors too: the size is their own."""
+"""Those of ultralytics, of exported detectors too: the size is their own. The confidence is that of
+its `val`, which gives a box every class above it; here a box has its best one, as in `predict`."""
 ULTRALYTICS_PX = 640
 """Side in pixels at which ultralytics' networks see pictures whose files do not say. It is none of
 the options that name predictions: they have ``imgsz`` where a word sets it, be it to 640 px."""
