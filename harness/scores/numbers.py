@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.plan.rows import metric_rows
+from harness.scores.confidences import Confidences
 from reports.results.cell import Cell
 from reports.results.intervals import level_interval
 from reports.results.metrics import MetricRow
@@ -27,6 +28,8 @@ class Numbers:
     values: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
     curves: dict[Cell, NDArray[np.float32]] = field(default_factory=dict)
     objects: dict[str, int] = field(default_factory=dict)
+    ranked: dict[tuple[str, str], Confidences] = field(default_factory=dict)
+    """By the network, in words, and what it found."""
 
     def take(self, other: Numbers) -> None:
         """Add those of another condition or task."""
@@ -36,6 +39,12 @@ class Numbers:
         self.values |= other.values
         self.curves |= other.curves
         self.objects |= other.objects
+        for found, confidences in other.ranked.items():
+            self.ranked[found] = self.ranked.get(found, Confidences()) + confidences
+
+    def cuts(self) -> list[str]:
+        """Whose boxes or masks were cut at a confidence."""
+        return [text for found, of in self.ranked.items() for text in of.doubt(*found)]
 
 
 @dataclass(frozen=True)

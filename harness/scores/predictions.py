@@ -19,6 +19,7 @@ from harness.plan.data import open_dataset
 from harness.plan.networks import scoring_task
 from harness.plan.unit_keys import Entry, images_sha256, labels_sha256
 from harness.scores import replicates
+from harness.scores.confidences import Confidences
 from harness.scores.elsewhere import Made, numbers
 from harness.scores.photographs import photographs
 from harness.spec import RunSpec, UsageError
@@ -90,6 +91,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
                 *read,
                 *_notes(name, dataset),
                 *shown.notes,
+                *Confidences.of(evidences).doubt(folder, row.scores.found),
             ),
             metric_versions={name: row.version, "resamples": replicates.VERSION},
             labels=labels,
