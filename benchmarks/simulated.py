@@ -13,7 +13,7 @@ from populations import HEAVY, MEDIUM, Population, Ranked
 from tasks.coco_ap import RECALLS
 from tasks.confusion import means
 from tasks.resampled_ap import Ranking, resampled
-from tasks.semantic import LEVEL_IMAGES
+from tasks.rows import FEW_FOR_LEVELS
 
 PICTURES = tuple(
     f"{rain}/{name}"
@@ -60,7 +60,7 @@ class Means:
 class Overlap(Means):
     """Mean IoU of the pixels of a set."""
 
-    level_images = LEVEL_IMAGES
+    level_images = FEW_FOR_LEVELS
 
     def drawn(self, condition: str, images: Any, counts: Any) -> NDArray[np.float64]:
         """As in `Means`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from tasks.operating_point import F1, f1, operating_points, overlaps
 from tasks.operating_point import METRICS as OPERATING_POINTS
 from tasks.region import inside
 from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
-from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
+from tasks.task import Evidence, MetricRow, Score, TaskError, has_draws
 
 VERSION = 5
 """Raised whenever the same prediction gives other evidence."""
@@ -139,13 +139,16 @@ class Detection:
         }
 
     def resample(
-        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+        self,
+        evidences: Sequence[Evidence],
+        counts: NDArray[np.int64],
+        units: Sequence[Hashable],
     ) -> dict[str, NDArray[np.float64]]:
         """AP as `resampled_averages` has it, operating points and errors, of resampled sets."""
         if not any(evidences):
             return {}
         return {
-            **resampled_averages(evidences, counts, self._detector.categories),
+            **resampled_averages(evidences, counts, units, self._detector.categories),
             **operating_points(evidences, counts),
             **errors_per_object(evidences, counts),
             **calibration_error(evidences, counts),
@@ -157,10 +160,10 @@ class Detection:
         clean: Sequence[Evidence],
         evidences: Sequence[Evidence],
         counts: NDArray[np.int64],
-        fewest: int = 1,
+        units: Sequence[Hashable] | None = None,
     ) -> dict[str, NDArray[np.float64]]:
         """Flips, and recall at the clean images' false positives: see `tasks.found_objects`."""
-        return beside_clean(clean, evidences, counts, self._detector.categories, fewest)
+        return beside_clean(clean, evidences, counts, self._detector.categories, units)
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """F1 at confidence 0.25 and IoU 0.5."""
@@ -176,14 +179,15 @@ class Detection:
 def resampled_averages(
     evidences: Sequence[Any],
     counts: NDArray[np.int64],
+    units: Sequence[Hashable],
     categories: Mapping[int, str],
     prefix: str = "",
 ) -> dict[str, NDArray[np.float64]]:
     """AP of resampled sets, ``(B,)`` fractions each.
 
     Returns:
-        ``ap``, ``ap50``, ``ap_pooled``, and ``ap/<class>`` of classes that stand in `FEWEST_IMAGES`
-        or more; NaN where a resample has no object.
+        ``ap``, ``ap50``, ``ap_pooled``, and ``ap/<class>`` of classes that `has_draws`; NaN where a
+        resample has no object.
     """
     values_of_classes = {}
     total = np.zeros((len(counts), 2))
@@ -193,7 +197,7 @@ def resampled_averages(
         both = np.stack([values.mean(1), values[:, 0]], axis=1)
         defined += ~np.isnan(both[:, :1])
         total += np.nan_to_num(both)
-        if np.count_nonzero(ranking.objects) >= FEWEST_IMAGES:
+        if has_draws(np.flatnonzero(ranking.objects), units):
             values_of_classes[f"{prefix}ap/{categories[ranking.category]}"] = both[:, 0]
     mean = np.where(defined > 0, total / np.maximum(defined, 1), np.nan)
     return {

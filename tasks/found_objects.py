@@ -19,7 +19,7 @@ Autonomous Driving: Waymo Open Dataset", CVPR 2020 (distances).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from datasets.sample import Annotations
 from tasks.coco_ap import AREA_NAMES
-from tasks.task import MetricRow
+from tasks.task import MetricRow, has_draws
 
 CONFIDENCE = 0.25
 DISTANCES_M = {"near": (0.0, 30.0), "middle": (30.0, 50.0), "far": (50.0, np.inf)}
@@ -105,7 +105,7 @@ def beside_clean(
     evidences: Sequence[Any],
     counts: NDArray[np.int64],
     categories: Mapping[int, str],
-    fewest: int,
+    units: Sequence[Hashable] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Flips and recall at the clean images' false positives, of resampled sets.
 
@@ -114,7 +114,7 @@ def beside_clean(
         evidences: The same of the images in question.
         counts: ``(B, n)``: how often draw b holds image i.
         categories: Names by category id.
-        fewest: Images that a class must stand in.
+        units: See `tasks.task.BesideClean`.
 
     Returns:
         ``(B,)`` fractions, NaN where a draw has no object.
@@ -130,7 +130,7 @@ def beside_clean(
         found[f"recall@{name}"] = now.share(is_found, now.counts, counts)
         for number in np.unique(now.category[now.counts]):
             mine = now.counts & (now.category == number)
-            if len(np.unique(now.image[mine])) >= fewest:
+            if units is None or has_draws(now.image[mine], units):
                 is_found = now.score > _beyond(score[category == number], most)
                 metric = f"recall@{name}/{categories[int(number)]}"
                 found[metric] = now.share(is_found, mine, counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -181,7 +181,10 @@ class Instance:
         return scores | {m: score_of(v[0], why) for m, v in _errors(evidences, everyone).items()}
 
     def resample(
-        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+        self,
+        evidences: Sequence[Evidence],
+        counts: NDArray[np.int64],
+        units: Sequence[Hashable],
     ) -> dict[str, NDArray[np.float64]]:
         """AP of boxes and of masks as `resampled_averages` has it, and types of errors."""
         if not any(evidences):
@@ -189,7 +192,7 @@ class Instance:
         values: dict[str, NDArray[np.float64]] = {}
         for prefix in KINDS:
             values |= resampled_averages(
-                _of(prefix, evidences), counts, self._detector.categories, prefix
+                _of(prefix, evidences), counts, units, self._detector.categories, prefix
             )
         return values | _errors(evidences, counts)
 

@@ -15,7 +15,11 @@ from tasks.operating_point import F1
 from tasks.task import MetricRow, Task
 
 FEW_FOR_AP = 1000
-"""Below as many images AP, a mean over classes, is biased when resampled; pooled AP is not."""
+"""Below as many images, or drives of them, AP, a mean over classes, is biased when resampled;
+pooled AP is not."""
+FEW_FOR_LEVELS = 500
+"""Below as many a level of another mean over classes has no interval: classes that stand in few
+make resampled sets lie below, by more than these tell (docs/statistics.md)."""
 
 
 class Labels(Protocol):
@@ -45,7 +49,7 @@ class ScoresRow:
     bound: float
     """How far a number of one image may be off where other hardware rounds otherwise."""
     primary_of_few: str | None = None
-    """Takes the place of ``primary`` below `FEW_FOR_AP` images."""
+    """Takes the place of ``primary`` below `FEW_FOR_AP` units."""
     image_metric: str | None = None
     """The score of a single image; None: that of the primary metric."""
     found: str = ""
@@ -53,15 +57,21 @@ class ScoresRow:
     colours: str | None = None
     """What its predictions colour on the page: masks, classes."""
     class_means: frozenset[str] = frozenset()
-    """Metrics that are means over classes, of which resampled sets of few images lose some."""
+    """Metrics that are means over classes, of which resampled sets of few units lose some."""
+    class_levels: frozenset[str] = frozenset()
+    """Means over classes of which few units have differences with an interval, but no level."""
 
-    def resampled(self, metric: str, images: int) -> bool:
-        """Whether a metric of so many images holds on resampled sets of them."""
-        return images >= FEW_FOR_AP or metric not in self.class_means
+    def resampled(self, metric: str, units: int) -> bool:
+        """Whether a metric of so many units, images or drives, holds on resampled sets of them."""
+        return units >= FEW_FOR_AP or metric not in self.class_means
 
-    def primary_of(self, images: int) -> str:
-        """The primary metric of so many images."""
-        few = images < FEW_FOR_AP and self.primary_of_few is not None
+    def has_level(self, metric: str, units: int) -> bool:
+        """Whether the interval of a metric itself, not of a difference, holds of so many units."""
+        return units >= FEW_FOR_LEVELS or metric not in self.class_levels
+
+    def primary_of(self, units: int) -> str:
+        """The primary metric of so many units."""
+        few = units < FEW_FOR_AP and self.primary_of_few is not None
         return str(self.primary_of_few) if few else self.primary
 
     @property
@@ -182,6 +192,7 @@ TASKS: Table[TaskRow] = Table(
                 primary="miou",
                 bound=0.01,
                 image_metric="miou",
+                class_levels=frozenset({"miou", "mpa"}),
                 colours="classes",
             ),
             metrics=semantic.METRICS,

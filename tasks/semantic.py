@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,15 +14,10 @@ from datasets.image import NDArrayByte
 from datasets.sample import IGNORED, Sample
 from tasks.classes import matched
 from tasks.confusion import confusion, ious, means
-from tasks.task import FEWEST_IMAGES, Evidence, MetricRow, Score, TaskError
+from tasks.task import Evidence, MetricRow, Score, TaskError, has_draws
 
 VERSION = 2
 """Raised whenever the same prediction gives other evidence or another number."""
-
-LEVEL_IMAGES = 500
-"""Images from which on a mean over classes has an interval: of fewer, those that stand in few of
-them make resampled sets lie below, by more than these tell (docs/statistics.md)."""
-CLASS_MEANS = ("miou", "mpa")
 
 METRICS: dict[str, MetricRow] = {
     "miou": MetricRow("mIoU", is_judged=True),
@@ -160,7 +155,6 @@ class Semantic:
             metric: Score(
                 None if np.isnan(value) else float(value),
                 why="no pixel counts" if np.isnan(value) else None,
-                has_interval=len(evidences) >= LEVEL_IMAGES or metric not in CLASS_MEANS,
             )
             for metric, value in means(whole).items()
         }
@@ -173,12 +167,15 @@ class Semantic:
         return scores
 
     def resample(
-        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+        self,
+        evidences: Sequence[Evidence],
+        counts: NDArray[np.int64],
+        units: Sequence[Hashable],
     ) -> dict[str, NDArray[np.float64]]:
         """``miou mpa pixel_accuracy fwiou`` of resampled sets.
 
-        And ``iou/<class>`` of classes that stand in `FEWEST_IMAGES` or more; NaN where a resample
-        has no pixel of it in the truth.
+        And ``iou/<class>`` of classes that `has_draws`; NaN where a resample has no pixel of it in
+        the truth.
         """
         if not any(evidences):
             return {}
@@ -187,10 +184,12 @@ class Semantic:
         flat = counts.astype(np.float64) @ matrices.reshape(len(matrices), -1)
         drawn = flat.reshape(len(counts), *matrices.shape[1:])
         values = means(drawn)
-        images = np.count_nonzero(matrices.sum(2), axis=0)
-        by_class = zip(sorted(self._classes), images, ious(drawn).T, strict=True)
-        named = {f"iou/{self._classes[k]}": v for k, n, v in by_class if n >= FEWEST_IMAGES}
-        return values | named
+        by_class = zip(sorted(self._classes), matrices.sum(2).T, ious(drawn).T, strict=True)
+        return values | {
+            f"iou/{self._classes[k]}": value
+            for k, pixels, value in by_class
+            if has_draws(np.flatnonzero(pixels), units)
+        }
 
     def by_image(self, evidences: Sequence[Evidence]) -> dict[str, NDArray[np.float64]]:
         """Mean IoU of each image alone."""

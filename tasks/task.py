@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -18,8 +18,19 @@ Evidence = Mapping[str, NDArray[Any]]
 Unit = Literal["fraction", "dB", "score"]
 """A ``fraction`` lies in [0, 1]; a ``score`` has a scale of its own."""
 
-FEWEST_IMAGES = 20
-"""Images that a class must stand in to be resampled: with fewer an interval would mislead."""
+FEWEST_UNITS = 20
+"""Images, or drives of them, that a class must stand in to be resampled: with fewer an interval
+would mislead."""
+
+
+def has_draws(holding: NDArray[np.int64], units: Sequence[Hashable]) -> bool:
+    """Whether a class stands in units enough to be resampled.
+
+    Args:
+        holding: Places of the images that hold it.
+        units: What each image of the set is drawn with: its drive, video or scene, or itself.
+    """
+    return len({units[i] for i in holding}) >= FEWEST_UNITS
 
 
 class TaskError(ValueError):
@@ -69,8 +80,6 @@ class Score:
     """Reason of an absent value, or of images left out of the mean."""
     n_identical: int = 0
     """Images whose value is infinite because both pictures are the same; not in the mean."""
-    has_interval: bool = True
-    """Whether intervals of it hold; those of its differences to others do in any case."""
 
 
 class Scorer(Protocol):
@@ -85,13 +94,17 @@ class Scorer(Protocol):
         ...
 
     def resample(
-        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+        self,
+        evidences: Sequence[Evidence],
+        counts: NDArray[np.int64],
+        units: Sequence[Hashable],
     ) -> dict[str, NDArray[np.float64]]:
         """Scores of sets drawn with replacement.
 
         Args:
             evidences: One per image, in the order that ``reduce`` gets.
             counts: ``(B, n)``: how often draw b holds image i.
+            units: What each image is drawn with, see `has_draws`.
 
         Returns:
             ``(B,)`` values of each primary metric, NaN where a draw leaves it undefined.
@@ -116,7 +129,7 @@ class BesideClean(Protocol):
         clean: Sequence[Evidence],
         evidences: Sequence[Evidence],
         counts: NDArray[np.int64],
-        fewest: int = 1,
+        units: Sequence[Hashable] | None = None,
     ) -> dict[str, NDArray[np.float64]]:
         """Numbers of resampled sets.
 
@@ -124,7 +137,8 @@ class BesideClean(Protocol):
             clean: One per image, of the images without rain and deraining.
             evidences: One per image, in the same order.
             counts: ``(B, n)``: how often draw b holds image i.
-            fewest: Images that a class must stand in.
+            units: What each image is drawn with, see `has_draws`; None = of the set as it is, of
+                which every class is told.
 
         Returns:
             ``(B,)`` by metric, NaN where a draw leaves it undefined.

@@ -21,16 +21,16 @@ def task_row(row: ScoresRow) -> TaskRow:
 
 
 def metric_rows(
-    row: ScoresRow, measured: Mapping[str, Measured], images: int
+    row: ScoresRow, measured: Mapping[str, Measured], units: int
 ) -> dict[str, MetricRow]:
     """What tables must know of a task's metrics.
 
     Args:
         row: The task's.
         measured: What its scorer says of each metric.
-        images: Of the run: few of them have another primary metric than many.
+        units: That the run resamples: few of them have another primary metric than many.
     """
-    wanted = row.primary_of(images)
+    wanted = row.primary_of(units)
     # Under another protocol alone, that is the primary metric.
     primary = next((m for m in measured if m == wanted or m.startswith(f"{wanted}@")), None)
     return {
@@ -68,14 +68,14 @@ def with_rows(results: Results) -> Results:
     """Results with the rows of tasks and metrics; version 0.1 wrote none."""
     if results.metrics:
         return results
-    images = max((r.n for r in results.records), default=0)
+    units = results.groups(max((r.n for r in results.records), default=0))
     rows = {name: row.scores for name, row in TASKS.items()} | {QUALITY: tasks.QUALITY}
     held = {r.task for r in results.records}
     rows = {name: row for name, row in rows.items() if name in held}
     metrics: dict[str, MetricRow] = {}
     for task, row in rows.items():
         names = {r.metric: None for r in results.records if r.task == task}
-        metrics |= _rows_of_names(task, row, list(names), images)
+        metrics |= _rows_of_names(task, row, list(names), units)
     for record in (r for r in results.records if r.task == ROBUSTNESS):
         kind, _, of = record.metric.partition("/")
         metrics[record.metric] = robustness.row_of(kind, metrics[of])
@@ -83,9 +83,7 @@ def with_rows(results: Results) -> Results:
     return replace(results, tasks=known, metrics=metrics)
 
 
-def _rows_of_names(
-    task: str, row: ScoresRow, names: list[str], images: int
-) -> dict[str, MetricRow]:
+def _rows_of_names(task: str, row: ScoresRow, names: list[str], units: int) -> dict[str, MetricRow]:
     """Rows of metrics by what their names say, as far as version 0.1 had them."""
     if task == QUALITY:
         places = list(quality.METRICS)
@@ -103,5 +101,5 @@ def _rows_of_names(
             whole[name] = literal[base].of("class", label)
         elif name not in whole:
             whole[name] = Measured("IoU").of("class", label) if slash else Measured(name)
-    rows = metric_rows(row, whole, images)
+    rows = metric_rows(row, whole, units)
     return rows | {name: part_row(rows[of], of, label) for name, (of, label) in parts.items()}

@@ -66,12 +66,14 @@ def numbers(made: Made, scorer: Scorer, row: ScoresRow, evidences: Sequence[Evid
     tasks = {made.task: task_row(row)}
     if not evidences:
         return Held([], {}, {}, tasks, ByImage(), {})
-    times = draws_for(1, len(set(made.units)))
+    units = len(set(made.units))
+    times = draws_for(1, units)
     counts = resample_counts(made.fingerprint, made.units, times)
+    resample = partial(scorer.resample, evidences, units=made.units)
     drawn = {
         metric: values.astype(np.float32)
-        for metric, values in on_resampled(partial(scorer.resample, evidences), counts).items()
-        if row.resampled(metric, len(evidences))
+        for metric, values in on_resampled(resample, counts).items()
+        if row.resampled(metric, units)
     }
     scores = scorer.reduce(evidences)
     found = of_set(About(made.cell), scorer, row, evidences, made.units, scores, drawn)

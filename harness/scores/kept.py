@@ -17,7 +17,7 @@ from harness.plan.networks import TaskPlan
 from harness.plan.stages import made_by
 from harness.scores.replicates import KEPT, VERSION, Resampling, on_resampled
 from tasks.rows import ScoresRow
-from tasks.task import FEWEST_IMAGES, BesideClean, Evidence, Score, Scorer
+from tasks.task import BesideClean, Evidence, Score, Scorer
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ def draws(
     """Each primary metric on the resampled sets, which the ledger keeps."""
 
     def drawn() -> dict[str, NDArray[np.float32]]:
-        values = on_resampled(partial(scored.scorer.resample, evidences), sets.counts)
-        holds = partial(scored.row.resampled, images=len(evidences))
+        resample = partial(scored.scorer.resample, evidences, units=sets.units)
+        values = on_resampled(resample, sets.counts)
+        holds = partial(scored.row.resampled, units=len(set(sets.units)))
         return {metric: v.astype(np.float32) for metric, v in values.items() if holds(metric)}
 
     named = {"version": VERSION, "kept": KEPT, "task": scored.name, **made_by("replicates")}
@@ -62,9 +63,8 @@ def part(
     def drawn() -> dict[str, NDArray[Any]]:
         once = np.ones((1, len(places)), np.uint8)
         both = np.concatenate([once, sets.counts[:, places]])
-        values = on_resampled(
-            partial(scored.scorer.resample, [evidences[i] for i in places]), both
-        )[metric]
+        mine, units = ([each[i] for i in places] for each in (evidences, sets.units))
+        values = on_resampled(partial(scored.scorer.resample, mine, units=units), both)[metric]
         return {"value": values[:1], "draws": values[1:].astype(np.float32)}
 
     named = {"version": VERSION, "places": places.tolist(), "metric": metric}
@@ -94,7 +94,7 @@ def beside_clean(
     once = scorer.beside_clean(*both, np.ones((1, len(images.evidences)), np.int64))
 
     def drawn() -> dict[str, NDArray[Any]]:
-        resample = partial(scorer.beside_clean, *both, fewest=FEWEST_IMAGES)
+        resample = partial(scorer.beside_clean, *both, units=sets.units)
         whole = on_resampled(resample, sets.counts)
         return {metric: v.astype(np.float32) for metric, v in whole.items()}
 

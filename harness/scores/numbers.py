@@ -72,10 +72,10 @@ class About:
             row: The metric's.
             score: The number.
             units: What each of its images is drawn with.
-            sample: ``(B,)`` on the resampled sets; None where it is not resampled.
+            sample: ``(B,)`` on the resampled sets; None where these give it no interval.
         """
         place, ci = self.place.condition, None
-        if score.value is not None and score.has_interval and sample is not None:
+        if score.value is not None and sample is not None:
             ci = level_interval(sample, score.value, len(set(units)))
         return Record(
             dataset=place.data.name,
@@ -121,7 +121,9 @@ def of_set(
     Raises:
         ValueError: If the task has no row for one of its scores.
     """
-    rows = metric_rows(row, scorer.rows(), len(evidences))
+    groups = len(set(units))
+    rows = metric_rows(row, scorer.rows(), groups)
+    levels = {metric: each for metric, each in drawn.items() if row.has_level(metric, groups)}
     if strange := scores.keys() - rows.keys():
         raise ValueError(f"task {about.place.task} has no row for its number {min(strange)}")
     values, curves = (
@@ -129,7 +131,7 @@ def of_set(
         for arrays in (scorer.by_image(evidences), scorer.curves(evidences))
     )
     return Numbers(
-        records=[about.record(m, rows[m], s, units, drawn.get(m)) for m, s in scores.items()],
+        records=[about.record(m, rows[m], s, units, levels.get(m)) for m, s in scores.items()],
         metrics=rows,
         draws={about.place.of(metric): drawn[metric] for metric in scores if metric in drawn},
         values=values,

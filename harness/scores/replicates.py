@@ -23,7 +23,7 @@ AT_ONCE_BYTES = 128 * 2**20
 """Of counts that scorers hold at a time, or those of `tasks.quality.AT_ONCE` sets."""
 VERSION = 1
 """Raised whenever the same data give other draws."""
-KEPT = 3
+KEPT = 4
 """Raised whenever tasks resample other metrics than those that ledgers keep the draws of."""
 
 

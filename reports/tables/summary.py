@@ -163,8 +163,9 @@ def _biased(results: Results) -> list[str]:
             "truth too often. Differences have one."
         )
     if never and results.draws:
+        few = "images" if all(results.groups(r.n) == r.n for r in bare) else "groups"
         lines.append(
-            f"No intervals of {', '.join(never)}: resampled sets of so few images lose whole "
+            f"No intervals of {', '.join(never)}: resampled sets of so few {few} lose whole "
             "classes, over which it is a mean. Nothing is judged by it."
         )
     return lines

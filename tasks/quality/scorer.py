@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,7 +157,10 @@ class Quality:
         }
 
     def resample(
-        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+        self,
+        evidences: Sequence[Evidence],
+        counts: NDArray[np.int64],
+        units: Sequence[Hashable],
     ) -> dict[str, NDArray[np.float64]]:
         """Means of resampled sets."""
         return resample(evidences, self.metrics, counts)

@@ -185,3 +185,9 @@ def test_a_caption_of_a_metric_says_what_its_tasks_does_not(task: str) -> None:
     """It ends the notes of every table: a title there would stand as a stray word."""
     for metric, row in TASKS[task].metrics.items():
         assert not row.caption or len(row.caption.split()) > 4, metric
+
+
+def test_the_drives_of_version_0_1_decide_where_they_are_known() -> None:
+    results = known(1100)
+    told = replace(results, provenance=replace(results.provenance, groups=22))
+    assert with_rows(told).primary("detection") == "ap_pooled"

@@ -130,7 +130,7 @@ def test_reduce_is_pycocotools_on_the_whole_set(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_resampling_with_ones_is_reduce(seed: int) -> None:
     task, found = Detection(CATEGORIES), evidences(random_set(seed))
-    scores, drawn = task.reduce(found), task.resample(found, np.ones((1, len(found)), np.int64))
+    scores, drawn = task.reduce(found), task.resample(found, np.ones((1, 25), np.int64), range(25))
     assert {"ap", "ap50", "ap_pooled"} <= drawn.keys()
     for name, values in drawn.items():
         assert values[0] == pytest.approx(scores[name].value, abs=1e-12), name
@@ -139,7 +139,7 @@ def test_resampling_with_ones_is_reduce(seed: int) -> None:
 def test_resampling_is_pycocotools_on_copied_images() -> None:
     pairs = without_ties(random_set(7))
     counts = np.random.default_rng(0).multinomial(len(pairs), [1 / len(pairs)] * len(pairs), 3)
-    drawn = Detection(CATEGORIES).resample(evidences(pairs), counts)
+    drawn = Detection(CATEGORIES).resample(evidences(pairs), counts, range(len(pairs)))
     for b in range(3):
         copies = [pair for pair, count in zip(pairs, counts[b], strict=True) for _ in range(count)]
         stats = official(copies).stats
@@ -150,7 +150,7 @@ def test_resampling_is_pycocotools_on_copied_images() -> None:
 def test_classes_are_resampled_that_stand_in_enough_images() -> None:
     pairs = random_set(2, 60)
     task, found = Detection(CATEGORIES), evidences(pairs)
-    drawn = task.resample(found, np.ones((1, len(found)), np.int64))
+    drawn = task.resample(found, np.ones((1, 60), np.int64), range(60))
     images = {
         f"ap/{name}": sum((t.categories[~t.is_crowd] == k).any() for _, t in pairs)
         for k, name in CATEGORIES.items()
@@ -160,6 +160,17 @@ def test_classes_are_resampled_that_stand_in_enough_images() -> None:
     assert 0 < len(expected) < len(CATEGORIES)
     scores = task.reduce(found)
     assert all(drawn[m][0] == pytest.approx(scores[m].value, abs=1e-12) for m in expected)
+
+
+@pytest.mark.parametrize(("drives", "is_resampled"), [(20, True), (19, False)])
+def test_drives_that_hold_a_class_are_counted_not_their_frames(
+    drives: int, is_resampled: bool
+) -> None:
+    found = evidences(random_set(2, 1)) * 60
+    units = [f"drive {i % drives}" for i in range(60)]
+    drawn = Detection(CATEGORIES).resample(found, np.ones((1, 60), np.int64), units)
+    assert ("ap/person" in drawn) == is_resampled
+    assert "ap_pooled" in drawn
 
 
 def test_the_order_of_images_does_not_matter() -> None:
@@ -264,7 +275,7 @@ def test_images_without_labels_give_no_numbers() -> None:
     nothing: list[Any] = [task.evidence(random_set(0)[0][0], sample(None))]
     assert task.reduce(nothing)["ap"].value is None
     assert task.reduce(nothing)["ap"].why == "no labels to score against"
-    assert task.resample(nothing, np.ones((1, 1), np.int64)) == {}
+    assert task.resample(nothing, np.ones((1, 1), np.int64), range(1)) == {}
 
 
 def test_non_finite_predictions_are_refused_before_c_code() -> None:

@@ -90,8 +90,8 @@ def test_flips_count_what_is_found_in_one_of_both() -> None:
         evidence(LABELS[1], (SMALL, 1, 0.3)),
         evidence(LABELS[2], (SMALL, 1, 0.9)),
     ]
-    assert beside_clean(clean, now, ONCE, NAMES, 1)["flips@c25-iou50"].tolist() == [0.5]
-    assert beside_clean(clean, clean, ONCE, NAMES, 1)["flips@c25-iou50"].tolist() == [0.0]
+    assert beside_clean(clean, now, ONCE, NAMES)["flips@c25-iou50"].tolist() == [0.5]
+    assert beside_clean(clean, clean, ONCE, NAMES)["flips@c25-iou50"].tolist() == [0.0]
 
 
 def test_recall_is_at_the_clean_images_false_positives() -> None:
@@ -103,20 +103,26 @@ def test_recall_is_at_the_clean_images_false_positives() -> None:
     rainy = [evidence(there, (SMALL, 1, 0.95), (MEDIUM, 2, 0.01))] * 5
     rainy += [evidence(there, (SMALL, 1, 0.85), (FAR, 1, 1.0))] * 5
     everyone = np.ones((1, 10), np.int64)
-    found = {m: v[0] for m, v in beside_clean(clean, rainy, everyone, NAMES, 1).items()}
+    found = {m: v[0] for m, v in beside_clean(clean, rainy, everyone, NAMES).items()}
     assert found["recall@fppi0.1/cat"] == 0.5  # above 0.9, the second most confident wrong one
     assert found["recall@fppi0.1/dog"] == 0.5  # no wrong dog: all that is found counts
     assert found["recall@fppi0.1"] == 0.25  # one confidence for both
     assert found["recall@fppi1"] == 0.75  # ten wrong ones may stay: all that is found counts
-    classes = [m for m in beside_clean(clean, rainy, everyone, NAMES, 11) if "/" in m]
-    assert classes == []
+
+
+@pytest.mark.parametrize(("drives", "is_resampled"), [(20, True), (19, False)])
+def test_drives_that_hold_a_class_are_counted(drives: int, is_resampled: bool) -> None:
+    now = [evidence(truth((SMALL, 1)), (SMALL, 1, 0.9))] * 40
+    units = [i % drives for i in range(40)]
+    found = beside_clean(now, now, np.ones((1, 40), np.int64), NAMES, units)
+    assert ("recall@fppi1/cat" in found) == is_resampled
 
 
 def test_crowds_are_not_among_the_objects() -> None:
     there = truth((SMALL, 1), (MEDIUM, 2))
     there = replace(there, is_crowd=np.array([False, True]))
     now = [evidence(there, (SMALL, 1, 0.9))]
-    found = beside_clean([evidence(there)], now, ONCE[:, :1], NAMES, 1)
+    found = beside_clean([evidence(there)], now, ONCE[:, :1], NAMES)
     assert found["flips@c25-iou50"].tolist() == [1.0]
     assert found["recall@fppi1"].tolist() == [1.0]
     assert "recall@fppi1/dog" not in found

@@ -167,7 +167,7 @@ def test_more_masks_of_a_class_than_fit_a_byte_are_matched() -> None:
 def test_resampling_with_ones_is_reduce() -> None:
     task, found = Instance(CATEGORIES), evidences(random_set(5)) * 5  # classes in 20 images
     scores = task.reduce(found)
-    values = task.resample(found, np.ones((1, len(found)), np.int64))
+    values = task.resample(found, np.ones((1, len(found)), np.int64), range(len(found)))
     assert {"box_ap", "mask_ap", "mask_ap50", "mask_ap_pooled", "mask_ap/car"} <= set(values)
     for name, drawn in values.items():
         assert drawn[0] == pytest.approx(scores[name].value, abs=1e-12), name
@@ -198,7 +198,7 @@ def test_images_without_labels_give_no_numbers() -> None:
     task = Instance({})
     nothing = [task.evidence(random_set(0)[0][0], sample(None))]
     assert task.reduce(nothing)["mask_ap"].why == "no labels to score against"
-    assert task.resample(nothing, np.ones((1, 1), np.int64)) == {}
+    assert task.resample(nothing, np.ones((1, 1), np.int64), range(1)) == {}
 
 
 def test_run_lengths_are_those_of_pycocotools() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from datasets.label_png import encode_labels
 from datasets.sample import IGNORED, Sample
 from harness.ledger.packed import pack, unpack
 from tasks.confusion import confusion
-from tasks.semantic import LEVEL_IMAGES, Semantic
+from tasks.rows import FEW_FOR_LEVELS, TASKS
+from tasks.semantic import Semantic
 from tasks.task import Evidence, TaskError
 
 CLASSES = {0: "sky", 2: "road", 5: "car"}
@@ -92,14 +94,14 @@ def test_a_stray_pixel_of_an_absent_class_costs_its_own_pixel_alone(
     assert task.reduce(found[1:])["miou"].value == pytest.approx((49 / 50 + 1) / 2)
     assert task.reduce(found[1:])["iou/car"].value is None
     assert task.by_image(found)["miou"].tolist() == pytest.approx([1, 0.99])
-    drawn = task.resample(found, np.array([[2, 0], [0, 2]]))["miou"]
+    drawn = task.resample(found, np.array([[2, 0], [0, 2]]), range(2))["miou"]
     assert drawn.tolist() == pytest.approx([1, 0.99])
 
 
 def test_resampling_is_scoring_copies_and_order_does_not_matter(tmp_path: Path) -> None:
     task, found = Semantic(CLASSES), evidences(tmp_path, range(6))
     counts = np.random.default_rng(0).multinomial(6, [1 / 6] * 6, 5)
-    drawn = task.resample(found, counts)
+    drawn = task.resample(found, counts, range(6))
     for b in range(5):
         copies = [e for e, count in zip(found, counts[b], strict=True) for _ in range(count)]
         for metric, score in task.reduce(copies[::-1]).items():
@@ -108,24 +110,24 @@ def test_resampling_is_scoring_copies_and_order_does_not_matter(tmp_path: Path) 
     assert set(drawn) == {"miou", "mpa", "pixel_accuracy", "fwiou"}
 
 
-def test_means_over_classes_of_few_images_have_no_interval(tmp_path: Path) -> None:
-    found = evidences(tmp_path, range(2))
-    for images in (LEVEL_IMAGES - 1, LEVEL_IMAGES):
-        scores = Semantic(CLASSES).reduce([found[i % 2] for i in range(images)])
-        has = {metric: score.has_interval for metric, score in scores.items()}
-        assert has["miou"] == has["mpa"] == (images >= LEVEL_IMAGES)
-        assert has["pixel_accuracy"]
-        assert has["iou/road"]
+def test_means_over_classes_of_few_images_have_no_interval() -> None:
+    for images in (FEW_FOR_LEVELS - 1, FEW_FOR_LEVELS):
+        has = partial(TASKS["semantic"].scores.has_level, units=images)
+        assert has("miou") == has("mpa") == (images >= FEW_FOR_LEVELS)
+        assert has("pixel_accuracy")
+        assert has("iou/road")
 
 
 def test_classes_are_resampled_that_stand_in_enough_images(tmp_path: Path) -> None:
     task, found = Semantic(CLASSES), evidences(tmp_path, range(20))
-    drawn = task.resample(found, np.ones((1, 20), np.int64))
+    drawn = task.resample(found, np.ones((1, 20), np.int64), range(20))
     scores = task.reduce(found)
     for metric in ("iou/sky", "iou/road", "iou/car"):
         assert drawn[metric][0] == pytest.approx(scores[metric].value, abs=1e-15)
-    one_less = task.resample(found[1:], np.ones((1, 19), np.int64))
+    one_less = task.resample(found[1:], np.ones((1, 19), np.int64), range(19))
     assert not [metric for metric in one_less if "/" in metric]
+    one_drive_less = task.resample(found, np.ones((1, 20), np.int64), [0, *range(19)])
+    assert not [metric for metric in one_drive_less if "/" in metric]
 
 
 def test_perfect_maps_score_one_and_empty_ones_zero(tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def test_images_without_label_maps_give_no_numbers(tmp_path: Path) -> None:
     task = Semantic({})
     nothing = [task.evidence(random_maps(0)[1], sample(tmp_path, None))]
     assert task.reduce(nothing)["miou"].why == "no labels to score against"
-    assert task.resample(nothing, np.ones((1, 1), np.int64)) == {}
+    assert task.resample(nothing, np.ones((1, 1), np.int64), range(1)) == {}
 
 
 def test_all_256_values_have_a_place() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,10 @@ class Counting:
         return {"count_error": Score(float(self.by_image(evidences)["count_error"].mean()))}
 
     def resample(
-        self, evidences: Sequence[Evidence], counts: NDArray[np.int64]
+        self,
+        evidences: Sequence[Evidence],
+        counts: NDArray[np.int64],
+        units: Sequence[Hashable],
     ) -> dict[str, NDArray[np.float64]]:
         """Means of resampled sets."""
         values = self.by_image(evidences)["count_error"]
