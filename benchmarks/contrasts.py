@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.findings.contrasts import judged
+from reports.findings.over_repeats import over_levels
 from reports.findings.remedies import Number
-from reports.findings.repeats import over_levels
 from reports.results.intervals import LEVEL, Family
 from reports.results.metrics import MetricRow
 from reports.tables.text import grid

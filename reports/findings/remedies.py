@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.findings.repeats import over_levels
+from reports.findings.over_repeats import Repeated
 from reports.results.cell import NO_RAIN, Judge
 from reports.results.conditions import place
-from reports.results.intervals import interval, level_interval
 from reports.results.metrics import MetricRow
 from reports.results.record import methods
 
@@ -121,7 +120,8 @@ class Family:
     def number(self, remedy: Remedy, rain: str) -> Number | None:
         """The score under a rain; None where it was not measured."""
         ones = self.cells.get(remedy, {}).get(rain, ())
-        return _mean([_Found(o.levels, o, o.value, o.draws) for o in ones], is_level=True)
+        found = [_Found(o.levels, o, o.value, o.draws) for o in ones]
+        return _mean(found, self.row, is_level=True)
 
     def against(self, remedy: Remedy, other: Remedy | None, rain: str) -> Number | None:
         """The paired difference to another remedy; None where it cannot be told.
@@ -143,7 +143,7 @@ class Family:
                 if one.draws is not None and partner.draws is not None:
                     drawn = one.draws - partner.draws if one.sets == partner.sets else None
                 found.append(_Found(levels, one, one.value - partner.value, drawn))
-        return _mean(found, is_level=False)
+        return _mean(found, self.row, is_level=False)
 
     def first(self, *kinds: int) -> Remedy | None:
         """The first remedy of one of these kinds, the kinds in this order."""
@@ -304,7 +304,7 @@ def _levels(one: One, partner: One, ones: Sequence[One]) -> tuple[Any, ...]:
     )
 
 
-def _mean(found: Sequence[_Found], is_level: bool) -> Number | None:
+def _mean(found: Sequence[_Found], row: MetricRow, is_level: bool) -> Number | None:
     """The mean over repeats, with an interval over images and every kind of repeat.
 
     A level has one where each of its repeats has.
@@ -315,9 +315,9 @@ def _mean(found: Sequence[_Found], is_level: bool) -> Number | None:
     table, groups = _crossed(found), min(each.one.groups for each in found)
     ci = None
     if table is not None and not is_level:
-        ci = interval(over_levels(table), groups)
+        ci = Repeated.of(table).interval(groups)
     elif table is not None and all(each.one.record.ci is not None for each in found):
-        ci = level_interval(over_levels(table), mean, groups)
+        ci = Repeated.of(table).level_interval(mean, groups, row.unit)
     return Number(mean, ci, len(found), groups, table)
 
 

@@ -1,8 +1,7 @@
 """Numbers that were found several times: under several rains of one kind, by several trainings.
 
 Intervals over images alone say what other images would give. Where the trainings of a derainer, or
-the seeds of a rain, were drawn as well, a second interval resamples all: images x seeds x
-trainings.
+the seeds of a rain, were drawn as well, a second interval is over images x seeds x trainings.
 
 How far the scores of single images under one seed agree with those under another is their
 reliability: a measure that knows nothing of the seed reaches at most about its square root.
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.findings.correlations import within
+from reports.findings.over_repeats import Repeated
 from reports.results.intervals import bounded_interval, level_interval
 from reports.results.metrics import MetricRow
 from reports.results.record import methods
@@ -115,7 +115,8 @@ def _repeat(place: Place, table: Sequence[Sequence[_One]]) -> Repeat:
     if is_level and len(sets) == 1 and all(d is not None for d in drawn):
         draws = np.stack([d for d in drawn if d is not None]).astype(np.float64)
         ci = level_interval(draws.mean(0), mean, groups)
-        both = level_interval(over_levels(draws.reshape(seeds, trainings, -1)), mean, groups)
+        repeated = Repeated.of(draws.reshape(seeds, trainings, -1))
+        both = repeated.level_interval(mean, groups, ones[0].run.metrics[place.metric].unit)
     return Repeat(
         place=place,
         row=ones[0].run.metrics[place.metric],
@@ -127,25 +128,6 @@ def _repeat(place: Place, table: Sequence[Sequence[_One]]) -> Repeat:
         ci=ci,
         both_ci=both,
     )
-
-
-def over_levels(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over crossed repeats, whose levels are resampled with the images, each kind by itself.
-
-    Args:
-        draws: ``(…, B)``, an axis for each kind of repeat, on the same resampled sets of images.
-
-    Returns:
-        ``(B,)``. A resample of k levels varies by (k − 1)/k too little, which is put right.
-    """
-    sets = draws.shape[-1]
-    for axis, levels in enumerate(draws.shape[:-1]):
-        rng = np.random.default_rng((0, axis))
-        counts = rng.multinomial(levels, np.full(levels, 1 / levels), sets).T if levels > 1 else 1.0
-        share = np.full((levels, sets), 1 / levels)
-        share += (counts / levels - share) * np.sqrt(levels / max(1, levels - 1))
-        draws = np.einsum("i...b,ib->...b", draws, share)
-    return draws
 
 
 DRAWS = 2000

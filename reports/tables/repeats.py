@@ -42,7 +42,8 @@ def table(runs: Sequence[Results]) -> Table:
     headings += [SEEDS, "spread over trainings", "95 % over images", "95 % over all"]
     notes = [
         "Mean over seeds of the rain and trainings, and the standard deviation over each. The last "
-        "interval resamples seeds and trainings with the images; of three it is a rough one."
+        "interval resamples seeds with the images, and adds Student's t for trainings: few of them "
+        "make it wide."
     ]
     return headings, rows, notes
 

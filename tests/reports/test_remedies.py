@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
+from reports.findings.contrasts import judged
+from reports.findings.over_repeats import Repeated, over_levels
 from reports.findings.remedies import (
     BOTH,
     CLEAN,
@@ -21,11 +23,9 @@ from reports.findings.remedies import (
     Family,
     families,
 )
-from reports.findings.repeats import over_levels
 from reports.layouts.layouts import laid_out
 from reports.layouts.remedies import remedies
 from reports.results.cell import Cell
-from reports.results.intervals import interval
 from reports.results.provenance import Provenance
 from reports.results.record import Record
 from reports.results.results import Results
@@ -160,11 +160,20 @@ def test_differences_are_paired_by_image_and_seed() -> None:
     for other, partners in ((nothing, ("base", "base")), (dry, ("dry0", "dry1"))):
         low, high = there(there(family.against(wet, other, HEAVY)).ci)
         table = [at[f"wet{i}", HEAVY] - at[partner, HEAVY] for i, partner in enumerate(partners)]
-        expected = interval(over_levels(np.stack(table)[None, :, None]), N)
-        assert (low, high) == pytest.approx(expected, abs=1e-12)
+        expected = Repeated.of(np.stack(table)[None, :, None]).interval(N)
+        assert (low, high) == expected
         unpaired = there(score.ci)
-        assert high - low < (unpaired[1] - unpaired[0]) / 2
+        assert high - low < (unpaired[1] - unpaired[0]) * 0.7
     assert family.against(wet, wet, HEAVY) is None
+
+
+def test_a_difference_has_one_interval_whether_it_was_named_before_or_not() -> None:
+    family = one_family(*(made(seed=seed) for seed in range(3)))
+    nothing, wet, dry = (there(family.first(kind)) for kind in (NOTHING, RAIN, CLEAN))
+    named = [
+        there(family.against(wet, other, rain)) for rain in family.rains for other in (nothing, dry)
+    ]
+    assert [judge.ci for judge in judged(named, family.row)] == [each.ci for each in named]
 
 
 def test_one_network_is_held_against_every_training_of_another() -> None:

@@ -10,13 +10,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from reports.findings.effects import effects
+from reports.findings.over_repeats import over_levels
 from reports.findings.over_seeds import averaged
-from reports.findings.repeats import over_levels, reliabilities, repeats
+from reports.findings.repeats import reliabilities, repeats
 from reports.findings.robustness import with_robustness
 from reports.pages.run import page
 from reports.pages.runs import write_board
 from reports.plots.plots import plots
 from reports.results.cell import Cell, Condition
+from reports.results.intervals import level_interval
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
 from reports.results.record import Correlation
@@ -82,8 +84,8 @@ def test_trainings_of_one_derainer_are_one_row_with_both_spreads() -> None:
     assert one.over_trainings == pytest.approx(np.std(VALUES, ddof=1))
     assert one.ci == pytest.approx((0.43 - 0.0199, 0.43 + 0.0199), abs=0.002)
     assert one.ci is not None
-    assert one.both_ci is not None
-    assert one.both_ci[0] < one.ci[0] - 0.015
+    # Their error is 0.0361/√3, of which t(2) at 2.5 % is 4.303.
+    assert one.both_ci == pytest.approx((0.43 - 0.0918, 0.43 + 0.0918), abs=0.006)
     assert next(p for p in parts(found()) if p.anchor == "repeats").rows[0][5:10] == [
         "1",
         "3",
@@ -92,6 +94,15 @@ def test_trainings_of_one_derainer_are_one_row_with_both_spreads() -> None:
         "0.0361",
     ]
     assert repeats([found(trainings=(0.4,))]) == []
+
+
+def test_trainings_take_a_share_no_further_than_its_bounds() -> None:
+    (one,) = repeats([found(trainings=(0.02, 0.04, 0.11))])
+    assert one.both_ci is not None
+    assert one.both_ci[0] == 0.0
+    (most,) = repeats([found(trainings=(0.90, 0.97, 0.98))])
+    assert most.both_ci is not None
+    assert most.both_ci[1] == 1.0
 
 
 def test_a_mean_of_levels_without_intervals_has_none() -> None:
@@ -128,7 +139,8 @@ def test_seeds_of_several_runs_are_one_row(tmp_path: Path) -> None:
     assert one.mean == pytest.approx(0.41)
     assert one.over_seeds == pytest.approx(0.01)
     assert one.over_trainings is None
-    assert one.ci is not None
+    drawn = [run.draws[run.records[0].cell].astype(np.float64) for run in runs]
+    assert one.both_ci == level_interval(over_levels(np.stack(drawn)), one.mean, 100)
     write_board(runs, tmp_path)
     assert "| 3 | 1 | 0.410 | 0.0100 | – |" in (tmp_path / "repeats.md").read_text()
     assert repeats([runs[0], found(1, (0.4,), data="other")]) == []
