@@ -254,8 +254,10 @@ def _numbers(
         name, units = f"{metric}/{label}", [sets.units[i] for i in places]
         row = part_row(found.metrics[metric], metric, label)
         found.metrics[name] = row
-        found.records.append(about.record(name, row, score, units, sample))
-        if len(set(units)) >= FEWEST:
+        groups = len(set(units))
+        level = sample if scored.row.has_level(metric, groups) else None
+        found.records.append(about.record(name, row, score, units, level))
+        if groups >= FEWEST:
             found.draws[place.of(name)] = sample
     return found
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from datasets.class_png import CLASSES
 from datasets.sample import Annotations, Sample
+from harness.api import run
 from harness.ledger.ledger import Ledger
 from harness.scores.elsewhere import Made, numbers
 from harness.scores.kept import Scored, draws
 from harness.scores.replicates import Resampling
+from harness.spec import RunSpec
 from reports.results.cell import Data
 from reports.results.provenance import Provenance
 from reports.results.results import Results
@@ -79,3 +83,50 @@ def test_a_run_keeps_the_draws_that_hold(found: list[Evidence], tmp_path: Path) 
             assert {"ap_pooled", "ap/car"} <= kept.keys()
     finally:
         ledger.close()
+
+
+NETWORK = """
+import numpy as np
+
+def see(image):
+    return (image[..., 0] > 127).astype(np.uint8)
+
+see.names = %r
+
+def build():
+    return see
+"""
+
+
+def test_a_city_has_no_level_of_miou_either(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(48):
+        city, key = f"city{i % 2}", f"city{i % 2}_{i:06}_000000"
+        road = np.where(rng.random((16, 32)) < 0.5, 7, 8).astype(np.uint8)
+        noise = rng.integers(0, 256, (16, 32, 3), np.uint8)
+        for name, picture in (
+            (f"leftImg8bit/val/{city}/{key}_leftImg8bit.png", noise),
+            (f"gtFine/val/{city}/{key}_gtFine_labelIds.png", road),
+        ):
+            file = tmp_path / "set" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(file), picture)
+    own = tmp_path / "own.py"
+    own.write_text(NETWORK % (tuple(CLASSES),))
+    results = run(
+        RunSpec(
+            dataset="cityscapes",
+            data_root=str(tmp_path / "set"),
+            split="leftImg8bit/val",
+            task=("semantic",),
+            model={"semantic": (f"{own}:build",)},
+            derainer=("identity",),
+            rain=("none",),
+            workspace=str(tmp_path / "w"),
+        )
+    )
+    told = {r.metric: r for r in results.records if r.task == "semantic"}
+    assert {"miou", "miou/city=city0", "miou/city=city1"} <= told.keys()
+    assert all(told[m].ci is None for m in told if m.partition("/")[0] == "miou")
+    assert told["pixel_accuracy"].ci is not None
+    assert {"miou", "miou/city=city0"} <= {cell.metric for cell in results.draws}
