@@ -68,8 +68,8 @@ def open_cityscapes(
 
     Returns:
         Samples named by stem. Classes come from ``labelIds.png``, else ``labelTrainIds.png``, else
-        ``polygons.json``; objects from ``instanceIds.png`` or the polygons, groups of objects being
-        crowds. Rendered rain or fog has the clean image beside it where ``leftImg8bit/`` is there.
+        ``polygons.json``; objects from ``instanceIds.png`` or the polygons, see `read_objects`.
+        Rendered rain or fog has the clean image beside it where ``leftImg8bit/`` is there.
 
     Raises:
         DatasetError: If something is missing; the message names folder, file and remedy.

@@ -8,6 +8,7 @@ Reference:
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from datasets.class_png import CLASSES
 from datasets.image import UNREADABLE, NDArrayByte, UnreadableImageError, size_px
 from datasets.instance_map import labelled, regions
 from datasets.label_png import decode_labels
-from datasets.masks import MAX_PIXELS, MAX_SIDE_PX
+from datasets.masks import MAX_PIXELS, MAX_SIDE_PX, encode
 from datasets.sample import IGNORED, Annotations, DatasetError
 
 # fmt: off
@@ -40,6 +41,8 @@ TRAIN_IDS = np.full(256, IGNORED, np.uint8)
 """Class of each label id."""
 TRAIN_IDS[[ID_OF[name] for name in CLASSES]] = np.arange(len(CLASSES))
 PER_LABEL = 1000
+LEAST_PX2 = 100
+"""Objects of fewer pixels are ignored, as cityscapesScripts does."""
 
 
 def decode_label_ids(data: bytes, name: str) -> NDArrayByte:
@@ -105,16 +108,25 @@ def labelled_px(file: Path) -> tuple[int, int] | None:
 
 
 def read_objects(file: Path, masks: bool) -> Annotations:
-    """Objects of a picture of instances, or of polygons."""
+    """Objects of a picture of instances, or of polygons.
+
+    Groups, and objects below `LEAST_PX2`, are marked as crowds. The region leaves out pixels whose
+    label no score counts, as cityscapesScripts does, which takes an instance of a caravan or a
+    trailer for none of them. The boxes of objects that count belong to it, so that what finds a
+    thin one is kept, whatever else its box holds.
+    """
     data = file.read_bytes()
     read = _drawn if file.suffix == ".json" else _instance_ids
     numbers, found = read(data, file.name), []
+    is_void = (numbers < PER_LABEL) & (TRAIN_IDS[numbers.clip(max=IGNORED)] == IGNORED)
     for region in regions(numbers):
         is_group = region.number < PER_LABEL
         label = region.number if is_group else region.number // PER_LABEL
         if label in OBJECTS:
-            found.append(labelled(region, numbers.shape, label, is_group, masks))
-    return Annotations.of(found)
+            is_ignored = is_group or int(region.inside.sum()) < LEAST_PX2
+            found.append(labelled(region, numbers.shape, label, is_ignored, masks))
+            is_void[region.window] &= is_ignored
+    return replace(Annotations.of(found), region=encode(~is_void))
 
 
 def _instance_ids(data: bytes, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:

@@ -14,10 +14,13 @@ from PIL import Image
 
 from datasets import DATASETS, Dataset, DatasetError, Sample
 from datasets.image import UnreadableImageError
-from datasets.masks import decode
+from datasets.masks import box_xyxy_px, decode, encode
 from datasets.rain import RAINS
 from datasets.where import select
 from harness.runs.rainy_copy import Recipe, synthesize
+from tasks.coco_ap import Detections
+from tasks.detection import Detection
+from tasks.instance import Instance
 
 
 @pytest.fixture
@@ -72,6 +75,60 @@ def test_objects_are_the_numbers_of_instances_and_groups_are_crowds(root: Path, 
         rows, columns = np.nonzero(decode(mask))
         assert box == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         assert area == len(rows)
+
+
+SCENE = {
+    "car": (26000, [(20, 20, 60, 50)]),
+    "speck": (26001, [(100, 30, 108, 38)]),
+    "caravan": (29000, [(150, 40, 190, 70)]),
+    "static": (4, [(200, 20, 240, 60)]),
+    "bicycle": (33000, [(200, 20, 206, 60), (200, 54, 240, 60)]),
+    "bonnet": (1, [(0, 100, 256, 128)]),
+}
+"""What lies on a road, the later over the earlier: its number, and left, top, right, bottom."""
+
+
+def drawn(word: str) -> Any:
+    """The pixels of one thing of `SCENE`."""
+    pixels = np.zeros((128, 256), np.bool_)
+    for left, top, right, bottom in SCENE[word][1]:
+        pixels[top:bottom, left:right] = True
+    return pixels
+
+
+@pytest.mark.parametrize("prefix", ["", "mask_"])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["car", "bicycle"], 1.0),  # a speck that nothing finds counts as little as one that is
+        (["speck", "car", "bicycle"], 1.0),
+        (["bonnet", "car", "bicycle"], 1.0),
+        (["caravan", "car", "bicycle"], 0.5),
+    ],
+)
+def test_what_no_score_counts_is_ignored_as_by_the_official_script(
+    words: list[str], expected: float, prefix: str, root: Path, make: Any
+) -> None:
+    """``evalInstanceLevelSemanticLabeling.py`` takes a caravan's instance for no void either."""
+    numbers = np.full((128, 256), 7, np.uint16)
+    for word, (number, _) in SCENE.items():
+        numbers[drawn(word)] = number
+    key = "val/aachen/aachen_000000_000000"
+    make.save(root / f"leftImg8bit/{key}_leftImg8bit.png", np.zeros((128, 256, 3), np.uint8))
+    make.save(root / f"gtFine/{key}_gtFine_instanceIds.png", numbers)
+    make.save(root / f"gtFine/{key}_gtFine_labelIds.png", np.zeros((128, 256), np.uint8))
+    dataset = opened(root, masks=True)
+    masks = [encode(drawn(word)) for word in words]
+    found = Detections(
+        np.array([box_xyxy_px(mask) for mask in masks], np.float32),
+        np.linspace(0.9, 0.5, len(words), dtype=np.float32),
+        np.array([33 if word == "bicycle" else 26 for word in words]),
+        tuple(masks) if prefix else (),
+    )
+    task = (Instance if prefix else Detection)(dataset.categories)
+    scores = task.reduce([task.evidence(found, first(dataset))])
+    assert scores[f"{prefix}ap/car"].value == pytest.approx(expected)
+    assert scores[f"{prefix}ap/bicycle"].value == pytest.approx(1)
 
 
 FORMS = {
