@@ -25,6 +25,7 @@ from datasets.image import NDArrayByte, NDArrayFloat, UnreadableImageError, deco
 from datasets.instance_map import labelled, regions
 from datasets.label_files import copy_files
 from datasets.sample import IGNORED, Annotations, Dataset, DatasetError, Sample
+from datasets.streetsim.scene import LEAST_PX2
 
 FOLDERS = {
     "clean": ("clean", "background"),
@@ -81,7 +82,9 @@ def open_carla(
 
     Returns:
         Samples named by stem, of the 19 classes of Cityscapes and its eight kinds of objects, with
-        the rainy image of the same scene. The drive is the group; town and time of day are
+        the rainy image of the same scene. Objects of fewer than `LEAST_PX2` pixels, at 640 by 480
+        and in proportion otherwise, are ignored: an object's parts that show past what hides it
+        are objects down to a single pixel. The drive is the group; town and time of day are
         attributes.
 
     Raises:
@@ -120,7 +123,10 @@ def open_carla(
         classes=dict(enumerate(CLASSES)),
         terms=TERMS,
         export_labels=partial(copy_files, files, root),
-        notes=("CARLARain: rendered scenes, not photographs",),
+        notes=(
+            "CARLARain: rendered scenes, not photographs",
+            f"objects of fewer than {LEAST_PX2} pixels, at 640x480, are ignored",
+        ),
     )
 
 
@@ -162,12 +168,12 @@ def _objects(file: Path, masks: bool) -> Annotations:
     picture = decode(file.read_bytes(), file.name).astype(np.int32)
     numbers = picture @ np.array([65536, 256, 1])
     is_object = np.isin(picture[:, :, 0], list(OBJECTS))
-    return Annotations.of(
-        [
-            labelled(region, numbers.shape, region.number >> 16, False, masks)
-            for region in regions(np.where(is_object, numbers, 0))
-        ]
-    )
+    least = LEAST_PX2 * numbers.size / (640 * 480)
+    found = []
+    for region in regions(np.where(is_object, numbers, 0)):
+        is_ignored = int(region.inside.sum()) < least
+        found.append(labelled(region, numbers.shape, region.number >> 16, is_ignored, masks))
+    return Annotations.of(found)
 
 
 @dataclass(frozen=True)

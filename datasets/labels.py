@@ -150,14 +150,30 @@ def twins(objects: Annotations) -> list[int]:
 
 def all_crowd(samples: Iterable[Sample]) -> str | None:
     """What to say where every object is a crowd, so that none counts."""
-    crowds = [np.asarray(s.annotations.is_crowd) for s in samples if s.annotations is not None]
-    total = sum(map(len, crowds))
-    if not total or not all(crowd.all() for crowd in crowds):
+    ignored, total = _ignored(samples)
+    if not total or ignored < total:
         return None
     return (
         f"all {total:,} objects are marked as crowds (iscrowd 1), which no score counts: "
         "CVAT exports masks so; where they are single objects, set iscrowd to 0"
     )
+
+
+def _few_count(samples: Iterable[Sample]) -> str | None:
+    """What to say where most objects are ignored: what is found of the others is the number."""
+    ignored, total = _ignored(samples)
+    if not total / 2 < ignored < total:
+        return None
+    return (
+        f"{ignored:,} of {total:,} labelled objects are ignored, as groups or as too small: "
+        f"numbers are of the other {total - ignored:,}"
+    )
+
+
+def _ignored(samples: Iterable[Sample]) -> tuple[int, int]:
+    """How many objects scorers ignore, and how many there are."""
+    crowds = [np.asarray(s.annotations.is_crowd) for s in samples if s.annotations is not None]
+    return sum(int(crowd.sum()) for crowd in crowds), sum(map(len, crowds))
 
 
 def no_object(samples: Iterable[Sample]) -> str | None:
@@ -187,16 +203,17 @@ def named_twice(categories: Mapping[int, str]) -> Iterator[str]:
 def notes(samples: Sequence[Sample], categories: Mapping[int, str]) -> list[str]:
     """What a reader of numbers must know of the labelled objects."""
     form = doubt(*_boxes_xywh(samples))
-    said = [*filter(None, [first([*named_twice(categories)]), all_crowd(samples), form])]
+    counted = all_crowd(samples) or _few_count(samples)
+    said = [*filter(None, [first([*named_twice(categories)]), counted, form])]
     labelled = [(s.id, s.annotations) for s in samples if s.annotations is not None]
     total = sum(len(objects.categories) for _, objects in labelled)
     for find, what in (
         (empty_masks, "have an empty mask, which nothing can match"),
         (twins, "stand there twice, with one class and box, and each is to be found"),
     ):
-        counted = Counter({name: len(find(objects)) for name, objects in labelled})
-        if number := counted.total():
-            where = first([f"image {name}" for name, count in counted.items() if count])
+        by_image = Counter({name: len(find(objects)) for name, objects in labelled})
+        if number := by_image.total():
+            where = first([f"image {name}" for name, count in by_image.items() if count])
             said.append(f"{number:,} of {total:,} labelled objects {what}: {where}")
     return said
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from datasets import DATASETS, Dataset, DatasetError
+from datasets import DATASETS, Dataset, DatasetError, labels
 from datasets.class_png import CLASSES
 from datasets.image import UnreadableImageError, decode
 from datasets.masks import decode as pixels_of
@@ -98,6 +99,28 @@ def test_what_is_missing_or_strange_is_named(root: Path, make: Any) -> None:
     shutil.rmtree(root / "semantic")
     with pytest.raises(DatasetError, match="no folder semantic or semantic_segmentation there"):
         opened(root)
+
+
+def test_specks_are_ignored_and_the_run_says_of_how_many(root: Path, make: Any) -> None:
+    file = root / "instance" / f"{make.STEMS[0]}.png"
+    picture = np.array(Image.open(file))
+    for number, column in enumerate((5, 7, 9)):
+        picture[58, column] = (14, 1, number)
+    picture[58, 20:22] = (14, 1, 9)  # 60 pixels at 640x480 are 1.2 here
+    Image.fromarray(picture).save(file)
+    dataset = opened(root)
+    found = dataset.samples[0].annotations
+    assert found is not None
+    order = np.lexsort((found.boxes_xyxy_px[:, 0], found.areas_px2))
+    assert found.areas_px2[order].tolist() == [1, 1, 1, 2, 100, 600]
+    assert found.is_crowd[order].tolist() == [True] * 3 + [False] * 3
+    assert "objects of fewer than 60 pixels, at 640x480, are ignored" in dataset.notes
+    assert labels.notes(dataset.samples, dataset.categories) == []
+    picture[58, 60:70] = np.stack([[14, 2, n] for n in range(10)])
+    Image.fromarray(picture).save(file)
+    dataset = opened(root)
+    (said,) = labels.notes(dataset.samples, dataset.categories)
+    assert said.startswith("13 of 18 labelled objects are ignored, as groups or as too small: ")
 
 
 @pytest.mark.data

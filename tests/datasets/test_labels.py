@@ -251,8 +251,11 @@ def test_objects_that_are_all_crowds_are_told(coco: Path) -> None:
     assert noted(coco)[0].startswith("all 21 objects are marked as crowds (iscrowd 1)")
     assert told(coco, "crowd") == [(True, noted(coco)[0])]
     edit(coco, lambda content: content["annotations"][0].update(iscrowd=0))
-    assert noted(coco) == []
+    few = "labelled objects are ignored, as groups or as too small: numbers are of the other"
+    assert noted(coco) == [f"20 of 21 {few} 1"]
     assert told(coco, "crowd") == []
+    edit(coco, lambda content: [o.update(iscrowd=0) for o in content["annotations"][10:]])
+    assert noted(coco) == []
 
 
 def test_labels_without_any_object_are_told(coco: Path) -> None:
