@@ -46,6 +46,26 @@ OBJECTS = {
     19: "bicycle",
 }
 """CARLA's numbers of the classes that are objects; it calls the first a pedestrian."""
+NUMBERS = dict(enumerate(CLASSES, start=1))
+"""CARLA's numbers of all classes of Cityscapes."""
+OLD_NUMBERS = {
+    1: "building",
+    4: "person",
+    5: "pole",
+    7: "road",
+    8: "sidewalk",
+    9: "vegetation",
+    10: "car",
+    11: "wall",
+    12: "traffic sign",
+    13: "sky",
+    18: "traffic light",
+}
+"""Those of 0.9.13 and earlier, where the colour is the same."""
+WEIGHTS = np.array([2**24, 2**16, 2**8, 1])
+"""Of four bytes in one number."""
+LOOKED_AT = 3
+"""Scenes that tell which numbers a set has."""
 ROAD_LINE = (157, 234, 50)
 OTHERS = {
     "static": (110, 190, 160),
@@ -64,6 +84,10 @@ ALL_COLOURS: Colours = {
     **dict.fromkeys(OTHERS.values(), IGNORED),
 }
 TERMS = "MIT (kb824999404/CARLARain)"
+NOTES = (
+    "CARLARain: rendered scenes, not photographs",
+    f"objects of fewer than {LEAST_PX2} pixels, at 640x480, are ignored",
+)
 _NAME = re.compile(r"(?P<town>Town\d+)[A-Za-z]*?(?P<time>Night|Sunset|)(?=_|$)")
 _TIMES = {"": "day", "Sunset": "dusk", "Night": "night"}
 
@@ -88,7 +112,7 @@ def open_carla(
         attributes.
 
     Raises:
-        DatasetError: If a folder or picture is missing.
+        DatasetError: If a folder or picture is missing, or instances have CARLA's old numbers.
     """
     home = root / split if split else root
     folders = {kind: _folder(home, kind) for kind in FOLDERS}
@@ -103,6 +127,7 @@ def open_carla(
         for kind, folder in folders.items()
         if folder is not None
     }
+    _require_numbers(pictures["semantic"], pictures["instance"])
     samples = []
     for stem in pictures["clean"]:
         with fields.told(problems):
@@ -123,15 +148,34 @@ def open_carla(
         classes=dict(enumerate(CLASSES)),
         terms=TERMS,
         export_labels=partial(copy_files, files, root),
-        notes=(
-            "CARLARain: rendered scenes, not photographs",
-            f"objects of fewer than {LEAST_PX2} pixels, at 640x480, are ignored",
-        ),
+        notes=NOTES,
     )
 
 
 def _folder(home: Path, kind: str) -> Path | None:
     return next((home / name for name in FOLDERS[kind] if (home / name).is_dir()), None)
+
+
+def _require_numbers(semantic: Mapping[str, Path], instance: Mapping[str, Path]) -> None:
+    """Refuse pictures of instances in CARLA's old numbers, by the colours of the same pixels."""
+    for stem in [stem for stem in semantic if stem in instance][:LOOKED_AT]:
+        file = instance[stem]
+        try:
+            colours, numbers = (decode(p.read_bytes(), p.name) for p in (semantic[stem], file))
+        except (UnreadableImageError, OSError):
+            continue  # That is told where it is read.
+        if colours.shape != numbers.shape:
+            continue
+        pixels = np.dstack([numbers[:, :, :1], colours]) @ WEIGHTS
+        old, new = (
+            np.isin(pixels, [np.array([n, *CLASSES[c]]) @ WEIGHTS for n, c in names.items()]).sum()
+            for names in (OLD_NUMBERS, NUMBERS)
+        )
+        if old > new:
+            raise DatasetError(
+                f"{file.name}: numbers its classes as CARLA 0.9.13 and earlier do (13 is the sky, "
+                "from 0.9.14 on a rider): record the scenes with 0.9.14 or later"
+            )
 
 
 def _sample(stem: str, scene: Mapping[str, Path], masks: bool, is_eager: bool) -> Sample:
@@ -165,8 +209,8 @@ def decode_classes(data: bytes, name: str) -> NDArrayByte:
 
 def _objects(file: Path, masks: bool) -> Annotations:
     """Objects of a picture whose red is the class, and whose green and blue tell them apart."""
-    picture = decode(file.read_bytes(), file.name).astype(np.int32)
-    numbers = picture @ np.array([65536, 256, 1])
+    picture = decode(file.read_bytes(), file.name)
+    numbers = picture @ WEIGHTS[1:]
     is_object = np.isin(picture[:, :, 0], list(OBJECTS))
     least = LEAST_PX2 * numbers.size / (640 * 480)
     found = []

@@ -123,6 +123,24 @@ def test_specks_are_ignored_and_the_run_says_of_how_many(root: Path, make: Any) 
     assert said.startswith("13 of 18 labelled objects are ignored, as groups or as too small: ")
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_numbers_of_old_carla_are_refused(is_there: bool, root: Path, make: Any) -> None:
+    """Its sky would be riders, and no car would be one."""
+    old = {make.SKY: 13, make.ROAD: 7, make.LINE: 6, make.CAR: 10, make.STATIC: 19}
+    for stem in make.STEMS:
+        colours = np.array(Image.open(root / "semantic" / f"{stem}.png"))
+        picture = np.array(Image.open(root / "instance" / f"{stem}.png"))
+        for colour, number in old.items():
+            picture[(colours == colour).all(2), 0] = number
+        Image.fromarray(picture).save(root / "instance" / f"{stem}.png")
+    first = root / "semantic" / f"{make.STEMS[0]}.png"
+    if not is_there:
+        first.write_bytes(first.read_bytes()[:60])
+    says = r"numbers its classes as CARLA 0\.9\.13 and earlier do .*: record the scenes with 0\.9"
+    with pytest.raises(DatasetError, match=f"{make.STEMS[not is_there]}.*{says}"):
+        opened(root)
+
+
 @pytest.mark.data
 def test_23_real_scenes_agree_with_themselves(data: Path) -> None:
     root = data / "carlarain"
