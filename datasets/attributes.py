@@ -13,7 +13,7 @@ from typing import Any
 from datasets.expressions import compiled
 from datasets.names import text_of
 from datasets.sample import Dataset, DatasetError, Sample
-from datasets.weather import UNCLEAN, with_weather
+from datasets.weather import UNCLEAN, defined, with_weather
 
 TABLES = (".csv", ".tsv")
 """Endings of a word that names a table."""
@@ -89,7 +89,7 @@ def _of_paths(word: str, samples: Iterable[Sample], root: Path) -> Said:
     for sample in samples:
         found = pattern.search(text_of(_below(sample, root)))
         if found is not None:
-            said[sample.id] = {k: v for k, v in found.groupdict().items() if v}
+            said[sample.id] = defined({k: v for k, v in found.groupdict().items() if v})
     if not said:
         first = next((_below(s, root) for s in samples), "none")
         raise DatasetError(f"--attributes {word}: found in no path, e.g. not in {first}")
@@ -117,7 +117,7 @@ def _of_table(word: str, samples: Iterable[Sample], root: Path) -> Said:
         for owner in owners:
             if owner in said:
                 raise DatasetError(f"{file.name} line {number}: {name} stands there twice")
-            said[owner] = {key: value for key, value in values if value}
+            said[owner] = defined({key: value for key, value in values if value})
     if not said:
         raise DatasetError(f"{file.name}: its first column names no image of the data set")
     return said

@@ -28,6 +28,7 @@ from datasets import fields
 from datasets.fields import Problems
 from datasets.masks import FAR, area_px2, box_xyxy_px, from_coco
 from datasets.sample import Annotations, DatasetError, LabelledObject, Mask
+from datasets.weather import defined
 
 PLAIN = {
     *("id", "file_name", "height", "width", "license", "date_captured"),
@@ -85,7 +86,7 @@ class CocoImage:
         for nested in NESTED:
             inside = self.entry.get(nested)
             said |= inside if isinstance(inside, dict) else {}
-        return {k: _text(v) for k, v in said.items() if isinstance(v, str | int | float)}
+        return defined({k: _text(v) for k, v in said.items() if isinstance(v, str | int | float)})
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from datasets import fields
 from datasets.fields import Problems
 from datasets.masks import FAR, area_px2, box_xyxy_px, from_polygons, from_run_lengths
 from datasets.sample import DatasetError, LabelledObject, Mask
+from datasets.weather import defined
 
 HEIGHT_PX, WIDTH_PX = 720, 1280
 """Every frame of BDD100K has this size."""
@@ -57,11 +58,11 @@ def read_frames(file: Path, problems: Problems | None = None) -> dict[str, dict[
 
 
 def attributes(frame: Mapping[str, Any]) -> dict[str, str]:
-    """What the frame says of the whole image: weather, scene, time of day."""
+    """What the frame says of the whole image, where it is known: weather, scene, time of day."""
     found = frame.get("attributes")
     if not isinstance(found, dict):
         return {}
-    return {str(k): v for k, v in found.items() if isinstance(v, str)}
+    return defined({str(k): v for k, v in found.items() if isinstance(v, str)})
 
 
 def labels(frame: Mapping[str, Any], where: str) -> list[Any]:

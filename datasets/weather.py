@@ -11,6 +11,14 @@ RAINY = ("rainy", "rain")
 UNCLEAN: Mapping[str, tuple[str, ...]] = {"weather": (*RAINY, "snowy", "snow", "foggy", "fog")}
 """Images that show bad weather are no clean condition; however the words are spelt."""
 
+UNDEFINED = "undefined"
+"""What BDD100K calls a value that nobody knows."""
+
+
+def defined(said: Mapping[str, str]) -> dict[str, str]:
+    """The attributes whose value is known."""
+    return {key: value for key, value in said.items() if value.lower() != UNDEFINED}
+
 
 def with_weather(sample: Sample) -> Sample:
     """The sample, without a clean image where its attributes say that it rains."""

@@ -10,6 +10,7 @@ import pytest
 
 from datasets import DATASETS, Dataset, DatasetError
 from datasets.attributes import with_attributes
+from datasets.weather import taken_for_rain
 from datasets.where import select
 from harness.scores.parts import parts
 
@@ -41,6 +42,13 @@ def test_groups_of_an_expression_are_attributes(dataset: Dataset, tmp_path: Path
         *("weather=rain", "weather=sun", "timeofday=day", "timeofday=night")
     }
     assert found.notes == (f"attributes of 4 of 4 images from {word}",)
+
+
+def test_what_is_undefined_is_not_known(dataset: Dataset, tmp_path: Path) -> None:
+    word = table(tmp_path, "image,weather,camera\na1,undefined,left\nb1,Undefined,\n")
+    found = with_attributes(dataset, tmp_path / "root", [word])
+    assert [s.attributes for s in found.samples if s.attributes] == [{"camera": "left"}]
+    assert len(taken_for_rain(found).notes) == len(found.notes) + 1
 
 
 def test_rain_that_is_known_is_no_clean_condition(dataset: Dataset, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from datasets import DATASETS, Annotations, Dataset, DatasetError
 from datasets.image import UnreadableImageError
 from datasets.masks import box_xyxy_px, decode
 from datasets.sample import IGNORED
+from harness.scores.parts import parts
 
 DET = "labels/det_20/det_val.json"
 RLES = "labels/ins_seg/rles/ins_seg_val.json"
@@ -62,6 +63,14 @@ def test_frames_have_groups_and_attributes_and_rain(bdd100k_root: Path) -> None:
     assert not rainy.has_clean
     assert (rainy.given_rain() == rainy.image()).all()
     assert [s.id for s in samples.values() if s.rainy_path is not None] == [rainy.id]
+
+
+def test_undefined_weather_is_unknown(bdd100k_root: Path) -> None:
+    dataset = bdd(bdd100k_root, "100k/val")
+    said = {s.id: s.attributes for s in dataset.samples}
+    assert said["dddddddd-00000001"] == {"timeofday": "dawn/dusk", "scene": "city street"}
+    assert dataset.notes[-1] == "weather unknown of 1 of 6 frames, which are kept as clean"
+    assert "weather=undefined" not in parts(dataset.samples)
 
 
 @pytest.mark.parametrize("form", ["bitmasks", "rles", "polygons"])
