@@ -1,4 +1,4 @@
-"""Predicted label maps as files: one grey PNG per image, as the official tools read them.
+"""Predicted label maps as files: one grey PNG per image.
 
 It lies under the image file's stem or name, with the beginning of its id's sha256 where two images
 share the stem.

@@ -99,7 +99,7 @@ class TaskRow:
     """The labels that it compares with."""
     has_labels: Callable[[Sample], bool]
     write: Callable[[Path, Iterable[tuple[Sample, Any]]], None]
-    """Writes predictions below a folder, in a form that official tools read."""
+    """Writes predictions below a folder."""
     read: Callable[[Path, Sequence[Sample], Sequence[Sample], Mapping[int, str]], Mapping[str, Any]]
     """Predictions by sample id: function of a path, the samples, all of the set, their names."""
     origin: str | None = None

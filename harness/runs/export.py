@@ -1,4 +1,4 @@
-"""Predictions of a run as files that the official tools read, and its derained images."""
+"""Predictions of a run as files, in forms that official tools read, and its derained images."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from datasets.label_ids import LABEL_IDS, are_label_ids
 from datasets.marked import MANIFEST
 from datasets.rain import digest
 from datasets.sample import Sample
@@ -49,7 +50,10 @@ def save_predictions(plan: Plan, entries: Sequence[Entry], ledger: Ledger, out: 
         with contextlib.closing(store):
             for task in plan.tasks:
                 row, folder = TASKS[task.name], _folder(plan, task, place)
-                row.write(folder, predictions_of(plan, condition, task, entries, ledger, store))
+                rows = predictions_of(plan, condition, task, entries, ledger, store)
+                if task.name == "semantic" and are_label_ids(plan.dataset):
+                    rows = ((sample, LABEL_IDS[labels]) for sample, labels in rows)
+                row.write(folder, rows)
                 if plan.dataset.name == "bdd100k" and row.frames is not None:
                     rows = predictions_of(plan, condition, task, entries, ledger, store)
                     write_frames(folder / row.frames, rows, plan.dataset.categories)

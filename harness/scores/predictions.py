@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from datasets.cityscapes_labels import LABELS
 from datasets.duplicates import first_alike, glance
+from datasets.label_ids import are_label_ids, as_classes
 from datasets.labels import notes, require_fitting
 from datasets.names import text_of
 from datasets.sample import Dataset
@@ -107,6 +109,9 @@ def _read(
     path: Path, row: TaskRow, dataset: Dataset, whole: Dataset
 ) -> tuple[Mapping[str, Any], Sequence[str]]:
     """Predictions by sample id, and what a reader must know of how they were read."""
+    if row is TASKS["semantic"] and are_label_ids(whole):
+        ids = dict(enumerate(LABELS))
+        return as_classes(row.read(path, dataset.samples, whole.samples, ids)), ()
     names = row.names(whole)
     is_ours = row.origin is None and path.is_file()
     first = 1 if is_ours and whole.name == "yolo" and counts_from_one(path) else 0
