@@ -10,8 +10,9 @@ Reference:
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +39,10 @@ NAMES = (
 MAX_STEM = 200
 MAX_BYTES = 2**24
 """Largest XML file that is read."""
+MARK = "counted-from-0"
+"""An empty file of this name at the top of a set says so, where no box of it begins at 0."""
+AT_ZERO = re.compile(rb"<[xy]min>\s*(?:0(?:\.\d*)?|-[^<]*)\s*</")
+"""A side of a box that no set which counts from 1 has."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def open_voc(root: Path, split: str | None, problems: Problems | None = None) ->
     names = {box.name for entry in entries for box in entry.boxes}
     ordered = NAMES if names <= {*NAMES} else sorted(names)
     known = {name: i for i, name in enumerate(ordered, start=1)}
-    from_zero = next((b for e in entries for b in e.boxes if min(b.sides[:2]) < 1), None)
+    from_zero = _begins_at_zero(entries) or _rest_begins_at_zero(root, home, {*files})
     images, ids = _Images(home), ids_of(files, home)
     samples, of_samples = [], {}
     for entry in entries:
@@ -101,7 +106,7 @@ def open_voc(root: Path, split: str | None, problems: Problems | None = None) ->
     if not samples:
         raise DatasetError(f"{home}: no XML file of VOC with its image there")
     counted = (
-        f"boxes counted from 0, as {from_zero.where} begins there"
+        f"boxes counted from 0, as {from_zero}"
         if from_zero
         else "boxes counted from 1, as VOC's are"
     )
@@ -110,7 +115,7 @@ def open_voc(root: Path, split: str | None, problems: Problems | None = None) ->
         split or "all",
         samples,
         {i: name for name, i in known.items()},
-        export_labels=partial(_export, of_samples, home, root),
+        export_labels=partial(_export, of_samples, home, root, bool(from_zero)),
         notes=(counted,),
     )
 
@@ -119,10 +124,18 @@ def _export(
     files: Mapping[str, Path],
     home: Path,
     root: Path,
+    is_from_zero: bool,
     out: Path,
     places: Mapping[str, PurePosixPath],
 ) -> None:
-    """Copy the XML files of a copy's images, and the lists of ``ImageSets/Main`` cut to them."""
+    """Copy the XML files of a copy's images, and the lists of ``ImageSets/Main`` cut to them.
+
+    What shows that a set counts from 0 may not be among them.
+    """
+    if is_from_zero:
+        top = out / home.relative_to(root)
+        top.mkdir(parents=True, exist_ok=True)
+        (top / MARK).touch()
     copy_files({name: [file] for name, file in files.items()}, root, out, places)
     stems = {files[name].stem for name in places}
     for listed in shown((home / "ImageSets" / "Main").glob("*.txt"), home):
@@ -182,6 +195,28 @@ def _read(file: Path, problems: Problems | None) -> _Entry | None:
             _size_px(tree),
             list(_boxes(tree, file.name, problems)),
         )
+    return None
+
+
+def _begins_at_zero(entries: Sequence[_Entry]) -> str | None:
+    """A box that begins at 0, as none of a set does that counts from 1; None where none does."""
+    boxes = (b for e in entries for b in e.boxes if min(b.sides[:2]) < 1)
+    return next((f"{b.where} begins there" for b in boxes), None)
+
+
+def _rest_begins_at_zero(root: Path, home: Path, opened: Collection[Path]) -> str | None:
+    """What says so outside of the split, as one set counts in one way; None if nothing does."""
+    if (home / MARK).is_file() or (root / MARK).is_file():
+        return f"the file {MARK} says"
+    kit = home / "Annotations"
+    files = shown(kit.glob("*.xml"), home) if kit.is_dir() else shown(root.rglob("*.xml"), root)
+    for file in files:
+        if file in opened or not 0 < file.stat().st_size <= MAX_BYTES:
+            continue
+        if AT_ZERO.search(file.read_bytes()):
+            entry = _read(file, [])
+            if found := _begins_at_zero([entry] if entry else []):
+                return found
     return None
 
 

@@ -34,6 +34,12 @@ def by_id(dataset: Dataset) -> dict[str, Sample]:
     return {sample.id: sample for sample in dataset.samples}
 
 
+def boxes(dataset: Dataset, sample_id: str) -> Any:
+    found = by_id(dataset)[sample_id].annotations
+    assert found is not None
+    return found.boxes_xyxy_px.tolist()
+
+
 def test_pixels_are_counted_from_one_and_the_last_belongs(root: Path) -> None:
     dataset = opened(root, "test")
     assert sorted(by_id(dataset)) == ["000001", "000002"]
@@ -56,6 +62,37 @@ def test_a_set_that_counts_from_zero_says_so(root: Path, maker: Callable[[str], 
     found = by_id(dataset)["000001"].annotations
     assert found is not None
     assert found.boxes_xyxy_px[0].tolist() == [1, 1, 50, 40]
+
+
+def test_a_split_counts_as_its_set_does(root: Path, maker: Callable[[str], Any]) -> None:
+    text = maker("voc").xml("000003.jpg", [("car", (0, 5, 50, 40), 0)])
+    (root / "Annotations" / "000003.xml").write_text(text)
+    dataset = opened(root, "test")  # 000003 is in no test
+    assert sorted(by_id(dataset)) == ["000001", "000002"]
+    assert dataset.notes == ("boxes counted from 0, as 000003.xml: object 0 begins there",)
+    assert boxes(dataset, "000001") == [[1, 1, 50, 40], [60, 10, 70, 50]]
+
+
+def test_a_part_of_a_person_says_nothing_of_the_set(
+    root: Path, maker: Callable[[str], Any]
+) -> None:
+    text = maker("voc").xml("000003.jpg", [("person", (9, 5, 50, 40), 0)])
+    part = "<part><name>head</name><bndbox><xmin>0.4</xmin><ymin>1</ymin></bndbox></part>"
+    text = text.replace("</object>", f"{part}</object>")
+    (root / "Annotations" / "000003.xml").write_text(text)
+    assert opened(root, "test").notes == ("boxes counted from 1, as VOC's are",)
+
+
+def test_a_copy_that_lacks_the_box_which_says_so_counts_as_its_set(
+    root: Path, tmp_path: Path, maker: Callable[[str], Any]
+) -> None:
+    text = maker("voc").xml("000003.jpg", [("car", (0, 5, 50, 40), 0)])
+    (root / "Annotations" / "000003.xml").write_text(text)
+    recipe = Recipe("photoshop-heavy", RAINS["photoshop-heavy"])
+    synthesize(opened(root, "test"), root, recipe, tmp_path / "copy")
+    dataset = opened(tmp_path / "copy", "test")
+    assert dataset.notes == ("boxes counted from 0, as the file counted-from-0 says",)
+    assert boxes(dataset, "000001") == [[1, 1, 50, 40], [60, 10, 70, 50]]
 
 
 def devkit(
