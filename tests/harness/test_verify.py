@@ -74,6 +74,20 @@ def test_invented_numbers_are_noticed(
     assert "quality/psnr_y_db" in "".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    ("task", "metric"), [("quality", "psnr_y_db"), ("robustness", "worse/psnr_y_db")]
+)
+def test_a_number_of_the_set_must_follow_from_those_of_its_images(
+    task: str, metric: str, folder: Path, coco_root: Path
+) -> None:
+    content = json.loads((folder / "results.json").read_text())
+    forged = [r for r in content["records"] if (r["task"], r["metric"]) == (task, metric)]
+    forged[-1]["value"] -= 0.125
+    (folder / "results.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=rf"^{metric} of median under real-like is .* give "):
+        verify(folder, {"data_root": str(coco_root)}, 2)
+
+
 Lines = list[list[str]]
 
 
