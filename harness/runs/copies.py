@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
+
+from harness.plan import keys
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,6 +23,22 @@ def replace_file(file: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_written(
+    out: Path, line: Mapping[str, str], files: Mapping[str, PurePosixPath | str]
+) -> None:
+    """Remove files of a copy that hold what a line of its manifest says.
+
+    Args:
+        out: Folder of the copy.
+        line: Digests by name.
+        files: The files by the names of their digests.
+    """
+    for name, place in files.items():
+        file = out / place
+        if file.is_file() and keys.file_sha256(file) == line.get(name):
+            file.unlink()
 
 
 def in_parallel(work: Callable[[T], R], todo: Sequence[T], workers: int) -> Iterator[R]:

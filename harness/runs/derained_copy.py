@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from harness.plan.derainers import DerainerPlan, derainer_plan
 from harness.plan.manifest import entries_of, line_of, manifest_of, saved_names
 from harness.plan.plan import ConditionPlan, Plan
 from harness.plan.unit_keys import Entry, Keyring
-from harness.runs.copies import in_parallel, replace_file
+from harness.runs.copies import in_parallel, remove_written, replace_file
 from harness.runs.engine import Progress
 from harness.runs.engine import entries_of as named_by_contents
 from harness.runs.export import folder_names
@@ -221,6 +221,7 @@ def _derained(
     label, said = derainer.name, derainer.said
     progress(label, kept, len(entries))
     if not todo:
+        _remove_stale(copy, done, unread)
         return Written(label, copy.out, 0, kept, unread, said)
     # What a kill leaves without a line of its own is then known to be ours.
     names = [entry.sample.id for entry in todo]
@@ -239,8 +240,17 @@ def _derained(
                 manifest.write(json.dumps(line) + "\n")
                 manifest.flush()
             progress(label, kept + i, len(entries))
+    _remove_stale(copy, done, failures)
     written = len(todo) - (len(failures) - len(unread))
     return Written(label, copy.out, written, kept, tuple(failures), said)
+
+
+def _remove_stale(
+    copy: _Copy, done: Mapping[str, Mapping[str, str]], failures: Iterable[ImageError]
+) -> None:
+    """Remove what earlier calls made of images that fail now: it is of what they were."""
+    for sample in {f.sample for f in failures} & done.keys():
+        remove_written(copy.out, done[sample], {"sha256": copy.places[sample]})
 
 
 def _head(copy: _Copy) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,7 @@ from harness.plan import keys
 from harness.plan.manifest import entries_of, manifest_of
 from harness.plan.stages import made_by
 from harness.plan.unit_keys import Entry
-from harness.runs.copies import in_parallel, replace_file
+from harness.runs.copies import in_parallel, remove_written, replace_file
 from harness.spec import UsageError
 from harness.work.scene import UnfinishedError, during
 from reports.results.record import ImageError
@@ -123,10 +124,26 @@ def synthesize(
                 progress(recipe.rain_name, kept + i, len(entries))
         replace_file(out / MANIFEST, _manifest(head, done))
     failed = {failure.sample for failure in failures}
-    if failed and dataset.export_labels is not None:
-        dataset.export_labels(out, {i: place for i, place in places.items() if i not in failed})
+    for sample_id in failed & done.keys():
+        remove_written(out, done.pop(sample_id), _files(places[sample_id], recipe))
+    if failed:
+        replace_file(out / MANIFEST, _manifest(head, done))
+        _cut_labels(dataset, out, places, failed)
     written = sum(e.sample.id not in failed for e in todo)
     return Copied(written, kept, tuple(failures))
+
+
+def _cut_labels(
+    dataset: Dataset, out: Path, places: Mapping[str, PurePosixPath], failed: Collection[str]
+) -> None:
+    """Leave labels of the images that are there alone, in files of their own and shared ones."""
+    if dataset.export_labels is None:
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        dataset.export_labels(Path(scratch), {i: p for i, p in places.items() if i in failed})
+        for file in (f for f in Path(scratch).rglob("*") if f.is_file()):
+            (out / file.relative_to(scratch)).unlink(missing_ok=True)
+    dataset.export_labels(out, {i: p for i, p in places.items() if i not in failed})
 
 
 def _places(dataset: Dataset, root: Path, suffix: str) -> dict[str, PurePosixPath]:

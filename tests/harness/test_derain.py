@@ -136,6 +136,21 @@ def test_an_edited_network_is_another(
     assert np.abs(made.astype(int) - clean / 4).max() <= 1
 
 
+def test_what_was_made_of_an_image_that_is_damaged_now_goes(photos: Path, tmp_path: Path) -> None:
+    assert derained("photos") == 0
+    for name in NAMES[:2]:
+        (photos / name).write_bytes(b"cut")
+    (tmp_path / "out" / NAMES[1]).write_bytes(b"mine")
+    assert derained("photos") == 1
+    assert set(files(tmp_path / "out")) == {*NAMES[1:3], "ü/a.png.png", "ü/a.bmp.png"}
+    cut = (photos / NAMES[2]).read_bytes()
+    (photos / NAMES[0]).write_bytes(cut)
+    assert derained("photos") == 1
+    out = files(tmp_path / "out")
+    assert out[NAMES[0]] == out[NAMES[2]]
+    assert out[NAMES[1]] == b"mine"
+
+
 def test_damaged_images_are_named_and_left_out(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from command import start
 
+from datasets import DATASETS
 from datasets.coco import open_coco
 from datasets.image import encode_png
 from datasets.rain import RAINS, RainyImage, recompose
@@ -182,6 +184,34 @@ def test_a_copy_without_a_damaged_image_opens_as_its_set_does(
     assert run_command_line(words(root, tmp_path / "rainy")) == 1
     found = open_coco(tmp_path / "rainy", None).samples
     assert {sample.id for sample in found} == {sample.id for sample in others}
+
+
+@pytest.mark.parametrize("is_damaged_later", [False, True])
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("voc", None), ("carla", None), ("yolo", None), ("cityscapes", "val"), ("camvid", "test")],
+)
+def test_a_copy_of_any_form_opens_without_a_damaged_image(
+    name: str,
+    split: str | None,
+    is_damaged_later: bool,
+    tmp_path: Path,
+    maker: Callable[[str], Any],
+) -> None:
+    root = maker(name).make(tmp_path / "set")
+    command = ["synth", "--dataset", name, "--data-root", str(root)]
+    command += ["--out", str(tmp_path / "rainy"), *(["--split", split] if split else [])]
+    first, *others = DATASETS[name].open(root, split).samples
+    if is_damaged_later:
+        assert run_command_line(command) == 0
+    first.path.write_bytes(b"cut")
+    if is_damaged_later and name == "carla":  # whose copies hold the clean image too
+        assert run_command_line(command) == 2
+        return
+    assert run_command_line(command) == 1
+    found = DATASETS[name].open(tmp_path / "rainy", split).samples
+    assert {sample.id for sample in found} == {sample.id for sample in others}
+    assert all(sample.annotations or sample.label_map_path for sample in found)
 
 
 @pytest.mark.parametrize("place", ["d.png", "layers/d.npz"])
