@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +51,9 @@ def load_results(workspace: Path, digest: str | None) -> Results:
         pictured = json.loads(shown)
         rows = ledger.get("pictures", [about[-1] for about in pictured])
 
-        def gallery(known: Mapping[tuple[str, str], Condition]) -> list[GalleryItem]:
+        def gallery(condition: Callable[[str, str], Condition]) -> list[GalleryItem]:
             return [
-                GalleryItem.of(sample, why, known[rain, name], key, rows[key])
+                GalleryItem.of(sample, why, condition(rain, name), key, rows[key])
                 for sample, why, rain, name, key in pictured
                 if key in rows
             ]

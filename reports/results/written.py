@@ -85,15 +85,15 @@ class _Written(BaseModel):
 def parse(
     text: str,
     arrays: Mapping[str, NDArray[Any]],
-    gallery: Callable[[Mapping[tuple[str, str], Condition]], list[GalleryItem]] = lambda _: [],
+    gallery: Callable[[Callable[[str, str], Condition]], list[GalleryItem]] = lambda _: [],
 ) -> Results:
     """Results from `to_json`'s text and `arrays_of`'s arrays.
 
     Args:
         text: The text.
         arrays: The arrays, or some of them.
-        gallery: Makes the pictures, told the conditions by rain and by the name of derainer and
-            stage.
+        gallery: Makes the pictures, told what gives a condition by rain and by the name of derainer
+            and stage; of one that was pictured and not measured there is no record.
 
     Raises:
         ValueError: If the text is not what `to_json` writes.
@@ -105,10 +105,9 @@ def parse(
     known = {(r.rain, r.condition.name): r.condition for r in records}
     models = {r.task: r.model for r in records}
     first = next(iter(records), None)
-    data, seed = (
-        Data("", "") if first is None else first.condition.data,
-        written.spec.get("seed", 0),
-    )
+    asked = Data(str(written.spec.get("dataset")), written.spec.get("split") or "all")
+    data = asked if first is None else first.condition.data
+    seed = written.spec.get("seed", 0)
 
     def condition(rain: str, name: str, stage: str | None = None) -> Condition:
         derainer = name if stage is None else name.removesuffix(f"/{stage}")
@@ -142,7 +141,7 @@ def parse(
         draws=kinds["draws"],
         metrics=written.metrics,
         tasks=written.tasks,
-        gallery=gallery(known),
+        gallery=gallery(condition),
         by_image=ByImage(samples, units, kinds["images"], pixels),
         curves=kinds["curves"],
         correlations=written.correlations,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +41,9 @@ class Recipe:
     learning_rate: float = 1e-3
     warm_up_epochs: float = 3
     weight_decay: float = 1e-2
-    ema_decay: float = 0.998
+    largest_ema_decay: float = 0.998
+    """The average's decay after n steps is the smaller of it and (1 + n) / (10 + n), so that a short
+    training does not ship the weights that it began with."""
     scale: tuple[float, float] = (-0.4, 0.6)
     """Images are resized by 1 + a number drawn from this range."""
     dtype: Literal["fp32", "bf16"] = "fp32"
@@ -79,7 +82,7 @@ def train(
     torch.manual_seed(recipe.seed)
     network = _begun(classes, begin)
     average = AveragedModel(
-        network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True
+        network, multi_avg_fn=partial(_average, recipe.largest_ema_decay), use_buffers=True
     )
     optimiser = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -132,6 +135,12 @@ def _begun(classes: int, begin: Path | None) -> RefineNet:
             state |= {k: v for k, v in own.items() if k.startswith("classify.")}
         put(network, state, begin)
     return network
+
+
+def _average(largest_decay: float, averaged: Any, current: Any, steps: Any) -> None:
+    """One step of the average, for `AveragedModel`."""
+    n = int(steps)
+    get_ema_multi_avg_fn(min(largest_decay, (1 + n) / (10 + n)))(averaged, current, steps)
 
 
 def _step(

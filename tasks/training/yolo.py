@@ -41,6 +41,9 @@ class Recipe:
     """Longer side at which the network sees an image, in training and in use."""
     learning_rate: float = 1e-3
     warm_up_epochs: float = 1.0
+    bias_warm_up_rate: float = 0.0
+    """Rate of biases at the first step. ultralytics' default, 0.1, is SGD's: AdamW's steps are as
+    large as its rate, and throw about what the biases of a network to begin with had learned."""
     optimiser: str = "AdamW"
     scale: float = 0.25
     """Images are resized by 1 plus or minus this share; 0.5, the default, loses far objects."""
@@ -195,6 +198,7 @@ def _overrides(recipe: Recipe, folder: str, device: str, epochs_differ: bool) ->
         "optimizer": recipe.optimiser,
         "amp": False,
         "warmup_epochs": recipe.warm_up_epochs,
+        "warmup_bias_lr": recipe.bias_warm_up_rate,
         "scale": recipe.scale,
         "mosaic": 0.0,  # outlines of four crowded scenes at once are dear
         "seed": recipe.seed,

@@ -14,6 +14,8 @@ from skimage.data import astronaut
 
 from datasets.image import decode, encode_png
 from harness import RunSpec, run
+from harness.cli.main import run_command_line
+from harness.ledger.runs import finished_runs
 from harness.spec import UsageError
 from reports.results.results import Results
 
@@ -235,6 +237,19 @@ def test_the_folder_of_a_chain_is_no_chain(tmp_path: Path) -> None:
         folder = folder.rename(folder.with_name(name))
         after = ran(root, tmp_path, f"dir:{folder}", **asked)
         assert numbers(after, f"dir:{name}") == numbers(before, chain)
+
+
+def test_a_run_that_only_saves_is_a_run_of_its_workspace(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photographs", "a.png", "b.png")
+    words = {"rain": ("photoshop-heavy",), "out": str(tmp_path / "out"), "images": True}
+    found = ran(root, tmp_path, "median", quality=("none",), save=("images",), **words)
+    assert not found.records
+    (known,) = finished_runs([tmp_path / "runs"])
+    assert known.run == found.run
+    assert {g.condition.name for g in known.gallery} >= {"identity", "median"}
+    report = ["report", str(tmp_path / "runs"), "--out", str(tmp_path / "page")]
+    assert run_command_line(report) == 0
+    assert run_command_line(["list", "runs", "--workspace", str(tmp_path / "runs")]) == 0
 
 
 def test_there_must_be_something_to_save(tmp_path: Path) -> None:

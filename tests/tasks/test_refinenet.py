@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from datasets.sample import IGNORED, Sample
 from tasks.models.refinenet import refinenet_segmenter
 from tasks.networks.refinenet import RefineNet
 from tasks.task import TaskError
-from tasks.training.checkpoint import Checkpoint
+from tasks.training.checkpoint import Checkpoint, read_checkpoint
 from tasks.training.refinenet import Recipe, class_weights, learning_rate, train
 
 SMALL = Recipe(epochs=3, batch=2, crop_px=32, warm_up_epochs=1)
@@ -93,9 +94,20 @@ def test_what_was_broken_off_goes_on_with_the_same_losses(
     assert broken == pytest.approx(whole, abs=1e-6)
 
 
+def test_a_short_training_ships_what_it_came_to(samples: list[Sample], tmp_path: Path) -> None:
+    torch.manual_seed(SMALL.seed)
+    first = RefineNet(2).state_dict()["classify.weight"]
+    file = tmp_path / "c.pt"
+    train(samples, 2, replace(SMALL, epochs=10), Checkpoint(file))
+    kept = read_checkpoint(file)
+    last, average = (kept[part] for part in ("network", "average"))
+    moved = (last["classify.weight"] - first).norm()
+    assert (average["module.classify.weight"] - last["classify.weight"]).norm() < 0.4 * moved
+
+
 @pytest.mark.slow
 def test_it_learns(samples: list[Sample], tmp_path: Path) -> None:
-    recipe = Recipe(epochs=20, batch=2, crop_px=32, warm_up_epochs=1, ema_decay=0.5)
+    recipe = Recipe(epochs=20, batch=2, crop_px=32, warm_up_epochs=1, largest_ema_decay=0.5)
     curve: list[float] = []
 
     def told(epoch: int, loss: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from datasets import masks
 from datasets.image import NDArrayByte, encode_png
@@ -227,6 +227,17 @@ def test_training_goes_on_where_it_was_broken_off(
     assert numbers == [1, 2]
     assert list(model.names.values()) == ["person", "car"]
     assert all(torch.isfinite(v.float()).all() for v in model.state_dict().values())
+
+
+def test_the_learning_rate_is_that_of_biases_too(
+    samples: list[Sample], checkpoint: Checkpoint, weights: Path
+) -> None:
+    recipe = Recipe(epochs=2, batch=2, image_px=64, learning_rate=1e-7)
+    before = load_file(weights)
+    for name, after in train(
+        samples, CATEGORIES, recipe, checkpoint, begin=weights
+    ).named_parameters():
+        assert (after - before[name]).abs().max() < 1e-5, name
 
 
 def test_each_epoch_sees_every_image_anew(samples: list[Sample], checkpoint: Checkpoint) -> None:
