@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import logging
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -16,6 +17,14 @@ Row = TypeVar("Row")
 _log = logging.getLogger(__name__)
 GROUPS = "derain_harness."
 """Begins the groups of entry points: ``derain_harness.derainers`` and so on."""
+
+
+def installing(what: str) -> str:
+    """The command that installs a package, or an extra of ours, into the Python that runs.
+
+    ``pip`` alone is often another one's, which does not find ``derain-harness[…]``.
+    """
+    return f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(what)}"
 
 
 class Table(Mapping[str, Row]):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from datasets.installed import installing
+
 EXTRA = "spandrel_extra_arches"
 """Package of architectures whose licences forbid some uses: no extra but its own brings it."""
 EXTRA_LICENCES = {
@@ -34,5 +36,5 @@ def has_extra() -> bool:
 def table() -> list[list[str]]:
     """Architecture, package, licence of its code, and whether it runs here, as text."""
     rows = [["others", "spandrel", MAIN_LICENCE, "yes" if find_spec("spandrel") else "no"]]
-    here = "yes" if has_extra() else "no: pip install 'derain-harness[spandrel-extra]'"
+    here = "yes" if has_extra() else f"no: {installing('derain-harness[spandrel-extra]')}"
     return [[name, EXTRA, licence, here] for name, licence in EXTRA_LICENCES.items()] + rows

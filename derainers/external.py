@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from datasets.installed import installing
 from derainers.architectures import EXTRA, has_extra
 from derainers.checkpoint import likeliest, read_states
 from derainers.derainer import Derainer
@@ -38,7 +39,7 @@ def spandrel_derainer(file: Path, key: str | None = None) -> Derainer:
         import spandrel
     except ImportError as error:
         raise DerainerError(
-            "spandrel is not installed: pip install 'derain-harness[spandrel]'"
+            f"spandrel is not installed: {installing('derain-harness[spandrel]')}"
         ) from error
     is_extended = _with_extra()
     reason = "no network that spandrel knows"
@@ -56,8 +57,8 @@ def spandrel_derainer(file: Path, key: str | None = None) -> Derainer:
     more = (
         f" or {EXTRA} knows"
         if is_extended
-        else f": Restormer, MPRNet and others are in {EXTRA}, which is not installed: pip install "
-        "'derain-harness[spandrel-extra]' (list architectures has their licences)"
+        else f": Restormer, MPRNet and others are in {EXTRA}, which is not installed: "
+        f"{installing('derain-harness[spandrel-extra]')} (list architectures has their licences)"
     )
     if reason.endswith("knows"):
         reason = f"no network that spandrel{more}" if is_extended else f"{reason}{more}"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.inert.graphs import UNSEEDED, drawing_in
+from datasets.installed import installing
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 from derainers.shards import onnx_files
@@ -38,7 +39,7 @@ class OnnxNetwork(nn.Module):
             import onnxruntime
         except ImportError as error:
             raise DerainerError(
-                f"{file.name}: {error.name} is not installed: pip install 'derain-harness[onnx]'"
+                f"{file.name}: {error.name} is not installed: {installing('derain-harness[onnx]')}"
             ) from error
         self._name = file.name
         try:

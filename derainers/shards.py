@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from datasets.installed import installing
 from datasets.marked import shown
 from derainers.errors import DerainerError
 
@@ -57,7 +58,7 @@ def onnx_files(file: Path) -> list[Path]:
         import onnx
     except ImportError as error:
         raise DerainerError(
-            f"{file.name}: onnx is not installed: pip install 'derain-harness[onnx]'"
+            f"{file.name}: onnx is not installed: {installing('derain-harness[onnx]')}"
         ) from error
     try:
         model = onnx.load_from_string(file.read_bytes())

@@ -89,7 +89,8 @@ class OutdoorRain:
         Args:
             clean: ``uint8 (H, W, 3) RGB``, left as it is.
             rng: Generator of this image; nothing else is random.
-            depth: Distance in metres, ``float32 (H, W)``; without it a flat road scene.
+            depth: Distance in metres, ``float32 (H, W)``; without it a street whose sky is
+                found in the pixels.
 
         Returns:
             The rainy image with its streak layer, its veil and the source of the depth.

@@ -149,7 +149,8 @@ class PhysicalRain:
         Args:
             clean: ``uint8 (H, W, 3) RGB``, left as it is.
             rng: Generator of this image; nothing else is random.
-            depth: Distance in metres, ``float32 (H, W)``; without it a flat road scene.
+            depth: Distance in metres, ``float32 (H, W)``; without it a street whose sky is
+                found in the pixels.
 
         Returns:
             The rainy image; its veil lies behind the drops, whose layer holds opacities.

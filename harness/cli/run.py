@@ -22,11 +22,12 @@ Every flag is a field of RunSpec. A run continues where an earlier one of the sa
 stopped. Flags typed beside --suite or --from take the place of what stands there.
 
   your network, on photographs with labels, into a page:
-    derain-harness run --data-root coco128 --derainer mine.py:build,granet --out report
+    derain-harness run --dataset coco --data-root coco128 --split train2017 \
+        --derainer mine.py:build,granet --out report
   your detector behind each derainer, on your labels:
     derain-harness run --annotations labels.json --data-root images --model detection=yolo.pt
   what would be computed, and how long that takes:
-    derain-harness run --data-root coco128 --rain physical:rate_mm_h=5/25 --dry-run
+    derain-harness run --rain physical:rate_mm_h=5/25 --dry-run
 """
 GROUPS = {
     "data": (

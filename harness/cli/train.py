@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from datasets.installed import installing
 from harness.cli.flags import Verbs, add_field, fields_of
 from harness.cli.terminal import line, shown, training_bar
 from harness.spec import RunSpec, UsageError, checked
@@ -199,7 +200,7 @@ def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
     from harness.training.trainee import trainee
 
     if importlib.util.find_spec("lightning_fabric") is None:
-        raise UsageError("training derainers needs: pip install 'derain-harness[train]'")
+        raise UsageError(f"training derainers needs: {installing('derain-harness[train]')}")
     wish = Wish(arguments.recipe, arguments.loss, arguments.learning_rate)
     trainee(arguments.name, wish, tuple(NETWORKS))  # before anything is read
     options = Options(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from datasets.installed import installing
 from harness.machine import about
 from harness.machine.device import cores
 from harness.machine.environment import FETCHED
@@ -20,24 +21,24 @@ OPTIONAL = {
     "ultralytics": (
         "AGPL-3.0",
         "YOLO and RT-DETR checkpoints, train yolo, the default detector",
-        "pip install ultralytics; all else runs without",
+        f"{installing('ultralytics')}; all else runs without",
     ),
     "lightning_fabric": (
         "Apache-2.0",
         "training derainers",
-        "pip install 'derain-harness[train]'",
+        installing("derain-harness[train]"),
     ),
     "onnxruntime": (
         "MIT",
         "ONNX derainers, detectors and segmenters",
-        "pip install 'derain-harness[onnx]'",
+        installing("derain-harness[onnx]"),
     ),
-    "ray": ("Apache-2.0", "run --engine ray", "pip install 'derain-harness[ray]'"),
-    "spandrel": ("MIT", "spandrel:FILE derainers", "pip install 'derain-harness[spandrel]'"),
+    "ray": ("Apache-2.0", "run --engine ray", installing("derain-harness[ray]")),
+    "spandrel": ("MIT", "spandrel:FILE derainers", installing("derain-harness[spandrel]")),
     "transformers": (
         "Apache-2.0",
         "transformers:FOLDER networks",
-        "pip install 'derain-harness[transformers]'",
+        installing("derain-harness[transformers]"),
     ),
     "detectron2": (
         "Apache-2.0",
@@ -47,7 +48,7 @@ OPTIONAL = {
     "faster_coco_eval": (
         "Apache-2.0",
         "nothing but the parity test",
-        "pip install 'derain-harness[fast]'",
+        installing("derain-harness[fast]"),
     ),
 }
 """Packages that parts of the harness need: licence, parts, how to get it."""

@@ -24,6 +24,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from datasets.installed import installing
 from harness.ledger.images import ImageCache
 from harness.machine import about
 from harness.plan.plan import Plan
@@ -42,7 +43,7 @@ AHEAD = 2
 """Calls that an actor holds: one in work, and one so that it does not wait for the next."""
 ANSWER_S = 10.0
 """For a cluster to accept a connection; Ray itself would try for two minutes."""
-INSTALL = "pip install 'derain-harness[ray]'"
+INSTALL = installing("derain-harness[ray]")
 
 
 @dataclass(eq=False)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from datasets.installed import Table
+from datasets.installed import Table, installing
 from tasks.models.options import (
     EXPORTED_OPTIONS,
     FCOS_OPTIONS,
@@ -166,8 +166,8 @@ _TRANSFORMERS = ("torch", "torchvision", "transformers", "pillow")
 _EXPORTED = ("torch", "torchvision", "opencv-python")
 _INSTALL = "see https://detectron2.readthedocs.io/tutorials/install.html"
 _AGPL = (
-    "pip install ultralytics (AGPL-3.0), or give another network with --model, see list models, or "
-    "choose --task semantic or --task none"
+    f"{installing('ultralytics')} (AGPL-3.0), or give another network with --model, see list "
+    "models, or choose --task semantic or --task none"
 )
 
 
@@ -242,7 +242,7 @@ def _file(kind: Literal["onnx", "torchscript"], task: str) -> ModelRow:
         (*_EXPORTED, *(["onnxruntime"] if is_onnx else [])),
         "MIT" if is_onnx else "BSD-3-Clause",
         needs="onnxruntime" if is_onnx else "torch",
-        remedy="pip install 'derain-harness[onnx]'" if is_onnx else "",
+        remedy=installing("derain-harness[onnx]") if is_onnx else "",
         shown=f"its input's, metadata's or card's size, {shown}; RGB in 0..1, or as its card says",
         takes_imgsz=True,
     )
@@ -257,7 +257,7 @@ def _folder(task: str) -> ModelRow:
         _TRANSFORMERS,
         "Apache-2.0",
         needs="transformers",
-        remedy="pip install 'derain-harness[transformers]'",
+        remedy=installing("derain-harness[transformers]"),
         shown="as its preprocessor_config.json says",
         takes_imgsz=True,
         is_folder=True,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayFloat
 from datasets.inert.graphs import UNSEEDED, drawing_in, files_beside
+from datasets.installed import installing
 from tasks.models.card import names_by_number
 from tasks.task import TaskError
 
@@ -72,7 +73,7 @@ class OnnxRuntime:
             import onnxruntime
         except ImportError as error:
             raise TaskError(
-                f"{file.name}: install {error.name} to run it: pip install 'derain-harness[onnx]'"
+                f"{file.name}: {error.name} is not installed: {installing('derain-harness[onnx]')}"
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from datasets.image import NDArrayByte
+from datasets.installed import installing
 from tasks import rle
 from tasks.coco_ap import Detections
 from tasks.models.options import EXPORTED_OPTIONS as OPTIONS
@@ -78,7 +79,7 @@ class TransformersNetwork:
             import transformers
         except ImportError as error:
             raise TaskError(
-                "transformers is not installed: pip install 'derain-harness[transformers]'"
+                f"transformers is not installed: {installing('derain-harness[transformers]')}"
             ) from error
         loader = _loader(task, folder)
         try:

@@ -42,8 +42,8 @@ class Recipe:
     warm_up_epochs: float = 3
     weight_decay: float = 1e-2
     largest_ema_decay: float = 0.998
-    """The average's decay after n steps is the smaller of it and (1 + n) / (10 + n), so that a short
-    training does not ship the weights that it began with."""
+    """The average's decay after n steps is the smaller of it and (1 + n) / (10 + n), so that a
+    short training does not ship the weights that it began with."""
     scale: tuple[float, float] = (-0.4, 0.6)
     """Images are resized by 1 + a number drawn from this range."""
     dtype: Literal["fp32", "bf16"] = "fp32"

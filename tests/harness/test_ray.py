@@ -161,7 +161,8 @@ def test_ray_that_is_not_there_is_one_line(
     monkeypatch.setattr("harness.machine.about.version", lambda package: None)
     assert run_command_line([*words, "--engine", "ray"]) == 2
     err = capsys.readouterr().err
-    assert err == "error: --engine ray needs Ray: pip install 'derain-harness[ray]'\n"
+    install = f"{sys.executable} -m pip install 'derain-harness[ray]'"
+    assert err == f"error: --engine ray needs Ray: {install}\n"
 
 
 @pytest.mark.ray

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from exports import YOLO, constant_onnx
 
+from datasets.installed import installing
 from harness.cli.main import run_command_line
+
+INSTALL = installing("ultralytics")
 
 
 class Absent:
@@ -51,7 +54,7 @@ def test_the_default_run_says_what_is_missing(capsys: pytest.CaptureFixture[str]
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert "ultralytics is not installed: pip install ultralytics (AGPL-3.0), or give ano" in err
+    assert f"ultralytics is not installed: {INSTALL} (AGPL-3.0), or give another" in err
     assert "choose --task semantic or --task none" in err
 
 
@@ -83,7 +86,4 @@ def test_doctor_and_list_tell_licences(capsys: pytest.CaptureFixture[str]) -> No
 def test_training_it_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["train", "yolo", "--dataset", "streetsim", "--out", "out"]) == 2
     err = capsys.readouterr().err
-    assert (
-        err
-        == "error: train yolo: ultralytics is not installed: pip install ultralytics (AGPL-3.0)\n"
-    )
+    assert err == f"error: train yolo: ultralytics is not installed: {INSTALL} (AGPL-3.0)\n"
