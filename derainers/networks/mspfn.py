@@ -3,7 +3,7 @@
 Paper: Kui Jiang, Zhongyuan Wang, Peng Yi, Chen Chen, Baojin Huang, Yimin Luo, Jiayi Ma, Junjun
 Jiang, "Multi-Scale Progressive Fusion Network for Single Image Deraining", CVPR 2020,
 doi:10.1109/CVPR42600.2020.00837. Layers the paper leaves open follow the authors' release
-(kuihua/MSPFN, TensorFlow). Input and output are BGR in [-1, 1]; the network predicts the rain,
+(kuijiang94/MSPFN, TensorFlow). Input and output are BGR in [-1, 1]; the network predicts the rain,
 which is subtracted.
 
 Choices where paper and release differ or are silent:

@@ -53,17 +53,22 @@ METAVARS = {
 """What stands behind a flag, where it is neither a number nor a NAME."""
 
 
-def add_field(verb: argparse._ActionsContainer, name: str) -> None:
-    """A flag for a field of RunSpec; where it is not given, the field's default holds."""
+def add_field(verb: argparse._ActionsContainer, name: str, about: str = "") -> None:
+    """A flag for a field of RunSpec, `about` in this verb's words if it has its own.
+
+    Where it is not given, the field's default holds.
+    """
     field = RunSpec.model_fields[name]
     flag = "--" + name.replace("_", "-")
     default = field.get_default(call_default_factory=True)
     shown = ",".join(default) if isinstance(default, tuple) else default
-    text = (field.description or "") + (f" (default: {shown})" if shown not in (None, "") else "")
+    text = (about or field.description or "") + (
+        f" (default: {shown})" if shown not in (None, "") else ""
+    )
     kinds = get_args(field.annotation) or (field.annotation,)
     options: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
     if name in WHOLE:
-        options.update(action="append", help=field.description)
+        options.update(action="append", help=about or field.description)
     elif name in REPEATED:
         options.update(action="append")
     elif bool in kinds:

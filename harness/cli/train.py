@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from datasets.installed import installing
 from harness.cli.flags import Verbs, add_field, fields_of
 from harness.cli.terminal import line, shown, training_bar
 from harness.spec import RunSpec, UsageError, checked
@@ -32,9 +31,10 @@ def add(verbs: Verbs) -> None:
     )
     for name in (
         *("dataset", "data_root", "split", "annotations", "attributes", "where"),
-        *("depth", "limit", "dtype"),
+        *("depth", "limit"),
     ):
         add_field(parser, name)
+    add_field(parser, "dtype", "number format of the training")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--from",
@@ -55,7 +55,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--max-minutes", type=float, metavar="X", help="end then, with weights and their card"
     )
-    add_field(parser, "seed")
+    add_field(parser, "seed", "seed of first weights, crops and rain")
     parser.add_argument(
         "--rain",
         action="append",
@@ -194,6 +194,7 @@ def _begin(said: Path | None) -> Path | None:
 def _train_derainer(arguments: argparse.Namespace, spec: RunSpec) -> int:
     import importlib.util
 
+    from datasets.installed import installing
     from harness.machine.memory import keep_large_blocks
     from harness.training.derainer import Options, train_derainer
     from harness.training.network import NETWORKS
