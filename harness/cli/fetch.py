@@ -16,7 +16,8 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "fetch",
         help="download weights and models, checked by sha256",
-        description="Without a name: what can be fetched. No other verb opens a connection, but run --address to your Ray cluster.",
+        description="Without a name: what can be fetched. No other verb opens a connection, but "
+        "run --address to your Ray cluster.",
     )
     parser.add_argument(
         "names",
