@@ -7,6 +7,7 @@ Reference:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -29,6 +30,7 @@ CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 SLACK = 0.01
 """How far coordinates may lie outside 0 to 1, as ultralytics allows."""
 MAX_BYTES = 2**20
+_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _of_yaml(file: Path) -> _Head:
         raise DatasetError(f"{file}: no YAML that is read: {error}") from error
     names = fields.field(content, "names", file.name)
     pairs = list(enumerate(names)) if isinstance(names, list) else []
-    pairs = list(names.items()) if isinstance(names, dict) else pairs
+    pairs = [(_bare(i), n) for i, n in names.items()] if isinstance(names, dict) else pairs
     if not pairs or not all(type(i) is int and isinstance(n, str | int) for i, n in pairs):
         raise DatasetError(f"{file.name}: 'names' must be a list, or a name by number")
     home = content.get("path") or ""
@@ -149,6 +151,11 @@ def _of_yaml(file: Path) -> _Head:
     shape = content.get("kpt_shape")
     is_pose = isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape)
     return _Head(file, {i: str(n) for i, n in pairs}, splits, tuple(shape) if is_pose else None)
+
+
+def _bare(key: Any) -> Any:
+    """A number that stands there in quotes; anything else as it is."""
+    return int(key) if isinstance(key, str) and _NUMBER.fullmatch(key) else key
 
 
 def _only_split(head: _Head, root: Path) -> str:

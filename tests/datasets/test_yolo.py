@@ -172,6 +172,12 @@ def test_a_wrong_line_is_named(case: str, root: Path) -> None:
     assert len(problems) == 1
 
 
+def test_numbers_of_names_may_be_quoted(root: Path) -> None:
+    expected = opened(root).categories
+    (root / "data.yaml").write_text("val: images/val\nnames: {\"0\": person, '1': car, 2: dog}\n")
+    assert opened(root).categories == expected
+
+
 BOMB = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}' if n else 'y'] * 9)}]\n" for n in range(10))
 BOMB += "path: *x9\nnames: [a]\nval: images/val\n"
 HEADS = {
@@ -180,6 +186,8 @@ HEADS = {
     "a bomb": (BOMB, "anchors and aliases are not read: write it out"),
     "a folder of folders": ("path: [[a]]\nnames: [a]\nval: b", "'path' must be a folder's name"),
     "two names of a number": ("names: {0: a, 0: b}\nval: images/val", "key 0 stands twice"),
+    "a number quoted and bare": ("names: {0: a, '0': b}\nval: images/val", "key 0 stands twice"),
+    "a number with zeros": ("names: {0: a, '00': b}\nval: images/val", "'names' must be a list"),
     "too deep": ("[" * 10**5, "nested more than 8 deep"),
     "too large": ("#" * (2**20 + 1), "more than 1 MB"),
     "names of numbers": ("names: {a: b}\nval: images/val", "'names' must be a list"),
