@@ -147,7 +147,7 @@ def _boxes(root: Path, part: str, folder: Path, problems: Problems | None) -> _F
         file = old
     frames = scalabel.read_frames(file, problems)
     if not frames:
-        raise DatasetError(f"{file}: no frame there")
+        raise fields.nothing_read(problems, f"{file}: no frame there")
     known = {name: i for i, name in enumerate(OBJECTS, start=1)}
     samples = []
     for stem, frame in frames.items():

@@ -97,13 +97,14 @@ def _samples(
     samples = []
     for image_id, image in content.images.items():
         with fields.told(problems):
-            labels = partial(content.labels, image_id, masks)
+            path = files.of(image)
+            labels = partial(content.labels, image_id, path, masks)
             sample = Sample(
                 image_id,
-                files.of(image),
+                path,
                 group=image_id,
                 labels=labels if problems is None else labels(problems),
-                size_px=(image.height_px, image.width_px),
+                size_px=image.size_px,
                 attributes=image.attributes,
             )
             samples.append(with_weather(sample) if sample.attributes else sample)

@@ -28,6 +28,7 @@ from datasets import fields
 from datasets.fields import Problems
 from datasets.masks import FAR, area_px2, box_xyxy_px, from_coco
 from datasets.sample import Annotations, DatasetError, LabelledObject, Mask
+from datasets.upright import upright_px
 from datasets.weather import defined
 
 PLAIN = {
@@ -69,8 +70,8 @@ class CocoImage:
     """As it stands in the file."""
     file: str
     """Name of that file."""
-    height_px: int
-    width_px: int
+    size_px: tuple[int, int] | None
+    """Height and width that stand there; None where neither does."""
 
     @property
     def where(self) -> str:
@@ -105,26 +106,32 @@ class CocoJson:
     mend: Callable[[Any], Any] | None = None
     """What is made of each annotation before it is read; None leaves it out."""
 
-    def labels(self, image_id: str, masks: bool, problems: Problems | None = None) -> Annotations:
+    def labels(
+        self, image_id: str, picture: Path, masks: bool, problems: Problems | None = None
+    ) -> Annotations:
         """The objects of one image.
 
         Args:
             image_id: One of `images`.
+            picture: Its file, whose size is asked where the entry says none.
             masks: Whether they carry their masks.
             problems: Takes what is wrong with single objects, which are then left out.
 
         Raises:
             DatasetError: If an object is wrong; the message names entry and field.
         """
+        image = self.images[image_id]
+        size_px = image.size_px or upright_px(picture)
+        if size_px is None:
+            raise DatasetError(f"{image.where}: says no size, and {picture.name} is no picture")
         objects = []
         for place in self.places.get(image_id, _NOWHERE).tolist():
             where = f"{self.file.name}: annotations[{place}]"
             with fields.told(problems):
                 entry = _decoded(self.annotations[place], where)
                 entry = entry if self.mend is None else self.mend(entry)
-                image = self.images[image_id]
                 if entry is not None or self.mend is None:
-                    objects.append(_object(entry, image, self.categories, masks, where))
+                    objects.append(_object(entry, size_px, self.categories, masks, where))
         return Annotations.of(objects)
 
     def part(self, names: Mapping[str, str]) -> bytes:
@@ -226,7 +233,7 @@ def _images(
         rows = msgspec.json.decode(content["images"], type=list[_Image])
         for row, entry in zip(rows, msgspec.json.decode(content["images"]), strict=True):
             image_id = str(row.id)
-            images[image_id] = CocoImage(image_id, entry, file.name, row.height, row.width)
+            images[image_id] = CocoImage(image_id, entry, file.name, (row.height, row.width))
     if len(images) < len(raws):
         images.clear()
         for i, raw in enumerate(raws):
@@ -237,7 +244,7 @@ def _images(
                     raise DatasetError(f"{where}: image id {image.id} stands there twice")
                 images[image.id] = image
     if not images:
-        raise DatasetError(f"{file}: 'images' is empty")
+        raise fields.nothing_read(problems, f"{file}: 'images' is empty")
     return images
 
 
@@ -247,10 +254,12 @@ def _image(raw: msgspec.Raw, file: Path, place: int) -> CocoImage:
     entry = _decoded(raw, where)
     image_id = _identity(fields.field(entry, "id", where), "id", where)
     fields.text(entry, "file_name", where)
+    if all(entry.get(side) is None for side in ("height", "width")):
+        return CocoImage(image_id, entry, file.name, None)
     height_px, width_px = (_number(entry, side, where) for side in ("height", "width"))
     if height_px < 1 or width_px < 1:
         raise DatasetError(f"{where}: 'width' and 'height' must be at least 1")
-    return CocoImage(image_id, entry, file.name, height_px, width_px)
+    return CocoImage(image_id, entry, file.name, (height_px, width_px))
 
 
 def _places(
@@ -326,7 +335,7 @@ def _text(value: str | float) -> str:
 
 
 def _object(
-    entry: Any, image: CocoImage, categories: Mapping[int, str], masks: bool, where: str
+    entry: Any, size_px: tuple[int, int], categories: Mapping[int, str], masks: bool, where: str
 ) -> LabelledObject:
     """One object of an image."""
     category = _number(entry, "category_id", where)
@@ -336,16 +345,16 @@ def _object(
     mask = None
     if masks or (not is_whole and entry.get("segmentation")):
         outline = fields.field(entry, "segmentation", where)
-        mask = from_coco(outline, image.height_px, image.width_px, where)
+        mask = from_coco(outline, *size_px, where)
     if mask is not None and entry.get("bbox") is None:
         box = box_xyxy_px(mask)
     else:
-        box = _box(entry, image, where)
+        box = _box(entry, size_px, where)
     area = _area_px2(entry, box, mask, where)
     return LabelledObject(box, category, area, _is_crowd(entry, where), mask if masks else None)
 
 
-def _box(entry: Any, image: CocoImage, where: str) -> tuple[float, float, float, float]:
+def _box(entry: Any, size_px: tuple[int, int], where: str) -> tuple[float, float, float, float]:
     """Left, top, right, bottom."""
     box = fields.field(entry, "bbox", where)
     if not (isinstance(box, list) and len(box) == 4):
@@ -353,9 +362,9 @@ def _box(entry: Any, image: CocoImage, where: str) -> tuple[float, float, float,
     x, y, w, h = (fields.real({"bbox": v}, "bbox", where) for v in box)
     if w < 0 or h < 0:
         raise DatasetError(f"{where}: 'bbox' has a negative size ({w} x {h})")
-    reach_x, reach_y = FAR * image.width_px, FAR * image.height_px
+    reach_y, reach_x = FAR * size_px[0], FAR * size_px[1]
     if not (-reach_x <= x <= x + w <= reach_x and -reach_y <= y <= y + h <= reach_y):
-        raise DatasetError(f"{where}: 'bbox' {box} lies far outside image {image.id}")
+        raise DatasetError(f"{where}: 'bbox' {box} lies far outside image {entry['image_id']}")
     return x, y, x + w, y + h
 
 

@@ -36,6 +36,14 @@ class told:
         return True
 
 
+def nothing_read(problems: Problems | None, said: str) -> DatasetError:
+    """Why no entry of a set is left: what is wrong with the first, or ``said`` of none at all."""
+    if not problems:
+        return DatasetError(said)
+    more = f"; none of {len(problems):,} entries can be read" if len(problems) > 1 else ""
+    return DatasetError(f"{problems[0]}{more}")
+
+
 def read_json(file: Path, problems: Problems | None = None) -> Any:
     """The content of a JSON file; NaN and Infinity are refused, or words for who collects problems.
 

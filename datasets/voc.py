@@ -104,7 +104,7 @@ def open_voc(root: Path, split: str | None, problems: Problems | None = None) ->
             samples.append(Sample(name, path, group=name, labels=objects, size_px=entry.size_px))
             of_samples[name] = entry.file
     if not samples:
-        raise DatasetError(f"{home}: no XML file of VOC with its image there")
+        raise fields.nothing_read(problems, f"{home}: no XML file of VOC with its image there")
     counted = (
         f"boxes counted from 0, as {from_zero}"
         if from_zero

@@ -15,6 +15,7 @@ from PIL import Image
 from datasets import DatasetError
 from datasets.check import check, counts
 from datasets.image import encode_png
+from tests.miniatures import miniature
 
 FILE = "annotations/instances_val2017.json"
 PHOTOS = "images/val2017"
@@ -178,6 +179,43 @@ def test_what_cannot_be_opened_at_all_is_one_error(coco: Path) -> None:
     (coco / FILE).write_text("[" * 100_000)
     with pytest.raises(DatasetError, match="nested too deep"):
         check("coco", coco, None)
+
+
+WRONG_SIZES: dict[str, tuple[dict[str, Any], str]] = {
+    "zeros": ({"width": 0, "height": 0}, "'width' and 'height' must be at least 1"),
+    "half": ({"width": None, "height": 120}, "'width' must be an integer, got 'None'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SIZES)
+def test_images_that_are_all_wrong_are_not_called_none(case: str, coco: Path) -> None:
+    sizes, words = WRONG_SIZES[case]
+    content = edited(coco)
+    for image in content["images"]:
+        image.update(sizes)
+    (coco / FILE).write_text(json.dumps(content))
+    said = rf"images\[0\]: {words}; none of 8 entries can be read"
+    with pytest.raises(DatasetError, match=said):
+        check("coco", coco, None)
+    (coco / FILE).write_text(json.dumps({**content, "images": []}))
+    with pytest.raises(DatasetError, match="'images' is empty"):
+        check("coco", coco, None)
+
+
+def test_frames_and_files_that_are_all_wrong_are_not_called_none(
+    bdd100k_root: Path, tmp_path: Path
+) -> None:
+    det = bdd100k_root / "labels" / "det_20" / "det_val.json"
+    frames = json.loads(det.read_text())
+    det.write_text(json.dumps([{**frame, "name": 7} for frame in frames]))
+    said = rf"frame 0: 'name' must be a string, got int; none of {len(frames)} entries"
+    with pytest.raises(DatasetError, match=said):
+        check("bdd100k", bdd100k_root, "100k/val")
+    root = miniature("voc", tmp_path)
+    for file in (root / "Annotations").glob("*.xml"):
+        file.write_text("<annotation>")
+    with pytest.raises(DatasetError, match=r"\.xml: no XML .*; none of 3 entries can be read"):
+        check("voc", root, None)
 
 
 @pytest.mark.data

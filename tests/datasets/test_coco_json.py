@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from datasets import DATASETS, Dataset, DatasetError
+from datasets.coco import open_coco
 from datasets.coco_json import read_coco_json
 from datasets.where import select
 
@@ -190,6 +191,30 @@ def test_an_area_that_is_missing_is_the_masks_or_else_the_boxs(
     )
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda e: (e.pop("width"), e.pop("height")),
+        lambda e: e.update(width=None, height=None),
+    ],
+)
+def test_a_size_that_does_not_stand_there_is_that_of_the_picture(
+    spoil: Callable[[Content], object], plain: Content, folder: Path, tmp_path: Path
+) -> None:
+    expected = opened(plain, folder, tmp_path / "a.json", masks=True)
+    found = opened(each(plain, "images", spoil), folder, tmp_path / "b.json", masks=True)
+    assert {s.size_px for s in found.samples} == {None}
+    assert labels(found) == labels(expected)
+    with_problems = open_coco(folder, None, annotations=tmp_path / "b.json", problems=[])
+    assert labels(with_problems) == labels(
+        open_coco(folder, None, annotations=tmp_path / "a.json", problems=[])
+    )
+    shutil.copytree(folder, tmp_path / "spoilt")
+    (tmp_path / "spoilt" / "000000000001.jpg").write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"image 1: says no size, and .*1.jpg is no picture"):
+        labels(opened(each(plain, "images", spoil), tmp_path / "spoilt", tmp_path / "b.json"))
+
+
 BAD: dict[str, tuple[Callable[[Content], object], str]] = {
     "half an id": (lambda c: c["images"][0].update(id=1.5), r"images\[0\]: 'id' must be an int"),
     "no id": (lambda c: c["images"][0].update(id=None), r"images\[0\]: 'id' must be an integer"),
@@ -200,6 +225,7 @@ BAD: dict[str, tuple[Callable[[Content], object], str]] = {
         lambda c: c["images"][0].update(file_name="x" * 5000),
         "is too long for a file's name",
     ),
+    "one side": (lambda c: c["images"][0].pop("width"), r"images\[0\]: the key 'width' is missing"),
     "a size": (lambda c: c["images"][0].update(width=0), "'width' and 'height' must be at least 1"),
 }
 
@@ -264,6 +290,7 @@ def test_outlines_that_nobody_asks_for_are_not_decoded(plain: Content, tmp_path:
     file = tmp_path / "labels.json"
     file.write_text(json.dumps(plain))
     content = read_coco_json(file)
-    assert len(content.labels("1", masks=False).categories) == 3
+    picture = tmp_path / "1.jpg"
+    assert len(content.labels("1", picture, masks=False).categories) == 3
     with pytest.raises(DatasetError, match=r"annotations\[0\]: 'segmentation' must be polygons"):
-        content.labels("1", masks=True)
+        content.labels("1", picture, masks=True)
