@@ -22,6 +22,7 @@ from datasets.labels import (
     misfit,
     named_twice,
     no_object,
+    too_large_areas,
     twins,
     wrong_form,
 )
@@ -96,6 +97,8 @@ def check(
         dataset, unpaired = _paired(dataset, root / pair)
         findings += unpaired
     findings += _classes(dataset)
+    areas = too_large_areas(dataset.samples)
+    findings += [] if areas is None else [Finding(False, "area", areas)]
     findings += _strays(dataset.samples)
     looks = _look_at(dataset.samples, dataset.classes)
     findings += [finding for look in looks for finding in look.findings]

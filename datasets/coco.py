@@ -75,6 +75,7 @@ def open_coco(
         content.categories,
         export_labels=partial(_export, content, layout, root),
         unclean=UNCLEAN,
+        notes=content.notes,
     )
 
 

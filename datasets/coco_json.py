@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from datasets import fields
 from datasets.fields import Problems
 from datasets.masks import FAR, area_px2, box_xyxy_px, from_coco
-from datasets.sample import Annotations, DatasetError, LabelledObject, Mask
+from datasets.sample import Annotations, DatasetError, LabelledObject
 from datasets.upright import upright_px
 from datasets.weather import defined
 
@@ -59,6 +59,7 @@ class _Annotation(msgspec.Struct, gc=False):
 
     image_id: int
     id: int
+    area: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class CocoJson:
     places: Mapping[str, NDArray[np.int64]]
     """Annotations of each image."""
     annotations: list[msgspec.Raw]
+    notes: tuple[str, ...] = ()
+    """What a reader of numbers must know of them."""
     mend: Callable[[Any], Any] | None = None
     """What is made of each annotation before it is read; None leaves it out."""
 
@@ -161,9 +164,14 @@ def read_coco_json(file: Path, problems: Problems | None = None) -> CocoJson:
     categories = _categories(content, file)
     images = _images(content, file, problems)
     annotations = _list(content, "annotations", file)
-    places = _places(content, annotations, images, file, problems)
+    places, blank = _places(content, annotations, images, file, problems)
     head = {k: v for k, v in content.items() if k not in ("images", "annotations")}
-    return CocoJson(file, head, categories, images, places, annotations)
+    note = (
+        f"{blank:,} of {len(annotations):,} annotations have an area of 0 or less: that of the "
+        "outline or box is taken"
+    )
+    notes = (note,) if blank else ()
+    return CocoJson(file, head, categories, images, places, annotations, notes)
 
 
 def _content(file: Path, problems: Problems | None) -> dict[str, msgspec.Raw]:
@@ -268,20 +276,25 @@ def _places(
     images: Mapping[str, CocoImage],
     file: Path,
     problems: Problems | None,
-) -> dict[str, NDArray[np.int64]]:
-    """Which annotations belong to each image."""
+) -> tuple[dict[str, NDArray[np.int64]], int]:
+    """Which annotations belong to each image, and how many have an area of nothing."""
     with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
         rows = msgspec.json.decode(content["annotations"], type=list[_Annotation])
         if len({row.id for row in rows}) == len(rows):
             known = _grouped(np.fromiter((row.image_id for row in rows), np.int64, len(rows)))
             if known.keys() <= images.keys():
-                return known
+                return known, sum(row.area is not None and row.area <= 0 for row in rows)
     places: dict[str, list[int]] = defaultdict(list)
     seen: set[str] = set()
+    blank = 0
     for i, raw in enumerate(annotations):
+        where = f"{file.name}: annotations[{i}]"
         with fields.told(problems):
-            places[_image_of(raw, images, seen, f"{file.name}: annotations[{i}]")].append(i)
-    return {image_id: np.array(found) for image_id, found in places.items()}
+            entry = _decoded(raw, where)
+            places[_image_of(entry, images, seen, where)].append(i)
+            area = entry.get("area")
+            blank += isinstance(area, int | float) and area <= 0
+    return {image_id: np.array(found) for image_id, found in places.items()}, blank
 
 
 def _grouped(image_ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
@@ -296,9 +309,8 @@ def _grouped(image_ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def _image_of(raw: msgspec.Raw, images: Mapping[str, CocoImage], seen: set[str], where: str) -> str:
+def _image_of(entry: Any, images: Mapping[str, CocoImage], seen: set[str], where: str) -> str:
     """The image that an annotation belongs to; its own id, if it has one, must be new."""
-    entry = _decoded(raw, where)
     image_id = _identity(fields.field(entry, "image_id", where), "image_id", where)
     if image_id not in images:
         raise DatasetError(f"{where}: image_id {image_id} is not among the images")
@@ -341,16 +353,18 @@ def _object(
     category = _number(entry, "category_id", where)
     if category not in categories:
         raise DatasetError(f"{where}: category_id {category} is not among the categories")
-    is_whole = all(entry.get(key) is not None for key in ("bbox", "area"))
+    box = None if entry.get("bbox") is None else _box(entry, size_px, where)
+    area = None if entry.get("area") is None else fields.real(entry, "area", where)
+    if area is not None and area <= 0 and (box is None or _area_px2(box)):
+        area = None  # What holds something has one, which the tool did not write.
     mask = None
-    if masks or (not is_whole and entry.get("segmentation")):
+    if masks or ((box is None or area is None) and entry.get("segmentation")):
         outline = fields.field(entry, "segmentation", where)
         mask = from_coco(outline, *size_px, where)
-    if mask is not None and entry.get("bbox") is None:
-        box = box_xyxy_px(mask)
-    else:
-        box = _box(entry, size_px, where)
-    area = _area_px2(entry, box, mask, where)
+    if box is None:
+        box = _box(entry, size_px, where) if mask is None else box_xyxy_px(mask)
+    if area is None:
+        area = _area_px2(box) if mask is None else area_px2(mask)
     return LabelledObject(box, category, area, _is_crowd(entry, where), mask if masks else None)
 
 
@@ -368,13 +382,9 @@ def _box(entry: Any, size_px: tuple[int, int], where: str) -> tuple[float, float
     return x, y, x + w, y + h
 
 
-def _area_px2(
-    entry: Any, box: tuple[float, float, float, float], mask: Mask | None, where: str
-) -> float:
-    """The area that stands there, or else that of the mask, or of the box where it has none."""
-    if entry.get("area") is not None:
-        return fields.real(entry, "area", where)
-    return area_px2(mask) if mask else (box[2] - box[0]) * (box[3] - box[1])
+def _area_px2(box: tuple[float, float, float, float]) -> float:
+    """The area of a box."""
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _is_crowd(entry: Any, where: str) -> bool:

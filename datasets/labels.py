@@ -176,6 +176,24 @@ def _ignored(samples: Iterable[Sample]) -> tuple[int, int]:
     return sum(int(crowd.sum()) for crowd in crowds), sum(map(len, crowds))
 
 
+def too_large_areas(samples: Iterable[Sample]) -> str | None:
+    """What to say where most areas are larger than the boxes of their objects."""
+    labelled = [s.annotations for s in samples if s.annotations is not None]
+    total = sum(len(objects.categories) for objects in labelled)
+    larger = 0
+    for objects in labelled:
+        boxes = objects.boxes_xyxy_px
+        # Tools round corners in different ways, and count the last pixel or not.
+        largest = (boxes[:, 2:] - boxes[:, :2] + 2).prod(axis=1)
+        larger += int((objects.areas_px2 > largest).sum())
+    if 2 * larger <= total:
+        return None
+    return (
+        f"{larger:,} of {total:,} labelled objects have an area larger than their box: are these "
+        "of pictures of another size? Numbers of small, medium and large objects go by them"
+    )
+
+
 def no_object(samples: Iterable[Sample]) -> str | None:
     """What to say where the set has labels, and no object in any."""
     labelled = [s.annotations for s in samples if s.annotations is not None]
@@ -204,7 +222,8 @@ def notes(samples: Sequence[Sample], categories: Mapping[int, str]) -> list[str]
     """What a reader of numbers must know of the labelled objects."""
     form = doubt(*_boxes_xywh(samples))
     counted = all_crowd(samples) or _few_count(samples)
-    said = [*filter(None, [first([*named_twice(categories)]), counted, form])]
+    areas = too_large_areas(samples)
+    said = [*filter(None, [first([*named_twice(categories)]), counted, form, areas])]
     labelled = [(s.id, s.annotations) for s in samples if s.annotations is not None]
     total = sum(len(objects.categories) for _, objects in labelled)
     for find, what in (

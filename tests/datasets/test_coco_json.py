@@ -215,6 +215,27 @@ def test_a_size_that_does_not_stand_there_is_that_of_the_picture(
         labels(opened(each(plain, "images", spoil), tmp_path / "spoilt", tmp_path / "b.json"))
 
 
+@pytest.mark.parametrize("masks", [False, True])
+@pytest.mark.parametrize("area", [0, 0.0, -1])
+def test_an_area_of_nothing_is_missing_and_told(
+    area: float, masks: bool, plain: Content, folder: Path, tmp_path: Path
+) -> None:
+    bare = each(plain, "annotations", lambda e: e.pop("area"))
+    zero = each(plain, "annotations", lambda e: e.update(area=area))
+    expected = opened(bare, folder, tmp_path / "a.json", masks=masks)
+    found = opened(zero, folder, tmp_path / "b.json", masks=masks)
+    assert labels(found) == labels(expected)
+    assert expected.notes == ()
+    assert found.notes == (
+        "21 of 21 annotations have an area of 0 or less: that of the outline or box is taken",
+    )
+    as_text = each(zero, "annotations", lambda e: e.update(id=str(e["id"])))
+    assert opened(as_text, folder, tmp_path / "c.json").notes == found.notes
+    empty = each(zero, "annotations", lambda e: e.update(bbox=[9, 9, 0, 0]))
+    areas = [s.annotations for s in opened(empty, folder, tmp_path / "d.json").samples]
+    assert {a for one in areas if one is not None for a in one.areas_px2} == {area}
+
+
 BAD: dict[str, tuple[Callable[[Content], object], str]] = {
     "half an id": (lambda c: c["images"][0].update(id=1.5), r"images\[0\]: 'id' must be an int"),
     "no id": (lambda c: c["images"][0].update(id=None), r"images\[0\]: 'id' must be an integer"),

@@ -295,6 +295,19 @@ def test_objects_that_stand_there_twice_are_told(coco: Path) -> None:
     assert len(told(coco, "twin")) == 2  # of another class, the same box may well be there
 
 
+@pytest.mark.parametrize("factor", [1, 4])
+def test_areas_of_pictures_of_another_size_are_told(factor: float, coco: Path) -> None:
+    edit(coco, lambda c: [o.update(area=o["area"] * factor) for o in c["annotations"][:15]])
+    said = [
+        "15 of 21 labelled objects have an area larger than their box: are these of pictures of "
+        "another size? Numbers of small, medium and large objects go by them"
+    ]
+    assert noted(coco) == (said if factor > 1 else [])
+    assert told(coco, "area") == [(False, text) for text in noted(coco)]
+    edit(coco, lambda c: [o.update(area=1) for o in c["annotations"][:5]])
+    assert noted(coco) == []
+
+
 def test_names_that_several_classes_share_are_told(coco: Path) -> None:
     edit(coco, lambda content: content["categories"].append({"id": 90, "name": "car"}))
     edit(coco, lambda content: content["categories"].append({"id": 91, "name": "Dog"}))
