@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from datasets.categories import SETS, spelling
 from datasets.duplicates import alike, hashes_of_views
+from datasets.fields import NO_OUTLINE
 from datasets.folder import open_folder
 from datasets.ids import shared
 from datasets.image import NDArrayByte, UnreadableImageError, is_turned
@@ -117,15 +118,46 @@ def _opened(
     label_file: Mapping[str, Path],
 ) -> tuple[Dataset, list[Finding]]:
     """The set without its wrong entries, and what is wrong with them."""
-    problems: list[str] = []
+    outlined, of_outlines = None, list[str]()
     if row.has_masks:
-        dataset = row.open(root, split, masks=True, problems=problems, **label_file)
-        if any(s.annotations and s.annotations.masks for s in dataset.samples) or not problems:
-            return dataset, [Finding(True, "label", text) for text in problems]
-        problems.clear()  # A set of boxes alone: that no object has a mask is no error.
+        outlined = row.open(root, split, masks=True, problems=of_outlines, **label_file)
+        if not of_outlines:
+            return outlined, []
+    problems: list[str] = []
     options = {"pair": pair} if row.takes_pair else {}
     dataset = row.open(root, split, problems=problems, **options, **label_file)
-    return dataset, [Finding(True, "label", text) for text in problems]
+    findings = [Finding(True, "label", text) for text in problems]
+    if outlined is None:
+        return dataset, findings
+    is_of_boxes = {*problems}
+    wrong = [text for text in of_outlines if text not in is_of_boxes]
+    malformed = [text for text in wrong if not text.endswith(NO_OUTLINE)]
+    findings += [Finding(True, "outline", text) for text in malformed]
+    return _merged(dataset, outlined, len(wrong) - len(malformed)), findings
+
+
+def _merged(boxes: Dataset, outlined: Dataset, lacking: int) -> Dataset:
+    """A set with the outlines of the images where each object has a good one.
+
+    Args:
+        boxes: Of all objects.
+        outlined: Of those with a good outline.
+        lacking: How many objects have none; of a set of boxes alone nothing is said.
+    """
+    whole = {(s.id, s.path): s for s in outlined.samples}
+    found = [(s, whole.get((s.id, s.path), s)) for s in boxes.samples]
+    samples = [other if _number(other) == _number(s) else s for s, other in found]
+    total = sum(map(_number, boxes.samples))
+    note = (
+        f"{lacking:,} of {total:,} objects have no outline: good for detection, not for instances"
+    )
+    notes = (note,) if 0 < lacking < total else ()
+    return replace(boxes, samples=samples, notes=(*boxes.notes, *notes))
+
+
+def _number(sample: Sample) -> int:
+    """How many objects are labelled."""
+    return 0 if sample.annotations is None else len(sample.annotations.categories)
 
 
 def _paired(dataset: Dataset, folder: Path) -> tuple[Dataset, list[Finding]]:

@@ -357,15 +357,17 @@ def _object(
     area = None if entry.get("area") is None else fields.real(entry, "area", where)
     if area is not None and area <= 0 and (box is None or _area_px2(box)):
         area = None  # What holds something has one, which the tool did not write.
-    mask = None
-    if masks or ((box is None or area is None) and entry.get("segmentation")):
-        outline = fields.field(entry, "segmentation", where)
+    mask, outline = None, entry.get("segmentation")
+    if outline and (masks or box is None or area is None):
         mask = from_coco(outline, *size_px, where)
     if box is None:
         box = _box(entry, size_px, where) if mask is None else box_xyxy_px(mask)
     if area is None:
         area = _area_px2(box) if mask is None else area_px2(mask)
-    return LabelledObject(box, category, area, _is_crowd(entry, where), mask if masks else None)
+    is_crowd = _is_crowd(entry, where)
+    if masks and mask is None:
+        raise DatasetError(f"{where}: {fields.NO_OUTLINE}")
+    return LabelledObject(box, category, area, is_crowd, mask if masks else None)
 
 
 def _box(entry: Any, size_px: tuple[int, int], where: str) -> tuple[float, float, float, float]:

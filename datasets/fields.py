@@ -15,6 +15,8 @@ HERE = PurePosixPath()
 MAX_NAME_BYTES = 255
 Problems = list[str]
 """Errors that a check collects, where a reader would stop at the first."""
+NO_OUTLINE = "is a box without an outline: good for detection, not for instances"
+"""How the error of an object ends that is right but for the mask that it has not."""
 
 
 class told:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def open_yolo(
             has its image's path with ``labels`` for ``images``, or lies beside the image.
         split: ``val`` (the default where it is there), ``train``, ``test``.
         masks: Whether objects carry their masks: then all must be outlines.
-        problems: Takes what is wrong with single files, which are then left out.
+        problems: Takes what is wrong with single lines and files, which are then left out.
         annotations: The ``data.yaml``, wherever it lies.
 
     Returns:
@@ -88,7 +88,7 @@ def open_yolo(
     for path in paths:
         with fields.told(problems):
             read = _Labels(path, labels[path], head, masks)
-            found = read if problems is None else read()
+            found = read if problems is None else read(problems)
             samples.append(Sample(ids[path], path, group=ids[path], labels=found))
     lacking = sum(file is None for file in labels.values())
     note = f"{lacking} of {len(paths)} images have no label file: no object there"
@@ -182,8 +182,11 @@ class _Labels:
     head: _Head
     masks: bool
 
-    def __call__(self) -> Annotations:
+    def __call__(self, problems: Problems | None = None) -> Annotations:
         """The objects.
+
+        Args:
+            problems: Takes what is wrong with single lines, which are then left out.
 
         Raises:
             DatasetError: If a line is wrong; the message names it.
@@ -194,23 +197,18 @@ class _Labels:
             lines = self.file.read_text("utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise DatasetError(f"{self.file.name}: no text") from error
-        return Annotations.of(
-            [
-                self._object(line.split(), f"{self.file.name} line {number}")
-                for number, line in enumerate(lines, start=1)
-                if line.strip()
-            ]
-        )
-
-    @cached_property
-    def _size_px(self) -> tuple[int, int]:
-        """Height and width of the upright image."""
-        size_px = upright_px(self.image)
+        size_px = upright_px(self.image) if any(map(str.strip, lines)) else (0, 0)
         if size_px is None:
             raise DatasetError(f"{self.image.name}: not an image, or damaged")
-        return size_px
+        objects = []
+        for number, line in enumerate(lines, start=1):
+            with fields.told(problems):
+                if line.strip():
+                    where = f"{self.file.name} line {number}"
+                    objects.append(self._object(line.split(), size_px, where))
+        return Annotations.of(objects)
 
-    def _object(self, words: Sequence[str], where: str) -> LabelledObject:
+    def _object(self, words: Sequence[str], size_px: tuple[int, int], where: str) -> LabelledObject:
         """One line."""
         values = [self._value(word, where) for word in words]
         category = int(values[0])
@@ -228,11 +226,8 @@ class _Labels:
             raise DatasetError(f"{where}: expected a class with a box of 4 or 3 points and more")
         if not all(-SLACK <= share <= 1 + SLACK for share in shares):
             raise DatasetError(f"{where}: coordinates are shares of the image, 0 to 1")
-        return (
-            self._box(category, shares, where)
-            if len(shares) == 4
-            else self._outline(category, shares, where)
-        )
+        read = self._box if len(shares) == 4 else self._outline
+        return read(category, shares, size_px, where)
 
     def _value(self, word: str, where: str) -> float:
         try:
@@ -240,14 +235,16 @@ class _Labels:
         except ValueError as error:
             raise DatasetError(f"{where}: {word[:20]!r} is no number") from error
 
-    def _box(self, category: int, shares: Sequence[float], where: str) -> LabelledObject:
+    def _box(
+        self, category: int, shares: Sequence[float], size_px: tuple[int, int], where: str
+    ) -> LabelledObject:
         """Centre and size."""
-        if self.masks:
-            raise DatasetError(f"{where}: is a box: instances need outlines")
-        height_px, width_px = self._size_px
+        height_px, width_px = size_px
         x, y, w, h = shares
         if w < 0 or h < 0:
             raise DatasetError(f"{where}: the box has a negative size")
+        if self.masks:
+            raise DatasetError(f"{where}: {fields.NO_OUTLINE}")
         box = (
             (x - w / 2) * width_px,
             (y - h / 2) * height_px,
@@ -256,9 +253,11 @@ class _Labels:
         )
         return LabelledObject(box, category, w * width_px * h * height_px, False)
 
-    def _outline(self, category: int, shares: Sequence[float], where: str) -> LabelledObject:
+    def _outline(
+        self, category: int, shares: Sequence[float], size_px: tuple[int, int], where: str
+    ) -> LabelledObject:
         """Points of a polygon."""
-        height_px, width_px = self._size_px
+        height_px, width_px = size_px
         xs = [x * width_px for x in shares[::2]]
         ys = [y * height_px for y in shares[1::2]]
         points = [value for point in zip(xs, ys, strict=True) for value in point]

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets import DATASETS, Dataset, DatasetError
-from datasets.check import Finding, check, counts
+from datasets.check import Checked, Finding, check, counts
 from datasets.draw import drawn
 from datasets.image import NDArrayByte, UnreadableImageError, shrink
 from datasets.labels import unmatched
@@ -51,7 +51,7 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
         require_sheet(sheet)
     labels = label_file(spec).get("annotations")
     checked = check(kind, root, spec.split, spec.pair, against, labels)
-    findings = [*checked.findings, *_of_networks(spec, checked.dataset)]
+    findings = [*checked.findings, *_of_networks(spec, checked)]
     if sheet is not None:
         write_sheet(sheet, label_sheet(checked.dataset))
     n = len(checked.dataset.samples)
@@ -64,9 +64,13 @@ def check_data(spec: RunSpec, against: Path | None, sheet: Path | None) -> tuple
     return [*lines, f"{n} images looked at: {said or 'nothing found'}"], has_errors
 
 
-def _of_networks(spec: RunSpec, dataset: Dataset) -> list[Finding]:
-    """What keeps the networks of ``--model`` from the set: labels that lack, classes unknown."""
-    findings = []
+def _of_networks(spec: RunSpec, checked: Checked) -> list[Finding]:
+    """What keeps the networks of ``--model`` from the set: labels that lack, classes unknown.
+
+    Why masks lack is told already where outlines are wrong.
+    """
+    dataset, findings = checked.dataset, []
+    is_told = any(finding.kind == "outline" for finding in checked.findings)
     for task in spec.model:
         known(task, TASKS, "task in --model")
         for network in networks_of(task, spec):
@@ -75,7 +79,8 @@ def _of_networks(spec: RunSpec, dataset: Dataset) -> list[Finding]:
                 build = partial(network.build, "cpu", names)
                 matched = scoring_task(task, dataset, build).matched()
             except (UsageError, TaskError) as error:
-                findings.append(Finding(True, "task", str(error)))
+                if not (is_told and TASKS[task].needs_masks):
+                    findings.append(Finding(True, "task", str(error)))
                 continue
             texts = unmatched(f"{task} by {network.name}", matched, dataset, dataset.samples)
             findings += [Finding(False, "class", text) for text in texts]

@@ -168,8 +168,22 @@ def test_a_wrong_line_is_named(case: str, root: Path) -> None:
     with pytest.raises(DatasetError, match=words):
         labels_of(opened(root))
     problems: list[str] = []
-    assert len(opened(root, problems=problems).samples) == 3
+    assert len(opened(root, problems=problems).samples) == 4
     assert len(problems) == 1
+
+
+def test_lines_are_wrong_one_by_one_and_a_damaged_picture_once(root: Path) -> None:
+    file = root / "labels" / "val" / "a.txt"
+    file.write_text("7 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.25 0.5\n0 0.5 0.5 9 9\n")
+    problems: list[str] = []
+    found = by_id(opened(root, problems=problems))["a"].annotations
+    assert found is not None
+    assert found.boxes_xyxy_px.tolist() == [[60, 30, 100, 90]]
+    assert [text[:12] for text in problems] == ["a.txt line 1", "a.txt line 3"]
+    (root / "images" / "val" / "b.jpg").write_bytes(b"no picture")
+    problems.clear()
+    opened(root, problems=problems)
+    assert problems[2:] == ["b.jpg: not an image, or damaged"]
 
 
 def test_numbers_of_names_may_be_quoted(root: Path) -> None:

@@ -84,9 +84,9 @@ def test_hostile_labels_end_no_process(coco_root: Path, tmp_path: Path) -> None:
     (root / FILE).write_text(json.dumps(content))
     status, out, err = finish(start(*words(root)))
     assert status == 1, err  # a signal would be negative
-    assert [f"annotations[{i}]" in out for i in range(6)] == [True] * 3 + [False] * 3
-    assert "error: label: and 2 more" in out
-    assert "8 images looked at: 5 label errors" in out
+    assert [f"annotations[{i}]" in out for i in range(6)] == [True] * 3 + [False, True, False]
+    assert "error: outline: and 1 more" in out
+    assert "8 images looked at: 1 label error, 4 outline errors" in out
     (root / FILE).write_text("[" * 100_000)
     status, _, err = finish(start(*words(root)))
     assert status == 2

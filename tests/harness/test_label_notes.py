@@ -211,6 +211,23 @@ def test_check_data_asks_a_network_whether_it_knows_the_classes(
     assert "knows none of the data set's categories" in capsys.readouterr().out
 
 
+def test_check_data_says_why_a_task_has_no_masks(
+    coco: Path, detector_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(coco, lambda content: content["annotations"][0].update(segmentation=[[1, 2, 3, 4]]))
+    words = ["check-data", "--dataset", "coco", "--data-root", str(coco)]
+    words += ["--model", f"instance={detector_file}"]
+    assert run_command_line(words) == 1
+    out = capsys.readouterr().out
+    assert "error: outline: instances_val2017.json: annotations[0]: 'segmentation' polygon" in out
+    assert "lacks masks" not in out
+    edit(coco, lambda content: content["annotations"][0].update(segmentation=[]))
+    assert run_command_line(words) == 1
+    out = capsys.readouterr().out
+    assert "note: 1 of 21 objects have no outline: good for detection, not for instances" in out
+    assert "error: task: --task instance: coco val2017 lacks masks of 1 of its 8 images" in out
+
+
 def test_check_data_says_that_a_task_has_no_labels(
     bdd100k_root: Path, detector_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
