@@ -20,6 +20,7 @@ from datasets.image import NDArrayByte, UnreadableImageError, is_turned
 from datasets.labels import (
     all_crowd,
     empty_masks,
+    masks_elsewhere,
     misfit,
     named_twice,
     no_object,
@@ -87,19 +88,17 @@ def check(
     """
     label_file = {} if annotations is None else {"annotations": annotations}
     dataset, findings = _opened(DATASETS[name], root, split, pair, label_file)
-    none = no_object(dataset.samples)
-    if none is not None and not findings:  # wrong entries were left out
-        findings.append(Finding(True, "label", none))
-    form = wrong_form(dataset.samples)
-    findings += [] if form is None else [Finding(True, "box", form)]
-    one = shared(dataset)
-    findings += [] if one is None else [Finding(True, "id", one)]
+    samples = dataset.samples
+    if not findings:  # Else wrong entries were left out.
+        findings += _told(True, "label", no_object(samples))
+    findings += _told(True, "box", wrong_form(samples))
+    findings += _told(True, "mask", masks_elsewhere(samples))
+    findings += _told(False, "area", too_large_areas(samples))
+    findings += _told(True, "id", shared(dataset))
     if pair is not None and not DATASETS[name].takes_pair:
         dataset, unpaired = _paired(dataset, root / pair)
         findings += unpaired
     findings += _classes(dataset)
-    areas = too_large_areas(dataset.samples)
-    findings += [] if areas is None else [Finding(False, "area", areas)]
     findings += _strays(dataset.samples)
     looks = _look_at(dataset.samples, dataset.classes)
     findings += [finding for look in looks for finding in look.findings]
@@ -108,6 +107,11 @@ def check(
     if against is not None:
         findings += _alike_with(dataset.samples, looks, against)
     return Checked(dataset, findings)
+
+
+def _told(is_error: bool, kind: str, text: str | None) -> list[Finding]:
+    """What is wrong with the whole set, if it is."""
+    return [] if text is None else [Finding(is_error, kind, text)]
 
 
 def _opened(
@@ -308,11 +312,10 @@ def _objects(sample: Sample) -> list[Finding]:
 
 def _classes(dataset: Dataset) -> list[Finding]:
     """Names of classes that no network can be matched by, and objects that none counts of."""
-    crowd = all_crowd(dataset.samples)
     return [
         *(Finding(False, "class", text) for text in named_twice(dataset.categories)),
         *(Finding(False, "class", text) for text in _other_spelling(dataset.categories.values())),
-        *([Finding(True, "crowd", crowd)] if crowd else []),
+        *_told(True, "crowd", all_crowd(dataset.samples)),
     ]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from datasets.categories import spelling
 from datasets.image import UnreadableImageError, decode, is_turned, size_px
 from datasets.plausible_boxes import doubt, no_pixels, no_sizes
+from datasets.plausible_masks import elsewhere
 from datasets.sample import Annotations, Dataset, DatasetError, Sample
 from datasets.upright import upright_px
 
@@ -176,6 +177,12 @@ def _ignored(samples: Iterable[Sample]) -> tuple[int, int]:
     return sum(int(crowd.sum()) for crowd in crowds), sum(map(len, crowds))
 
 
+def masks_elsewhere(samples: Iterable[Sample]) -> str | None:
+    """What to say where most masks lie elsewhere than the boxes of their objects."""
+    labelled = (s.annotations for s in samples if s.annotations is not None)
+    return elsewhere((objects.boxes_xyxy_px, objects.masks) for objects in labelled)
+
+
 def too_large_areas(samples: Iterable[Sample]) -> str | None:
     """What to say where most areas are larger than the boxes of their objects."""
     labelled = [s.annotations for s in samples if s.annotations is not None]
@@ -222,8 +229,8 @@ def notes(samples: Sequence[Sample], categories: Mapping[int, str]) -> list[str]
     """What a reader of numbers must know of the labelled objects."""
     form = doubt(*_boxes_xywh(samples))
     counted = all_crowd(samples) or _few_count(samples)
-    areas = too_large_areas(samples)
-    said = [*filter(None, [first([*named_twice(categories)]), counted, form, areas])]
+    shapes, areas = masks_elsewhere(samples), too_large_areas(samples)
+    said = [*filter(None, [first([*named_twice(categories)]), counted, form, shapes, areas])]
     labelled = [(s.id, s.annotations) for s in samples if s.annotations is not None]
     total = sum(len(objects.categories) for _, objects in labelled)
     for find, what in (

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.plausible_boxes import doubt, no_pixels, no_sizes
+from datasets.plausible_masks import elsewhere
 from datasets.sample import Mask, Sample
 from tasks import bdd_results, rle
 from tasks.coco_ap import Detections
@@ -85,18 +86,31 @@ def read_detections(
     by_id = {sample.id: sample for sample in samples}
     if not masks:
         return _read(path, by_id, categories, ("bbox",)).detections(samples)
-    if not path.is_dir():
-        return _read(path, by_id, categories, ("segmentation",)).detections(samples)
-    boxes = _read(path / "boxes.json", by_id, categories, ("bbox",))
-    shapes = _read(path / "masks.json", by_id, categories, ("segmentation",))
+    if path.is_dir():
+        shapes = _of_two_files(path, by_id, categories)
+    else:
+        shapes = _read(path, by_id, categories, ("segmentation",))
+    found = shapes.detections(samples)
+    said = elsewhere((one.boxes_xyxy_px, one.masks) for one in found.values())
+    if said is not None:
+        found.notes = (*found.notes, f"{path.name}: {said}")
+    return found
+
+
+def _of_two_files(
+    folder: Path, by_id: Mapping[str, Sample], categories: Mapping[int, str]
+) -> _Columns:
+    """Masks, with the boxes that stand line by line in a file of their own."""
+    boxes = _read(folder / "boxes.json", by_id, categories, ("bbox",))
+    shapes = _read(folder / "masks.json", by_id, categories, ("segmentation",))
     for name in ("images", "categories", "scores"):
         if getattr(boxes, name) != getattr(shapes, name):
             raise TaskError(
-                f"{path}: boxes.json and masks.json are not of the same objects line by line "
+                f"{folder}: boxes.json and masks.json are not of the same objects line by line "
                 f"({name} differ)"
             )
     shapes.boxes, shapes.notes = boxes.boxes, boxes.notes
-    return shapes.detections(samples)
+    return shapes
 
 
 def counts_from_one(file: Path) -> bool:

@@ -280,6 +280,42 @@ def test_a_mask_without_a_pixel_is_told(outline: Any, coco: Path) -> None:
     assert told(coco, "mask") == [(True, "image 1: object 1: its mask is empty")]
 
 
+def halved_outline(entry: dict[str, Any]) -> Any:
+    left, top, width, height = (side / 2 for side in entry["bbox"])
+    right, bottom = left + width, top + height
+    return [[left, top, right, top, right, bottom, left, bottom]]
+
+
+def row_by_row(entry: dict[str, Any]) -> Any:
+    """Run lengths of the box in a picture of 160x120, along its rows."""
+    left, top, width, height = map(int, entry["bbox"])
+    pixels = np.zeros((120, 160), np.int8)
+    pixels[top : top + height, left : left + width] = 1
+    ends = np.flatnonzero(np.diff(pixels.ravel(), prepend=0)).tolist()
+    return {"size": [120, 160], "counts": np.diff([0, *ends, pixels.size]).tolist()}
+
+
+@pytest.mark.parametrize("drawn", [halved_outline, row_by_row])
+def test_outlines_elsewhere_than_their_boxes_are_told(
+    drawn: Callable[[dict[str, Any]], Any], coco: Path
+) -> None:
+    def spoil(content: dict[str, Any], number: int) -> None:
+        sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+        fit = [o for o in content["annotations"] if sizes[o["image_id"]] == (160, 120)]
+        content["annotations"] = [o for o in fit if not o["iscrowd"]]
+        for entry in content["annotations"][:number]:
+            entry.update(segmentation=drawn(entry))
+
+    edit(coco, lambda content: spoil(content, 1))
+    assert noted(coco) == []
+    edit(coco, lambda content: spoil(content, 99))
+    [said] = noted(coco)
+    assert re.match(r"the masks of (\d+) of \1 objects lie elsewhere than their boxes", said)
+    assert told(coco, "mask") == [(True, said)]
+    boxes = open_coco(coco, None)
+    assert notes(boxes.samples, boxes.categories) == []
+
+
 def test_objects_that_stand_there_twice_are_told(coco: Path) -> None:
     def again(content: dict[str, Any]) -> None:
         objects = content["annotations"]

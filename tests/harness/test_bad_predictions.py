@@ -15,6 +15,7 @@ from labelled import filled
 
 import datasets
 from datasets.label_png import encode_labels
+from datasets.masks import encode
 from harness import RunSpec
 from harness.cli.main import run_command_line
 from harness.scores.predictions import score_predictions
@@ -131,6 +132,30 @@ def test_boxes_that_may_be_centres_are_told(coco_root: Path, tmp_path: Path) -> 
     assert notes([[x, y, w, h] for _, x, y, w, h in boxes]) == []
     [said] = notes([[x + w / 2, y + h / 2, w, h] for _, x, y, w, h in boxes])
     assert "if they are centres and sizes: are they left, top, width and height?" in said
+
+
+@pytest.mark.parametrize("form", ["rows", "folder"])
+def test_masks_elsewhere_than_their_boxes_are_told(
+    form: str, coco_root: Path, tmp_path: Path
+) -> None:
+    spec = RunSpec(dataset="coco", data_root=str(coco_root), task=("instance",))
+    shape = encode(filled(np.array([[10, 10, 30, 30]]), (120, 160))[0])
+    mask = {"segmentation": {"size": [120, 160], "counts": shape.counts.decode()}}
+
+    def told(box: list[int]) -> list[str]:
+        row = {**GOOD, "bbox": box}
+        if form == "rows":
+            (tmp_path / "a").write_text(json.dumps([row | mask]))
+        else:
+            (tmp_path / "a").mkdir(exist_ok=True)
+            (tmp_path / "a" / "boxes.json").write_text(json.dumps([row]))
+            (tmp_path / "a" / "masks.json").write_text(json.dumps([GOOD | mask]))
+        notes = score_predictions(tmp_path / "a", spec).provenance.data_notes
+        return [note for note in notes if "than their boxes" in note]
+
+    assert told([11, 9, 22, 20]) == []
+    [said] = told([20, 20, 40, 40])
+    assert said.startswith("a: the masks of 1 of 1 objects lie elsewhere than their boxes")
 
 
 def test_hostile_files_do_not_end_a_process_by_a_signal(coco_root: Path, tmp_path: Path) -> None:
