@@ -17,6 +17,7 @@ from datasets.fields import NO_OUTLINE
 from datasets.folder import open_folder
 from datasets.ids import shared
 from datasets.image import NDArrayByte, UnreadableImageError, is_turned
+from datasets.label_ids import train_ids
 from datasets.labels import (
     all_crowd,
     empty_masks,
@@ -92,6 +93,7 @@ def check(
     if not findings:  # Else wrong entries were left out.
         findings += _told(True, "label", no_object(samples))
     findings += _told(True, "box", wrong_form(samples))
+    findings += _told(True, "label", train_ids(samples))
     findings += _told(True, "mask", masks_elsewhere(samples))
     findings += _told(False, "area", too_large_areas(samples))
     findings += _told(True, "id", shared(dataset))

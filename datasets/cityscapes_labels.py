@@ -66,11 +66,15 @@ def decode_train_ids(data: bytes, name: str) -> NDArrayByte:
             label ids under this name.
     """
     ids = decode_labels(data, name)
-    wrong = ids[(ids >= len(CLASSES)) & (ids != IGNORED)]
-    if wrong.size:
+    wrong = int(ids[ids != IGNORED].max(initial=0))
+    if wrong >= len(CLASSES):
+        remedy = (
+            f"void is written as {IGNORED}"
+            if wrong == len(CLASSES)  # which many write for void
+            else "are these label ids? Then call it labelIds"
+        )
         raise UnreadableImageError(
-            f"{name}: pixel {wrong[0]} is none of the train ids 0 to 18 and {IGNORED}: are these "
-            "label ids? Then call it labelIds"
+            f"{name}: pixel {wrong} is none of the train ids 0 to 18 and {IGNORED}: {remedy}"
         )
     return ids
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datasets.categories import spelling
 from datasets.image import UnreadableImageError, decode, is_turned, size_px
+from datasets.label_ids import train_ids
 from datasets.plausible_boxes import doubt, no_pixels, no_sizes
 from datasets.plausible_masks import elsewhere
 from datasets.sample import Annotations, Dataset, DatasetError, Sample
@@ -50,13 +51,13 @@ def _told(sample: Sample, said: tuple[int, int], file: Path, image_px: tuple[int
 
 
 def require_fitting(samples: Iterable[Sample]) -> None:
-    """Refuse labels of pictures of another size, or no pixels: every object would count as missed.
+    """Refuse labels of pictures of another size, no pixels, or train ids in the place of label ids.
 
     Rainy images that a set brings are such pictures too. Where the labels say no size, they are of
     the clean image.
 
     Raises:
-        DatasetError: With the number of such images and the first of them, or what the boxes are.
+        DatasetError: With the number of such images and the first of them, or what the labels are.
     """
     samples = list(samples)
     found = [text for sample in samples if (text := _misfit(sample)) is not None]
@@ -65,7 +66,7 @@ def require_fitting(samples: Iterable[Sample]) -> None:
             f"pictures of another size than was labelled, {len(found)} of {len(samples)} images: "
             f"{first(found)}; give those that were labelled, or mend the labels"
         )
-    if (form := wrong_form(samples)) is not None:
+    if (form := wrong_form(samples) or train_ids(samples)) is not None:
         raise DatasetError(f"labels: {form}")
 
 

@@ -13,7 +13,11 @@ import pytest
 from PIL import Image
 
 from datasets import DATASETS, Dataset, DatasetError, Sample
+from datasets.check import check
+from datasets.cityscapes_labels import TRAIN_IDS, decode_train_ids
 from datasets.image import UnreadableImageError
+from datasets.label_png import decode_labels, encode_labels
+from datasets.labels import require_fitting
 from datasets.masks import box_xyxy_px, decode, encode
 from datasets.rain import RAINS
 from datasets.where import select
@@ -206,6 +210,40 @@ def test_acdc_has_its_conditions_as_weather(make: Any, tmp_path: Path) -> None:
     (same,) = opened(root, "rain/val").samples
     assert (same.id, same.path) == (rainy.id, rainy.path)
     assert set(np.unique(rainy.label_map()).tolist()) == {0, 10, 11, 13, 255}
+
+
+@pytest.mark.parametrize("name", ["cityscapes", "acdc"])
+def test_train_ids_under_the_name_of_label_ids_are_refused(
+    name: str, make: Any, tmp_path: Path
+) -> None:
+    root = (make.make if name == "cityscapes" else make.make_acdc)(tmp_path / name)
+    require_fitting(opened(root).samples)
+    files = sorted(s.label_map_path for s in opened(root).samples if s.label_map_path)
+    ids = [decode_labels(file.read_bytes(), "") for file in files]
+    for file, labels in zip(files, ids, strict=True):
+        file.write_bytes(encode_labels(TRAIN_IDS[labels]))
+    said = f"none of {len(files)} has a value above 18, and .*_labelIds.png has 10"
+    with pytest.raises(DatasetError, match=said) as caught:
+        require_fitting(opened(root).samples)
+    assert str(caught.value).endswith("call them labelTrainIds")
+    assert [f.text for f in check("cityscapes", root, None).findings if f.is_error] == [
+        str(caught.value).removeprefix("labels: ")
+    ]
+    # One that has label ids tells of all, and values of both kinds tell nothing.
+    files[0].write_bytes(encode_labels(ids[0]))
+    require_fitting(opened(root).samples)
+    for file in files:
+        file.write_bytes(encode_labels(np.full_like(ids[0], 7)))
+    require_fitting(opened(root).samples)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(19, "void is written as 255"), (26, "Then call it labelIds")]
+)
+def test_no_train_id_is_told_what_it_may_be(value: int, says: str) -> None:
+    data = encode_labels(np.array([[0, 18, 19, value]], np.uint8))
+    with pytest.raises(UnreadableImageError, match=f"pixel {value} is none of .*{says}"):
+        decode_train_ids(data, "a_labelTrainIds.png")
 
 
 def test_label_ids_under_the_name_of_train_ids_are_refused(root: Path, make: Any) -> None:

@@ -83,3 +83,23 @@ def test_label_maps_are_written_as_label_ids_and_scored_in_either_form(
     files[0].write_bytes(encode_labels(np.full_like(maps[0], 34)))
     with pytest.raises(TaskError, match="hold 34, which is no class of the data set"):
         score_predictions(folder, spec(root, tmp_path))
+
+
+def test_truth_in_train_ids_is_called_so_before_it_scores(root: Path, tmp_path: Path) -> None:
+    dataset = DATASETS["cityscapes"].open(root, "val")
+    folder = tmp_path / "found"
+    folder.mkdir()
+    for sample in dataset.samples:
+        assert sample.label_map_path is not None
+        labels = encode_labels(sample.label_map())
+        sample.label_map_path.write_bytes(labels)
+        (folder / f"{sample.path.stem}.png").write_bytes(labels)
+    with pytest.raises(DatasetError, match="call them labelTrainIds"):
+        score_predictions(folder, spec(root, tmp_path))
+    model = {"semantic": (f"{tmp_path / 'mine.py'}:build",)}
+    with pytest.raises(DatasetError, match="call them labelTrainIds"):
+        run(spec(root, tmp_path, model=model, derainer=("identity",), rain=("rain100l",)))
+    for file in (root / "gtFine").rglob("*_labelIds.png"):
+        file.rename(file.with_name(file.name.replace("labelIds", "labelTrainIds")))
+    scores = score_predictions(folder, spec(root, tmp_path)).records
+    assert [r.value for r in scores if r.metric == "miou"] == [1]
