@@ -31,6 +31,10 @@ SAME = {
     "metric_versions": "how scores are computed",
 }
 """What both runs must share, by its name in the provenance."""
+INSTEAD = {
+    "models": "this judges derainers behind one and the same; `report A B` compares two networks"
+}
+"""What compares runs that do not share it."""
 MAY_BE_UNKNOWN = {"labels", "rains", "models"}
 """What nobody knows of restored images and predictions that were made elsewhere."""
 
@@ -258,7 +262,8 @@ def _require_same(old: Results, new: Results) -> None:
         if theirs is None and ours is None and name not in MAY_BE_UNKNOWN:
             raise UsageError(f"the two runs do not say {what} ({name}): make them again to compare")
         if not _agree(theirs, ours, _words(old) & _words(new)):
-            raise UsageError(f"the two runs differ in {what} ({name}): they cannot be compared")
+            remedy = INSTEAD.get(name, "they cannot be compared")
+            raise UsageError(f"the two runs differ in {what} ({name}): {remedy}")
     ours, theirs = (max((run.groups(r.n) for r in run.records), default=0) for run in (new, old))
     if ours != theirs:
         raise UsageError(

@@ -288,10 +288,21 @@ def _folders(old: Path, new: Path, arguments: argparse.Namespace) -> int:
     for why, without in Counter(v.why for v in found if v.why is not None).items():
         say(f"{without} of {len(found)} numbers have no interval: {why}")
     reached = runs.outcome(found, required)
-    number = sum(v.verdict == "inconclusive" for v in found)
-    if number:
-        say(f"{reached}: {number} of {len(found)} numbers are inconclusive (see --require)")
+    decided = _decided(found)
+    if decided:
+        say(f"{reached}: {decided}{' (see --require)' * (reached == 'undecided')}")
     return EXIT[reached]
+
+
+def _decided(found: Sequence[CellVerdict]) -> str:
+    """How many numbers have not passed, and why, in words; empty where all have."""
+    counts, of = Counter(v.verdict for v in found), f" of {len(found)} numbers"
+    said = []
+    for word in ("worse", "missing", "inconclusive"):
+        if n := counts[word]:
+            said.append(f"{n}{of} {'is' if n == 1 else 'are'} {word}")
+            of = ""
+    return ", ".join(said)
 
 
 def _status(verdict: Verdict, required: Required | None) -> Status:

@@ -126,7 +126,7 @@ def test_other_data_rain_networks_or_metrics_are_refused() -> None:
         ({"data_fingerprint": "g"}, "differ in the images"),
         ({"rains": {}}, "differ in the rains"),
         ({"labels": {"quality": "other"}}, "differ in the labels"),
-        ({"models": {"quality": "y"}}, "differ in the task networks"),
+        ({"models": {"quality": "y"}}, "differ in the task networks .*`report A B` compares two"),
         ({"metric_versions": {}}, "differ in how scores are computed"),
         # What one of the two alone knows may be another.
         ({"rains": None}, "differ in the rains"),
@@ -165,6 +165,38 @@ def test_folders_are_judged_on_the_command_line(
     (tmp_path / "new" / "draws.npz").write_bytes(b"PK")
     assert run_command_line(["regress", old, new]) == 2
     assert "damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("by", "require", "said"),
+    [
+        ((0.05,), None, "undecided: 1 of 2 numbers is inconclusive (see --require)"),
+        ((0.05,), "equivalent", "failed: 1 of 2 numbers is inconclusive"),
+        ((0.05,), "not-worse", "passed: 1 of 2 numbers is inconclusive"),
+        ((-13, 0.05), None, "failed: 1 of 3 numbers is worse, 1 is inconclusive"),
+        ((-13, 0.05), "not-worse", "failed: 1 of 3 numbers is worse, 1 is inconclusive"),
+        ((-13, -13, None), None, "failed: 2 of 4 numbers are worse, 1 is missing"),
+        ((0, 2), None, ""),
+    ],
+)
+def test_the_last_line_names_what_decides(
+    by: tuple[float | None, ...],
+    require: str | None,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    few = {f"mine-{i}": PSNR["mine@1234abcd"][:8] for i in range(len(by))}
+    moved = {f"mine-{i}": few[f"mine-{i}"] + x for i, x in enumerate(by) if x is not None}
+    same = {"identity": PSNR["identity"][:8]}
+    words = []
+    for name, values in (("old", same | few), ("new", same | moved)):
+        write(study(values), tmp_path / name)
+        words.append(str(tmp_path / name))
+    capsys.readouterr()
+    run_command_line(["regress", *words, *([] if require is None else ["--require", require])])
+    lines = [x for x in capsys.readouterr().err.splitlines() if " of " in x]
+    assert lines == [said] * bool(said)
 
 
 def without_interval(n: int, by: float) -> tuple[Results, Results]:
