@@ -30,6 +30,8 @@ METRICS = {
 }
 BINS = 10
 CONFIDENCE = 0.25
+LACKING = {CALIBRATION: f"no box of confidence {CONFIDENCE:g} or more counts"}
+"""Why it has no value where that is no lack of objects."""
 
 
 def calibration_error(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayByte
 from datasets.sample import Annotations, Sample
+from tasks.calibration import LACKING as LACKING_CALIBRATION
 from tasks.calibration import METRICS as CALIBRATION
 from tasks.calibration import calibration_error
 from tasks.coco_ap import Detections, averages, nothing_counts
@@ -19,7 +20,7 @@ from tasks.found_objects import METRICS as FOUND
 from tasks.found_objects import beside_clean, distances, found_by_kind, of_classes
 from tasks.matching import match
 from tasks.network import Detector, NamedDetector, require_sound
-from tasks.operating_point import F1, f1, operating_points, overlaps
+from tasks.operating_point import F1, LACKING, f1, operating_points, overlaps
 from tasks.operating_point import METRICS as OPERATING_POINTS
 from tasks.region import inside
 from tasks.resampled_ap import pooled, precision_curve, rankings, resampled
@@ -133,9 +134,10 @@ class Detection:
             **calibration_error(evidences, everyone),
             **found_by_kind(evidences, everyone),
         }
-        why = nothing_counts(evidences)
+        why, lacking = nothing_counts(evidences), LACKING | LACKING_CALIBRATION
         return averages(evidences, self._detector.categories) | {
-            metric: score_of(values[0], why) for metric, values in others.items()
+            metric: score_of(values[0], lacking.get(metric, why))
+            for metric, values in others.items()
         }
 
     def resample(

@@ -50,6 +50,15 @@ METRICS = {
     for name in ("precision", "recall", "mean IoU")
 }
 """What `operating_points` gives."""
+LACKING = {
+    f"{name}@{protocol}": f"no box of confidence {confidence:g} or more {what}"
+    for protocol, confidence in CONFIDENCES.items()
+    for name, what in (("precision", "counts"), ("mean_iou", "is right"))
+} | {
+    f"precision@{TABLE6}": f"no box above confidence {TABLE6_CONFIDENCE:g}",
+    f"mean_iou@{TABLE6}": f"no box above confidence {TABLE6_CONFIDENCE:g} touches an object",
+}
+"""Why a number has no value where that is no lack of objects."""
 F1 = "f1@c25-iou50"
 """What `f1` gives of a single image."""
 

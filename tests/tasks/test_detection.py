@@ -203,7 +203,15 @@ def test_perfect_predictions_score_one_and_none_score_zero() -> None:
     worst = task.reduce([task.evidence(nothing, sample(t)) for t in truths])
     for name in ("ap", "ap50", "ap_pooled", "recall@c25-iou50", "ar100"):
         assert worst[name].value == 0, name
-    assert worst["precision@c25-iou50"].value is None
+    for name, why in (
+        ("precision@c25-iou50", "no box of confidence 0.25 or more counts"),
+        ("mean_iou@mspfn-table6-conf06", "no box of confidence 0.6 or more is right"),
+        ("precision@mspfn-table6", "no box above confidence 0.05"),
+        ("mean_iou@mspfn-table6", "no box above confidence 0.05 touches an object"),
+        ("calibration_error@c25-iou50", "no box of confidence 0.25 or more counts"),
+        ("ap/never there", "no object counts"),
+    ):
+        assert (worst[name].value, worst[name].why) == (None, why)
 
 
 def test_precision_recall_and_iou_by_hand() -> None:
