@@ -76,8 +76,8 @@ def open_bdd100k(
     folder = root / "images" / split
     if split not in _splits(root):
         raise DatasetError(
-            f"{root}: no images/{split} there: give one of {', '.join(_splits(root)) or 'none'} "
-            "with --split, or the folder that holds images/ and labels/ with --data-root"
+            f"{root}: no images/{split} there: give one of {', '.join(_splits(root))} with "
+            "--split, or the folder that holds images/ and labels/ with --data-root"
         )
     if kind == "100k":
         found = _boxes(root, part, folder, problems)
@@ -117,18 +117,26 @@ class _Found:
 
 
 def _splits(root: Path) -> list[str]:
-    """Image folders that can be opened."""
+    """Image folders that can be opened.
+
+    Raises:
+        DatasetError: If there are none.
+    """
     home = root / "images"
     folders = shown((f for kind in ("100k", "10k") for f in (home / kind).glob("*")), home)
-    return [f.relative_to(home).as_posix() for f in folders if f.is_dir()]
+    found = [f.relative_to(home).as_posix() for f in folders if f.is_dir()]
+    if not found:
+        raise DatasetError(
+            f"{root}: no images/100k/PART and no images/10k/PART there: give the folder that holds "
+            "images/ and labels/ with --data-root"
+        )
+    return found
 
 
 def _only_split(root: Path) -> str:
     splits = _splits(root)
     if len(splits) != 1:
-        raise DatasetError(
-            f"{root}: choose the images with --split: {', '.join(splits) or 'no images/10k there'}"
-        )
+        raise DatasetError(f"{root}: choose the images with --split: {', '.join(splits)}")
     return splits[0]
 
 

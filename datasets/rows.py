@@ -47,6 +47,10 @@ class DatasetRow:
     training_split: str = "train"
     """Part that task networks are trained on where none is named."""
 
+    def is_in(self, root: Path) -> bool:
+        """Whether a folder holds one of its signs."""
+        return any(True for sign in self.signs for _ in root.glob(sign))
+
 
 DATASETS: Table[DatasetRow] = Table(
     "datasets",
@@ -96,11 +100,4 @@ DATASETS: Table[DatasetRow] = Table(
 
 def looks_like(root: Path) -> str | None:
     """The data set whose files a folder holds; None where nothing tells."""
-    return next(
-        (
-            name
-            for name, row in DATASETS.items()
-            if any(True for sign in row.signs for _ in root.glob(sign))
-        ),
-        None,
-    )
+    return next((name for name, row in DATASETS.items() if row.is_in(root)), None)

@@ -39,7 +39,7 @@ def open_dataset(spec: RunSpec) -> Dataset:
     try:
         dataset = require_distinct(row.open(root, spec.split, **options, **label_file(spec)))
     except DatasetError as error:
-        raise DatasetError(f"{error}{_other_kind(spec, root)}") from error
+        raise DatasetError(f"{error}{_hint(spec, root)}") from error
     if spec.pair and not row.takes_pair:
         dataset = with_rainy(dataset, root / spec.pair)
     _require_apart(spec, root, dataset)
@@ -61,12 +61,16 @@ def open_dataset(spec: RunSpec) -> Dataset:
     return dataset.shard(number, count)
 
 
-def _other_kind(spec: RunSpec, root: Path) -> str:
-    """A hint where the folder is of another kind than was said."""
-    kind = looks_like(root)
+def _hint(spec: RunSpec, root: Path) -> str:
+    """What to name where the folder lies above one of the kind that was said, or is of another."""
     row = dataset_row(spec)
-    is_told = spec.annotations is not None or any(True for s in row.signs for _ in root.glob(s))
-    return "" if kind in (None, spec.dataset) or is_told else f"; it looks like --dataset {kind}"
+    if spec.annotations is not None or row.is_in(root):
+        return ""
+    inner = next((f for f in sorted(root.glob("*")) if f.is_dir() and row.is_in(f)), None)
+    if inner is not None:
+        return f"; {inner} looks like it"
+    kind = looks_like(root)
+    return "" if kind is None else f"; it looks like --dataset {kind}"
 
 
 def label_file(spec: RunSpec) -> dict[str, Path]:

@@ -175,6 +175,18 @@ def test_the_split_is_a_folder_of_images(bdd100k_root: Path) -> None:
             bdd(bdd100k_root, split)
 
 
+@pytest.mark.parametrize("split", [None, "100k/val", "10k/val"])
+def test_a_folder_without_its_images_says_what_is_missing(
+    split: str | None, bdd100k_root: Path
+) -> None:
+    with pytest.raises(DatasetError) as refused:
+        bdd(bdd100k_root.parent, split)
+    assert "no images/100k/PART and no images/10k/PART there: give the folder" in str(refused.value)
+    (bdd100k_root / "images").rename(bdd100k_root / "pictures")
+    with pytest.raises(DatasetError, match="holds images/ and labels/ with --data-root"):
+        bdd(bdd100k_root, split)
+
+
 def change(file: str, edit: Callable[[Any], object]) -> Callable[[Path], object]:
     def apply(root: Path) -> None:
         content = json.loads((root / file).read_text())
