@@ -6,6 +6,7 @@ import io
 import pickle
 import struct
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -80,6 +81,21 @@ def read(file: Path) -> Any:
             ) from error
 
 
+def is_torchscript(file: Path) -> bool:
+    """Whether a file is TorchScript, which is code and no weights."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except Exception:  # of what is no archive, or a damaged one
+        return False
+    return f"{_top(names)}constants.pkl" in names
+
+
+def _top(names: Sequence[str]) -> str:
+    """What all names in an archive of PyTorch begin with."""
+    return next((n.removesuffix("data.pkl") for n in names if n.endswith("/data.pkl")), "")
+
+
 def _safetensors(stream: BinaryIO) -> dict[str, Tensor]:
     from safetensors.torch import load
 
@@ -115,10 +131,11 @@ class _Archive:
         self._budget, self._size = _Budget(size), size
         self._storages: dict[tuple[str, torch.dtype], Storage] = {}
         names = self._zip.namelist()
-        self._top = next((n.removesuffix("data.pkl") for n in names if n.endswith("/data.pkl")), "")
+        self._top = _top(names)
         if f"{self._top}constants.pkl" in names:
             raise InertError(
-                "it is a TorchScript archive, which is code: save its state_dict() instead"
+                "it is a TorchScript archive, which is code: the word torchscript:FILE asks to run "
+                "it; weights are what its state_dict() gives, saved"
             )
         if f"{self._top}data.pkl" not in names:
             raise InertError("it is a zip file, but none of torch.save: give the weights inside")

@@ -236,6 +236,7 @@ def task_plan(
 def _family(task: str, file: Path) -> str:
     """The family of a file that is named alone."""
     families = OF_CONTENT.get(task, {})
+    _require_no_code(task, file)
     if file.suffix not in families:
         names = [name for name, row in MODELS.items() if row.task == task]
         alone = f"a file alone is {' or '.join(families)}; else " if families else ""
@@ -243,6 +244,17 @@ def _family(task: str, file: Path) -> str:
             f"--model {task}={file.name}: {alone}say what it is, NAME@FILE: {', '.join(names)}"
         )
     return families[file.suffix]
+
+
+def _require_no_code(task: str, file: Path) -> None:
+    """Refuse TorchScript where its word does not ask to run it."""
+    from datasets.inert import is_torchscript
+
+    if is_torchscript(file):
+        raise UsageError(
+            f"--model {task}={file}: it is a TorchScript archive, which is code: "
+            f"--model {task}=torchscript:{file} asks to run it"
+        )
 
 
 def _existing(task: str, file: Path) -> Path:
@@ -294,6 +306,8 @@ def _of_family(task: str, family: str, given: Sequence[Path], imgsz: int | None 
     if row.task != task:
         names = [name for name, other in MODELS.items() if other.task == task]
         raise UsageError(f"{family} is for {row.task}: for {task} there are {', '.join(names)}")
+    if family not in RUNS_CODE:
+        _require_no_code(task, given[-1])
     lacking = row.lacking()
     if lacking is not None:
         raise UsageError(f"--model {task}={family}: {lacking}")

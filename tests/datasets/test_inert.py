@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from datasets.inert import InertError, Named, Record, read, state_of, tensors_of
+from datasets.inert import InertError, Named, Record, is_torchscript, read, state_of, tensors_of
 
 
 def same(a: Any, b: Any) -> bool:
@@ -123,8 +123,13 @@ def test_nothing_is_called_or_looked_up(tmp_path: Path, monkeypatch: pytest.Monk
 def test_torchscript_is_told_by_its_contents(tmp_path: Path) -> None:
     file = tmp_path / "a.pth"
     torch.jit.save(torch.jit.script(nn.Conv2d(1, 1, 1)), file)
-    with pytest.raises(InertError, match="a TorchScript archive, which is code"):
+    with pytest.raises(InertError, match="which is code: the word torchscript:FILE asks to run it"):
         read(file)
+    assert is_torchscript(file)
+    torch.save({"a": torch.zeros(1)}, tmp_path / "b.pth")
+    (tmp_path / "c.pth").write_bytes(file.read_bytes()[:-9])
+    for other in (tmp_path / "b.pth", tmp_path / "c.pth", tmp_path):
+        assert not is_torchscript(other)
 
 
 def packed(data: bytes, compression: int) -> bytes:

@@ -259,6 +259,29 @@ def test_a_path_may_hold_an_at(spec: RunSpec, tmp_path: Path) -> None:
     assert network_of("detection", f"onnx@{file}", spec).key == plain.key
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("semantic", "seg.pt"),
+        ("detection", "det.pt"),
+        ("detection", "det.torchscript"),
+        ("instance", "ultralytics-seg@seg.pt"),
+        ("semantic", "refinenet@seg.pth"),
+    ],
+)
+def test_torchscript_without_its_word_is_told_the_word(
+    task: str, name: str, spec: RunSpec, tmp_path: Path
+) -> None:
+    family, at, last = name.rpartition("@")
+    file = tmp_path / last
+    torch.jit.save(torch.jit.script(torch.nn.Conv2d(3, 3, 1)), file)
+    with pytest.raises(UsageError, match="which is code") as refused:
+        network_of(task, f"{family}{at}{file}", spec)
+    assert str(refused.value).endswith(f"--model {task}=torchscript:{file} asks to run it")
+    assert network_of(task, f"torchscript:{file}", spec).name
+
+
 def test_a_found_spec_runs_no_torchscript(tmp_path: Path) -> None:
     file = tmp_path / "net.ts"
     file.write_bytes(b"code")
