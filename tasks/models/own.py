@@ -37,6 +37,11 @@ RETURNS = {
     "semantic": "a label map (H, W) of whole numbers",
 }
 """What a call must return, by task."""
+WRAP = (
+    "; it gets a picture, uint8 (H, W, 3), not tensors: return a function that calls it "
+    "(docs/my-detector.md)"
+)
+"""The remedy where a network raised that was not made to be called so, as torchvision's."""
 
 
 def own_network(task: str, made: Any, word: str, names: Sequence[str], device: str) -> Any:
@@ -103,8 +108,9 @@ class _Called:
             own = [f for f in frames if f.filename == self._code_file()] or list(frames)
             where = f" at {_place(own[-1].filename, own[-1].lineno)}" if own else ""
             reason = " ".join(str(error).split())[:200]
+            hint = WRAP if isinstance(self._call, nn.Module) else ""
             raise TaskError(
-                f"{self._word} raised {type(error).__name__}{where}: {reason}"
+                f"{self._word} raised {type(error).__name__}{where}: {reason}{hint}"
             ) from error
 
     def wrong(self, what: str) -> TaskError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
 from datasets import masks
 from harness.plan.user_code import built_by
@@ -193,6 +195,38 @@ def test_what_it_raises_is_told_with_its_line(tmp_path: Path) -> None:
     says = r"mine\.py:build raised ZeroDivisionError at mine\.py:8 `return 1 / 0`: division"
     with pytest.raises(TaskError, match=says):
         network.detect([PICTURE])
+
+
+def ssdlite() -> torch.nn.Module:
+    torch.manual_seed(0)
+    network: torch.nn.Module = ssdlite320_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=4
+    )
+    return network.eval()
+
+
+def test_a_network_of_tensors_is_told_how_it_is_called() -> None:
+    network = own_network("detection", ssdlite(), WORD, NAMES, "cpu")
+    with pytest.raises(TaskError, match=r"raised \w+ at .*: return a function that calls it"):
+        network.detect([PICTURE])
+
+
+def test_the_function_of_the_page_calls_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "my-detector.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    module = ssdlite()
+    torch.save(module.state_dict(), "ssdlite.pth")
+    found: dict[str, Any] = {}
+    exec(code, found)
+    network = own_network("detection", found["build"](), WORD, ("person", "car", "dog"), "cpu")
+    (boxes,) = network.detect([PICTURE])
+    with torch.inference_mode():
+        (plain,) = module([torch.from_numpy(PICTURE).permute(2, 0, 1) / 255])
+    assert len(boxes.scores)
+    assert boxes.categories.tolist() == (plain["labels"] - 1).tolist()
 
 
 def test_it_cannot_change_the_picture(tmp_path: Path) -> None:
