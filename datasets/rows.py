@@ -46,6 +46,8 @@ class DatasetRow:
     """Files, as patterns, that a folder of the set holds, for who names another."""
     training_split: str = "train"
     """Part that task networks are trained on where none is named."""
+    validation_splits: tuple[str, ...] = ("val",)
+    """Parts that they are validated on: the first that is there."""
 
     def is_in(self, root: Path) -> bool:
         """Whether a folder holds one of its signs."""
@@ -66,9 +68,16 @@ DATASETS: Table[DatasetRow] = Table(
             open_coco,
             has_masks=True,
             takes_annotations=True,
+            validation_splits=("val2017", "val", "valid"),
             signs=("annotations/instances_*.json", "*/_annotations.coco.json"),
         ),
-        "bdd100k": DatasetRow(open_bdd100k, has_masks=True, signs=("images/100k", "images/10k")),
+        "bdd100k": DatasetRow(
+            open_bdd100k,
+            has_masks=True,
+            signs=("images/100k", "images/10k"),
+            training_split="10k/train",
+            validation_splits=("10k/val",),
+        ),
         "camvid": DatasetRow(open_camvid, signs=("valannot", "testannot")),
         "cityscapes": DatasetRow(
             open_cityscapes, has_masks=True, signs=("gtFine", "leftImg8bit*", "rgb_anon")
@@ -77,7 +86,11 @@ DATASETS: Table[DatasetRow] = Table(
             open_carla, has_masks=True, brings_rain=True, signs=("semantic*/*.png",)
         ),
         "aau-rainsnow": DatasetRow(
-            open_aau_rainsnow, has_masks=True, brings_rain=True, signs=("aauRainSnow-rgb.json",)
+            open_aau_rainsnow,
+            has_masks=True,
+            brings_rain=True,
+            signs=("aauRainSnow-rgb.json",),
+            validation_splits=(),
         ),
         "yolo": DatasetRow(
             open_yolo,

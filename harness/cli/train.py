@@ -163,6 +163,7 @@ def _train(arguments: argparse.Namespace) -> int:
                 derained=arguments.derained,
             ),
             progress,
+            line,
         )
     line(shown(file))
     return 0

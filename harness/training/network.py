@@ -16,7 +16,7 @@ from datasets.labels import require_fitting
 from datasets.sample import Dataset, DatasetError, Sample
 from harness.machine.device import device_of, training_dtype
 from harness.plan import keys
-from harness.plan.data import dataset_row, open_splits
+from harness.plan.data import dataset_row, open_dataset, open_splits
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import LossCurve
 from harness.training.ending import VALIDATION_SHARE
@@ -176,6 +176,7 @@ def train_network(
     out: Path,
     options: NetworkOptions = NetworkOptions(),
     progress: Callable[[Moment], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train a task network.
 
@@ -187,6 +188,7 @@ def train_network(
             was broken off goes on from the checkpoint.
         options: See there.
         progress: Told of every epoch.
+        say: Told why the card has no scores.
 
     Returns:
         The weights, half floats: ``NAME-DATASET.safetensors``.
@@ -230,7 +232,11 @@ def train_network(
         card = _card(run, dataset, classes, network, before, seen) | done | origin_of(file)
         card |= job.described(network)
         write_card(_card_file(file), card)  # without it the validation cannot take the weights
-        scores = _validation(job, file, spec, out / "validation", until)
+        try:
+            scores = _validation(job, file, validated_on(spec, dataset), out / "validation", until)
+        except (DatasetError, UsageError, _OutOfTimeError) as error:
+            say(f"{name}: not validated: {error}")
+            scores = None
         write_card(_card_file(file), card | {"validated_on": scores})
         return file
 
@@ -310,34 +316,57 @@ class _OutOfTimeError(Exception):
     """The minutes of a training are over."""
 
 
-def _validation(
-    job: _Job, file: Path, spec: RunSpec, workspace: Path, until: float
-) -> dict[str, Any] | None:
-    """The network's scores on clean images of the ``val`` split.
+def validated_on(spec: RunSpec, learned: Dataset) -> RunSpec:
+    """What a network is validated on: clean images of the first of the set's parts for it.
 
-    Returns:
-        None where there is none, or the monotonic clock passes ``until``.
+    Args:
+        spec: What it was trained on.
+        learned: The images of that.
+
+    Raises:
+        DatasetError: If none of these is there.
+        UsageError: If it learned from some of the images.
+    """
+    told: dict[str, Any] = {"attributes": spec.attributes} if spec.where else {}
+    told |= {k: getattr(spec, k) for k in ("dataset", "data_root", "annotations", "where")}
+    said = DatasetError(f"{learned.name} has no part for it")
+    for number, split in enumerate(dataset_row(spec).validation_splits):
+        judged = RunSpec(**told, split=split, rain=("none",), derainer=("identity",))
+        try:
+            held_out = open_dataset(judged).samples
+        except DatasetError as error:
+            said = said if number else error
+            continue
+        seen = {sample.path for sample in learned.samples}
+        shared = sum(sample.path in seen for sample in held_out)
+        if shared:
+            of = f"{len(held_out):,} images of {spec.annotations or split}"
+            raise UsageError(f"it learned from {shared:,} of the {of}")
+        return judged
+    raise said
+
+
+def _validation(
+    job: _Job, file: Path, judged: RunSpec, workspace: Path, until: float
+) -> dict[str, Any]:
+    """The network's scores on the images of a spec.
+
+    Raises:
+        _OutOfTimeError: If the monotonic clock passes ``until``.
+        DatasetError, UsageError: If they cannot be had.
     """
     from harness.runs.engine import run
 
     def in_time(*_: object) -> None:
         if time.monotonic() > until:
-            raise _OutOfTimeError
+            raise _OutOfTimeError("the time was over before; take more --max-minutes")
 
-    judged = RunSpec(
-        dataset=spec.dataset,
-        data_root=spec.data_root,
-        split="val",
-        rain=("none",),
-        derainer=("identity",),
-        task=tuple(job.models),
-        model={task: (f"{model}@{file}",) for task, model in job.models.items()},
-        quality=("none",),
-        workspace=str(workspace),
-    )
-    try:
-        results = run(judged, progress=in_time)
-    except (DatasetError, UsageError, _OutOfTimeError):
-        return None
+    with_network = {
+        "task": tuple(job.models),
+        "model": {task: (f"{model}@{file}",) for task, model in job.models.items()},
+        "quality": ("none",),
+        "workspace": str(workspace),
+    }
+    results = run(judged.model_copy(update=with_network), progress=in_time)
     found = {r.metric: r.value for r in results.records if r.metric in job.scores}
-    return {"split": "val", "images": max(r.n for r in results.records), **found}
+    return {"split": judged.split, "images": max(r.n for r in results.records), **found}

@@ -19,15 +19,17 @@ from datasets.camvid import CLASSES
 from datasets.image import NDArrayByte, NDArrayFloat, encode_png, round_to_bytes
 from datasets.label_png import encode_labels
 from datasets.rain import RAINS, generator
+from datasets.sample import DatasetError
 from derainers import DERAINERS
 from derainers.restorer import Filter
 from harness.cli.main import run_command_line
-from harness.plan.data import open_dataset
+from harness.plan.data import dataset_row, open_dataset, open_splits
 from harness.plan.keys import file_sha256
 from harness.runs import engine
-from harness.spec import RunSpec
+from harness.spec import RunSpec, UsageError
 from harness.training.curve import LossCurve
 from harness.training.folder import begun_with
+from harness.training.network import validated_on
 from harness.training.weather import weather_of
 from reports.layouts.layouts import laid_out
 from reports.results.results import Results
@@ -116,6 +118,80 @@ def test_minutes_bound_the_validation_too(
     card = json.loads((out / "refinenet-camvid.safetensors.json").read_text())
     assert card["epochs_done"] == 2
     assert (card["validated_on"] is not None) == is_validated
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--split", "val", "--limit", "4"], "it learned from 4 of the 4 images of val"),
+        (["--split", "train+val"], "it learned from 4 of the 4 images of val"),
+        (["--split", "train", "--where", "part=b"], None),
+        (
+            ["--split", "train", "--where", "part=a"],
+            "--where part=a: unknown value 'a': known are b",
+        ),
+    ],
+)
+def test_no_scores_are_of_images_that_it_learned_from(
+    more: list[str],
+    said: str | None,
+    camvid: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for kind in ("val", "valannot"):
+        for i in (8, 9):
+            shutil.copy(camvid / kind / "0001TP_000.png", camvid / kind / f"0001TP_{i:03}.png")
+    for file in camvid.glob("train*/0001TP_00[0-3].png"):
+        file.rename(file.with_name(f"a{file.name}"))
+    out, data = tmp_path / "out", ["--dataset", "camvid", "--data-root", str(camvid)]
+    attributes = ["--attributes", str(tmp_path / "parts.csv")] if "--where" in more else []
+    if attributes:
+        rows = [f"{f.name},{'a' if f.name[0] == 'a' else 'b'}" for f in camvid.glob("*/*.png")]
+        (tmp_path / "parts.csv").write_text("\n".join(["name,part", *dict.fromkeys(rows)]))
+    words = ["train", "refinenet", *data, *more, *attributes, "--out", str(out), "--epochs", "1"]
+    assert run_command_line(words) == 0
+    card = json.loads((out / "refinenet-camvid.safetensors.json").read_text())
+    told = [x for x in capsys.readouterr().out.splitlines() if "not validated" in x]
+    if said is None:
+        assert card["validated_on"]["split"] == "val"
+        assert card["validated_on"]["images"] == 4
+        assert told == []
+    else:
+        assert card["validated_on"] is None
+        assert len(told) == 1
+        assert told[0].startswith(f"refinenet: not validated: {said}")
+
+
+def learned_from(**fields: Any) -> RunSpec:
+    spec = RunSpec(**fields)
+    return validated_on(spec, open_splits(spec))
+
+
+def test_sets_name_the_part_that_networks_are_validated_on(
+    coco_root: Path, bdd100k_root: Path, tmp_path: Path
+) -> None:
+    coco = Path(shutil.copytree(coco_root, tmp_path / "copy"))
+    train = json.loads((coco / "annotations" / "instances_val2017.json").read_text())
+    (coco / "images" / "train2017").mkdir()
+    for entry in train["images"]:
+        shutil.copy(coco / "images" / "val2017" / entry["file_name"], coco / "images" / "train2017")
+    file = coco / "annotations" / "instances_train2017.json"
+    file.write_text(json.dumps(train))
+    told = {"dataset": "coco", "data_root": str(coco)}
+    assert learned_from(**told, split="train2017").split == "val2017"
+    with pytest.raises(UsageError, match="it learned from 8 of the 8 images of val2017"):
+        learned_from(**told, split="train2017+val2017")
+    with pytest.raises(UsageError, match=r"8 of the 8 images of .*instances_train2017\.json"):
+        learned_from(data_root=str(coco / "images" / "train2017"), annotations=str(file))
+    (coco / "annotations" / "instances_val2017.json").unlink()
+    with pytest.raises(DatasetError, match=r"instances_val2017\.json not found"):
+        learned_from(**told, split="train2017")
+    bdd = Path(shutil.copytree(bdd100k_root, tmp_path / "bdd"))
+    shutil.copytree(bdd / "images" / "10k" / "val", bdd / "images" / "10k" / "train")
+    spec = RunSpec(dataset="bdd100k", data_root=str(bdd))
+    learned = open_splits(spec.model_copy(update={"split": dataset_row(spec).training_split}))
+    assert validated_on(spec, learned).split == "10k/val"
 
 
 def test_a_training_begins_with_the_weights_of_another(camvid: Path, tmp_path: Path) -> None:
