@@ -115,7 +115,7 @@ def train_derainer(
     by_protocol = network.kind == "benchmark"
     spec = under_protocol(spec) if by_protocol else spec
     recipe, rains = _recipe(network, spec, options), _rains(spec)
-    _require_possible(options, by_protocol)
+    _require_possible(spec, options, by_protocol)
     source, begin = beginning(options.begin, by_protocol)
     before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
     judge = None if options.for_task is None else for_task(options.for_task, spec)
@@ -157,8 +157,11 @@ def train_derainer(
         return training.run(out, identity, begun.note, progress, say, ended)
 
 
-def _require_possible(options: Options, by_protocol: bool) -> None:
+def _require_possible(spec: RunSpec, options: Options, by_protocol: bool) -> None:
     """Refuse options that cannot be followed."""
+    if spec.dtype == "fp16" and device_of(spec.device) == "cpu":
+        # Where gradients are scaled Fabric takes bfloat16 on a CPU, and the card would say fp16.
+        raise UsageError("--dtype fp16: on a CPU training is in fp32 or bf16")
     if by_protocol and options.for_task is not None:
         raise UsageError("--for: --recipe benchmark learns from images alone; take another recipe")
     if options.vgg is not None and not options.vgg.is_file():

@@ -317,6 +317,10 @@ def test_what_cannot_be_trained_is_one_line(
         (["train", "granet", *data, "--rain", "none,given"], "training takes 'given' alone"),
         (["train", "granet", *data, "--exclude", "nowhere"], "--exclude nowhere: no such folder"),
         (["train", "hrrsr", *data, "--vgg", "nowhere"], "--vgg nowhere: no such file"),
+        (
+            ["train", "granet", *data, "--dtype", "fp16", "--device", "cpu"],
+            "--dtype fp16: on a CPU training is in fp32 or bf16",
+        ),
         (["train", "granet", *data, "--limit", "3"], "photographs to train on, at least 4"),
         (["train", "refinenet", *data, "--vgg", "x"], "--vgg belongs to derainers"),
         (["train", "refinenet", *data, "--for", "x"], "--for belongs to derainers"),
