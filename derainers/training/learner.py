@@ -114,7 +114,8 @@ class Learner:
 
     def __init__(self, derainer: Derainer, crops: Crops, means: Means) -> None:
         self.recipe = recipe = crops.recipe
-        self.steps_per_epoch = max(1, crops.steps // recipe.epochs)
+        self.steps, self.own_steps = crops.steps, recipe.steps(len(crops.photographs))
+        self.steps_per_epoch = max(1, crops.steps // recipe.epochs)  # from a validation to the next
         self.derainer = derainer
         self.learning_rate = recipe.learning_rate
         torch.manual_seed(recipe.seed)
@@ -212,7 +213,7 @@ class Learner:
 
     def _rate(self, step: int, state: State) -> float:
         """The learning rate of a step."""
-        return self.recipe.rate(step, self.steps_per_epoch) * state.factor
+        return self.recipe.rate(step, self.steps, self.own_steps) * state.factor
 
     def _loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The recipe's loss of a batch, without judge and perceptual term, and what is restored."""

@@ -144,7 +144,7 @@ class _Course:
         with in_one_line(f"the validation at step {self.state.step}", self.is_own):
             scores = _scores(self.learner, self.validate, self.state)
         if scores is not None:
-            epoch = self.state.step / self.learner.steps_per_epoch
+            epoch = self.crops.recipe.epoch(self.state.step, self.crops.steps)
             self.count.row(self.learner.learning_rate, epoch, scores)
         self.save()
         if scores is not None:

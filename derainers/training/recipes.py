@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Loss = Literal[
     "mae",
@@ -28,11 +28,24 @@ Loss = Literal[
 ]
 
 
+class Place(NamedTuple):
+    """Where a training stands."""
+
+    step: int
+    """From 0."""
+    own_step: float
+    """The step of the recipe at its own length, on the same images."""
+    epoch: float
+    """Of the recipe's."""
+    share: float
+    """Of the training that is done, in [0, 1)."""
+
+
 @dataclass(frozen=True)
 class Constant:
     """The learning rate never changes."""
 
-    def factor(self, step: int, epoch: float, share: float) -> float:
+    def factor(self, at: Place) -> float:
         """1."""
         return 1.0
 
@@ -44,9 +57,9 @@ class Milestones:
     epochs: tuple[float, ...]
     by: float
 
-    def factor(self, step: int, epoch: float, share: float) -> float:
+    def factor(self, at: Place) -> float:
         """How often a milestone has passed, as a power."""
-        return self.by ** sum(epoch >= milestone for milestone in self.epochs)
+        return self.by ** sum(at.epoch >= milestone for milestone in self.epochs)
 
 
 @dataclass(frozen=True)
@@ -59,11 +72,11 @@ class Stairs:
     """Share of the first learning rate that always stays: the least of it, or added to it."""
     smooth: bool = False
 
-    def factor(self, step: int, epoch: float, share: float) -> float:
+    def factor(self, at: Place) -> float:
         """At once: not below the floor; little by little: above the floor by the power."""
         if self.smooth:
-            return float(self.by ** (step / self.every_steps)) + self.floor
-        return max(float(self.by ** (step // self.every_steps)), self.floor)
+            return float(self.by ** (at.own_step / self.every_steps)) + self.floor
+        return max(float(self.by ** (at.own_step // self.every_steps)), self.floor)
 
 
 @dataclass(frozen=True)
@@ -72,9 +85,9 @@ class Inverse:
 
     epochs: int
 
-    def factor(self, step: int, epoch: float, share: float) -> float:
+    def factor(self, at: Place) -> float:
         """One half after ``epochs`` epochs."""
-        return 1 / (1 + math.floor(epoch) / self.epochs)
+        return 1 / (1 + math.floor(at.epoch) / self.epochs)
 
 
 @dataclass(frozen=True)
@@ -89,12 +102,12 @@ class Cosine:
     ends: tuple[float, ...] = (1.0,)
     """Shares of the training at which a half cosine ends, rising, the last of them 1."""
 
-    def factor(self, step: int, epoch: float, share: float) -> float:
+    def factor(self, at: Place) -> float:
         """By the share of the training that is done."""
-        end = next((end for end in self.ends if share < end), self.ends[-1])
+        end = next((end for end in self.ends if at.share < end), self.ends[-1])
         begin = max((earlier for earlier in self.ends if earlier < end), default=0.0)
-        done = (share - begin) / (end - begin)
-        warm = min(1.0, (step + 1) / self.warm_up_steps)
+        done = (at.share - begin) / (end - begin)
+        warm = min(1.0, (at.step + 1) / self.warm_up_steps)
         return warm * (self.last + (1 - self.last) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
@@ -107,7 +120,7 @@ class Plateau:
     floor: float
     """Share of the first learning rate below which it does not fall."""
 
-    def factor(self, step: int, epoch: float, share: float) -> float:
+    def factor(self, at: Place) -> float:
         """1: the loop knows the validation, see `derainers.training.loop`."""
         return 1.0
 
@@ -155,10 +168,26 @@ class Recipe:
     """Weight of the term on VGG16's features, where its weights are given."""
     seed: int = 0
 
-    def rate(self, step: int, steps_per_epoch: int) -> float:
-        """The learning rate of a step."""
-        epoch = step / steps_per_epoch
-        return self.learning_rate * self.decay.factor(step, epoch, epoch / self.epochs)
+    def steps(self, images: int) -> int:
+        """Steps of the whole recipe on so many images."""
+        per_epoch = -(-images * self.crops_per_image // self.batch)
+        return (self.steps_per_epoch or per_epoch) * self.epochs
+
+    def epoch(self, step: int, steps: int) -> float:
+        """The epoch of a step where all epochs take so many steps."""
+        return step * self.epochs / steps
+
+    def rate(self, step: int, steps: int, own_steps: int) -> float:
+        """The learning rate of a step.
+
+        Args:
+            step: Its number, from 0.
+            steps: Of the training, into which the schedule is put.
+            own_steps: Of the recipe on the same images.
+        """
+        epoch = self.epoch(step, steps)
+        place = Place(step, step * own_steps / steps, epoch, epoch / self.epochs)
+        return self.learning_rate * self.decay.factor(place)
 
 
 LONGEST_PX = 512

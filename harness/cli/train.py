@@ -45,7 +45,12 @@ def add(verbs: Verbs) -> None:
         "network's by its name, for yolo ultralytics' -seg.pt too, or go on from this "
         "checkpoint.pt of the same training, wherever it was made",
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="default: the recipe's, whose learning rate falls where it does all the same",
+    )
     parser.add_argument(
         "--learning-rate",
         type=float,
@@ -84,7 +89,7 @@ def add(verbs: Verbs) -> None:
         "of the benchmark share: the same photographs, rains and crops (--data-root BSDS500)",
     )
     derainers.add_argument(
-        "--steps", type=int, metavar="N", help="the recipe's schedule in so many steps"
+        "--steps", type=int, metavar="N", help="the recipe's schedule on these images in N steps"
     )
     derainers.add_argument(
         "--crops",

@@ -39,7 +39,7 @@ from harness.training.protocol import (
     with_scenes,
 )
 from harness.training.resumed import beginning
-from harness.training.telling import best_of, footing, hardware, verdict
+from harness.training.telling import best_of, cut_short, footing, hardware, verdict
 from harness.training.trainee import Trainee, trainee
 from harness.training.trial import crops_of
 from harness.training.validation import Validation
@@ -115,6 +115,7 @@ def train_derainer(
     by_protocol = network.kind == "benchmark"
     spec = under_protocol(spec) if by_protocol else spec
     recipe, rains = _recipe(network, spec, options), _rains(spec)
+    cut = cut_short(name, network.recipe, recipe.epochs)
     _require_possible(spec, options, by_protocol)
     source, begin = beginning(options.begin, by_protocol)
     before = begun_with(begin, begin and card_file(begin)) if source is None else source.before
@@ -122,6 +123,8 @@ def train_derainer(
     derainer = network.build(begin, spec.seed)  # before any photograph is read
     for note in derainer.said:
         say(f"{name}: {note}")
+    if cut is not None:
+        say(cut)
     if recipe.perceptual and options.vgg is None:
         say(f"{name} is trained without its perceptual term: --vgg FILE gives VGG16's weights")
     if spec.split is None and not dataset_row(spec).is_folder:
@@ -255,7 +258,7 @@ class _Training:
             best = scores_in_time(validation, derainer.to(means.device), ended)
         card = {
             **self._card(),
-            **footing(trained.state, crops, self._steps(self.network.recipe)),
+            **footing(trained.state, crops, self.network.recipe.steps(len(crops.photographs))),
             "validated_on": {
                 "photographs": [s.id for s in judged],
                 "rainy": rainy,
@@ -272,18 +275,13 @@ class _Training:
 
     def _crops(self) -> Crops:
         """What the network sees, from the first step to the last."""
+        photographs = self.photographs.training
         return replace(
             crops_of(self.derainer, self.recipe),
-            photographs=self.photographs.training,
+            photographs=photographs,
             rains=tuple(self.rains.values()),
-            steps=self.options.steps or self._steps(self.recipe),
+            steps=self.options.steps or self.recipe.steps(len(photographs)),
         )
-
-    def _steps(self, recipe: Recipe) -> int:
-        """Steps of a recipe on these photographs."""
-        images = len(self.photographs.training)
-        per_epoch = -(-images * recipe.crops_per_image // recipe.batch)
-        return (recipe.steps_per_epoch or per_epoch) * recipe.epochs
 
     def _means(self) -> Means:
         """What is trained on, and with."""

@@ -10,7 +10,29 @@ from harness.machine.about import processor
 
 if TYPE_CHECKING:
     from derainers.training.data import Crops
+    from derainers.training.recipes import Recipe
     from derainers.training.state import Row, State
+
+
+def cut_short(name: str, recipe: Recipe, epochs: int) -> str | None:
+    """What another number of epochs does not do to a learning rate that falls at some of them.
+
+    Args:
+        name: The network's.
+        recipe: As its source has it.
+        epochs: How many are trained.
+
+    Returns:
+        None where nothing is to be said.
+    """
+    from derainers.training.recipes import Inverse, Milestones, Stairs
+
+    if epochs == recipe.epochs or not isinstance(recipe.decay, Milestones | Stairs | Inverse):
+        return None
+    return (
+        f"{name}: --epochs {epochs} moves no fall of the learning rate, which are those of "
+        f"{recipe.epochs} epochs; --steps N puts all of them into N steps"
+    )
 
 
 def best_of(rows: Sequence[Row]) -> dict[str, Any] | None:

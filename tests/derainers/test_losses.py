@@ -54,7 +54,7 @@ def test_two_steps_lower_the_loss_of_a_batch(name: str, loss: Loss) -> None:
     adam = torch.optim.Adam(network.parameters(), betas=recipe.betas)
     losses = []
     for step in range(3):
-        adam.param_groups[0]["lr"] = recipe.rate(step, recipe.steps_per_epoch or 1)
+        adam.param_groups[0]["lr"] = recipe.rate(step, recipe.steps(1), recipe.steps(1))
         torch.manual_seed(0)  # of dropout
         found, restored = LOSSES[loss](network, x, y)
         assert restored.shape == y.shape
