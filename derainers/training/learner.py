@@ -28,7 +28,7 @@ from derainers.training.recipes import Plateau
 from derainers.training.replay import Replays
 from derainers.training.state import State
 
-PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 DROPS = (
     *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
@@ -238,7 +238,6 @@ class Learner:
         return (
             self.fabric.device.type == "cuda"
             and self.place[1] == 1
-            and means.dtype != "fp16"  # scales the loss as it goes
             and self.recipe.patch_px is not None
             and self.recipe.loss not in LOOKS_ON_CPU
             and self.judge is None

@@ -60,7 +60,11 @@ def device_of(word: str) -> str:
 
 
 def training_dtype(spec: RunSpec) -> Literal["fp32", "bf16"]:
-    """Number format in which a task network is trained; derainers can be in ``fp16`` too."""
+    """Number format of a training; ``fp16`` alone would need losses scaled as they come.
+
+    Raises:
+        UsageError: If it is ``fp16``.
+    """
     if spec.dtype == "fp16":
         raise UsageError("--dtype fp16: training is in fp32 or bf16")
     return spec.dtype

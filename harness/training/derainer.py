@@ -12,7 +12,7 @@ from datasets.rain import Rain, digest
 from datasets.sample import Dataset
 from derainers.card import learning
 from derainers.shards import card_file
-from harness.machine.device import device_of
+from harness.machine.device import device_of, training_dtype
 from harness.plan import keys
 from harness.plan.data import data_name, dataset_row, open_splits
 from harness.plan.rains import rains_of, require_depth
@@ -162,9 +162,7 @@ def train_derainer(
 
 def _require_possible(spec: RunSpec, options: Options, by_protocol: bool) -> None:
     """Refuse options that cannot be followed."""
-    if spec.dtype == "fp16" and device_of(spec.device) == "cpu":
-        # Where gradients are scaled Fabric takes bfloat16 on a CPU, and the card would say fp16.
-        raise UsageError("--dtype fp16: on a CPU training is in fp32 or bf16")
+    training_dtype(spec)
     if by_protocol and options.for_task is not None:
         raise UsageError("--for: --recipe benchmark learns from images alone; take another recipe")
     if options.vgg is not None and not options.vgg.is_file():
@@ -291,7 +289,7 @@ class _Training:
         workers = self.spec.workers or (8 if device == "cuda" else 1)
         return Means(
             device,
-            self.spec.dtype,
+            training_dtype(self.spec),
             workers,
             self.options.vgg,
             hardware(device),

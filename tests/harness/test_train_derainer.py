@@ -319,7 +319,7 @@ def test_what_cannot_be_trained_is_one_line(
         (["train", "hrrsr", *data, "--vgg", "nowhere"], "--vgg nowhere: no such file"),
         (
             ["train", "granet", *data, "--dtype", "fp16", "--device", "cpu"],
-            "--dtype fp16: on a CPU training is in fp32 or bf16",
+            "--dtype fp16: training is in fp32 or bf16",
         ),
         (["train", "granet", *data, "--limit", "3"], "photographs to train on, at least 4"),
         (["train", "refinenet", *data, "--vgg", "x"], "--vgg belongs to derainers"),
