@@ -63,7 +63,13 @@ class Folder:
         return restored.astype(np.float32) / np.float32(255.0)
 
 
-def paired(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
+Otherwise = Callable[[Mapping[str, Path]], dict[str, Path] | None]
+"""Pairs restored files by other rules; None where these leave an image without one."""
+
+
+def paired(
+    folder: Path, names: Mapping[str, Path], otherwise: Otherwise = lambda _: None
+) -> dict[str, Path]:
     """The restored file of each sample, by the name of its image without the ending.
 
     A file below ``folder`` at the image's own relative path comes first, then one of the same stem
@@ -73,6 +79,8 @@ def paired(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
     Args:
         folder: Where the restored images lie.
         names: Relative path of each sample's image, by sample id.
+        otherwise: Is asked where that leaves images without a file, with all files by their path
+            below ``folder`` without ending.
 
     Returns:
         File by sample id.
@@ -116,10 +124,12 @@ def paired(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
             )
         users[partner] = sample_id
         pairs[sample_id] = partner
+    if missing and (others := otherwise(files)) is not None:
+        return others
     if missing:
-        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DerainerError(
-            f"dir:{folder.name}: no restored image for {missing[0]}{others} of {len(names)}: "
-            "restore them too, or name fewer images with --limit"
+            f"dir:{folder.name}: no restored image for {missing[0]}{more} of {len(names)}: "
+            "restore them too, each called as its rainy image, or name fewer with --limit"
         )
     return pairs

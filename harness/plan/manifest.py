@@ -7,13 +7,17 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from datasets import Dataset, Sample
+from datasets import Dataset, DatasetError, Sample
+from datasets.folder import by_name
 from datasets.marked import HEAD, LONGEST_LINE, MANIFEST
 from datasets.names import text_of
+from datasets.pairs import Side, pairs_of
+from datasets.partners import partners
 from harness.spec import UsageError
 
 
@@ -157,8 +161,9 @@ def saved_names(samples: Iterable[Sample], suffix: str = ".png") -> dict[str, st
 def restored_files(folder: Path, dataset: Dataset) -> dict[str, RestoredFile]:
     """The restored image of each sample, by id.
 
-    A manifest that names all samples says it; else the names of the files do. What an image was
-    made of the nearest manifest says, which may lie in a folder below or above the one named.
+    A manifest that names all samples says it; else the names of the files do, in a folder without a
+    manifest by the rules of `datasets.partners` too. What an image was made of the nearest manifest
+    says, which may lie in a folder below or above the one named.
 
     Raises:
         DerainerError: If an image has none, or could have two.
@@ -170,11 +175,94 @@ def restored_files(folder: Path, dataset: Dataset) -> dict[str, RestoredFile]:
     entries = {} if head is None else entries_of(folder)
     files = {s.id: folder / entries[s.id]["file"] for s in dataset.samples if s.id in entries}
     if len(files) < len(dataset.samples) or not all(file.is_file() for file in files.values()):
-        files = paired(folder, shown_names(dataset.samples))
+        otherwise = partial(_by_rules, folder, dataset)
+        names = shown_names(dataset.samples)
+        files = paired(folder, names, otherwise) if head is None else paired(folder, names)
     manifests: dict[Path, _Manifest | None] = {}
     return {
         i: _restored(file.absolute(), folder.absolute(), manifests) for i, file in files.items()
     }
+
+
+def _by_rules(
+    folder: Path, dataset: Dataset, restored: Mapping[str, Path]
+) -> dict[str, Path] | None:
+    """Restored files by the rainy names, else by the clean ones; None where neither gives all.
+
+    They are held against all names of the set's folders: of a part of them alone, ``1_2_restored``
+    could be taken for that of ``1``.
+
+    Args:
+        folder: Theirs.
+        dataset: What they are of.
+        restored: They, by name.
+
+    Raises:
+        DerainerError: If two of them could be one image.
+    """
+    rainy = {i: name.with_suffix("").as_posix() for i, name in shown_names(dataset.samples).items()}
+    for names, others in (_rainy(dataset, rainy), _clean(dataset, rainy, restored)):
+        try:
+            found = partners(restored, others)
+        except DatasetError:
+            continue
+        choices: dict[str, list[str]] = {}
+        for name, other in found.clean.items():
+            # The only image of a folder is not known to be this one.
+            if name not in found.of_scene:
+                choices.setdefault(other, []).append(name)
+        if names and all(name in choices for name in names.values()):
+            return {i: restored[_one(folder, choices[n], n, restored)] for i, n in names.items()}
+    return None
+
+
+def _one(folder: Path, names: Sequence[str], wanted: str, restored: Mapping[str, Path]) -> str:
+    """The name among some that is the wanted one, or the only one."""
+    from derainers.errors import DerainerError
+
+    if wanted in names:
+        return wanted
+    if len(names) > 1:
+        both = " and ".join(restored[name].name for name in names[:2])
+        raise DerainerError(f"dir:{folder.name}: {both} could both be {wanted}: keep one")
+    return names[0]
+
+
+def _rainy(dataset: Dataset, names: Mapping[str, str]) -> tuple[Mapping[str, str], set[str]]:
+    """The rainy names, and all that lie beside them."""
+    found = set(names.values())
+    for home in _homes(dataset, names):
+        with contextlib.suppress(DatasetError):
+            found |= by_name(home).keys()
+    return names, found
+
+
+def _clean(
+    dataset: Dataset, rainy: Mapping[str, str], restored: Mapping[str, Path]
+) -> tuple[Mapping[str, str], Collection[str]]:
+    """The clean names, and all that lie beside them; none unless each has one rainy image alone."""
+    homes = _homes(dataset, rainy), {sample.path.parent for sample in dataset.samples}
+    if any(len(each) != 1 for each in homes) or any("/" in name for name in restored):
+        return {}, ()
+    try:
+        whole = pairs_of(Side(homes[0].pop()), Side(homes[1].pop()), None)
+    except DatasetError:
+        return {}, ()
+    uses = Counter(whole.paired.clean.values())
+    names = {s.id: whole.paired.clean.get(rainy[s.id], "") for s in dataset.samples}
+    is_told = all(
+        uses[names[s.id]] == 1 and whole.clean.get(names[s.id]) == s.path for s in dataset.samples
+    )
+    return (names if is_told else {}), whole.clean
+
+
+def _homes(dataset: Dataset, names: Mapping[str, str]) -> set[Path]:
+    """The folders below which the rainy images have their names."""
+    found = set()
+    for sample in dataset.samples:
+        above, depth = (sample.rainy_path or sample.path).parents, names[sample.id].count("/")
+        found |= set(above[depth : depth + 1])
+    return found
 
 
 class _Manifest(NamedTuple):
