@@ -6,6 +6,7 @@ import contextlib
 import glob
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,20 @@ def read_card(file: Path, sha256: str | None = None) -> dict[str, Any]:
         return {}
     raise DerainerError(
         f"{card} is the card of other weights (sha256 {str(named)[:12]}…, not {sha256[:12]}…): "
-        f"write it anew with derain-harness card {file.name}, or move it away"
+        f"write it anew, by {_anew(file, content)} if what it says holds of these too, "
+        "or move it away"
     )
+
+
+def _anew(file: Path, content: Mapping[str, Any]) -> str:
+    """The command that says of some weights what the card of others says."""
+    trained = content.get("trained_on", {})
+    said = []
+    for flag, key, form in (("rain", "rain_families", "NAME"), ("data", "datasets", "NAME/SPLIT")):
+        names = trained.get(key)
+        is_told = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        said += [f"--{flag}", (",".join(names) or "none") if is_told else form]
+    return shlex.join(["derain-harness", "card", str(file), *said])
 
 
 def card_to_write(file: Path) -> dict[str, Any]:

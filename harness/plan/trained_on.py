@@ -145,7 +145,8 @@ def said_by(card: Path, sha256: str) -> Any:
         return None
     if isinstance(said, dict) and said.get("sha256", sha256) != sha256:
         raise UsageError(
-            f"{card} is the card of other weights: put theirs beside them, or move it away"
+            f"{card} is the card of other weights: put theirs beside them, write their sha256 into "
+            f"it, {sha256}, if what it says holds of these too, or move it away"
         )
     return said
 

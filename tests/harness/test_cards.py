@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,31 @@ def test_a_card_of_other_weights_that_are_there_is_not_written_over(
     network(Path("c1.pth"), 3)  # trained anew: its card goes on
     assert run_command_line(["card", "c1.pth", *WRITE]) == 0
     assert json.loads(Path("c1.json").read_text())["note"] == "of pth"
+
+
+@pytest.mark.usefixtures("mine")
+def test_the_remedy_for_a_card_of_weights_before_a_new_training_can_be_typed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = network(Path("sub dir/w.pth"), 1)
+    says = ("--rain", "given,physical", "--data", "my set/train,tr")
+    assert run_command_line(["card", str(file), *says]) == 0
+    network(file, 2)
+    said = []
+    for step in (lambda: run_command_line(["card", str(file)]), lambda: planned(WORD)):
+        try:
+            assert step() == 2
+            said.append(capsys.readouterr().err)
+        except ValueError as error:
+            said.append(str(error))
+    typed = [text.partition(" by derain-harness ")[2].partition(" if what")[0] for text in said]
+    command = ["card", str(file), *says[:3], "my set/train,tr"]
+    assert [shlex.split(text) for text in typed] == [command, command]
+    assert run_command_line(command) == 0
+    assert planned(WORD).images == frozenset({"my set/train", "tr"})
+
+
+WORD = "mine.py:build@sub dir/w.pth"
 
 
 @pytest.mark.usefixtures("mine")
