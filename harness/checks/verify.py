@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from harness.checks.derived import require_derived
 from harness.checks.runs import names_of
 from harness.ledger.folder import CLOSE, load, read
-from harness.plan.foreign_specs import spec_again
+from harness.plan.foreign_specs import spec_here
 from harness.spec import UsageError
 from reports.findings.effects import ROBUSTNESS
 from reports.folder import RESULTS
@@ -110,7 +110,7 @@ def verify(
     from harness.runs.engine import run
 
     theirs, rows = _read(folder)
-    spec = spec_again(folder.name, theirs.spec, changes, allowed)
+    spec = spec_here(folder.name, theirs.spec, changes, allowed)
     failed = {error.sample for error in theirs.errors}
     known = [s.id for s in open_dataset(spec).samples if s.id not in failed]
     if failed:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
 from datasets.rows import DATASETS
+from derainers import words
 from harness.plan import keys
 from harness.plan.derainers import sources_of
 from harness.plan.networks import source_of
-from harness.spec import RunSpec, UsageError, checked, known
+from harness.spec import RunSpec, UsageError, bare, checked, known
 
 TYPED = ("workspace", "out", "address")
 """Fields that say where this machine writes and what it connects to."""
+ABSENT = "not here"
 
 
 def spec_again(
@@ -49,6 +52,34 @@ def spec_again(
         raise UsageError(f"{name}: {error}") from error
 
 
+def spec_here(
+    name: str, found: Mapping[Any, Any], changes: Mapping[str, Any], allowed: Collection[str] = ()
+) -> RunSpec:
+    """As `spec_again`, of a run that stays what it was: what was typed says where its files lie.
+
+    A derainer then takes the place of the row alone that has its name, or is the same word but for
+    folders; where one is no such row, those that were typed are all.
+    """
+    rows = [word for word in _listed(found.get("derainer")) if isinstance(word, str)]
+    typed = {_row(word): word for word in changes.get("derainer", ())}
+    others = [row for row in rows if _row(row) not in typed]
+    if not others or len(others) + len(typed) != len(rows):
+        return spec_again(name, found, changes, allowed)
+    rest = {key: value for key, value in changes.items() if key != "derainer"}
+    spec = spec_again(name, {**found, "derainer": others}, rest, allowed)
+    return spec.model_copy(update={"derainer": tuple(typed.get(_row(row), row) for row in rows)})
+
+
+def _row(word: str) -> str:
+    """What a derainer is called, or its word without folders."""
+    return words.read(word).name or bare(word)
+
+
+def _listed(value: Any) -> list[Any]:
+    """Words where one alone may stand too."""
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
 def _require_no_place(name: str, fields: Mapping[str, Any]) -> None:
     """Refuse to write or connect where the file says; scenes are rendered into their data root."""
     row = DATASETS.get(str(fields.get("dataset")))
@@ -64,19 +95,30 @@ def _require_no_place(name: str, fields: Mapping[str, Any]) -> None:
 
 def _require_no_code(name: str, fields: Mapping[str, Any], allowed: Collection[str]) -> None:
     """Refuse words that run code, unless they are allowed by name."""
-    derainers, networks = fields.get("derainer"), fields.get("model")
-    words = [derainers] if isinstance(derainers, str) else derainers or ()
-    asked = [(w, "derainer", sources_of(w)) for w in words if isinstance(w, str)]
-    of_tasks = networks.values() if isinstance(networks, dict) else ()
-    named = [w for ws in of_tasks for w in (ws if isinstance(ws, list | tuple) else [ws])]
-    asked += [(w, "model", source_of(w)) for w in named if isinstance(w, str)]
-    for word, flag, sources in asked:
-        if sources and word not in allowed:
-            digests = ", ".join(_digest(source) for source in sources)
+    rows, networks = _listed(fields.get("derainer")), fields.get("model")
+    rows = [row for row in rows if isinstance(row, str)]
+    asked = [(f"--derainer {shlex.quote(','.join(rows))}", {row: sources_of(row) for row in rows})]
+    for task, named in networks.items() if isinstance(networks, dict) else ():
+        for word in _listed(named):
+            if isinstance(word, str):
+                asked.append((f"--model {shlex.quote(f'{task}={word}')}", {word: source_of(word)}))
+    for typed, sources in asked:
+        code = {w: [*map(_digest, s)] for w, s in sources.items() if s and w not in allowed}
+        if code:
+            told = " and ".join(f"{word} ({', '.join(found)})" for word, found in code.items())
+            are_here = all(ABSENT not in found and _has_weights(w) for w, found in code.items())
+            flags = " ".join(f"--allow-code {shlex.quote(word)}" for word in code)
             raise UsageError(
-                f"{name} asks to run code, {word} ({digests}): type it with --{flag}, or add "
-                f"--allow-code {word}, if you trust it"
+                f"{name} asks to run code, {told}: type it with the folders of its files, {typed}"
+                f"{f', or add {flags}' if are_here else ''}, if you trust it"
             )
+
+
+def _has_weights(word: str) -> bool:
+    """Whether the weights of a user's functions are here, in a word of a derainer or a network."""
+    parts = words.read(word.partition(",imgsz=")[0]).parts
+    files = [part.factory["weights"] for part in parts if part.factory is not None]
+    return all(words.is_remote(file) or Path(file).exists() for file in files if file)
 
 
 def _digest(source: str) -> str:
@@ -87,7 +129,7 @@ def _digest(source: str) -> str:
         for part in source.split("."):
             spec = PathFinder.find_spec(part, places)
             if spec is None:
-                return "not here"
+                return ABSENT
             places = list(spec.submodule_search_locations or ())
             file = Path(spec.origin or "")
-    return f"sha256 {keys.file_sha256(file)}" if file.is_file() else "not here"
+    return f"sha256 {keys.file_sha256(file)}" if file.is_file() else ABSENT

@@ -14,7 +14,7 @@ from harness.ledger.gather import gather
 from harness.ledger.ledger import Ledger
 from harness.ledger.runs import load_results
 from harness.machine.device import Placement
-from harness.plan.foreign_specs import spec_again
+from harness.plan.foreign_specs import spec_here
 from harness.plan.plan import Plan, make_plan
 from harness.plan.stages import installed
 from harness.plan.unit_keys import Entry, Keyring
@@ -68,7 +68,7 @@ def union(
             "report where the same versions are installed"
         )
     whole = {**first.spec, "shard": None}
-    spec, made_by = spec_again(str(workspaces[0]), whole, changes, allowed), first.provenance
+    spec, made_by = spec_here(str(workspaces[0]), whole, changes, allowed), first.provenance
     placed = Placement(made_by.device or "", spec.dtype, spec.tile_px, made_by.workers or 1)
     plan = make_plan(spec, {}, placed)
     entries, failures = entries_of(plan)

@@ -105,8 +105,8 @@ def test_parts_that_ask_to_run_code_are_refused(
         run(spec.model_copy(update={"shard": f"{i}/2", "workspace": part}))
     words = ["report", *parts, "--data-root", str(spec.data_root), "--out", str(tmp_path / "out")]
     assert run_command_line(words) == 2
-    said = "asks to run code, own.py:own (not here): type it with --derainer, or add --allow-code"
-    assert said in capsys.readouterr().err
+    said = "asks to run code, own.py:own (not here): type it with the folders of its files, "
+    assert f"{said}--derainer own.py:own, if you trust it" in capsys.readouterr().err
     assert run_command_line([*words, "--derainer", word]) == 0
     monkeypatch.chdir(tmp_path)
     assert run_command_line([*words, "--allow-code", "own.py:own"]) == 0

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from signed import sign
 
 from harness import RunSpec, run
 from harness.checks.verify import verify
 from harness.cli.main import run_command_line
+from harness.plan.foreign_specs import spec_here
 from harness.spec import UsageError
 
 
@@ -86,6 +88,49 @@ def test_a_number_of_the_set_must_follow_from_those_of_its_images(
     (folder / "results.json").write_text(json.dumps(content))
     with pytest.raises(UsageError, match=rf"^{metric} of median under real-like is .* give "):
         verify(folder, {"data_root": str(coco_root)}, 2)
+
+
+CODE = "from torch import nn\ndef build():\n    return nn.Conv2d(3, 3, 1)\n"
+
+
+@pytest.mark.parametrize("place", [".", "sub"])
+def test_own_code_is_verified_by_the_remedy_of_its_refusal(
+    place: str,
+    coco_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(CODE)
+    Path(place).mkdir(exist_ok=True)
+    state = {"weight": torch.eye(3).reshape(3, 3, 1, 1) / 2, "bias": torch.zeros(3)}
+    torch.save(state, f"{place}/w.pth")
+    data = ["--data-root", str(coco_root)]
+    own = f"nets.py:build@{place}/w.pth"
+    words = ["--derainer", f"mine={own},median", "--task", "none", "--out", "after"]
+    words += ["--dataset", "coco", *data, "--limit", "2", "--workspace", "w", "--quality", "psnr"]
+    assert run_command_line(["run", *words]) == 0
+    capsys.readouterr()
+    assert run_command_line(["verify", "after", *data]) == 2
+    err = capsys.readouterr().err
+    rows = "mine=nets.py:build@w.pth,median"
+    assert f" its files, --derainer {rows}" in err
+    assert ("--allow-code mine=nets.py:build@w.pth" in err) == (place == ".")
+    for typed in (f"mine={own}", f"mine={own},median"):
+        assert run_command_line(["verify", "after", *data, "--derainer", typed]) == 0
+    if place == ".":
+        typed = err.partition("or add ")[2].partition(", if")[0]
+        assert run_command_line(["verify", "after", *data, *typed.split()]) == 0
+
+
+def test_code_beside_the_row_that_was_typed_stays_refused() -> None:
+    found = {"derainer": ["mine=nets.py:build", "other=evil.py:build", "median"]}
+    typed = {"derainer": ("mine=sub/nets.py:build",)}
+    with pytest.raises(UsageError, match=r"asks to run code, other=evil\.py:build \(not here\)"):
+        spec_here("found", found, typed)
+    spec = spec_here("found", found, typed, ["other=evil.py:build"])
+    assert spec.derainer == ("mine=sub/nets.py:build", "other=evil.py:build", "median")
 
 
 Lines = list[list[str]]
