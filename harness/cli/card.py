@@ -71,6 +71,9 @@ def _card(arguments: argparse.Namespace) -> int:
     if unknown:
         print(f"numbers stay marked with '?': trained_on lacks {' and '.join(unknown)}, as lists")
         return 1
+    if isinstance(images, trained_on.Some) or isinstance(families, trained_on.Some):
+        print("others stay marked with '?': nothing is known of the weights that these began with")
+        return 1
     print("numbers on these images or this rain are marked, no others")
     return 0
 
@@ -127,4 +130,7 @@ def _write(card: Path, content: dict[str, Any]) -> None:
 def _listed(names: frozenset[str] | None) -> str:
     if names is None:
         return "unknown"
-    return ", ".join(sorted(names)) or "none"
+    from harness.plan.trained_on import Some
+
+    more = ["more that is not known"] if isinstance(names, Some) else []
+    return ", ".join([*sorted(names), *more]) or "none"

@@ -12,6 +12,7 @@ from derainers.words import GATE_OPENS
 from harness.machine.device import Placement, one_thread_each
 from harness.machine.generators import seeded
 from harness.plan import keys
+from harness.plan.trained_on import Names, together
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ class DerainerPlan:
     key: dict[str, Any]
     weights_sha256: str | None
     load: Loader
-    rain_families: frozenset[str] | None
-    """Rains its weights were trained on; None = unknown."""
-    images: frozenset[str] | None
-    """What its weights were trained on, see `trained_on.images`; None = unknown."""
+    rain_families: Names
+    """Rains its weights were trained on."""
+    images: Names
+    """What its weights were trained on, see `trained_on.images`."""
     is_identity: bool = False
     folders: tuple[Path, ...] = ()
     """Folders of restored images, which are of one rain alone."""
@@ -159,8 +160,8 @@ def chained(parts: list[DerainerPlan], half: bool) -> DerainerPlan:
         {"chain": [p.key for p in parts], "half": half, **version},
         "+".join(weights) or None,
         Loader(build, name),
-        _union([p.rain_families for p in parts]),
-        _union([p.images for p in parts]),
+        together(p.rain_families for p in parts),
+        together(p.images for p in parts),
         folders=tuple(folder for p in parts for folder in p.folders),
         untold=tuple(folder for p in parts for folder in p.untold),
         is_own=any(p.is_own for p in parts),
@@ -234,13 +235,3 @@ def with_trials(plan: DerainerPlan, each: Callable[[DerainerPlan], DerainerPlan]
         told = "; ".join(filter(None, said)) or None
         return replace(made, method=plan.method, load=load, said=told)
     return each(plan) if plan.is_own else plan
-
-
-def _union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
-    """All names, None where one of the sets is unknown."""
-    names: frozenset[str] = frozenset()
-    for each in sets:
-        if each is None:
-            return None
-        names |= each
-    return names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,25 @@ from reports.results.training import Training
 from tasks.models import TRAINED_ON
 
 Names = frozenset[str] | None
+"""None where nothing is known."""
+
+
+class Some(frozenset[str]):
+    """Names that are known of more, as where weights began with others of which nothing is."""
+
+
+def together(several: Iterable[Names]) -> Names:
+    """All names of several; `Some` where only some of these are known whole."""
+    sets = list(several)
+    known = [each for each in sets if each is not None]
+    names = frozenset[str]().union(*known)
+    if len(known) == len(sets) and not any(isinstance(each, Some) for each in known):
+        return names
+    return Some(names) if known else None
 
 
 def images(trained: Mapping[str, Any]) -> Names:
-    """The images, as ``DATASET/SPLIT`` or a whole ``DATASET``; None where that is not known.
+    """The images, as ``DATASET/SPLIT`` or a whole ``DATASET``.
 
     Args:
         trained: ``trained_on`` of a card; its ``before`` is that of the weights it began with.
@@ -38,7 +53,7 @@ def images(trained: Mapping[str, Any]) -> Names:
 
 
 def rain_families(trained: Mapping[str, Any], untold: Names = None) -> Names:
-    """The families of rain; None where they are not known.
+    """The families of rain.
 
     Args:
         trained: ``trained_on`` of a card.
@@ -71,7 +86,7 @@ def by_card(file: Path | None, sha256: str | None) -> tuple[Names, Names]:
 
 @dataclass(frozen=True)
 class Learned:
-    """What a task network learned from; None = unknown."""
+    """What a task network learned from."""
 
     training: Training
     images: Names = None
@@ -129,8 +144,8 @@ def _with_earlier(
 ) -> Names:
     if "before" not in trained:
         return found
-    earlier = read(trained["before"]) if isinstance(trained["before"], dict) else None
-    return None if earlier is None else found | earlier
+    before = trained["before"]
+    return together([found, read(before) if before and isinstance(before, dict) else None])
 
 
 def said_by(card: Path, sha256: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.plan.data import data_name
 from harness.plan.networks import TaskPlan
 from harness.plan.plan import ConditionPlan, Plan
-from harness.plan.trained_on import Names, holds
+from harness.plan.trained_on import Names, Some, holds
 
 COCO = "coco"
 COCO_FILE = re.compile(r"(COCO_\w+_)?000000\d{6}(?!\d)")
@@ -19,7 +19,10 @@ LOOKED_AT = 1000
 
 
 def seen(plan: Plan, condition: ConditionPlan, task: TaskPlan | None) -> tuple[str, ...] | None:
-    """What of a cell was trained on; None where a part of the answer is unknown."""
+    """What of a cell was trained on; None where a part of the answer is unknown.
+
+    Weights of which some of what they saw is known leave it open where none of that is here.
+    """
     derainer, marks = condition.derainer, set()
     learners = [("rain", "images", derainer.rain_families, derainer.images)]
     if task is not None:
@@ -27,13 +30,13 @@ def seen(plan: Plan, condition: ConditionPlan, task: TaskPlan | None) -> tuple[s
         learners.append(("task-rain", "task-images", told.rain_families, told.images))
     for rain, images, families, trained in learners:
         fell = _has_fallen(plan, condition.rain, families, trained)
-        if fell is None or trained is None:
+        among = None if trained is None else _are_among(plan, trained)
+        marks |= ({rain} if fell else set()) | ({images} if among else set())
+        if isinstance(families, Some) or isinstance(trained, Some):
+            if not (fell or among):
+                return None
+        elif fell is None or among is None:
             return None
-        among = _are_among(plan, trained)
-        if among is None:
-            return None
-        marks |= {rain} if fell else set()
-        marks |= {images} if among else set()
     return tuple(sorted(marks))
 
 

@@ -19,7 +19,7 @@ from harness.machine.sources import SOURCES
 from harness.plan.derainers import derainer_plan
 from harness.plan.networks import network_of
 from harness.plan.plan import make_plan
-from harness.plan.trained_on import Learned, holds, images, rain_families
+from harness.plan.trained_on import Learned, Some, holds, images, rain_families, together
 from harness.scores.seen import seen
 from harness.spec import RunSpec, UsageError
 from reports.results.training import Training
@@ -57,8 +57,69 @@ def test_what_no_card_tells_is_unknown(begun_with: object) -> None:
     assert images({"split": "train"}) is None
     known = {"datasets": ["a"], "rain_families": ["additive"]}
     assert rain_families(known) == frozenset(["additive"])
-    assert images({**known, "before": begun_with}) is None
-    assert rain_families({**known, "before": begun_with}) is None
+    for found, own in (
+        (images({**known, "before": begun_with}), frozenset("a")),
+        (rain_families({**known, "before": begun_with}), frozenset(["additive"])),
+        (
+            rain_families({**known, "before": begun_with}, untold=frozenset()),
+            frozenset(["additive"]),
+        ),
+    ):
+        assert found == own
+        # A set that a card names without a list is as unknown to a task network as no card.
+        assert isinstance(found, Some) or begun_with == {"datasets": "bsds500"}
+    assert isinstance(images({**known, "before": begun_with}), Some)
+    twice = {"datasets": ["b"], "before": {**known, "before": begun_with}}
+    assert images(twice) == frozenset("ab")
+    assert isinstance(images(twice), Some)
+
+
+def test_what_is_known_of_several_is_known_of_all_together() -> None:
+    a, b, empty = frozenset("a"), frozenset("b"), frozenset[str]()
+    assert together([a, b]) == frozenset("ab")
+    assert not isinstance(together([a, b]), Some)
+    for several in ([a, None], [None, Some("a")], [a, Some()], [empty, a, None]):
+        assert together(several) == a
+        assert isinstance(together(several), Some)
+    assert together([None, None]) is None
+
+
+@pytest.mark.parametrize("word", ["w.safetensors", "w.safetensors+granet"])
+@pytest.mark.parametrize(
+    ("before", "name", "wanted"),
+    [
+        ({}, "tr", ("images", "rain")),
+        ({}, "other", None),
+        ({"datasets": ["more"], "rain_families": []}, "other", None),
+        ({"datasets": ["more"], "rain_families": []}, "tr", ("images", "rain")),
+        ({"datasets": ["more"], "rain_families": []}, "more", ("images", "rain")),
+    ],
+)
+def test_what_a_training_saw_is_marked_whatever_it_began_with(
+    before: dict[str, Any], name: str, wanted: tuple[str, ...] | None, word: str, tmp_path: Path
+) -> None:
+    given = Path(__file__).parents[2] / "derainers" / "weights" / "prenet.safetensors"
+    shutil.copy(given, tmp_path / "w.safetensors")
+    trained = {"datasets": ["tr"], "rain_families": ["given"], "before": before}
+    (tmp_path / "w.json").write_text(json.dumps({"trained_on": trained}))
+    for half in ("input", "target"):
+        (tmp_path / name / half).mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(tmp_path / name / half / "1.png")
+    plan = make_plan(
+        RunSpec(
+            dataset="pairs",
+            data_root=str(tmp_path / name),
+            derainer=(f"prenet@{tmp_path}/{word}",),
+            task=("none",),
+        ),
+        {},
+    )
+    condition = next(c for c in plan.conditions if not c.derainer.is_identity)
+    assert seen(plan, condition, None) == wanted
+    learned = Learned(Training("0" * 64), images(trained), rain_families(trained, frozenset()))
+    task: Any = SimpleNamespace(learned=learned)
+    found = seen(plan, plan.conditions[1], task)
+    assert found == (wanted and tuple(f"task-{mark}" for mark in wanted))
 
 
 @pytest.mark.parametrize(
