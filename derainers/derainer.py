@@ -197,6 +197,15 @@ class Derainer(Computing):
 
     def _whole(self, batch: Tensor) -> Tensor:
         """Restore a batch in one forward."""
+        return self.levels(batch).clamp(0.0, 1.0)
+
+    @torch.inference_mode()
+    def levels(self, batch: Tensor) -> Tensor:
+        """What one forward makes of a batch, before values beyond black and white are cut.
+
+        Raises:
+            DerainerError: As a call does.
+        """
         height, width = batch.shape[2:]
         black, white = self.range
         is_plain = (black, white) == (0.0, 1.0)
@@ -205,7 +214,7 @@ class Derainer(Computing):
         # The sum of what is not finite is not; it takes one pass where the test of each takes five.
         if not torch.isfinite(y.sum()) and not torch.isfinite(y).all():
             raise DerainerError("the network returned non-finite values")
-        y = (y if is_plain else (y - black) / (white - black)).clamp(0.0, 1.0)
+        y = y if is_plain else (y - black) / (white - black)
         return y.flip(1) if self.channels == "bgr" else y
 
     def forward(self, batch: Tensor) -> tuple[Tensor, str | None]:

@@ -52,12 +52,14 @@ class Finding:
     """PSNR of what it restores then, mean of the images."""
     declared_db: float
     rainy_db: float
+    sign: str = ""
+    """``-`` or ``+`` where what restores better is the input less the output, or both together."""
 
 
 def doubt(
     derainer: Derainer, name: str, pairs: Sequence[tuple[NDArrayByte, NDArrayByte]]
 ) -> Finding | None:
-    """What looks wrong with how a network is fed, or None.
+    """What looks wrong with how a network is fed or read, or None.
 
     A network that improves the images under no convention tells nothing: no doubt.
 
@@ -72,7 +74,7 @@ def doubt(
     images = [(to_tensor([rainy]), to_tensor([clean])) for rainy, clean in pairs]
     declared = Convention(derainer.channels, *derainer.range)
     try:
-        restored = {declared: _restored_db(derainer, declared, images)}
+        levels = [_levels(derainer, rainy) for rainy, _ in images]
     except DerainerError as error:
         raise DerainerError(f"derainer {name}: {error}") from error
     except Exception as error:
@@ -82,6 +84,56 @@ def doubt(
             f"{type(error).__name__}: {error}"
         ) from error
     rainy_db = [psnr_db(*pair) for pair in images]
+    restored = {declared: _scores(levels, images)}
+    fed = _fed_otherwise(derainer, images, rainy_db, restored)
+    read = _read_otherwise(declared, levels, images, restored[declared])
+    if read is None or (fed is not None and fed.better_db >= read.better_db):
+        return fed
+    return read
+
+
+def _levels(derainer: Derainer, rainy: Tensor) -> Tensor:
+    """What a network makes of an image; what works in tiles is cut to black and white."""
+    return derainer(rainy) if derainer.fixed_px is not None else derainer.levels(rainy)
+
+
+def _scores(restored: Sequence[Tensor], images: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
+    return [
+        psnr_db(image.clamp(0, 1), clean)
+        for image, (_, clean) in zip(restored, images, strict=True)
+    ]
+
+
+def _read_otherwise(
+    declared: Convention,
+    levels: Sequence[Tensor],
+    images: Sequence[tuple[Tensor, Tensor]],
+    own_db: Sequence[float],
+) -> Finding | None:
+    """Whether a network's output is the rain, or what rain takes away, rather than the image."""
+    rainy_db = _mean([psnr_db(*pair) for pair in images])
+    if any(made.shape != rainy.shape for made, (rainy, _) in zip(levels, images, strict=True)):
+        return None
+    # No rain is 0 in the network's values, which is not black where its range begins below.
+    zero = -declared.black / (declared.white - declared.black)
+    found = None
+    for sign in (-1, 1):
+        sums = [x + sign * (y - zero) for y, (x, _) in zip(levels, images, strict=True)]
+        better_db = _mean(_scores(sums, images))
+        is_better = better_db >= max(_mean(own_db) + MARGIN_DB, rainy_db + REMOVES_DB)
+        if is_better and (found is None or better_db > found.better_db):
+            found = Finding(declared, better_db, _mean(own_db), rainy_db, "-" if sign < 0 else "+")
+    return found
+
+
+def _fed_otherwise(
+    derainer: Derainer,
+    images: Sequence[tuple[Tensor, Tensor]],
+    rainy_db: Sequence[float],
+    restored: dict[Convention, list[float]],
+) -> Finding | None:
+    """A convention that is better than the declared one, of which alone the PSNR is given."""
+    (declared,) = restored
     found = None
     for slips in (1, 2):  # two at once only where one is likely
         for other in CONVENTIONS:

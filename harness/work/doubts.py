@@ -15,7 +15,7 @@ from harness.plan.derainers import DerainerPlan
 from harness.plan.plan import Plan
 from harness.spec import bare
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same network would be judged otherwise."""
 
 
@@ -58,6 +58,15 @@ def doubts(plan: Plan, ledger: Ledger) -> list[str]:
 def _said(derainer: DerainerPlan, found: dict[str, Any]) -> str:
     """What was measured, and what to write."""
     channels, black, white = found["better"]
+    if sign := found["sign"]:
+        how, both = ("less", "x - y") if sign == "-" else ("plus", "x + y")
+        return (
+            f"derainer {derainer.name} restores images of known rain at "
+            f"{found['declared_db']:.1f} dB, its input {how} its output does at "
+            f"{found['better_db']:.1f} dB (rainy: {found['rainy_db']:.1f} dB). If it returns a "
+            f"layer and not the image, wrap it in a module whose forward(x) returns {both}, of the "
+            "network's y: docs/derainers.md has its lines."
+        )
     shown = f"channels={channels!r}, range=({black:g}, {white:g})"
     text = (
         f"derainer {derainer.name} restores images of known rain at {found['declared_db']:.1f} dB, "

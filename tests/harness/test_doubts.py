@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import cv2
@@ -9,12 +10,16 @@ import numpy as np
 import pytest
 
 from derainers import DERAINERS
+from derainers.derainer import Derainer
+from derainers.plausible import Convention, doubt, measured
 from harness import Results, RunSpec, run
+from harness.work import known_rain
 from reports.tables.latex import latex
 from reports.tables.markdown import markdown
 from reports.tables.summary import summary
 
 WEIGHTS = DERAINERS["mspfn-light"].weights
+BGR = Convention("bgr", -1.0, 1.0)
 CODE = """
 from derainers import DERAINERS
 from derainers.derainer import Derainer
@@ -24,7 +29,7 @@ def plain(weights):
 
 def right(weights):
     network = DERAINERS["mspfn-light"].build(weights).module
-    return Derainer(network, channels="bgr", range=(-1, 1), multiple_of=8)
+    return Derainer(network, channels="bgr", range=(-1, 1), multiple_of=16)
 
 def wrapped(weights):
     d = DERAINERS["mspfn-light"].build(weights); d.channels, d.range = "bgr", (0, 255)
@@ -115,6 +120,54 @@ def test_an_onnx_file_is_told_what_to_add_and_that_works(folder: Path) -> None:
     assert {r.derainer for r in before.records if r.derainer.startswith("bytes@")}
     bright_streaks_off(file, 200.0)  # another network in the same file is another derainer
     assert {r.value for r in evaluated(folder, word).records} != {r.value for r in before.records}
+
+
+ROOT = Path(__file__).parents[2]
+LAYER = """
+from torch import nn
+from derainers import DERAINERS
+from derainers.derainer import Derainer
+
+class Layer(nn.Module):
+    def __init__(self, network, sign):
+        super().__init__()
+        self.network, self.sign = network, sign
+
+    def forward(self, x):
+        return self.sign * (self.network(x) - x)
+
+def layer(sign, wrap=lambda network: network):
+    network = DERAINERS["mspfn-light"].build(DERAINERS["mspfn-light"].weights).module
+    return Derainer(wrap(Layer(network, sign)), channels="bgr", range=(-1, 1), multiple_of=16)
+
+def rain():
+    return layer(-1)
+
+def less_rain():
+    return layer(1)
+
+"""
+
+
+@pytest.mark.parametrize(("name", "how"), [("rain", "less"), ("less_rain", "plus")])
+def test_a_layer_in_place_of_the_image_is_named_and_the_lines_of_the_page_mend_it(
+    name: str, how: str, folder: Path
+) -> None:
+    page = (ROOT / "docs" / "derainers.md").read_text()
+    lines = page[page.index("class Restored(") :].partition("```")[0]
+    if how == "plus":
+        lines = lines.replace("x - self", "x + self")
+    mended = f"def mended():\n    return layer({-1 if how == 'less' else 1}, Restored)\n"
+    (folder / "layer.py").write_text(LAYER + lines + mended)
+    right = DERAINERS["mspfn-light"].build(WEIGHTS)
+    assert isinstance(right, Derainer)
+    pairs = known_rain.known_rain()
+    assert doubt(right.to("cpu"), "right", pairs) is None
+    restored_db = statistics.mean(measured(right, pairs, [BGR])[BGR])
+    (said,) = evaluated(folder, f"{folder}/layer.py:{name}").provenance.doubts
+    assert f"its input {how} its output does at {restored_db:.1f} dB (rainy: " in said
+    assert "whose forward(x) returns x" in said
+    assert not evaluated(folder, f"{folder}/layer.py:mended").provenance.doubts
 
 
 @pytest.mark.data
