@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from derainers import DERAINERS
+from derainers import DERAINERS, words
 from derainers.training.recipes import PAPER
 from derainers.variants import Variant, variant_of
+from derainers.words import NO_PARAMETERS, Parameters, Word
 from harness.plan import keys
 from harness.spec import UsageError, known
 from harness.training.trial import learnable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 OWN = re.compile(r"(?P<source>[^@]+):(?P<name>[A-Za-z_]\w*)")
 """``FILE.py:FUNCTION`` or ``MODULE:FUNCTION``."""
+KNOWN = "[,range=A..B][,channels=bgr][,multiple_of=N][,output=N]"
+"""What may stand behind that."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,8 @@ class Trainee:
     own_loss: dict[str, Any] | None = None
     """Where the user's loss stands: file (or module), function, sha256 of the file, and the digests
     of further modules of the user's."""
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the user brought it."""
-        return OWN.fullmatch(self.word) is not None
+    is_own: bool = False
+    """Whether the user brought it."""
 
     def objective(self, span: tuple[float, float], vgg: Path | None) -> dict[str, Any]:
         """What is made small, where it is more than the recipe says; else nothing.
@@ -73,16 +73,16 @@ def trainee(word: str, wish: Wish, names: tuple[str, ...] = ()) -> Trainee:
 
     Args:
         word: A key of `PAPER` with or without keys of `derainers.variants`, ``FILE.py:FUNCTION`` or
-            ``MODULE:FUNCTION``.
+            ``MODULE:FUNCTION``, with parameters of `derainers.words` behind commas.
         wish: How it is to learn.
         names: Other words that a user may have meant.
 
     Raises:
         UsageError: If there is no such network, recipe or loss, or the user's code raises.
+        DerainerError: For a parameter that is unknown or impossible.
     """
-    own = OWN.fullmatch(word)
-    if own is not None:
-        return _own(word, own["source"], own["name"], wish)
+    if OWN.fullmatch(word) or OWN.fullmatch(word.partition(",")[0]):
+        return _own(word, wish)
     known(word.partition(":")[0], [*names, *PAPER], "network to train", "FILE.py:FUNCTION")
     variant = variant_of(word)
     if wish.loss is not None or wish.learning_rate is not None:
@@ -115,17 +115,34 @@ def _recipe(name: str, kind: str) -> Recipe:
     return recipe
 
 
-def _own(word: str, source: str, name: str, wish: Wish) -> Trainee:
+def _function(word: str) -> tuple[re.Match[str], Parameters]:
+    """A user's function, and how its network is fed and read."""
+    if (own := OWN.fullmatch(word)) is not None:
+        return own, NO_PARAMETERS
+    said = words.read(word)
+    part = said.parts[0]
+    own = OWN.fullmatch(part.text)
+    if own is None or said != Word(None, False, (part,)):
+        raise UsageError(f"{word}: training is of one network: expected FILE.py:FUNCTION{KNOWN}")
+    if part.parameters.key is not None:
+        raise UsageError(f"{word}: a network to train is FILE.py:FUNCTION{KNOWN}: leave key out")
+    return own, part.parameters
+
+
+def _own(word: str, wish: Wish) -> Trainee:
     """A network of the user's."""
     from derainers.training.benchmark import benchmark
-    from derainers.training.recipes import own, sixteen_crops
+    from derainers.training.recipes import own as recipe_of_own
+    from derainers.training.recipes import sixteen_crops
     from harness.plan.own_code import sources_of
     from harness.plan.user_code import built_by
 
+    own, parameters = _function(word)
+    source, name, word = own["source"], own["name"], f"{own[0]}{parameters.said}"
     kind = wish.recipe or "short"
     if kind not in ("short", "short-gpu", "benchmark"):
         raise UsageError(f"--recipe {kind}: {word} has no paper here: short, short-gpu, benchmark")
-    recipe = own(wish.learning_rate)
+    recipe = recipe_of_own(wish.learning_rate)
     recipe = sixteen_crops(recipe) if kind == "short-gpu" else recipe
     recipe = benchmark(recipe) if kind == "benchmark" else recipe
     loss, told = None, None
@@ -143,9 +160,9 @@ def _own(word: str, source: str, name: str, wish: Wish) -> Trainee:
         # The card says which weights it began with.
         read = [f for f in built.files if file is None or not _is_below(Path(f), file)]
         files.update(sources_of(built.module, read))
-        return learnable(word, built.value, recipe, loss, seed)
+        return learnable(word, built.value, recipe, loss, seed, parameters)
 
-    return Trainee(stem, word, build, recipe, kind, loss, files, told)
+    return Trainee(stem, word, build, recipe, kind, loss, files, told, is_own=True)
 
 
 def _is_below(file: Path, other: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from derainers import DerainerError
+from derainers.words import NO_PARAMETERS, Parameters
 from harness.machine.generators import seeded
 from harness.spec import UsageError
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def learnable(
-    word: str, value: Any, recipe: Recipe, loss: Callable[..., Any] | None, seed: int
+    word: str,
+    value: Any,
+    recipe: Recipe,
+    loss: Callable[..., Any] | None,
+    seed: int,
+    parameters: Parameters = NO_PARAMETERS,
 ) -> Derainer:
     """What a user's function returned as a derainer that can learn, found and tried as `run` does.
 
@@ -27,6 +33,7 @@ def learnable(
         recipe: How it is to learn.
         loss: The user's, in place of the recipe's.
         seed: Of the weights that lazy layers draw.
+        parameters: How it is fed and read, which comes before what it declares.
 
     Raises:
         UsageError: If it is no network, or a step of its training fails.
@@ -49,9 +56,10 @@ def learnable(
             f"{word} returned {type(value).__name__}: training needs a torch.nn.Module "
             "or a Derainer with parameters to learn"
         )
+    derainer = completed(word, derainer, seed).to("cpu")
+    parameters.put_on(derainer)
     if derainer.scale != 1:
         raise UsageError(f"{word}: it enlarges images, and rain goes at one size alone")
-    derainer = completed(word, derainer, seed).to("cpu")
     shown = copy.copy(derainer)
     shown.module = Ordinary(
         derainer.module

@@ -52,6 +52,11 @@ class Net8(Net):
         return [x * self.gain, x]
 
 
+class Stages(Net):
+    def forward(self, x):
+        return [x * 0, x * self.gain]
+
+
 class Picky(Net):
     def forward(self, x):
         return x.reshape(len(x), 3, -1, 7)
@@ -337,3 +342,42 @@ def test_without_its_last_validation_no_training_has_converged() -> None:
     assert footing(State(step=10, rows=whole), crops, 10)["converged"]
     told = verdict("net", 2, {"psnr_y_db": 20.0}, {"psnr_y_db": 25.0}, lacks_scores=True)
     assert told.endswith("; the last validation was broken off, the same command makes it up")
+
+
+def test_what_a_word_says_of_a_network_to_train_is_what_a_run_says(
+    pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "net.py:Stages,range=0..255"
+    assert run_command_line(words("out", name=name)) == 2
+    assert "say which with output=0 or another of them" in capsys.readouterr().err
+    more = ["--learning-rate", "0.5"]
+    assert run_command_line(words("out", *more, name=f"{name},output=1", steps=4)) == 0
+    assert card_of("out")["network"] == "net.py:Stages,range=0..255,output=1"
+    word = "net.py:Stages@out/net.safetensors,output=1,range=0..255"
+    data = ["--dataset", "pairs", "--data-root", "pairs", "--task", "none"]
+    assert run_command_line(["run", *data, "--derainer", word, "--workspace", "w"]) == 0
+    capsys.readouterr()
+    # Another reading is another training; the same in another order is the same.
+    assert run_command_line(words("out", *more, name=f"{name},output=0", steps=4)) == 2
+    again = "net.py:Stages,output=1,range=0..255"
+    assert run_command_line(words("out", *more, name=again, steps=4)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("net.py:build,outputs=1", "unknown parameter 'outputs=1': known are range, channels"),
+        ("net.py:build,range=1", "expected range=BLACK..WHITE"),
+        ("net.py:build,key=ema", "leave key out"),
+        ("net.py:build,scale=2", "it enlarges images"),
+        ("net.py:build,output=0+median", "training is of one network"),
+        ("net.py:build,channels=bgr,output=0", "returns one tensor: leave output=0 out"),
+    ],
+)
+def test_a_parameter_that_training_cannot_follow_is_one_line(
+    name: str, says: str, pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(words("out", name=name)) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
