@@ -75,6 +75,11 @@ def _card(arguments: argparse.Namespace) -> int:
         print("others stay marked with '?': nothing is known of the weights that these began with")
         return 1
     print("numbers on these images or this rain are marked, no others")
+    if families:
+        print(
+            "but '?' stays under rain that a set brings, as pairs do: nobody knows if it is one of "
+            "these families; where it was trained on, name that set in --data and given in --rain"
+        )
     return 0
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from datasets import Dataset
+from derainers import DERAINERS
 from derainers.shards import shards, weights_sha256
 from harness.cli.main import run_command_line
 from harness.plan.derainers import DerainerPlan, derainer_plan
+from harness.plan.plan import make_plan
+from harness.scores.seen import seen
+from harness.spec import RunSpec
 
 WRITE = ("--rain", "none", "--data", "none")
 
@@ -177,3 +183,22 @@ def test_folders_have_cards_of_their_whole_names(monkeypatch: pytest.MonkeyPatch
     Path("one.py").write_text("from torch import nn\ndef build():\n    return nn.PReLU()\n")
     with pytest.raises(ValueError, match=r"^net\.v2 holds the weights of another network"):
         planned("one.py:build@.")
+
+
+@pytest.mark.parametrize(("rain", "stays"), [("physical", True), ("given", True), ("none", False)])
+def test_what_card_prints_of_pairs_is_what_a_run_marks(
+    rain: str, stays: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(str(DERAINERS["prenet"].weights), "w.safetensors")
+    assert run_command_line(["card", "w.safetensors", "--rain", rain, "--data", "tr"]) == 0
+    assert ("'?' stays under rain that a set brings" in capsys.readouterr().out) == stays
+    found = {}
+    for name in ("tr", "other"):
+        for half in ("input", "target"):
+            (tmp_path / name / half).mkdir(parents=True)
+            Image.new("RGB", (16, 16)).save(tmp_path / name / half / "1.png")
+        asked = {"dataset": "pairs", "data_root": name, "task": ("none",)}
+        plan = make_plan(RunSpec(**asked, derainer=("prenet@w.safetensors",)), {})  # type: ignore[arg-type]
+        found[name] = seen(plan, plan.conditions[-1], None)
+    assert found["other"] == (None if stays else ())
+    assert found["tr"] == {"physical": None, "given": ("images", "rain")}.get(rain, ("images",))
