@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -341,10 +342,17 @@ def _made(module: nn.Module, x: Tensor) -> object:
     """What a network returns.
 
     Raises:
-        DerainerError: If it needs gradients as it is.
+        DerainerError: If it needs gradients as it is, or more than an image.
     """
     try:
         return module(x)
+    except TypeError as error:
+        if _takes_an_image(module):
+            raise
+        raise DerainerError(
+            f"the network takes more than an image ({error}): let one whose forward(x) makes the "
+            "rest call it, or let its function return an object with restore(image, sample_id)"
+        ) from error
     except RuntimeError as error:
         said = " ".join(str(error).split())
         if not any(each in said for each in _OF_GRADIENTS):
@@ -353,6 +361,19 @@ def _made(module: nn.Module, x: Tensor) -> object:
             f"the network needs gradients in its forward ({said[:100]}): let it compute on "
             "x.clone() inside `with torch.inference_mode(False), torch.enable_grad():`"
         ).with_traceback(error.__traceback__) from error
+
+
+def _takes_an_image(module: nn.Module) -> bool:
+    """Whether a network can be called with one tensor, as far as its forward tells."""
+    try:
+        signature = inspect.signature(module.forward)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 def _refuse_size(error: RuntimeError, batch: Tensor, tile_px: int | None) -> None:

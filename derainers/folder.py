@@ -89,18 +89,7 @@ def paired(
         DerainerError: If there is no such folder, an image has no file, or two files or two images
             could be meant.
     """
-    if not folder.is_dir():
-        raise DerainerError(f"dir:{folder}: no such folder; give the one with the restored images")
-    files: dict[str, Path] = {}
-    ours = {marker.parent for marker in folder.rglob(MARKER)} - {folder}
-    found = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    for file in shown((f for f in found if not ours.intersection(f.parents)), folder):
-        name = file.relative_to(folder).with_suffix("").as_posix()
-        if name in files:
-            raise DerainerError(
-                f"dir:{folder.name}: {files[name].name} and {file.name} are one image: remove one"
-            )
-        files[name] = file
+    files = _files(folder)
     stems: dict[str, list[Path]] = {}
     for file in files.values():
         stems.setdefault(file.stem, []).append(file)
@@ -133,3 +122,20 @@ def paired(
             "restore them too, each called as its rainy image, or name fewer with --limit"
         )
     return pairs
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The images of a folder by their path below it without ending."""
+    if not folder.is_dir():
+        raise DerainerError(f"dir:{folder}: no such folder; give the one with the restored images")
+    files: dict[str, Path] = {}
+    ours = {marker.parent for marker in folder.rglob(MARKER)} - {folder}
+    found = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    for file in shown((f for f in found if not ours.intersection(f.parents)), folder):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in files:
+            raise DerainerError(
+                f"dir:{folder.name}: {files[name].name} and {file.name} are one image: remove one"
+            )
+        files[name] = file
+    return files

@@ -212,6 +212,23 @@ def _gate(word: str) -> tuple[float | None, str]:
     return float(match["above"] or GATE_OPENS), match["word"]
 
 
+def require_function(name: str) -> None:
+    """Refuse a file of code without a function of it, or with more than that.
+
+    Args:
+        name: What no table knows, before its weights.
+
+    Raises:
+        DerainerError: If it begins with a file of code.
+    """
+    file = name.partition(":")[0]
+    if file.endswith(".py"):
+        raise DerainerError(
+            f"{name}: of a file one function is named, {file}:FACTORY or {file}:FACTORY@WEIGHTS; "
+            "arguments go into one of its own: def build(): return MyNet(dim=32)"
+        )
+
+
 def joined(words: Iterable[str]) -> list[str]:
     """Words that were cut at commas, with the parameters among them put back behind theirs."""
     found: list[str] = []

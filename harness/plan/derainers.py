@@ -98,6 +98,7 @@ def _network(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     factory = part.factory
     if factory is not None:
         return _factory(factory["source"], factory["name"], factory["weights"], part.parameters)
+    words.require_function(part.text.partition("@")[0])
     return _row(part, own)
 
 

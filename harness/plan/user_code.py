@@ -181,7 +181,7 @@ def built_by(
 
     forget_changed()
     with recording() as files, seeded("build", *chance):
-        module = _imported(source)
+        module = _imported(source, name)
         factory = getattr(module, name, None)
         if not callable(factory):
             names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
@@ -233,7 +233,7 @@ def function_of(source: str, name: str) -> Built:
     """
     forget_changed()
     with recording() as files:
-        module = _imported(source)
+        module = _imported(source, name)
     found = getattr(module, name, None)
     if not callable(found):
         raise UsageError(f"{source} has no function {name}")
@@ -284,8 +284,8 @@ def _loaded(value: Any, weights: Path, name: str, key: str | None) -> Any:
     return derainer
 
 
-def _imported(source: str) -> ModuleType:
-    """A module by its name or its file."""
+def _imported(source: str, wanted: str) -> ModuleType:
+    """A module by its name or its file, for a function of it."""
     try:
         if not source.endswith(".py"):
             return importlib.import_module(source)
@@ -308,7 +308,26 @@ def _imported(source: str) -> ModuleType:
     except Exception as error:
         raise UsageError(
             f"{source} cannot be imported: {type(error).__name__}: {error}{_hidden(source, error)}"
+            f"{_of_package(source, wanted, error)}"
         ) from error
+
+
+def _of_package(source: str, wanted: str, error: Exception) -> str:
+    """What to add where a file imports from the package that it lies in, which it is named without.
+
+    Its name is that from the folder above all packages, told by their ``__init__.py``.
+    """
+    if not isinstance(error, ImportError) or "no known parent package" not in str(error):
+        return ""
+    file, here = Path(source).resolve(), Path.cwd().resolve()
+    top = file.parent
+    while (top / "__init__.py").is_file():
+        top = top.parent
+    if top == file.parent:  # a package without that file
+        top = here if here in top.parents else top.parent
+    module = ".".join(file.relative_to(top).with_suffix("").parts)
+    where = "" if top == here else f", with {top} in $PYTHONPATH"
+    return f": it lies in a package: name it {module}:{wanted}{where}"
 
 
 def _hidden(source: str, error: Exception) -> str:

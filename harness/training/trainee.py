@@ -83,6 +83,7 @@ def trainee(word: str, wish: Wish, names: tuple[str, ...] = ()) -> Trainee:
     """
     if OWN.fullmatch(word) or OWN.fullmatch(word.partition(",")[0]):
         return _own(word, wish)
+    words.require_function(word.partition("@")[0])
     known(word.partition(":")[0], [*names, *PAPER], "network to train", "FILE.py:FUNCTION")
     variant = variant_of(word)
     if wish.loss is not None or wish.learning_rate is not None:

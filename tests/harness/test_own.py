@@ -47,6 +47,10 @@ class Pair(nn.Module):
     def forward(self, x):
         return x, x
 
+class Masked(nn.Module):
+    def forward(self, x, mask):
+        return x * mask
+
 def raises():
     raise RuntimeError("no luck")
 
@@ -119,6 +123,9 @@ def test_an_edited_file_is_computed_again(folder: Path) -> None:
     ("word", "says"),
     [
         ("mine.py:Pair", "returns 2 images of the input's size (0, 1): say which with output=0"),
+        ("mine.py:Masked", "argument: 'mask'): let one whose forward(x) makes the rest call it"),
+        ("mine.py:Near:dim=32@w.pt", "of a file one function is named, mine.py:FACTORY or "),
+        ("mine.py", "arguments go into one of its own: def build(): return MyNet(dim=32)"),
         ("mine.py:raises", "mine.py:raises raised RuntimeError: no luck"),
         ("mine.py:number", "expected a torch.nn.Module, a Derainer"),
         ("mine.py:absent", "no function absent: it has"),

@@ -179,3 +179,26 @@ def test_a_package_of_ours_may_be_asked_for(
     (tmp_path / "net.py").write_text("import no_such_module\n")
     with pytest.raises(UsageError, match=r"No module named 'no_such_module'$"):
         built_by("net.py", "build", None)
+
+
+@pytest.mark.parametrize("packages", [("arch", "arch/nets"), ("arch/nets",), ()])
+def test_a_file_of_a_package_is_refused_with_the_word_that_works(
+    packages: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "arch" / "nets").mkdir(parents=True)
+    for package in packages:
+        (folder / package / "__init__.py").touch()
+    (folder / "arch/nets/parts.py").write_text("def near():\n    return 0.5\n")
+    (folder / "arch/nets/net.py").write_text("from .parts import near\n" + NET)
+    with pytest.raises(UsageError, match="it lies in a package: name it ") as caught:
+        built_by("arch/nets/net.py", "build", None)
+    told, _, root = str(caught.value).rpartition("name it ")[2].partition(", with ")
+    is_half = packages == ("arch/nets",)
+    assert told == ("nets.net:build" if is_half else "arch.nets.net:build")
+    assert root == (f"{folder}/arch in $PYTHONPATH" if is_half else "")
+    monkeypatch.syspath_prepend(str(folder / "arch" if is_half else folder))
+    built = built_by(told.removesuffix(":build"), "build", None)
+    assert built.module.near() == 0.5
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("arch", "nets")]:
+        del sys.modules[name]
