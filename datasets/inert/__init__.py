@@ -6,7 +6,7 @@ it was given.
 """
 
 from datasets.inert.bundles import read_bundle
-from datasets.inert.files import is_torchscript, read
+from datasets.inert.files import read
 from datasets.inert.modules import States, is_nameless, modules_of, state_of, states_of, tensors_of
 from datasets.inert.records import InertError, Named, Record
 from datasets.inert.wrapped import AVERAGES, LAST, WRAPPERS
@@ -20,7 +20,6 @@ __all__ = [
     "Record",
     "States",
     "is_nameless",
-    "is_torchscript",
     "modules_of",
     "read",
     "read_bundle",

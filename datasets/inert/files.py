@@ -6,7 +6,6 @@ import io
 import pickle
 import struct
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from datasets.inert.rebuild import Storage
 from datasets.inert.records import InertError
 from datasets.inert.unpickler import Unpickler
+from datasets.torchscript import has_code, top_of
 
 MOST_BYTES = 2**33
 """No weight file is larger."""
@@ -81,21 +81,6 @@ def read(file: Path) -> Any:
             ) from error
 
 
-def is_torchscript(file: Path) -> bool:
-    """Whether a file is TorchScript, which is code and no weights."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-    except Exception:  # of what is no archive, or a damaged one
-        return False
-    return f"{_top(names)}constants.pkl" in names
-
-
-def _top(names: Sequence[str]) -> str:
-    """What all names in an archive of PyTorch begin with."""
-    return next((n.removesuffix("data.pkl") for n in names if n.endswith("/data.pkl")), "")
-
-
 def _safetensors(stream: BinaryIO) -> dict[str, Tensor]:
     from safetensors.torch import load
 
@@ -131,8 +116,8 @@ class _Archive:
         self._budget, self._size = _Budget(size), size
         self._storages: dict[tuple[str, torch.dtype], Storage] = {}
         names = self._zip.namelist()
-        self._top = _top(names)
-        if f"{self._top}constants.pkl" in names:
+        self._top = top_of(names)
+        if has_code(names):
             raise InertError(
                 "it is a TorchScript archive, which is code: the word torchscript:FILE asks to run "
                 "it; weights are what its state_dict() gives, saved"

@@ -128,17 +128,17 @@ def verify(
         first = found.errors[0]
         raise UsageError(f"{first.sample} fails here ({first.stage}): {first.message}")
     checks = _compared(rows, known, _Runs(theirs, found, names_of(theirs, found)))
-    is_part, holds = count < len(known), all(check.holds for check in checks)
-    if is_part and not holds:
+    if count < len(known):
+        if all(check.holds for check in checks):
+            require_derived(load(folder), rows)
         return checks
     whole = load(folder)
-    if holds:
-        require_derived(whole, rows)
-    if is_part:
-        return checks
     _require_same_sets(whole, found)
     runs = _Runs(whole, found, names_of(whole, found))
-    return [_with_set(check, runs) for check in checks]
+    checks = [_with_set(check, runs) for check in checks]
+    if all(check.holds for check in checks):
+        require_derived(whole, rows)
+    return checks
 
 
 def _read(folder: Path) -> tuple[Results, list[Row]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from datasets.names import text_of
 from datasets.sample import Dataset
+from datasets.torchscript import is_torchscript
 from derainers.shards import combined
 from harness.machine import about
 from harness.machine.environment import FETCHED
@@ -248,8 +249,6 @@ def _family(task: str, file: Path) -> str:
 
 def _require_no_code(task: str, file: Path) -> None:
     """Refuse TorchScript where its word does not ask to run it."""
-    from datasets.inert import is_torchscript
-
     if is_torchscript(file):
         raise UsageError(
             f"--model {task}={file}: it is a TorchScript archive, which is code: "

@@ -21,7 +21,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from datasets.inert import InertError, Named, Record, is_torchscript, read, state_of, tensors_of
+from datasets.inert import InertError, Named, Record, read, state_of, tensors_of
+from datasets.torchscript import is_torchscript
 
 
 def same(a: Any, b: Any) -> bool:
