@@ -36,7 +36,7 @@ STAGES = {
     "restored": Stage(
         (
             *_PIXELS,
-            *("datasets/inert", "derainers", "derainers/networks"),
+            *("datasets/inert", "datasets/torchscript.py", "derainers", "derainers/networks"),
             "harness/work/restoration.py",
         ),
         ("torch", "numpy", "opencv-python"),
@@ -48,7 +48,7 @@ STAGES = {
     "prediction": Stage(
         (
             *(*_PIXELS, "datasets/masks.py", "datasets/categories.py", "datasets/inert"),
-            "datasets/plausible_boxes.py",
+            *("datasets/torchscript.py", "datasets/plausible_boxes.py"),
             *("tasks/models", "tasks/networks", "tasks/network.py", "tasks/classes.py"),
             *("tasks/rle.py", "tasks/detection.py", "tasks/instance.py", "tasks/semantic.py"),
         )
