@@ -60,8 +60,18 @@ def _by_image(results: Results, lines: Sequence[Row]) -> ByImage:
         if name in lines[0]:
             values[cell] = np.full(len(samples), np.nan, np.float32)
             for line in mine:
-                values[cell][place[line["image"]]] = float(line[name] or "nan")
+                values[cell][place[line["image"]]] = _number(line, name)
     return ByImage(samples, samples, values)
+
+
+def _number(line: Row, name: str) -> float:
+    """A number as it is written; NaN where it is undefined."""
+    try:
+        return float(line[name] or "nan")
+    except ValueError as error:
+        raise UsageError(
+            f"{name} of image {line['image']} is no number: {line[name][:20]!r}"
+        ) from error
 
 
 def _cells(results: Results) -> Iterator[Cell]:

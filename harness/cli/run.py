@@ -22,7 +22,7 @@ Every flag is a field of RunSpec. A run continues where an earlier one of the sa
 stopped. Flags typed beside --suite or --from take the place of what stands there.
 
   your network, on photographs with labels, into a page:
-    derain-harness run --dataset coco --data-root coco128 --split train2017 \
+    derain-harness run --dataset coco --data-root coco128 --split train2017 \\
         --derainer mine.py:build,granet --out report
   your detector behind each derainer, on your labels:
     derain-harness run --annotations labels.json --data-root images --model detection=yolo.pt
