@@ -63,9 +63,9 @@ PHOTOGRAPHS = ("--split", "train2017", "--attributes", "coco128-scenes.csv", "--
 """Those of COCO128, by what the package's table calls them: indoors to learn, outdoors to look."""
 
 
-def seeds_of(network: str) -> tuple[int, ...]:
-    """Training seeds: several of the family that the contrasts are of."""
-    return SEEDS if network == "yolo" else SEEDS[:1]
+def seeds_of(network: str, kind: str) -> tuple[int, ...]:
+    """Training seeds: several of those that the contrasts are of."""
+    return SEEDS if network == "yolo" and kind != "derained" else SEEDS[:1]
 
 
 def weights_of(word: str) -> tuple[str, Path | None]:
@@ -172,7 +172,7 @@ class Study:
                     continue
                 hours = 0.2 if network == "yolo" else 0.3
                 more, hours = ([self.x or ""], hours + 1.65) if kind == "derained" else ([], hours)
-                for seed in seeds_of(network):
+                for seed in seeds_of(network, kind):
                     about = network, seed, self.learning_rate, (*flags, *more), hours
                     made.append(self._training(f"{network}-{kind}-{seed}", *about))
         return made
@@ -269,7 +269,7 @@ class Study:
             task = NETWORKS[network]
             words += ["--model", f"{task}={network}-streetsim"]
             for kind in trained:
-                for seed in seeds_of(network):
+                for seed in seeds_of(network, kind):
                     file = self._file(f"{network}-{kind}-{seed}", network)
                     words += ["--model", f"{task}={network}@{file}"]
         return words
@@ -317,7 +317,8 @@ def table(pieces: Sequence[Piece], took: dict[str, float]) -> list[str]:
         [p.name, f"{p.core_hours:.2f}", f"{took[p.name]:.2f}" if p.name in took else "–"]
         for p in pieces
     ]
-    planned, used = sum(p.core_hours for p in pieces), sum(took.values())
+    planned = sum(p.core_hours for p in pieces)
+    used = sum(took.get(p.name, 0) for p in pieces)
     rows.append(["sum", f"{planned:.2f}", f"{used:.2f}"])
     return grid(["piece", "planned core-hours", "used"], rows)
 
