@@ -234,16 +234,18 @@ class Study:
         camvid = ["--dataset", "camvid", "--data-root", f"{self.data / 'camvid'}"]
         camvid += ["--split", "val" if self.pilot else "test", "--task", "semantic"]
         made.append(self._run("camvid", camvid, FEW, (x, "median"), RAIN_SEEDS[0], 0.8))
-        return made if self.pilot else [*made, *self._runs_on_all_of_a_set(every)]
+        return made if self.pilot else [*made, *self._runs_on_all_of_a_set(gated, every)]
 
-    def _runs_on_all_of_a_set(self, every: Sequence[str]) -> list[Piece]:
+    def _runs_on_all_of_a_set(self, gated: Sequence[str], every: Sequence[str]) -> list[Piece]:
         """Runs on images that have no other split."""
         yolo = f"detection={self.data / 'weights' / 'yolov8n.pt'}"
         coco = ["--dataset", "coco", "--data-root", f"{self.data / 'coco128'}", *PHOTOGRAPHS]
         coco += ["scene=outdoor", "--task", "detection,instance", "--model", yolo]
         coco += ["--model", f"instance={self.seg}"]
+        trained = []
         for piece in self._trainings_on_photographs():
-            coco += ["--model", f"instance=yolo-seg@{self.out / piece.name}/yolo-coco.safetensors"]
+            file = self.out / piece.name / "yolo-coco.safetensors"
+            trained += ["--model", f"instance=yolo-seg@{file}"]
         carla = ["--dataset", "carla", "--data-root", f"{self.data / 'carlarain'}"]
         carla += ["--task", "detection", "--model", yolo]
         pairs = {
@@ -254,6 +256,7 @@ class Study:
         real += ["--task", "none", "--quality", "niqe"]
         return [
             self._run("coco", coco, FEW, every, RAIN_SEEDS[0], 1.3),
+            self._run("coco-remedies", (*coco, *trained), FEW, gated, RAIN_SEEDS[0], 0.3),
             self._run("carlarain", carla, ("none", "given"), every, RAIN_SEEDS[0], 0.6),
             *(
                 self._run(name, about, ("given",), every, RAIN_SEEDS[0], 0.6)

@@ -88,8 +88,8 @@ def gathered(out: Path, before: Kept) -> dict[str, Any]:
     kept["took"] |= took
     kept["runs"] |= {name: _of_run(run) for name, run in runs.items()}
     kept["remedies"] |= {
-        name: remedies([_of_x(runs[name])], "md").splitlines()
-        for name in ("scenes", "coco", "footing")
+        name: remedies([runs[name]], "md").splitlines()
+        for name in ("scenes", "coco-remedies", "footing")
         if name in runs
     }
     _require_one_of_each_name(kept["runs"])
@@ -126,13 +126,6 @@ def _of_run(run: Results) -> dict[str, Any]:
     found = {"run": run.run, **about, "n": max(r.n for r in run.records), "failed": failed}
     weights = {r.condition.name: r.weights for r in held if r.weights}
     return {**found, "weights": weights, "records": records, "marks": marks(marked)}
-
-
-def _of_x(run: Results) -> Results:
-    """A run less all derainers but its first, which is X, and the gate of that."""
-    x, *others = run.spec["derainer"]
-    left = set(others) - {f"gate:{x}"}
-    return replace(run, records=[r for r in run.records if r.derainer not in left])
 
 
 def _require_one_of_each_name(runs: Kept) -> None:

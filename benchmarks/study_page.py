@@ -50,7 +50,7 @@ def tables(kept: Kept) -> dict[str, list[str]]:
         "footing": ("footing", lambda k: k["remedies"]["footing"]),
         **{f"seeds-{name}": (f"seeds-{name}", partial(_of_seeds, name)) for name in SEEDED},
         "coco": ("coco", lambda k: derainers(k["runs"]["coco"])),
-        "coco-remedies": ("coco", lambda k: k["remedies"]["coco"]),
+        "coco-remedies": ("coco-remedies", lambda k: k["remedies"]["coco-remedies"]),
         "camvid": ("camvid", lambda k: derainers(k["runs"]["camvid"], is_told=False)),
         "carlarain": ("carlarain", lambda k: derainers(k["runs"]["carlarain"])),
         **{name: (name, partial(_of_pairs, name)) for name in PAIRS},
