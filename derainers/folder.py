@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -68,7 +70,10 @@ Otherwise = Callable[[Mapping[str, Path]], dict[str, Path] | None]
 
 
 def paired(
-    folder: Path, names: Mapping[str, Path], otherwise: Otherwise = lambda _: None
+    folder: Path,
+    names: Mapping[str, Path],
+    otherwise: Otherwise = lambda _: None,
+    beside: Callable[[], Iterable[str]] = tuple,
 ) -> dict[str, Path]:
     """The restored file of each sample, by the name of its image without the ending.
 
@@ -81,6 +86,8 @@ def paired(
         names: Relative path of each sample's image, by sample id.
         otherwise: Is asked where that leaves images without a file, with all files by their path
             below ``folder`` without ending.
+        beside: Gives the names, without ending, of all images of the set's folders, of which the
+            samples may be a part: a file of one stem alone could be that of another of these.
 
     Returns:
         File by sample id.
@@ -93,6 +100,7 @@ def paired(
     stems: dict[str, list[Path]] = {}
     for file in files.values():
         stems.setdefault(file.stem, []).append(file)
+    namesakes = cache(lambda: _by_stem(beside()))  # listed where it is needed alone
     pairs: dict[str, Path] = {}
     users: dict[Path, str] = {}
     missing = []
@@ -106,9 +114,12 @@ def paired(
         if len(same) > 1 and partner not in (files.get(c) for c in choices):
             both = " and ".join(f.relative_to(folder).as_posix() for f in same[:2])
             raise DerainerError(f"dir:{folder.name}: {both} could both be {path.name}: keep one")
-        if partner in users:
+        other = users.get(partner)
+        if other is None and path.parent.name and partner is not files.get(choices[0]):
+            other = next((n for n in namesakes().get(path.stem, ()) if n != choices[0]), None)
+        if other is not None:
             raise DerainerError(
-                f"dir:{folder.name}: {partner.name} could be images {users[partner]} and "
+                f"dir:{folder.name}: {partner.name} could be images {other} and "
                 f"{sample_id}: lay the files out in the data set's own subfolders"
             )
         users[partner] = sample_id
@@ -129,9 +140,7 @@ def _files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DerainerError(f"dir:{folder}: no such folder; give the one with the restored images")
     files: dict[str, Path] = {}
-    ours = {marker.parent for marker in folder.rglob(MARKER)} - {folder}
-    found = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    for file in shown((f for f in found if not ours.intersection(f.parents)), folder):
+    for file in shown(_images(folder), folder):
         name = file.relative_to(folder).with_suffix("").as_posix()
         if name in files:
             raise DerainerError(
@@ -139,3 +148,26 @@ def _files(folder: Path) -> dict[str, Path]:
             )
         files[name] = file
     return files
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    """Image files of a folder and all below it, through links too, but for what we wrote below."""
+    seen: set[Path] = set()
+    for word, below, names in os.walk(folder, followlinks=True):
+        here = Path(word)
+        real = here.resolve()
+        if real in seen or (MARKER in names and here != folder):
+            below.clear()
+            continue
+        seen.add(real)
+        below.sort()
+        found = (here / name for name in names)
+        yield from (f for f in found if f.suffix.lower() in SUFFIXES and f.is_file())
+
+
+def _by_stem(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names by the last of their parts."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(PurePosixPath(name).name, []).append(name)
+    return found

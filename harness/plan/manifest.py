@@ -177,7 +177,9 @@ def restored_files(folder: Path, dataset: Dataset) -> dict[str, RestoredFile]:
     if len(files) < len(dataset.samples) or not all(file.is_file() for file in files.values()):
         otherwise = partial(_by_rules, folder, dataset)
         names = shown_names(dataset.samples)
-        files = paired(folder, names, otherwise) if head is None else paired(folder, names)
+        rainy = {i: name.with_suffix("").as_posix() for i, name in names.items()}
+        pair = partial(paired, folder, names, beside=partial(_beside, dataset, rainy))
+        files = pair(otherwise) if head is None else pair()
     manifests: dict[Path, _Manifest | None] = {}
     return {
         i: _restored(file.absolute(), folder.absolute(), manifests) for i, file in files.items()
@@ -201,7 +203,7 @@ def _by_rules(
         DerainerError: If two of them could be one image.
     """
     rainy = {i: name.with_suffix("").as_posix() for i, name in shown_names(dataset.samples).items()}
-    for names, others in (_rainy(dataset, rainy), _clean(dataset, rainy, restored)):
+    for names, others in ((rainy, _beside(dataset, rainy)), _clean(dataset, rainy, restored)):
         try:
             found = partners(restored, others)
         except DatasetError:
@@ -228,13 +230,13 @@ def _one(folder: Path, names: Sequence[str], wanted: str, restored: Mapping[str,
     return names[0]
 
 
-def _rainy(dataset: Dataset, names: Mapping[str, str]) -> tuple[Mapping[str, str], set[str]]:
+def _beside(dataset: Dataset, names: Mapping[str, str]) -> set[str]:
     """The rainy names, and all that lie beside them."""
     found = set(names.values())
     for home in _homes(dataset, names):
         with contextlib.suppress(DatasetError):
             found |= by_name(home).keys()
-    return names, found
+    return found
 
 
 def _clean(

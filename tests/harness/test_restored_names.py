@@ -112,3 +112,23 @@ def test_two_that_could_be_one_image_are_refused(tmp_path: Path) -> None:
 def test_the_only_image_of_a_folder_is_not_known_to_be_the_rainy_one(tmp_path: Path) -> None:
     with pytest.raises(DerainerError, match="no restored image for"):
         found(tmp_path, ("input/a/1", "target/a/1"), ("a/other",))
+
+
+SCENES = tuple(f"{side}/{scene}/1" for side in ("input", "target") for scene in ("s1", "s2"))
+
+
+@pytest.mark.parametrize("restored", ["1", "s1/1", "elsewhere/1"])
+def test_one_of_a_stem_that_several_scenes_have_is_not_that_of_the_one_a_limit_kept(
+    restored: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DerainerError, match="could be images s1/1 and s2/1"):
+        found(tmp_path, SCENES, (restored,), limit=1)
+
+
+def test_a_folder_of_links_to_folders_is_seen_through(tmp_path: Path) -> None:
+    laid(tmp_path / "far", "s1/1", "s2/1")
+    (tmp_path / "res").mkdir()
+    for scene in ("s1", "s2"):
+        (tmp_path / "res" / scene).symlink_to(tmp_path / "far" / scene)
+    (tmp_path / "res" / "again").symlink_to(tmp_path / "res")
+    assert found(tmp_path, SCENES, ()) == {"s1/1": "1", "s2/1": "1"}
