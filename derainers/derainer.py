@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from datasets.image import NDArrayByte, NDArrayFloat, from_tensor, to_tensor
 from derainers.errors import DerainerError
+from derainers.failures import is_out_of_memory, made, refuse_size
 from derainers.outputs import Output, SizeError, image_of
 from derainers.restorer import Computing, Restored
 from derainers.tiles import (
@@ -25,12 +25,6 @@ from derainers.tiles import (
 )
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-FIXED_PX = "Derainer(network, fixed_px=(HEIGHT, WIDTH))"
-"""How code says that a network takes one size alone."""
-_OF_SIZES = ("must match", "is invalid for input of size", "shapes cannot be multiplied")
-"""What torch says where tensors do not fit each other."""
-_OF_GRADIENTS = ("does not require grad", "nference tensor")
-"""What torch says where gradients are asked for in a forward, which runs without."""
 
 
 class _Batch(NamedTuple):
@@ -184,8 +178,8 @@ class Derainer(Computing):
                 )
                 return _Batch(images, tile_px)
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
-                    _refuse_size(error, batch, tile_px)
+                if not is_out_of_memory(error):
+                    refuse_size(error, batch, tile_px)
                     raise
                 smaller = (tile_px or longest) // 2 // GRID_PX * GRID_PX
                 if smaller < SMALLEST_TILE_PX:
@@ -236,7 +230,7 @@ class Derainer(Computing):
         given = tuple(x.shape)
         x = x.contiguous(memory_format=self._layout)
         with self._turn:
-            result = _made(self.module, x)
+            result = made(self.module, x)
         y, key = image_of(result, self.output, wanted)
         if not y.is_floating_point() and not y.is_complex() and self.range != (0.0, 255.0):
             raise DerainerError(
@@ -336,61 +330,3 @@ def stage_of(derainer: Derainer, name: str) -> Derainer:
     other = copy.copy(derainer)
     other.module = Stage(derainer.module, name)
     return other
-
-
-def _made(module: nn.Module, x: Tensor) -> object:
-    """What a network returns.
-
-    Raises:
-        DerainerError: If it needs gradients as it is, or more than an image.
-    """
-    try:
-        return module(x)
-    except TypeError as error:
-        if _takes_an_image(module):
-            raise
-        raise DerainerError(
-            f"the network takes more than an image ({error}): let one whose forward(x) makes the "
-            "rest call it, or let its function return an object with restore(image, sample_id)"
-        ) from error
-    except RuntimeError as error:
-        said = " ".join(str(error).split())
-        if not any(each in said for each in _OF_GRADIENTS):
-            raise
-        raise DerainerError(
-            f"the network needs gradients in its forward ({said[:100]}): let it compute on "
-            "x.clone() inside `with torch.inference_mode(False), torch.enable_grad():`"
-        ).with_traceback(error.__traceback__) from error
-
-
-def _takes_an_image(module: nn.Module) -> bool:
-    """Whether a network can be called with one tensor, as far as its forward tells."""
-    try:
-        signature = inspect.signature(module.forward)
-    except (TypeError, ValueError):
-        return True
-    try:
-        signature.bind(None)
-    except TypeError:
-        return False
-    return True
-
-
-def _refuse_size(error: RuntimeError, batch: Tensor, tile_px: int | None) -> None:
-    """Say what to do about a network that takes small images alone.
-
-    Raises:
-        DerainerError: If what was raised is of sizes; with its traceback, which tells the line.
-    """
-    said = " ".join(str(error).split())
-    if any(each in said for each in _OF_SIZES):
-        height, width = (min(side, tile_px or side) for side in batch.shape[2:])
-        raise DerainerError(
-            f"fails on {width}x{height} px ({said[:100]}): if it takes no more than N px, give "
-            f"--tile-px N, or below {SMALLEST_TILE_PX} px {FIXED_PX} in its code"
-        ).with_traceback(error.__traceback__) from error
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory ran out, on CUDA or on the CPU, where torch has no class for it."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from derainers.derainer import FIXED_PX, Derainer
+from derainers.derainer import Derainer
 from derainers.errors import DerainerError
+from derainers.failures import FIXED_PX
 from derainers.outputs import SizeError
 
 MULTIPLES = (

@@ -145,6 +145,12 @@ def run_command_line(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("interrupted: the same command continues where it stopped")
         return 130
+    except SystemExit as error:  # by no code of ours: words are parsed above
+        say(
+            f"error: code of yours ended the program (SystemExit: {error}): let it raise an error, "
+            "or return"
+        )
+        return 2
     except Exception as error:
         said = _said(error, arguments)
         if said is None:

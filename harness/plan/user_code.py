@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import inspect
@@ -177,10 +178,11 @@ def built_by(
         UsageError: If it cannot be imported, has no such name, or raises.
         DerainerError: If the weights do not fit.
     """
-    import torch  # noqa: F401 - before anything is noted: its own files are none of the user's
+    import torch  # before anything is noted: its own files are none of the user's
 
     forget_changed()
-    with recording() as files, seeded("build", *chance):
+    # Code may go to a folder of its own; the run's words are relative to this one.
+    with recording() as files, seeded("build", *chance), contextlib.chdir("."):
         module = _imported(source, name)
         factory = getattr(module, name, None)
         if not callable(factory):
@@ -188,10 +190,15 @@ def built_by(
             raise UsageError(
                 f"{source} has no function {name}: it has {', '.join(names) or 'none'}"
             )
+        if isinstance(factory, torch.nn.Module):
+            raise UsageError(
+                f"{source}:{name} is a network, and a function that returns one is named: "
+                f"def build(): return {name}"
+            )
         try:
             takes = _takes_weights(factory)
             value = factory(weights) if takes else factory(**_configured(factory, weights))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UsageError(
                 f"{source}:{name} raised {type(error).__name__}: {error}{_hidden(source, error)}"
             ) from error
@@ -232,7 +239,7 @@ def function_of(source: str, name: str) -> Built:
         UsageError: If it cannot be imported or has no such function.
     """
     forget_changed()
-    with recording() as files:
+    with recording() as files, contextlib.chdir("."):
         module = _imported(source, name)
     found = getattr(module, name, None)
     if not callable(found):
@@ -305,6 +312,11 @@ def _imported(source: str, wanted: str) -> ModuleType:
         return module
     except UsageError:
         raise
+    except SystemExit as error:
+        raise UsageError(
+            f"{source} ends the program while it is imported (SystemExit: {error}): put what runs "
+            'it, and what reads the words of a command line, below if __name__ == "__main__":'
+        ) from error
     except Exception as error:
         raise UsageError(
             f"{source} cannot be imported: {type(error).__name__}: {error}{_hidden(source, error)}"
@@ -330,7 +342,7 @@ def _of_package(source: str, wanted: str, error: Exception) -> str:
     return f": it lies in a package: name it {module}:{wanted}{where}"
 
 
-def _hidden(source: str, error: Exception) -> str:
+def _hidden(source: str, error: BaseException) -> str:
     """What to add where code failed since a package of ours came instead of the user's own."""
     name = error.name if isinstance(error, ImportError) else None
     if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):

@@ -74,6 +74,45 @@ def test_a_least_size_is_no_multiple() -> None:
         assert np.array_equal(np.rint(derainer.restore(small, "") * 255), small)
 
 
+class Raising(nn.Module):
+    """Fails whatever it is shown."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error, self.calls = error, [0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls[0] += 1
+        raise self.error
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Raising:
+        return self
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (RuntimeError("Found no NVIDIA driver on your system"), "without cuda(), or give --device"),
+        (AssertionError("Torch not compiled with CUDA enabled"), "without cuda(), or give --device"),
+        (RuntimeError("Expected all tensors to be on the same device, but"), "device=x.device and"),
+        (RuntimeError("mat1 and mat2 must have the same dtype, but got"), "dtype=x.dtype"),
+    ],
+)
+def test_what_no_size_would_mend_is_told_at_once(error: Exception, remedy: str) -> None:
+    network = Raising(error)
+    with pytest.raises(DerainerError) as caught:
+        fitted(Derainer(network).to("cpu"), "it")
+    assert remedy in str(caught.value)
+    assert "multiple_of" not in str(caught.value)
+    assert network.calls == [1]
+
+
+def test_torch_says_these_words() -> None:
+    for module in (nn.Conv2d(1, 1, 3), Returning(lambda x: x.flatten(2) @ x.flatten(2).double().mT)):
+        with pytest.raises(DerainerError, match="takes another number of|mixes devices or number"):
+            fitted(Derainer(module).to("cpu"), "it")
+
+
 def test_other_sizes_are_named_in_one_line() -> None:
     text = r"derainer it fails on an image of 71x67 px \(RuntimeError: The size.*multiple_of=N"
     with pytest.raises(DerainerError, match=text) as caught:

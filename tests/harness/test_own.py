@@ -54,6 +54,15 @@ class Masked(nn.Module):
 def raises():
     raise RuntimeError("no luck")
 
+def ends():
+    raise SystemExit("no GPU")
+
+class Ending(nn.Module):
+    def forward(self, x):
+        raise SystemExit
+
+near = Near()
+
 def number():
     return 3
 """
@@ -119,6 +128,15 @@ def test_an_edited_file_is_computed_again(folder: Path) -> None:
     assert psnr_y_db(evaluated(folder, word), "mine:plain") != before
 
 
+def test_code_that_goes_to_another_folder_leaves_the_run_where_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "mine.py").write_text(f"import os\nos.chdir('/')\n{CODE}")
+    evaluated(folder, "mine.py:plain")
+    assert Path.cwd() == folder
+
+
 @pytest.mark.parametrize(
     ("word", "says"),
     [
@@ -127,6 +145,10 @@ def test_an_edited_file_is_computed_again(folder: Path) -> None:
         ("mine.py:Near:dim=32@w.pt", "of a file one function is named, mine.py:FACTORY or "),
         ("mine.py", "arguments go into one of its own: def build(): return MyNet(dim=32)"),
         ("mine.py:raises", "mine.py:raises raised RuntimeError: no luck"),
+        ("mine.py:ends", "mine.py:ends raised SystemExit: no GPU"),
+        ("mine.py:Ending", "code of yours ended the program (SystemExit: ): let it raise"),
+        ("mine.py:near", "mine.py:near is a network, and a function that returns one is named"),
+        ("parsing.py:plain", "parsing.py ends the program while it is imported (SystemExit: 2)"),
         ("mine.py:number", "expected a torch.nn.Module, a Derainer"),
         ("mine.py:absent", "no function absent: it has"),
         ("mine.py:plain@none.pt", "none.pt not found"),
@@ -156,6 +178,7 @@ def test_what_cannot_be_used_is_one_line(
 ) -> None:
     monkeypatch.chdir(folder)
     (folder / "broken.py").write_text("def (")
+    (folder / "parsing.py").write_text("import sys\nsys.exit(2)\n")
     state = torch.load(folder / "w.pt", weights_only=True)
     torch.save({k: v * float("nan") for k, v in state.items()}, folder / "nan.pt")
     torch.save(nn.BatchNorm2d(3).state_dict(), folder / "other.pt")
