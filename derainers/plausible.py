@@ -54,6 +54,8 @@ class Finding:
     rainy_db: float
     sign: str = ""
     """``-`` or ``+`` where what restores better is the input less the output, or both together."""
+    returned: tuple[float, float] | None = None
+    """Black and white of the output, where what restores better has others than the input."""
 
 
 def doubt(
@@ -84,12 +86,14 @@ def doubt(
             f"{type(error).__name__}: {error}"
         ) from error
     rainy_db = [psnr_db(*pair) for pair in images]
-    restored = {declared: _scores(levels, images)}
-    fed = _fed_otherwise(derainer, images, rainy_db, restored)
-    read = _read_otherwise(declared, levels, images, restored[declared])
-    if read is None or (fed is not None and fed.better_db >= read.better_db):
-        return fed
-    return read
+    made = {declared: levels}
+    findings = (
+        _fed_otherwise(derainer, images, rainy_db, made),
+        _read_otherwise(declared, levels, images, rainy_db),
+        _returned_otherwise(declared, made, images, rainy_db),
+    )
+    told = [each for each in findings if each is not None]
+    return max(told, key=lambda each: each.better_db, default=None)
 
 
 def _levels(derainer: Derainer, rainy: Tensor) -> Tensor:
@@ -108,10 +112,10 @@ def _read_otherwise(
     declared: Convention,
     levels: Sequence[Tensor],
     images: Sequence[tuple[Tensor, Tensor]],
-    own_db: Sequence[float],
+    rainy_db: Sequence[float],
 ) -> Finding | None:
     """Whether a network's output is the rain, or what rain takes away, rather than the image."""
-    rainy_db = _mean([psnr_db(*pair) for pair in images])
+    own_db = _scores(levels, images)
     if any(made.shape != rainy.shape for made, (rainy, _) in zip(levels, images, strict=True)):
         return None
     # No rain is 0 in the network's values, which is not black where its range begins below.
@@ -120,26 +124,71 @@ def _read_otherwise(
     for sign in (-1, 1):
         sums = [x + sign * (y - zero) for y, (x, _) in zip(levels, images, strict=True)]
         better_db = _mean(_scores(sums, images))
-        is_better = better_db >= max(_mean(own_db) + MARGIN_DB, rainy_db + REMOVES_DB)
-        if is_better and (found is None or better_db > found.better_db):
-            found = Finding(declared, better_db, _mean(own_db), rainy_db, "-" if sign < 0 else "+")
+        if _is_clear(better_db, own_db, rainy_db) and (
+            found is None or better_db > found.better_db
+        ):
+            told = better_db, _mean(own_db), _mean(rainy_db), "-" if sign < 0 else "+"
+            found = Finding(declared, *told)
     return found
+
+
+def _returned_otherwise(
+    declared: Convention,
+    made: Mapping[Convention, Sequence[Tensor]],
+    images: Sequence[tuple[Tensor, Tensor]],
+    rainy_db: Sequence[float],
+) -> Finding | None:
+    """Whether a network returns values of another range than it takes, as a tanh of bytes.
+
+    Args:
+        declared: How it is fed.
+        made: What it made where it was fed so, and otherwise, read in the range that it was fed in.
+        images: Rainy and clean ones.
+        rainy_db: PSNR of the rainy ones.
+    """
+    own_db = _scores(made[declared], images)
+    found = None
+    for fed, levels in made.items():
+        if fed.channels != declared.channels:
+            continue
+        for black, white in dict.fromkeys(each[1:] for each in CONVENTIONS):
+            if (black, white) == fed[1:]:
+                continue
+            values = [y * (fed.white - fed.black) + fed.black for y in levels]
+            read = [(y - black) / (white - black) for y in values]
+            better_db = _mean(_scores(read, images))
+            if _is_clear(better_db, own_db, rainy_db) and (
+                found is None or better_db > found.better_db
+            ):
+                told = better_db, _mean(own_db), _mean(rainy_db), ""
+                found = Finding(fed, *told, (black, white))
+    return found
+
+
+def _is_clear(better_db: float, own_db: Sequence[float], rainy_db: Sequence[float]) -> bool:
+    """Whether what restores at this PSNR removes rain, and is better than what was declared."""
+    return better_db >= max(_mean(own_db) + MARGIN_DB, _mean(rainy_db) + REMOVES_DB)
 
 
 def _fed_otherwise(
     derainer: Derainer,
     images: Sequence[tuple[Tensor, Tensor]],
     rainy_db: Sequence[float],
-    restored: dict[Convention, list[float]],
+    made: dict[Convention, Sequence[Tensor]],
 ) -> Finding | None:
-    """A convention that is better than the declared one, of which alone the PSNR is given."""
-    (declared,) = restored
+    """A convention that is better than the declared one, of which alone the images are given.
+
+    Those under the others that are tried are added.
+    """
+    (declared,) = made
+    restored = {declared: _scores(made[declared], images)}
     found = None
     for slips in (1, 2):  # two at once only where one is likely
         for other in CONVENTIONS:
             if _slips(other, declared) == slips:
                 with contextlib.suppress(DerainerError, RuntimeError):
-                    restored[other] = _restored_db(derainer, other, images)
+                    made[other] = _fed(derainer, other, images)
+                    restored[other] = _scores(made[other], images)
         found = judged(rainy_db, restored, declared)
         if found is None:
             return None
@@ -193,7 +242,7 @@ def measured(
 ) -> dict[Convention, list[float]]:
     """PSNR of each restored image under each convention."""
     images = [(to_tensor([rainy]), to_tensor([clean])) for rainy, clean in pairs]
-    return {other: _restored_db(derainer, other, images) for other in conventions}
+    return {other: _scores(_fed(derainer, other, images), images) for other in conventions}
 
 
 def psnr_db(image: Tensor, clean: Tensor) -> float:
@@ -203,13 +252,13 @@ def psnr_db(image: Tensor, clean: Tensor) -> float:
     return -10 * math.log10(max(error, 1e-10))
 
 
-def _restored_db(
+def _fed(
     derainer: Derainer, convention: Convention, images: Sequence[tuple[Tensor, Tensor]]
-) -> list[float]:
-    """PSNR of each image that a network restores under a convention."""
+) -> list[Tensor]:
+    """What a network makes of images that it is fed under a convention."""
     other = copy.copy(derainer)
     other.channels, other.range = convention.channels, (convention.black, convention.white)
-    return [psnr_db(other(rainy), clean) for rainy, clean in images]
+    return [_levels(other, rainy) for rainy, _ in images]
 
 
 def _mean(values: Sequence[float]) -> float:

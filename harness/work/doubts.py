@@ -15,7 +15,7 @@ from harness.plan.derainers import DerainerPlan
 from harness.plan.plan import Plan
 from harness.spec import bare
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same network would be judged otherwise."""
 
 
@@ -68,6 +68,16 @@ def _said(derainer: DerainerPlan, found: dict[str, Any]) -> str:
             "network's y: docs/derainers.md has its lines."
         )
     shown = f"channels={channels!r}, range=({black:g}, {white:g})"
+    if found["returned"]:
+        least, most = found["returned"]
+        return (
+            f"derainer {derainer.name} restores images of known rain at "
+            f"{found['declared_db']:.1f} dB, with {shown} and its output read from {least:g} to "
+            f"{most:g} at {found['better_db']:.1f} dB (rainy: {found['rainy_db']:.1f} dB). If it "
+            "returns other values than it takes, give it that convention and wrap it in a module "
+            f"whose forward(x) returns {_between((least, most), (black, white))}, of the network's "
+            "y: docs/derainers.md has such lines."
+        )
     text = (
         f"derainer {derainer.name} restores images of known rain at {found['declared_db']:.1f} dB, "
         f"with {shown} at {found['better_db']:.1f} dB (rainy: {found['rainy_db']:.1f} dB). "
@@ -76,7 +86,19 @@ def _said(derainer: DerainerPlan, found: dict[str, Any]) -> str:
     if derainer.part is None:
         return f"{text}wrap it: Derainer(network, {shown})."
     own = replace(derainer.part.parameters, range=(black, white), channels=channels)
+    if derainer.part.prefix == "spandrel":  # which knows the range
+        own = replace(own, range=None)
     return f"{text}name it {bare(derainer.part.text)}{own.said}"
+
+
+def _between(one: tuple[float, float], other: tuple[float, float]) -> str:
+    """What brings a value y from one range to another, as code."""
+    (least, most), (black, white) = one, other
+    shifted = f"(y {'-' if least > 0 else '+'} {abs(least):g})" if least else "y"
+    scaled = f" / {most - least:g}" * (most - least != 1) + f" * {white - black:g}" * (
+        white - black != 1
+    )
+    return f"{shifted}{scaled}" + (f" {'-' if black < 0 else '+'} {abs(black):g}" if black else "")
 
 
 def _keys(plan: Plan) -> dict[str, DerainerPlan]:

@@ -96,6 +96,37 @@ def test_a_quick_bundled_network_tells_its_range() -> None:
         assert found.better_db > found.declared_db + 1
 
 
+class Converting(nn.Module):
+    """A network of -1..1 that takes and returns values of other ranges."""
+
+    def __init__(
+        self, network: nn.Module, taken: tuple[float, float], returned: tuple[float, float]
+    ) -> None:
+        super().__init__()
+        self.network, self.taken, self.returned = network, taken, returned
+
+    def forward(self, x: Tensor) -> Tensor:
+        black, white = self.taken
+        y: Tensor = self.network((x - black) / (white - black) * 2 - 1)
+        black, white = self.returned
+        return (y + 1) / 2 * (white - black) + black
+
+
+@pytest.mark.parametrize("declared", [(0.0, 1.0), (0.0, 255.0)])
+@pytest.mark.parametrize(
+    ("taken", "returned"),
+    [((0.0, 1.0), (0.0, 255.0)), ((0.0, 1.0), (-1.0, 1.0)), ((-1.0, 1.0), (0.0, 1.0))],
+)
+def test_a_network_that_returns_other_values_than_it_takes_is_told(
+    taken: tuple[float, float], returned: tuple[float, float], declared: tuple[float, float]
+) -> None:
+    derainer = fed(bundled("mspfn-light"), "bgr", *declared)
+    derainer.module = Converting(derainer.module, taken, returned)
+    found = doubt(derainer, "m", known_rain()[::2])
+    assert found is not None
+    assert (found.better[1:], found.returned) == (taken, returned)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_networks_are_fed_rightly(name: str) -> None:

@@ -12,8 +12,11 @@ import pytest
 from derainers import DERAINERS
 from derainers.derainer import Derainer
 from derainers.plausible import Convention, doubt, measured
+from derainers.words import Part
 from harness import Results, RunSpec, run
+from harness.plan.loader import DerainerPlan, Loader
 from harness.work import known_rain
+from harness.work.doubts import _between, _said
 from reports.tables.latex import latex
 from reports.tables.markdown import markdown
 from reports.tables.summary import summary
@@ -86,6 +89,53 @@ def test_a_doubt_stands_on_the_page_and_not_in_a_caption(folder: Path) -> None:
     assert any(note.startswith("Doubt: derainer mine") for note in summary(results)[2])
     assert "Doubt: derainer mine" in markdown(results)
     assert "Doubt" not in latex(results)
+
+
+def test_other_values_than_a_network_takes_are_told_with_the_line_that_mends_it(
+    folder: Path,
+) -> None:
+    made = (
+        "class Made(nn.Module):\n    def forward(self, x):\n        y = NETWORK(x)\n        return "
+    )
+    code = (
+        "from torch import nn\n"
+        "from derainers import DERAINERS\nfrom derainers.derainer import Derainer\n"
+        "NETWORK = DERAINERS['mspfn-light'].build(DERAINERS['mspfn-light'].weights).module\n"
+        "def build():\n    return Derainer(Made(), channels='bgr', range=(-1, 1), multiple_of=16)\n"
+    )
+    (folder / "bytes.py").write_text(f"{code}{made}(y + 1) / 2 * 255\n")
+    (said,) = evaluated(folder, f"{folder}/bytes.py:build").provenance.doubts
+    assert "with channels='bgr', range=(-1, 1) and its output read from 0 to 255 at " in said
+    line = said.partition("forward(x) returns ")[2].partition(", of the network's y")[0]
+    assert line == "y / 255 * 2 - 1"
+    (folder / "mended.py").write_text(f"{code}{made}{line.replace('y', '((y + 1) / 2 * 255)')}\n")
+    assert not evaluated(folder, f"{folder}/mended.py:build").provenance.doubts
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ((0.0, 255.0), (0.0, 1.0), "y / 255"),
+        ((-1.0, 1.0), (0.0, 1.0), "(y + 1) / 2"),
+        ((0.0, 1.0), (-1.0, 1.0), "y * 2 - 1"),
+        ((-1.0, 1.0), (0.0, 255.0), "(y + 1) / 2 * 255"),
+        ((0.0, 1.0), (-0.5, 0.5), "y - 0.5"),
+    ],
+)
+def test_lines_bring_values_from_one_range_to_another(
+    one: tuple[float, float], other: tuple[float, float], said: str
+) -> None:
+    assert _between(one, other) == said
+    for value, wanted in zip(one, other, strict=True):
+        assert eval(said, {"y": value}) == wanted
+
+
+def test_of_spandrel_no_range_is_named_which_its_word_does_not_take() -> None:
+    load = Loader(lambda _: pytest.fail("loaded"), "n")
+    plan = DerainerPlan("n", {}, None, load, None, None, part=Part("spandrel:n.pth"))
+    found = {"better": ["bgr", 0.0, 1.0], "better_db": 30.0, "declared_db": 20.0, "rainy_db": 25.0}
+    said = _said(plan, {**found, "sign": "", "returned": None})
+    assert said.endswith("name it spandrel:n.pth,channels=bgr")
 
 
 def bright_streaks_off(file: Path, least: float) -> Path:
