@@ -15,6 +15,8 @@ import numpy as np
 
 from datasets import Dataset
 from derainers import DERAINERS
+from derainers.published import PUBLISHED
+from derainers.words import FORMS
 from harness.machine.device import Placement, device_of
 from harness.plan.derainers import derainer_plan
 from harness.spec import UsageError, known
@@ -268,11 +270,11 @@ def names(words: Sequence[str]) -> list[str]:
     """Derainers to measure: those named, or all networks of the table.
 
     Raises:
-        UsageError: For a plain name that the table does not have.
+        UsageError: For a plain name that no table has.
     """
     for word in words:
         if not set(word) & set(":@+./="):
-            known(word, DERAINERS, "derainer")
+            known(word, [*DERAINERS, *PUBLISHED], "derainer", FORMS)
     return list(words) or [name for name, row in DERAINERS.items() if row.learned]
 
 

@@ -44,6 +44,10 @@ def test_ratios_stand_beside_the_papers() -> None:
     ("more", "says"),
     [
         (["--derainer", "prenett"], "unknown derainer 'prenett' (did you mean prenet?)"),
+        (
+            ["--derainer", "vrgnet-spa"],
+            "python -m harness fetch vrgnet-spa, or give them as vrgnet@",
+        ),
         (["--size", "640"], "--size 640: expected WIDTHxHEIGHT"),
         (["--size", "0x9"], "--size 0x9: expected WIDTHxHEIGHT"),
         (["--repeats", "0"], "--repeats 0: at least 1"),
@@ -52,8 +56,13 @@ def test_ratios_stand_beside_the_papers() -> None:
     ],
 )
 def test_bad_words_are_one_line(
-    more: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    more: list[str],
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("harness.plan.derainers.FETCHED", tmp_path)
     assert run_command_line(["bench", *more]) == 2
     err = capsys.readouterr().err
     assert says in err
