@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from derainers.training.data import Crops
     from derainers.training.recipes import Recipe
 
+IN_TRAINING = (
+    "in training it returns more than the one tensor that it returns else: let its function return "
+    "Derainer(network, output=lambda made: made if isinstance(made, torch.Tensor) else made[0])"
+)
+
 
 def learnable(
     word: str,
@@ -87,7 +92,13 @@ def _step(word: str, derainer: Derainer, recipe: Recipe, loss: Callable[..., Any
         network = copy.deepcopy(derainer.module).train()
 
     def restored(x: torch.Tensor) -> torch.Tensor:
-        made = image_of(network(x), derainer.output, tuple(x.shape))[0]
+        result = network(x)
+        try:
+            made = image_of(result, derainer.output, tuple(x.shape))[0]
+        except DerainerError as error:
+            if derainer.output is not None:
+                raise
+            raise DerainerError(f"{IN_TRAINING} ({error})") from error
         if made.shape != x.shape:
             raise DerainerError(f"in training it makes {tuple(made.shape)} of {tuple(x.shape)}")
         if not made.requires_grad:
