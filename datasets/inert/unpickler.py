@@ -75,6 +75,10 @@ class Unpickler(pickle._Unpickler):
         if pid[0] == "module":
             return pid[1]
         word, kind, key, _, numel, *view = pid
+        if isinstance(kind, Named) and kind.name.startswith("torch.Q"):
+            raise InertError(
+                f"it holds quantised numbers ({kind.name}): save the weights as floating-point ones"
+            )
         if word != "storage" or not isinstance(kind, torch.dtype) or not isinstance(key, str):
             raise InertError("damaged: it refers to what is no storage: copy it again")
         return self._storage(kind, key, numel, view[0] if view else None)

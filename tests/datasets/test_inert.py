@@ -10,6 +10,7 @@ import os
 import pickle
 import struct
 import sys
+import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -238,6 +239,17 @@ def test_what_is_no_weight_file_is_told(
     (tmp_path / f"a.{ending}").write_bytes(content)
     with pytest.raises(InertError, match=says):
         read(tmp_path / f"a.{ending}")
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_quantised_numbers_are_told(is_zip: bool, tmp_path: Path) -> None:
+    kind = torch.qint8
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, about the format
+        data = saved({"a": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, kind)}, is_zip=is_zip)
+    (tmp_path / "a.pth").write_bytes(data)
+    with pytest.raises(InertError, match="save the weights as floating-point ones"):
+        read(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("case", HOSTILE)
