@@ -93,7 +93,10 @@ class Raising(nn.Module):
     ("error", "remedy"),
     [
         (RuntimeError("Found no NVIDIA driver on your system"), "without cuda(), or give --device"),
-        (AssertionError("Torch not compiled with CUDA enabled"), "without cuda(), or give --device"),
+        (
+            AssertionError("Torch not compiled with CUDA enabled"),
+            "without cuda(), or give --device",
+        ),
         (RuntimeError("Expected all tensors to be on the same device, but"), "device=x.device and"),
         (RuntimeError("mat1 and mat2 must have the same dtype, but got"), "dtype=x.dtype"),
     ],
@@ -108,8 +111,11 @@ def test_what_no_size_would_mend_is_told_at_once(error: Exception, remedy: str) 
 
 
 def test_torch_says_these_words() -> None:
-    for module in (nn.Conv2d(1, 1, 3), Returning(lambda x: x.flatten(2) @ x.flatten(2).double().mT)):
-        with pytest.raises(DerainerError, match="takes another number of|mixes devices or number"):
+    for module in (
+        nn.Conv2d(1, 1, 3),
+        Returning(lambda x: x.flatten(2) @ x.flatten(2).double().mT),
+    ):
+        with pytest.raises(DerainerError, match=r"takes another number of|mixes devices or number"):
             fitted(Derainer(module).to("cpu"), "it")
 
 
