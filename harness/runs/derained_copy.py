@@ -223,6 +223,7 @@ def _derained(
     if not todo:
         _remove_stale(copy, done, unread)
         return Written(label, copy.out, 0, kept, unread, said)
+    _remove_renamed(copy, done, todo)
     # What a kill leaves without a line of its own is then known to be ours.
     names = [entry.sample.id for entry in todo]
     begun = {i: {"sample": i, "file": copy.places[i], "sha256": ""} for i in names}
@@ -243,6 +244,16 @@ def _derained(
     _remove_stale(copy, done, failures)
     written = len(todo) - (len(failures) - len(unread))
     return Written(label, copy.out, written, kept, tuple(failures), said)
+
+
+def _remove_renamed(
+    copy: _Copy, done: Mapping[str, Mapping[str, str]], todo: Iterable[Entry]
+) -> None:
+    """Remove what earlier calls made under names that are no image's any more: another format's."""
+    places = set(copy.places.values())
+    for line in (done[entry.sample.id] for entry in todo if entry.sample.id in done):
+        if line["file"] not in places:
+            remove_written(copy.out, line, {"sha256": line["file"]})
 
 
 def _remove_stale(

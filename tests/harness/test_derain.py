@@ -136,6 +136,17 @@ def test_an_edited_network_is_another(
     assert np.abs(made.astype(int) - clean / 4).max() <= 1
 
 
+def test_another_format_takes_the_place_of_the_one_before_and_gives_it_back(
+    photos: Path, tmp_path: Path
+) -> None:
+    assert derained("photos") == 0
+    before = files(tmp_path / "out")
+    assert derained("photos", "--jpeg", "90") == 0
+    assert set(files(tmp_path / "out")) == {name[:-3] + "jpg" for name in before}
+    assert derained("photos") == 0
+    assert files(tmp_path / "out") == before
+
+
 def test_what_was_made_of_an_image_that_is_damaged_now_goes(photos: Path, tmp_path: Path) -> None:
     assert derained("photos") == 0
     for name in NAMES[:2]:
