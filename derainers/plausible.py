@@ -86,7 +86,7 @@ def doubt(
             f"{type(error).__name__}: {error}"
         ) from error
     rainy_db = [psnr_db(*pair) for pair in images]
-    made = {declared: levels}
+    made: dict[Convention, Sequence[Tensor]] = {declared: levels}
     findings = (
         _fed_otherwise(derainer, images, rainy_db, made),
         _read_otherwise(declared, levels, images, rainy_db),

@@ -7,6 +7,8 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,8 +95,12 @@ def measure(
     context = multiprocessing.get_context("spawn")
     for word in words:
         for size_px in sizes_px:
-            with context.Pool(1) as pool:
-                made = pool.apply(_measured, (word, size_px, device, dtype, repeats))
+            of = word, size_px, device, dtype, repeats
+            with ProcessPoolExecutor(1, context) as pool:
+                try:
+                    made = pool.submit(_measured, *of).result()
+                except BrokenProcessPool:
+                    made = "its process was ended from outside, by a lack of memory perhaps"
             if isinstance(made, str):
                 raise UsageError(f"bench {word} at {size_px[0]}x{size_px[1]}: {made}")
             yield made
@@ -121,7 +127,7 @@ def _measured(
         return _measure(word, size_px, device, dtype, repeats)
     except ValueError as error:
         return str(error)
-    except Exception as error:  # of code that is not ours, which fails in ways of its own
+    except (Exception, SystemExit) as error:  # of code that is not ours, in ways of its own
         if word in DERAINERS:
             raise
         return f"it fails: {type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -77,3 +77,33 @@ def test_a_gpu_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str])
     assert benched.count("\n") == 1
     assert run_command_line(["run", "--dataset", "demo", "--device", "cuda"]) == 2
     assert capsys.readouterr().err == benched
+
+
+ENDING = """
+import os
+from torch import nn
+
+class Ends(nn.Module):
+    def forward(self, x):
+        if x.shape[3] > 71 and x.shape[2] != 71:
+            ENDS
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("ends", "says"),
+    [
+        ("os.kill(os.getpid(), 9)", "its process was ended from outside"),
+        ("raise SystemExit(0)", "it fails: SystemExit: 0"),
+    ],
+)
+def test_a_process_that_ends_is_one_line(
+    ends: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(ENDING.replace("ENDS", ends))
+    assert (
+        run_command_line(["bench", "--derainer", f"{tmp_path}/mine.py:Ends", "--size", "96x96"])
+        == 2
+    )
+    assert says in capsys.readouterr().err
