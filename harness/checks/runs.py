@@ -35,6 +35,8 @@ INSTEAD = {
     "models": "this judges derainers behind one and the same; `report A B` compares two networks"
 }
 """What compares runs that do not share it."""
+IDENTICAL = "in one of the runs all images equal their reference, and no PSNR is above that"
+"""Why a number has no interval though it is worse or better."""
 MAY_BE_UNKNOWN = {"labels", "rains", "models"}
 """What nobody knows of restored images and predictions that were made elsewhere."""
 
@@ -102,7 +104,7 @@ def compare(
     _require_same(old, new)
     _require_guarded(old, guard)
     wanted = {name for name, row in old.metrics.items() if row.is_judged} | set(guard)
-    judged = [r for r in old.records if r.metric in wanted and r.value is not None]
+    judged = [r for r in old.records if r.metric in wanted and _has_value(r)]
     if not judged:
         raise UsageError("the old run has no number that is judged: name some with --guard")
     given = tolerances or {}
@@ -164,6 +166,11 @@ def outcome(found: Sequence[CellVerdict], required: Required | None = None) -> O
     return "failed" if "failed" in seen else "undecided" if "undecided" in seen else "passed"
 
 
+def _has_value(record: Record) -> bool:
+    """Whether a number can become worse; inputs that equal their reference are the same images."""
+    return record.value is not None or (record.is_identical and not record.condition.is_input)
+
+
 def _judged(
     old: Results, new: Results, place: Place, pair: tuple[Record, Record | None], margin: float
 ) -> CellVerdict:
@@ -172,11 +179,17 @@ def _judged(
     words = rain, derainer, task, metric
     before, after = pair
     unit = before.unit
-    if after is None or after.value is None:
+    if after is None or not (after.is_identical or after.value is not None):
         return CellVerdict(
             *words, "missing", unit, margin, before.value, None, None, network=network
         )
-    assert before.value is not None
+    if before.value is None or after.value is None:
+        values, why = (
+            (before.value, after.value),
+            IDENTICAL if before.value != after.value else None,
+        )
+        said: Verdict = "equivalent" if why is None else "better" if after.is_identical else "worse"
+        return CellVerdict(*words, said, unit, margin, *values, None, network=network, why=why)
     ci, why = _interval(old, new, before, after)
     sign = 1 if old.metrics[before.metric].higher_is_better else -1
     signed = None if ci is None else (min(sign * e for e in ci), max(sign * e for e in ci))

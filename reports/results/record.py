@@ -64,6 +64,11 @@ class Record:
         return Judge(self.task, self.model)
 
     @property
+    def is_identical(self) -> bool:
+        """Whether all images equal their reference: they have no PSNR, and nothing is above it."""
+        return self.value is None and self.n_identical > 0
+
+    @property
     def method(self) -> str:
         """The derainer's name without the digests of its weights, which `weights` holds."""
         name = self.condition.name

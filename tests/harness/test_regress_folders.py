@@ -83,6 +83,24 @@ def test_the_same_run_is_equivalent() -> None:
     ]
 
 
+def test_no_psnr_is_above_images_that_equal_their_reference() -> None:
+    finite = study(PSNR)
+    mine = replace(finite.records[1], value=None, n_identical=100)
+    identical = replace(finite, records=[finite.records[0], mine])
+    for old, new, verdict in (
+        (finite, identical, "better"),
+        (identical, finite, "worse"),
+        (identical, identical, "equivalent"),
+    ):
+        found = regress_runs.compare(old, new)
+        assert [v.verdict for v in found] == ["equivalent", verdict]
+        assert (found[1].why is None) == (verdict == "equivalent")
+    gone = replace(finite, records=finite.records[:1])
+    assert regress_runs.compare(identical, gone)[1].verdict == "missing"
+    none = replace(mine, n_identical=0)
+    assert regress_runs.compare(finite, replace(finite, records=[none]))[1].verdict == "missing"
+
+
 def test_reruns_rarely_alarm_and_a_worse_derainer_does() -> None:
     """The same derainer on other rain drops: each image changes, the mean does not."""
     rng = np.random.default_rng(1)
