@@ -28,10 +28,13 @@ def places(results: Results, rivals: Sequence[Record]) -> Mapping[Cell, int]:
     Returns:
         By cell. A place that chance may have given is missing: its differences to all that stand
         behind are judged together at 5 % (`Family`), and one of them is not significant, or there
-        are no resamples, or too few.
+        are no resamples, or too few. There is none among means over other images, which say
+        nothing of each other, and where images that all equal their reference are above any value.
     """
     held = [r for r in rivals if r.value is not None]
-    if not held:
+    if not held or any(r.is_identical for r in rivals):
+        return {}
+    if len({results.left_out(r) for r in held}) > 1:
         return {}
     up = results.metrics[held[0].metric].higher_is_better
     held.sort(key=lambda r: -_value(r) if up else _value(r))

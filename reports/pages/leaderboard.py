@@ -110,7 +110,7 @@ def _rains(kept: Results) -> list[str]:
 def _rank(both: Results, name: str, record: Record | None) -> tuple[bool, float]:
     """No derainer first, then the best value."""
     if record is None or record.value is None:
-        return name != IDENTITY, math.inf
+        return name != IDENTITY, -math.inf if record and record.is_identical else math.inf
     up = both.metrics[record.metric].higher_is_better
     return name != IDENTITY, -record.value if up else record.value
 

@@ -145,7 +145,8 @@ def _rank(run: Results, record: Record, tasks: Sequence[str]) -> tuple[Any, ...]
     data = record.dataset, record.split, made.data_fingerprint or ""
     task = tasks.index(record.task), (made.labels or {}).get(record.task, "")
     sign = -1 if run.metrics[record.metric].higher_is_better else 1
-    value = math.inf if record.value is None else sign * record.value
+    none = -math.inf if record.is_identical else math.inf
+    value = none if record.value is None else sign * record.value
     return *data, *task, place(record.rain), value
 
 

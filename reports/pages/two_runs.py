@@ -9,11 +9,12 @@ from reports.folder import put_pages
 from reports.pages.runs import as_pages
 from reports.plots.two_runs import dots
 from reports.results.marks import marks
-from reports.results.two_runs import changes, matched, placed, unclear
+from reports.results.two_runs import changes, matched, placed, unclear, uncompared
 from reports.tables.summary import about
 from reports.tables.text import Table, plain, signed, span, words, written
 
 if TYPE_CHECKING:
+    from reports.results.record import Record
     from reports.results.results import Results
 
 
@@ -39,28 +40,33 @@ def _run(name: str, run: Results) -> str:
 def comparison(first: Results, second: Results) -> Table:
     """Each number that both runs hold, of the tasks' primary metrics: second − first."""
     marked: set[str] = set()
-    rows = []
-    for change in changes(first, second):
-        row = first.metrics[change.first.metric]
-        rows.append(
-            [
-                *words(change.first.condition),
-                plain(first.called(change.first.judge)),
-                row.heading,
-                written(first, change.first, marked),
-                written(second, change.second, marked),
-                signed(change.difference, row.decimals),
-                span(change.ci, row.decimals),
-                change.verdict,
-            ]
-        )
+
+    def place_and_values(a: Record, b: Record) -> list[str]:
+        named = [*words(a.condition), plain(first.called(a.judge)), first.metrics[a.metric].heading]
+        return [*named, written(first, a, marked), written(second, b, marked)]
+
+    rows = [
+        [
+            *place_and_values(change.first, change.second),
+            signed(change.difference, first.metrics[change.first.metric].decimals),
+            span(change.ci, first.metrics[change.first.metric].decimals),
+            change.verdict,
+        ]
+        for change in changes(first, second)
+    ]
+    without = [[*place_and_values(a, b), "–", "–", "–"] for a, b in uncompared(first, second)]
     headings = ["rain", "derainer", "task", "metric", f"run {first.run[:12]}"]
     headings += [f"run {second.run[:12]}", "difference", "95 % interval", "verdict"]
     notes = [
         f"Differences second − first, {_how(first, second)}; verdict: significant at 5 % for all "
         "rows together (minP).",
     ]
-    return headings, rows, notes + marks(marked)
+    if without:
+        notes.append(
+            "The last rows have no difference: a value is missing, or the two are means over other "
+            "images, since those that equal their reference have none."
+        )
+    return headings, rows + without, notes + marks(marked)
 
 
 def _how(first: Results, second: Results) -> str:

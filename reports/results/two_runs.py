@@ -39,9 +39,8 @@ class Change:
 
 def changes(first: Results, second: Results) -> list[Change]:
     """What changed of the tasks' primary metrics, in the order of the tables."""
-    order = list(first.tasks)
-    pairs = sorted(_common(first, second), key=lambda pair: _rank(pair[0], order))
     paired = first.sets == second.sets
+    pairs = [pair for pair in _common(first, second) if _compares(first, second, *pair, paired)]
     drawn = [_drawn(first, second, a, b, paired) for a, b in pairs]
     groups = min(
         (run.groups(r.n) for pair in pairs for run, r in zip((first, second), pair, strict=True)),
@@ -64,26 +63,40 @@ def changes(first: Results, second: Results) -> list[Change]:
     return found
 
 
+def uncompared(first: Results, second: Results) -> list[tuple[Record, Record]]:
+    """What both runs hold of the same without a difference, in the order of the tables.
+
+    One of the two has no value, or they are means over other images.
+    """
+    paired = first.sets == second.sets
+    return [
+        (a, b)
+        for a, b in _common(first, second)
+        if (a.value, b.value) != (None, None) and not _compares(first, second, a, b, paired)
+    ]
+
+
+def _compares(first: Results, second: Results, a: Record, b: Record, paired: bool) -> bool:
+    """Whether two values have a difference: both are there and, of the same sets, of one of them."""
+    if a.value is None or b.value is None:
+        return False
+    return not paired or first.left_out(a) == second.left_out(b)
+
+
 def _rank(record: Record, tasks: Sequence[str]) -> tuple[Any, ...]:
     """Data set, task and rain."""
     return record.dataset, record.split, tasks.index(record.task), place(record.rain)
 
 
 def _common(first: Results, second: Results) -> list[tuple[Record, Record]]:
-    place_of = placed(first, second)
+    """The tasks' primary metrics that both runs hold, in the order of the tables."""
+    place_of, order = placed(first, second), list(first.tasks)
     theirs = {place_of(r): r for r in second.records}
-    paired = first.sets == second.sets
     wanted = {task: first.primary(task) for task in first.tasks}
     ours = [(r, place_of(r)) for r in first.records]
     pairs = [(r, theirs[place]) for r, place in ours if place in theirs]
-    return [
-        (a, b)
-        for a, b in pairs
-        if a.metric == wanted.get(a.task)
-        and a.value is not None
-        and b.value is not None
-        and (not paired or first.left_out(a) == second.left_out(b))
-    ]
+    pairs = [(a, b) for a, b in pairs if a.metric == wanted.get(a.task)]
+    return sorted(pairs, key=lambda pair: _rank(pair[0], order))
 
 
 def placed(first: Results, second: Results) -> Callable[[Record], Place]:

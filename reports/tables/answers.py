@@ -48,21 +48,34 @@ def answers(results: Results) -> list[Answer]:
                 continue
             mine = [e for e in family if (e.judge, e.condition.rainy) == (judge, rainy)]
             mine.sort(key=lambda e: -e.difference if e.row.higher_is_better else e.difference)
+            known = {e.condition for e in mine}
+            held = [r for r in results.records if (r.judge, r.metric) == (judge, metric)]
+            derained = [r for r in held if r.condition.is_derained and r.condition.rainy == rainy]
+            others = [r for r in derained if r.condition not in known]
             found.append(
                 Answer(
                     plain(f"{results.titled(judge)} under {rainy.rain}"),
-                    _headline(results, mine, floor),
+                    _headline(results, mine, floor, others),
                     _rain(results, floor),
-                    [_derainer(results, floor, e) for e in mine],
+                    [
+                        *(_derainer(results, floor, e) for e in mine),
+                        *(said for r in others if (said := _uncompared(results, r))),
+                    ],
                 )
             )
     return found
 
 
-def _headline(results: Results, family: Sequence[Effect], floor: Record) -> str:
+def _headline(
+    results: Results, family: Sequence[Effect], floor: Record, others: Sequence[Record]
+) -> str:
     """The verdicts of a family in a sentence, and what they rest on."""
     if not family:
-        return "Nothing was derained."
+        return (
+            "Nothing was derained."
+            if not others
+            else "No derainer can be set against the rainy input."
+        )
     if all(e.verdict is None for e in family):
         return f"Too little was measured for a verdict{_too_few(results, floor)}."
     better, worse = (
@@ -168,9 +181,24 @@ def _derainer(results: Results, floor: Record, effect: Effect) -> str:
     return "".join(said) + "." + _cost(results, effect)
 
 
+def _uncompared(results: Results, record: Record) -> str:
+    """What is known of a derainer that cannot be set against the rainy input; empty if nothing."""
+    row, name = results.metrics[record.metric], plain(record.condition.name)
+    if record.is_identical:
+        return f"{name}: all images equal their reference, which no {row.title} is above."
+    if record.value is None:
+        return ""
+    return (
+        f"{name}: {_amount(record.value, row)}, a mean over other images than the rainy input's: "
+        "those that equal their reference have none; so there is no difference."
+    )
+
+
 def _change(effect: Effect) -> str:
     """A difference in words, with its interval."""
     row = effect.row
+    if effect.difference == 0 and effect.ci is None:
+        return "the same as the rainy input (no interval)"
     word = "better" if (effect.difference > 0) == row.higher_is_better else "worse"
     amount = f"{_amount(abs(effect.difference), row)} {word} than the rainy input"
     if effect.ci is None:
