@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -58,21 +58,65 @@ def spec_here(
     """As `spec_again`, of a run that stays what it was: what was typed says where its files lie.
 
     A derainer then takes the place of the row alone that has its name, or is the same word but for
-    folders; where one is no such row, those that were typed are all.
+    folders, and so does a task's network; others stay. Where as many are typed as stand there, and
+    one is none of them, those that were typed are all.
+
+    Raises:
+        UsageError: As of `spec_again`, and where fewer are typed, so that nobody can tell which.
     """
-    rows = [word for word in _listed(found.get("derainer")) if isinstance(word, str)]
-    typed = {_row(word): word for word in changes.get("derainer", ())}
-    others = [row for row in rows if _row(row) not in typed]
-    if not others or len(others) + len(typed) != len(rows):
-        return spec_again(name, found, changes, allowed)
-    rest = {key: value for key, value in changes.items() if key != "derainer"}
-    spec = spec_again(name, {**found, "derainer": others}, rest, allowed)
-    return spec.model_copy(update={"derainer": tuple(typed.get(_row(row), row) for row in rows)})
+    networks = found.get("model")
+    left: dict[str, Any] = {"model": {**networks} if isinstance(networks, dict) else {}}
+    whole: dict[str, Any] = {"model": {}}
+    rest = {**changes, "model": dict(changes.get("model", {}))}
+    if "derainer" in rest:
+        rows, typed = _words(found.get("derainer")), _words(rest.pop("derainer"))
+        typed = [_as_row(word, rows) for word in typed]
+        left["derainer"], whole["derainer"] = _placed(f"{name}: --derainer", rows, typed, _row)
+        if not left["derainer"]:
+            rest["derainer"] = whole["derainer"]
+    for task, given in [*rest["model"].items()]:
+        rows, flag = _words(left["model"].get(task)), f"{name}: --model {task}"
+        others, everything = _placed(flag, rows, _words(given), bare)
+        rest["model"][task] = everything
+        if others:
+            left["model"][task], whole["model"][task] = others, rest["model"].pop(task)
+    spec = spec_again(name, {**found, **left}, rest, allowed)
+    return spec.model_copy(update={**whole, "model": {**spec.model, **whole["model"]}})
+
+
+def _placed(
+    flag: str, rows: Sequence[str], typed: Sequence[str], called: Callable[[str], str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """The rows in whose place nothing was typed, and all in their order with what was."""
+    place = {called(word): word for word in typed}
+    strange = place.keys() - set(map(called, rows))
+    if strange and len(place) < len(rows):
+        word = place[min(strange)]
+        raise UsageError(
+            f"{flag} {word}: {', '.join(rows)} stand there: type which of them it is, as it stands "
+            "there but for folders"
+        )
+    if strange:
+        return [], tuple(typed)
+    left = [row for row in rows if called(row) not in place]
+    return left, tuple(place.get(called(row), row) for row in rows)
+
+
+def _as_row(word: str, rows: Sequence[str]) -> str:
+    """A derainer that was typed without its name, with that of the row that is the same word."""
+    named = {bare(row).removeprefix(f"{n}="): n for row in rows if (n := words.read(row).name)}
+    is_row = words.read(word).name is not None or bare(word) in map(_row, rows)
+    return word if is_row or bare(word) not in named else f"{named[bare(word)]}={word}"
 
 
 def _row(word: str) -> str:
     """What a derainer is called, or its word without folders."""
     return words.read(word).name or bare(word)
+
+
+def _words(value: Any) -> list[str]:
+    """Words alone of what a file or a command lists."""
+    return [word for word in _listed(value) if isinstance(word, str)]
 
 
 def _listed(value: Any) -> list[Any]:

@@ -133,6 +133,29 @@ def test_code_beside_the_row_that_was_typed_stays_refused() -> None:
     assert spec.derainer == ("mine=sub/nets.py:build", "other=evil.py:build", "median")
 
 
+def test_rows_and_networks_of_which_nothing_was_typed_stay() -> None:
+    found = {
+        "derainer": ["mine=nets.py:build", "median"],
+        "model": {"detection": ["a.pt", "b.pt"], "semantic": "c.pt"},
+    }
+
+    def here(**typed: Any) -> RunSpec:
+        return spec_here("found", found, typed, ["mine=nets.py:build"])
+
+    for word in ("mine=sub/nets.py:build", "sub/nets.py:build"):
+        assert here(derainer=(word,)).derainer == ("mine=sub/nets.py:build", "median")
+    spec = here(model={"detection": ("sub/b.pt",)})
+    assert spec.model == {"detection": ("a.pt", "sub/b.pt"), "semantic": ("c.pt",)}
+    assert spec.derainer == ("mine=nets.py:build", "median")
+    # Files of other names: as many as stand there are all of them.
+    assert here(derainer=("granet", "median")).derainer == ("granet", "median")
+    renamed = here(model={"detection": ("x.pt", "y.pt"), "semantic": ("z.pt",)}).model
+    assert renamed == {"detection": ("x.pt", "y.pt"), "semantic": ("z.pt",)}
+    for typed in ({"derainer": ("other.py:build",)}, {"model": {"detection": ("x.pt",)}}):
+        with pytest.raises(UsageError, match=r"found: --\w+.* stand there: type which of them"):
+            here(**typed)
+
+
 Lines = list[list[str]]
 
 
