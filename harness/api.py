@@ -39,6 +39,12 @@ def run(
     """
     if spec is not None and fields:
         raise UsageError(f"run(spec, {next(iter(fields))}=…): give a spec, or fields of one")
+    given: object = derainers  # whatever a notebook gave
+    if given is not None and not isinstance(given, Mapping):
+        got = type(given).__name__
+        raise UsageError(
+            f"run(derainers=…): expected derainers by name, {{'mine': net}}, got {got}"
+        )
     require_ours()
     from harness.cli.terminal import progress_bars
     from harness.runs import engine

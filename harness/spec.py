@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -30,6 +30,15 @@ def _tuple(value: Any) -> Any:
     if isinstance(value, str):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _with_text(value: Any) -> Any:
+    """Paths, as Python has them, as text, in lists and by task too."""
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map(_with_text, value))
+    return {k: _with_text(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _networks(value: Any) -> Any:
@@ -186,6 +195,7 @@ class RunSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _named_by_what_else_is_given(cls, fields: Any) -> Any:
+        fields = _with_text(fields)
         if not isinstance(fields, dict) or fields.get("dataset") is not None:
             return fields
         labels = fields.get("annotations")
@@ -251,6 +261,8 @@ def known(name: str, table: Iterable[str], what: str, *also: str) -> str:
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
+        if any(part.strip() in names for part in name.split(",")):
+            hint = " (several are a list of words, [a, b])"
         raise UsageError(f"unknown {what} '{name}'{hint}: known are {', '.join(names) or 'none'}")
     return name
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reports.findings.effects import ROBUSTNESS
 from reports.findings.robustness import with_robustness
 from reports.results.cell import IDENTITY
+from reports.results.said import failures
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -124,11 +125,7 @@ def machine(results: Results) -> str:
 def _require_no_failures(run: Results) -> None:
     """Refuse a run of which images failed, which are left out of all its numbers."""
     if run.errors:
-        first = run.errors[0]
-        raise ValueError(
-            f"{len({e.sample for e in run.errors})} images failed, {first.sample} first "
-            f"({first.stage}): {first.message}"
-        )
+        raise ValueError(failures(run.errors))
 
 
 def _require_whole(kept: Results, run: Results) -> None:

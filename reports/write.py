@@ -30,11 +30,16 @@ def write(
             What the same run saved there before stays.
 
     Raises:
+        ValueError: If there is no such layout.
         FolderError: If a file of one's own would be written over, or the folder is the one that
             the results were read from, and holds more than that gave.
     """
     from reports.folder import put, run_of, staging
+    from reports.layouts.layouts import LAYOUTS
     from reports.results.written import to_json
+
+    if layout not in (None, "paper", *LAYOUTS):
+        raise ValueError(f"unknown layout {layout!r}: known are paper, {', '.join(LAYOUTS)}")
 
     directory = Path(directory)
     is_again = run_of(directory) == results.run

@@ -170,7 +170,7 @@ def _require_names(conditions: Sequence[ConditionPlan]) -> None:
     names = [(c.rain, c.place.name) for c in conditions]
     twice = next((name[1] for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UsageError(f"--derainer: two are called {twice}: rename a file or folder")
+        raise UsageError(f"--derainer: two are called {twice}: call one NAME=WORD")
 
 
 def _added(plan: Plan) -> dict[str, Any]:

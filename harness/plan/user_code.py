@@ -105,10 +105,11 @@ def own_derainer(
         return Brought(value, identity, weights)
     if parameters.said:
         raise UsageError(f"derainer {name}{parameters.said}: these are for networks alone")
-    if not callable(getattr(value, "restore", None)):
+    if isinstance(value, type) or not callable(getattr(value, "restore", None)):
+        got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise UsageError(
             f"derainer {name}: expected a torch.nn.Module, a Derainer or an object with "
-            f"restore(image, sample_id), got {type(value).__name__}"
+            f"restore(image, sample_id), got {got}"
         )
     digest = getattr(value, "digest", None)
     if isinstance(digest, str):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import html
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from reports.results.marks import mark, marks
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
 from reports.results.record import Comparison, Correlation, Cost, ImageError, Record
+from reports.results.said import failures, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,24 +175,25 @@ class Results:
         ]
 
     def __repr__(self) -> str:
-        """Data, number of images and the main table, with what its marks stand for."""
+        """Data, number of images and the main table, its marks, and images that failed."""
         shown, said = self._shown
         return "\n".join([self._title, shown.to_string(), *said])
 
     def _repr_html_(self) -> str:
         """The same in a notebook."""
         shown, said = self._shown
-        below = "".join(f"<p>{line}</p>" for line in said)
+        below = "".join(f"<p>{html.escape(line)}</p>" for line in said)
         return f"<p>{html.escape(self._title)}</p>{shown.to_html()}{below}"
 
     @property
     def _shown(self) -> tuple[pd.DataFrame, list[str]]:
-        """The main table as text, each metric with its own number of places, and its marks."""
+        """The main table as text, each metric with its own number of places, and what is said."""
         import pandas as pd
 
         marked: set[str] = set()
         rows = [[self._marked(r, marked) for r in row] for row in self._rows]
-        return pd.DataFrame(rows, self.table.index, self.table.columns), marks(marked)
+        failed = [failures(self.errors)] if self.errors else []
+        return pd.DataFrame(rows, self.table.index, self.table.columns), marks(marked) + failed
 
     def _marked(self, record: Record | None, marked: set[str]) -> str:
         if record is None or record.value is None:
@@ -233,7 +234,7 @@ class Results:
             known = list(dict.fromkeys(getattr(r, name) for r in left))
             left = [r for r in left if getattr(r, name) == word]
             if not left:
-                raise LookupError(_unknown(name, word, known))
+                raise LookupError(unknown(name, word, known))
         return left[0]
 
     def at(self, condition: Condition, judge: Judge, metric: str) -> Record | None:
@@ -392,11 +393,3 @@ class Results:
             return Comparison(difference, None)
         drawn = b.astype(np.float64) - a
         return Comparison(difference, interval(drawn, self.groups(first.n)))
-
-
-def _unknown(name: str, word: str | None, known: Iterable[str | None]) -> str:
-    """That the run holds no such word, and which it does."""
-    names = [str(each) for each in known]
-    near = difflib.get_close_matches(str(word), names, 1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"this run has no {name} '{word}'{hint}: known are {', '.join(names) or 'none'}"

@@ -77,7 +77,7 @@ def uncompared(first: Results, second: Results) -> list[tuple[Record, Record]]:
 
 
 def _compares(first: Results, second: Results, a: Record, b: Record, paired: bool) -> bool:
-    """Whether two values have a difference: both are there and, of the same sets, of one of them."""
+    """Whether two values have a difference: both are there, and paired ones of the same images."""
     if a.value is None or b.value is None:
         return False
     return not paired or first.left_out(a) == second.left_out(b)

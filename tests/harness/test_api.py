@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,17 @@ from skimage.data import astronaut, chelsea, coffee
 
 import harness
 from datasets.image import encode_png
-from harness import Results, RunSpec, compare, finished_runs, load, run
+from harness import Results, RunSpec, compare, finished_runs, load, report, run
 from harness.cli.main import run_command_line
-from harness.spec import UsageError
+from harness.spec import UsageError, checked
+from reports.results.record import ImageError
+
+
+class Unchanged:
+    """A derainer that leaves images as they are."""
+
+    def restore(self, image: Any, sample_id: str) -> Any:
+        return image
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +113,44 @@ def test_slips_are_told_in_one_line(here: Path) -> None:
         run(spec, rain="none")
     with pytest.raises(UsageError, match=r"unknown field 'derainerz' \(did you mean derainer\?\)"):
         run(derainerz="granet")
+    with pytest.raises(UsageError, match=r"unknown derainer 'median,granet' \(several are a list"):
+        run(spec.model_copy(update={"derainer": ("median,granet",), "task": ("none",)}))
+    with pytest.raises(UsageError, match=r"expected derainers by name, .*, got list"):
+        run(spec, derainers=[Unchanged()])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"restore\(image, sample_id\), got the class Unchanged"):
+        run(spec.model_copy(update={"task": ("none",)}), derainers={"mine": Unchanged})
     with pytest.raises(UsageError, match="a results folder holds one run alone"):
         load(here, "abc")
     with pytest.raises(UsageError, match=r"no results\.json"):
         load(here / "gone")
     with pytest.raises(AttributeError, match="has no attribute 'lod'"):
         harness.lod  # noqa: B018
+
+
+def test_paths_are_taken_as_text() -> None:
+    spec = checked(
+        data_root=Path("photos"),
+        derainer=["median", Path("net.onnx")],
+        model={"detection": Path("yolo.pt")},
+        out=Path("o"),
+    )
+    assert (spec.data_root, spec.out) == ("photos", "o")
+    assert spec.derainer == ("median", "net.onnx")
+    assert spec.model == {"detection": ("yolo.pt",)}
+
+
+def test_results_say_which_images_failed(results: Results) -> None:
+    errors = [ImageError("a<1>.png", "derain", "boom\x1b[1m"), ImageError("b", "read", "gone")]
+    failed = replace(results, errors=errors)
+    assert repr(failed).endswith("\n2 images failed, a<1>.png first (derain): boom [1m")
+    assert "<p>2 images failed, a&lt;1&gt;.png first" in failed._repr_html_()
+    assert "failed" not in repr(results)
+
+
+def test_an_unknown_layout_is_refused(results: Results, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="unknown layout 'tabel6': known are paper, table6, rem"):
+        report(results, tmp_path, layout="tabel6")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_folder_is_shown_and_two_runs_are_compared_on_the_command_line(
