@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datasets.sample import Sample
+from tasks.classes import matched
 from tasks.coco_ap import Detections
 from tasks.task import TaskError
 
@@ -19,6 +20,26 @@ from tasks.task import TaskError
 def is_frame(row: Any) -> bool:
     """Whether an element of a list of predictions is a frame, and no COCO result."""
     return isinstance(row, dict) and "labels" in row and "image_id" not in row
+
+
+def numbers_by_name(
+    rows: Iterable[Any], categories: Mapping[int, str]
+) -> tuple[dict[str, int], str | None]:
+    """The category of each name in frames, matched as a network's are, and how where that differs.
+
+    Args:
+        rows: All of a file.
+        categories: The data set's; of those with one name the last stands for all.
+    """
+    numbers = {name: number for number, name in categories.items()}
+    labels = (row["labels"] for row in rows if is_frame(row))
+    named = (label for some in labels if isinstance(some, list) for label in some)
+    said = (label.get("category") for label in named if isinstance(label, dict))
+    theirs = sorted({name for name in said if isinstance(name, str)})
+    found = {one: ours for ours, one in matched(numbers, theirs).items() if one not in (None, ours)}
+    told = "; ".join(f"{ours} as {one}" for one, ours in found.items())
+    note = f"classes of other names are matched: {told}" if found else None
+    return numbers | {str(one): numbers[ours] for one, ours in found.items()}, note
 
 
 def as_coco(
@@ -51,7 +72,7 @@ def as_coco(
         category = label.get("category")
         if not isinstance(category, str) or category not in categories:
             raise TaskError(f"{here}: category {str(category)[:60]!r} is not in the data set")
-        row = {"image_id": ids[stem], "category_id": categories[category]}
+        row = {"image_id": ids[stem], "file_name": stem, "category_id": categories[category]}
         row |= {"score": label["score"]} if "score" in label else {}
         row |= {"segmentation": label["rle"]} if "rle" in label else {}
         row |= {"bbox": _xywh(label["box2d"], here)} if "box2d" in label else {}

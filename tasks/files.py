@@ -5,7 +5,7 @@ BDD100K's own form of boxes and masks is read here too, and translated in `tasks
 Detection is one COCO results file. Instance segmentation is two, ``boxes.json`` and ``masks.json``,
 line by line of the same objects, since pycocotools takes a box's size for the mask's where a result
 has both; or one file of masks whose rows carry their boxes, or none: then those around the masks
-are taken. Images go by id, or else by the file's name or stem.
+are taken. Images go by a row's ``file_name``, by id, or else by the file's name or stem.
 """
 
 from __future__ import annotations
@@ -84,6 +84,15 @@ def read_detections(
         TaskError: Naming file, row and field of what cannot be scored.
     """
     by_id = {sample.id: sample for sample in samples}
+    if not masks and path.is_dir():
+        inside = next(iter(sorted(path.glob("[!.]*.json"))), None)
+        remedy = (
+            "a file of COCO results or of BDD100K's frames (ultralytics' val writes one with "
+            "save_json=True)"
+            if inside is None
+            else inside
+        )
+        raise TaskError(f"{path} is a folder: give {remedy}")
     if not masks:
         return _read(path, by_id, categories, ("bbox",)).detections(samples)
     if path.is_dir():
@@ -169,22 +178,32 @@ def _read(
     """A results file as columns, every field checked; images by id, or else by file."""
     places, by_file = {sample_id: place for place, sample_id in enumerate(by_id)}, _by_file(by_id)
 
+    doubtful: dict[int | str, int] = {}
+
     def by_either(image: int | str) -> int | None:
         place, other = places.get(str(image)), by_file(image)
-        if isinstance(image, str) and None not in (place, other) and place != other:
-            raise TaskError(
-                f"{file.name}: image_id {_shown(image)} is the id of one image and the file name "
-                "of another: write ids as numbers, or names with their suffix"
-            )
+        if place is not None and other not in (None, place):
+            if isinstance(image, str):
+                raise TaskError(
+                    f"{file.name}: image_id {_shown(image)} is the id of one image and the file "
+                    "name of another: write ids as numbers, or names with their suffix"
+                )
+            doubtful.setdefault(image, place)
         return place
 
     try:
-        return _columns(file, by_id, by_either, categories, needs)
+        columns = _columns(file, by_id, (by_file, by_either), categories, needs)
     except _UnknownImageError as error:
         try:
-            return _columns(file, by_id, by_file, categories, needs)
+            return _columns(file, by_id, (by_file, by_file), categories, needs)
         except _UnknownImageError:
             raise error from None
+    for image, place in list(doubtful.items())[:1]:
+        columns.notes.append(
+            f"{file.name}: image_id {image} is taken for an id, that of "
+            f"{[*by_id.values()][place].path.name}, not for the number in a file's name"
+        )
+    return columns
 
 
 def _by_file(by_id: Mapping[str, Sample]) -> _Places:
@@ -208,21 +227,27 @@ def _by_file(by_id: Mapping[str, Sample]) -> _Places:
 def _columns(
     file: Path,
     by_id: Mapping[str, Sample],
-    place_of: _Places,
+    place_of: tuple[_Places, _Places],
     categories: Mapping[int, str],
     needs: Sequence[str],
 ) -> _Columns:
-    """A results file as columns, with what tells an image's place by its ``image_id``."""
+    """A results file as columns, with what tells an image's place by ``file_name``, ``image_id``.
+
+    The name goes first: ultralytics takes the number in it for the id, whatever the labels' are.
+    """
     columns, samples = _Columns(), list(by_id.values())
+    by_name, by_image = place_of
     sizes: dict[int, tuple[int, int]] = {}
-    for where, row in _results(file, by_id, categories):
+    for where, row in _results(file, by_id, categories, columns.notes):
         if not isinstance(row, dict):
             raise TaskError(f"{where}: expected an object, got {type(row).__name__}")
         missing = next((k for k in ("image_id", "category_id", "score", *needs) if k not in row), 0)
         if missing:
             raise TaskError(f"{where}: '{missing}' is missing")
         image, category = _whole(row["image_id"]), category_of(row)
-        place = place_of(image) if type(image) in (int, str) else None
+        place = by_name(row["file_name"]) if isinstance(row.get("file_name"), str) else None
+        if place is None:
+            place = by_image(image) if type(image) in (int, str) else None
         if place is None:
             raise _UnknownImageError(f"{where}: image_id {_shown(image)} is not in the data set")
         if type(category) is not int or category not in categories:
@@ -293,14 +318,20 @@ def _score(score: Any, where: str) -> float:
 
 
 def _results(
-    file: Path, by_id: Mapping[str, Sample], categories: Mapping[int, str]
+    file: Path, by_id: Mapping[str, Sample], categories: Mapping[int, str], notes: list[str]
 ) -> Iterator[tuple[str, Any]]:
-    """COCO results one at a time, each with what to call it in an error."""
+    """COCO results one at a time, each with what to call it in an error.
+
+    What a reader of their numbers must know of the names of classes goes into ``notes``.
+    """
     stems = Counter(sample.path.stem for sample in by_id.values())
     by_stem = {s.path.stem: _written(s.id) for s in by_id.values() if stems[s.path.stem] == 1}
-    by_name = {name: number for number, name in categories.items()}
+    by_name: Mapping[str, int] | None = None
     for number, row in enumerate(json_rows(file)):
         if bdd_results.is_frame(row):
+            if by_name is None:
+                by_name, said = bdd_results.numbers_by_name(json_rows(file), categories)
+                notes += [f"{file.name}: {said}"] if said else []
             where = f"{file.name}: frame {number}"
             yield from bdd_results.as_coco(row, by_stem, by_name, where)
         else:

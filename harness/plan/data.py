@@ -22,7 +22,17 @@ from tasks.rows import TASKS
 
 
 def open_dataset(spec: RunSpec) -> Dataset:
-    """The data set of a spec, cut to its limit.
+    """The data set of a spec: what it chooses of all that is there.
+
+    Raises:
+        UsageError: As `whole_dataset`.
+        DatasetError: As `whole_dataset`, or if nothing is left.
+    """
+    return chosen(whole_dataset(spec), spec)
+
+
+def whole_dataset(spec: RunSpec) -> Dataset:
+    """The data set of a spec before images are chosen: for files that tell of all of them.
 
     Raises:
         UsageError: If it is not named, unknown, its folder is absent, or the spec would write among
@@ -43,13 +53,23 @@ def open_dataset(spec: RunSpec) -> Dataset:
     if spec.pair and not row.takes_pair:
         dataset = with_rainy(dataset, root / spec.pair)
     _require_apart(spec, root, dataset)
-    dataset = with_attributes(dataset, root, spec.attributes)
+    return with_attributes(dataset, root, spec.attributes)
+
+
+def chosen(whole: Dataset, spec: RunSpec) -> Dataset:
+    """What a spec takes of its data set: by attributes, weather, limit and shard.
+
+    Raises:
+        UsageError: If there are fewer images than shards.
+        DatasetError: If nothing is left, or the depth of an image lacks.
+    """
+    row = dataset_row(spec)
     is_real_rain = spec.rain == ("given",)
-    dataset = select(dataset, spec.where, is_clean=not is_real_rain).limited(spec.limit)
+    dataset = select(whole, spec.where, is_clean=not is_real_rain).limited(spec.limit)
     if is_real_rain and not row.is_rendered:
         dataset = taken_for_rain(dataset)
     if spec.depth is not None:
-        dataset = with_depth(dataset, root, spec.depth)
+        dataset = with_depth(dataset, root_of(spec), spec.depth)
     if spec.shard is None:
         return dataset
     number, count = map(int, spec.shard.split("/"))

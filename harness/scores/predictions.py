@@ -17,7 +17,7 @@ from datasets.names import text_of
 from datasets.sample import Dataset
 from harness.machine.about import machine
 from harness.plan import keys
-from harness.plan.data import open_dataset
+from harness.plan.data import chosen, whole_dataset
 from harness.plan.networks import scoring_task
 from harness.plan.unit_keys import Entry, images_sha256, labels_sha256
 from harness.scores import replicates
@@ -54,8 +54,8 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
         raise UsageError(f"--predictions {path}: no such file or folder")
     name = spec.task[0]
     row = TASKS[name]
-    whole = open_dataset(spec.model_copy(update={"limit": None}))
-    dataset = whole.limited(spec.limit)
+    whole = whole_dataset(spec)
+    dataset = chosen(whole, spec)
     task = scoring_task(name, dataset)
     require_fitting(dataset.samples)
     files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())

@@ -1,0 +1,127 @@
+"""Whose predictions are read: which image and which class a row of a file of others is of."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.main import run_command_line
+from harness.scores.predictions import score_predictions
+from harness.spec import RunSpec
+from reports.results.results import Results
+
+FILE = "annotations/instances_val2017.json"
+
+
+@pytest.fixture
+def shifted(coco_root: Path, tmp_path: Path) -> Path:
+    """A set whose image 1 is 2.jpg, 2 is 3.jpg and so on, the last being 1.jpg."""
+    root = Path(shutil.copytree(coco_root, tmp_path / "coco"))
+    content = json.loads((root / FILE).read_text())
+    images = root / "images" / "val2017"
+    numbers = sorted(entry["id"] for entry in content["images"])
+    stems = dict(zip(numbers, [*numbers[1:], numbers[0]], strict=True))
+    for entry in content["images"]:
+        name = f"{stems[entry['id']]}.jpg"
+        (images / entry["file_name"]).rename(images / name)
+        entry["file_name"] = name
+    (root / FILE).write_text(json.dumps(content))
+    return root
+
+
+def labelled(root: Path) -> list[dict[str, Any]]:
+    """The labels as predictions."""
+    content = json.loads((root / FILE).read_text())
+    keys = ("image_id", "category_id", "bbox")
+    rows = [entry for entry in content["annotations"] if not entry["iscrowd"]]
+    return [{key: entry[key] for key in keys} | {"score": 0.5} for entry in rows]
+
+
+def scored(root: Path, rows: Any, folder: Path, **more: Any) -> Results:
+    file = folder / "found.json"
+    file.write_text(json.dumps(rows))
+    spec = RunSpec(dataset="coco", data_root=str(root), task=("detection",), **more)
+    return score_predictions(file, spec)
+
+
+def ap(results: Results) -> float | None:
+    [found] = [r.value for r in results.records if r.metric == "ap"]
+    return found
+
+
+def test_the_file_name_of_a_row_says_which_image_it_is_of(shifted: Path, tmp_path: Path) -> None:
+    """ultralytics takes the number in a file's name for the id."""
+    content = json.loads((shifted / FILE).read_text())
+    names = {entry["id"]: entry["file_name"] for entry in content["images"]}
+    rows = labelled(shifted)
+    plain = scored(shifted, rows, tmp_path)
+    assert ap(plain) == 1
+    by_stem = [
+        row | {"image_id": int(Path(name).stem), "file_name": name}
+        for row, name in ((row, names[row["image_id"]]) for row in rows)
+    ]
+    assert ap(scored(shifted, by_stem, tmp_path)) == 1
+    bare = [{k: v for k, v in row.items() if k != "file_name"} for row in by_stem]
+    said = "found.json: image_id 2 is taken for an id, that of 3.jpg, not for the number in a file"
+    assert any(said in note for note in scored(shifted, bare, tmp_path).provenance.data_notes)
+    elsewhere = [row | {"file_name": "elsewhere.jpg"} for row in rows]
+    assert ap(scored(shifted, elsewhere, tmp_path)) == 1
+
+
+def test_rows_of_images_that_are_not_chosen_are_passed_over(
+    coco_root: Path, tmp_path: Path
+) -> None:
+    numbers = [entry["id"] for entry in json.loads((coco_root / FILE).read_text())["images"]]
+    lines = [f"{number},{'rainy' if number % 2 else 'clear'}" for number in numbers]
+    (tmp_path / "weather.csv").write_text("\n".join(["image,weather", *lines]))
+    more = {"attributes": (str(tmp_path / "weather.csv"),)}
+    for where in ((), ("weather=clear",), ("weather=rainy",)):
+        found = scored(coco_root, labelled(coco_root), tmp_path, where=where, **more)
+        assert ap(found) == 1
+        assert 0 < len(found.by_image.samples) < len(numbers)
+
+
+def test_classes_of_frames_are_matched_as_a_networks_are(coco_root: Path, tmp_path: Path) -> None:
+    content = json.loads((coco_root / FILE).read_text())
+    own = {entry["id"]: entry["name"] for entry in content["categories"]}
+    called = {"person": "pedestrian", "car": "Car", "dog": "dog"}
+    frames = [
+        {
+            "name": f"{row['image_id']:012d}.jpg",
+            "labels": [
+                {
+                    "category": called[own[row["category_id"]]],
+                    "score": 0.5,
+                    "box2d": {
+                        **{"x1": x, "y1": y},
+                        **{"x2": x + w - 1, "y2": y + h - 1},
+                    },
+                }
+            ],
+        }
+        for row in labelled(coco_root)
+        for x, y, w, h in [row["bbox"]]
+    ]
+    found = scored(coco_root, frames, tmp_path)
+    assert ap(found) == pytest.approx(1)
+    said = "found.json: classes of other names are matched: person as pedestrian; car as Car"
+    assert said in found.provenance.data_notes
+
+
+def test_a_folder_of_predictions_is_told_which_file_to_give(
+    coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    words = ["score", "--task", "detection", "--predictions", str(folder)]
+    words += ["--dataset", "coco", "--data-root", str(coco_root)]
+    (folder / "000000000001.txt").write_text("0 .5 .5 .2 .2 .9\n")
+    assert run_command_line(words) == 2
+    assert "is a folder: give a file of COCO results or" in capsys.readouterr().err
+    (folder / "detection.json").write_text("[]")
+    assert run_command_line(words) == 2
+    assert f"is a folder: give {folder / 'detection.json'}" in capsys.readouterr().err
