@@ -200,8 +200,9 @@ def built_by(
             takes = _takes_weights(factory)
             value = factory(weights) if takes else factory(**_configured(factory, weights))
         except (Exception, SystemExit) as error:
+            hint = _hidden(source, error) or _of_an_image(factory, name, weights)
             raise UsageError(
-                f"{source}:{name} raised {type(error).__name__}: {error}{_hidden(source, error)}"
+                f"{source}:{name} raised {type(error).__name__}: {error}{hint}"
             ) from error
     if weights is not None and not takes:
         value = _loaded(value, weights, f"{source}:{name}", key)
@@ -259,6 +260,20 @@ def _takes_weights(factory: Callable[..., Any]) -> bool:
     if first is None or first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
         return False
     return first.name == "weights" or first.default is first.empty
+
+
+def _of_an_image(factory: Callable[..., Any], name: str, weights: Path | None) -> str:
+    """The remedy where what was named may be the function of an image itself."""
+    try:
+        first = next(iter(inspect.signature(factory).parameters), "weights")
+    except (TypeError, ValueError):
+        return ""
+    if weights is not None or first == "weights":
+        return ""
+    return (
+        f"; it was called with {first}=None, to return what is then called with each image: where "
+        f"{name} is that itself, name a function that returns it, def build(): return {name}"
+    )
 
 
 def _configured(factory: Callable[..., Any], weights: Path | None) -> dict[str, Any]:

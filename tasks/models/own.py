@@ -250,13 +250,20 @@ class OwnDetector:
         numbers = np.zeros(n, np.int64)
         for i, one in enumerate(found):
             one = one.item() if hasattr(one, "item") else one  # noqa: PLW2901
+            # Rows of tensors hold classes as floats, ultralytics' boxes.cls too.
+            one = int(one) if isinstance(one, float) and one.is_integer() else one  # noqa: PLW2901
             is_whole = isinstance(one, int) and not isinstance(one, bool)
             number = one if is_whole else places.get(one, -1) if isinstance(one, str) else -1
             if number < 0 or (is_whole and number >= self._numbered):
                 known = ", ".join(self.names[:8]) + ("…" if len(self.names) > 8 else "")
+                remedy = (
+                    "expected names of its list 'names', or numbers into it"
+                    if self._numbered
+                    else "expected names of the data set's classes, or give it a list 'names' of "
+                    "all its classes"
+                )
                 raise self._called.wrong(
-                    f"returned the class {one!r}, which is none of {known}: expected names of the "
-                    "data set's classes, or give it a list 'names' of all its classes"
+                    f"returned the class {one!r}, which is none of {known}: {remedy}"
                 )
             numbers[i] = number
         return numbers

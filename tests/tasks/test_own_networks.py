@@ -13,6 +13,7 @@ from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
 from datasets import masks
 from harness.plan.user_code import built_by
+from harness.spec import UsageError
 from tasks.models.own import own_network
 from tasks.models.units import are_shares
 from tasks.network import NamedDetector
@@ -48,6 +49,30 @@ def test_numbers_without_names_are_refused(one: str, tmp_path: Path) -> None:
     says = r"the class [01], which is none of person, car, dog: .* or give it a list 'names' of all"
     with pytest.raises(TaskError, match=says):
         made(tmp_path, body, head="import torch").detect([PICTURE])
+
+
+@pytest.mark.parametrize("one", ["1.0", "np.float32(1)", "torch.tensor(1.0)"])
+def test_whole_floats_are_numbers_into_its_names(one: str, tmp_path: Path) -> None:
+    """Rows of tensors hold classes as floats, as ultralytics' ``boxes.cls`` does."""
+    body = f'    return {{{BOX}, "scores": [0.9], "classes": [{one}]}}'
+    head = "import torch\nfind.names = {0: 'person', 1: 'car'}"
+    assert made(tmp_path, body, head=head).detect([PICTURE])[0].categories.tolist() == [1]
+    with pytest.raises(TaskError, match=r"class 1, which is none of .* or give it a list 'names'"):
+        made(tmp_path, body, head="import torch").detect([PICTURE])
+    half = body.replace(one, "1.5")
+    with pytest.raises(
+        TaskError, match=r"class 1\.5, .*: expected names of its list 'names', or n"
+    ):
+        made(tmp_path, half, head=head).detect([PICTURE])
+
+
+def test_a_function_of_an_image_in_the_place_of_its_maker_is_told(tmp_path: Path) -> None:
+    made(tmp_path, "    return None")
+    says = (
+        r"NoneType.*; it was called with image=None, .* that returns it, def build\(\): return find"
+    )
+    with pytest.raises(UsageError, match=says):
+        built_by(str(tmp_path / "mine.py"), "find", None)
 
 
 def test_own_names_are_matched_with_the_data_sets(tmp_path: Path) -> None:
