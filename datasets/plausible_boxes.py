@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +55,30 @@ def no_sizes(boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> 
     )
 
 
+def no_centres(boxes_cxcywh: NDArray[np.float64]) -> str | None:
+    """What to say where boxes in shares of the picture are corners, not centres and sizes.
+
+    Args:
+        boxes_cxcywh: ``(N, 4)``: all boxes of the set, as they are written.
+
+    Returns:
+        None where they may be centres: as corners some box is none, or nearly all lie inside.
+    """
+    number, others = _beyond_as_centres(boxes_cxcywh)
+    if len(boxes_cxcywh) < FEWEST or 20 * number <= len(boxes_cxcywh) or others["corners"]:
+        return None
+    return (
+        f"{number:,} of {len(boxes_cxcywh):,} boxes reach beyond their picture, and none does if "
+        "they are corners x1 y1 x2 y2: write their centre, width and height"
+    )
+
+
+def doubt_centres(boxes_cxcywh: NDArray[np.float64]) -> str | None:
+    """As `doubt`, of centres and sizes in shares of the picture."""
+    number, others = _beyond_as_centres(boxes_cxcywh)
+    return _doubt(number, others, len(boxes_cxcywh), "centres, widths and heights")
+
+
 def doubt(boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> str | None:
     """What to say where boxes reach beyond their picture, and fewer do in another form.
 
@@ -61,13 +87,41 @@ def doubt(boxes_xywh: NDArray[np.float64], sizes_px: NDArray[np.float64]) -> str
         sizes_px: ``(N, 2)``: height and width of the picture of each.
     """
     number, others = _beyond(boxes_xywh, sizes_px)
+    return _doubt(number, others, len(boxes_xywh), "left, top, width and height")
+
+
+def _doubt(number: int, others: dict[str, int], total: int, expected: str) -> str | None:
+    """What to say where fewer than half as many boxes reach beyond their picture in another form.
+
+    Args:
+        number: How many do as they are read.
+        others: How many do in other forms.
+        total: All boxes.
+        expected: The form as which they are read.
+    """
     form = min(others, key=lambda name: others[name])
-    if 20 * number <= len(boxes_xywh) or 2 * others[form] >= number:
+    if 20 * number <= total or 2 * others[form] >= number:
         return None
     return (
-        f"{number:,} of {len(boxes_xywh):,} boxes reach beyond their picture, {others[form]:,} if "
-        f"they are {form}: are they left, top, width and height?"
+        f"{number:,} of {total:,} boxes reach beyond their picture, {others[form]:,} if they are "
+        f"{form}: are they {expected}?"
     )
+
+
+def _outside(first: NDArray[np.float64], last: NDArray[np.float64], sides: Any) -> int:
+    """How many boxes are none, or reach beyond their picture."""
+    is_inside = (first >= -SLACK * sides) & (first <= last) & (last <= (1 + SLACK) * sides)
+    return int((~is_inside).any(axis=1).sum())
+
+
+def _beyond_as_centres(boxes_cxcywh: NDArray[np.float64]) -> tuple[int, dict[str, int]]:
+    """As `_beyond`, of centres and sizes in shares of the picture."""
+    place, size = boxes_cxcywh[:, :2], boxes_cxcywh[:, 2:]
+    others = {
+        "corners": _outside(place, size, 1),
+        "left, top, width and height": _outside(place, place + size, 1),
+    }
+    return _outside(place - size / 2, place + size / 2, 1), others
 
 
 def _beyond(
@@ -75,13 +129,8 @@ def _beyond(
 ) -> tuple[int, dict[str, int]]:
     """How many boxes reach beyond their picture, as they are and in other forms."""
     place, size, sides = boxes_xywh[:, :2], boxes_xywh[:, 2:], sizes_px[:, ::-1]
-
-    def number(first: NDArray[np.float64], last: NDArray[np.float64]) -> int:
-        is_inside = (first >= -SLACK * sides) & (first <= last) & (last <= (1 + SLACK) * sides)
-        return int((~is_inside).any(axis=1).sum())
-
     others = {
-        "corners": number(place, size),
-        "centres and sizes": number(place - size / 2, place + size / 2),
+        "corners": _outside(place, size, sides),
+        "centres and sizes": _outside(place - size / 2, place + size / 2, sides),
     }
-    return number(place, place + size), others
+    return _outside(place, place + size, sides), others

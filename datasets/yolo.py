@@ -7,12 +7,16 @@ Reference:
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from datasets import fields
 from datasets.fields import Problems
@@ -21,6 +25,7 @@ from datasets.ids import ids_of
 from datasets.marked import shown
 from datasets.masks import area_px2, from_polygons
 from datasets.plain_yaml import plain_yaml
+from datasets.plausible_boxes import doubt_centres, no_centres
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 from datasets.upright import upright_px
 from datasets.yolo_files import SPLITS, Said, export, folder_of, images_of, label_file, places_of
@@ -30,6 +35,8 @@ CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 SLACK = 0.01
 """How far coordinates may lie outside 0 to 1, as ultralytics allows."""
 MAX_BYTES = 2**20
+LOOKED_AT = 200
+"""Label files whose boxes tell of what form all are."""
 _NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 
 
@@ -83,6 +90,10 @@ def open_yolo(
             f"{root}: no label file for any of the {len(paths)} images of {split}: expected "
             "labels/… beside images/…, with the images' stems"
         )
+    boxes = _written_boxes([file for file in labels.values() if file is not None])
+    with fields.told(problems):
+        if (wrong := no_centres(boxes)) is not None:
+            raise DatasetError(f"labels of {split}: {wrong}")
     ids = ids_of(paths, root)
     samples = []
     for path in paths:
@@ -92,6 +103,7 @@ def open_yolo(
             samples.append(Sample(ids[path], path, group=ids[path], labels=found))
     lacking = sum(file is None for file in labels.values())
     note = f"{lacking} of {len(paths)} images have no label file: no object there"
+    doubtful = doubt_centres(boxes)
     heads = [head.file] if head.file is not None and head.file.is_relative_to(root) else []
     files = {ids[p]: [*heads, *([f] if (f := labels[p]) else [])] for p in paths}
     return Dataset(
@@ -100,7 +112,7 @@ def open_yolo(
         samples,
         head.names,
         export_labels=partial(export, files, [p for p in places if p.is_file()], ids, root),
-        notes=(note,) if lacking else (),
+        notes=(*([note] if lacking else []), *([doubtful] if doubtful else [])),
     )
 
 
@@ -111,10 +123,13 @@ def _head(root: Path, annotations: Path | None) -> _Head:
             raise DatasetError(f"--annotations {annotations}: no such file")
         return _of_yaml(annotations)
     others = shown([*root.glob("*.yaml"), *root.glob("*.yml")], root)
-    files = [root / "data.yaml", *others]
-    for file in files:
-        if file.is_file():
+    if (root / "data.yaml").is_file():
+        return _of_yaml(root / "data.yaml")
+    for file in others:
+        with contextlib.suppress(DatasetError):  # of settings, say
             return _of_yaml(file)
+    if others:
+        return _of_yaml(others[0])
     for name in CLASS_FILES:
         if (root / name).is_file():
             lines = (root / name).read_text("utf-8-sig").splitlines()
@@ -171,6 +186,21 @@ def _only_split(head: _Head, root: Path) -> str:
     if len(chosen) > 1:
         raise DatasetError(f"{root}: choose a split with --split: {', '.join(found)}")
     return chosen[0]
+
+
+def _written_boxes(files: Sequence[Path]) -> NDArray[np.float64]:
+    """The boxes of `LOOKED_AT` label files, spread over all, as they stand there, ``(N, 4)``.
+
+    Lines that are no box are left out: they are told where they are read.
+    """
+    rows = []
+    for file in files[:: -(-len(files) // LOOKED_AT) or 1]:
+        lines = file.read_text("utf-8-sig", errors="replace").splitlines()
+        for words in (line.split() for line in lines):
+            with contextlib.suppress(ValueError):
+                rows += [[float(word) for word in words[1:]]] if len(words) == 5 else []
+    boxes = np.array(rows, np.float64).reshape(-1, 4)
+    return boxes[np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)]
 
 
 @dataclass(frozen=True)
