@@ -136,6 +136,13 @@ def empty_masks(objects: Annotations) -> list[int]:
     return [i for i, mask in enumerate(objects.masks) if not area_px2(mask)]
 
 
+def empty_boxes(objects: Annotations) -> list[int]:
+    """Places of the objects whose box holds nothing: they can never be found."""
+    sides = objects.boxes_xyxy_px[:, 2:] - objects.boxes_xyxy_px[:, :2]
+    counts = ~np.asarray(objects.is_crowd)
+    return np.flatnonzero((sides <= 0).any(axis=1) & counts).tolist()
+
+
 def twins(objects: Annotations) -> list[int]:
     """Places of the objects that stand there before already: same class, box and mask."""
     seen: set[object] = set()
@@ -235,6 +242,7 @@ def notes(samples: Sequence[Sample], categories: Mapping[int, str]) -> list[str]
     labelled = [(s.id, s.annotations) for s in samples if s.annotations is not None]
     total = sum(len(objects.categories) for _, objects in labelled)
     for find, what in (
+        (empty_boxes, "have an empty box, which nothing can match"),
         (empty_masks, "have an empty mask, which nothing can match"),
         (twins, "stand there twice, with one class and box, and each is to be found"),
     ):

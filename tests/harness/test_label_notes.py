@@ -143,6 +143,21 @@ def test_pictures_of_another_size_end_a_run_before_it_computes(
     assert not run(spec).errors  # quality needs no labels
 
 
+def test_boxes_without_an_area_are_told(coco: Path, tmp_path: Path) -> None:
+    (tmp_path / "found.json").write_text("[]")
+    spec = RunSpec(dataset="coco", data_root=str(coco), task=("detection",))
+
+    def told() -> list[str]:
+        found = score_predictions(tmp_path / "found.json", spec)
+        return [note for note in found.provenance.data_notes if "empty box" in note]
+
+    assert told() == []
+    edit(coco, lambda content: content["annotations"][0].update(bbox=[10, 10, 0, 20], area=5))
+    (note,) = told()
+    assert "1 of " in note
+    assert " labelled objects have an empty box, which nothing can match: image " in note
+
+
 def test_an_instance_run_on_turned_pictures_blames_the_labels(coco: Path, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
