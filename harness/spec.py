@@ -115,7 +115,8 @@ class RunSpec(BaseModel):
     )
     task: Words = Field(
         default=("detection",),
-        description="tasks: detection, instance, semantic (list tasks), or none for quality alone",
+        description="tasks: detection, instance, semantic (list tasks), or none for quality alone; "
+        "where none is named those of --model, else detection",
     )
     model: Annotated[dict[str, Words], BeforeValidator(_networks)] = Field(
         default_factory=dict,
@@ -196,7 +197,12 @@ class RunSpec(BaseModel):
     @classmethod
     def _named_by_what_else_is_given(cls, fields: Any) -> Any:
         fields = _with_text(fields)
-        if not isinstance(fields, dict) or fields.get("dataset") is not None:
+        if not isinstance(fields, dict):
+            return fields
+        networks = fields.get("model")
+        if isinstance(networks, dict) and networks and "task" not in fields:
+            fields = {**fields, "task": tuple(networks)}
+        if fields.get("dataset") is not None:
             return fields
         labels = fields.get("annotations")
         if isinstance(labels, str):  # which only these two take

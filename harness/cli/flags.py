@@ -173,6 +173,13 @@ def fields_of(arguments: argparse.Namespace, without: Collection[str] = ()) -> d
         for task, _, word in pairs:
             networks.setdefault(task, []).append(word)
         fields["model"] = {task: tuple(dict.fromkeys(words)) for task, words in networks.items()}
+        typed = fields.get("task", ())
+        idle = next((task for task in networks if typed and task not in typed), None)
+        if idle is not None:
+            raise UsageError(
+                f"--model {idle}={networks[idle][0]}: --task {','.join(typed)} leaves it idle: "
+                f"add {idle} there, or leave the network out"
+            )
     return fields
 
 

@@ -167,7 +167,9 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
         return _of_family(task, _family(task, file), [file], imgsz)
     if weights or not file.suffix:
         _unknown(task, name)
-    raise UsageError(f"--model {task}={word}: no such file")
+    bare, _, option = word.partition(",")
+    why = f"unknown option '{option}', there is imgsz=N alone"
+    raise UsageError(f"--model {task}={word}: {why if Path(bare).is_file() else 'no such file'}")
 
 
 def source_of(word: str) -> list[str]:
@@ -282,7 +284,10 @@ def _given(task: str, word: str, family: str, weights: str) -> list[Path]:
         files = "@CONFIG.yaml@WEIGHTS" if row.paths > 1 else "@FILE"
         raise UsageError(f"--model {task}={word}: give its weights, {task}={name}{files}")
     if row.is_folder and not paths[0].is_dir():
-        raise UsageError(f"--model {task}={word}: no such folder")
+        raise UsageError(
+            f"--model {task}={word}: no such folder: nothing is downloaded, save_pretrained() of "
+            "the network writes one"
+        )
     return paths if row.is_folder else [_existing(task, path) for path in paths]
 
 

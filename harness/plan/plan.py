@@ -83,6 +83,8 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
         raise UsageError(f"--save {spec.save[0]} needs --out, the folder to write them below")
     if spec.address is not None and spec.engine != "ray":
         raise UsageError(f"--address {spec.address} is of --engine ray: give that too")
+    for task in spec.model:
+        known(task, TASKS, "task in --model")
     for task in spec.task:
         known(task, TASKS, "task", "none")
     if spec.rain is None:
@@ -97,8 +99,6 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
         raise UsageError(str(error)) from error
     if spec.address is not None and any(m.startswith(PREFIX) for m in metrics):
         raise UsageError(f"--quality {PREFIX}… runs on this machine alone: leave --address out")
-    for task in spec.model:
-        known(task, TASKS, "task in --model")
     asked = [t for t in dict.fromkeys(spec.task) if t != "none"]
     networks = [(t, network) for t in asked for network in networks_of(t, spec)]
     dataset = open_dataset(spec)
