@@ -75,7 +75,10 @@ def checkpoint_network(file: Path) -> Any:
         ema = content.get("ema")
         saved = content.get("model") if ema is None else ema
         if not isinstance(saved, Record):
-            raise TaskError("it is not an ultralytics model")
+            raise TaskError(
+                "it is not an ultralytics model: give the file that training wrote (best.pt), of "
+                "the network and not of its state_dict() alone"
+            )
         _require_known(saved)
         if content.get("modelopt") is not None:
             raise TaskError("it was trained to be quantised: save it without")
@@ -108,6 +111,11 @@ def _require_known(saved: Record) -> None:
         raise TaskError(
             f"it is a {saved.kind}, whose classes are words: give it these, set_classes([…]), and "
             "export it to ONNX"
+        )
+    if saved.name.startswith("models."):
+        raise TaskError(
+            f"it is of YOLOv5's or YOLOv7's own code ({saved.name}), not of ultralytics: export it "
+            "there to ONNX (export.py) and give that"
         )
     if not is_theirs or saved.kind not in NETWORKS:
         raise TaskError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -339,10 +341,23 @@ def test_a_damaged_checkpoint_is_named(content: bytes, tmp_path: Path) -> None:
 
 def test_plain_weights_and_other_files_are_named(tmp_path: Path) -> None:
     torch.save({"model": {"a": torch.zeros(1)}}, tmp_path / "a.pt")
-    with pytest.raises(TaskError, match="not an ultralytics model"):
+    with pytest.raises(TaskError, match=r"not an ultralytics model: give .* \(best\.pt\)"):
         UltralyticsDetector(tmp_path / "a.pt", "cpu")
     with pytest.raises(TaskError, match=r"b\.pt not found"):
         UltralyticsDetector(tmp_path / "b.pt", "cpu")
+
+
+def test_checkpoints_of_yolov5s_own_code_are_told_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = ModuleType("models.yolo")
+    network = type("DetectionModel", (torch.nn.Module,), {"__module__": "models.yolo"})
+    monkeypatch.setattr(code, "DetectionModel", network, raising=False)
+    monkeypatch.setitem(sys.modules, "models", ModuleType("models"))
+    monkeypatch.setitem(sys.modules, "models.yolo", code)
+    torch.save({"model": network()}, tmp_path / "a.pt")
+    with pytest.raises(TaskError, match=r"YOLOv7's own code .*: export it there to ONNX"):
+        UltralyticsDetector(tmp_path / "a.pt", "cpu")
 
 
 @pytest.mark.data
