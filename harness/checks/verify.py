@@ -144,15 +144,20 @@ def verify(
 def _read(folder: Path) -> tuple[Results, list[Row]]:
     """``results.json`` and the lines of ``images.csv``."""
     held = read(folder, ("images.csv",))
+    damaged = UsageError(f"{folder}: damaged results, or those of another version")
     try:
         results = parse(held[RESULTS].decode(), {})
         rows: list[Row] = list(csv.DictReader(io.StringIO(held["images.csv"].decode(), newline="")))
-        if not all(r.get(k) for r in rows for k in ("image", "rain", "derainer", "pixels")):
-            raise ValueError
-        if any(None in r or None in r.values() for r in rows):
-            raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
-        raise UsageError(f"{folder}: damaged results, or those of another version") from error
+        raise damaged from error
+    if rows and all(row.get("pixels") == "" for row in rows):
+        raise UsageError(
+            f"{folder} is of score, of what was made elsewhere: score the same files again and "
+            "compare, regress OLD NEW"
+        )
+    named = all(r.get(k) for r in rows for k in ("image", "rain", "derainer", "pixels"))
+    if not named or any(None in r or None in r.values() for r in rows):
+        raise damaged
     if not rows:
         raise UsageError(
             f"{folder} holds no numbers of single images, as a page that was made of a results "

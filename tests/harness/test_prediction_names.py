@@ -125,3 +125,15 @@ def test_a_folder_of_predictions_is_told_which_file_to_give(
     (folder / "detection.json").write_text("[]")
     assert run_command_line(words) == 2
     assert f"is a folder: give {folder / 'detection.json'}" in capsys.readouterr().err
+
+
+def test_a_folder_of_score_is_told_how_it_is_checked(
+    coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "found.json").write_text(json.dumps(labelled(coco_root)))
+    words = ["--task", "detection", "--predictions", str(tmp_path / "found.json")]
+    words += ["--dataset", "coco", "--data-root", str(coco_root), "--out", str(tmp_path / "out")]
+    assert run_command_line(["score", *words]) == 0
+    capsys.readouterr()
+    assert run_command_line(["verify", str(tmp_path / "out")]) == 2
+    assert "is of score, of what was made elsewhere: score the same" in capsys.readouterr().err
