@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -47,7 +48,7 @@ def decode_classes(data: bytes, name: str) -> NDArrayByte:
     """
     has_colours = data[25:26] in (b"\x02", b"\x06")  # a PNG's header says so there
     classes = classes_of_colours(decode(data, name), COLOURS, name) if has_colours else None
-    classes = decode_labels(data, name) if classes is None else classes
+    classes = _by_palette(data, decode_labels(data, name)) if classes is None else classes
     if classes.shape != (HEIGHT_PX, WIDTH_PX):
         raise UnreadableImageError(
             f"{name}: {classes.shape[1]}x{classes.shape[0]} pixels, BDD100K's frames are "
@@ -60,6 +61,25 @@ def decode_classes(data: bytes, name: str) -> NDArrayByte:
             "trainIds, not its labelIds)"
         )
     return classes
+
+
+def _by_palette(data: bytes, places: NDArrayByte) -> NDArrayByte:
+    """Classes from places in a palette, which are the classes unless their colours say another.
+
+    Programs that make PNG smaller put the colours of a palette in an order of their own.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as picture:
+        listed = picture.getpalette("RGB") if picture.mode == "P" else None
+    held = np.flatnonzero(np.bincount(places.ravel(), minlength=256)).tolist()
+    colours = {place: tuple((listed or [])[3 * place : 3 * place + 3]) for place in held}
+    told = {place: COLOURS[colour] for place, colour in colours.items() if colour in COLOURS}
+    if len(told) < len(held) or all(told[place] in (place, IGNORED) for place in held):
+        return places
+    classes = np.full(256, IGNORED, np.uint8)
+    classes[[*told]] = [*told.values()]
+    return np.asarray(classes[places], np.uint8)
 
 
 def classes_of_colours(image: NDArrayByte, colours: Colours, name: str) -> NDArrayByte:

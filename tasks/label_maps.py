@@ -45,6 +45,8 @@ def read_label_maps(
 ) -> dict[str, NDArrayByte]:
     """Read one PNG per image, ``a.png`` or ``a.jpg.png``, or as `write_label_maps` names it.
 
+    They lie in the folder, or in folders below it.
+
     Args:
         folder: Where they lie.
         samples: The images to read them for.
@@ -57,13 +59,23 @@ def read_label_maps(
     """
     if not folder.is_dir():
         raise TaskError(f"{folder}: no such folder; label maps are a folder of PNG files")
-    files = _files_of(sorted(folder.glob("[!.]*.png")), samples, whole)
+    files = _files_of(_pictures(folder), samples, whole)
     found = {}
     for sample in samples:
         if sample.id not in files:
             raise TaskError(f"{folder} has no {sample.path.stem}.png for image {sample.id}")
         found[sample.id] = _label_map(files[sample.id], sample, classes)
     return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The PNG files of a folder; where it holds none itself, of all folders below, as cities."""
+    for files in (folder.glob("*"), folder.rglob("*")):
+        shown = (f for f in files if not any(p[0] == "." for p in f.relative_to(folder).parts))
+        found = sorted(f for f in shown if f.suffix.lower() == ".png" and f.is_file())
+        if found:
+            return found
+    return []
 
 
 def _files_of(
@@ -78,7 +90,10 @@ def _files_of(
     for file in files:
         ids = sorted(names[file.stem])
         if not ids:
-            raise TaskError(f"{file.name}: the data set has no image of that stem")
+            raise TaskError(
+                f"{file.name}: the data set has no image of that stem: call a label map as its "
+                f"image, {samples[0].path.stem}.png"
+            )
         if len(ids) > 1:
             one = next(s for s in whole if s.id == ids[0])
             raise TaskError(

@@ -58,8 +58,9 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     dataset = chosen(whole, spec)
     task = scoring_task(name, dataset)
     require_fitting(dataset.samples)
-    files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
-    digests = {file: keys.file_sha256(file) for file in files}
+    inside = {f.relative_to(path).as_posix(): f for f in path.rglob("*") if f.is_file()}
+    named = {path.name: path} if path.is_file() else dict(sorted(inside.items()))
+    digests = {file: keys.file_sha256(file) for file in named.values()}
     predictions, read = _read(path, row, dataset, whole)
     keys.require_same(digests)
     samples = sorted(dataset.samples, key=lambda s: (len(s.id), s.id))
@@ -79,7 +80,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
     return Results(
         run=keys.key(
             "score",
-            files={text_of(file.name): digest for file, digest in digests.items()},
+            files={text_of(name): digests[file] for name, file in named.items()},
             data=fingerprint,
             labels=labels,
             task=[name, row.version],

@@ -12,9 +12,11 @@ from PIL import Image
 
 from datasets import camvid
 from datasets.cityscapes_labels import decode_label_ids, decode_train_ids
+from datasets.class_png import CLASSES, decode_classes
 from datasets.image import NDArrayByte, UnreadableImageError, encode_png
 from datasets.label_png import decode_labels, encode_labels
-from datasets.sample import Sample
+from datasets.sample import IGNORED, Sample
+from datasets.scalabel import HEIGHT_PX, WIDTH_PX
 from tests.miniatures import packed_png
 
 
@@ -39,6 +41,40 @@ def test_what_is_no_label_map_is_told() -> None:
         decode_labels(encode_png(colours), "a.png")
     with pytest.raises(UnreadableImageError, match=r"a\.png: not a PNG, or damaged"):
         decode_labels(encode_labels(colours[:, :, 0])[:40], "a.png")
+
+
+def test_sixteen_bits_are_read_where_eight_are_enough() -> None:
+    """As scikit-image and OpenCV write arrays of uint16."""
+    values = np.arange(256, dtype=np.uint16).reshape(8, 32)
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    assert np.array_equal(decode_labels(buffer.getvalue(), "a"), values)
+    buffer = io.BytesIO()
+    Image.fromarray(values + 1).save(buffer, "PNG")
+    with pytest.raises(UnreadableImageError, match=r"got mode I;16: save the classes' numbers"):
+        decode_labels(buffer.getvalue(), "a")
+
+
+def test_colours_say_the_classes_where_their_order_was_changed() -> None:
+    """As programs do that make PNG smaller."""
+    colours = [*CLASSES.values()]
+    classes = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
+    classes[:300], classes[300:400], classes[400:] = 10, 13, IGNORED
+
+    def written(places: NDArrayByte, palette: list[tuple[int, ...]]) -> bytes:
+        picture = Image.frombytes("P", (WIDTH_PX, HEIGHT_PX), places.tobytes())
+        picture.putpalette([value for colour in palette for value in colour])
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        return buffer.getvalue()
+
+    published = written(classes, [*colours, *[(0, 0, 0)] * (256 - len(colours))])
+    assert np.array_equal(decode_classes(published, "a"), classes)
+    order = [colours[13], (0, 0, 0), colours[10]]
+    places = np.select([classes == 13, classes == 10], [0, 2], 1).astype(np.uint8)
+    assert np.array_equal(decode_classes(written(places, order), "a"), classes)
+    plain = written(places, [(i, i, i) for i in range(3)])  # colours of no meaning
+    assert np.array_equal(decode_classes(plain, "a"), places)
 
 
 def test_bytes_that_are_no_png_are_named_after_ultralytics_changed_pillow() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,7 @@ def double(folder: Path) -> None:
         ),
         (double, r"1\.jpg\.png and 000000000001\.png are of one image"),
         (remove, r"has no \d+\.png for image"),
-        (rename, r"other\.png: the data set has no image of that stem"),
+        (rename, r"other\.png: .* no image of that stem: call a label map as its image, 0+\d"),
         (damage, r"\d+\.png: not a PNG"),
         (enlarge, r"\d+\.png: 9x7 pixels, the image \d has 1\d+x1\d+"),
     ],
@@ -252,6 +253,8 @@ def test_bad_label_maps_are_told(
     assert perfect.value == 1
     (folder / "000000000002.png").rename(folder / "000000000002.jpg.png")
     assert score_predictions(folder, spec).value(*found) == perfect
+    inner = shutil.copytree(folder, tmp_path / "above" / "maps" / "city").parent
+    assert score_predictions(inner, spec).value(*found) == perfect
     spoil(folder)
     with pytest.raises(TaskError, match=says):
         score_predictions(folder, spec)
