@@ -28,7 +28,7 @@ from datasets.sample import Mask, Sample
 from tasks import bdd_results, rle
 from tasks.coco_ap import Detections
 from tasks.json_rows import json_rows
-from tasks.task import Predictions, TaskError
+from tasks.task import ROUNDING, Predictions, TaskError
 
 _Places = Callable[[int | str], int | None]
 """The place of an image among the samples by its ``image_id``."""
@@ -309,12 +309,12 @@ def _score(score: Any, where: str) -> float:
     """A confidence in [0, 1]."""
     if not _finite(score):
         raise TaskError(f"{where}: score must be a finite number, got {_shown(score)}")
-    if not 0 <= score <= 1:
+    if not 0 <= score <= 1 + ROUNDING:
         raise TaskError(
             f"{where}: score {_shown(score)} lies outside [0, 1]: divide percentages by 100, "
             "take the sigmoid or softmax of logits"
         )
-    return float(score)
+    return min(float(score), 1.0)
 
 
 def _results(

@@ -18,6 +18,9 @@ Evidence = Mapping[str, NDArray[Any]]
 Unit = Literal["fraction", "dB", "score"]
 """A ``fraction`` lies in [0, 1]; a ``score`` has a scale of its own."""
 
+ROUNDING = 1e-6
+"""How far above 1 the softmax or product of single floats may end that is 1."""
+
 FEWEST_UNITS = 20
 """Images, or drives of them, that a class must stand in to be resampled: with fewer an interval
 would mislead."""

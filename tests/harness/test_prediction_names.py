@@ -127,6 +127,11 @@ def test_a_folder_of_predictions_is_told_which_file_to_give(
     assert f"is a folder: give {folder / 'detection.json'}" in capsys.readouterr().err
 
 
+def test_a_confidence_of_1_that_was_rounded_is_1(coco_root: Path, tmp_path: Path) -> None:
+    rows = [row | {"score": 1.0000001192092896} for row in labelled(coco_root)]
+    assert ap(scored(coco_root, rows, tmp_path)) == 1
+
+
 def test_a_folder_of_score_is_told_how_it_is_checked(
     coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

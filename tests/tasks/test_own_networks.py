@@ -75,6 +75,11 @@ def test_a_function_of_an_image_in_the_place_of_its_maker_is_told(tmp_path: Path
         built_by(str(tmp_path / "mine.py"), "find", None)
 
 
+def test_a_confidence_of_1_that_was_rounded_is_1(tmp_path: Path) -> None:
+    body = f'    return {{{BOX}, "scores": [1.0000001], "classes": ["car"]}}'
+    assert made(tmp_path, body).detect([PICTURE])[0].scores.tolist() == [1]
+
+
 def test_own_names_are_matched_with_the_data_sets(tmp_path: Path) -> None:
     body = '    return {"boxes": [[1, 2, 3, 4]] * 2, "scores": [1, 0.5], "classes": [0, "car"]}'
     network = made(tmp_path, body, head='find.names = ["bicycle", "car"]')
