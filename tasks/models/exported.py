@@ -29,6 +29,7 @@ from tasks.models.layouts import (
     layout_of,
     read,
     require_decoded,
+    require_probabilities,
     require_unit,
 )
 from tasks.models.runtimes import OnnxRuntime, Runtime, TorchScriptRuntime
@@ -195,6 +196,7 @@ class ExportedDetector:
             require_unit(self._layout, found, seen_px)
             if self._layout in SUPPRESSED_BY_US:
                 require_decoded(self._layout, outputs, seen_px)
+            require_probabilities(self._layout, outputs, len(self.names))
 
     @staticmethod
     def _outputs(runtime: Runtime, shown: Shown, fitted: Fitted, name: str) -> list[NDArray[Any]]:

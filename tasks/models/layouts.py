@@ -40,6 +40,8 @@ MOST_CANDIDATES = 30_000
 """Boxes that are suppressed, the most confident ones, as ultralytics and YOLOv5 do."""
 CLASS_OFFSET_PX = 7680
 """What keeps the boxes of two classes apart where they are suppressed together."""
+SCORES_SLACK = 0.01
+"""How far probabilities may lie outside 0 to 1, as those of networks of 8 bits do."""
 CORNER = 4
 """One part in so many of a picture's sides holds no whole grid of boxes."""
 BOX_RANKS = (2, 3)
@@ -211,6 +213,27 @@ def require_decoded(layout: str, outputs: Sequence[NDArray[Any]], size_px: Seque
         f"its {layout}'s boxes are not decoded, all their centres lie within {reach:.2g} px of the "
         "corner: export them decoded, YOLOX with --decode_in_inference"
     )
+
+
+def require_probabilities(layout: str, outputs: Sequence[NDArray[Any]], classes: int) -> None:
+    """Refuse scores of all boxes that are logits: those below 0 would be dropped in silence.
+
+    Args:
+        layout: Of `LAYOUTS`; of those that give every class of every box.
+        outputs: The network's, in its order.
+        classes: How many it knows.
+
+    Raises:
+        TaskError: If they cannot be probabilities.
+    """
+    rows = next((o[0] for o in outputs if o.ndim == 3), np.zeros((0, 0), np.float32))
+    of_boxes = {"yolo": rows[4 : 4 + classes], "yolov5": rows[:, 4 : 5 + classes]}
+    scores = (of_boxes | {"detr": rows[:, 4 : 4 + classes]}).get(layout, rows[:0])
+    if scores.size and not -SCORES_SLACK <= scores.min() <= scores.max() <= 1 + SCORES_SLACK:
+        raise TaskError(
+            f"its scores are of {scores.min():.2g} to {scores.max():.2g} and no probabilities: "
+            "export it with the sigmoid behind them"
+        )
 
 
 def _of_shares(boxes: Tensor) -> str:

@@ -127,6 +127,27 @@ def test_boxes_of_another_unit_are_told_before_any_picture(case: str, tmp_path: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("layout", ["yolo", "yolov5", "detr"])
+def test_scores_before_the_sigmoid_are_told_before_any_picture(layout: str, tmp_path: Path) -> None:
+    """Those below 0 were no boxes in silence, and one above 1 ended each image."""
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(0.2, 0.8, (1, 30, 8 if layout == "yolov5" else 7)).astype(np.float32)
+    rows[..., :4] *= 1 if layout == "detr" else 64
+    (tmp_path / "a.onnx.json").write_text(json.dumps({"layout": layout}))
+
+    def made(factor: float, least: float) -> Any:
+        scaled = rows.copy()
+        scaled[..., 4:] = factor * scaled[..., 4:] + least
+        scaled = scaled.transpose(0, 2, 1) if layout == "yolo" else scaled
+        file = constant_onnx(tmp_path / "a.onnx", [np.ascontiguousarray(scaled)])
+        return exported("onnx", "detection", file, "cpu")
+
+    assert len(made(1, 0).detect([PHOTO])[0].scores)
+    for factor, least in ((9, -4), (1, -1), (3, 0)):
+        with pytest.raises(TaskError, match=r"^a\.onnx: its scores are of .* the sigmoid behind"):
+            made(factor, least)
+
+
 def test_what_finds_nothing_in_grey_is_told_of_its_unit_by_a_picture(tmp_path: Path) -> None:
     class Finds(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
