@@ -28,7 +28,16 @@ from datasets.plain_yaml import plain_yaml
 from datasets.plausible_boxes import doubt_centres, no_centres
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 from datasets.upright import upright_px
-from datasets.yolo_files import SPLITS, Said, export, folder_of, images_of, label_file, places_of
+from datasets.yolo_files import (
+    SPLITS,
+    Said,
+    export,
+    folder_of,
+    images_of,
+    label_file,
+    places_of,
+    without_image,
+)
 
 CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 """Names of classes, a line each, where there is no ``data.yaml``."""
@@ -90,7 +99,8 @@ def open_yolo(
             f"{root}: no label file for any of the {len(paths)} images of {split}: expected "
             "labels/… beside images/…, with the images' stems"
         )
-    boxes = _written_boxes([file for file in labels.values() if file is not None])
+    label_files = [file for file in labels.values() if file is not None]
+    boxes = _written_boxes(label_files)
     with fields.told(problems):
         if (wrong := no_centres(boxes)) is not None:
             raise DatasetError(f"labels of {split}: {wrong}")
@@ -101,9 +111,16 @@ def open_yolo(
             read = _Labels(path, labels[path], head, masks)
             found = read if problems is None else read(problems)
             samples.append(Sample(ids[path], path, group=ids[path], labels=found))
-    lacking = sum(file is None for file in labels.values())
-    note = f"{lacking} of {len(paths)} images have no label file: no object there"
-    doubtful = doubt_centres(boxes)
+    lacking, alone = len(paths) - len(label_files), without_image(paths, label_files)
+    notes = [
+        f"{lacking} of {len(paths)} images have no label file: no object there"
+        if lacking
+        else None,
+        f"{len(alone)} label files have no image, {alone[0].name}: is it missing?"
+        if alone
+        else None,
+        doubt_centres(boxes),
+    ]
     heads = [head.file] if head.file is not None and head.file.is_relative_to(root) else []
     files = {ids[p]: [*heads, *([f] if (f := labels[p]) else [])] for p in paths}
     return Dataset(
@@ -112,7 +129,7 @@ def open_yolo(
         samples,
         head.names,
         export_labels=partial(export, files, [p for p in places if p.is_file()], ids, root),
-        notes=(*([note] if lacking else []), *([doubtful] if doubtful else [])),
+        notes=tuple(filter(None, notes)),
     )
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from datasets import fields
 from datasets.folder import image_files
 from datasets.label_files import copy_files, write_lines
-from datasets.marked import SUFFIXES
+from datasets.marked import SUFFIXES, shown
 from datasets.sample import DatasetError
 
 SPLITS = {"val": ("val", "valid"), "valid": ("val", "valid")}
 """Words for one split."""
 PARTS = ("train", "val", "valid", "validation", "test")
 """Folders of a split."""
+_LABEL = re.compile(rb"\s*\d+(\s+\d*\.\d+([eE]-?\d+)?){4}\s")
+"""How a label file begins: no list of classes or images does."""
+_LOOKED_AT_BYTES = 200
 Said = tuple[str, str]
 """What ``data.yaml`` calls ``path``, and one folder or list of a split."""
 
@@ -157,3 +161,19 @@ def label_file(image: Path, root: Path) -> Path | None:
         swapped = root.joinpath(*inner.parts[:i], "labels", *inner.parts[i + 1 :])
         places.insert(0, swapped.with_suffix(".txt"))
     return next((place for place in places if place.is_file()), None)
+
+
+def without_image(images: Sequence[Path], labels: Sequence[Path]) -> list[Path]:
+    """Label files beside a split's that no image there has the stem of."""
+    stems = {
+        file.stem
+        for folder in dict.fromkeys(path.parent for path in images)
+        for file in folder.iterdir()
+        if file.suffix.lower() in SUFFIXES
+    }
+    return [
+        file
+        for folder in dict.fromkeys(path.parent for path in labels)
+        for file in shown(folder.glob("*.txt"), folder)
+        if file.stem not in stems and _LABEL.match(file.read_bytes()[:_LOOKED_AT_BYTES])
+    ]

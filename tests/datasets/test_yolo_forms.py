@@ -71,3 +71,13 @@ def test_settings_beside_the_head_are_passed_over(written: Callable[[Form], Path
     (root / "data.yaml").write_text("lr0: 0.01\n")
     with pytest.raises(DatasetError, match=r"data\.yaml: the key 'names' is missing"):
         opened(root)
+
+
+def test_label_files_without_an_image_are_told(written: Callable[[Form], Path]) -> None:
+    root = written(CENTRES)
+    for name in ("a", "b"):
+        (root / f"images/{name}.png").unlink()
+    (root / "labels/classes.txt").write_text("car\n")
+    (root / "labels/list.txt").write_text("images/c.png\n")
+    assert opened(root).notes == ("2 label files have no image, a.txt: is it missing?",)
+    assert [sample.id for sample in opened(root).samples] == ["c", "d"]
