@@ -102,8 +102,7 @@ def open_yolo(
     label_files = [file for file in labels.values() if file is not None]
     boxes = _written_boxes(label_files)
     with fields.told(problems):
-        if (wrong := no_centres(boxes)) is not None:
-            raise DatasetError(f"labels of {split}: {wrong}")
+        _require_centres(boxes, split)
     ids = ids_of(paths, root)
     samples = []
     for path in paths:
@@ -111,16 +110,6 @@ def open_yolo(
             read = _Labels(path, labels[path], head, masks)
             found = read if problems is None else read(problems)
             samples.append(Sample(ids[path], path, group=ids[path], labels=found))
-    lacking, alone = len(paths) - len(label_files), without_image(paths, label_files)
-    notes = [
-        f"{lacking} of {len(paths)} images have no label file: no object there"
-        if lacking
-        else None,
-        f"{len(alone)} label files have no image, {alone[0].name}: is it missing?"
-        if alone
-        else None,
-        doubt_centres(boxes),
-    ]
     heads = [head.file] if head.file is not None and head.file.is_relative_to(root) else []
     files = {ids[p]: [*heads, *([f] if (f := labels[p]) else [])] for p in paths}
     return Dataset(
@@ -129,8 +118,22 @@ def open_yolo(
         samples,
         head.names,
         export_labels=partial(export, files, [p for p in places if p.is_file()], ids, root),
-        notes=tuple(filter(None, notes)),
+        notes=_notes(paths, label_files, boxes),
     )
+
+
+def _notes(
+    images: Sequence[Path], labels: Sequence[Path], boxes: NDArray[np.float64]
+) -> tuple[str, ...]:
+    """What a reader of results must know: files without their other half, boxes of another form."""
+    lacking, alone = len(images) - len(labels), without_image(images, labels)
+    said = []
+    if lacking:
+        said.append(f"{lacking} of {len(images)} images have no label file: no object there")
+    if alone:
+        said.append(f"{len(alone)} label files have no image, {alone[0].name}: is it missing?")
+    doubtful = doubt_centres(boxes)
+    return (*said, doubtful) if doubtful else tuple(said)
 
 
 def _head(root: Path, annotations: Path | None) -> _Head:
@@ -218,6 +221,12 @@ def _written_boxes(files: Sequence[Path]) -> NDArray[np.float64]:
                 rows += [[float(word) for word in words[1:]]] if len(words) == 5 else []
     boxes = np.array(rows, np.float64).reshape(-1, 4)
     return boxes[np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)]
+
+
+def _require_centres(boxes: NDArray[np.float64], split: str) -> None:
+    """Refuse boxes that are corners."""
+    if (wrong := no_centres(boxes)) is not None:
+        raise DatasetError(f"labels of {split}: {wrong}")
 
 
 @dataclass(frozen=True)
