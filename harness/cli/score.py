@@ -67,10 +67,10 @@ def _quality(arguments: argparse.Namespace, fields: dict[str, Any]) -> Results:
     from harness.scores.restored_images import score_quality, score_restored
 
     restored, reference, out = arguments.restored, arguments.reference, arguments.out
-    if restored is None:
-        raise UsageError("--task quality needs --restored, the folder of images to judge")
     if arguments.predictions is not None:
         raise UsageError("--predictions belongs to the other tasks: give --task too, or leave it")
+    if restored is None:
+        raise UsageError("--task quality needs --restored, the folder of images to judge")
     judged = [folder for folder in (restored, reference) if folder]
     if out is not None and out.resolve() in [folder.resolve() for folder in judged]:
         raise UsageError(f"--out {out} holds images to judge: name another folder")

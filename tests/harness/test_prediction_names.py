@@ -142,3 +142,11 @@ def test_a_folder_of_score_is_told_how_it_is_checked(
     capsys.readouterr()
     assert run_command_line(["verify", str(tmp_path / "out")]) == 2
     assert "is of score, of what was made elsewhere: score the same" in capsys.readouterr().err
+
+
+def test_predictions_without_a_task_are_told_to_name_one(
+    coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["score", "--predictions", str(tmp_path), "--dataset", "coco"]
+    assert run_command_line([*words, "--data-root", str(coco_root)]) == 2
+    assert "--predictions belongs to the other tasks: give --task" in capsys.readouterr().err
