@@ -71,10 +71,10 @@ def _by_palette(data: bytes, places: NDArrayByte) -> NDArrayByte:
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as picture:
-        listed = picture.getpalette("RGB") if picture.mode == "P" else None
+        listed = (picture.getpalette("RGB") if picture.mode == "P" else None) or []
+    colours = [*zip(listed[::3], listed[1::3], listed[2::3], strict=True)]
     held = np.flatnonzero(np.bincount(places.ravel(), minlength=256)).tolist()
-    colours = {place: tuple((listed or [])[3 * place : 3 * place + 3]) for place in held}
-    told = {place: COLOURS[colour] for place, colour in colours.items() if colour in COLOURS}
+    told = {i: COLOURS[colours[i]] for i in held if colours[i : i + 1] and colours[i] in COLOURS}
     if len(told) < len(held) or all(told[place] in (place, IGNORED) for place in held):
         return places
     classes = np.full(256, IGNORED, np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,7 @@ def test_colours_say_the_classes_where_their_order_was_changed() -> None:
     classes = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
     classes[:300], classes[300:400], classes[400:] = 10, 13, IGNORED
 
-    def written(places: NDArrayByte, palette: list[tuple[int, ...]]) -> bytes:
+    def written(places: NDArrayByte, palette: Sequence[tuple[int, ...]]) -> bytes:
         picture = Image.frombytes("P", (WIDTH_PX, HEIGHT_PX), places.tobytes())
         picture.putpalette([value for colour in palette for value in colour])
         buffer = io.BytesIO()

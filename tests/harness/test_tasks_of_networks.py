@@ -13,12 +13,10 @@ from harness.spec import RunSpec, UsageError
 
 def test_the_tasks_are_those_of_the_networks_where_none_is_named() -> None:
     assert RunSpec().task == ("detection",)
-    assert RunSpec(model={"instance": "a.pt"}).task == ("instance",)
-    assert RunSpec(model={"semantic": "a.py:b", "detection": "c.pt"}).task == (
-        "semantic",
-        "detection",
-    )
-    assert RunSpec(model={"instance": "a.pt"}, task="none").task == ("none",)
+    assert RunSpec(model={"instance": ("a.pt",)}).task == ("instance",)
+    both = RunSpec(model={"semantic": ("a.py:b",), "detection": ("c.pt",)})
+    assert both.task == ("semantic", "detection")
+    assert RunSpec(model={"instance": ("a.pt",)}, task=("none",)).task == ("none",)
 
 
 def test_a_network_that_no_task_asks_is_refused(
