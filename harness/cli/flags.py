@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
-from harness.spec import RunSpec, UsageError
+from harness.spec import RunSpec, UsageError, known
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a verb adds its parser."""
@@ -173,14 +173,29 @@ def fields_of(arguments: argparse.Namespace, without: Collection[str] = ()) -> d
         for task, _, word in pairs:
             networks.setdefault(task, []).append(word)
         fields["model"] = {task: tuple(dict.fromkeys(words)) for task, words in networks.items()}
-        typed = fields.get("task", ())
-        idle = next((task for task in networks if typed and task not in typed), None)
-        if idle is not None:
-            raise UsageError(
-                f"--model {idle}={networks[idle][0]}: --task {','.join(typed)} leaves it idle: "
-                f"add {idle} there, or leave the network out"
-            )
+        _require_asked(networks, fields.get("task", ()))
     return fields
+
+
+def _require_asked(networks: Mapping[str, Sequence[str]], tasks: Sequence[str]) -> None:
+    """Refuse a network of a task that is not among those that were typed.
+
+    Raises:
+        UsageError: With its word.
+    """
+    idle = next((task for task in networks if tasks and task not in tasks), None)
+    if idle is None:
+        return
+    from tasks.rows import TASKS
+
+    for task in networks:
+        known(task, TASKS, "task in --model")
+    for task in tasks:
+        known(task, TASKS, "task", "none")
+    raise UsageError(
+        f"--model {idle}={networks[idle][0]}: --task {','.join(tasks)} leaves it idle: add {idle} "
+        "there, or leave the network out"
+    )
 
 
 def split_words(flags: Sequence[str]) -> tuple[str, ...]:
