@@ -178,20 +178,21 @@ def fields_of(arguments: argparse.Namespace, without: Collection[str] = ()) -> d
 
 
 def _require_asked(networks: Mapping[str, Sequence[str]], tasks: Sequence[str]) -> None:
-    """Refuse a network of a task that is not among those that were typed.
+    """Refuse networks that were typed where another task's default would be asked instead.
 
     Raises:
-        UsageError: With its word.
+        UsageError: With the word of one.
     """
-    idle = next((task for task in networks if tasks and task not in tasks), None)
-    if idle is None:
+    if not tasks or any(task in networks for task in tasks):
         return
+    from tasks.models import DEFAULTS
     from tasks.rows import TASKS
 
     for task in networks:
         known(task, TASKS, "task in --model")
-    for task in tasks:
-        known(task, TASKS, "task", "none")
+    if not any(task in DEFAULTS for task in tasks):
+        return
+    idle = next(iter(networks))
     raise UsageError(
         f"--model {idle}={networks[idle][0]}: --task {','.join(tasks)} leaves it idle: add {idle} "
         "there, or leave the network out"
