@@ -113,7 +113,9 @@ def test_a_runs_predictions_score_the_same_again(
             folder / "none" / "identity" / name,
             RunSpec(dataset=labelled, data_root=str(coco_root), task=(task,), limit=6),
         )
-        before = made(results, task)
+        found = made(results, task)
+        # These hold an image's predictions against those of its clean one, which a file has not.
+        before = {m: v for m, v in found.items() if not m.startswith(("flips@", "recall@fppi"))}
         assert len(before) > 5
         assert made(again, task) == before, task
     metrics = made(results, "instance")
