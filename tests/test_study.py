@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 SHOWING = (
     "scenes",
     "trials",
-    "coco",
+    "coco-remedies",
     "for-task",
     "footing",
     "seeds-mspfn-light",
