@@ -177,7 +177,6 @@ def _read(
 ) -> _Columns:
     """A results file as columns, every field checked; images by id, or else by file."""
     places, by_file = {sample_id: place for place, sample_id in enumerate(by_id)}, _by_file(by_id)
-
     doubtful: dict[int | str, int] = {}
 
     def by_either(image: int | str) -> int | None:
@@ -198,7 +197,8 @@ def _read(
             return _columns(file, by_id, (by_file, by_file), categories, needs)
         except _UnknownImageError:
             raise error from None
-    for image, place in list(doubtful.items())[:1]:
+    if doubtful:
+        image, place = next(iter(doubtful.items()))
         columns.notes.append(
             f"{file.name}: image_id {image} is taken for an id, that of "
             f"{[*by_id.values()][place].path.name}, not for the number in a file's name"

@@ -227,8 +227,12 @@ def require_probabilities(layout: str, outputs: Sequence[NDArray[Any]], classes:
         TaskError: If they cannot be probabilities.
     """
     rows = next((o[0] for o in outputs if o.ndim == 3), np.zeros((0, 0), np.float32))
-    of_boxes = {"yolo": rows[4 : 4 + classes], "yolov5": rows[:, 4 : 5 + classes]}
-    scores = (of_boxes | {"detr": rows[:, 4 : 4 + classes]}).get(layout, rows[:0])
+    of_boxes = {
+        "yolo": rows[4 : 4 + classes],
+        "yolov5": rows[:, 4 : 5 + classes],
+        "detr": rows[:, 4 : 4 + classes],
+    }
+    scores = of_boxes.get(layout, rows[:0])
     if scores.size and not -SCORES_SLACK <= scores.min() <= scores.max() <= 1 + SCORES_SLACK:
         raise TaskError(
             f"its scores are of {scores.min():.2g} to {scores.max():.2g} and no probabilities: "
