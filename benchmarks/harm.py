@@ -2,6 +2,8 @@
 
     python benchmarks/harm.py DATA/real-rain [--derainer NAME,...] [--sheet FILE.png]
 
+prints what benchmarks/weights.py keeps for the page, and draws the crops.
+
 Thirty crops of 192x192 px show what networks take for rain: wet roads, railings, thin upright
 things. They were chosen by eye before anything was measured on them. A pixel is streak-like where
 its luma stands more than ``OVER`` above the median of the ``ACROSS_PX`` pixels of its row around
@@ -14,11 +16,11 @@ touched, the sheet what it was.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pages import DOCS, filled
 from scipy.ndimage import binary_dilation, median_filter
 
 from datasets.folder import open_folder
@@ -26,7 +28,6 @@ from datasets.image import NDArrayByte, encode_png, round_to_bytes
 from derainers import DERAINERS
 from harness.machine.device import Placement
 from harness.plan.derainers import derainer_plan
-from reports.tables.text import grid
 from tasks.quality.luma import pil_luma
 
 SIZE_PX = 192
@@ -67,6 +68,7 @@ CROPS: tuple[tuple[str, int, int, str], ...] = (
 )
 """Stem of the photograph in SIRR's folder of real rain, left and top in px, what it shows."""
 KINDS = tuple(dict.fromkeys(kind for *_, kind in CROPS))
+HEADINGS = ("derainer", "all 30", *(f"{kind}s" for kind in KINDS), "worst crop")
 OURS = tuple(name for name, row in DERAINERS.items() if row.weights is not None)
 
 
@@ -88,38 +90,57 @@ def cut(image: NDArrayByte, left_px: int, top_px: int) -> NDArrayByte:
     return image[top_px : top_px + SIZE_PX, left_px : left_px + SIZE_PX]
 
 
+def photographs(folder: Path) -> dict[str, NDArrayByte]:
+    """The photographs that the crops are of, by stem."""
+    stems = {stem for stem, *_ in CROPS}
+    samples = open_folder(folder, None).samples
+    return {Path(s.id).stem: s.image() for s in samples if Path(s.id).stem in stems}
+
+
+def crops(images: Mapping[str, NDArrayByte]) -> list[NDArrayByte]:
+    """The crops of whole images."""
+    return [cut(images[stem], left, top) for stem, left, top, _ in CROPS]
+
+
+def restored(word: str, folder: Path, images: Mapping[str, NDArrayByte]) -> list[NDArrayByte]:
+    """The crops of what a derainer makes of whole photographs, in fp32."""
+    restorer = derainer_plan(word, {}, open_folder(folder, None)).load(Placement("cpu", "fp32"))
+    return crops({s: round_to_bytes(restorer.restore(image, s)) for s, image in images.items()})
+
+
+def changes(rainy: Sequence[NDArrayByte], after: Sequence[NDArrayByte]) -> list[float]:
+    """The change of each crop."""
+    return [change(*pair) for pair in zip(rainy, after, strict=True)]
+
+
+def row(word: str, found: Sequence[float]) -> list[str]:
+    """A line of the page's table, headed by `HEADINGS`."""
+    kinds = [kind for *_, kind in CROPS]
+    means = [
+        np.mean([value for value, kind in zip(found, kinds, strict=True) if kind in of])
+        for of in (KINDS, *((kind,) for kind in KINDS))
+    ]
+    return [word, *(f"{mean:.2f}" for mean in means), f"{max(found):.2f}"]
+
+
 def main() -> None:
-    """Measure, print and fill the page."""
+    """Measure, print and draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photographs", type=Path, metavar="DATA/real-rain")
     parser.add_argument("--derainer", default=",".join(("identity", "median", *OURS)))
     parser.add_argument("--sheet", type=Path, help="crops of all, one derainer a column")
-    arguments = parser.parse_args()
-    dataset = open_folder(arguments.photographs, None)
-    stems = {stem for stem, *_ in CROPS}
-    images = {Path(s.id).stem: s.image() for s in dataset.samples if Path(s.id).stem in stems}
-    rainy = [cut(images[stem], left, top) for stem, left, top, _ in CROPS]
-    rows, columns = [], [np.concatenate(rainy)]
-    for word in arguments.derainer.split(","):
-        restorer = derainer_plan(word, {}, dataset).load(Placement("cpu", "fp32"))
-        whole = {
-            stem: round_to_bytes(restorer.restore(image, stem)) for stem, image in images.items()
-        }
-        crops = [cut(whole[stem], left, top) for stem, left, top, _ in CROPS]
-        changes = [change(*pair) for pair in zip(rainy, crops, strict=True)]
-        means = [
-            np.mean([c for c, (*_, kind) in zip(changes, CROPS, strict=True) if kind in kinds])
-            for kinds in (KINDS, *((kind,) for kind in KINDS))
-        ]
-        worst = int(np.argmax(changes))
-        rows.append([word, *(f"{mean:.2f}" for mean in means), f"{changes[worst]:.2f}"])
-        print(" ".join(rows[-1]), CROPS[worst], flush=True)
-        columns.append(np.concatenate(crops))
-    if arguments.sheet:
-        arguments.sheet.write_bytes(encode_png(np.concatenate(columns, 1)))
-    table = grid(["derainer", "all 30", *(f"{kind}s" for kind in KINDS), "worst crop"], rows)
-    page = DOCS / "weights.md"
-    page.write_text(filled(page.read_text(), {"harm": table}))
+    a = parser.parse_args()
+    images = photographs(a.photographs)
+    rainy = crops(images)
+    columns = [np.concatenate(rainy)]
+    print(" ".join(HEADINGS))
+    for word in a.derainer.split(","):
+        after = restored(word, a.photographs, images)
+        found = changes(rainy, after)
+        print(" ".join(row(word, found)), CROPS[int(np.argmax(found))], flush=True)
+        columns.append(np.concatenate(after))
+    if a.sheet:
+        a.sheet.write_bytes(encode_png(np.concatenate(columns, 1)))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,9 @@ DERAINERS: Table[DerainerRow] = Table(
         "spanet": DerainerRow(builders.spanet, version=1, published=SPANET),
         "umrl": DerainerRow(builders.umrl, version=1, published=UMRL),
         "urie": DerainerRow(builders.urie, version=1, published=URIE),
-        "mspfn": DerainerRow(builders.mspfn, version=1, stand_in="mspfn-light"),
+        "mspfn": DerainerRow(
+            builders.mspfn, version=1, weights=WEIGHTS / "mspfn-00001-of-00002.safetensors"
+        ),
         "mspfn-light": DerainerRow(
             partial(builders.mspfn, **LIGHT), version=1, weights=WEIGHTS / "mspfn-light.safetensors"
         ),
@@ -148,7 +150,11 @@ DERAINERS: Table[DerainerRow] = Table(
             weights=WEIGHTS / "dcsfn-light-benchmark.safetensors",
         ),
         "mscg": DerainerRow(builders.mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
-        "hrrsr": DerainerRow(partial(builders.hrrsr, scale=2), version=2, stand_in="hrrsr-x1"),
+        "hrrsr": DerainerRow(
+            partial(builders.hrrsr, scale=2),
+            version=2,
+            weights=WEIGHTS / "hrrsr-00001-of-00002.safetensors",
+        ),
         "hrrsr-x1": DerainerRow(
             partial(builders.hrrsr, scale=1),
             version=2,

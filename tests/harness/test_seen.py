@@ -213,7 +213,7 @@ def test_which_weights_a_derainer_runs_on_is_said() -> None:
 
 
 def test_the_light_form_stands_in_where_there_are_no_weights() -> None:
-    lights = {"mspfn": "mspfn-light", "dcsfn": "dcsfn-light", "hrrsr": "hrrsr-x1"}
+    lights = {"dcsfn": "dcsfn-light", "dcsfn-paper": "dcsfn-light"}
     for name, light in lights.items():
         plan = derainer_plan(name, {}, Dataset("folder", "all", []))
         assert plan.name == light
