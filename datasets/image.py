@@ -6,10 +6,12 @@ Between rooms an image is ``uint8 (H, W, 3) RGB``; inside networks it is ``float
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
 
 NDArrayByte = NDArray[np.uint8]
 NDArrayFloat = NDArray[np.float32]
@@ -114,11 +117,25 @@ def _header(file: Path) -> tuple[tuple[int, int] | None, int]:
 
     try:
         with Image.open(file) as picture:
-            orientation = picture.getexif().get(ORIENTATION, 1)
-            size = picture.height, picture.width
+            return (picture.height, picture.width), _orientation(picture)
     except (*UNREADABLE, Image.DecompressionBombError):
         return None, 1  # Decoding tells what is wrong.
-    return size, orientation if orientation in range(1, 9) else 1
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF's orientation, 1 where it says none; Pillow's own way takes XMP's in its place.
+
+    The decoder turns by EXIF alone, and leaves a picture as it is whose EXIF is damaged.
+    """
+    from PIL import Image
+
+    tags: Mapping[int, Any] | None = getattr(picture, "tag_v2", None)  # of a TIFF
+    if tags is None:
+        tags = exif = Image.Exif()
+        with contextlib.suppress(*UNREADABLE, struct.error):
+            exif.load(picture.info.get("exif", b""))
+    said = tags.get(ORIENTATION, 1)
+    return said if said in range(1, 9) else 1
 
 
 def decode_depth(data: bytes, name: str) -> NDArrayFloat:

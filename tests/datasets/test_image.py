@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from datasets.image import (
     UnreadableImageError,
@@ -23,6 +23,7 @@ from datasets.image import (
     size_px,
     to_tensor,
 )
+from datasets.upright import upright_px
 
 PICTURE = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
 
@@ -145,6 +146,29 @@ def test_a_header_tells_the_upright_size(orientation: int, tmp_path: Path) -> No
     assert is_turned(file) == (orientation != 1)
     file.write_bytes(b"no picture")
     assert size_px(file) is None
+
+
+XMP = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+
+
+@pytest.mark.parametrize("has_exif", [False, True])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_what_xmp_says_turns_no_picture(form: str, has_exif: bool, tmp_path: Path) -> None:
+    exif, text = Image.Exif(), PngImagePlugin.PngInfo()
+    if has_exif:
+        exif[0x0110] = "a camera, and no orientation"
+    text.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    file = tmp_path / "a"
+    Image.new("RGB", (8, 6)).save(file, form, xmp=XMP, pnginfo=text, exif=exif)
+    assert decode(file.read_bytes(), "a").shape == (6, 8, 3)
+    assert (size_px(file), upright_px(file), is_turned(file)) == ((6, 8), (6, 8), False)
+
+
+def test_damaged_exif_turns_no_picture_and_hides_no_size(tmp_path: Path) -> None:
+    file = tmp_path / "a.jpg"
+    file.write_bytes(jpeg(Image.new("RGB", (8, 6)), exif=b"Exif\0\0no TIFF"))
+    assert decode(file.read_bytes(), "a").shape == (6, 8, 3)
+    assert (upright_px(file), is_turned(file)) == ((6, 8), False)
 
 
 def test_tensor_and_back_gives_the_same_bytes() -> None:
