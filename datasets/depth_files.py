@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datasets.image import NDArrayFloat, UnreadableImageError
 from datasets.masks import MAX_PIXELS
+from datasets.names import text_of
 from datasets.sample import Dataset, DatasetError, Sample
 
 SKY_M = 655.35
@@ -104,17 +105,25 @@ def with_depth(dataset: Dataset, root: Path, word: str) -> Dataset:
             where 256 of the files' units make a metre.
 
     Raises:
-        DatasetError: If the folder is absent, the scale no number, or an image has no distances.
+        DatasetError: If the folder is absent, the scale no number, an image has no distances, or
+            two have one file.
     """
     place, is_scaled, scale = word.rpartition(SCALE)
     folder, per_m = Path(place if is_scaled else word), _number(word, scale) if is_scaled else None
     if not folder.is_dir():
         raise DatasetError(f"--depth {folder}: no such folder")
     decode = DepthFile(per_m)
-    samples = [
-        replace(s, depth_path=_file_of(s, root, folder), decode_depth=decode)
-        for s in dataset.samples
-    ]
+    samples, of_file = [], dict[Path, Path]()
+    for sample in dataset.samples:
+        file = _file_of(sample, root, folder)
+        other = of_file.setdefault(file, sample.path)
+        if other != sample.path:  # rainy images may share a clean one
+            one, two = (text_of(_inner(path, root).as_posix()) for path in (other, sample.path))
+            raise DatasetError(
+                f"--depth {folder}: {file.name} would be of {one} and of {two}: give the files the "
+                "images' folders and stems"
+            )
+        samples.append(replace(sample, depth_path=file, decode_depth=decode))
     return replace(dataset, samples=samples, notes=(*dataset.notes, f"depth from {folder.name}"))
 
 
@@ -128,10 +137,14 @@ def _number(word: str, text: str) -> float:
     return number
 
 
+def _inner(path: Path, root: Path) -> Path:
+    """An image's path below the root."""
+    return path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
+
+
 def _file_of(sample: Sample, root: Path, folder: Path) -> Path:
     """The file with an image's distances."""
-    path = sample.path
-    inner = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
+    inner = _inner(sample.path, root)
     for stem in (inner.with_suffix(""), Path(inner.stem)):
         for ending in ("", "_depth"):
             for suffix in SUFFIXES:

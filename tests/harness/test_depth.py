@@ -157,6 +157,21 @@ def test_distances_that_may_be_others_are_refused(
         open_dataset(spec).samples[0].depth_m()
 
 
+def test_one_file_is_of_no_two_images(photo: RunSpec, tmp_path: Path) -> None:
+    second = tmp_path / "photos" / "other" / "a.png"
+    written(second, np.full((64, 96, 3), 90, np.uint8))
+    written(tmp_path / "far" / "a.npy", RAMP_M)
+    spec = photo.model_copy(update={"depth": str(tmp_path / "far")})
+    with pytest.raises(DatasetError, match=r"a\.npy would be of (sub|other)/a\.png and of"):
+        open_dataset(spec)
+    written(tmp_path / "far" / "other" / "a.npy", RAMP_M + 1)
+    files = {s.id: s.depth_path for s in open_dataset(spec).samples}
+    assert files == {
+        "sub/a.png": tmp_path / "far" / "a.npy",
+        "other/a.png": tmp_path / "far" / "other" / "a.npy",
+    }
+
+
 def test_a_file_that_is_no_array_is_refused(photo: RunSpec, tmp_path: Path) -> None:
     for data in (b"", b"PK\x03\x04", b"\x93NUMPY", b"\x89PNG", b"\x80\x04N."):
         (tmp_path / "far").mkdir(exist_ok=True)
