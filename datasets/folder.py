@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from datasets.fields import Problems
@@ -46,17 +46,29 @@ def require_data(folder: Path) -> None:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Image files of a folder and all below it, through links too, each folder once.
+    """Image files of a folder and all below it; see `files_below`."""
+    return files_below(folder, SUFFIXES)
+
+
+def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
+    """Files of a folder and all below it by their endings, through links too, each folder once.
 
     Hidden ones and what the harness wrote are left out; its copies of data sets are where there are
-    other images.
+    other files. A link that leads nowhere is a file, of which who reads it is told.
+
+    Args:
+        folder: Where to look.
+        endings: As ``.png``; files may have them in capitals.
+
+    Raises:
+        OSError: If a folder cannot be read.
     """
     own: list[Path] = []
     copied: list[Path] = []
     seen: set[Path] = set()
     copies: set[Path] = set()
     # Path.rglob passes linked folders by without a word.
-    for word, below, names in os.walk(folder, followlinks=True):
+    for word, below, names in os.walk(folder, followlinks=True, onerror=_raise):
         here = Path(word)
         real = here.resolve()
         if real in seen or MARKER in names:
@@ -68,8 +80,12 @@ def image_files(folder: Path) -> list[Path]:
             copies.add(here)
         files = (here / name for name in names if not is_hidden(name))
         found = copied if here in copies else own
-        found += (f for f in files if f.suffix.lower() in SUFFIXES and f.is_file())
+        found += (f for f in files if f.suffix.lower() in endings)
     return own or copied
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def by_stem(folder: Path) -> dict[str, Path]:
@@ -96,7 +112,7 @@ def by_name(folder: Path, is_like: Callable[[str], bool] | None = None) -> dict[
         like = [f for f in image_files(folder) if is_like(_name(f, folder))]
         return _named(folder, like) if like else {}
     own = shown(folder.iterdir(), folder)
-    own = [f for f in own if f.suffix.lower() in SUFFIXES and f.is_file()]
+    own = [f for f in own if f.suffix.lower() in SUFFIXES and not f.is_dir()]
     return _named(folder, own or image_files(folder))
 
 

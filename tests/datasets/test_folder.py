@@ -38,6 +38,27 @@ def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
         open_folder(tmp_path, None)
 
 
+def test_what_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that leads nowhere is an image that fails, not one fewer; so is a closed folder."""
+    for side in ("rainy", "clean"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "a.png").touch()
+        (tmp_path / side / "b.png").symlink_to(tmp_path / "gone.png")
+        (tmp_path / side / "folder.png").mkdir()
+    names = [sample.id for sample in open_folder(tmp_path, None).samples]
+    assert names == ["clean/a.png", "clean/b.png", "rainy/a.png", "rainy/b.png"]
+    assert [sample.id for sample in DATASETS["pairs"].open(tmp_path, None).samples] == ["a", "b"]
+
+    def closed(folder: str) -> Any:
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr("os.scandir", closed)
+    with pytest.raises(PermissionError):
+        open_folder(tmp_path, None)
+
+
 HEAD = '{"rain": "rain100l", "rain_sha256": "0", "seed": 0}\n'
 
 
