@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from datasets import fields
 from datasets.fields import Problems
-from datasets.folder import image_files, require_data
+from datasets.folder import files_below, image_files, require_data
 from datasets.ids import ids_of
 from datasets.label_files import copy_files, write_lines
 from datasets.marked import shown
@@ -154,12 +155,12 @@ def _files(root: Path, split: str | None) -> tuple[Path, list[Path]]:
         folder = root / split if split else root
         if not folder.is_dir():
             raise DatasetError(f"{folder}: no such folder, and no ImageSets/Main there")
-        files = shown(folder.rglob("*.xml"), folder)
+        files = _xml_files(folder)
         if not files:
             raise DatasetError(f"{folder}: no XML file of VOC there, e.g. in Annotations/")
         return folder, files
     if not part:
-        return home, shown((home / "Annotations").glob("*.xml"), home)
+        return home, _xml_files(home / "Annotations")
     listed = home / "ImageSets" / "Main" / f"{part}.txt"
     if not listed.is_file():
         known = [f.stem for f in shown(listed.parent.glob("*.txt"), home) if "_" not in f.stem]
@@ -168,6 +169,11 @@ def _files(root: Path, split: str | None) -> tuple[Path, list[Path]]:
     if any("/" in stem or "\\" in stem or len(stem) > MAX_STEM for stem in stems):
         raise DatasetError(f"{listed}: expected short names without folders")
     return home, [home / "Annotations" / f"{stem}.xml" for stem in dict.fromkeys(stems)]
+
+
+def _xml_files(folder: Path) -> list[Path]:
+    """XML files of a folder and all below it, sorted."""
+    return sorted(files_below(folder, {".xml"}))
 
 
 def _read(file: Path, problems: Problems | None) -> _Entry | None:
@@ -179,14 +185,7 @@ def _read(file: Path, problems: Problems | None) -> _Entry | None:
             raise DatasetError(
                 f"{file}: more than {MAX_BYTES >> 20} MB: no file of VOC is so large"
             )
-        data = file.read_bytes()
-        # Entities may stand for more than any memory holds; no label file needs one.
-        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            raise DatasetError(f"{file.name}: declares entities, which no file of VOC does")
-        try:
-            tree = ElementTree.fromstring(data)
-        except (ElementTree.ParseError, ValueError, LookupError) as error:
-            raise DatasetError(f"{file.name}: no XML ({error}): export it again") from error
+        tree = _tree(file.read_bytes(), file.name)
         if tree.tag != "annotation":
             raise DatasetError(f"{file.name}: expected <annotation>, got <{tree.tag[:60]}>")
         return _Entry(
@@ -196,6 +195,37 @@ def _read(file: Path, problems: Problems | None) -> _Entry | None:
             list(_boxes(tree, file.name, problems)),
         )
     return None
+
+
+def _tree(data: bytes, name: str) -> ElementTree.Element:
+    """The elements of an XML file, whatever its encoding; what a ``DOCTYPE`` names is not read.
+
+    Raises:
+        DatasetError: If it is no XML, or declares what its text could then stand for.
+    """
+
+    def start_of_type(_type: str, _system: str | None, _public: str | None, declares: int) -> None:
+        # Entities and default values may amount to more than any memory holds.
+        if declares:
+            raise DatasetError(
+                f"{name}: its <!DOCTYPE …[…]> declares entities or the like, which no label "
+                "needs: remove it"
+            )
+
+    def unknown(entity: str, _is_parameter: bool) -> None:
+        raise DatasetError(f"{name}: &{entity}; stands for nothing that is known: write it out")
+
+    builder, parser = ElementTree.TreeBuilder(), expat.ParserCreate()
+    parser.StartDoctypeDeclHandler, parser.SkippedEntityHandler = start_of_type, unknown
+    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
+    parser.CharacterDataHandler = builder.data
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{name}: no XML ({error}): export it again") from error
+    return builder.close()
 
 
 def _begins_at_zero(entries: Sequence[_Entry]) -> str | None:
@@ -209,9 +239,8 @@ def _rest_begins_at_zero(root: Path, home: Path, opened: Collection[Path]) -> st
     if (home / MARK).is_file() or (root / MARK).is_file():
         return f"the file {MARK} says"
     kit = home / "Annotations"
-    files = shown(kit.glob("*.xml"), home) if kit.is_dir() else shown(root.rglob("*.xml"), root)
-    for file in files:
-        if file in opened or not 0 < file.stat().st_size <= MAX_BYTES:
+    for file in _xml_files(kit if kit.is_dir() else root):
+        if file in opened or not file.is_file() or not 0 < file.stat().st_size <= MAX_BYTES:
             continue
         if AT_ZERO.search(file.read_bytes()):
             entry = _read(file, [])
@@ -284,8 +313,8 @@ class _Images:
     def __init__(self, home: Path) -> None:
         """Look below the folder."""
         self._home = home
-        self._taken: dict[tuple[Path, str], Path] = {}
-        """XML files by their image and stem."""
+        self._taken: dict[Path, Path] = {}
+        """XML files by their image."""
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for file in sorted(image_files(home)):
             self._by_stem[file.stem].append(file)
@@ -294,7 +323,7 @@ class _Images:
         """The image of an XML file: of the same stem, or else of the name that stands there.
 
         Raises:
-            DatasetError: If there is none, or several, or a file of the same stem has it already.
+            DatasetError: If there is none, or several, or another file has it already.
         """
         named = Path(entry.filename.replace("\\", "/")).stem
         files = self._by_stem.get(entry.file.stem) or self._by_stem.get(named, [])
@@ -308,7 +337,7 @@ class _Images:
         if len(files) > 1:
             one, two, *_ = (f.relative_to(self._home).as_posix() for f in files)
             raise DatasetError(f"{entry.file.name} may be of {one} or of {two}: remove one")
-        other = self._taken.setdefault((files[0], entry.file.stem), entry.file)
+        other = self._taken.setdefault(files[0], entry.file)
         if other != entry.file:
             one, two = (f.relative_to(self._home).as_posix() for f in (other, entry.file))
             raise DatasetError(f"{one} and {two} are both of {files[0].name}: remove one")

@@ -193,9 +193,50 @@ BAD = {
     "no XML": ("<annotation>", "no XML"),
     "other XML": ("<html></html>", "expected <annotation>, got <html>"),
     "entities": ('<!DOCTYPE a [<!ENTITY b "c">]><annotation/>', "declares entities"),
+    "defaults": ('<!DOCTYPE a [<!ATTLIST a b CDATA "c">]><annotation/>', "declares entities"),
+    "unknown entity": (
+        '<!DOCTYPE a SYSTEM "b"><annotation><folder>&c;</folder></annotation>',
+        "&c; stands for nothing",
+    ),
     "no name": ("<annotation><object/></annotation>", "object 0: has no <name>"),
     "no box": ("<annotation><object><name>a</name></object></annotation>", "<xmin> must be a num"),
 }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+def test_a_document_type_is_read_and_what_it_declares_is_refused(encoding: str, root: Path) -> None:
+    """Whatever the encoding hides: the text was once searched for the word as bytes."""
+    expected = [s.annotations.sha256() for s in opened(root).samples if s.annotations]
+    for file in (root / "Annotations").glob("*.xml"):
+        head = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE annotation SYSTEM "voc.dtd">'
+        file.write_bytes((head + file.read_text()).encode(encoding))
+    found = opened(root)
+    assert [s.annotations.sha256() for s in found.samples if s.annotations] == expected
+    declared = '<!DOCTYPE annotation [<!ENTITY a "b">]><annotation/>'
+    (root / "Annotations" / "000003.xml").write_bytes(declared.encode(encoding))
+    with pytest.raises(DatasetError, match="declares entities"):
+        opened(root)
+
+
+def test_files_are_found_in_folders_through_links_and_in_capitals(
+    root: Path, tmp_path: Path
+) -> None:
+    expected = sorted(by_id(opened(root)))
+    (root / "Annotations" / "day").mkdir()
+    (root / "Annotations" / "000001.xml").rename(root / "Annotations" / "day" / "000001.XML")
+    (tmp_path / "night").mkdir()
+    (root / "Annotations" / "000002.xml").rename(tmp_path / "night" / "000002.xml")
+    (root / "Annotations" / "night").symlink_to(tmp_path / "night")
+    assert sorted(by_id(opened(root))) == expected
+
+
+def test_an_image_has_one_file(root: Path) -> None:
+    """Also where both name it and neither has its stem."""
+    for name in ("one", "two"):
+        shutil.copy(root / "Annotations" / "000003.xml", root / "Annotations" / f"{name}.xml")
+    (root / "Annotations" / "000003.xml").unlink()
+    with pytest.raises(DatasetError, match=r"one\.xml and .*two\.xml are both of 000003\.jpg"):
+        opened(root)
 
 
 @pytest.mark.parametrize("case", BAD)
