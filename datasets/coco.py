@@ -173,13 +173,14 @@ class _Files:
                 f"{image.where} names {image.entry['file_name']}, "
                 f"which is not in {self._layout.folder}: add the file or remove its entry"
             )
-        if self._layout.is_typed:
-            other, was_moved = self._taken.setdefault(path, (image, is_moved))
-            if other is not image and (is_moved or was_moved):
-                raise DatasetError(
-                    f"{other.where} and image {image.id} are both {path.name}, the "
-                    "only file of that name: keep the folders that the names begin with"
-                )
+        other, was_moved = self._taken.setdefault(path, (image, is_moved))
+        if other is not image:
+            remedy = (
+                ", the only file of that name: keep the folders that the names begin with"
+                if is_moved or was_moved
+                else ": give the file one entry, and that one's id to all its annotations"
+            )
+            raise DatasetError(f"{other.where} and image {image.id} are both {path.name}{remedy}")
         return path
 
 

@@ -85,7 +85,9 @@ def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    """Pass a folder over that is not there, or none; no other."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def by_stem(folder: Path) -> dict[str, Path]:

@@ -70,6 +70,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no images": (edit(lambda c: c.pop("images")), "'images' is missing"),
     "no id": (edit(lambda c: c["images"][2].pop("id")), r"images\[2\]: the key 'id' is missing"),
     "twice": (edit(lambda c: c["images"].append(c["images"][0])), "id 1 stands there twice"),
+    "one file": (
+        edit(lambda c: c["images"].append({**c["images"][0], "id": 77})),
+        r"image 1 and image 77 are both 0+1\.jpg: give the file one entry",
+    ),
     "escape": (
         edit(lambda c: c["images"][0].update(file_name="../../../a.jpg")),
         "leaves the image",
