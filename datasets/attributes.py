@@ -32,7 +32,8 @@ def with_attributes(dataset: Dataset, root: Path, words: Sequence[str]) -> Datas
         words: Each a table, ``FILE.csv`` or one of `PUBLISHED`, whose first column names the
             images, by id, path below the root, file name or stem, and whose others are attributes;
             or a regular expression with named groups that is searched in the image's path below the
-            root, ``(?P<weather>rain|sun)``. Of what two words say the later holds.
+            root, ``(?P<weather>rain|sun)``, and where that holds none in its rainy image's. Of what
+            two words say the later holds.
 
     Returns:
         The set with notes that say how many images each word tells of.
@@ -62,9 +63,13 @@ def is_table(word: str) -> bool:
     return word.lower().endswith(TABLES)
 
 
-def _below(sample: Sample, root: Path) -> str:
-    path = sample.path
+def _below(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _files(sample: Sample) -> list[Path]:
+    """The image, and the rainy one that the set brings: names of both are the sample's."""
+    return [path for path in (sample.path, sample.rainy_path) if path is not None]
 
 
 def _compiled(word: str) -> Any:
@@ -87,11 +92,12 @@ def _of_paths(word: str, samples: Iterable[Sample], root: Path) -> Said:
     pattern = _compiled(word)
     said = {}
     for sample in samples:
-        found = pattern.search(text_of(_below(sample, root)))
+        searched = (pattern.search(text_of(_below(path, root))) for path in _files(sample))
+        found = next(filter(None, searched), None)
         if found is not None:
             said[sample.id] = defined({k: v for k, v in found.groupdict().items() if v})
     if not said:
-        first = next((_below(s, root) for s in samples), "none")
+        first = next((_below(s.path, root) for s in samples), "none")
         raise DatasetError(f"--attributes {word}: found in no path, e.g. not in {first}")
     return said
 
@@ -127,8 +133,10 @@ def _names(samples: Iterable[Sample], root: Path) -> dict[str, set[str]]:
     """Ids of the images that each name may mean."""
     named: dict[str, set[str]] = defaultdict(set)
     for sample in samples:
-        for name in (sample.id, _below(sample, root), sample.path.name, sample.path.stem):
-            named[name].add(sample.id)
+        named[sample.id].add(sample.id)
+        for path in _files(sample):
+            for name in (_below(path, root), path.name, path.stem):
+                named[name].add(sample.id)
     return named
 
 

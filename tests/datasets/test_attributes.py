@@ -116,6 +116,19 @@ def test_a_name_of_two_images_is_refused(dataset: Dataset, tmp_path: Path) -> No
         with_attributes(again, tmp_path / "root", [table(tmp_path, "image,x\na1.png,1")])
 
 
+def test_a_pair_is_named_by_its_rainy_image_too(tmp_path: Path) -> None:
+    """Where several have one clean image, that says nothing of them."""
+    for name in ("input/light/1.png", "input/heavy/1.png", "gt/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))
+    pairs = DATASETS["pairs"].open(tmp_path, None)
+    rows = "input/light/1.png,light\ninput/heavy/1.png,heavy\n"
+    for word in ("(?P<rain>light|heavy)/", table(tmp_path, f"image,rain\n{rows}")):
+        found = with_attributes(pairs, tmp_path, [word])
+        said = {s.id: s.attributes for s in found.samples}
+        assert said == {"light/1": {"rain": "light"}, "heavy/1": {"rain": "heavy"}}
+
+
 def test_a_table_of_the_package_is_named_without_a_folder(tmp_path: Path) -> None:
     for name in ("000000000009", "000000000025", "other"):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((8, 8, 3), np.uint8))
