@@ -118,6 +118,21 @@ def by_name(folder: Path, is_like: Callable[[str], bool] | None = None) -> dict[
     return _named(folder, own or image_files(folder))
 
 
+def passed_by(folder: Path, other: Path) -> list[str]:
+    """A note of images that `by_name` leaves out, as they lie below a folder of images.
+
+    Args:
+        folder: That folder.
+        other: One that may lie below it, whose images are no matter.
+    """
+    found = image_files(folder)
+    inside = other != folder and other.is_relative_to(folder)
+    deeper = [f for f in found if f.parent != folder and not (inside and f.is_relative_to(other))]
+    if not deeper or all(f.parent != folder for f in found):
+        return []
+    return [f"{len(deeper)} images in folders below {folder.name} are left out: it holds images"]
+
+
 def _name(file: Path, folder: Path) -> str:
     return text_of(file.relative_to(folder).with_suffix("").as_posix())
 

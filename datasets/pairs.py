@@ -12,7 +12,7 @@ from typing import Any
 from datasets import fields
 from datasets.expressions import compiled, starred
 from datasets.fields import Problems
-from datasets.folder import by_name, by_stem
+from datasets.folder import by_name, by_stem, passed_by
 from datasets.label_files import copy_files
 from datasets.marked import SUFFIXES, shown
 from datasets.names import text_of
@@ -180,7 +180,9 @@ def open_pairs(
             group = found.paired.groups[each]
             samples.append(Sample(each, found.clean[partner], group=group, rainy_path=path))
     export = partial(copy_files, {sample.id: [sample.path] for sample in samples}, root)
-    return Dataset("pairs", name, samples, export_labels=export, notes=found.notes())
+    deeper = passed_by(rainy.folder, clean.folder) if rainy.scenes is None else ()
+    notes = (*found.notes(), *deeper)
+    return Dataset("pairs", name, samples, export_labels=export, notes=notes)
 
 
 @dataclass(frozen=True)

@@ -331,3 +331,14 @@ def test_a_scene_s_only_clean_image_serves_it_and_files_come_before_folders(tmp_
 def test_images_below_a_folder_of_images_are_the_other_half(tmp_path: Path) -> None:
     lay(tmp_path, "s/a.png", "t/a.png", "gt/s/a.png", "gt/t/a.png")
     assert pairs(tmp_path, ".:gt") == {"s/a": "gt/s/a.png", "t/a": "gt/t/a.png"}
+
+
+def test_images_that_are_left_out_below_a_folder_of_images_are_told_of(tmp_path: Path) -> None:
+    lay(tmp_path, "rainy/a.png", "rainy/s/b.png", "rainy/t/c.png", "a.png", "s/b.png")
+    dataset = DATASETS["pairs"].open(tmp_path, None)
+    assert [sample.id for sample in dataset.samples] == ["a"]
+    assert dataset.notes == ("2 images in folders below rainy are left out: it holds images",)
+    (tmp_path / "rainy" / "a.png").unlink()
+    assert not DATASETS["pairs"].open(tmp_path, None, pair="rainy/s:s").notes
+    lay(tmp_path, "x.png", "gt/x.png")
+    assert not DATASETS["pairs"].open(tmp_path, None, pair="gt:.").notes
