@@ -7,6 +7,7 @@ Between rooms an image is ``uint8 (H, W, 3) RGB``; inside networks it is ``float
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import struct
 from collections.abc import Mapping
@@ -37,6 +38,10 @@ ON_ITS_SIDE = 5
 _JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """In compressed data 255 is followed by 0, or by the number of a restart."""
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_APART, _MORE_SAMPLES, _STRAIGHT = 284, 338, 2
+"""TIFF's tags for how channels lie and what they are beyond colours, and the number there of an
+opacity that the colours do not hold."""
 _START, _END, _SCAN, _ALONE = 0xD8, 0xD9, 0xDA, 0x01
 _BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
 """Segments that may follow compressed data: tables, the next scan, comments, applications."""
@@ -73,12 +78,41 @@ def decode(data: bytes, name: str) -> NDArrayByte:
     except cv2.error as error:
         raise UnreadableImageError(f"{name}: cannot be decoded: {error.err or error}") from error
     if bgr is None:
-        if data.startswith(_LFS_POINTER):
-            raise UnreadableImageError(f"{name}: a pointer of Git LFS, not the image: git lfs pull")
-        raise UnreadableImageError(
-            f"{name}: not an image, or damaged; copy or download the file again"
-        )
+        raise UnreadableImageError(f"{name}: {_why_not(data)}")
+    if data[:4] in _TIFF and (opaque := _without_alpha(data)) is not None:
+        return opaque
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), np.uint8)
+
+
+def _why_not(data: bytes) -> str:
+    """Why a file is no image that can be read, with the remedy."""
+    if data.startswith(_LFS_POINTER):
+        return "a pointer of Git LFS, not the image: git lfs pull"
+    levels = None
+    with contextlib.suppress(cv2.error):
+        levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None:
+        return "not an image, or damaged; copy or download the file again"
+    # Scaled by its largest number a picture would be as bright as its brightest pixel.
+    return (
+        f"its pixels are numbers of {levels.dtype}, of which no file says what is white: save it "
+        "as PNG of 8 or 16 bits"
+    )
+
+
+def _without_alpha(data: bytes) -> NDArrayByte | None:
+    """The colours of a TIFF with transparency, by which OpenCV darkens them; None for others."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=("TIFF",)) as picture:
+            tags = picture.tag_v2
+            # Pillow mixes up channels that lie apart, in 16 bits.
+            if _STRAIGHT not in tags.get(_MORE_SAMPLES, ()) or tags.get(_APART, 1) != 1:
+                return None
+            return np.array(picture.convert("RGB"))
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return None
 
 
 def _has_jpeg_end(data: bytes) -> bool:

@@ -13,13 +13,15 @@ def upright_px(file: Path) -> tuple[int, int] | None:
     """Height and width of a picture turned upright; None where it cannot be told.
 
     Of a turned picture that is no JPEG only decoding tells: Pillow gives a TIFF's size turned
-    already in some versions, and other forms' as stored.
+    already in some versions, and other forms' as stored. So it does where Pillow knows no size,
+    as of very large pictures.
     """
     try:
         with file.open("rb") as opened:
             is_jpeg = opened.read(len(_JPEG)) == _JPEG
-        if is_jpeg or not is_turned(file):
-            return size_px(file)
+        told = size_px(file) if is_jpeg or not is_turned(file) else None
+        if told is not None:
+            return told
         height_px, width_px, _ = decode(file.read_bytes(), file.name).shape
     except (UnreadableImageError, OSError):
         return None

@@ -148,6 +148,35 @@ def test_a_header_tells_the_upright_size(orientation: int, tmp_path: Path) -> No
     assert size_px(file) is None
 
 
+def tiff(pixels: Any, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "TIFF", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_transparency_darkens_no_picture(orientation: int) -> None:
+    clear = np.dstack([PICTURE, np.arange(5 * 7, dtype=np.uint8).reshape(5, 7)])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    expected = PICTURE if orientation == 1 else np.rot90(PICTURE, -1)
+    assert np.array_equal(decode(tiff(clear, exif=exif), "a.tif"), expected)
+
+
+@pytest.mark.parametrize("kind", ["float32", "int32"])
+def test_numbers_without_a_white_are_no_damage(kind: str) -> None:
+    with pytest.raises(UnreadableImageError, match=f"a.tif: its pixels are numbers of {kind}, of"):
+        decode(tiff(PICTURE[:, :, 0].astype(kind)), "a.tif")
+
+
+def test_a_size_that_pillow_does_not_tell_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # a bomb, to Pillow
+    (tmp_path / "a.png").write_bytes(encode_png(PICTURE))
+    assert upright_px(tmp_path / "a.png") == (5, 7)
+
+
 XMP = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
 
 
