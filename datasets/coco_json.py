@@ -358,7 +358,7 @@ def _object(
     if area is not None and area <= 0 and (box is None or _area_px2(box)):
         area = None  # What holds something has one, which the tool did not write.
     mask, outline = None, entry.get("segmentation")
-    if outline and (masks or box is None or area is None):
+    if outline and outline != [[]] and (masks or box is None or area is None):
         mask = from_coco(outline, *size_px, where)
     if box is None:
         box = _box(entry, size_px, where) if mask is None else box_xyxy_px(mask)
@@ -391,9 +391,9 @@ def _area_px2(box: tuple[float, float, float, float]) -> float:
 
 def _is_crowd(entry: Any, where: str) -> bool:
     """Whether scorers ignore the object."""
-    value = entry.get("iscrowd", 0)
-    if isinstance(value, bool):
-        return value
+    value = entry.get("iscrowd")
+    if value is None or isinstance(value, bool):
+        return bool(value)
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
     return bool(_number({"iscrowd": value}, "iscrowd", where))

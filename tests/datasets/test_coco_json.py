@@ -81,6 +81,9 @@ WRITTEN: dict[str, Callable[[Content], Content]] = {
     "crowds as text": lambda c: each(
         c, "annotations", lambda e: e.update(iscrowd=str(e["iscrowd"]))
     ),
+    "null for no crowd": lambda c: each(
+        c, "annotations", lambda e: e["iscrowd"] or e.update(iscrowd=None)
+    ),
     "sizes as text": lambda c: each(c, "images", lambda e: e.update(width=str(e["width"]))),
     "no id": lambda c: each(c, "annotations", lambda e: e.pop("id")),
     "keypoints": lambda c: each(c, "annotations", keypoints),
@@ -94,6 +97,19 @@ WRITTEN: dict[str, Callable[[Content], Content]] = {
         c, "images", lambda e: e.update(file_name=f"upload/1/{e['file_name']}")
     ),
 }
+
+
+def test_a_list_of_no_point_is_no_outline(plain: Content, folder: Path, tmp_path: Path) -> None:
+    """As tools write it of a box alone."""
+
+    def bare(outline: object) -> Callable[[Content], object]:
+        return lambda e: (e.pop("area", 0), e.update(segmentation=outline))
+
+    none, empty = (each(plain, "annotations", bare(outline)) for outline in ([], [[]]))
+    expected = labels(opened(none, folder, tmp_path / "a.json"))
+    assert labels(opened(empty, folder, tmp_path / "b.json")) == expected
+    with pytest.raises(DatasetError, match="is a box without an outline"):
+        labels(opened(empty, folder, tmp_path / "b.json", masks=True))
 
 
 @pytest.mark.parametrize("case", WRITTEN)
