@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ SKY_M = 655.35
 """Where an infinite distance is put: the farthest that 16 bits of centimetres hold."""
 FARTHEST_MEDIAN_M = 500.0
 """No street is that far away in half of a picture: the file is on another scale."""
+LOOKED_AT, FEWEST = 20, 3
+"""Pictures whose distances tell whether all are inverse, and how many must."""
 SUFFIXES = (".npz", ".npy", ".png")
 SCALE = ":per_m="
 
@@ -124,7 +127,33 @@ def with_depth(dataset: Dataset, root: Path, word: str) -> Dataset:
                 "images' folders and stems"
             )
         samples.append(replace(sample, depth_path=file, decode_depth=decode))
-    return replace(dataset, samples=samples, notes=(*dataset.notes, f"depth from {folder.name}"))
+    notes = (*dataset.notes, f"depth from {folder.name}", *_doubt(samples))
+    return replace(dataset, samples=samples, notes=notes)
+
+
+def _doubt(samples: Sequence[Sample]) -> list[str]:
+    """What to say where most pictures are nearer above than below, as inverse distances are."""
+    few = samples[:: -(-len(samples) // LOOKED_AT) or 1]
+    found = [is_nearer for each in few if (is_nearer := _is_nearer_above(each)) is not None]
+    number = sum(found)
+    if number < FEWEST or number < 0.8 * len(found):
+        return []
+    return [
+        f"the distances of {number} of {len(found)} images are smaller above than below: are they "
+        "inverse ones (disparities), where more is nearer?"
+    ]
+
+
+def _is_nearer_above(sample: Sample) -> bool | None:
+    """Whether the upper third of a picture is nearer than the lower; None of what is unreadable."""
+    try:
+        metres = sample.depth_m()
+    except (UnreadableImageError, OSError):
+        return None  # That is told where it is used.
+    if metres is None:
+        return None
+    third = -(-len(metres) // 3)
+    return bool(np.median(metres[:third]) < np.median(metres[-third:]))
 
 
 def _number(word: str, text: str) -> float:

@@ -70,6 +70,8 @@ def decode(data: bytes, name: str) -> NDArrayByte:
         UnreadableImageError: If the bytes are no image, the image ends early, or it has more pixels
             than ``OPENCV_IO_MAX_IMAGE_PIXELS`` allowed when OpenCV was first imported.
     """
+    if not data:
+        raise UnreadableImageError(f"{name}: is empty; copy or download the file again")
     if data[:2] == b"\xff\xd8" and not _has_jpeg_end(data):
         # libjpeg fills a truncated picture with grey and calls it a success.
         raise UnreadableImageError(f"{name}: the JPEG ends early; copy or download the file again")

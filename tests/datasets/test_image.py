@@ -84,6 +84,11 @@ def test_what_is_no_image_is_named(data: bytes) -> None:
         decode(data, "b.jpg")
 
 
+def test_a_file_of_nothing_is_called_so() -> None:
+    with pytest.raises(UnreadableImageError, match=r"b.jpg: is empty; copy or download"):
+        decode(b"", "b.jpg")
+
+
 def test_an_image_bomb_is_refused_by_its_header() -> None:
     head = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))

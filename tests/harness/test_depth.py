@@ -172,6 +172,17 @@ def test_one_file_is_of_no_two_images(photo: RunSpec, tmp_path: Path) -> None:
     }
 
 
+def test_inverse_distances_are_doubted(photo: RunSpec, tmp_path: Path) -> None:
+    for name in ("b", "c", "d"):
+        written(tmp_path / "photos" / "sub" / f"{name}.png", np.full((64, 96, 3), 90, np.uint8))
+    spec = photo.model_copy(update={"depth": str(tmp_path / "far")})
+    for metres, said in ((RAMP_M[::-1], []), (RAMP_M, ["4 of 4 images are smaller above than"])):
+        for name in "abcd":
+            written(tmp_path / "far" / f"{name}.npy", metres)
+        _, *doubts = open_dataset(spec).notes
+        assert [text in note for text, note in zip(said, doubts, strict=True)] == [True] * len(said)
+
+
 def test_a_file_that_is_no_array_is_refused(photo: RunSpec, tmp_path: Path) -> None:
     for data in (b"", b"PK\x03\x04", b"\x93NUMPY", b"\x89PNG", b"\x80\x04N."):
         (tmp_path / "far").mkdir(exist_ok=True)
