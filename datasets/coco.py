@@ -147,7 +147,7 @@ class _Files:
             raise DatasetError(f"{root}: no folder images/{split} or {split} with the photographs")
         self._layout = layout
         self._below = Below(root)
-        places = (layout.folder, layout.file.parent)
+        places = (layout.folder, layout.file.parent, root)
         self._bases = tuple(
             dict.fromkeys(p.relative_to(root).as_posix() for p in places if p.is_relative_to(root))
         )

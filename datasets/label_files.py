@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from datasets.sample import DatasetError
+
+
+def place_of(file: Path, root: Path) -> Path | None:
+    """A file's path below a folder; None where it lies elsewhere, whatever ``..`` its name has."""
+    inner = Path(os.path.relpath(file, root))
+    return None if inner.parts[:1] == ("..",) else inner
 
 
 def copy_files(
@@ -27,12 +34,13 @@ def copy_files(
     """
     for sample_id in places:
         for file in files.get(sample_id, ()):
-            if not file.is_relative_to(root):
+            place = place_of(file, root)
+            if place is None:
                 raise DatasetError(
                     f"{file} lies outside of {root}, so a copy has no place for it: give the "
                     "folder that holds all with --data-root"
                 )
-            copy = out / file.relative_to(root)
+            copy = out / place
             if copy.is_file() and not filecmp.cmp(file, copy, shallow=False):
                 raise DatasetError(f"{copy} is not {file}: name a new folder, or remove it")
             if not copy.is_file():

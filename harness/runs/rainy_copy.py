@@ -17,6 +17,7 @@ import numpy as np
 
 from datasets import Dataset, Sample
 from datasets.image import encode_jpeg, encode_png
+from datasets.label_files import place_of
 from datasets.marked import MANIFEST
 from datasets.rain import Rain, RainyImage, digest, generator
 from harness.machine.disk import message, storage_error
@@ -152,12 +153,13 @@ def _places(dataset: Dataset, root: Path, suffix: str) -> dict[str, PurePosixPat
     users: dict[PurePosixPath, str] = {}
     for sample in dataset.samples:
         source = sample.rainy_path or sample.path
-        if not source.is_relative_to(root):
+        inner = place_of(source, root)
+        if inner is None:
             raise UsageError(
                 f"{source} lies outside of {root}, so a copy has no place for it: give the folder "
                 "that holds all with --data-root, or leave --pair out"
             )
-        place = PurePosixPath(source.relative_to(root).with_suffix(suffix).as_posix())
+        place = PurePosixPath(inner.with_suffix(suffix).as_posix())
         if place in users:
             raise UsageError(f"{place} would hold both {users[place]} and {sample.id}: rename one")
         users[place] = sample.id

@@ -126,6 +126,19 @@ def test_folder_names_images_by_their_path(tmp_path: Path, coco_root: Path) -> N
         DATASETS["folder"].open(tmp_path / "images", "none")
 
 
+def test_names_may_start_from_the_root(coco_root: Path, tmp_path: Path) -> None:
+    """As in a copy that was made of a set whose label file was named."""
+    root, copy, file = tmp_path / "coco", tmp_path / "copy", coco_root / FILE
+    recipe = Recipe("photoshop-heavy", RAINS["photoshop-heavy"])
+    synthesize(DATASETS["coco"].open(coco_root, None, annotations=file), coco_root, recipe, copy)
+    shutil.copytree(coco_root, root)
+    edit(lambda c: [e.update(file_name=f"val2017/{e['file_name']}") for e in c["images"]])(root)
+    (root / "images" / "val2017").rename(root / "val2017")
+    expected = [a.sha256() for a in read(DATASETS["coco"].open(coco_root, None))]
+    for place in (root, copy):
+        assert [a.sha256() for a in read(DATASETS["coco"].open(place, None))] == expected
+
+
 @pytest.mark.parametrize("moved", [2, 8])
 def test_a_copy_of_images_beside_the_split_s_folder_opens(
     moved: int, coco_root: Path, tmp_path: Path

@@ -315,7 +315,13 @@ def test_pairs_and_folders_keep_their_layout(tmp_path: Path) -> None:
     assert set(tree(tmp_path / "photos-rainy")) == {"sub/b.jpg", "manifest.jsonl"}
 
 
-@pytest.mark.parametrize("words", ["folder:{0}/rainy", "pairs:{0}/rainy:a", "pairs:rainy:{0}/a"])
+ELSEWHERE = (
+    *("folder:{0}/rainy", "folder:../../rainy", "pairs:{0}/rainy:a", "pairs:../rainy:a"),
+    *("pairs:rainy:{0}/a", "pairs:rainy:../a"),
+)
+
+
+@pytest.mark.parametrize("words", ELSEWHERE)
 def test_images_and_labels_from_elsewhere_are_refused_in_one_line(
     words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -325,11 +331,11 @@ def test_images_and_labels_from_elsewhere_are_refused_in_one_line(
     kind, _, pair = words.format(tmp_path).partition(":")
     root = tmp_path / "set" / ("a" if kind == "folder" else "")
     command = ["synth", "--dataset", kind, "--data-root", str(root), "--pair", pair]
-    assert run_command_line([*command, "--out", str(tmp_path / "out")]) == 2
+    assert run_command_line([*command, "--out", str(tmp_path / "to" / "out")]) == 2
     err = capsys.readouterr().err
     assert f".png lies outside of {root}, so a copy has no place for it: give the folder" in err
     assert err.count("\n") == 1
-    assert not list((tmp_path / "out").rglob("*.png"))
+    assert not list((tmp_path / "to").rglob("*.png"))
 
 
 @pytest.mark.parametrize(
