@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.expressions import compiled
-from datasets.names import text_of
+from datasets.names import composed, text_of
 from datasets.sample import Dataset, DatasetError, Sample
 from datasets.weather import UNCLEAN, defined, with_weather
 
@@ -114,7 +114,7 @@ def _of_table(word: str, samples: Iterable[Sample], root: Path) -> Said:
     said: dict[str, dict[str, str]] = {}
     for number, row in enumerate(_rows(file), start=2):
         (_, name), *values = row.items()
-        owners = named.get(name.replace("\\", "/"), set())
+        owners = named.get(composed(name.replace("\\", "/")), set())
         if len(owners) > 1:
             raise DatasetError(
                 f"{file.name} line {number}: {name} may be {' or '.join(sorted(owners)[:2])}: "
@@ -133,10 +133,9 @@ def _names(samples: Iterable[Sample], root: Path) -> dict[str, set[str]]:
     """Ids of the images that each name may mean."""
     named: dict[str, set[str]] = defaultdict(set)
     for sample in samples:
-        named[sample.id].add(sample.id)
-        for path in _files(sample):
-            for name in (_below(path, root), path.name, path.stem):
-                named[name].add(sample.id)
+        files = [(_below(path, root), path.name, path.stem) for path in _files(sample)]
+        for name in (sample.id, *(name for names in files for name in names)):
+            named[composed(name)].add(sample.id)
     return named
 
 

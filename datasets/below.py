@@ -10,6 +10,7 @@ from typing import Any
 
 from datasets import fields
 from datasets.folder import image_files
+from datasets.names import composed
 from datasets.sample import DatasetError
 
 
@@ -24,6 +25,7 @@ class Below:
         self.root = root
         self._start = f"{root}/"
         self._listed: dict[str, frozenset[str]] = {}
+        self._by_form: dict[str, dict[str, str]] = {}
         self._folders: dict[str, Path] = {}
 
     def file(self, name: str, folder: str = ".") -> Path | None:
@@ -32,7 +34,10 @@ class Below:
         place = f"{folder}/{above}" if above else folder
         path = Path(f"{self._start}{place}/{last}")
         # File systems that take "A.JPG" for "a.jpg" list one of the two.
-        return path if last in self._names(place) or path.is_file() else None
+        if last in self._names(place) or path.is_file():
+            return path
+        other = None if last.isascii() else self._composed(place).get(composed(last))
+        return other and path.with_name(other)
 
     def _folder(self, base: str) -> Path:
         """A folder here, made a path once: 100,000 names begin with it."""
@@ -49,6 +54,12 @@ class Below:
             except OSError:
                 self._listed[place] = frozenset()
         return self._listed[place]
+
+    def _composed(self, place: str) -> dict[str, str]:
+        """The same by their names' composed form."""
+        if place not in self._by_form:
+            self._by_form[place] = {composed(name): name for name in self._names(place)}
+        return self._by_form[place]
 
     def named(self, entry: Any, key: str, where: str, bases: tuple[str, ...]) -> Path | None:
         """The file that an entry names, from the first of some places in the folder.
@@ -90,7 +101,7 @@ class Below:
             found = None if ".." in end else self.file("/".join(end))
             if found is not None:
                 return found
-        files = self._by_name.get(name.name, [])
+        files = self._by_name.get(composed(name.name), [])
         if len(files) > 1:
             one, two, *_ = (f.relative_to(self.root).as_posix() for f in files)
             raise DatasetError(f"{where} names {name}, which may be {one} or {two}")
@@ -101,5 +112,5 @@ class Below:
         """All images below, by file name."""
         files = defaultdict(list)
         for file in sorted(image_files(self.root)):
-            files[file.name].append(file)
+            files[composed(file.name)].append(file)
         return dict(files)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from datasets.names import composed
 from datasets.sample import DatasetError
 
 Key = tuple[str, ...]
@@ -177,7 +178,7 @@ def _by_rule(rule: Rule, rainy: Iterable[str], clean: Iterable[str]) -> Paired:
 
 
 def _keys(expression: re.Pattern[str], names: Iterable[str]) -> dict[str, Key]:
-    found = ((name, expression.fullmatch(_stem(name))) for name in names)
+    found = ((name, expression.fullmatch(composed(_stem(name)))) for name in names)
     return {name: match.groups() for name, match in found if match is not None}
 
 

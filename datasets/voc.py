@@ -27,6 +27,7 @@ from datasets.ids import ids_of
 from datasets.label_files import copy_files, write_lines
 from datasets.marked import shown
 from datasets.masks import FAR
+from datasets.names import composed
 from datasets.sample import Annotations, Dataset, DatasetError, LabelledObject, Sample
 
 # fmt: off
@@ -317,7 +318,7 @@ class _Images:
         """XML files by their image."""
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for file in sorted(image_files(home)):
-            self._by_stem[file.stem].append(file)
+            self._by_stem[composed(file.stem)].append(file)
 
     def of(self, entry: _Entry) -> Path:
         """The image of an XML file: of the same stem, or else of the name that stands there.
@@ -326,7 +327,8 @@ class _Images:
             DatasetError: If there is none, or several, or another file has it already.
         """
         named = Path(entry.filename.replace("\\", "/")).stem
-        files = self._by_stem.get(entry.file.stem) or self._by_stem.get(named, [])
+        stems = composed(entry.file.stem), composed(named)
+        files = self._by_stem.get(stems[0]) or self._by_stem.get(stems[1], [])
         if len(files) > 1:
             files = self._nearest(entry, files)
         if not files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import cv2
@@ -72,6 +73,15 @@ def test_a_table_names_images_in_any_way(dataset: Dataset, tmp_path: Path) -> No
             "sun/day/c/b2.png": {},
         }
         assert found.notes == ("attributes of 3 of 4 images from weather.csv",)
+
+
+def test_accents_are_the_same_however_they_are_coded(tmp_path: Path) -> None:
+    file = tmp_path / "root" / unicodedata.normalize("NFD", "é.png")
+    file.parent.mkdir()
+    cv2.imwrite(str(file), np.zeros((8, 8, 3), np.uint8))
+    word = table(tmp_path, unicodedata.normalize("NFC", "image,x\né.png,1\n"))
+    found = with_attributes(DATASETS["folder"].open(file.parent, None), file.parent, [word])
+    assert found.samples[0].attributes == {"x": "1"}
 
 
 BAD = {

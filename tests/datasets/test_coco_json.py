@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,21 @@ def test_two_images_are_never_one_file(plain: Content, folder: Path, tmp_path: P
             opened(plain, tmp_path / "flat", tmp_path / "labels.json")
 
 
+@pytest.mark.parametrize("place", ["upload/{}", "{}"])
+def test_accents_are_the_same_however_they_are_coded(
+    place: str, plain: Content, folder: Path, tmp_path: Path
+) -> None:
+    """An archive of macOS has them as characters of their own."""
+    entry = plain["images"][0]
+    shutil.copytree(folder, tmp_path / "root" / "deep")
+    shutil.move(tmp_path / "root" / "deep" / entry["file_name"], tmp_path / "root" / NFD)
+    entry["file_name"] = place.format(NFC)
+    found = opened(plain, tmp_path / "root", tmp_path / "a.json").samples[0].path
+    assert found == tmp_path / "root" / NFD
+    assert found.is_file()
+
+
+NFC, NFD = (unicodedata.normalize(form, "café 한국.jpg") for form in ("NFC", "NFD"))
 ELSEWHERE = (
     *("/home/anna/data/val2017/{}", "C:\\data\\images\\{}", "..\\..\\media\\upload\\1\\{}"),
     *("../../{}", "https://host.org/data/val2017/{}", "s3://bucket/{}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -342,3 +343,9 @@ def test_images_that_are_left_out_below_a_folder_of_images_are_told_of(tmp_path:
     assert not DATASETS["pairs"].open(tmp_path, None, pair="rainy/s:s").notes
     lay(tmp_path, "x.png", "gt/x.png")
     assert not DATASETS["pairs"].open(tmp_path, None, pair="gt:.").notes
+
+
+def test_accents_are_the_same_however_they_are_coded(tmp_path: Path) -> None:
+    nfc, nfd = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    lay(tmp_path, f"in/{nfc}.png", f"in/{nfd}_2.png", f"gt/{nfd}.png")
+    assert pairs(tmp_path) == dict.fromkeys([nfc, f"{nfd}_2"], f"gt/{nfd}.png")

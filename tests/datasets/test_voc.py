@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,14 @@ def test_files_are_found_in_folders_through_links_and_in_capitals(
     (root / "Annotations" / "000002.xml").rename(tmp_path / "night" / "000002.xml")
     (root / "Annotations" / "night").symlink_to(tmp_path / "night")
     assert sorted(by_id(opened(root))) == expected
+
+
+def test_accents_are_the_same_however_they_are_coded(root: Path) -> None:
+    forms = zip(("JPEGImages", "Annotations"), ("NFD", "NFC"), (".jpg", ".xml"), strict=True)
+    for place, form, suffix in forms:
+        name = unicodedata.normalize(form, f"café{suffix}")
+        (root / place / f"000003{suffix}").rename(root / place / name)
+    assert len(opened(root).samples) == 3
 
 
 def test_an_image_has_one_file(root: Path) -> None:
