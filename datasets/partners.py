@@ -28,7 +28,8 @@ class Rule:
     @staticmethod
     def of(rainy: str, clean: str, source: str) -> Rule:
         """A rule of two expressions, whose groups make the key."""
-        return Rule(re.compile(rainy, re.IGNORECASE), re.compile(clean, re.IGNORECASE), source)
+        flags = re.IGNORECASE | re.DOTALL
+        return Rule(re.compile(rainy, flags), re.compile(clean, flags), source)
 
 
 _RAINY = r"(?:rain|rainy|dr|in|input|lq)"

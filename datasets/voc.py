@@ -142,7 +142,7 @@ def _export(
     stems = {files[name].stem for name in places}
     for listed in shown((home / "ImageSets" / "Main").glob("*.txt"), home):
         lines = listed.read_text("utf-8-sig", errors="replace").splitlines()
-        kept = [line for line in lines if line.strip() and line.split()[0] in stems]
+        kept = [line for line in lines if line.strip() and _stem_of(line, stems) in stems]
         write_lines(out / listed.relative_to(root), kept)
 
 
@@ -166,10 +166,22 @@ def _files(root: Path, split: str | None) -> tuple[Path, list[Path]]:
     if not listed.is_file():
         known = [f.stem for f in shown(listed.parent.glob("*.txt"), home) if "_" not in f.stem]
         raise DatasetError(f"{listed} not found: --split is one of {', '.join(known) or 'none'}")
-    stems = [line.split()[0] for line in listed.read_text("utf-8-sig").splitlines() if line.strip()]
+    there = {file.stem for file in (home / "Annotations").glob("*.xml")}
+    lines = listed.read_text("utf-8-sig").splitlines()
+    stems = [_stem_of(line, there) for line in lines if line.strip()]
     if any("/" in stem or "\\" in stem or len(stem) > MAX_STEM for stem in stems):
         raise DatasetError(f"{listed}: expected short names without folders")
     return home, [home / "Annotations" / f"{stem}.xml" for stem in dict.fromkeys(stems)]
+
+
+def _stem_of(line: str, known: Collection[str]) -> str:
+    """The name in a line of a list, behind which 1, 0 or -1 may say whether a class is there.
+
+    Names may hold spaces: the longest that is known.
+    """
+    whole = line.strip()
+    names = (whole, whole.rsplit(maxsplit=1)[0], whole.split()[0])
+    return next((name for name in names if name in known), names[-1])
 
 
 def _xml_files(folder: Path) -> list[Path]:

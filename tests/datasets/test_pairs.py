@@ -349,3 +349,8 @@ def test_accents_are_the_same_however_they_are_coded(tmp_path: Path) -> None:
     nfc, nfd = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
     lay(tmp_path, f"in/{nfc}.png", f"in/{nfd}_2.png", f"gt/{nfd}.png")
     assert pairs(tmp_path) == dict.fromkeys([nfc, f"{nfd}_2"], f"gt/{nfd}.png")
+
+
+def test_a_name_may_be_of_two_lines(tmp_path: Path) -> None:
+    lay(tmp_path, "in/a\nb.png", "gt/a\nb.png")
+    assert pairs(tmp_path) == {"a\nb": "gt/a\nb.png"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import unicodedata
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -237,6 +237,21 @@ def test_accents_are_the_same_however_they_are_coded(root: Path) -> None:
         name = unicodedata.normalize(form, f"café{suffix}")
         (root / place / f"000003{suffix}").rename(root / place / name)
     assert len(opened(root).samples) == 3
+
+
+def test_names_in_lists_may_hold_spaces(root: Path, tmp_path: Path) -> None:
+    for place, suffix in (("JPEGImages", ".jpg"), ("Annotations", ".xml")):
+        for old, new in (("000001", "a 1"), ("000002", "b c")):
+            (root / place / f"{old}{suffix}").rename(root / place / f"{new}{suffix}")
+    lists = root / "ImageSets" / "Main"
+    for name, text in (("val", "a 1\nb c\n000003\n"), ("car_val", "a 1  1\nb c -1\n000003  1\n")):
+        (lists / f"{name}.txt").write_text(text)
+        assert sorted(by_id(opened(root, name))) == ["000003", "a 1", "b c"]
+    dataset = opened(root, "val")
+    assert dataset.export_labels is not None
+    dataset.export_labels(tmp_path / "copy", {"a 1": PurePosixPath("JPEGImages/a 1.jpg")})
+    copied = tmp_path / "copy" / "ImageSets" / "Main"
+    assert (copied / "car_val.txt").read_text() == "a 1  1\n"
 
 
 def test_an_image_has_one_file(root: Path) -> None:
