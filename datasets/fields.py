@@ -15,6 +15,7 @@ HERE = PurePosixPath()
 MAX_NAME_BYTES = 255
 Problems = list[str]
 """Errors that a check collects, where a reader would stop at the first."""
+NO_NUMBER = "is not a number"
 NO_OUTLINE = "is a box without an outline: good for detection, not for instances"
 """How the error of an object ends that is right but for the mask that it has not."""
 
@@ -57,11 +58,13 @@ def read_json(file: Path, problems: Problems | None = None) -> Any:
         return json.loads(file.read_bytes(), parse_constant=constant)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError too
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise DatasetError(f"{file}: not a JSON file ({reason}): download it again") from error
+        is_whole = reason.endswith(NO_NUMBER)
+        remedy = "check-data names the entries" if is_whole else "download it again"
+        raise DatasetError(f"{file}: not a JSON file ({reason}): {remedy}") from error
 
 
 def _refuse_constant(word: str) -> float:
-    raise ValueError(f"{word} is not a number")
+    raise ValueError(f"{word} {NO_NUMBER}")
 
 
 def field(entry: Any, key: str, where: str) -> Any:

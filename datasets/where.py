@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from datasets.sample import Dataset, DatasetError, Sample
+
+_NEGATION = re.compile(r"^no|\b(?:no|not|without|before|after|free)\b")
+"""In values of what is clean: ``no rain``, ``rain-free``."""
 
 
 def select(dataset: Dataset, words: Sequence[str], is_clean: bool = True) -> Dataset:
@@ -54,10 +58,24 @@ def select(dataset: Dataset, words: Sequence[str], is_clean: bool = True) -> Dat
             left_out = {s.id for s in bad}
             samples = [s for s in samples if s.id not in left_out]
             notes += [f"left out as unclean by {key}: {', '.join(told)}"] if told else []
+            notes += _doubt(samples, key, unclean)
     if not samples:
         why = "; ".join(notes)
         raise DatasetError(f"no image is left of {dataset.name} {dataset.split}: {why}")
     return replace(dataset, samples=samples, notes=tuple(notes))
+
+
+def _doubt(samples: Sequence[Sample], key: str, unclean: Sequence[str]) -> list[str]:
+    """A note of images that are kept as clean though a word of theirs says otherwise."""
+    is_unclean = re.compile(rf"\b(?:{'|'.join(map(re.escape, unclean)) or '(?!)'})")
+    values = (s.attributes.get(key, "").lower() for s in samples if not _is_pair(s))
+    found = Counter(
+        value
+        for value in values
+        if is_unclean.search(words := value.replace("_", " ")) and not _NEGATION.search(words)
+    )
+    told = ", ".join(f"{count} {value}" for value, count in found.items())
+    return [f"kept as clean though {key} says {told}: --where {key}=… chooses"] if told else []
 
 
 def _is_pair(sample: Sample) -> bool:

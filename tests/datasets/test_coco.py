@@ -63,7 +63,10 @@ def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "not JSON": (lambda r: (r / FILE).write_text("{"), "not a JSON file"),
-    "NaN": (lambda r: (r / FILE).write_text('{"images": [NaN]}'), "NaN is not a number"),
+    "NaN": (
+        lambda r: (r / FILE).write_text('{"images": [NaN]}'),
+        r"NaN is not a number\): check-data names the entries",
+    ),
     "deep": (lambda r: (r / FILE).write_text("[" * 100_000), "nested too deep"),
     "a list": (lambda r: (r / FILE).write_text("[]"), "expected an object"),
     "absent": (lambda r: (r / FILE).unlink(), "no annotations/instances_"),

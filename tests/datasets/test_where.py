@@ -26,6 +26,7 @@ def ids(chosen: Dataset) -> str:
 def test_values_are_alternatives_and_words_are_all_needed() -> None:
     whole = dataset("clear", "rainy", "snowy", "clear")
     assert ids(select(whole, [])) == "0 1 2 3"
+    assert not select(whole, []).notes
     assert ids(select(whole, ["weather=rainy/snowy"])) == "1 2"
     assert ids(select(whole, ["weather=clear", "timeofday=night"])) == "0"
     assert select(whole, ["weather=rainy"]).notes == ("weather=rainy: 1 of 4 images",)
@@ -46,6 +47,17 @@ def test_unclean_images_are_left_out_and_counted_unless_asked_for() -> None:
     assert clean.notes == ("left out as unclean by weather: 2 rainy, 1 snowy",)
     assert ids(select(whole, ["weather=rainy"])) == "1 3"
     assert ids(select(whole, ["timeofday=night"])) == "0"
+
+
+def test_what_may_be_unclean_by_another_word_is_kept_and_told_of() -> None:
+    words = ("heavy_rain", "Heavy_rain", "snowfall", "no rain", "rain-free", "Norain", "clear", "")
+    whole = dataset(*words, "train", unclean=("rain", "snow", "fog"))
+    kept = select(whole, [])
+    assert len(kept.samples) == len(whole.samples)
+    assert kept.notes == (
+        "kept as clean though weather says 2 heavy_rain, 1 snowfall: --where weather=… chooses",
+    )
+    assert select(whole, ["weather=heavy_rain"]).notes == ("weather=heavy_rain: 1 of 9 images",)
 
 
 def test_unknown_words_are_named_with_the_known_ones() -> None:
