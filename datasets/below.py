@@ -37,7 +37,7 @@ class Below:
         if last in self._names(place) or path.is_file():
             return path
         other = None if last.isascii() else self._composed(place).get(composed(last))
-        return other and path.with_name(other)
+        return None if other is None else path.with_name(other)
 
     def _folder(self, base: str) -> Path:
         """A folder here, made a path once: 100,000 names begin with it."""

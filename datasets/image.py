@@ -108,7 +108,7 @@ def _without_alpha(data: bytes) -> NDArrayByte | None:
 
     try:
         with Image.open(io.BytesIO(data), formats=("TIFF",)) as picture:
-            tags = picture.tag_v2
+            tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
             # Pillow mixes up channels that lie apart, in 16 bits.
             if _STRAIGHT not in tags.get(_MORE_SAMPLES, ()) or tags.get(_APART, 1) != 1:
                 return None

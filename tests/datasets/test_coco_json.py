@@ -103,10 +103,8 @@ WRITTEN: dict[str, Callable[[Content], Content]] = {
 def test_a_list_of_no_point_is_no_outline(plain: Content, folder: Path, tmp_path: Path) -> None:
     """As tools write it of a box alone."""
 
-    def bare(outline: object) -> Callable[[Content], object]:
-        return lambda e: (e.pop("area", 0), e.update(segmentation=outline))
-
-    none, empty = (each(plain, "annotations", bare(outline)) for outline in ([], [[]]))
+    none = each(plain, "annotations", lambda e: (e.pop("area", 0), e.update(segmentation=[])))
+    empty = each(none, "annotations", lambda e: e.update(segmentation=[[]]))
     expected = labels(opened(none, folder, tmp_path / "a.json"))
     assert labels(opened(empty, folder, tmp_path / "b.json")) == expected
     with pytest.raises(DatasetError, match="is a box without an outline"):
