@@ -100,6 +100,8 @@ def open_yolo(
             "labels/… beside images/…, with the images' stems"
         )
     label_files = [file for file in labels.values() if file is not None]
+    with fields.told(problems):
+        _require_own(labels, root)
     boxes = _written_boxes(label_files)
     with fields.told(problems):
         _require_centres(boxes, split)
@@ -221,6 +223,19 @@ def _written_boxes(files: Sequence[Path]) -> NDArray[np.float64]:
                 rows += [[float(word) for word in words[1:]]] if len(words) == 5 else []
     boxes = np.array(rows, np.float64).reshape(-1, 4)
     return boxes[np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)]
+
+
+def _require_own(labels: Mapping[Path, Path | None], root: Path) -> None:
+    """Refuse a label file of images of one stem in several folders, of which it can be one's."""
+    of_file: dict[Path, Path] = {}
+    for image, file in labels.items():
+        other = image if file is None else of_file.setdefault(file, image)
+        if file is not None and other.parent != image.parent:
+            one, two = (path.relative_to(root).as_posix() for path in (other, image))
+            raise DatasetError(
+                f"{file.relative_to(root).as_posix()} would be of {one} and of {two}: give the "
+                "label files the images' folders"
+            )
 
 
 def _require_centres(boxes: NDArray[np.float64], split: str) -> None:

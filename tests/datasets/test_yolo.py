@@ -122,6 +122,18 @@ def test_two_images_of_one_stem_are_told_apart(root: Path) -> None:
     assert {"images/train/a", "images/val/a"} <= by_id(opened(root)).keys()
 
 
+def test_a_label_file_is_of_no_two_images(root: Path) -> None:
+    for town in ("x", "y"):
+        (root / "images" / "val" / town).mkdir()
+        shutil.copy(next((root / "images" / "val").glob("a.*")), root / "images" / "val" / town)
+    (root / "labels" / "val" / "a.txt").rename(root / "labels" / "a.txt")
+    with pytest.raises(DatasetError, match=r"^labels/a\.txt would be of images/val/"):
+        opened(root)
+    problems: list[str] = []
+    assert len(opened(root, problems=problems).samples) == 6
+    assert len(problems) == 1
+
+
 @pytest.mark.parametrize("folder", ["images/val", "."])
 def test_two_images_of_one_stem_in_one_folder_keep_their_endings(folder: str, root: Path) -> None:
     if folder == ".":
