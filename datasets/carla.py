@@ -136,10 +136,7 @@ def open_carla(
                 raise DatasetError(f"{home}: {stem} has no picture in {lacks}: add or remove it")
             scene = {kind: files[stem] for kind, files in pictures.items()}
             samples.append(_sample(stem, scene, masks, is_eager=problems is not None))
-    files = {
-        s.id: [p for p in (s.path, pictures["instance"][s.id], s.label_map_path, s.depth_path) if p]
-        for s in samples
-    }
+    files = {s.id: _beside(s, pictures["instance"][s.id]) for s in samples}
     return Dataset(
         "carla",
         split or "all",
@@ -150,6 +147,12 @@ def open_carla(
         export_labels=partial(copy_files, files, root),
         notes=NOTES,
     )
+
+
+def _beside(sample: Sample, instance: Path) -> list[Path]:
+    """What a copy needs beside the picture that it makes anew: the rainy one, or else the clean."""
+    clean = None if sample.rainy_path is None else sample.path
+    return [p for p in (clean, instance, sample.label_map_path, sample.depth_path) if p is not None]
 
 
 def _folder(home: Path, kind: str) -> Path | None:

@@ -15,6 +15,8 @@ from datasets import DATASETS, Dataset, DatasetError, labels
 from datasets.class_png import CLASSES
 from datasets.image import UnreadableImageError, decode
 from datasets.masks import decode as pixels_of
+from datasets.rain import RAINS
+from harness.runs.rainy_copy import Recipe, synthesize
 
 
 @pytest.fixture
@@ -139,6 +141,29 @@ def test_numbers_of_old_carla_are_refused(is_there: bool, root: Path, make: Any)
     says = r"numbers its classes as CARLA 0\.9\.13 and earlier do .*: record the scenes with 0\.9"
     with pytest.raises(DatasetError, match=f"{make.STEMS[not is_there]}.*{says}"):
         opened(root)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("brings_rain", [True, False])
+def test_a_copy_opens_and_goes_on(
+    suffix: str, brings_rain: bool, root: Path, tmp_path: Path
+) -> None:
+    for file in (root / "clean").iterdir():
+        with Image.open(file) as picture:
+            picture.save(file.with_suffix(suffix))
+        if suffix != file.suffix:
+            file.unlink()
+    if not brings_rain:
+        shutil.rmtree(root / "rainy")
+    dataset, copy = opened(root), tmp_path / "copy"
+    for written in (2, 0):
+        made = synthesize(dataset, root, Recipe("rain100l", RAINS["rain100l"]), copy)
+        assert (made.written, made.kept) == (written, 2 - written)
+    again = opened(copy).samples
+    assert [s.id for s in again] == [s.id for s in dataset.samples]
+    assert (again[0].rainy_path is not None) == brings_rain
+    same = np.array_equal(again[0].image(), dataset.samples[0].image())
+    assert same == brings_rain
 
 
 @pytest.mark.data
