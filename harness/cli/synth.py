@@ -34,7 +34,7 @@ def add(verbs: Verbs) -> None:
 
 def _synth(arguments: argparse.Namespace) -> int:
     from harness.machine.device import worker_count
-    from harness.plan.data import open_dataset, root_of
+    from harness.plan.data import open_dataset, require_dry, root_of
     from harness.plan.rains import rains_of, require_depth
     from harness.runs.rainy_copy import Recipe, synthesize
 
@@ -47,6 +47,7 @@ def _synth(arguments: argparse.Namespace) -> int:
     dataset = open_dataset(spec)
     if not dataset.has_clean:
         raise UsageError("photographs of real rain get no rain on top: leave them out with --where")
+    require_dry([name], spec, dataset)
     require_depth({name: rain}, dataset)
     with progress_bars() as progress:
         done = synthesize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from datasets.rows import DatasetRow, looks_like
 from datasets.weather import taken_for_rain
 from datasets.where import select
 from harness.machine.environment import FETCHED
+from harness.plan.manifest import rain_of_copy
 from harness.spec import RunSpec, UsageError, known
 from tasks.rows import TASKS
 
@@ -53,7 +55,30 @@ def whole_dataset(spec: RunSpec) -> Dataset:
     if spec.pair and not row.takes_pair:
         dataset = with_rainy(dataset, root / spec.pair)
     _require_apart(spec, root, dataset)
+    if (rain := fallen_on(spec, dataset)) is not None:
+        note = f"the images are a rainy copy ({rain})"
+        dataset = replace(dataset, notes=(*dataset.notes, note))
     return with_attributes(dataset, root, spec.attributes)
+
+
+def fallen_on(spec: RunSpec, dataset: Dataset) -> str | None:
+    """Rain and seed where the images of a spec's data set are a rainy copy; else None."""
+    root = root_of(spec)
+    return rain_of_copy(dataset, (root, root / (spec.split or "")))
+
+
+def require_dry(rains: Iterable[str], spec: RunSpec, dataset: Dataset) -> None:
+    """Refuse to let a rain of ours fall on a copy that it has rained on already.
+
+    Raises:
+        UsageError: With the copy's rain.
+    """
+    fallen, name = fallen_on(spec, dataset), next(iter(rains), None)
+    if fallen is not None and name is not None:
+        raise UsageError(
+            f"--rain {name}: the images of {root_of(spec)} are a rainy copy already ({fallen}): "
+            "give --rain given to derain them as they are, or the set that the copy was made of"
+        )
 
 
 def chosen(whole: Dataset, spec: RunSpec) -> Dataset:

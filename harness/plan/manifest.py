@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from datasets import Dataset, DatasetError, Sample
 from datasets.folder import by_name
-from datasets.marked import HEAD, LONGEST_LINE, MANIFEST
+from datasets.marked import HEAD, LONGEST_LINE, MANIFEST, is_copy
 from datasets.names import text_of
 from datasets.pairs import Side, pairs_of
 from datasets.partners import partners
@@ -117,6 +117,22 @@ def entries_of(folder: Path) -> dict[str, dict[str, str]]:
                 entry = entry_of(line, number, file)
                 entries[entry["sample"]] = entry
     return entries
+
+
+def rain_of_copy(dataset: Dataset, folders: Iterable[Path]) -> str | None:
+    """The rain and seed of a rainy copy that a set's own images are; None where they are none.
+
+    Args:
+        dataset: Of pairs the rainy images are not its own.
+        folders: Where the copy may begin.
+    """
+    paths = {sample.path for sample in dataset.samples}
+    for folder in filter(is_copy, dict.fromkeys(folders)):
+        head = manifest_of(folder) or {}
+        is_rainy = head.get("rain") is not None and "derainer" not in head
+        if is_rainy and any(folder / e["file"] in paths for e in entries_of(folder).values()):
+            return f"{head['rain']}, seed {head['seed']}"
+    return None
 
 
 def shown_names(samples: Iterable[Sample]) -> dict[str, Path]:

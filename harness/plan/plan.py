@@ -11,7 +11,7 @@ from datasets.rain import Rain, digest
 from datasets.rain.rain import origin
 from harness.machine.device import Placement, placement
 from harness.plan import keys
-from harness.plan.data import dataset_row, kind_of, open_dataset
+from harness.plan.data import dataset_row, kind_of, open_dataset, require_dry
 from harness.plan.derainers import DerainerPlan, derainer_plan, stage_plan
 from harness.plan.manifest import manifest_of
 from harness.plan.networks import TaskPlan, networks_of, task_plan
@@ -115,6 +115,7 @@ def make_plan(spec: RunSpec, own: Mapping[str, Any], placed: Placement | None = 
             "photographs of real rain have no clean image: give --rain given alone, or leave them "
             "out with --where"
         )
+    require_dry(rains, spec, dataset)
     require_depth(rains, dataset)
     looks = dataset_row(spec).is_folder
     tasks = tuple(task_plan(t, network, dataset, placed.device, looks) for t, network in networks)

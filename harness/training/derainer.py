@@ -14,7 +14,7 @@ from derainers.card import learning
 from derainers.shards import card_file
 from harness.machine.device import device_of, training_dtype
 from harness.plan import keys
-from harness.plan.data import data_name, dataset_row, open_splits
+from harness.plan.data import data_name, dataset_row, open_splits, require_dry
 from harness.plan.rains import rains_of, require_depth
 from harness.spec import RunSpec, UsageError
 from harness.training.curve import ScoreCurve
@@ -370,4 +370,5 @@ def _dataset(spec: RunSpec, rains: Mapping[str, Rain | None]) -> Dataset:
         )
     if not dataset.has_clean:
         raise UsageError(f"{dataset.name} {dataset.split}: no clean images to train on")
+    require_dry((name for name, rain in rains.items() if rain is not None), spec, dataset)
     return dataset

@@ -12,6 +12,7 @@ from datasets.rain.rain import falling_on
 from datasets.sample import Dataset, Sample
 from harness.machine.device import Placement, device_of
 from harness.plan import keys
+from harness.plan.data import require_dry
 from harness.plan.derainers import DerainerPlan, derainer_plan
 from harness.plan.rains import rains_of, require_depth
 from harness.spec import RunSpec, UsageError
@@ -85,7 +86,7 @@ def weather_of(spec: RunSpec, derained: str | None, dataset: Dataset) -> Weather
     """What the words of ``--rain`` and ``--derained`` mean for a data set.
 
     Raises:
-        UsageError: For an unknown word, rain that a set brings, rain on real rain, rain that needs
+        UsageError: For an unknown word, rain that a set brings, rain on rain, rain that needs
             distances where there are none, or images that were derained elsewhere.
     """
     named = dict(pair for word in spec.rain or () for pair in rains_of(word))
@@ -97,6 +98,7 @@ def weather_of(spec: RunSpec, derained: str | None, dataset: Dataset) -> Weather
     falling = {name: rain for name, rain in named.items() if rain is not None}
     if falling and not dataset.has_clean:
         raise UsageError(f"{dataset.name} {dataset.split}: rain on photographs of real rain")
+    require_dry(falling, spec, dataset)
     require_depth(falling, dataset)
     by = None if derained is None else derainer_plan(derained, {}, dataset)
     if by is not None and by.folders:

@@ -238,7 +238,7 @@ def test_rain_does_not_fall_on_a_copy_in_its_own_place(
     before = tree(tmp_path / "rainy")
     command[command.index(str(tmp_path / "one"))] = str(tmp_path / "rainy")
     assert run_command_line(command) == 2
-    assert ".png is an image to rain on: name a new folder" in capsys.readouterr().err
+    assert "rainy are a rainy copy already (real-like, seed 0)" in capsys.readouterr().err
     assert tree(tmp_path / "rainy") == before
 
 
