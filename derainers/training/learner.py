@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from datasets.inert import InertError, read
 from derainers.derainer import Derainer
 from derainers.errors import DerainerError
 from derainers.outputs import image_of
+from derainers.training.average import Average
 from derainers.training.data import Crops, Group
 from derainers.training.losses import LOOKS_ON_CPU, OF_STAGES, Judge, Perceptual, loss_of
 from derainers.training.own import Ordinary
@@ -74,20 +74,6 @@ class Checkpoint:
     """Told of a new file before it takes the old one's place."""
 
 
-def average_of(decay: float) -> Callable[[Any, Any, Any], None]:
-    """An exponential average for `AveragedModel` that soon forgets the weights it began with.
-
-    Its decay after n steps is the smaller of ``decay`` and (1 + n) / (10 + n): with 0.999 from the
-    start, a seventh of what 2,000 steps give would be the random weights before the first.
-    """
-
-    def average(averaged: Any, current: Any, steps: Any) -> None:
-        n = int(steps)
-        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averaged, current, steps)
-
-    return average
-
-
 def _layout_of(derainer: Derainer, means: Means) -> torch.memory_format:
     """How the numbers lie: channels last is faster on the CPU, and the same on a GPU.
 
@@ -138,9 +124,7 @@ class Learner:
         self.network, self.optimiser = self.fabric.setup(network, self._adam(network))
         if recipe.loss in OF_STAGES:
             self.network.mark_forward_method("stages")
-        self.average = AveragedModel(
-            network, multi_avg_fn=average_of(recipe.ema_decay or 0.0), use_buffers=True
-        )
+        self.average = Average(network, recipe.ema_decay or 0.0)
         self.judge: Any = None
         if recipe.adversarial:
             judge = Judge()

@@ -18,7 +18,7 @@ from datasets.image import NDArrayByte
 from derainers import DerainerError
 from derainers.derainer import Derainer
 from derainers.training.data import Crops
-from derainers.training.learner import Checkpoint, Learner, Means, average_of
+from derainers.training.learner import Checkpoint, Learner, Means
 from derainers.training.loop import Trained, train
 from derainers.training.recipes import PAPER, Plateau, short
 from derainers.training.state import Row
@@ -112,16 +112,6 @@ def test_bfloat16_reaches_the_layers(name: str, tmp_path: Path) -> None:
         means=means,
     )
     assert formats == {torch.bfloat16}
-
-
-def test_the_average_forgets_where_it_began() -> None:
-    averaged, now = [torch.tensor([100.0])], [torch.tensor([1.0])]
-    update = average_of(0.999)
-    for steps in range(1, 101):
-        update(averaged, now, torch.tensor(steps))
-    assert averaged[0].item() == pytest.approx(1, abs=1e-3)
-    update(averaged, [torch.tensor([0.0])], torch.tensor(100_000))
-    assert averaged[0].item() == pytest.approx(0.999, abs=1e-3)
 
 
 def test_the_weights_are_those_that_the_validation_chose(tmp_path: Path) -> None:
