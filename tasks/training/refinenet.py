@@ -27,6 +27,7 @@ from datasets.image import NDArrayByte, to_tensor
 from datasets.sample import IGNORED, Sample
 from tasks.models.weights import put, read_state
 from tasks.networks.refinenet import RefineNet
+from tasks.task import TaskError
 from tasks.training.checkpoint import Checkpoint, read_checkpoint, restore
 from tasks.training.view import View
 
@@ -77,7 +78,8 @@ def train(
         The averaged network.
 
     Raises:
-        TaskError: If ``begin`` or the checkpoint is damaged or another network's.
+        TaskError: If ``begin`` or the checkpoint is damaged or another network's, or the loss
+            becomes NaN.
     """
     torch.manual_seed(recipe.seed)
     network = _begun(classes, begin)
@@ -112,10 +114,12 @@ def train(
                     for i, (image, labels) in zip(chosen, pairs, strict=True)
                 ]
             x, truth = _batch(pairs, (epoch, step), recipe)
+            if (truth == IGNORED).all():
+                continue  # a mean over no pixel is none
             losses.append(_step(network, optimiser, x, truth, weights, recipe))
             average.update_parameters(network)
         checkpoint.keep(parts, epoch=epoch + 1)
-        if not report(epoch + 1, float(np.mean(losses))):
+        if not report(epoch + 1, float(np.mean(losses)) if losses else 0.0):
             break
     assert isinstance(average.module, RefineNet)
     return average.module.eval()
@@ -151,10 +155,19 @@ def _step(
     weights: torch.Tensor,
     recipe: Recipe,
 ) -> float:
-    """One step of the optimiser; gives the loss."""
+    """One step of the optimiser; gives the loss.
+
+    Raises:
+        TaskError: If that is no finite number.
+    """
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.dtype == "bf16"):
         logits = network(x)
     loss = torch.nn.functional.cross_entropy(logits.float(), truth, weights, ignore_index=IGNORED)
+    if not loss.isfinite():
+        raise TaskError(
+            f"the loss became {loss.item()}: the checkpoint of the epoch before stays; train in "
+            "fp32, or from another seed"
+        )
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
