@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from harness.plan.rows import metric_rows
 from harness.scores.confidences import Confidences
 from reports.results.cell import Cell
-from reports.results.intervals import level_interval
+from reports.results.intervals import FEWEST, level_interval
 from reports.results.metrics import MetricRow
 from reports.results.record import Record
+from reports.results.results import QUALITY
 from tasks.rows import ScoresRow
 from tasks.task import Evidence, Score, Scorer
 
@@ -98,6 +100,19 @@ class About:
         )
 
 
+def groups_of(
+    scorer: Scorer, evidences: Sequence[Evidence], units: Sequence[str]
+) -> dict[str, int]:
+    """Of how many groups of images each mean over images is: those where one has a value.
+
+    An image that equals its reference has no PSNR, and one without structure no NIQE.
+    """
+    return {
+        metric: len({unit for unit, value in zip(units, values, strict=True) if isfinite(value)})
+        for metric, values in scorer.by_image(evidences).items()
+    }
+
+
 def of_set(
     about: About,
     scorer: Scorer,
@@ -123,6 +138,9 @@ def of_set(
     """
     groups = len(set(units))
     rows = metric_rows(row, scorer.rows(), groups)
+    if about.place.task == QUALITY and groups >= FEWEST:
+        of = groups_of(scorer, evidences, units)
+        drawn = {metric: each for metric, each in drawn.items() if of[metric] >= FEWEST}
     levels = {metric: each for metric, each in drawn.items() if row.has_level(metric, groups)}
     if strange := scores.keys() - rows.keys():
         raise ValueError(f"task {about.place.task} has no row for its number {min(strange)}")

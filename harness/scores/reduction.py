@@ -21,7 +21,7 @@ from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labe
 from harness.scores.confidences import Confidences
 from harness.scores.costs import of_derainer, of_network
 from harness.scores.kept import Images, Scored, beside_clean, draws, kept, part
-from harness.scores.numbers import About, Numbers, of_set
+from harness.scores.numbers import About, Numbers, groups_of, of_set
 from harness.scores.parts import parts as parts_of
 from harness.scores.photographs import VERSION as PHOTOGRAPHS
 from harness.scores.photographs import Photographs, photographs
@@ -255,7 +255,12 @@ def _numbers(
         row = part_row(found.metrics[metric], metric, label)
         found.metrics[name] = row
         groups = len(set(units))
-        level = sample if scored.row.has_level(metric, groups) else None
+        if scored.task is None:
+            mine = [evidences[i] for i in places]
+            score = scored.scorer.reduce(mine)[metric]  # which tells of images without a value
+            groups = groups_of(scored.scorer, mine, units)[metric]
+        is_level = groups >= FEWEST and scored.row.has_level(metric, groups)
+        level = sample if is_level else None
         found.records.append(about.record(name, row, score, units, level))
         if groups >= FEWEST:
             found.draws[place.of(name)] = sample

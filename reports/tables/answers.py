@@ -10,6 +10,8 @@ from reports.findings.effects import TARGETS, Effect, effects
 from reports.results.conditions import floors
 from reports.results.intervals import FEWEST
 from reports.results.metrics import MetricRow
+from reports.results.results import QUALITY
+from reports.tables.summary import FEW_VALUES
 from reports.tables.text import figures, plain, signed, span
 
 if TYPE_CHECKING:
@@ -101,7 +103,8 @@ def _too_few(results: Results, floor: Record) -> str:
     """That there are too few images for any interval, where it is so."""
     groups = results.groups(floor.n)
     if groups >= FEWEST:
-        return ""
+        has_few = floor.judge.task == QUALITY and floor.cell not in results.draws
+        return f": {FEW_VALUES}" if has_few else ""
     kind = "images" if groups == floor.n else "drives or scenes"
     return f": {groups:,} {kind}, and {FEWEST} are the fewest that give an interval"
 
@@ -150,7 +153,7 @@ def _rain(results: Results, floor: Record) -> str:
     both = f"{rainy} on rainy images, {_amount(clean.value, row)} on clean ones"
     if found.ci is None:
         return f"{name} is {both}."
-    if found.ci[1] < 0 or (not row.higher_is_better and found.ci[0] > 0):
+    if found.ci[1] < 0 if row.higher_is_better else found.ci[0] > 0:
         return f"The rain {'lowers' if row.higher_is_better else 'raises'} {name}: {both}."
     difference = span(found.ci, row.decimals)
     return f"The rain costs no {name} for certain: {both}, difference {difference}."
@@ -188,6 +191,12 @@ def _uncompared(results: Results, record: Record) -> str:
         return f"{name}: all images equal their reference, which no {row.title} is above."
     if record.value is None:
         return ""
+    if record.cell not in results.by_image.values:
+        return (
+            f"{name}: {_amount(record.value, row)}, a mean without the images that equal their "
+            "reference; whether the rainy input's is of the same ones these results do not say, "
+            "so there is no difference."
+        )
     return (
         f"{name}: {_amount(record.value, row)}, a mean over other images than the rainy input's: "
         "those that equal their reference have none; so there is no difference."

@@ -10,12 +10,14 @@ from reports.results.cell import MASK
 from reports.results.conditions import conditions
 from reports.results.intervals import ABOVE, BELOW, FEWEST
 from reports.results.marks import marks
+from reports.results.results import QUALITY
 from reports.tables.text import Table, label, plain, words, written, written_change
 
 if TYPE_CHECKING:
     from reports.results.record import Record
     from reports.results.results import Results
 
+FEW_VALUES = f"fewer than {FEWEST} images, or groups of them, have a value"
 SEEDS = "spread over seeds"
 """Heading of the standard deviation over seeds of the rain."""
 
@@ -149,9 +151,12 @@ def _biased(results: Results) -> list[str]:
         and r.ci is None
         and results.groups(r.n) >= FEWEST
     ]
+    few = [r for r in bare if r.task == QUALITY and r.cell not in results.draws]
     off, never = (
         dict.fromkeys(
-            results.metrics[r.metric].heading for r in bare if (r.cell in results.draws) == drawn
+            results.metrics[r.metric].heading
+            for r in bare
+            if (r.cell in results.draws) == drawn and r not in few
         )
         for drawn in (True, False)
     )
@@ -162,10 +167,13 @@ def _biased(results: Results) -> list[str]:
             f"over {BELOW} standard deviations below or {ABOVE} above, and such intervals miss the "
             "truth too often. Differences have one."
         )
+    if few and results.draws:
+        named = dict.fromkeys(results.metrics[r.metric].heading for r in few)
+        lines.append(f"No intervals of {', '.join(named)}: {FEW_VALUES}.")
     if never and results.draws:
-        few = "images" if all(results.groups(r.n) == r.n for r in bare) else "groups"
+        kind = "images" if all(results.groups(r.n) == r.n for r in bare) else "groups"
         lines.append(
-            f"No intervals of {', '.join(never)}: resampled sets of so few {few} lose whole "
+            f"No intervals of {', '.join(never)}: resampled sets of so few {kind} lose whole "
             "classes, over which it is a mean. Nothing is judged by it."
         )
     return lines
