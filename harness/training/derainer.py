@@ -251,14 +251,14 @@ class _Training:
             return file
         curve.draw(name, rainy)
         write_weights(file, trained.network)
-        judged, best = self.photographs.validation, best_of(curve.rows)
+        judged, best = validation.names, best_of(curve.rows)
         if best is None:
             best = scores_in_time(validation, derainer.to(means.device), ended)
         card = {
             **self._card(),
             **footing(trained.state, crops, self.network.recipe.steps(len(crops.photographs))),
             "validated_on": {
-                "photographs": [s.id for s in judged],
+                "photographs": judged,
                 "rainy": rainy,
                 "restored": best,
             },

@@ -132,6 +132,8 @@ def verdict(
     )
     if lacks_scores:
         where += "; the last validation was broken off, the same command makes it up"
+    if f"{abs(gain_db):.2f}" == "0.00":
+        return f"{name}: these weights neither gain nor lose {where}"
     if gain_db <= 0:
         return f"{name}: these weights make rainy images worse by {-gain_db:.2f} dB {where}"
     return f"{name}: {gain_db:+.2f} dB {where}"

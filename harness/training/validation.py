@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -11,11 +12,15 @@ from datasets.rain import Rain, generator, needs_depth
 from datasets.rain.rain import falling_on
 from datasets.sample import Sample
 
+CEILING_DB = 100.0
+"""No photograph counts more: one equal to its clean image would outweigh all others."""
+
 
 class Validation:
     """PSNR and SSIM of a derainer on the validation's photographs, a rain in turn on each.
 
-    Wet ground takes its turn where distances are known.
+    Wet ground takes its turn where distances are known. Photographs on which no rain is to be seen
+    are left out, as far as there are others.
 
     All rains count alike: the scores are means over the rains of means over their photographs.
     """
@@ -23,8 +28,9 @@ class Validation:
     def __init__(
         self, samples: Sequence[Sample], rains: Mapping[str, Rain | None], seed: int
     ) -> None:
-        self._pairs: list[tuple[str, str, NDArrayByte, NDArrayByte]] = []
-        """Rain, name, rainy and clean image of each."""
+        from tasks.quality.psnr import psnr_y_db
+
+        pairs: list[tuple[str, str, NDArrayByte, NDArrayByte]] = []
         for number, sample in enumerate(samples):
             clean = sample.image()
             falling = [
@@ -40,7 +46,15 @@ class Validation:
                 rainy, clean = fallen.image, fallen.truth(clean)
             else:
                 word, rainy = "given", sample.given_rain()
-            self._pairs.append((word, sample.id, rainy, clean))
+            pairs.append((word, sample.id, rainy, clean))
+        raining = [pair for pair in pairs if psnr_y_db(pair[3], pair[2]) < math.inf]
+        self._pairs = raining or pairs
+        """Rain, name, rainy and clean image of each."""
+
+    @property
+    def names(self) -> list[str]:
+        """The photographs that are looked at."""
+        return [name for _, name, _, _ in self._pairs]
 
     def scores(
         self,
@@ -66,7 +80,7 @@ class Validation:
             if ended():
                 raise OutOfTimeError
             restored = round_to_bytes(restore(rainy, name))
-            psnr.setdefault(word, []).append(psnr_y_db(clean, restored))
+            psnr.setdefault(word, []).append(min(psnr_y_db(clean, restored), CEILING_DB))
             ssim.setdefault(word, []).append(ssim_y(clean, restored))
         by_rain = {word: fmean(values) for word, values in psnr.items()}
         return {
