@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.ledger.folder import CLOSE
 from harness.spec import UsageError
+from reports.findings.correlations import correlations
 from reports.findings.effects import ROBUSTNESS
 from reports.findings.robustness import with_robustness
 from reports.results.cell import Cell
-from reports.results.record import Record
+from reports.results.record import Correlation, Record
 from reports.results.results import QUALITY, ByImage, Results
 from reports.tables.by_image import column
 from reports.tables.csv import inert
 
 Row = Mapping[str, str]
+OF_DIGITS = 0.01
+"""How far a correlation of numbers may be off that six digits are written of."""
 
 
 def require_derived(results: Results, lines: Sequence[Row]) -> None:
@@ -44,6 +48,49 @@ def require_derived(results: Results, lines: Sequence[Row]) -> None:
             values = images.values[record.cell]
             finite = values[np.isfinite(values)].astype(np.float64)
             _require(record, float(finite.mean()) if finite.size else None, 0.0)
+    if results.seeds is None:
+        _require_correlations(results, images)
+
+
+def _require_correlations(results: Results, images: ByImage) -> None:
+    """Refuse correlations that are not those of the numbers of single images.
+
+    Their intervals are not looked at, nor what version 0.1 wrote.
+    """
+    plain = {r.derainer for r in results.records if r.weights is None}
+    once = np.ones((1, len(images.samples)), np.uint8)
+    follows = {_what(c): c for c in correlations(images, results.tasks, once, plain)}
+    for found in (c for c in results.correlations if c.network is not None):
+        other, near = follows.get(_what(found)), _open(found, images)
+        for name in ("value", "partial"):
+            said, told = (None if c is None else getattr(c, name) for c in (found, other))
+            is_same = said is told or (None not in (said, told) and abs(said - told) <= near)
+            if not is_same:
+                raise UsageError(
+                    f"the correlation of {found.quality} with {found.metric} of {found.task} under "
+                    f"{found.rain} is {said} in the folder, whose images give {told}: they were "
+                    "not made by one run"
+                )
+
+
+def _what(found: Correlation) -> tuple[Any, ...]:
+    """What a correlation is of."""
+    judge = found.task, found.network, found.metric
+    return found.rain, found.derainer, *judge, found.quality, found.is_learned, found.among
+
+
+def _open(found: Correlation, images: ByImage) -> float:
+    """How far a correlation may be off, since the written digits do not tell all ranks apart."""
+    sides = [
+        value
+        for cell, value in images.values.items()
+        if (cell.task, cell.metric) == (QUALITY, found.quality)
+        and cell.condition.rain == found.rain
+    ]
+    if found.derainer is not None or not sides:
+        return OF_DIGITS
+    ordered = np.sort(np.stack(sides), 0)
+    return OF_DIGITS + 2 * float((ordered[1:] == ordered[:-1]).any(0).mean())
 
 
 def _by_image(results: Results, lines: Sequence[Row]) -> ByImage:

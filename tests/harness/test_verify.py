@@ -270,6 +270,17 @@ def test_numbers_that_the_spec_does_not_ask_for_are_refused(
         verify(folder, {"data_root": str(coco_root)}, 2)
 
 
+def test_a_part_of_the_set_that_was_not_drawn_is_no_surplus(folder: Path, coco_root: Path) -> None:
+    content = json.loads((folder / "results.json").read_text())
+    part = {"metric": "psnr_y_db/place=city"}
+    whole = content["metrics"]["psnr_y_db"]
+    of_part = {"by": "part", "of": "psnr_y_db", "label": "place=city", "primary": False}
+    content["metrics"][part["metric"]] = {**whole, **of_part, "is_column": False}
+    content["records"] += [{**r, **part} for r in content["records"] if r["metric"] == "psnr_y_db"]
+    (folder / "results.json").write_text(json.dumps(content))
+    assert all(check.holds for check in verify(folder, {"data_root": str(coco_root)}, 2))
+
+
 class _Drawn(Exception):
     """Ends a verification once its images are drawn."""
 
