@@ -183,23 +183,36 @@ def image_digests(samples: Sequence[Sample], with_labels: bool) -> dict[str, str
 
 
 def write_weights(file: Path, network: Any) -> None:
-    """Write a network as half floats, readable as any new file is; a kill leaves the old or new.
+    """Write a network in half floats, readable as any new file is; a kill leaves the old or new.
+
+    What half floats cannot hold stays as it is.
 
     Raises:
-        UsageError: If they cannot hold a weight.
+        UsageError: If a weight is no finite number.
     """
-    import torch
     from safetensors.torch import save
 
-    state = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in network.state_dict().items()
-    }
-    if not all(torch.isfinite(value.float()).all() for value in state.values()):
-        raise UsageError("the training ended in weights that half floats cannot hold")
+    state = {name: _kept(value) for name, value in network.state_dict().items()}
+    learned = {name for name, _ in network.named_parameters(remove_duplicate=False)}
+    for name, value in state.items():
+        # Infinities that nobody learned are masks.
+        if value.isnan().any() or (name in learned and value.isinf().any()):
+            raise UsageError(f"the training ended in weights that are no finite numbers: {name}")
     temporary = file.with_suffix(".tmp")
     temporary.write_bytes(save(state))  # the library's own way makes a file for its owner alone
     temporary.replace(file)
+
+
+def _kept(value: Any) -> Any:
+    """A tensor in half floats where they hold its largest number, in memory of its own."""
+    import torch
+
+    if value.is_floating_point():
+        half, finite = torch.finfo(torch.float16), value[value.isfinite()].abs()
+        largest = float(finite.max()) if finite.numel() else 0.0
+        if largest == 0 or half.tiny <= largest <= half.max:
+            value = value.half()
+    return value.clone(memory_format=torch.contiguous_format)
 
 
 def origin_of(file: Path) -> dict[str, Any]:

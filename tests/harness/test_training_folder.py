@@ -26,7 +26,7 @@ from harness.plan.keys import file_sha256
 from harness.plan.trained_on import images
 from harness.spec import UsageError
 from harness.training.curve import LossCurve
-from harness.training.folder import begun_with
+from harness.training.folder import begun_with, write_weights
 from harness.training.network import _before
 
 
@@ -266,3 +266,39 @@ def test_two_processes_do_not_train_in_one_folder(
     assert told.count("\n") == 1
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
     assert run_command_line(begun) == 0
+
+
+class Kept(torch.nn.Module):
+    """What half floats cannot hold, and what two layers share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.tensor([0.1, 3.0]))
+        self.scale = torch.nn.Parameter(torch.full((2,), 1e-6))
+        self.norm = torch.nn.BatchNorm2d(2)
+        self.layers = torch.nn.Sequential(self.norm)
+        self.norm.running_var = torch.tensor([9e4, 1.0])
+        self.register_buffer("mask", torch.tensor([0.0, -float("inf")]))
+
+
+def test_weights_stay_as_they_are_where_half_floats_cannot_hold_them(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from derainers.checkpoint import load_weights
+
+    network, file = Kept(), tmp_path / "net.safetensors"
+    write_weights(file, network)
+    held, expected = load_file(file), network.state_dict()
+    assert held.keys() == expected.keys()
+    assert {n for n, v in held.items() if v.dtype == torch.float32} == {
+        *("scale", "norm.running_var", "layers.0.running_var")
+    }
+    for name in ("scale", "norm.running_var", "mask", "norm.num_batches_tracked"):
+        assert torch.equal(held[name].to(expected[name].dtype), expected[name])
+    again = Kept()
+    again.scale.data.fill_(0)
+    load_weights(again, file)
+    assert torch.equal(again.scale, network.scale)
+    network.gain.data[0] = float("inf")
+    with pytest.raises(UsageError, match="no finite numbers: gain"):
+        write_weights(file, network)
