@@ -90,6 +90,7 @@ def _step(word: str, derainer: Derainer, recipe: Recipe, loss: Callable[..., Any
     black, white = derainer.range
     with in_one_line(f"{word}: a copy of it, which training needs,"):
         network = copy.deepcopy(derainer.module).train()
+    shapes = _shapes(word, network)
 
     def restored(x: torch.Tensor) -> torch.Tensor:
         result = network(x)
@@ -116,6 +117,26 @@ def _step(word: str, derainer: Derainer, recipe: Recipe, loss: Callable[..., Any
                 of_batch(restored, rainy, clean)[0].backward()
         except DerainerError as error:
             raise UsageError(f"{word}: {error}") from error
+    for name, shape in _shapes(word, network).items():
+        if shape != shapes.get(name):
+            raise UsageError(
+                f"{word}: its forward changes the size of {name}, so that its weights would fit no "
+                "new one: register_buffer(…, persistent=False) keeps it out of them"
+            )
+
+
+def _shapes(word: str, network: Any) -> dict[str, tuple[int, ...]]:
+    """The sizes of all that a network's weights hold."""
+    import torch
+
+    state = network.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise UsageError(
+                f"{word}: {name} in its weights is {type(value).__name__}, and a file of weights "
+                "holds tensors alone: let it do without get_extra_state"
+            )
+    return {name: tuple(value.shape) for name, value in state.items()}
 
 
 def crops_of(derainer: Derainer, recipe: Recipe) -> Crops:
