@@ -24,6 +24,7 @@ from harness.training.folder import (
     alone_in,
     begun_with,
     image_digests,
+    name_of,
     origin_of,
     write_card,
     write_weights,
@@ -196,12 +197,13 @@ class _Training:
             images: A digest of each photograph, by id.
         """
         said = {
-            "network": self.network.word,
+            "network": name_of(self.network.word),
             "files": self.network.files,
             "dataset": [data_name(self.spec, self.dataset), self.dataset.split],
             "rains": self._digests(),
             "photographs": keys.key("photographs", images=dict(images)),
             "recipe": asdict(self.recipe),
+            "steps": self.options.steps,
             **self.objective,
         }
         said |= {"for_task": self.judge.told()} if self.judge else {}
@@ -302,7 +304,7 @@ class _Training:
         """What the card says that is known before the training."""
         families = sorted({rain.family for rain in self.rains.values() if rain})
         return {
-            "network": self.network.word,
+            "network": name_of(self.network.word),
             "arguments": {},
             **({"files": self.network.files} if self.network.is_own else {}),
             "trained_on": {

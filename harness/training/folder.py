@@ -20,8 +20,10 @@ from harness.plan import keys
 from harness.plan.trained_on import said_by
 from harness.spec import UsageError
 
+TRAINING = "training.json"
+"""Says which training a folder is of."""
 CHECKPOINTS = "checkpoints"
-"""Digests of the last checkpoint and the one before, in ``training.json``."""
+"""Digests of the last checkpoint and the one before, in that file."""
 
 
 def begun_with(file: Path | None, card: Path | None) -> dict[str, Any]:
@@ -99,7 +101,7 @@ class Begun:
                 weights is none.
         """
         self.checkpoint = out / "checkpoint.pt"
-        self._file = out / "training.json"
+        self._file = out / TRAINING
         said: dict[str, Any] = json.loads(json.dumps({**run, "images": images}))
         kept = self._kept() if self._file.is_file() else said | {CHECKPOINTS: []}
         is_ours = CHECKPOINTS in kept
@@ -142,10 +144,12 @@ class Begun:
 
     def _require_same(self, kept: dict[str, Any], said: dict[str, Any]) -> None:
         before, now = kept.pop("images", {}), said["images"]
-        if kept != {k: v for k, v in said.items() if k != "images"} or not isinstance(before, dict):
+        differs = differing(kept, {k: v for k, v in said.items() if k != "images"})
+        if differs is not None or not isinstance(before, dict):
+            by = f", by its {differs}" if kept and differs is not None else ""
             raise UsageError(
-                f"{self._file.parent} holds another training ({self._file.name}): give a new "
-                "--out, or the code, data set and epochs it was begun with"
+                f"{self._file.parent} holds another training ({self._file.name}){by}: give a new "
+                "--out, or the code, data set, epochs and steps it was begun with"
             )
         ids = sorted({*now, *before})
         differs = next((i for i in ids if now.get(i) != before.get(i)), None)
@@ -156,6 +160,23 @@ class Begun:
                 f"{self._file.parent} holds a training on other images: {differs} {how}; give a "
                 "new --out, or the images it was begun with"
             )
+
+
+def differing(kept: Mapping[str, Any], said: Mapping[str, Any]) -> str | None:
+    """The first thing that two trainings do not share; None where they are one.
+
+    Args:
+        kept: What one says of itself. Those that began before steps were said share any.
+        said: What the other says.
+    """
+    known = {"steps": said.get("steps"), **kept}
+    known["network"] = name_of(str(known.get("network")))
+    return next((k for k in (*said, *known) if known.get(k) != said.get(k)), None)
+
+
+def name_of(word: str) -> str:
+    """A network's word without the folders that its file lies in here."""
+    return word.rpartition("/")[2]
 
 
 def image_digests(samples: Sequence[Sample], with_labels: bool) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.spec import UsageError
-from harness.training.folder import Begun
+from harness.training.folder import Begun, differing
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Source:
         """
         wanted = json.loads(json.dumps(identity))
         before = {k: v for k, v in self.training.items() if k != "before"}
-        names = [*wanted, *before]
-        differs = next((k for k in names if before.get(k) != wanted.get(k)), None)
+        differs = differing(before, wanted)
         if differs is not None:
             raise UsageError(
                 f"--from {self.file}: a checkpoint of another training, by its {differs}; begin "

@@ -15,6 +15,7 @@ from derainers.variants import Variant, variant_of
 from derainers.words import NO_PARAMETERS, Parameters, Word
 from harness.plan import keys
 from harness.spec import UsageError, known
+from harness.training.folder import TRAINING
 from harness.training.trial import learnable
 from harness.training.wish import KINDS, LOSSES, Wish
 
@@ -153,6 +154,7 @@ def _own(word: str, wish: Wish) -> Trainee:
         loss, told = _loss(wish.loss)
         recipe = replace(recipe, loss="own")
     stem = Path(source).stem if source.endswith(".py") else source.rpartition(".")[2]
+    stem += "-network" * (f"{stem}.json" == TRAINING)  # its card is NAME.json, beside that
 
     files: dict[str, str] = {}
 

@@ -20,6 +20,7 @@ from skimage.data import coffee
 from datasets.image import encode_png
 from derainers.card import learning
 from harness.cli.main import run_command_line
+from harness.training.folder import differing
 from harness.training.moment import Clock, Moment, duration
 from harness.training.telling import last_quarter_db
 
@@ -60,6 +61,24 @@ class Stages(Net):
 class Picky(Net):
     def forward(self, x):
         return x.reshape(len(x), 3, -1, 7)
+
+
+class Sized(Net):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("grid", torch.zeros(1))
+
+    def forward(self, x):
+        self.grid = torch.zeros(x.shape[2:])
+        return super().forward(x)
+
+
+class Told(Net):
+    def get_extra_state(self):
+        return {"made": 1}
+
+    def set_extra_state(self, state):
+        pass
 
 
 class Dark(Net):
@@ -159,6 +178,13 @@ def test_a_loss_and_an_output_of_ones_own(pairs: Path, capsys: pytest.CaptureFix
     assert "holds another training" in capsys.readouterr().err
 
 
+def test_a_card_does_not_take_the_place_of_what_a_training_is(pairs: Path) -> None:
+    Path("training.py").write_text(NET)
+    for _ in range(2):  # the second goes on
+        assert run_command_line(words("out", name="training.py:build", steps=1)) == 0
+    assert card_of("out", "training-network")["network"] == "training.py:build"
+
+
 @pytest.mark.parametrize(
     ("name", "more", "says"),
     [
@@ -166,6 +192,8 @@ def test_a_loss_and_an_output_of_ones_own(pairs: Path, capsys: pytest.CaptureFix
         ("other.py:build", [], "other.py not found"),
         ("net.py:fixed", [], "with parameters to learn"),
         ("net.py:Picky", [], "net.py:Picky fails on an image of 71x67 px (RuntimeError"),
+        ("net.py:Sized", [], "changes the size of grid"),
+        ("net.py:Told", [], "_extra_state in its weights is dict"),
         ("net.py:build", ["--loss", "net.py:image"], "must return a tensor of one number"),
         ("net.py:build", ["--loss", "net.py:build2"], "net.py has no function build2"),
         ("net.py:build", ["--loss", "l3"], "--loss l3: one of l1, mse"),
@@ -231,6 +259,22 @@ def test_a_training_goes_on_in_another_folder(
     told = capsys.readouterr().err
     assert told.startswith("error: --from one/checkpoint.pt: ")
     assert told.count("\n") == 1
+
+
+def test_a_training_goes_on_where_its_file_lies_elsewhere_in_as_many_steps(
+    pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(words("one")) == 0
+    Path("sub").mkdir()
+    Path("sub/net.py").write_text(NET)
+    from_one = ["--from", "one/checkpoint.pt"]
+    assert run_command_line(words("two", *from_one, name="sub/net.py:build")) == 0
+    assert card_of("two")["network"] == "net.py:build"
+    assert run_command_line(words("one", steps=4)) == 2
+    assert "holds another training (training.json), by its steps" in capsys.readouterr().err
+    said = {"network": "net.py:build", "steps": 4}
+    assert differing({"network": "sub/net.py:build"}, said) is None
+    assert differing(said | {"steps": 3}, said) == "steps"
 
 
 def test_what_a_checkpoint_began_with_stays_in_the_card(pairs: Path) -> None:
