@@ -49,7 +49,8 @@ def storage_error(error: BaseException, folders: Iterable[Path] = ()) -> str | N
         return f"a database of the workspace is damaged ({_line(error)}): use a fresh --workspace"
     else:
         return None
-    where = getattr(error, "filename", None)
+    # Of a copy the second is what was written.
+    where = getattr(error, "filename2", None) or getattr(error, "filename", None)
     if is_full:
         where = where or ", ".join(map(str, _full(folders))) or "the workspace or the output"
         return (

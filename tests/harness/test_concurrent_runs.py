@@ -279,6 +279,8 @@ def test_databases_that_cannot_be_written_are_told_from_others(tmp_path: Path) -
     with pytest.raises(sqlite3.OperationalError) as caught:
         small.execute("INSERT INTO t VALUES (zeroblob(100000))")
     assert "no room left" in (storage_error(caught.value) or "")
+    copied = OSError(errno.ENOSPC, "No space left on device", "/tmp/x", None, "/data/net.pt")
+    assert "on the disk of /data/net.pt: " in (storage_error(copied) or "")
     small.close()
     locked = sqlite3.connect(f"file:{tmp_path}/small.sqlite?mode=ro", uri=True)
     with pytest.raises(sqlite3.OperationalError) as caught:
