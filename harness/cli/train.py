@@ -136,7 +136,9 @@ def _train(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--{flag} {count}: at least 1")
     if arguments.epochs and arguments.steps:
         raise UsageError("--steps and --epochs both say how long: give one of them")
-    rate = arguments.learning_rate
+    minutes, rate = arguments.max_minutes, arguments.learning_rate
+    if minutes is not None and not minutes >= 0:
+        raise UsageError(f"--max-minutes {minutes}: at least 0")
     if rate is not None and not 0 < rate < 1:
         raise UsageError(f"--learning-rate {rate}: above 0, below 1")
     begin = _begin(arguments.begin)

@@ -21,6 +21,11 @@ IN_TRAINING = (
     "Derainer(network, output=lambda made: made if isinstance(made, torch.Tensor) else made[0])"
 )
 
+ALONE = (
+    ": some steps see one crop alone, and a batch norm of one number for each channel has no "
+    "variance there: take nn.GroupNorm or nn.LayerNorm in its place"
+)
+
 
 def learnable(
     word: str,
@@ -116,7 +121,8 @@ def _step(word: str, derainer: Derainer, recipe: Recipe, loss: Callable[..., Any
                 of_batch = loss_of(recipe.loss, derainer.range, loss)
                 of_batch(restored, rainy, clean)[0].backward()
         except DerainerError as error:
-            raise UsageError(f"{word}: {error}") from error
+            remedy = ALONE if "more than 1 value per channel" in str(error) else ""
+            raise UsageError(f"{word}: {error}{remedy}") from error
     for name, shape in _shapes(word, network).items():
         if shape != shapes.get(name):
             raise UsageError(

@@ -73,6 +73,15 @@ class Sized(Net):
         return super().forward(x)
 
 
+class Pooled(Net):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        return super().forward(x) + self.norm(x.mean((2, 3), keepdim=True))
+
+
 class Told(Net):
     def get_extra_state(self):
         return {"made": 1}
@@ -193,12 +202,14 @@ def test_a_card_does_not_take_the_place_of_what_a_training_is(pairs: Path) -> No
         ("net.py:fixed", [], "with parameters to learn"),
         ("net.py:Picky", [], "net.py:Picky fails on an image of 71x67 px (RuntimeError"),
         ("net.py:Sized", [], "changes the size of grid"),
+        ("net.py:Pooled", [], "take nn.GroupNorm or nn.LayerNorm in its place"),
         ("net.py:Told", [], "_extra_state in its weights is dict"),
         ("net.py:build", ["--loss", "net.py:image"], "must return a tensor of one number"),
         ("net.py:build", ["--loss", "net.py:build2"], "net.py has no function build2"),
         ("net.py:build", ["--loss", "l3"], "--loss l3: one of l1, mse"),
         ("net.py:build", ["--recipe", "paper"], "has no paper here"),
         ("net.py:build", ["--learning-rate", "2"], "--learning-rate 2.0: above 0"),
+        ("net.py:build", ["--max-minutes", "nan"], "--max-minutes nan: at least 0"),
         ("net.py:build", ["--epochs", "2"], "--steps and --epochs both say how long"),
         ("prn-r", ["--loss", "l1"], "--loss is for networks of your own"),
         ("refinenet", [], "--workers belongs to derainers"),
