@@ -64,8 +64,8 @@ def _require_correlations(results: Results, images: ByImage) -> None:
         other, near = follows.get(_what(found)), _open(found, images)
         for name in ("value", "partial"):
             said, told = (None if c is None else getattr(c, name) for c in (found, other))
-            is_same = said is told or (None not in (said, told) and abs(said - told) <= near)
-            if not is_same:
+            is_near = said is told if said is None or told is None else abs(said - told) <= near
+            if not is_near:
                 raise UsageError(
                     f"the correlation of {found.quality} with {found.metric} of {found.task} under "
                     f"{found.rain} is {said} in the folder, whose images give {told}: they were "
