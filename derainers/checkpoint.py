@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from datasets.inert import InertError, States, is_nameless, read, states_of
 from derainers.errors import DerainerError
@@ -83,8 +84,10 @@ def load_weights(
     for name, value in state.items():
         own = "" if name == layout.names[name] else f" ({layout.names[name]})"
         real = value.to(_real(value))
-        # A mask holds infinities in the network that was built, too.
-        is_sound = torch.isfinite(real) | (real == expected[name].detach().to(real))
+        is_sound = torch.isfinite(real)
+        if not is_sound.all() and not is_lazy(expected[name]):
+            # A mask holds infinities in the network that was built, too.
+            is_sound |= real == expected[name].detach().to(real)
         if not is_sound.all():
             raise DerainerError(f"{file.name}: {name}{own} holds NaN or infinity")
     module.load_state_dict(translated.get(path, state), strict=path in translated)

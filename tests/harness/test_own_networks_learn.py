@@ -346,10 +346,10 @@ def test_the_perceptual_term_and_a_mapped_loss_are_part_of_the_objective(pairs: 
 
 def test_a_training_that_knew_no_objective_goes_on(pairs: Path) -> None:
     """As `training.json` and `checkpoint.pt` have it without a loss of the user's."""
-    assert run_command_line(words("Net", "--max-minutes", "0")) == 0
+    assert run_command_line(words("Net", "--max-minutes", "0", steps=2)) == 0
     said = json.loads(Path("out/training.json").read_text())
     assert set(said) == {
-        *("network", "files", "dataset", "rains", "photographs", "recipe"),
+        *("network", "files", "dataset", "rains", "photographs", "recipe", "steps"),
         *("images", "checkpoints"),
     }
     assert list(said["files"]) == ["net.py"]
