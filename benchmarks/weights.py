@@ -21,16 +21,15 @@ from typing import Any
 
 import harm
 from pages import DOCS, filled, run_suite
-from weights_page import KEPT, OURS, PAGE, PLOT, PSNR, SIZE_PX, Kept, plot, scores, tables
+from weights_page import KEPT, OURS, PAGE, PAIRS, PLOT, PSNR, SIZE_PX, Kept, plot, scores, tables
 
 from derainers import DERAINERS, WEIGHTS
 from derainers.shards import weights_sha256
 from harness.checks.costs import measure
+from reports.results.record import Record
 from reports.results.results import Results
 
 SUITE = DOCS / "weights.yaml"
-PAIRS = ("rain100l", "rain100h")
-"""Runs of which the means of other metrics are kept too."""
 
 
 def sha256(name: str) -> str | None:
@@ -39,8 +38,14 @@ def sha256(name: str) -> str | None:
     return None if file is None else weights_sha256(file)
 
 
-def add(now: dict[str, Any], run: str, out: Path, results: Results) -> None:
+def add(now: dict[str, Any], run: str, out: Path, records: Sequence[Record]) -> None:
     """Join the numbers of a run's folder to those that are kept.
+
+    Args:
+        now: What is kept, which grows.
+        run: Its name in docs/weights.yaml.
+        out: Its folder.
+        records: Its numbers; of pairs the means of all metrics are kept.
 
     Raises:
         SystemExit: Where the same images under the same rains are not what they were: numbers of
@@ -64,10 +69,10 @@ def add(now: dict[str, Any], run: str, out: Path, results: Results) -> None:
     for name, values in found.items():
         of = now["derainers"].setdefault(name, {"weights": sha256(name), PSNR: {}, "means": {}})
         of[PSNR][run] = values
-        if run in PAIRS:
+        if (run, "given") in PAIRS:
             of["means"][run] = {
                 r.metric: round(r.value, 4)
-                for r in results.records
+                for r in records
                 if r.derainer == name and r.rain == "given" and r.value is not None
             }
 
@@ -76,9 +81,10 @@ def joined(
     now: Kept, runs: Mapping[str, Results], out: Path, changes: Mapping[str, Sequence[float]]
 ) -> Kept:
     """What is kept, with the numbers of some derainers in the place of their own earlier ones."""
-    fresh = {**now, "derainers": {d: of for d, of in now["derainers"].items() if d not in changes}}
+    others = {name: of for name, of in now["derainers"].items() if name not in changes}
+    fresh = {**now, "units": dict(now["units"]), "derainers": others}
     for run, results in runs.items():
-        add(fresh, run, out / run, results)
+        add(fresh, run, out / run, results.records)
     for name, found in changes.items():
         fresh["derainers"][name]["harm"] = [round(change, 3) for change in found]
     order = [n for n in ("identity", *DERAINERS) if n in fresh["derainers"]]

@@ -6,7 +6,6 @@ import copy
 import importlib
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from derainers.card import read_card
 from derainers.training.benchmark import BENCHMARK
 from harness import RunSpec, run
 from harness.training.derainer import MIXTURE
-from reports.results.results import Results
 
 DOCS = Path(__file__).parent.parent / "docs"
 PHOTOGRAPHS = 24
@@ -126,10 +124,9 @@ def measured(folder: Path, rainy: tuple[float, ...], restored: tuple[float, ...]
 
 
 def test_numbers_are_kept_by_image(weights: Any, tmp_path: Path) -> None:
-    results: Results = SimpleNamespace(records=[])  # type: ignore[assignment]
     now: dict[str, Any] = {"units": {}, "derainers": {}, "cost": {}}
     out = measured(tmp_path / "a", (20.0, 21.0, 22.0), (23.0, 24.0, 25.123456))
-    weights.add(now, "photographs", out, results)
+    weights.add(now, "photographs", out, [])
     assert now["units"] == {"photographs": ["0", "1", "2"]}
     median = now["derainers"]["median"]
     assert median["psnr_y_db"]["photographs"]["wet"] == [23.0, 24.0, 25.1235]
@@ -139,14 +136,13 @@ def test_numbers_are_kept_by_image(weights: Any, tmp_path: Path) -> None:
 
 def test_numbers_of_other_images_are_refused(weights: Any, tmp_path: Path) -> None:
     """A network that is measured later must not stand beside others under another rain."""
-    results: Results = SimpleNamespace(records=[])  # type: ignore[assignment]
     now: dict[str, Any] = {"units": {}, "derainers": {}, "cost": {}}
     out = measured(tmp_path / "a", (20.0, 21.0, 22.0), (23.0, 24.0, 25.0))
-    weights.add(now, "photographs", out, results)
+    weights.add(now, "photographs", out, [])
     before = copy.deepcopy(now)
     other = measured(tmp_path / "b", (20.0, 21.0, 22.5), (23.0, 24.0, 25.0))
     with pytest.raises(SystemExit, match="photographs: images or rains are not those"):
-        weights.add(now, "photographs", other, results)
+        weights.add(now, "photographs", other, [])
     assert now == before
 
 
