@@ -93,6 +93,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         "DCSFN as released": _of("dcsfn"),
         "DCSFN light": _of("dcsfn-light"),
         "DCSFN light, the protocol": _of("dcsfn-light-benchmark"),
+        "DCSFN light, specialist": _of("dcsfn-rain100h"),
         "DCSFN without skip connection": _of("dcsfn-paper:skips=no"),
         "DCSFN without dense connection": _of("dcsfn-paper:dense=no"),
         "DCSFN single network": _of("dcsfn-paper:networks=1"),

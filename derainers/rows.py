@@ -149,6 +149,11 @@ DERAINERS: Table[DerainerRow] = Table(
             version=1,
             weights=WEIGHTS / "dcsfn-light-benchmark.safetensors",
         ),
+        "dcsfn-rain100h": DerainerRow(
+            partial(builders.dcsfn, width=16, blocks=4, scales=3),
+            version=1,
+            weights=WEIGHTS / "dcsfn-rain100h.safetensors",
+        ),
         "mscg": DerainerRow(builders.mscg, version=1, weights=WEIGHTS / "mscg.safetensors"),
         "hrrsr": DerainerRow(
             partial(builders.hrrsr, scale=2),

@@ -24,7 +24,7 @@ from harness.training.photographs import choose
 from tasks.quality.psnr import psnr_y_db
 
 FILES = {name: row.weights for name, row in DERAINERS.items() if row.weights is not None}
-SPECIALISTS = {"granet-rain100l": {"rain100l"}}
+SPECIALISTS = {"granet-rain100l": {"rain100l"}, "dcsfn-rain100h": {"rain100h-dense"}}
 """The rains that their training ended with."""
 LARGEST_BYTES = 14_000_000
 ALL_BYTES = 110_000_000
