@@ -25,18 +25,21 @@ class Below:
         self.root = root
         self._start = f"{root}/"
         self._listed: dict[str, frozenset[str]] = {}
-        self._by_form: dict[str, dict[str, str]] = {}
+        self._by_form: dict[str, dict[str, str | None]] = {}
         self._folders: dict[str, Path] = {}
 
     def file(self, name: str, folder: str = ".") -> Path | None:
-        """The file of that name in a folder here; None where there is none."""
+        """The file of that name in a folder here; None where there is none.
+
+        Its accents may be coded in another way, and its ending in capitals.
+        """
         above, _, last = name.rpartition("/")
         place = f"{folder}/{above}" if above else folder
         path = Path(f"{self._start}{place}/{last}")
         # File systems that take "A.JPG" for "a.jpg" list one of the two.
         if last in self._names(place) or path.is_file():
             return path
-        other = None if last.isascii() else self._composed(place).get(composed(last))
+        other = self._alike(place).get(_form(last))
         return None if other is None else path.with_name(other)
 
     def _folder(self, base: str) -> Path:
@@ -55,10 +58,14 @@ class Below:
                 self._listed[place] = frozenset()
         return self._listed[place]
 
-    def _composed(self, place: str) -> dict[str, str]:
-        """The same by their names' composed form."""
+    def _alike(self, place: str) -> dict[str, str | None]:
+        """The same by their names' form; None of a form that several have."""
         if place not in self._by_form:
-            self._by_form[place] = {composed(name): name for name in self._names(place)}
+            names: dict[str, str | None] = {}
+            for name in self._names(place):
+                form = _form(name)
+                names[form] = None if form in names else name
+            self._by_form[place] = names
         return self._by_form[place]
 
     def named(self, entry: Any, key: str, where: str, bases: tuple[str, ...]) -> Path | None:
@@ -114,3 +121,9 @@ class Below:
         for file in sorted(image_files(self.root)):
             files[composed(file.name)].append(file)
         return dict(files)
+
+
+def _form(name: str) -> str:
+    """A file's name however its accents are coded and its ending is written."""
+    stem, dot, ending = composed(name).rpartition(".")
+    return f"{stem}{dot}{ending.lower()}"

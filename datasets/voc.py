@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from datasets import fields
+from datasets.below import Below
 from datasets.fields import Problems
 from datasets.folder import files_below, image_files, require_data
 from datasets.ids import ids_of
@@ -139,9 +140,9 @@ def _export(
         top.mkdir(parents=True, exist_ok=True)
         (top / MARK).touch()
     copy_files({name: [file] for name, file in files.items()}, root, out, places)
-    stems = {files[name].stem for name in places}
+    stems = {composed(files[name].stem) for name in places}
     for listed in shown((home / "ImageSets" / "Main").glob("*.txt"), home):
-        lines = listed.read_text("utf-8-sig", errors="replace").splitlines()
+        lines = composed(listed.read_text("utf-8-sig", errors="replace")).splitlines()
         kept = [line for line in lines if line.strip() and _stem_of(line, stems) in stems]
         write_lines(out / listed.relative_to(root), kept)
 
@@ -166,12 +167,14 @@ def _files(root: Path, split: str | None) -> tuple[Path, list[Path]]:
     if not listed.is_file():
         known = [f.stem for f in shown(listed.parent.glob("*.txt"), home) if "_" not in f.stem]
         raise DatasetError(f"{listed} not found: --split is one of {', '.join(known) or 'none'}")
-    there = {file.stem for file in (home / "Annotations").glob("*.xml")}
-    lines = listed.read_text("utf-8-sig").splitlines()
+    kit = home / "Annotations"
+    there = {composed(file.stem) for file in kit.iterdir() if file.suffix.lower() == ".xml"}
+    lines = composed(listed.read_text("utf-8-sig")).splitlines()
     stems = [_stem_of(line, there) for line in lines if line.strip()]
     if any("/" in stem or "\\" in stem or len(stem) > MAX_STEM for stem in stems):
         raise DatasetError(f"{listed}: expected short names without folders")
-    return home, [home / "Annotations" / f"{stem}.xml" for stem in dict.fromkeys(stems)]
+    below, names = Below(kit), [f"{stem}.xml" for stem in dict.fromkeys(stems)]
+    return home, [below.file(name) or kit / name for name in names]
 
 
 def _stem_of(line: str, known: Collection[str]) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets import fields
+from datasets.below import Below
 from datasets.fields import Problems
 from datasets.folder import require_data
 from datasets.ids import ids_of
@@ -93,7 +94,8 @@ def open_yolo(
     paths = list(dict.fromkeys(path for place in places for path in images_of(place, root)))
     if not paths:
         raise DatasetError(f"{root}: no image in the split {split}")
-    labels = {path: label_file(path, root) for path in paths}
+    below = Below(root)
+    labels = {path: label_file(path, below) for path in paths}
     if not any(labels.values()):
         raise DatasetError(
             f"{root}: no label file for any of the {len(paths)} images of {split}: expected "

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from datasets import fields
+from datasets.below import Below
 from datasets.folder import image_files
 from datasets.label_files import copy_files, write_lines
 from datasets.marked import SUFFIXES, shown
+from datasets.names import composed
 from datasets.sample import DatasetError
 
 SPLITS = {"val": ("val", "valid"), "valid": ("val", "valid")}
@@ -153,20 +155,25 @@ def export(
         write_lines(out / file.relative_to(root), lines)
 
 
-def label_file(image: Path, root: Path) -> Path | None:
-    """The file with an image's objects; None where there is none."""
-    inner = image.relative_to(root)
-    places = [image.with_suffix(".txt"), root / "labels" / f"{image.stem}.txt"]
+def label_file(image: Path, below: Below) -> Path | None:
+    """The file with an image's objects; None where there is none.
+
+    Args:
+        image: Its file.
+        below: The folder of the set.
+    """
+    inner = image.relative_to(below.root)
+    places = [inner.with_suffix(".txt"), Path("labels", f"{image.stem}.txt")]
     for i in reversed([i for i, part in enumerate(inner.parts[:-1]) if part == "images"]):
-        swapped = root.joinpath(*inner.parts[:i], "labels", *inner.parts[i + 1 :])
+        swapped = Path(*inner.parts[:i], "labels", *inner.parts[i + 1 :])
         places.insert(0, swapped.with_suffix(".txt"))
-    return next((place for place in places if place.is_file()), None)
+    return next(filter(None, (below.file(place.as_posix()) for place in places)), None)
 
 
 def without_image(images: Sequence[Path], labels: Sequence[Path]) -> list[Path]:
     """Label files beside a split's that no image there has the stem of."""
     stems = {
-        file.stem
+        composed(file.stem)
         for folder in dict.fromkeys(path.parent for path in images)
         for file in folder.iterdir()
         if file.suffix.lower() in SUFFIXES
@@ -174,6 +181,7 @@ def without_image(images: Sequence[Path], labels: Sequence[Path]) -> list[Path]:
     return [
         file
         for folder in dict.fromkeys(path.parent for path in labels)
-        for file in shown(folder.glob("*.txt"), folder)
-        if file.stem not in stems and _LABEL.match(file.read_bytes()[:_LOOKED_AT_BYTES])
+        for file in shown(folder.iterdir(), folder)
+        if file.suffix.lower() == ".txt" and composed(file.stem) not in stems
+        if _LABEL.match(file.read_bytes()[:_LOOKED_AT_BYTES])
     ]

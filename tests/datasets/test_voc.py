@@ -231,6 +231,20 @@ def test_files_are_found_in_folders_through_links_and_in_capitals(
     assert sorted(by_id(opened(root))) == expected
 
 
+def test_files_of_a_list_are_found_in_capitals_and_however_accents_are_coded(
+    root: Path, tmp_path: Path
+) -> None:
+    nfc, nfd = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    (root / "JPEGImages" / "000003.jpg").rename(root / "JPEGImages" / f"{nfd}.jpg")
+    (root / "Annotations" / "000003.xml").rename(root / "Annotations" / f"{nfd}.XML")
+    (root / "ImageSets" / "Main" / "val.txt").write_text(f"000001\n{nfc}\n")
+    dataset = opened(root, "val")
+    assert sorted(by_id(dataset)) == ["000001", nfd]
+    assert dataset.export_labels is not None
+    dataset.export_labels(tmp_path / "copy", {nfd: PurePosixPath(f"JPEGImages/{nfd}.jpg")})
+    assert (tmp_path / "copy/ImageSets/Main/val.txt").read_text() == f"{nfc}\n"
+
+
 def test_accents_are_the_same_however_they_are_coded(root: Path) -> None:
     for place, name in (
         ("JPEGImages", unicodedata.normalize("NFD", "café.jpg")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,38 @@ def test_label_files_beside_the_images(root: Path, tmp_path: Path) -> None:
         shutil.copy(file, flat)
     (flat / "classes.txt").write_text("person\ncar\ndog\n")
     assert labels_of(opened(flat)) == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("b.png", "b.TXT"),
+        (unicodedata.normalize("NFD", "café.png"), unicodedata.normalize("NFC", "café.txt")),
+    ],
+)
+def test_label_files_are_found_in_capitals_and_however_accents_are_coded(
+    image: str, label: str, root: Path
+) -> None:
+    """Their objects were lost with no more than a note."""
+    expected = opened(root)
+    before = by_id(expected)["b"].annotations
+    suffix = by_id(expected)["b"].path.suffix
+    image = Path(image).stem + suffix
+    (root / "images" / "val" / f"b{suffix}").rename(root / "images" / "val" / image)
+    (root / "labels" / "val" / "b.txt").rename(root / "labels" / "val" / label)
+    found = opened(root)
+    after = by_id(found)[Path(image).stem].annotations
+    assert before is not None
+    assert after is not None
+    assert after.sha256() == before.sha256()
+    assert found.notes == expected.notes
+
+
+def test_a_link_to_no_label_file_is_no_image_without_objects(root: Path) -> None:
+    (root / "labels" / "val" / "b.txt").unlink()
+    (root / "labels" / "val" / "b.txt").symlink_to(root / "nowhere.txt")
+    with pytest.raises(FileNotFoundError, match=r"b\.txt"):
+        opened(root)
 
 
 def test_two_images_of_one_stem_are_told_apart(root: Path) -> None:
