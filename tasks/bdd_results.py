@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from datasets.names import composed
 from datasets.sample import Sample
 from tasks.classes import matched
 from tasks.coco_ap import Detections
@@ -18,8 +19,15 @@ from tasks.task import TaskError
 
 
 def is_frame(row: Any) -> bool:
-    """Whether an element of a list of predictions is a frame, and no COCO result."""
-    return isinstance(row, dict) and "labels" in row and "image_id" not in row
+    """Whether an element of a list of predictions is a frame, and no COCO result.
+
+    Scalabel leaves out ``labels`` of a frame in which nothing was found.
+    """
+    return (
+        isinstance(row, dict)
+        and bool({"labels", "name"} & row.keys())
+        and not ({"image_id", "category_id"} & row.keys())
+    )
 
 
 def numbers_by_name(
@@ -32,7 +40,7 @@ def numbers_by_name(
         categories: The data set's; of those with one name the last stands for all.
     """
     numbers = {name: number for number, name in categories.items()}
-    labels = (row["labels"] for row in rows if is_frame(row))
+    labels = (row.get("labels") for row in rows if is_frame(row))
     named = (label for some in labels if isinstance(some, list) for label in some)
     said = (label.get("category") for label in named if isinstance(label, dict))
     theirs = sorted({name for name in said if isinstance(name, str)})
@@ -59,8 +67,8 @@ def as_coco(
     Raises:
         TaskError: For an unknown image or category, or labels that are no list of objects.
     """
-    name, labels = frame.get("name"), frame["labels"]
-    stem = PurePosixPath(name).stem if isinstance(name, str) else ""
+    name, labels = frame.get("name"), frame.get("labels")
+    stem = PurePosixPath(composed(name)).stem if isinstance(name, str) else ""
     if stem not in ids:
         raise TaskError(f"{where}: name {str(name)[:60]!r} is no image of the data set")
     if labels is not None and not isinstance(labels, list):

@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.names import composed
 from datasets.plausible_boxes import doubt, no_pixels, no_sizes
 from datasets.plausible_masks import elsewhere
 from datasets.sample import Mask, Sample
 from tasks import bdd_results, rle
 from tasks.coco_ap import Detections
-from tasks.json_rows import json_rows
+from tasks.json_rows import json_rows, shown
 from tasks.task import ROUNDING, Predictions, TaskError
 
 _Places = Callable[[int | str], int | None]
@@ -184,7 +185,7 @@ def _read(
         if place is not None and other not in (None, place):
             if isinstance(image, str):
                 raise TaskError(
-                    f"{file.name}: image_id {_shown(image)} is the id of one image and the file "
+                    f"{file.name}: image_id {shown(image)} is the id of one image and the file "
                     "name of another: write ids as numbers, or names with their suffix"
                 )
             doubtful.setdefault(image, place)
@@ -213,14 +214,14 @@ def _by_file(by_id: Mapping[str, Sample]) -> _Places:
     """
     places: dict[int | str, set[int]] = defaultdict(set)
     for place, sample in enumerate(by_id.values()):
-        stem, name = sample.path.stem, sample.path.name
+        stem, name = composed(sample.path.stem), composed(sample.path.name)
         places[name].add(place)
         places[stem].add(place)
         if stem.isascii() and stem.isdecimal():
             places[int(stem)].add(place)
     one = {name: found.pop() for name, found in places.items() if len(found) == 1}
     return lambda image: one.get(
-        PurePosixPath(image.replace("\\", "/")).name if isinstance(image, str) else image
+        PurePosixPath(composed(image).replace("\\", "/")).name if isinstance(image, str) else image
     )
 
 
@@ -249,7 +250,7 @@ def _columns(
         if place is None:
             place = by_image(image) if type(image) in (int, str) else None
         if place is None:
-            raise _UnknownImageError(f"{where}: image_id {_shown(image)} is not in the data set")
+            raise _UnknownImageError(f"{where}: image_id {shown(image)} is not in the data set")
         if type(category) is not int or category not in categories:
             raise TaskError(f"{where}: category_id {_unknown(category, categories)}")
         score = _score(row["score"], where)
@@ -258,7 +259,7 @@ def _columns(
             sizes[place] = (height, width)
         box = row.get("bbox")
         if "segmentation" in needs:
-            mask = _mask(row["segmentation"], sizes[place], where)
+            mask = rle.read(row["segmentation"], sizes[place], where)
             columns.masks.append(mask)
             box = _bounds(mask).tolist() if box in (None, []) else box
         columns.boxes.extend(_box(box, sizes[place], where))
@@ -297,7 +298,7 @@ def category_of(row: Mapping[str, Any]) -> Any:
 
 def _unknown(category: Any, categories: Mapping[int, str]) -> str:
     """What to say of a category that the data set does not have."""
-    said = f"{_shown(category)} is not in the data set"
+    said = f"{shown(category)} is not in the data set"
     if not categories or type(category) is not int:
         return said
     first, last = min(categories), max(categories)
@@ -308,10 +309,10 @@ def _unknown(category: Any, categories: Mapping[int, str]) -> str:
 def _score(score: Any, where: str) -> float:
     """A confidence in [0, 1]."""
     if not _finite(score):
-        raise TaskError(f"{where}: score must be a finite number, got {_shown(score)}")
+        raise TaskError(f"{where}: score must be a finite number, got {shown(score)}")
     if not 0 <= score <= 1 + ROUNDING:
         raise TaskError(
-            f"{where}: score {_shown(score)} lies outside [0, 1]: divide percentages by 100, "
+            f"{where}: score {shown(score)} lies outside [0, 1]: divide percentages by 100, "
             "take the sigmoid or softmax of logits"
         )
     return min(float(score), 1.0)
@@ -324,8 +325,9 @@ def _results(
 
     What a reader of their numbers must know of the names of classes goes into ``notes``.
     """
-    stems = Counter(sample.path.stem for sample in by_id.values())
-    by_stem = {s.path.stem: _written(s.id) for s in by_id.values() if stems[s.path.stem] == 1}
+    named = [(composed(sample.path.stem), sample.id) for sample in by_id.values()]
+    stems = Counter(stem for stem, _ in named)
+    by_stem = {stem: _written(sample_id) for stem, sample_id in named if stems[stem] == 1}
     by_name: Mapping[str, int] | None = None
     for number, row in enumerate(json_rows(file)):
         if bdd_results.is_frame(row):
@@ -338,13 +340,6 @@ def _results(
             yield f"{file.name}: result {number}", row
 
 
-def _shown(value: Any) -> str:
-    """A value for a message: short, and none of a deep structure."""
-    if isinstance(value, list):
-        return f"[{', '.join(_shown(v) for v in value[:4] if not isinstance(v, list | dict))}]"
-    return repr(value)[:60] if isinstance(value, int | float | str) else type(value).__name__
-
-
 def _finite(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and abs(value) < 1e15 and not math.isnan(value)
@@ -353,40 +348,14 @@ def _finite(value: Any) -> bool:
 def _box(box: Any, size_px: tuple[int, int], where: str) -> list[float]:
     """A box ``[x, y, width, height]`` near the image."""
     if not (isinstance(box, list) and len(box) == 4 and all(map(_finite, box))):
-        raise TaskError(f"{where}: bbox must be four finite numbers, got {_shown(box)}")
+        raise TaskError(f"{where}: bbox must be four finite numbers, got {shown(box)}")
     x, y, width, height = map(float, box)
     reach_x, reach_y = FAR * size_px[1], FAR * size_px[0]
     if width < 0 or height < 0:
-        raise TaskError(f"{where}: bbox {_shown(box)} has a negative size")
+        raise TaskError(f"{where}: bbox {shown(box)} has a negative size")
     if not (-reach_x <= x <= x + width <= reach_x and -reach_y <= y <= y + height <= reach_y):
-        raise TaskError(f"{where}: bbox {_shown(box)} lies far outside the image")
+        raise TaskError(f"{where}: bbox {shown(box)} lies far outside the image")
     return [x, y, width, height]
-
-
-def _mask(shape: Any, size_px: tuple[int, int], where: str) -> Mask:
-    """A mask from COCO's run lengths, compressed or listed, of the image's size."""
-    if not isinstance(shape, dict) or shape.get("size") != list(size_px):
-        size = _shown(shape.get("size") if isinstance(shape, dict) else shape)
-        raise TaskError(
-            f"{where}: segmentation must be run lengths of size {list(size_px)}, got {size}"
-        )
-    counts = shape.get("counts")
-    if isinstance(counts, list):
-        total = size_px[0] * size_px[1]
-        if not all(type(c) is int and 0 <= c <= total for c in counts) or sum(counts) != total:
-            raise TaskError(f"{where}: the run lengths do not fill the image")
-        from pycocotools import mask as coco_mask
-
-        counts = coco_mask.frPyObjects({"size": list(size_px), "counts": counts}, *size_px)[
-            "counts"
-        ]
-    elif isinstance(counts, str) and counts.isascii():
-        counts = counts.encode()
-    else:
-        raise TaskError(f"{where}: segmentation has no run lengths")
-    mask = Mask(*size_px, counts)
-    rle.check([mask], size_px, where)
-    return mask
 
 
 def _bounds(mask: Mask) -> NDArray[np.float64]:

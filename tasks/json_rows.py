@@ -41,6 +41,13 @@ def json_rows(file: Path) -> Iterator[Any]:
         raise TaskError(f"{file.name}: not a JSON file (more follows after its list)")
 
 
+def shown(value: Any) -> str:
+    """A value for a message: short, and none of a deep structure."""
+    if isinstance(value, list):
+        return f"[{', '.join(shown(v) for v in value[:4] if not isinstance(v, list | dict))}]"
+    return repr(value)[:60] if isinstance(value, int | float | str) else type(value).__name__
+
+
 def _text(file: Path) -> str:
     """What stands in the file, without a mark of its byte order."""
     if not file.is_file():

@@ -15,6 +15,7 @@ import numpy as np
 
 from datasets.image import NDArrayByte, UnreadableImageError
 from datasets.label_png import decode_labels, encode_labels
+from datasets.names import composed
 from datasets.sample import IGNORED, Sample
 from tasks.task import TaskError
 
@@ -84,11 +85,11 @@ def _files_of(
     """Each image's label map by its id, of those that are there."""
     # What was written of some images says nothing of the others, which may share their stems.
     names = _images_by_name(samples)
-    if any(len(names[file.stem]) != 1 for file in files):
+    if any(len(names[composed(file.stem)]) != 1 for file in files):
         names = _images_by_name(whole)
     found: dict[str, Path] = {}
     for file in files:
-        ids = sorted(names[file.stem])
+        ids = sorted(names[composed(file.stem)])
         if not ids:
             raise TaskError(
                 f"{file.name}: the data set has no image of that stem: call a label map as its "
@@ -111,7 +112,7 @@ def _images_by_name(samples: Sequence[Sample]) -> defaultdict[str, set[str]]:
     names: defaultdict[str, set[str]] = defaultdict(set)
     for sample in samples:
         for name in (sample.path.stem, sample.path.name, _apart(sample)):
-            names[name].add(sample.id)
+            names[composed(name)].add(sample.id)
     return names
 
 

@@ -59,7 +59,9 @@ BAD |= {
 }
 BAD_MASKS: dict[str, tuple[Any, str]] = {
     "size": ({"size": [1, 2], "counts": "0"}, "run lengths of size [120, 160], got [1, 2]"),
-    "polygon": ([[1, 2, 3]], "run lengths of size [120, 160], got []"),
+    "polygon": ([[1, 2, 3]], "polygon 0 must be [x, y, x, y, …] with at least 3 points"),
+    "no polygon": ([], "must be polygons or run lengths"),
+    "text": ("a", "must be polygons or run lengths of size [120, 160], got 'a'"),
     "none": ({"size": [120, 160]}, "segmentation has no run lengths"),
     "not ASCII": ({"size": [120, 160], "counts": "é"}, "segmentation has no run lengths"),
     "listed": (RUNS | {"counts": [1, 2]}, "the run lengths do not fill the image"),

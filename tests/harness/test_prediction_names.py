@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,48 @@ def test_predictions_without_a_task_are_told_to_name_one(
     words = ["score", "--predictions", str(tmp_path), "--dataset", "coco"]
     assert run_command_line([*words, "--data-root", str(coco_root)]) == 2
     assert "--predictions belongs to the other tasks: give --task" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["rows", "stems", "frames"])
+def test_images_are_found_however_accents_are_coded(
+    form: str, coco_root: Path, tmp_path: Path
+) -> None:
+    """An archive of macOS has them as characters of their own."""
+    root = Path(shutil.copytree(coco_root, tmp_path / "coco"))
+    content = json.loads((root / FILE).read_text())
+    names = {}
+    for entry in content["images"]:
+        names[entry["id"]] = f"café-{entry['id']}.jpg"
+        images = root / "images" / "val2017"
+        (images / entry["file_name"]).rename(
+            images / unicodedata.normalize("NFD", names[entry["id"]])
+        )
+        entry["file_name"] = names[entry["id"]]
+    (root / FILE).write_text(json.dumps(content))
+    rows: list[dict[str, Any]] = []
+    for row in labelled(root):
+        name, (x, y, w, h) = names[row["image_id"]], row["bbox"]
+        if form == "frames":
+            box = {"x1": x, "y1": y, "x2": x + w - 1, "y2": y + h - 1}
+            classes = {entry["id"]: entry["name"] for entry in content["categories"]}
+            label = {"category": classes[row["category_id"]], "score": 0.5, "box2d": box}
+            rows.append({"name": name, "labels": [label]})
+        elif form == "stems":
+            rows.append(row | {"image_id": name.removesuffix(".jpg")})
+        else:
+            rows.append(row | {"image_id": -1, "file_name": name})
+    assert ap(scored(root, rows, tmp_path)) == 1
+
+
+def test_frames_without_labels_are_frames_in_which_nothing_was_found(
+    coco_root: Path, tmp_path: Path
+) -> None:
+    """Scalabel leaves out what is empty."""
+    names = [e["file_name"] for e in json.loads((coco_root / FILE).read_text())["images"]]
+    frames: list[dict[str, Any]] = [{"name": name} for name in names]
+    frames[-1]["labels"] = [{"category": "car", "score": 1, "box2d": dict.fromkeys(BOX, 5)}]
+    found = scored(coco_root, frames, tmp_path)
+    assert ap(found) == ap(scored(coco_root, [{"labels": []} | f for f in frames], tmp_path)) == 0
+
+
+BOX = ("x1", "y1", "x2", "y2")

@@ -243,6 +243,16 @@ def test_boxes_of_rows_with_masks_are_those_written(coco_root: Path, tmp_path: P
     assert numbers(coco_root, "instance", empty, tmp_path) == alone
 
 
+def test_masks_may_be_polygons_as_in_labels(coco_root: Path, tmp_path: Path) -> None:
+    """As SAHI and many a script write them."""
+    file = coco_root / "annotations" / "instances_val2017.json"
+    labels = [e for e in json.loads(file.read_text())["annotations"] if not e["iscrowd"]]
+    keys = ("image_id", "category_id", "segmentation")
+    rows = [{key: entry[key] for key in keys} | {"score": 0.5} for entry in labels]
+    assert all(isinstance(row["segmentation"], list) for row in rows)
+    assert numbers(coco_root, "instance", rows, tmp_path)["mask_ap"] == 1
+
+
 FORMS: dict[str, Callable[[int], Any]] = {
     "text": str,
     "float": float,

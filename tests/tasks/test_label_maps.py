@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,13 @@ def test_of_some_images_those_alone_are_told_apart(tmp_path: Path, samples: list
 def test_a_long_name_needs_no_longer_one(tmp_path: Path, samples: list[Sample]) -> None:
     long = tmp_path / "photos" / f"{'n' * 251}.png"
     assert written(tmp_path, [Sample("n", long, "n")]) == [long.name]
+
+
+def test_accents_are_the_same_however_they_are_coded(tmp_path: Path, samples: list[Sample]) -> None:
+    nfc, nfd = (unicodedata.normalize(form, "café.png") for form in ("NFC", "NFD"))
+    photograph = samples[0].path.rename(tmp_path / "photos" / nfd)
+    written(tmp_path, [Sample(nfc, photograph.with_name(nfc), nfc)])
+    assert read(tmp_path, [Sample("a", photograph, "a")], [Sample("a", photograph, "a")])
 
 
 def test_a_map_of_few_classes_in_few_bits_is_scored_as_it_is(
