@@ -5,9 +5,12 @@ Detectors and segmenters that were trained on one set are scored on another by t
 
 from __future__ import annotations
 
+from unicodedata import category
+
 from datasets.bdd100k import INSTANCES, OBJECTS
 from datasets.camvid import CLASSES as CAMVID
 from datasets.class_png import CLASSES
+from datasets.names import composed
 
 # fmt: off
 COCO = (
@@ -51,8 +54,12 @@ Not those that hold more: CamVid's tree is all plants, and its sign traffic ligh
 
 
 def spelling(name: str) -> str:
-    """A class's name without capitals, spaces and signs: ``Traffic_Light`` as ``trafficlight``."""
-    return "".join(sign for sign in name.casefold() if sign.isalnum()) or name
+    """A class's name without capitals, spaces and signs: ``Traffic_Light`` as ``trafficlight``.
+
+    Marks that belong to a letter stay, as vowels do in Hindi and Thai, however they are coded.
+    """
+    signs = [sign for sign in composed(name.casefold()) if category(sign)[0] in "LMN"]
+    return "".join(signs) if any(map(str.isalnum, signs)) else name
 
 
 def meaning(name: str) -> str:

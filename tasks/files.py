@@ -26,9 +26,10 @@ from datasets.names import composed
 from datasets.plausible_boxes import doubt, no_pixels, no_sizes
 from datasets.plausible_masks import elsewhere
 from datasets.sample import Mask, Sample
-from tasks import bdd_results, rle
+from tasks import bdd_results
 from tasks.coco_ap import Detections
 from tasks.json_rows import json_rows, shown
+from tasks.mask_rows import mask_of
 from tasks.task import ROUNDING, Predictions, TaskError
 
 _Places = Callable[[int | str], int | None]
@@ -259,7 +260,7 @@ def _columns(
             sizes[place] = (height, width)
         box = row.get("bbox")
         if "segmentation" in needs:
-            mask = rle.read(row["segmentation"], sizes[place], where)
+            mask = mask_of(row["segmentation"], sizes[place], where)
             columns.masks.append(mask)
             box = _bounds(mask).tolist() if box in (None, []) else box
         columns.boxes.extend(_box(box, sizes[place], where))

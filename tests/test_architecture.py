@@ -24,7 +24,7 @@ MAY_IMPORT = {
         f"datasets.{name}"
         for name in (
             *("sample", "image", "inert", "masks", "categories", "draw", "installed"),
-            *("label_png", "plausible_boxes", "plausible_masks"),
+            *("label_png", "names", "plausible_boxes", "plausible_masks"),
         )
     },
     "reports": {"datasets.image", "datasets.marked"},

@@ -48,7 +48,7 @@ STAGES = {
     "prediction": Stage(
         (
             *(*_PIXELS, "datasets/masks.py", "datasets/categories.py", "datasets/inert"),
-            *("datasets/torchscript.py", "datasets/plausible_boxes.py"),
+            *("datasets/torchscript.py", "datasets/plausible_boxes.py", "datasets/names.py"),
             *("tasks/models", "tasks/networks", "tasks/network.py", "tasks/classes.py"),
             *("tasks/rle.py", "tasks/detection.py", "tasks/instance.py", "tasks/semantic.py"),
         )

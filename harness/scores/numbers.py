@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.plan.rows import metric_rows
+from harness.scores.class_order import ClassOrder
 from harness.scores.confidences import Confidences
 from reports.results.cell import Cell
 from reports.results.intervals import FEWEST, level_interval
@@ -32,6 +33,8 @@ class Numbers:
     objects: dict[str, int] = field(default_factory=dict)
     ranked: dict[tuple[str, str], Confidences] = field(default_factory=dict)
     """By the network, in words, and what it found."""
+    ordered: dict[tuple[str, str], ClassOrder] = field(default_factory=dict)
+    """By the task and its network."""
 
     def take(self, other: Numbers) -> None:
         """Add those of another condition or task."""
@@ -43,6 +46,16 @@ class Numbers:
         self.objects |= other.objects
         for found, confidences in other.ranked.items():
             self.ranked[found] = self.ranked.get(found, Confidences()) + confidences
+        for found, order in other.ordered.items():
+            self.ordered[found] = self.ordered.get(found, ClassOrder()) + order
+
+    def doubts(self, names: Mapping[str, Mapping[int, str]]) -> list[str]:
+        """Whose classes may be in another order than the data set's, by task."""
+        return [
+            text
+            for (task, network), order in self.ordered.items()
+            for text in order.doubt(f"{task} by {network}", names.get(task, {}))
+        ]
 
     def cuts(self) -> list[str]:
         """Whose boxes or masks were cut at a confidence."""

@@ -21,6 +21,7 @@ from harness.plan.data import chosen, whole_dataset
 from harness.plan.networks import scoring_task
 from harness.plan.unit_keys import Entry, images_sha256, labels_sha256
 from harness.scores import replicates
+from harness.scores.class_order import ClassOrder
 from harness.scores.confidences import Confidences
 from harness.scores.elsewhere import Made, numbers
 from harness.scores.photographs import photographs
@@ -95,6 +96,7 @@ def score_predictions(path: Path, spec: RunSpec) -> Results:
                 *_notes(name, dataset),
                 *shown.notes,
                 *Confidences.of(evidences).doubt(folder, row.scores.found),
+                *ClassOrder.of(evidences).doubt(folder, row.names(dataset)),
             ),
             metric_versions={name: row.version, "resamples": replicates.VERSION},
             labels=labels,

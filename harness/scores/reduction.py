@@ -18,6 +18,7 @@ from harness.plan import keys
 from harness.plan.plan import ConditionPlan, Plan, run_digest
 from harness.plan.rows import part_row, task_row
 from harness.plan.unit_keys import Entry, Keyring, UnitKeys, images_sha256, labels_sha256
+from harness.scores.class_order import ClassOrder
 from harness.scores.confidences import Confidences
 from harness.scores.costs import of_derainer, of_network
 from harness.scores.kept import Images, Scored, beside_clean, draws, kept, part
@@ -101,7 +102,12 @@ def reduced(
         spec=plan.spec.public(),
         provenance=replace(
             made,
-            data_notes=(*made.data_notes, *shown.notes, *numbers.cuts()),
+            data_notes=(
+                *made.data_notes,
+                *shown.notes,
+                *numbers.cuts(),
+                *numbers.doubts({t.name: TASKS[t.name].names(plan.dataset) for t in plan.tasks}),
+            ),
             doubts=tuple(doubts),
             labels=labels,
             groups=len(set(sets.units)),
@@ -248,6 +254,7 @@ def _numbers(
     found = of_set(about, scored.scorer, scored.row, evidences, sets.units, scores, drawn)
     found.objects |= _objects(plan, evidences)
     found.ranked[f"{scored.name} by {network}", scored.row.found] = Confidences.of(evidences)
+    found.ordered[scored.name, str(network)] = ClassOrder.of(evidences)
     metric = scored.row.metric_of_parts
     for label, places in parts.items() if scores.get(metric, NOTHING).value is not None else ():
         score, sample = part(scored, evidences, places, metric, wanted, sets, ledger)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
-from datasets.categories import SETS, meaning
+from datasets.categories import SETS, meaning, spelling
 
 
 def test_every_set_has_its_number_of_classes() -> None:
@@ -23,6 +25,12 @@ def test_other_words_for_a_class_mean_the_same() -> None:
     assert meaning("Pedestrian") == meaning("person") == "person"
     assert meaning("TV/Monitor") == meaning("tv")
     assert meaning("rider") == "rider"
+
+
+def test_accents_are_the_same_however_they_are_coded_and_vowels_tell_words_apart() -> None:
+    assert spelling(unicodedata.normalize("NFD", "Fußgänger")) == spelling("fussgänger")
+    assert spelling("कार") != spelling("कर")
+    assert spelling("☔️") != spelling("⚡️")
 
 
 @pytest.mark.parametrize("name", SETS)
