@@ -12,6 +12,7 @@ from datasets import DATASETS, Dataset, DatasetError
 from datasets.attributes import with_attributes
 from datasets.depth_files import with_depth
 from datasets.ids import require_distinct
+from datasets.joined import alike_numbered
 from datasets.names import text_of
 from datasets.rainy_beside import with_rainy
 from datasets.rows import DatasetRow, looks_like
@@ -203,6 +204,7 @@ def open_splits(spec: RunSpec) -> Dataset:
     """The data set of a spec, several splits joined by ``+`` as one; ids then begin with theirs.
 
     So do groups of one image that have its name; drives and scenes may reach over several splits.
+    Where these number the classes differently, they go together by name.
 
     Raises:
         UsageError: If a split is named twice; else as `open_dataset`.
@@ -213,7 +215,9 @@ def open_splits(spec: RunSpec) -> Dataset:
         return open_dataset(spec)
     if len(set(splits)) < len(splits):
         raise UsageError(f"--split {spec.split}: names a part twice")
-    parts = [open_dataset(spec.model_copy(update={"split": split})) for split in splits]
+    parts = alike_numbered(
+        [open_dataset(spec.model_copy(update={"split": split})) for split in splits]
+    )
     samples = [
         replace(s, id=f"{split}/{s.id}", group=f"{split}/{s.id}" if s.group == s.id else s.group)
         for split, part in zip(splits, parts, strict=True)

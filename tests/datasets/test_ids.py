@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,30 @@ def test_a_part_that_is_named_twice_is_refused(coco_root: Path) -> None:
     spec = RunSpec(dataset="coco", data_root=str(coco_root), split="val2017+val2017")
     with pytest.raises(UsageError, match=r"--split val2017\+val2017: names a part twice"):
         open_splits(spec)
+
+
+def test_parts_that_number_classes_differently_go_together_by_name(tmp_path: Path) -> None:
+    """A training on both took the cars of one for the persons of the other."""
+    (tmp_path / "annotations").mkdir()
+    for split, names in (("train", {1: "car", 2: "person"}), ("val", {1: "person", 2: "car"})):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / f"{split}.png").write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)))
+        objects = [
+            {"image_id": 1, "category_id": number, "bbox": [0, 0, 1 if name == "car" else 2, 4]}
+            for number, name in names.items()
+        ]
+        content = {
+            "images": [{"id": 1, "file_name": f"{split}.png", "width": 8, "height": 8}],
+            "annotations": objects,
+            "categories": [{"id": number, "name": name} for number, name in names.items()],
+        }
+        file = tmp_path / "annotations" / f"instances_{split}.json"
+        file.write_text(json.dumps(content))
+    spec = RunSpec(dataset="coco", data_root=str(tmp_path), split="train+val")
+    joined = open_splits(spec)
+    assert joined.categories == {1: "car", 2: "person"}
+    for sample in joined.samples:
+        found = sample.annotations
+        assert found is not None
+        widths = dict(zip(found.categories.tolist(), found.boxes_xyxy_px[:, 2], strict=True))
+        assert widths == {1: 1, 2: 2}, sample.id
