@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from datasets.names import composed
 from datasets.sample import Sample
 from tasks.classes import matched
 from tasks.coco_ap import Detections
+from tasks.image_names import ImageNames
 from tasks.task import TaskError
 
 
@@ -52,7 +52,7 @@ def numbers_by_name(
 
 def as_coco(
     frame: Mapping[str, Any],
-    ids: Mapping[str, int | str],
+    names: ImageNames,
     categories: Mapping[str, int],
     where: str,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -60,7 +60,7 @@ def as_coco(
 
     Args:
         frame: ``{"name": FILE, "labels": [{"category", "score", "box2d" or "rle"}, …]}``.
-        ids: Image id by stem of the image file, as COCO results have it.
+        names: Those of the images.
         categories: Category id by name.
         where: What to call the frame.
 
@@ -68,9 +68,10 @@ def as_coco(
         TaskError: For an unknown image or category, or labels that are no list of objects.
     """
     name, labels = frame.get("name"), frame.get("labels")
-    stem = PurePosixPath(composed(name)).stem if isinstance(name, str) else ""
-    if stem not in ids:
-        raise TaskError(f"{where}: name {str(name)[:60]!r} is no image of the data set")
+    if not isinstance(name, str) or names.place(name) is None:
+        told = names.doubt(name) if isinstance(name, str) else ""
+        said = told or "is no image of the data set"
+        raise TaskError(f"{where}: name {str(name)[:60]!r} {said}")
     if labels is not None and not isinstance(labels, list):
         raise TaskError(f"{where}: 'labels' must be a list, got {type(labels).__name__}")
     for i, label in enumerate(labels or []):
@@ -80,7 +81,7 @@ def as_coco(
         category = label.get("category")
         if not isinstance(category, str) or category not in categories:
             raise TaskError(f"{here}: category {str(category)[:60]!r} is not in the data set")
-        row = {"image_id": ids[stem], "file_name": stem, "category_id": categories[category]}
+        row = {"image_id": name, "file_name": name, "category_id": categories[category]}
         row |= {"score": label["score"]} if "score" in label else {}
         row |= {"segmentation": label["rle"]} if "rle" in label else {}
         row |= {"bbox": _xywh(label["box2d"], here)} if "box2d" in label else {}

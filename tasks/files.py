@@ -13,21 +13,20 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.names import composed
 from datasets.plausible_boxes import doubt, no_pixels, no_sizes
 from datasets.plausible_masks import elsewhere
 from datasets.sample import Mask, Sample
 from tasks import bdd_results
 from tasks.coco_ap import Detections
+from tasks.image_names import ImageNames
 from tasks.json_rows import json_rows, shown
 from tasks.mask_rows import mask_of
 from tasks.task import ROUNDING, Predictions, TaskError
@@ -178,11 +177,11 @@ def _read(
     file: Path, by_id: Mapping[str, Sample], categories: Mapping[int, str], needs: Sequence[str]
 ) -> _Columns:
     """A results file as columns, every field checked; images by id, or else by file."""
-    places, by_file = {sample_id: place for place, sample_id in enumerate(by_id)}, _by_file(by_id)
+    places, names = {sample_id: i for i, sample_id in enumerate(by_id)}, ImageNames(by_id.values())
     doubtful: dict[int | str, int] = {}
 
     def by_either(image: int | str) -> int | None:
-        place, other = places.get(str(image)), by_file(image)
+        place, other = places.get(str(image)), names.place(image)
         if place is not None and other not in (None, place):
             if isinstance(image, str):
                 raise TaskError(
@@ -193,10 +192,11 @@ def _read(
         return place
 
     try:
-        columns = _columns(file, by_id, (by_file, by_either), categories, needs)
+        columns = _columns(file, by_id, names, by_either, categories, needs)
+        names.require_ids(file.name)
     except _UnknownImageError as error:
         try:
-            return _columns(file, by_id, (by_file, by_file), categories, needs)
+            return _columns(file, by_id, names, names.place, categories, needs)
         except _UnknownImageError:
             raise error from None
     if doubtful:
@@ -208,50 +208,40 @@ def _read(
     return columns
 
 
-def _by_file(by_id: Mapping[str, Sample]) -> _Places:
-    """The place of an image by its file's name or stem, or its stem as a number.
-
-    A name that two images have stands for none.
-    """
-    places: dict[int | str, set[int]] = defaultdict(set)
-    for place, sample in enumerate(by_id.values()):
-        stem, name = composed(sample.path.stem), composed(sample.path.name)
-        places[name].add(place)
-        places[stem].add(place)
-        if stem.isascii() and stem.isdecimal():
-            places[int(stem)].add(place)
-    one = {name: found.pop() for name, found in places.items() if len(found) == 1}
-    return lambda image: one.get(
-        PurePosixPath(composed(image).replace("\\", "/")).name if isinstance(image, str) else image
-    )
-
-
 def _columns(
     file: Path,
     by_id: Mapping[str, Sample],
-    place_of: tuple[_Places, _Places],
+    names: ImageNames,
+    by_image: _Places,
     categories: Mapping[int, str],
     needs: Sequence[str],
 ) -> _Columns:
-    """A results file as columns, with what tells an image's place by ``file_name``, ``image_id``.
+    """A results file as columns, with what tells an image's place by ``image_id``.
 
-    The name goes first: ultralytics takes the number in it for the id, whatever the labels' are.
+    The ``file_name`` goes first: ultralytics takes the number in it for the id, whatever the
+    labels' are.
     """
     columns, samples = _Columns(), list(by_id.values())
-    by_name, by_image = place_of
     sizes: dict[int, tuple[int, int]] = {}
-    for where, row in _results(file, by_id, categories, columns.notes):
+    for where, row in _results(file, names, categories, columns.notes):
         if not isinstance(row, dict):
             raise TaskError(f"{where}: expected an object, got {type(row).__name__}")
         missing = next((k for k in ("image_id", "category_id", "score", *needs) if k not in row), 0)
         if missing:
             raise TaskError(f"{where}: '{missing}' is missing")
         image, category = _whole(row["image_id"]), category_of(row)
-        place = by_name(row["file_name"]) if isinstance(row.get("file_name"), str) else None
+        name, is_id = row.get("file_name"), type(image) in (int, str)
+        place = names.place(name) if isinstance(name, str) else None
+        if place is None and is_id:
+            place = by_image(image)
+            if isinstance(name, str) and names.places(name):
+                names.shared(name, image)
         if place is None:
-            place = by_image(image) if type(image) in (int, str) else None
-        if place is None:
-            raise _UnknownImageError(f"{where}: image_id {shown(image)} is not in the data set")
+            said = f"image_id {shown(image)} is not in the data set"
+            told = names.doubt(name if isinstance(name, str) else image if is_id else "")
+            raise _UnknownImageError(
+                f"{where}: {f'{shown(name or image)} {told}' if told else said}"
+            )
         if type(category) is not int or category not in categories:
             raise TaskError(f"{where}: category_id {_unknown(category, categories)}")
         score = _score(row["score"], where)
@@ -320,15 +310,12 @@ def _score(score: Any, where: str) -> float:
 
 
 def _results(
-    file: Path, by_id: Mapping[str, Sample], categories: Mapping[int, str], notes: list[str]
+    file: Path, names: ImageNames, categories: Mapping[int, str], notes: list[str]
 ) -> Iterator[tuple[str, Any]]:
     """COCO results one at a time, each with what to call it in an error.
 
     What a reader of their numbers must know of the names of classes goes into ``notes``.
     """
-    named = [(composed(sample.path.stem), sample.id) for sample in by_id.values()]
-    stems = Counter(stem for stem, _ in named)
-    by_stem = {stem: _written(sample_id) for stem, sample_id in named if stems[stem] == 1}
     by_name: Mapping[str, int] | None = None
     for number, row in enumerate(json_rows(file)):
         if bdd_results.is_frame(row):
@@ -336,7 +323,7 @@ def _results(
                 by_name, said = bdd_results.numbers_by_name(json_rows(file), categories)
                 notes += [f"{file.name}: {said}"] if said else []
             where = f"{file.name}: frame {number}"
-            yield from bdd_results.as_coco(row, by_stem, by_name, where)
+            yield from bdd_results.as_coco(row, names, by_name, where)
         else:
             yield f"{file.name}: result {number}", row
 

@@ -14,6 +14,7 @@ from harness.cli.main import run_command_line
 from harness.scores.predictions import score_predictions
 from harness.spec import RunSpec
 from reports.results.results import Results
+from tasks.task import TaskError
 
 FILE = "annotations/instances_val2017.json"
 
@@ -196,3 +197,52 @@ def test_frames_without_labels_are_frames_in_which_nothing_was_found(
 
 
 BOX = ("x1", "y1", "x2", "y2")
+
+
+@pytest.fixture
+def shared(coco_root: Path, tmp_path: Path) -> Path:
+    """A set whose images are a/1.jpg, b/1.jpg, a/2.jpg, b/2.jpg and so on."""
+    root = Path(shutil.copytree(coco_root, tmp_path / "coco"))
+    content = json.loads((root / FILE).read_text())
+    images = root / "images" / "val2017"
+    for number, entry in enumerate(content["images"]):
+        name = f"{'ab'[number % 2]}/{number // 2 + 1}.jpg"
+        (images / name).parent.mkdir(exist_ok=True)
+        (images / entry["file_name"]).rename(images / name)
+        entry["file_name"] = name
+    (root / FILE).write_text(json.dumps(content))
+    return root
+
+
+@pytest.mark.parametrize("place", ["{}", "/data/{}", "C:\\data\\{}"])
+def test_images_of_one_name_are_told_apart_by_their_folders(
+    place: str, shared: Path, tmp_path: Path
+) -> None:
+    content = json.loads((shared / FILE).read_text())
+    names = {entry["id"]: place.format(entry["file_name"]) for entry in content["images"]}
+    rows = labelled(shared)
+    paths = [row | {"image_id": names[row["image_id"]]} for row in rows]
+    assert ap(scored(shared, paths, tmp_path)) == 1
+    beside = [row | {"image_id": 99, "file_name": names[row["image_id"]]} for row in rows]
+    assert ap(scored(shared, beside, tmp_path)) == 1
+    ids = [row | {"file_name": Path(names[row["image_id"]]).name} for row in rows]
+    assert ap(scored(shared, ids, tmp_path)) == 1
+
+
+def test_the_number_in_a_name_of_several_images_is_no_id(shared: Path, tmp_path: Path) -> None:
+    """Rows of ultralytics went to the image that had the number as its id."""
+    content = json.loads((shared / FILE).read_text())
+    names = {entry["id"]: Path(entry["file_name"]).name for entry in content["images"]}
+    rows = [
+        row | {"image_id": int(Path(name).stem), "file_name": name}
+        for row, name in ((row, names[row["image_id"]]) for row in labelled(shared))
+    ]
+    says = r"found.json: \d.jpg may be a/\d.jpg or b/\d.jpg: write paths, or the data set's ids"
+    with pytest.raises(TaskError, match=says):
+        scored(shared, rows, tmp_path)
+    frames = [{"name": "1.jpg", "labels": []}]
+    with pytest.raises(TaskError, match=r"frame 0: name '1.jpg' may be a/1.jpg or b/1.jpg"):
+        scored(shared, frames, tmp_path)
+    unknown = [row | {"image_id": 0} for row in rows]
+    with pytest.raises(TaskError, match=r"result 0: '\d.jpg' may be a/\d.jpg or b/\d.jpg"):
+        scored(shared, unknown, tmp_path)
