@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from datasets.names import composed
+from datasets.names import composed, text_of
 from datasets.sample import Sample
 from tasks.task import TaskError
 
@@ -84,7 +84,7 @@ class ImageNames:
         found = [PurePosixPath(self._paths[i]) for i in self.places(image)[:2]]
         if len(found) < 2:
             return ""
-        one, two = (f"{path.parent.name}/{path.name}" for path in found)
+        one, two = (text_of(f"{path.parent.name}/{path.name}") for path in found)
         return f"may be {one} or {two}: write paths, or the data set's ids"
 
 
