@@ -62,6 +62,7 @@ def beside(mine: Results, kept: Results) -> Results:
         mine,
         records=[*mine.records, *added],
         draws=mine.draws | {cell: d for cell, d in kept.draws.items() if cell in places},
+        gaps={**mine.gaps, **{r.cell: kept.left_out(r) for r in added}},
         cost=[*mine.cost, *(c for c in kept.cost if c.condition in conditions)],
         metrics=kept.metrics | mine.metrics,
         provenance=replace(

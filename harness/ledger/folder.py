@@ -7,12 +7,14 @@ import io
 import math
 import zipfile
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.ledger.gaps import IMAGES, gaps_of
 from harness.machine.files import read_bounded
 from harness.plan.rows import with_rows
 from harness.spec import UsageError
@@ -46,12 +48,14 @@ def load(folder: str | Path) -> Results:
         UsageError: If the files are not there, damaged, or not of one run.
     """
     folder = Path(folder)
-    held = read(folder, ("draws.npz",))
+    held = read(folder, ("draws.npz", *_images(folder)))
     try:
         _require_size(held["draws.npz"])
         with np.load(io.BytesIO(held["draws.npz"]), allow_pickle=False) as draws:
             arrays = {f"draws|{cell}": draws[cell] for cell in draws.files}
         results = with_rows(parse(held[RESULTS].decode(), arrays))
+        if IMAGES in held:
+            results = replace(results, gaps=gaps_of(results, held[IMAGES]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError) as error:
         raise UsageError(f"{folder}: damaged results: {AGAIN}") from error
     except Exception as error:  # zipfile.BadZipFile and zlib.error share no base
@@ -124,6 +128,12 @@ def _of(folder: Path, name: str, read_from: Callable[[Path], T]) -> T:
         if name == RESULTS:
             raise UsageError(f"{folder}: no {name}: {said}: give a run's --out folder") from error
         raise UsageError(f"{folder}: damaged results: no {name}: {said}: {AGAIN}") from error
+
+
+def _images(folder: Path) -> list[str]:
+    """The table of single images, where there is one that can be read whole."""
+    file = folder / IMAGES
+    return [IMAGES] if file.is_file() and file.stat().st_size <= LARGEST_FILE_BYTES else []
 
 
 def _bytes(file: Path) -> bytes:

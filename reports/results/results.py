@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reports.results.cell import Cell, Condition, Judge
 from reports.results.file_names import file_names
 from reports.results.gallery import GalleryItem
+from reports.results.gaps import gap
 from reports.results.intervals import interval
 from reports.results.marks import mark, marks
 from reports.results.metrics import MetricRow, TaskRow
@@ -67,6 +68,8 @@ class Results:
     correlations: list[Correlation] = field(repr=False, default_factory=list)
     spread_over_seeds: dict[Cell, float] = field(repr=False, default_factory=dict)
     """Standard deviation of the numbers that are means over seeds of the rain."""
+    gaps: Mapping[Cell, Hashable] = field(repr=False, default_factory=dict)
+    """`left_out` of numbers whose single images ``by_image`` lacks, as those read from a folder."""
 
     found: Callable[[], pd.DataFrame] | None = field(repr=False, compare=False, default=None)
     """Reads what the task networks found; None where it is not at hand."""
@@ -368,11 +371,10 @@ class Results:
         values = self.by_image.values.get(record.cell)
         if record.task != QUALITY:
             return None
-        if values is None:
-            # How many it leaves out does not say which.
-            return object() if record.n_identical else record.why
-        finite = np.isfinite(values)
-        return None if finite.all() else finite.tobytes()
+        if values is not None:
+            return gap(values)
+        # How many it leaves out does not say which.
+        return self.gaps.get(record.cell, object() if record.n_identical else record.why)
 
     def compare(self, first: Record, second: Record) -> Comparison | None:
         """Paired difference of two records of one run.

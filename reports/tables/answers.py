@@ -191,7 +191,7 @@ def _uncompared(results: Results, record: Record) -> str:
         return f"{name}: all images equal their reference, which no {row.title} is above."
     if record.value is None:
         return ""
-    if record.cell not in results.by_image.values:
+    if record.cell not in {*results.by_image.values, *results.gaps}:
         return (
             f"{name}: {_amount(record.value, row)}, a mean without the images that equal their "
             "reference; whether the rainy input's is of the same ones these results do not say, "

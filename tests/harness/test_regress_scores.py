@@ -77,3 +77,43 @@ def test_scored_predictions_compare_with_each_other(
     assert "equivalent" in capsys.readouterr().out
     assert run_command_line(["regress", outs["all"], outs["few"]]) == 1
     assert "worse: given|dir:all.json|detection|ap_pooled" in capsys.readouterr().err
+
+
+@pytest.fixture
+def half_equal(tmp_path: Path) -> dict[str, Path]:
+    """Clean images and restored ones of which one or another equals its clean image."""
+    rng = np.random.default_rng(3)
+    found = {name: tmp_path / name for name in ("clean", "first", "broken", "other")}
+    for folder in found.values():
+        folder.mkdir()
+    for i in range(22):
+        clean = rng.integers(40, 200, (16, 16, 3), np.uint8)
+        for name, by, equal in (
+            ("clean", 0, 0),
+            ("first", 4, 0),
+            ("broken", 50, 0),
+            ("other", 4, 1),
+        ):
+            noise = rng.integers(0, by + 1, clean.shape, np.uint8)
+            cv2.imwrite(str(found[name] / f"{i}.png"), clean + noise * (i != equal))
+    return found
+
+
+def test_means_over_the_same_images_are_judged_and_those_over_others_are_not(
+    half_equal: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean, outs = str(half_equal["clean"]), {}
+    for name in ("first", "broken", "other"):
+        outs[name] = str(tmp_path / f"scored-{name}")
+        words = ["--restored", str(half_equal[name]), "--reference", clean, "--quality", "psnr"]
+        assert run_command_line(["score", *words, "--out", outs[name]]) == 0
+    capsys.readouterr()
+    assert run_command_line(["regress", outs["first"], outs["first"]]) == 0
+    assert "no interval" not in capsys.readouterr().err
+    assert run_command_line(["regress", outs["first"], outs["broken"]]) == 1
+    assert "worse: given|dir:first|quality|psnr_y_db" in capsys.readouterr().err
+    assert run_command_line(["regress", outs["first"], outs["other"]]) == 3
+    assert "the two means are of other images" in capsys.readouterr().err
+    out = str(tmp_path / "compared")
+    assert run_command_line(["report", outs["first"], outs["broken"], "--out", out]) == 0
+    assert "| lower |" in (tmp_path / "compared" / "compare.md").read_text()
