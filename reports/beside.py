@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reports.findings.effects import ROBUSTNESS
 from reports.findings.robustness import with_robustness
 from reports.results.cell import IDENTITY
-from reports.results.said import failures
+from reports.results.said import failures, failures_of
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -156,7 +156,9 @@ def _require_alike(mine: Results, kept: Results) -> None:
     """Refuse runs whose draws are not paired, or whose inputs are not the same."""
     a, b = mine.provenance, kept.provenance
     if a.data_fingerprint is None or a.data_fingerprint != b.data_fingerprint:
-        raise ValueError(f"other images: {_of(mine)} here, {_of(kept)} there")
+        failed = failures_of({"here": mine.errors, "there": kept.errors})
+        why = f": {failed}" if failed else ""
+        raise ValueError(f"other images: {_of(mine)} here, {_of(kept)} there{why}")
     if a.groups != b.groups:
         raise ValueError(f"other groups: {a.groups} were resampled here, {b.groups} there")
     there = _digests(kept)

@@ -15,6 +15,7 @@ from harness.spec import UsageError, known
 from reports.results.intervals import FEWEST, interval
 from reports.results.record import Record
 from reports.results.results import Results
+from reports.results.said import failures_of
 from reports.results.two_runs import Place, matched, placed, unclear
 
 Verdict = Literal["worse", "better", "equivalent", "inconclusive", "missing"]
@@ -276,6 +277,9 @@ def _require_same(old: Results, new: Results) -> None:
             raise UsageError(f"the two runs do not say {what} ({name}): make them again to compare")
         if not _agree(theirs, ours, _words(old) & _words(new)):
             remedy = INSTEAD.get(name, "they cannot be compared")
+            failed = failures_of({"in the old one": old.errors, "in the new one": new.errors})
+            if name == "data_fingerprint" and failed:
+                remedy = f"{failed}: mend that and run again, what failed is in no number"
             raise UsageError(f"the two runs differ in {what} ({name}): {remedy}")
     ours, theirs = (max((run.groups(r.n) for r in run.records), default=0) for run in (new, old))
     if ours != theirs:

@@ -9,6 +9,7 @@ from reports.folder import put_pages
 from reports.pages.runs import as_pages
 from reports.plots.two_runs import dots
 from reports.results.marks import marks
+from reports.results.said import failures_of
 from reports.results.two_runs import changes, matched, placed, unclear, uncompared
 from reports.tables.summary import about
 from reports.tables.text import Table, plain, signed, span, words, written
@@ -88,6 +89,9 @@ def differences(first: Results, second: Results) -> list[str]:
         ("The task networks", *(r.provenance.models for r in (first, second))),
     ):
         said.append(f"{name}: {'the same' if a == b else 'not the same'}.")
+    failed = failures_of({"in the first": first.errors, "in the second": second.errors})
+    if failed:
+        said.append(f"Images that failed are in no number: {failed}.")
     names = matched(first, second)
     ours = first.provenance.code or {}
     theirs = {names.get(name, name): code for name, code in (second.provenance.code or {}).items()}

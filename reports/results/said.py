@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,5 +21,12 @@ def unknown(name: str, word: str | None, known: Iterable[str | None]) -> str:
 def failures(errors: Sequence[ImageError]) -> str:
     """How many images failed, and why the first did; at least one."""
     first, failed = errors[0], len({error.sample for error in errors})
-    said = f"{failed} images failed, {first.sample} first ({first.stage}): {first.message}"
+    images = "1 image" if failed == 1 else f"{failed:,} images"
+    said = f"{images} failed, {first.sample} first ({first.stage}): {first.message}"
     return "".join(c if c.isprintable() else " " for c in said)
+
+
+def failures_of(runs: Mapping[str, Sequence[ImageError]]) -> str:
+    """The same of some runs, each by what it is called; empty where no image failed."""
+    told = (f"{name} {failures(errors)}" for name, errors in runs.items() if errors)
+    return "; ".join(told)

@@ -15,8 +15,10 @@ from harness.checks import runs as regress_runs
 from harness.cli.main import run_command_line
 from harness.scores.replicates import resample_counts
 from harness.spec import UsageError
+from reports.beside import beside
+from reports.pages.two_runs import differences
 from reports.results.provenance import Provenance
-from reports.results.record import Record
+from reports.results.record import ImageError, Record
 from reports.results.results import ByImage, Results
 from reports.write import write
 from tests.reports.made import rowed
@@ -137,6 +139,16 @@ def test_verdicts(
     difference: float, ci: tuple[float, float] | None, verdict: str, needed: int | None
 ) -> None:
     assert regress_runs.judge(difference, ci, 0.1, 100) == (verdict, needed)
+
+
+def test_images_that_failed_are_named_where_the_runs_are_of_other_images() -> None:
+    boom = [ImageError("3", "derain", "boom")]
+    failed = replace(study(PSNR, provenance={"data_fingerprint": "g"}), errors=boom)
+    with pytest.raises(UsageError, match=r"in the new one 1 image failed, 3 first .*: boom: mend"):
+        regress_runs.compare(study(PSNR), failed)
+    assert any("in the second 1 image failed" in line for line in differences(study(PSNR), failed))
+    with pytest.raises(ValueError, match="there 1 image failed, 3 first"):
+        beside(study(PSNR), failed)
 
 
 def test_other_data_rain_networks_or_metrics_are_refused() -> None:

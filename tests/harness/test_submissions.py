@@ -229,7 +229,7 @@ CASES: dict[str, tuple[Callable[[Results], Results], str]] = {
     ),
     "failed": (
         lambda run: replace(run, errors=[ImageError("3", "derain", "too small")]),
-        "1 images failed, 3 first (derain): too small",
+        "1 image failed, 3 first (derain): too small",
     ),
 }
 
