@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -105,20 +106,29 @@ def put(
     shutil.rmtree(staged)
 
 
-def put_pages(directory: Path, files: Mapping[str, str]) -> None:
+def put_pages(directory: Path, files: Mapping[str, str | None]) -> None:
     """Write pages of several runs, by name, into a folder that may hold a user's own files too.
+
+    All are written before the first takes its place. None in the place of a text: there is no such
+    page now, and that of an earlier call goes, lest it stand beside those of other runs.
 
     Raises:
         FolderError: If a file has the name of one, and is none that an earlier call wrote;
             nothing is written then.
     """
-    known = _pages(directory)
-    _require_none(directory, files.keys() - known)
+    known, texts = _pages(directory), {n: text for n, text in files.items() if text is not None}
+    _require_none(directory, texts.keys() - known)
     directory.mkdir(parents=True, exist_ok=True)
-    names = sorted(known | files.keys())
-    (directory / PAGES).write_text("\n".join([*names, ""]), encoding="utf-8")
-    for name, text in files.items():
-        (directory / name).write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix=f"{PAGES}.", dir=directory) as folder:
+        staged = Path(folder)
+        for name, text in texts.items():
+            (staged / name).write_text(text, encoding="utf-8")
+        listing = "\n".join([*sorted(known | texts.keys()), ""])
+        (staged / PAGES).write_text(listing, encoding="utf-8")
+        for name in (PAGES, *texts):
+            (staged / name).replace(directory / name)
+    for name in (files.keys() - texts.keys()) & known:
+        (directory / name).unlink(missing_ok=True)
 
 
 def named(results: bytes) -> dict[str, str] | None:

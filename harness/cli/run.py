@@ -181,9 +181,9 @@ def _compare_seeds(specs: Iterable[RunSpec]) -> None:
         # The ledger knows the numbers of single images, too.
         found = [load_results(workspace, load(out).run) for out, workspace in outs]
         mean = averaged(found)
-        means = {} if mean is None else {"report.html": page(mean, plots(mean))}
-        write_board(found, parent, means)
-        if means:
+        means = None if mean is None else page(mean, plots(mean))
+        write_board(found, parent, {"report.html": means})
+        if means is not None:
             line(str(parent / "report.html"))
         headings, rows, _ = spread_table(found)
         shown = [headings.index(h) for h in ("rain", "derainer", "task", "metric", "mean", SEEDS)]

@@ -35,7 +35,7 @@ said of them."""
 
 
 def write_board(
-    runs: Sequence[Results], directory: Path, more: Mapping[str, str] | None = None
+    runs: Sequence[Results], directory: Path, more: Mapping[str, str | None] | None = None
 ) -> None:
     """Write ``board.html`` and ``board.md``: every condition of every run.
 
@@ -46,7 +46,7 @@ def write_board(
     Args:
         runs: Newest first.
         directory: Made if needed.
-        more: Further pages by name.
+        more: Further pages by name; None: such a page of before goes.
 
     Raises:
         FolderError: If a file of one's own would be written over; nothing is written then.
@@ -54,14 +54,15 @@ def write_board(
     number = len({_name(run) for run in runs})
     sets = {(run.spec.get("dataset"), run.provenance.data_fingerprint) for run in runs}
     said = [f"{number} runs of {len(sets)} {'set' if len(sets) == 1 else 'sets'} of images."]
-    pages = {**as_pages(board(runs), "Leaderboard", said, "board"), **(more or {})}
+    pages: dict[str, str | None] = {**as_pages(board(runs), "Leaderboard", said, "board")}
+    pages |= more or {}
     for name, heading, table in (
         ("rankings", "Does a ranking carry over?", rankings.table(runs)),
         ("repeats", "Over seeds and trainings", repeats.table(runs)),
         ("reliability", "How well single scores repeat", repeats.reliability_table(runs)),
     ):
-        if table[1]:
-            pages |= as_pages(table, heading, said, name)
+        made = as_pages(table, heading, said, name)
+        pages |= made if table[1] else dict.fromkeys(made)
     put_pages(directory, pages)
 
 

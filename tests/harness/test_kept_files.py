@@ -206,6 +206,23 @@ def test_pages_of_several_runs_spare_ones_own(
     assert (tmp_path / "board.md").is_file()
 
 
+def test_pages_of_other_runs_go_with_them(spec: RunSpec, tmp_path: Path) -> None:
+    put_pages(tmp_path, {"repeats.md": "of other runs", "compare.md": "of two"})
+    (tmp_path / "rankings.md").write_text("mine")
+    assert run_command_line(["report", spec.workspace, "--board", "--out", str(tmp_path)]) == 0
+    here = {name for name in files_of(tmp_path) if not name.startswith(".")}
+    assert here == {"board.html", "board.md", "compare.md", "rankings.md"}
+    assert (tmp_path / "rankings.md").read_text() == "mine"
+
+
+def test_pages_that_cannot_be_written_leave_those_of_before(tmp_path: Path) -> None:
+    put_pages(tmp_path, {"board.html": "before", "board.md": "before"})
+    before = files_of(tmp_path)
+    with pytest.raises(UnicodeEncodeError):
+        put_pages(tmp_path, {"board.html": "after", "board.md": "\udc80"})
+    assert files_of(tmp_path) == before
+
+
 def test_seeds_leave_a_runs_folder_whole(
     out: Path, spec: RunSpec, capsys: pytest.CaptureFixture[str]
 ) -> None:
