@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reports.results.cell import Condition, Judge
 from reports.results.conditions import floors
 from reports.results.intervals import bounded_interval
+from reports.results.made import Made, apart, made_by
 from reports.results.record import methods
 from reports.results.results import QUALITY
 
@@ -28,6 +29,14 @@ FEWEST = 4
 """Fewer derainers have too few orders for one to carry over."""
 PLACE = ("data", "rain", "seed", "task", "network")
 """What two rankings may differ in."""
+FREE = {
+    "data": {"labels"},
+    "rain": {"rain"},
+    "seed": set[str](),
+    "task": {"labels", "network", "version"},
+    "network": {"network"},
+}
+"""The fields of `Made` that differ with it."""
 
 
 class Place(NamedTuple):
@@ -54,6 +63,8 @@ class Ranking:
     sets: Hashable
     """`Results.sets`."""
     groups: int
+    made: Mapping[str, Made]
+    """What made each score, by derainer."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,7 @@ def _ranking(run: Results, judge: Judge, rainy: Condition) -> Ranking | None:
         run.provenance.data_fingerprint,
         run.sets,
         run.groups(max(r.n for r in held.values())),
+        {n: made_by(run, r) for n, r in held.items()},
     )
 
 
@@ -137,16 +149,26 @@ def _carried(a: Ranking, b: Ranking) -> Carried | None:
     differing = [n for n, x, y in zip(PLACE, a.place, b.place, strict=True) if x != y]
     if differing == ["task", "network"]:  # another task is another network
         differing = ["task"]
-    found = agreement(a, b) if len(differing) == 1 else None
+    if len(differing) != 1 or _are_of_others(a, b, differing[0]):
+        return None
+    found = agreement(a, b)
     return None if found is None else Carried(a.place, b.place, differing[0], *found)
+
+
+def _are_of_others(a: Ranking, b: Ranking, differs: str) -> bool:
+    """Whether what is called alike in two places is of other labels, networks or rains."""
+    pairs = ((a.made[name], b.made[name]) for name in a.made.keys() & b.made.keys())
+    return any(apart(*pair) - FREE[differs] - {"derainer"} for pair in pairs)
 
 
 def agreement(a: Ranking, b: Ranking) -> tuple[float, tuple[float, float] | None, int] | None:
     """Kendall's τ of two rankings, its 95 % interval and the derainers.
 
-    None of too few shared, and where one of the two ranks none above another.
+    A name that stands for other code in each is none that they share. None of too few shared, and
+    where one of the two ranks none above another.
     """
-    names = sorted(a.scores.keys() & b.scores.keys())
+    shared = a.scores.keys() & b.scores.keys()
+    names = sorted(n for n in shared if "derainer" not in apart(a.made[n], b.made[n]))
     if len(names) < FEWEST:
         return None
     value = kendall(*(np.array([[r.scores[n] for n in names]]) for r in (a, b)))[0]

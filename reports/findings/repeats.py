@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from reports.findings.correlations import within
 from reports.findings.over_repeats import Repeated
 from reports.results.intervals import bounded_interval, level_interval
+from reports.results.made import Made, apart, made_by
 from reports.results.metrics import MetricRow
 from reports.results.record import methods
 from reports.results.results import QUALITY
@@ -56,6 +57,8 @@ class Repeat(NamedTuple):
     """95 % interval of the mean, over images alone."""
     both_ci: tuple[float, float] | None
     """The same over images, seeds and trainings."""
+    runs: tuple[str, ...]
+    """Those that it was found in."""
 
 
 class _One(NamedTuple):
@@ -64,17 +67,27 @@ class _One(NamedTuple):
     record: Record
     run: Results
 
+    @property
+    def made(self) -> Made:
+        """What made it."""
+        return made_by(self.run, self.record)
+
+
+_Ones = dict[tuple[int | None, str | None], _One]
+"""Numbers of one place by seed and weights."""
+
 
 def repeats(runs: Sequence[Results]) -> list[Repeat]:
     """Each task's primary metric of every condition that was found twice on the same images.
 
-    A mean has intervals where each of its numbers has one.
+    A mean has intervals where each of its numbers has one. What is called alike and is of other
+    code, labels, networks or rains (`apart`) is no repeat.
 
     Args:
         runs: Newest first: of two alike the first counts.
     """
     called = methods(r for run in runs for r in run.records)
-    found: dict[tuple[Place, str | None], dict[tuple[int | None, str | None], _One]] = {}
+    found: dict[tuple[Place, str | None], list[_Ones]] = {}
     for run in runs:
         images = run.provenance.data_fingerprint
         for r in run.records:
@@ -83,10 +96,19 @@ def repeats(runs: Sequence[Results]) -> list[Repeat]:
             data = f"{r.dataset} {r.split}"
             place = Place(data, r.rain, called(r), r.task, r.model, r.metric)
             seed = None if r.condition.is_dry else r.seed
-            ones = found.setdefault((place, images), {})
-            ones.setdefault((seed, r.weights), _One(r, run))
-    made = ((place, _crossed(ones)) for (place, _), ones in found.items())
+            _add(found.setdefault((place, images), []), (seed, r.weights), _One(r, run))
+    made = ((place, _crossed(of)) for (place, _), several in found.items() for of in several)
     return [_repeat(place, table) for place, table in made if sum(map(len, table)) > 1]
+
+
+def _add(several: list[_Ones], at: tuple[int | None, str | None], one: _One) -> None:
+    """Put a number beside those that were made as it was."""
+    made = one.made
+    for ones in several:
+        if not any(apart(made, other.made) for other in ones.values()):
+            ones.setdefault(at, one)
+            return
+    several.append({at: one})
 
 
 def _crossed(ones: Mapping[tuple[int | None, str | None], _One]) -> list[list[_One]]:
@@ -127,6 +149,7 @@ def _repeat(place: Place, table: Sequence[Sequence[_One]]) -> Repeat:
         over_trainings=float(values.mean(0).std(ddof=1)) if trainings > 1 else None,
         ci=ci,
         both_ci=both,
+        runs=tuple(dict.fromkeys(one.run.run for one in ones)),
     )
 
 
@@ -164,26 +187,60 @@ def reliabilities(runs: Sequence[Results]) -> list[Reliability]:
         runs: With the numbers of their single images; others are left out. Newest first: of two
             alike the first counts.
     """
-    found: dict[tuple[Score, Any], dict[int, dict[str, NDArray[np.float32]]]] = {}
+    found: dict[tuple[Score, Any], list[_Scores]] = {}
     images: dict[Any, ByImage] = {}
     for run in runs:
         same = run.by_image.samples, run.by_image.units
         images.setdefault(same, run.by_image)
+        records = {(r.condition, r.judge): r for r in run.records}
         for cell, values in run.by_image.values.items():
             condition, task = cell.condition, cell.task
             is_score = task != QUALITY and cell.metric == run.image_metric(task)
             if is_score and not condition.is_dry and condition.stage is None:
                 data = f"{condition.data.name} {condition.data.split}"
                 place = Score(data, condition.rain, task, cell.network, cell.metric)
-                seeds = found.setdefault((place, same), {})
-                seeds.setdefault(condition.seed, {}).setdefault(condition.derainer, values)
-    made = (_reliability(place, images[same], seeds) for (place, same), seeds in found.items())
-    return [one for one in made if one is not None]
+                record = records.get((condition, cell.judge))
+                made = None if record is None else made_by(run, record)
+                groups = found.setdefault((place, same), [])
+                seeds = _group(groups, condition.derainer, made).setdefault(condition.seed, {})
+                seeds.setdefault(condition.derainer, _Scored(values, made))
+    every = (
+        _reliability(place, images[same], seeds)
+        for (place, same), groups in found.items()
+        for seeds in groups
+    )
+    return [one for one in every if one is not None]
 
 
-def _reliability(
-    place: Score, images: ByImage, seeds: dict[int, dict[str, NDArray[np.float32]]]
-) -> Reliability | None:
+class _Scored(NamedTuple):
+    """The scores of single images of one derainer under one seed."""
+
+    values: NDArray[np.float32]
+    made: Made | None
+    """What made them; None where it is not known."""
+
+
+_Scores = dict[int, dict[str, _Scored]]
+"""By seed and derainer."""
+
+
+def _group(groups: list[_Scores], derainer: str, made: Made | None) -> _Scores:
+    """The scores that were made as one of a derainer was, but for the code of other derainers."""
+    for group in groups:
+        known = ((name, one.made) for of in group.values() for name, one in of.items())
+        differing = {
+            (what, name)
+            for name, other in known
+            if made is not None and other is not None
+            for what in apart(made, other)
+        }
+        if all(what == "derainer" and name != derainer for what, name in differing):
+            return group
+    groups.append({})
+    return groups[-1]
+
+
+def _reliability(place: Score, images: ByImage, seeds: _Scores) -> Reliability | None:
     """None of one seed, and of too few derainers."""
     if len(seeds) < 2:
         return None
@@ -193,7 +250,8 @@ def _reliability(
     share = np.full(len(units), 1 / len(units))
     counts = rng.multinomial(len(units), share, size=DRAWS)[:, member]
     every = [
-        within([(a[n], b[n]) for n in names], counts) for a, b in combinations(seeds.values(), 2)
+        within([(a[n].values, b[n].values) for n in names], counts)
+        for a, b in combinations(seeds.values(), 2)
     ]
     pairs = [each for each in every if each is not None]
     if len(pairs) < len(every):

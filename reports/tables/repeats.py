@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def table(runs: Sequence[Results]) -> Table:
     """A row for each number that was found at least twice."""
     rows = []
-    for found in repeats(runs):
+    every = repeats(runs)
+    are_told = len({found.place for found in every}) < len(every)
+    for found in every:
         place, decimals = found.place, found.row.decimals
         spreads = [
             "–" if spread is None else f"{spread:.{decimals + 1}f}"
@@ -36,10 +38,12 @@ def table(runs: Sequence[Results]) -> Table:
                 *spreads,
                 span(found.ci, decimals, sign=False),
                 span(found.both_ci, decimals, sign=False),
+                *([", ".join(run[:12] for run in found.runs)] if are_told else []),
             ]
         )
     headings = ["rain", "derainer", "data set", "task", "metric", "seeds", "trainings", "mean"]
     headings += [SEEDS, "spread over trainings", "95 % over images", "95 % over all"]
+    headings += ["runs"] if are_told else []
     notes = [
         "Mean over seeds of the rain and trainings, and the standard deviation over each. The last "
         "interval resamples seeds with the images, and adds Student's t for trainings: few of them "
