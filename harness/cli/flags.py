@@ -200,8 +200,9 @@ def _require_asked(networks: Mapping[str, Sequence[str]], tasks: Sequence[str]) 
 
 
 def split_words(flags: Sequence[str]) -> tuple[str, ...]:
-    """Words of a repeated flag."""
-    return tuple(w for words in flags for w in words.split(",") if w)
+    """Words of a repeated flag, without the blanks around them."""
+    split = (word.strip() for words in flags for word in words.split(","))
+    return tuple(word for word in split if word)
 
 
 def derainer_words(flags: Sequence[str]) -> tuple[str, ...]:

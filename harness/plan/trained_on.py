@@ -133,10 +133,14 @@ def _training(sha256: str, card: Mapping[str, Any]) -> Training:
 
 
 def holds(seen: frozenset[str], dataset: str, split: str) -> bool:
-    """Whether images of a data set's split, or of all its splits, are among those of `images`."""
-    if dataset in seen or split == "all":
-        return any(each.partition("/")[0] == dataset for each in seen)
-    return f"{dataset}/{split.partition(':')[0]}" in seen
+    """Whether images of a data set's split, or of all its splits, are among those of `images`.
+
+    COCO is coco: who writes a card by hand writes names as papers do.
+    """
+    named, data = {each.casefold() for each in seen}, dataset.casefold()
+    if data in named or split == "all":
+        return any(each.partition("/")[0] == data for each in named)
+    return f"{data}/{split.partition(':')[0].casefold()}" in named
 
 
 def _with_earlier(

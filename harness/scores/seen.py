@@ -53,7 +53,8 @@ def _are_among(plan: Plan, trained: frozenset[str]) -> bool | None:
     name, split = data_name(plan.spec, plan.dataset), plan.dataset.split
     if holds(trained, name, split):
         return True
-    known = {each.partition("/")[2] for each in trained if each.partition("/")[0] == COCO}
+    named = (each.partition("/") for each in trained)
+    known = {part for of, _, part in named if of.casefold() == COCO}
     if not known or (plan.dataset.name == COCO and not plan.spec.annotations):
         return False
     paths = [sample.path for sample in plan.dataset.samples[:LOOKED_AT]]

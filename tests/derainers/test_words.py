@@ -138,6 +138,7 @@ def test_flags_put_parameters_back_behind_their_words() -> None:
     flags = ["a.onnx,channels=bgr,range=0..255,median", "x=b.py:f,output=1"]
     expected = ("a.onnx,channels=bgr,range=0..255", "median", "x=b.py:f,output=1")
     assert derainer_words(flags) == expected
+    assert derainer_words(["a.onnx, channels=bgr, median"]) == ("a.onnx,channels=bgr", "median")
     assert joined(["range=0..1"]) == ["range=0..1"]
 
 

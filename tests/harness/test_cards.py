@@ -18,6 +18,7 @@ from derainers.shards import shards, weights_sha256
 from harness.cli.main import run_command_line
 from harness.plan.derainers import DerainerPlan, derainer_plan
 from harness.plan.plan import make_plan
+from harness.plan.trained_on import holds
 from harness.scores.seen import seen
 from harness.spec import RunSpec
 
@@ -202,3 +203,17 @@ def test_what_card_prints_of_pairs_is_what_a_run_marks(
         found[name] = seen(plan, plan.conditions[-1], None)
     assert found["other"] == (None if stays else ())
     assert found["tr"] == {"physical": None, "given": ("images", "rain")}.get(rain, ("images",))
+
+
+def test_names_of_sets_are_read_as_they_are_typed_by_hand(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copy(str(DERAINERS["prenet"].weights), "w.safetensors")
+    words = ["--rain", "rain100l, physical", "--data", "COCO/train2017, BDD100K"]
+    assert run_command_line(["card", "w.safetensors", *words]) == 0
+    assert "images of BDD100K, COCO/train2017\n" in capsys.readouterr().out
+    learned = planned("prenet@w.safetensors").images
+    assert learned is not None
+    assert holds(learned, "coco", "train2017")
+    assert holds(learned, "bdd100k", "val")
+    assert not holds(learned, "coco", "val2017")
