@@ -33,6 +33,10 @@ SIGNS = {
     "τ": r"$\tau$",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "\0": "{}",  # what `escaped` puts between two hyphens
     "\N{REPLACEMENT CHARACTER}": "?",
     **{sign: "\\" + sign for sign in "&%$#_{}"},
 }
@@ -176,5 +180,6 @@ def slug(*names: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX sets as it is."""
-    return "".join(SIGNS.get(sign, sign) for sign in plain(text))
+    """Text that LaTeX sets as it is, in its first encoding of fonts too."""
+    told = re.sub("-(?=-)", "-\0", plain(text))  # two hyphens would be a dash
+    return "".join(SIGNS.get(sign, sign) for sign in told)

@@ -114,6 +114,8 @@ def test_hostile_text_is_set_as_it_is() -> None:
     assert "\x1b" not in text
     assert r"\textbackslash{}frac\{1\}\{" in text
     assert latex(results(HOSTILE)).count("\\begin{table}") == 1
+    # Computer Modern has other signs in these places, and makes a dash of two hyphens.
+    assert escaped("a--b <c>|d") == r"a-{}-b \textless{}c\textgreater{}\textbar{}d"
 
 
 SECOND = [
