@@ -59,6 +59,8 @@ class Repeat(NamedTuple):
     """The same over images, seeds and trainings."""
     runs: tuple[str, ...]
     """Those that it was found in."""
+    records: tuple[Record, ...]
+    """The numbers that it is the mean of."""
 
 
 class _One(NamedTuple):
@@ -150,6 +152,7 @@ def _repeat(place: Place, table: Sequence[Sequence[_One]]) -> Repeat:
         ci=ci,
         both_ci=both,
         runs=tuple(dict.fromkeys(one.run.run for one in ones)),
+        records=tuple(one.record for one in ones),
     )
 
 

@@ -24,7 +24,7 @@ from reports.findings.remedies import (
     families,
 )
 from reports.results.cell import NO_RAIN
-from reports.results.marks import mark
+from reports.results.marks import mark_of_all
 from reports.tables.latex import Float, escaped, slug
 from reports.tables.summary import notes
 from reports.tables.text import cell, grid, plain, signed, span
@@ -109,8 +109,8 @@ def _score(family: Family, remedy: Remedy, rain: str, marked: set[str]) -> str:
     found = family.number(remedy, rain)
     if found is None:
         return "–"
-    signs = dict.fromkeys(mark(one.record, marked) for one in family.cells[remedy][rain])
-    text = f"{found.value:.{family.row.decimals}f}{''.join(signs)}"
+    signs = mark_of_all((one.record for one in family.cells[remedy][rain]), marked)
+    text = f"{found.value:.{family.row.decimals}f}{signs}"
     return text + (f" {span(found.ci, family.row.decimals, sign=False)}" if found.ci else "")
 
 

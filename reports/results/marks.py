@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ def mark(record: Record, marked: set[str]) -> str:
     if record.seen is None:
         return "?"
     return "".join(dict.fromkeys(SIGNS[m] for m in MARKS if m in record.seen))
+
+
+def mark_of_all(records: Iterable[Record], marked: set[str]) -> str:
+    """The marks of a mean: every one that a number of it has."""
+    found = "".join(mark(record, marked) for record in records)
+    return "".join(sign for sign in "†‡?" if sign in found)
 
 
 def marks(marked: Collection[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.findings.repeats import reliabilities, repeats
 from reports.results.cell import IDENTITY
+from reports.results.marks import mark_of_all, marks
 from reports.tables.summary import SEEDS
 from reports.tables.text import Table, plain, span
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def table(runs: Sequence[Results]) -> Table:
     """A row for each number that was found at least twice."""
     rows = []
+    marked: set[str] = set()
     every = repeats(runs)
     are_told = len({found.place for found in every}) < len(every)
     for found in every:
@@ -34,7 +36,7 @@ def table(runs: Sequence[Results]) -> Table:
                 found.row.heading,
                 str(found.seeds),
                 str(found.trainings),
-                f"{found.mean:.{decimals}f}",
+                f"{found.mean:.{decimals}f}{mark_of_all(found.records, marked)}",
                 *spreads,
                 span(found.ci, decimals, sign=False),
                 span(found.both_ci, decimals, sign=False),
@@ -49,7 +51,7 @@ def table(runs: Sequence[Results]) -> Table:
         "interval resamples seeds with the images, and adds Student's t for trainings: few of them "
         "make it wide."
     ]
-    return headings, rows, notes
+    return headings, rows, notes + marks(marked)
 
 
 def reliability_table(runs: Sequence[Results]) -> Table:

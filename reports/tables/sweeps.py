@@ -10,7 +10,7 @@ import numpy as np
 from reports.findings.sweeps import FEWEST_VALUES, raining, sweeps
 from reports.results.cell import MASK, Condition, Judge
 from reports.results.intervals import FEWEST, interval, level_interval
-from reports.results.marks import mark, marks
+from reports.results.marks import mark_of_all, marks
 from reports.tables.text import Table, condition_name, plain, signed, span
 
 if TYPE_CHECKING:
@@ -92,9 +92,8 @@ class _Mean(NamedTuple):
     records: list[Record]
 
     def mark(self, marked: set[str]) -> str:
-        """The strongest mark of its numbers."""
-        found = {mark(record, marked) for record in self.records}
-        return next((sign for sign in ("†‡", "†", "‡", "?") if sign in found), "")
+        """The marks of its numbers."""
+        return mark_of_all(self.records, marked)
 
 
 def _change(results: Results, floor: _Mean, mean: _Mean, decimals: int) -> str:

@@ -96,6 +96,15 @@ def test_trainings_of_one_derainer_are_one_row_with_both_spreads() -> None:
     assert repeats([found(trainings=(0.4,))]) == []
 
 
+def test_a_mean_is_marked_by_what_each_of_its_numbers_was_trained_on() -> None:
+    run = found()
+    seen = (("rain",), ("images", "task-images"), None)
+    records = [replace(r, seen=s) for r, s in zip(run.records, seen, strict=True)]
+    headings, (row,), notes = table([replace(run, records=records)])
+    assert row[headings.index("mean")] == "0.430†‡?"
+    assert [note[0] for note in notes[1:]] == ["†", "†", "‡", "?"]
+
+
 def test_trainings_take_a_share_no_further_than_its_bounds() -> None:
     (one,) = repeats([found(trainings=(0.02, 0.04, 0.11))])
     assert one.both_ci is not None
