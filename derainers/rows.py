@@ -106,7 +106,7 @@ DERAINERS: Table[DerainerRow] = Table(
         "prn-r": DerainerRow(
             partial(builders.prenet, recurrent=False, shared=True), version=1, published=PRENET
         ),
-        "rescan": DerainerRow(builders.rescan, version=1),
+        "rescan": DerainerRow(builders.rescan, version=1, weights=WEIGHTS / "rescan.safetensors"),
         "nledn": DerainerRow(builders.nledn, version=1, published=NLEDN),
         "vrgnet": DerainerRow(builders.vrgnet, version=1, published=VRGNET),
         "sapnet": DerainerRow(builders.sapnet, version=1, published=SAPNET),

@@ -77,8 +77,8 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         "derainer prenet-r comes without weights: get the authors' from https://",
     ),
     "unpublished": (
-        lambda _: ["--derainer", "rescan"],
-        "derainer rescan comes without weights: none are public; give some as rescan@FILE",
+        lambda _: ["--derainer", "mspfn:m=13"],
+        "derainer mspfn:m=13 comes without weights: none are public; give some as mspfn:m=13@FILE",
     ),
     "task": (
         lambda _: ["--task", "driving"],
