@@ -12,19 +12,27 @@ import pytest
 from harness.cli.main import run_command_line
 
 
+def folders(
+    root: Path, count: int, size: tuple[int, int], noise: dict[str, tuple[int, int | None]]
+) -> dict[str, Path]:
+    """Clean images, and folders of them under noise of so many levels but for one that is equal."""
+    rng = np.random.default_rng(2)
+    found = {name: root / name for name in ("clean", *noise)}
+    for folder in found.values():
+        folder.mkdir()
+    for i in range(count):
+        clean = rng.integers(40, 200, (*size, 3), np.uint8)
+        for name, (by, equal) in {"clean": (0, i), **noise}.items():
+            added = rng.integers(0, by + 1, clean.shape, np.uint8)
+            cv2.imwrite(str(found[name] / f"{i}.png"), clean + added * (i != equal))
+    return found
+
+
 @pytest.fixture
 def restored(tmp_path: Path) -> dict[str, Path]:
     """Clean images, two folders of restored ones and a broken one."""
-    rng = np.random.default_rng(2)
-    found = {name: tmp_path / name for name in ("clean", "first", "second", "broken")}
-    for folder in found.values():
-        folder.mkdir()
-    for i in range(5):
-        clean = rng.integers(40, 200, (24, 32, 3), np.uint8)
-        for folder, by in zip(found.values(), (0, 8, 8, 60), strict=True):
-            noise = rng.integers(0, by + 1, clean.shape, np.uint8)
-            cv2.imwrite(str(folder / f"{i}.png"), clean + noise * (folder.name != "clean"))
-    return found
+    levels = {"first": 8, "second": 8, "broken": 60}
+    return folders(tmp_path, 5, (24, 32), {name: (by, None) for name, by in levels.items()})
 
 
 def test_folders_of_score_compare_as_those_of_run_do(
@@ -82,21 +90,8 @@ def test_scored_predictions_compare_with_each_other(
 @pytest.fixture
 def half_equal(tmp_path: Path) -> dict[str, Path]:
     """Clean images and restored ones of which one or another equals its clean image."""
-    rng = np.random.default_rng(3)
-    found = {name: tmp_path / name for name in ("clean", "first", "broken", "other")}
-    for folder in found.values():
-        folder.mkdir()
-    for i in range(22):
-        clean = rng.integers(40, 200, (16, 16, 3), np.uint8)
-        for name, by, equal in (
-            ("clean", 0, 0),
-            ("first", 4, 0),
-            ("broken", 50, 0),
-            ("other", 4, 1),
-        ):
-            noise = rng.integers(0, by + 1, clean.shape, np.uint8)
-            cv2.imwrite(str(found[name] / f"{i}.png"), clean + noise * (i != equal))
-    return found
+    noise: dict[str, tuple[int, int | None]] = {"first": (4, 0), "broken": (50, 0), "other": (4, 1)}
+    return folders(tmp_path, 22, (16, 16), noise)
 
 
 def test_means_over_the_same_images_are_judged_and_those_over_others_are_not(
