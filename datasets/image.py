@@ -39,9 +39,10 @@ _JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """In compressed data 255 is followed by 0, or by the number of a restart."""
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_APART, _MORE_SAMPLES, _STRAIGHT = 284, 338, 2
-"""TIFF's tags for how channels lie and what they are beyond colours, and the number there of an
-opacity that the colours do not hold."""
+_BITS, _APART, _MORE_SAMPLES = 258, 284, 338
+"""TIFF's tags for the depth of each channel, how they lie and what they are beyond colours."""
+_STRAIGHT, _BYTE = 2, 8
+"""The number there of an opacity that the colours do not hold; a depth in bits."""
 _START, _END, _SCAN, _ALONE = 0xD8, 0xD9, 0xDA, 0x01
 _BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
 """Segments that may follow compressed data: tables, the next scan, comments, applications."""
@@ -81,7 +82,7 @@ def decode(data: bytes, name: str) -> NDArrayByte:
         raise UnreadableImageError(f"{name}: cannot be decoded: {error.err or error}") from error
     if bgr is None:
         raise UnreadableImageError(f"{name}: {_why_not(data)}")
-    if data[:4] in _TIFF and (opaque := _without_alpha(data)) is not None:
+    if data[:4] in _TIFF and (opaque := _without_alpha(data, name)) is not None:
         return opaque
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), np.uint8)
 
@@ -102,19 +103,24 @@ def _why_not(data: bytes) -> str:
     )
 
 
-def _without_alpha(data: bytes) -> NDArrayByte | None:
+def _without_alpha(data: bytes, name: str) -> NDArrayByte | None:
     """The colours of a TIFF with transparency, by which OpenCV darkens them; None for others."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data), formats=("TIFF",)) as picture:
             tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
-            # Pillow mixes up channels that lie apart, in 16 bits.
-            if _STRAIGHT not in tags.get(_MORE_SAMPLES, ()) or tags.get(_APART, 1) != 1:
+            if _STRAIGHT not in tags.get(_MORE_SAMPLES, ()):
                 return None
-            return np.array(picture.convert("RGB"))
+            apart_in_16_bits = tags.get(_APART, 1) != 1 and max(tags.get(_BITS, (8,))) > _BYTE
+            opaque = None if apart_in_16_bits else np.array(picture.convert("RGB"))
     except (*UNREADABLE, Image.DecompressionBombError):
         return None
+    if opaque is None:  # OpenCV darkens these, Pillow mixes them up.
+        raise UnreadableImageError(
+            f"{name}: a TIFF with transparency whose 16-bit channels lie apart; save it as PNG"
+        )
+    return opaque
 
 
 def _has_jpeg_end(data: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, PngImagePlugin
 
 from datasets.image import (
@@ -166,6 +167,26 @@ def test_transparency_darkens_no_picture(orientation: int) -> None:
     exif[0x0112] = orientation
     expected = PICTURE if orientation == 1 else np.rot90(PICTURE, -1)
     assert np.array_equal(decode(tiff(clear, exif=exif), "a.tif"), expected)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_transparency_beside_channels_that_lie_apart_darkens_no_picture(kind: Any) -> None:
+    clear = np.dstack([PICTURE, np.arange(5 * 7, dtype=np.uint8).reshape(5, 7)]).astype(kind)
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        clear.transpose(2, 0, 1),
+        photometric="rgb",
+        planarconfig="separate",
+        extrasamples=["unassalpha"],
+    )
+    if kind == np.uint8:
+        assert np.array_equal(decode(buffer.getvalue(), "a.tif"), PICTURE)
+    else:
+        with pytest.raises(
+            UnreadableImageError, match=r"a\.tif: a TIFF with transparency .* as PNG"
+        ):
+            decode(buffer.getvalue(), "a.tif")
 
 
 @pytest.mark.parametrize("kind", ["float32", "int32"])
