@@ -53,7 +53,8 @@ def write_board(
     """
     number = len({_name(run) for run in runs})
     sets = {(run.spec.get("dataset"), run.provenance.data_fingerprint) for run in runs}
-    said = [f"{number} runs of {len(sets)} {'set' if len(sets) == 1 else 'sets'} of images."]
+    of_runs = f"{number} {'run' if number == 1 else 'runs'}"
+    said = [f"{of_runs} of {len(sets)} {'set' if len(sets) == 1 else 'sets'} of images."]
     pages: dict[str, str | None] = {**as_pages(board(runs), "Leaderboard", said, "board")}
     pages |= more or {}
     for name, heading, table in (

@@ -90,6 +90,8 @@ def test_other_data_under_one_name_stand_apart(tmp_path: Path) -> None:
     assert "2 runs of 2 sets of images." in (tmp_path / "board.md").read_text()
     write_board([made(other(), data_fingerprint="1" * 64), two], tmp_path)
     assert "2 runs of 1 set of images." in (tmp_path / "board.md").read_text()
+    write_board([two], tmp_path)
+    assert "1 run of 1 set of images." in (tmp_path / "board.md").read_text()
 
 
 def test_other_labels_under_one_name_stand_apart() -> None:
