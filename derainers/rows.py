@@ -107,7 +107,9 @@ DERAINERS: Table[DerainerRow] = Table(
             partial(builders.prenet, recurrent=False, shared=True), version=1, published=PRENET
         ),
         "rescan": DerainerRow(builders.rescan, version=1, weights=WEIGHTS / "rescan.safetensors"),
-        "nledn": DerainerRow(builders.nledn, version=1, published=NLEDN),
+        "nledn": DerainerRow(
+            builders.nledn, version=1, weights=WEIGHTS / "nledn.safetensors", published=NLEDN
+        ),
         "vrgnet": DerainerRow(builders.vrgnet, version=1, published=VRGNET),
         "sapnet": DerainerRow(builders.sapnet, version=1, published=SAPNET),
         "spanet": DerainerRow(builders.spanet, version=1, published=SPANET),
