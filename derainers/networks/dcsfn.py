@@ -37,7 +37,9 @@ def _conv(inputs: int, outputs: int, side: int = 3) -> nn.Sequential:
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:
-    """Nearest neighbour to the size of another map."""
+    """Nearest neighbour to the size of another map; that of this size is itself."""
+    if x.shape[2:] == like.shape[2:]:
+        return x
     return F.interpolate(x, size=like.shape[2:], mode="nearest")
 
 
@@ -89,15 +91,19 @@ class DenseChain(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """The last fusion and every block's output; ``skips`` are added to the blocks' inputs."""
         outputs: list[Tensor] = []
-        features = [x]
+        features = x
         for i, block in enumerate(self.blocks):
             if skips is None:
                 out = block(x)
             else:
                 out = block(x) + skips[i] if skip_after else block(x + skips[i])
             outputs.append(out)
-            features.append(out)
-            x = self.fusions[i](torch.cat(features, 1)) if self.fusions else out
+            if self.fusions:
+                # Grown map by map: gradients then add up as wholes, not slice by slice of each.
+                features = torch.cat((features, out), 1)
+                x = self.fusions[i](features)
+            else:
+                x = out
         return x, outputs
 
 
