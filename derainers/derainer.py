@@ -232,7 +232,11 @@ class Derainer(Computing):
         with self._turn:
             result = made(self.module, x)
         y, key = image_of(result, self.output, wanted)
-        if not y.is_floating_point() and not y.is_complex() and self.range != (0.0, 255.0):
+        if y.is_complex():
+            raise DerainerError(
+                "the network returned complex numbers: let it return their real part or magnitude"
+            )
+        if not y.is_floating_point() and self.range != (0.0, 255.0):
             raise DerainerError(
                 f"the network returned whole numbers ({y.dtype}): let it return floats in the "
                 "range that it takes (range=0..255 where it takes and returns 0 to 255)"

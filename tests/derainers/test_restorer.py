@@ -96,3 +96,15 @@ def test_a_network_returns_no_whole_numbers_but_of_0_to_255() -> None:
         fitted(Derainer(Bytes(255)), "own")
     both = fitted(Derainer(Bytes(1), range=(0, 255)), "own")
     assert np.array_equal(round_to_bytes(both.restore(IMAGE, "a")), IMAGE)
+
+
+class Turned(nn.Module):
+    """Works on frequencies and forgets to come back to real numbers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.fft.ifft2(torch.fft.fft2(x) * 1j)
+
+
+def test_a_network_returns_no_complex_numbers() -> None:
+    with pytest.raises(DerainerError, match=r"own: the network returned complex numbers: let it"):
+        fitted(Derainer(Turned()), "own")
