@@ -119,8 +119,9 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     if is_published:
         name, given = PUBLISHED[name].derainer, _fetched(name, given)
     row, said, parameters = DERAINERS[name], None, part.parameters
-    if variant.is_changed:
-        name, row = variant.word, replace(row, weights=None, stand_in=None)
+    if variant.learner != variant.row:
+        row = replace(row, weights=None, stand_in=None)
+    name = variant.word if variant.is_changed else name
     if row.stand_in and not given and row.weights is None:
         said = f"{name} has no weights of its own yet, {row.stand_in} stands in"
         name, row = row.stand_in, DERAINERS[row.stand_in]

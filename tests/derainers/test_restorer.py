@@ -102,7 +102,8 @@ class Turned(nn.Module):
     """Works on frequencies and forgets to come back to real numbers."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.fft.ifft2(torch.fft.fft2(x) * 1j)
+        turned: torch.Tensor = torch.fft.ifft2(torch.fft.fft2(x) * 1j)
+        return turned
 
 
 def test_a_network_returns_no_complex_numbers() -> None:

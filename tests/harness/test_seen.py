@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from datasets import Dataset
+from derainers import WEIGHTS
 from derainers.published import PUBLISHED
+from derainers.shards import weights_sha256
 from harness.machine.sources import SOURCES
 from harness.plan.derainers import derainer_plan
 from harness.plan.networks import network_of
@@ -211,7 +213,10 @@ def test_which_weights_a_derainer_runs_on_is_said() -> None:
     plan = derainer_plan("granet", {}, Dataset("folder", "all", []))
     assert plan.weights_sha256 is not None
     assert plan.said == f"granet: granet.safetensors, sha256 {plan.weights_sha256[:8]}"
-    given = Path(__file__).parents[2] / "derainers" / "weights" / "granet.safetensors"
+    odd = derainer_plan("nledn:sides=odd", {}, Dataset("folder", "all", []))
+    assert odd.name == "nledn:sides=odd"  # nothing in it is learned otherwise
+    assert odd.weights_sha256 == weights_sha256(WEIGHTS / "nledn.safetensors")
+    given = WEIGHTS / "granet.safetensors"
     assert derainer_plan(f"granet@{given}", {}, Dataset("folder", "all", [])).said is None
 
 
