@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,10 @@ class Folder:
         """
         self._files, self._digests = dict(files), dict(digests)
         self._inputs, self._digest_of = dict(inputs or {}), digest_of
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Folder:
+        """The same: it keeps nothing."""
+        return self
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """The file's image as it is; see `derainers.derainer.Restorer`.

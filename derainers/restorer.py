@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -42,6 +44,10 @@ class Filter:
     def __init__(self, function: Callable[[NDArrayByte], NDArrayByte]) -> None:
         """Wrap the function, which must leave its argument as it is."""
         self._function = function
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Filter:
+        """The same: it keeps nothing."""
+        return self
 
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
         """Filter one image; division and later rounding give the same bytes back."""
@@ -107,14 +113,33 @@ def _levels(made: Any) -> NDArrayFloat:
     return levels
 
 
+class OneAtATime:
+    """What cannot be copied, for one thread at a time: another's image may lie in it meanwhile."""
+
+    def __init__(self, restorer: Restorer) -> None:
+        """Take any."""
+        self._restorer, self._lock = restorer, threading.Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OneAtATime:
+        """The same: there is one."""
+        return self
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        """Restore one image; see `Restorer`."""
+        with self._lock:
+            return self._restorer.restore(image, sample_id)
+
+
 def per_thread(restorer: Restorer, shares_weights: bool = False) -> Restorer:
-    """A copy for one thread where a network may keep state in a forward; else the same.
+    """A copy for one thread, since a network, or an object of a user's, may keep state in a call.
 
     Args:
         restorer: Any.
         shares_weights: Whether copies have one set of weights, as no forward writes into them.
     """
-    return restorer.per_thread(shares_weights) if isinstance(restorer, Computing) else restorer
+    if isinstance(restorer, Computing):
+        return restorer.per_thread(shares_weights)
+    return copy.deepcopy(restorer)
 
 
 def in_turn(restorer: Restorer, turn: AbstractContextManager[object]) -> Restorer:

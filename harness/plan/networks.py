@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from collections import Counter
@@ -352,7 +351,7 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
         raise UsageError(f"--model {task}={word}: functions are for {', '.join(ENDINGS)}")
     from harness.plan.own_code import named
     from harness.plan.user_code import VARIES, built_to_run
-    from tasks.models.own import own_network
+    from tasks.models.own import copied, own_network
 
     source, _, factory = word.rpartition(":")
     given = {weights: keys.file_sha256(weights)} if weights else {}
@@ -370,9 +369,7 @@ def _own(task: str, word: str, weights: Path | None) -> Network:
         name=f"{name}@{sha256[:8]}" if weights else name,
         sha256=sha256,
         key={**own, "versions": about.versions(("torch",))},
-        build=lambda device, names: own_network(
-            task, copy.deepcopy(built.value), word, names, device
-        ),
+        build=lambda device, names: own_network(task, copied(built.value), word, names, device),
         learned=Learned(Training(sha256)),
         identity=identity,
     )

@@ -56,7 +56,7 @@ class Brought:
     """Digest of its weights and buffers; None of what is no network."""
 
     def fresh(self) -> Restorer:
-        """A copy of a network; what is none is used as it is."""
+        """A copy, if there can be one."""
         from derainers.restorer import per_thread
 
         return per_thread(self.restorer)
@@ -90,6 +90,7 @@ def own_derainer(
     import torch
 
     from derainers.derainer import Derainer
+    from derainers.restorer import OneAtATime
 
     if isinstance(value, torch.nn.Module):
         value = Derainer(value)
@@ -112,17 +113,17 @@ def own_derainer(
             f"restore(image, sample_id), got {got}"
         )
     digest = getattr(value, "digest", None)
-    if isinstance(digest, str):
-        identity = named(name, digest, root, files)
-        identity.is_said = True
-        return Brought(value, identity, None)
-    identity = named(name, value, root, files)
+    is_said = isinstance(digest, str)
+    identity = named(name, digest if is_said else value, root, files)
+    identity.is_said = is_said
     try:
-        copy.deepcopy(value)
+        is_copied = copy.deepcopy(value) is not value
     except Exception:
-        # What cannot be tried may depend on anything.
-        identity.renew(name, "what cannot be copied")
-    return Brought(value, identity, None)
+        is_copied = False
+        if not is_said:
+            # What cannot be tried may depend on anything.
+            identity.renew(name, "what cannot be copied")
+    return Brought(value if is_copied else OneAtATime(value), identity, None)
 
 
 def completed(name: str, derainer: Derainer, *chance: int) -> Derainer:

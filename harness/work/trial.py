@@ -172,9 +172,12 @@ def _apart(restorer: Restorer) -> Restorer:
         UncopiedError: If there can be none: what holds a lock or a connection is not called.
     """
     from derainers.derainer import Derainer
+    from derainers.restorer import OneAtATime
 
     if isinstance(restorer, Derainer):
         return restorer  # a copy as it is loaded
+    if isinstance(restorer, OneAtATime):
+        raise UncopiedError
     try:
         return copy.deepcopy(restorer)
     except Exception as error:

@@ -29,6 +29,7 @@ from harness.work.models import Models
 from harness.work.pictures import Seen, picture
 from harness.work.restoration import Restoration, restoration
 from harness.work.scene import Photograph, Scene, UnfinishedError, during
+from harness.work.seats import Seat
 from reports.results.cell import MASK
 from reports.results.record import ImageError
 from tasks import quality
@@ -280,10 +281,8 @@ class Worker:
         if not fresh:
             return {}
         try:
-            with self._models.seats.own():
-                began = time.perf_counter()
-                predictions = _predicted(task, [(str(u.shown), image) for u, image in fresh])
-                seconds = time.perf_counter() - began
+            shown = [(str(u.shown), image) for u, image in fresh]
+            predictions, seconds = _predicted(task, shown, self._models.seats.own())
             made = dict(zip((unit.sample for unit, _ in fresh), predictions, strict=True))
             for unit, _ in fresh:
                 key = unit.keys.prediction(task, str(unit.shown))
@@ -323,24 +322,34 @@ class Worker:
             unit.finished.predictions.append((key, pack(task.task.pack(prediction))))
 
 
-def _predicted(task: TaskPlan, images: Sequence[tuple[str, NDArrayByte]]) -> list[Any]:
-    """A task's predictions for images behind their digests.
+def _predicted(
+    task: TaskPlan, images: Sequence[tuple[str, NDArrayByte]], seat: Seat
+) -> tuple[list[Any], float]:
+    """A task's predictions for images behind their digests, and the seconds that they took.
 
     What a user brought draws the same for an image in any order, and may write into what it is
-    given.
+    given. It takes its turn at the generators first, then its seat, as deraining does: in another
+    order two threads would wait for each other.
     """
-    if not images or not task.is_own:
-        return task.task.predict([image for _, image in images]) if images else []
-    found, identities = [], [] if task.identity is None else [task.identity]
+    if not task.is_own:
+        return _timed(task, [image for _, image in images], seat)
+    identities = [] if task.identity is None else [task.identity]
+    found, seconds = [], 0.0
     for digest, image in images:
         with nothing_unnamed(task.model, identities):
-            found += without_chance(partial(_alone, task, image), task.draws, digest)
-    return found
+            alone = partial(_timed, task, [image], seat)
+            made, took_s = without_chance(alone, task.draws, digest)
+        found += made
+        seconds += took_s
+    return found, seconds
 
 
-def _alone(task: TaskPlan, image: NDArrayByte) -> list[Any]:
-    """A task's prediction for a copy of one image."""
-    return task.task.predict([image.copy()])
+def _timed(task: TaskPlan, images: list[NDArrayByte], seat: Seat) -> tuple[list[Any], float]:
+    """A task's predictions for copies of images, once the seat is free, and their seconds."""
+    copies = [image.copy() for image in images]
+    with seat:
+        began = time.perf_counter()
+        return task.task.predict(copies), time.perf_counter() - began
 
 
 def _measures(plan: Plan) -> bool:

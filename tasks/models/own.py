@@ -9,9 +9,11 @@ scores instead, see `tasks.models.segmenter`.
 
 from __future__ import annotations
 
+import copy
 import dis
 import inspect
 import linecache
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -89,11 +91,29 @@ def _own_names(made: Any, word: str) -> list[str]:
     return names
 
 
+def copied(made: Any, memo: dict[int, Any] | None = None) -> Any:
+    """A copy of what a user's factory made; the same where there can be none, as of functions."""
+    try:
+        return copy.deepcopy(made, memo)
+    except Exception:  # whatever a copy may raise
+        return made
+
+
 class _Called:
-    """A callable of the user's, whose mistakes are told with the line that made them."""
+    """A callable of the user's, whose mistakes are told with the line that made them.
+
+    It may keep what it is shown for as long as a call lasts: each thread calls a copy, and what
+    cannot be copied is called by one thread at a time.
+    """
 
     def __init__(self, call: Callable[[NDArrayByte], Any], word: str) -> None:
         self._call, self._word = call, word
+        self._lock = threading.Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Called:
+        """A copy, or the same, with the one lock of all who call it."""
+        other = copied(self._call, memo)
+        return self if other is self._call else _Called(other, self._word)
 
     def answer(self, image: NDArrayByte) -> Any:
         """What it returned for a picture of its own.
@@ -102,7 +122,8 @@ class _Called:
             TaskError: If it raised.
         """
         try:
-            return self._call(image.copy())
+            with self._lock:
+                return self._call(image.copy())
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)[1:]
             own = [f for f in frames if f.filename == self._code_file()] or list(frames)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,14 +85,15 @@ def test_names_of_the_callers_derainers_are_their_own(name: str, spec: RunSpec) 
         run(spec, derainers={name: torch.nn.Identity()})
 
 
+MEETING = threading.Barrier(2)
+
+
 class Meeting:
     """A derainer that waits until two images are being derained at once."""
 
-    def __init__(self) -> None:
-        self.barrier = threading.Barrier(2)
-
     def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
-        self.barrier.wait(timeout=120)
+        if sample_id != "trial":
+            MEETING.wait(timeout=120)
         return image.astype(np.float32) / np.float32(255)
 
 
@@ -104,6 +107,32 @@ def test_two_workers_derain_two_images_at_a_time(spec: RunSpec, tmp_path: Path) 
         }
     )
     assert run(spec, derainers={"meeting": Meeting()}).errors == []
+
+
+class Keeping:
+    """Has the image in hand while it works, as wrappers of networks do."""
+
+    def __init__(self, held: Any) -> None:
+        self.shown, self.held = np.zeros((1, 1, 3), np.uint8), held
+
+    def restore(self, image: NDArrayByte, sample_id: str) -> NDArrayFloat:
+        self.shown = image
+        time.sleep(0.03)  # others get their turn
+        return self.shown.astype(np.float32) / np.float32(255)
+
+
+@pytest.mark.parametrize("held", [None, threading.Lock()], ids=["copied", "not to be copied"])
+def test_threads_do_not_give_each_other_their_images(
+    held: Any, spec: RunSpec, tmp_path: Path
+) -> None:
+    update = {"workspace": str(tmp_path), "task": ("none",), "derainer": (), "workers": 4}
+    results = run(spec.model_copy(update=update), derainers={"keeping": Keeping(held)})
+    assert results.errors == []
+    for metric in ("psnr_y_db", "ssim_y"):
+        kept, rainy = (
+            results.value("real-like", name, "quality", metric) for name in ("keeping", "identity")
+        )
+        assert kept.value == rainy.value is not None
 
 
 def test_truncation_sees_what_rounding_hides(spec: RunSpec, tmp_path: Path) -> None:

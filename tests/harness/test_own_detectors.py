@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from harness.plan.foreign_specs import spec_again
 from harness.plan.networks import network_of, source_of
 from harness.plan.plan import make_plan
 from harness.spec import UsageError
+from harness.work.seats import Seat, Seats
 from harness.work.trial import tried
 from tasks.models import MODELS
 from tasks.task import TaskError
 
 DETECTOR = """
+import time
+
 import numpy as np
 from pathlib import Path
 
@@ -72,8 +76,28 @@ def counts():
     return Counting(128)
 
 
+class Noisy:
+    def restore(self, image, sample_id):
+        return (image / 255 + np.random.random(image.shape) / 255).astype("float32")
+
+
+def noisy():
+    return Noisy()
+
+
 def slips():
     return Small(128)
+
+
+def keeping():
+    held = {}
+
+    def detect(image):
+        held["image"] = image
+        time.sleep(0.03)  # others get their turn
+        return Bright(128)(held["image"])
+
+    return detect
 
 
 def labels():
@@ -118,6 +142,34 @@ def test_an_own_detector_is_scored(task: str, mine: str, spec: RunSpec) -> None:
     assert record.model == "mine_found:build"
     again = run(with_network(spec, f"{mine}:build", task))
     assert [r.value for r in again.records] == [r.value for r in results.records]
+
+
+def test_threads_do_not_find_the_objects_of_each_others_images(mine: str, spec: RunSpec) -> None:
+    found = {
+        name: run(
+            with_network(spec, f"{mine}:{name}").model_copy(update={"limit": None, "workers": 4})
+        )
+        for name in ("build", "keeping")
+    }
+    assert not found["keeping"].errors
+    values = {name: [r.value for r in results.records] for name, results in found.items()}
+    assert values["keeping"] == values["build"]
+
+
+def test_networks_that_draw_on_one_device_do_not_wait_for_each_other(
+    mine: str, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seat = Seat("cpu")
+    monkeypatch.setattr(Seats, "own", lambda _: seat)
+    asked = with_network(spec, f"{mine}:draws").model_copy(
+        update={"limit": None, "workers": 2, "derainer": (f"{mine}:noisy",)}
+    )
+    ended: list[Any] = []
+    thread = threading.Thread(target=lambda: ended.append(run(asked)), daemon=True)
+    thread.start()
+    thread.join(timeout=120)
+    assert ended
+    assert not ended[0].errors
 
 
 def test_a_function_of_label_maps_is_a_segmenter(mine: str, spec: RunSpec) -> None:
