@@ -30,13 +30,21 @@ def gather(workspaces: Sequence[Path], into: Path) -> int:
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(contextlib.closing(opened(w))) for w in workspaces]
         ledger = stack.enter_context(contextlib.closing(Ledger(into)))
+        _require_alike(sources, ledger)
         new = 0
         for source in sources:
             for table in filter(source.holds, (*STORED, "doubts", "probes")):
                 for rows in source.rows(table):
-                    if table == "probes":
-                        require_alike(rows, ledger.get(table, rows))
                     new += len(rows.keys() - ledger.has(table, rows))
                     with ledger.transaction():
                         ledger.put(table, rows)
     return new
+
+
+def _require_alike(sources: Sequence[Ledger], ledger: Ledger) -> None:
+    """Refuse ledgers of one code that gave other images, before a row of theirs is copied."""
+    known: dict[str, bytes] = {}
+    for source in sources:
+        for rows in source.rows("probes") if source.holds("probes") else ():
+            require_alike(rows, ledger.get("probes", rows) | known)
+            known |= rows

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
 from datasets.image import UnreadableImageError, decode
 from harness.machine.disk import WorkspaceError, storage_error
-from harness.machine.files import found
+from harness.machine.files import aside, found, remove_left
 from harness.plan.keys import pixels_sha256
 
 
@@ -53,7 +50,7 @@ class ImageCache:
             WorkspaceError: If it cannot be written for another reason.
         """
         path = self.path(key)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary = aside(path, "tmp")
         try:
             try:
                 temporary.write_bytes(data)
@@ -78,10 +75,7 @@ class ImageCache:
         room = gigabytes * 1e9
         if not self._folder.is_dir():
             return room
-        for file in self._folder.rglob("*.tmp"):
-            owner = file.stem.rpartition(".")[2]
-            if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
-                file.unlink(missing_ok=True)
+        remove_left(self._folder, "*.tmp")
         for _, size, image in sorted(found(self._folder, "*.png"), reverse=True):
             room -= size
             if room < 0:

@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from derainers.published import PUBLISHED, Published
+from harness.machine.files import aside, remove_left
 from harness.spec import UsageError
 
 _YOLO = "https://huggingface.co/Ultralytics/YOLOv8/resolve/8a9e1a55f987a77f9966c2ac3f80aa8aa37b3c1a"
@@ -110,11 +109,8 @@ def fetch_source(
 def _aside(target: Path) -> Iterator[Path]:
     """A name beside a file for what is not the file yet; it is removed, also what kills left."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(f"{target.name}.*.part"):
-        owner = left.name.split(".")[-2]
-        if not owner.isdecimal() or not psutil.pid_exists(int(owner)):
-            left.unlink(missing_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    remove_left(target.parent, f"{target.name}.*.part")
+    part = aside(target, "part")
     try:
         yield part
     finally:
@@ -176,7 +172,7 @@ def _read(url: str, answers: queue.Queue[int | bytes | Exception]) -> None:
 
 def _unpack(name: str, archive: Path, member: str) -> None:
     """Put one file of a zip archive in the archive's place, whichever folder of it holds it."""
-    inner = archive.with_name(f"{archive.name}.member.{os.getpid()}.part")
+    inner = aside(archive, "part")
     try:
         with zipfile.ZipFile(archive) as files:
             inside = [f for f in files.infolist() if f.filename.rsplit("/", 1)[-1] == member]

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import http.server
 import io
+import os
 import socketserver
 import threading
 import zipfile
@@ -280,10 +281,14 @@ def test_a_server_that_gives_too_few_bytes_in_a_minute_is_not_waited_for(
 def test_what_a_killed_fetch_left_is_removed(sources: str, tmp_path: Path) -> None:
     folder = tmp_path / "weights"
     folder.mkdir()
-    (folder / f"plain.pth.{2**22 + 1}.part").write_bytes(b"half")
+    left, written = folder / "plain.pth.1.part", folder / "plain.pth.2.part"
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    written.write_bytes(b"by a process of another machine")
     (folder / "plain.pth.mine").write_bytes(b"the user's")
     assert run_command_line(["fetch", "plain", "--to", str(tmp_path)]) == 0
-    assert sorted(f.name for f in folder.iterdir()) == ["plain.pth", "plain.pth.mine"]
+    names = ["plain.pth", "plain.pth.2.part", "plain.pth.mine"]
+    assert sorted(f.name for f in folder.iterdir()) == names
 
 
 def test_without_a_name_it_lists(capsys: pytest.CaptureFixture[str]) -> None:

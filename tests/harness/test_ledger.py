@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -140,6 +141,30 @@ def vanishing(monkeypatch: pytest.MonkeyPatch) -> None:
             yield file
 
     monkeypatch.setattr(Path, "rglob", rglob)
+
+
+def test_what_another_machine_writes_stays(tmp_path: Path) -> None:
+    Ledger(tmp_path).close()
+    cache = ImageCache(tmp_path)
+    cache.write("here", bytes(1000))
+    written, left = (tmp_path / "images" / "he" / f"here.{n}.tmp" for n in (1, 2))
+    written.write_bytes(b"half")
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    cache.trim(1)
+    assert written.exists()
+    assert not left.exists()
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    with contextlib.closing(Ledger(tmp_path)) as ledger:
+        pages = ledger._db.execute("PRAGMA page_count").fetchone()[0]
+        ledger._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        ledger._db.execute("PRAGMA cache_size = 1")
+        rows = {str(i): bytes(4000) for i in range(100)}
+        with pytest.raises(sqlite3.OperationalError, match="full"), ledger.transaction():
+            ledger.put("evidence", rows)
+        assert not list(ledger.rows("evidence"))
 
 
 @pytest.mark.usefixtures("vanishing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from own import CHANGED, FILES, change, key_of, number, spec_of
 
 from harness.ledger.gather import gather
+from harness.ledger.ledger import opened
 from harness.plan.data import open_dataset
 from harness.plan.derainers import derainer_plan
 from harness.plan.keys import canonical
@@ -140,6 +142,9 @@ def test_workspaces_where_own_code_gave_other_images_are_not_put_together(
     assert gather([folder / "one", folder / "same"], folder / "both")
     with pytest.raises(UsageError, match="gave other images in one workspace than in another"):
         gather([folder / "one", folder / "other"], folder / "all")
+    with contextlib.closing(opened(folder / "all")) as ledger:
+        assert not list(ledger.rows("images"))
+        assert not list(ledger.rows("evidence"))
 
 
 VARYING = """
