@@ -16,6 +16,7 @@ from harness.plan.plan import ConditionPlan, Plan, make_plan
 from harness.plan.unit_keys import Entry, Keyring
 from harness.runs.engine import Progress, entries_of, run, with_own
 from harness.spec import RunSpec, UsageError
+from harness.work.trial import tried
 from reports.results.results import QUALITY, Results
 
 IMAGE = "image"
@@ -74,7 +75,7 @@ def audit(
     plan = make_plan(with_own(spec, own), own)
     entries, _ = entries_of(plan)
     with closing(opened(Path(spec.workspace))) as ledger:
-        before = _held(plan, entries, ledger)
+        before = _held(tried(plan, ledger, keep=False), entries, ledger)
     if not before:
         raise UsageError(
             f"--workspace {spec.workspace} holds nothing of this run to compare with: run it once "
@@ -83,7 +84,7 @@ def audit(
     with tempfile.TemporaryDirectory() as workspace:
         results = run(spec.model_copy(update={"workspace": workspace}), own, progress)
         with closing(opened(Path(workspace))) as ledger:
-            after = _held(plan, entries, ledger)
+            after = _held(tried(plan, ledger, keep=False), entries, ledger)
     conditions = [(c.rain, c.derainer.name) for c in plan.conditions]
     held = {(place.rain, place.derainer) for place in before}
     images = sum(place.what == IMAGE for place in before.keys() & after.keys())

@@ -103,6 +103,33 @@ class Own:
         return image.astype(np.float32) / np.float32(255)
 
 
+DRAWING = """
+import numpy as np
+
+
+class Noisy:
+    def restore(self, image, sample_id):
+        return (image / 255 + np.random.random(image.shape) / 255).astype("float32")
+"""
+
+
+def test_code_that_draws_is_found_in_the_ledger(coco_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "drawing.py").write_text(DRAWING)
+    spec = RunSpec(
+        dataset="coco",
+        data_root=str(coco_root),
+        derainer=(f"{tmp_path}/drawing.py:Noisy",),
+        task=("none",),
+        limit=2,
+        images=False,
+        workspace=str(tmp_path / "w"),
+    )
+    assert not run(spec).errors
+    found = audit(spec)
+    assert (found.difference, found.unheld, found.new) == (None, (), 0)
+    assert found.images == 2 * 3
+
+
 def test_an_image_that_fails_anew_is_a_difference(coco_root: Path, tmp_path: Path) -> None:
     spec = RunSpec(
         dataset="coco",
