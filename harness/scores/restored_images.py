@@ -227,10 +227,14 @@ def _pairs(restored: Path, reference: Path | None, pair: str | None) -> list[_Pa
             "together, or remove it"
         )
     groups = found.paired.groups
-    return [
-        _Pair(name, groups[name], file, Sample(name, found.clean[clean_of[name]], groups[name]))
-        for name, file in found.rainy.items()
-    ]
+    # By the clean images' names, where each has one partner: folders that call theirs otherwise
+    # are compared image by image.
+    is_one = len(used) == len(found.rainy)
+    pairs = []
+    for own, file in found.rainy.items():
+        name, group = clean_of[own] if is_one else own, groups[own]
+        pairs.append(_Pair(name, group, file, Sample(name, found.clean[clean_of[own]], group)))
+    return sorted(pairs, key=lambda each: each.name)
 
 
 def _sides(

@@ -97,6 +97,24 @@ def test_two_folders_against_one_reference_are_compared_in_pairs(
     assert (psnr.value, psnr.n_identical) == (None, 3)
 
 
+def test_folders_that_call_their_images_otherwise_are_compared_in_pairs(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    restored, clean = folders
+    found = []
+    for mark in ("_A", "_10"):
+        other = tmp_path / f"method{mark}"
+        other.mkdir()
+        for stem in STEMS:
+            shutil.copyfile(restored / f"{stem}.png", other / f"{stem}{mark}.png")
+        found.append(score_quality(other, clean))
+    plain = score_quality(restored, clean)
+    for each in found:
+        assert each.provenance.data_fingerprint == plain.provenance.data_fingerprint
+        assert [r.value for r in each.records] == [r.value for r in plain.records]
+        assert each.by_image.samples == plain.by_image.samples
+
+
 def test_without_a_reference_only_metrics_that_need_none(folders: tuple[Path, Path]) -> None:
     alone = score_quality(folders[0], words=("niqe",))
     both = score_quality(*folders, words=("niqe",))
