@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.flags import Verbs, derainer_words, split_words
 from harness.cli.terminal import say, table
 from harness.spec import UsageError
+
+if TYPE_CHECKING:
+    from harness.checks.costs import SizeCost
 
 
 def add(verbs: Verbs) -> None:
@@ -41,16 +46,26 @@ def _bench(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--repeats {arguments.repeats}: at least 1")
     words = costs.names(derainer_words(arguments.derainer))
     sizes_px = costs.sizes(split_words(arguments.size))
-    measured = []
-    for cost in costs.measure(
-        words, sizes_px or costs.SIZES_PX, arguments.device, arguments.dtype, arguments.repeats
-    ):
-        measured.append(cost)
-        if sys.stderr.isatty():
-            say(f"{cost.derainer} at {cost.width_px}x{cost.height_px} done")
-    if arguments.json is not None:
-        costs.write_json(measured, arguments.json)
+    measured: list[SizeCost] = []
+    try:
+        for cost in costs.measure(
+            words, sizes_px or costs.SIZES_PX, arguments.device, arguments.dtype, arguments.repeats
+        ):
+            measured.append(cost)
+            if sys.stderr.isatty():
+                say(f"{cost.derainer} at {cost.width_px}x{cost.height_px} done")
+    finally:  # what was measured before one failed stays
+        if measured:
+            _show(measured, arguments.json)
+    return 0
+
+
+def _show(measured: Sequence[SizeCost], file: Path | None) -> None:
+    """What was measured, as a table and, where one is named, in a file."""
+    from harness.checks import costs
+
+    if file is not None:
+        costs.write_json(measured, file)
     table(*costs.rows(measured))
     for line in costs.ratios(measured):
         print(line)
-    return 0

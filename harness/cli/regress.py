@@ -336,12 +336,12 @@ def _tolerances(words: Sequence[str]) -> dict[str, float]:
     """``METRIC=X`` words."""
     found = {}
     for word in words:
-        metric, _, value = word.partition("=")
+        metric, _, value = word.rpartition("=")  # a part's name holds one too
         try:
             found[metric] = float(value)
         except ValueError:
             found[metric] = -1.0
-        if not 0 <= found[metric] < float("inf"):
+        if not metric or not 0 <= found[metric] < float("inf"):
             raise UsageError(f"--tolerance {word}: expected METRIC=X, X a number from 0 on")
     return found
 

@@ -139,9 +139,10 @@ def _run(arguments: argparse.Namespace) -> int:
             status = 2
         worst = max(worst, status)
     benchmark = frozen_of(arguments)
-    if benchmark is not None and worst != 2 and not (arguments.dry_run or arguments.fresh):
+    is_kept = not (arguments.dry_run or arguments.fresh)  # what --fresh makes, no ledger knows
+    if benchmark is not None and worst != 2 and is_kept:
         _show_rows(benchmark, specs[benchmark.name])
-    if arguments.seeds is not None and worst != 2 and not arguments.dry_run:
+    if arguments.seeds is not None and worst != 2 and is_kept:
         _compare_seeds(specs.values())
     if made:
         of_all = arguments.suite or arguments.seeds

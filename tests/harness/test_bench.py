@@ -91,6 +91,18 @@ class Ends(nn.Module):
 """
 
 
+def test_what_was_measured_before_one_fails_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(ENDING.replace("ENDS", "raise SystemExit(0)"))
+    words = ["bench", "--derainer", f"median,{tmp_path}/mine.py:Ends", "--size", "96x96"]
+    assert run_command_line([*words, "--json", str(tmp_path / "b.json")]) == 2
+    said = capsys.readouterr()
+    assert "median" in said.out
+    assert "SystemExit" in said.err
+    assert [row["derainer"] for row in json.loads((tmp_path / "b.json").read_text())] == ["median"]
+
+
 @pytest.mark.parametrize(
     ("ends", "says"),
     [

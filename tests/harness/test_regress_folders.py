@@ -192,6 +192,12 @@ def test_folders_are_judged_on_the_command_line(
     assert run_command_line(["regress", old, str(tmp_path / "less")]) == 1
     assert "missing: heavy|mine|" in capsys.readouterr().err
     assert run_command_line(["regress", old, new, "--tolerance", "psnr_y_db=x"]) == 2
+    for word in ("0.02", "=0.02", "ap_pooled/timeofday=night", "ap_pooled/timeofday=night=-1"):
+        assert run_command_line(["regress", old, new, "--tolerance", word]) == 2
+        assert "expected METRIC=X" in capsys.readouterr().err
+    part = ["--tolerance", "psnr_y_db/timeofday=night=0.02"]
+    assert run_command_line(["regress", old, new, *part]) == 2
+    assert "--tolerance 'psnr_y_db/timeofday=night'" in capsys.readouterr().err
     (tmp_path / "new" / "draws.npz").write_bytes(b"PK")
     assert run_command_line(["regress", old, new]) == 2
     assert "damaged" in capsys.readouterr().err
