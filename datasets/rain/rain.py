@@ -168,7 +168,12 @@ def digest(rain: Rain) -> str:
 
 
 def origin(rain: Rain) -> str | None:
-    """Class of a rain and digest of its file, where it is not of this package; None = ours."""
+    """Class of a rain and digest of its file, where it is not of this package; None = ours.
+
+    Of a rain with layers it is that of the rain below them.
+    """
+    while isinstance(below := getattr(rain, "rain", None), Rain):
+        rain = below
     kind, home = type(rain), __name__.rpartition(".")[0]
     if kind.__module__.startswith(f"{home}."):
         return None

@@ -20,6 +20,7 @@ from datasets.image import encode_jpeg, encode_png
 from datasets.label_files import place_of
 from datasets.marked import MANIFEST
 from datasets.rain import Rain, RainyImage, digest, generator
+from datasets.rain.rain import origin
 from harness.machine.disk import message, storage_error
 from harness.plan import keys
 from harness.plan.manifest import entries_of, manifest_of
@@ -191,9 +192,11 @@ def _named(sample: Sample) -> Entry | ImageError:
         return ImageError(sample.id, "read", message(error))
 
 
-def _key(entry: Entry) -> str:
+def _key(entry: Entry, recipe: Recipe) -> str:
     """Names what decides an image beside the manifest's first line."""
-    return keys.key("synth", image=entry.image, depth=entry.depth, **made_by("rainy"))
+    distances: dict[str, str | None] = {"depth": None, **entry.distances("rainy")}
+    of_package = keys.named(origin(recipe.rain))
+    return keys.key("synth", image=entry.image, **distances, **of_package, **made_by("rainy"))
 
 
 def _line(
@@ -258,7 +261,7 @@ def _is_there(
 ) -> bool:
     """Whether an image and its layers are as this call would write them."""
     place = places[entry.sample.id]
-    if line is None or (line["file"], line.get("key")) != (str(place), _key(entry)):
+    if line is None or (line["file"], line.get("key")) != (str(place), _key(entry, recipe)):
         return False
     return all(
         (out / file).is_file() and keys.file_sha256(out / file) == line.get(name)
@@ -298,7 +301,7 @@ def _write(
         return ImageError(entry.sample.id, error.stage, message(error.cause))
     for file, data in made.items():
         replace_file(out / file, data)
-    line = _line(entry, places, sha256="", key=_key(entry))
+    line = _line(entry, places, sha256="", key=_key(entry, recipe))
     files = _files(places[entry.sample.id], recipe)
     return line | {name: hashlib.sha256(made[file]).hexdigest() for name, file in files.items()}
 
