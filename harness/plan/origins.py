@@ -20,6 +20,12 @@ _STDLIB = tuple(
     {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
 )
 _SITES = ("site-packages", "dist-packages")
+_SYSTEM = (
+    *("/proc/", "/sys/", "/etc/", "/lib/", "/lib64/"),
+    *(f"/usr/{name}/" for name in ("include", "lib", "lib64", "libexec", "share")),
+    *(f"/usr/local/{name}/" for name in ("include", "lib", "share")),
+)
+"""Where a system keeps its own; below ``/usr`` a user may keep code and data, too."""
 OWN = "own_"
 """Begins the names of modules made of a user's files."""
 _brought: set[str] = set()
@@ -57,8 +63,7 @@ def is_own_file(file: str) -> bool:
 
 def is_data(file: str) -> bool:
     """Whether a file that was read is data a user can change, not a part of the system."""
-    system = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/")
-    return is_own_file(file) and not file.startswith(system) and Path(file).is_file()
+    return is_own_file(file) and not file.startswith(_SYSTEM) and Path(file).is_file()
 
 
 def package_versions(top: str) -> list[str]:

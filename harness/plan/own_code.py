@@ -155,7 +155,8 @@ def may_vary(root: ModuleType) -> bool:
 def nothing_unnamed(name: str, identities: Sequence[Identity]) -> Iterator[None]:
     """Refuse a call that reads a file of which no key holds the contents.
 
-    What was written since the call began is its own.
+    What was written since the call began is its own. The time that a file tells may come from an
+    archive, so that the disk's own is asked, too.
 
     Args:
         name: What is called.
@@ -170,9 +171,14 @@ def nothing_unnamed(name: str, identities: Sequence[Identity]) -> Iterator[None]
     begun = time.time() - LAG_S
     with recorder.recording() as files:
         yield
+
+    def is_older(file: Path) -> bool:
+        about = file.stat()
+        return min(about.st_mtime, about.st_ctime) < begun
+
     named = frozenset().union(*(each.read for each in identities))
     for file in files:
-        if file not in named and origins.is_data(file) and Path(file).stat().st_mtime < begun:
+        if file not in named and origins.is_data(file) and is_older(Path(file)):
             raise UsageError(
                 f"{name} reads {file} for an image, and its results would stay where that changes: "
                 "read it while it is built, give an object with restore an attribute digest (a "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from own import number, spec_of
 
 from harness import RunSpec, run
+from harness.plan.origins import is_data
 from harness.spec import UsageError
 
 MAPS = """
@@ -79,6 +81,23 @@ def test_a_file_that_is_read_for_an_image_is_refused(word: str, folder: Path) ->
     said = r"maps:build reads .*p\d\.png\.npy for an image.*digest.*dir:FOLDER"
     with pytest.raises(UsageError, match=said.replace("build", "build.*")):
         run(spec_of(folder, word.format(f"{folder / 'maps.py'}:build")))
+
+
+def test_what_tells_a_time_to_come_was_not_written_by_the_call(folder: Path) -> None:
+    maps(folder, 1.0)
+    for i in range(2):
+        os.utime(folder / f"p{i}.png.npy", (2**32, 2**32))
+    time.sleep(0.3)
+    with pytest.raises(UsageError, match=r"maps:build reads .*p\d\.png\.npy for an image"):
+        run(spec_of(folder, f"{folder / 'maps.py'}:build"))
+
+
+def test_a_system_keeps_no_data_of_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    for file in ("/usr/src/app/0.npy", "/usr/workspace/maps/0.npy", "/dev/shm/0.npy", "/data/0"):
+        assert is_data(file)
+    for file in ("/usr/share/zoneinfo/UTC", "/etc/localtime", "/usr/lib/x.so", "/proc/stat"):
+        assert not is_data(file)
 
 
 def test_a_digest_stands_for_files_that_are_read_for_an_image(folder: Path) -> None:
