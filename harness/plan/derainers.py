@@ -388,7 +388,8 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     wanted = len(files) if inputs else sum(file.made_in is None for file in files.values())
     untold = () if len(inputs) == wanted else (name,)
     made = DerainerPlan(name, {"dir": contents}, None, load, None, None)
-    return replace(made, folders=(folder, *made_in), made_from=inputs, untold=untold)
+    made = replace(made, folders=(folder, *made_in), by_sample=digests)
+    return replace(made, made_from=inputs, untold=untold)
 
 
 def _require(file: Path, what: str, remedy: str) -> None:

@@ -39,6 +39,8 @@ class DerainerPlan:
     """Folders of restored images, which are of one rain alone."""
     made_from: Mapping[str, str] | None = None
     """Digests of the pixels that images restored elsewhere are known to be made from, by sample."""
+    by_sample: Mapping[str, str] | None = None
+    """Digests of the files that it gives back, by sample; None where it computes."""
     untold: tuple[str, ...] = ()
     """Folders of restored images of which it is not known what they were made from."""
     is_foreign: bool = False

@@ -205,17 +205,19 @@ class UnitKeys:
             return key("identity", lambda: made_by("identity"), image=rainy)
         tile_px = plan.placement.tile_px
         tiling = {} if tile_px is None else {"tile_px": tile_px}
+        files = condition.derainer.by_sample
         return key(
             "restored",
             lambda: {
                 **tiling,
                 **({"seed": plan.spec.seed} if condition.derainer.draws else {}),
-                "derainer": condition.derainer.key,
+                "derainer": _of_one(condition),
                 "dtype": plan.placement.dtype,
                 "device": plan.device,
                 **made_by("restored"),
             },
             image=rainy,
+            **({} if files is None else {"file": files[self.entry.sample.id]}),
         )
 
     def quality(self) -> dict[str, str]:
@@ -291,12 +293,18 @@ class UnitKeys:
         return self.ring.key("seconds", dict, restored=self.restored)
 
 
+def _of_one(condition: ConditionPlan) -> dict[str, Any]:
+    """What names a derainer in the keys of one image: of files only the image's own decides."""
+    derainer = condition.derainer
+    return derainer.key if derainer.by_sample is None else {"dir": derainer.name}
+
+
 def cell(plan: Plan, condition: ConditionPlan) -> str:
     """Names the file that holds a cell's predictions."""
     return keys.key(
         "cell",
         dataset=[plan.dataset.name, plan.dataset.split],
         rain=condition.rain,
-        derainer=condition.derainer.key,
+        derainer=_of_one(condition),
         tasks=[t.model_key for t in plan.tasks],
     )

@@ -100,6 +100,12 @@ def _require_all(parts: Sequence[Results]) -> None:
             "several workspaces are the parts of one run, made with --shard, or for --board and "
             "--compare: these are of different runs"
         )
+    devices = sorted({part.provenance.device or "?" for part in parts})
+    if len(devices) > 1:
+        raise UsageError(
+            f"the parts were computed on {' and on '.join(devices)}, which give other numbers: run "
+            "them with one --device"
+        )
     numbers, counts = zip(*(map(int, shard.split("/")) for shard in shards), strict=True)
     missing = sorted(set(range(counts[0])) - set(numbers))
     if missing or len(set(counts)) > 1:

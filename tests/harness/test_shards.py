@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from datasets.image import decode, encode_png
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.runs.dry_run import survey
+from harness.runs.shards import _require_all
 from harness.spec import UsageError, checked
 from reports.results.written import to_json
 
@@ -89,6 +94,41 @@ def test_a_report_of_all_parts_is_the_wholes(
     label.write_bytes(label.read_bytes() + b"\0")
     assert run_command_line(["report", *map(str, parts), *where, *out]) == 2
     assert "missing: 1 of 7 images, 1 among them; repeat" in capsys.readouterr().err
+
+
+def test_restored_files_are_reported_in_parts(
+    spec: RunSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = Path(str(spec.data_root)) / "images" / "val2017"
+    (tmp_path / "restored").mkdir()
+    for file in images.glob("*.jpg"):
+        image = cv2.medianBlur(decode(file.read_bytes(), file.name), 3)
+        (tmp_path / "restored" / f"{file.stem}.png").write_bytes(encode_png(np.asarray(image)))
+    word = f"dir:{tmp_path / 'restored'}"
+    spec = spec.model_copy(update={"derainer": (word,), "task": ("none",), "model": {}})
+    whole = run(spec)
+    parts = [str(tmp_path / f"part-{i}") for i in range(2)]
+    for i, part in enumerate(parts):
+        run(spec.model_copy(update={"shard": f"{i}/2", "workspace": part}))
+    where = ["--data-root", str(spec.data_root), "--derainer", word]
+    assert run_command_line(["report", *parts, *where, "--out", str(tmp_path / "out")]) == 0
+    told = json.loads((tmp_path / "out" / "results.json").read_text())["records"]
+    assert [r["value"] for r in told] == [r.value for r in whole.records]
+    (tmp_path / "restored" / "000000000001.png").write_bytes(
+        encode_png(np.zeros((9, 9, 3), np.uint8))
+    )
+    assert sum(cell.todo for cell in survey(spec)) == 1
+
+
+def test_parts_of_two_devices_are_told_apart(spec: RunSpec, tmp_path: Path) -> None:
+    spec = spec.model_copy(update={"task": ("none",), "model": {}})
+    parts = [
+        run(spec.model_copy(update={"shard": f"{i}/2", "workspace": str(tmp_path / f"part-{i}")}))
+        for i in range(2)
+    ]
+    other = replace(parts[1].provenance, device="cuda")
+    with pytest.raises(UsageError, match="the parts were computed on cpu and on cuda, which give"):
+        _require_all([parts[0], replace(parts[1], provenance=other)])
 
 
 def test_parts_that_ask_to_run_code_are_refused(
