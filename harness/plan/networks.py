@@ -15,6 +15,7 @@ from datasets.names import text_of
 from datasets.sample import Dataset
 from datasets.torchscript import is_torchscript
 from derainers.shards import combined
+from derainers.words import Part
 from harness.machine import about
 from harness.machine.environment import FETCHED
 from harness.machine.sources import SOURCES
@@ -150,7 +151,7 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
     if (file := Path(word)).is_file():
         return _of_family(task, _family(task, file), [file], imgsz)
     prefix, _, behind = word.partition(":")
-    name, _, weights = word.partition("@") if prefix not in PREFIXES else (prefix, "", behind)
+    name, weights = _cut(word) if prefix not in PREFIXES else (prefix, behind)
     full = name + ENDINGS.get(task, "")
     family = full if full in MODELS else name
     if family in MODELS:
@@ -171,12 +172,21 @@ def network_of(task: str, word: str, spec: RunSpec) -> Network:
     raise UsageError(f"--model {task}={word}: {why if Path(bare).is_file() else 'no such file'}")
 
 
+def _cut(word: str) -> tuple[str, str]:
+    """A word before and behind the ``@`` of weights, of which the path of code may hold another."""
+    made = Part(word).factory
+    if made is not None and Path(made["source"]).is_file():
+        return f"{made['source']}:{made['name']}", made["weights"] or ""
+    name, _, weights = word.partition("@")
+    return name, weights
+
+
 def source_of(word: str) -> list[str]:
     """The file or module whose code a network's word would run, if it would."""
-    name, at, file = word.partition("@")
+    name, file = _cut(word)
     if Path(word).is_file():
         return []
-    if at and name in RUNS_CODE:
+    if file and name in RUNS_CODE:
         return [_IMGSZ.sub("", file)]
     prefix, _, behind = word.partition(":")
     if prefix in PREFIXES:

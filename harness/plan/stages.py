@@ -97,7 +97,17 @@ def _of_package(module: str) -> str:
     return source_digest(module)
 
 
+ELSEWHERE = ("detectron2", "onnxruntime", "spandrel", "spandrel_extra_arches", "transformers")
+"""Packages of networks from elsewhere, which stand in these networks' own keys."""
+
+
 def installed() -> dict[str, str | None]:
     """What computes here: versions of the packages that decide results, and our own sources."""
     places = {place for stage in STAGES.values() for place in stage.code}
     return {**about.versions(PACKAGES), "sources": code_of(places, TABLES)[:12]}
+
+
+def computing() -> dict[str, str | None]:
+    """`installed`, with every package that may stand in a key, as all nodes must have them."""
+    packages = {package for stage in STAGES.values() for package in stage.packages}
+    return {**about.versions({*packages, *ELSEWHERE}), **installed()}

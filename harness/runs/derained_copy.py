@@ -30,7 +30,7 @@ from harness.runs.export import folder_names
 from harness.spec import RunSpec, UsageError
 from harness.work.doubts import check
 from harness.work.restoration import Restorers, restoration
-from harness.work.scene import Photograph, Scene, UnfinishedError
+from harness.work.scene import Photograph, Scene, UnfinishedError, during
 from harness.work.seats import Seats
 from harness.work.trial import tried
 from reports.results.cell import Condition, Data
@@ -293,12 +293,13 @@ def _write(entry: Entry, copy: _Copy, restorers: Restorers) -> dict[str, str] | 
     place = copy.places[entry.sample.id]
     try:
         made = restoration(scene, copy.condition, restorers.own()).image
+        quality = copy.jpeg_quality
+        with during("keep"):
+            data = encode_png(made) if quality is None else encode_jpeg(made, quality)
     except UnfinishedError as error:
         if storage_error(error.cause) is not None or isinstance(error.cause, UsageError):
             raise error.cause from error
         return ImageError(entry.sample.id, error.stage, message(error.cause))
-    quality = copy.jpeg_quality
-    data = encode_png(made) if quality is None else encode_jpeg(made, quality)
     replace_file(copy.out / place, data)
     given = keys.pixels_sha256(scene.rainy)
     return {**line_of(entry.sample.id, place, data, given), "key": copy.key(entry)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from harness.machine.device import one_thread_each
 from harness.plan.plan import Plan
-from harness.plan.stages import installed
+from harness.plan.stages import computing
 from harness.work.models import Models
 from harness.work.unit import Call, Outcome, Worker
 
@@ -97,7 +97,7 @@ class Actor:
 
     def versions(self) -> dict[str, str | None]:
         """The versions of the packages that decide results, and our own sources."""
-        return installed()
+        return computing()
 
     def run(self, unit: Unit) -> Answer:
         """Compute a unit; models stay loaded."""

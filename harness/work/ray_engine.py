@@ -28,7 +28,7 @@ from datasets.installed import installing
 from harness.ledger.images import ImageCache
 from harness.machine import about
 from harness.plan.plan import Plan
-from harness.plan.stages import installed
+from harness.plan.stages import computing
 from harness.plan.unit_keys import Entry, Keyring
 from harness.spec import UsageError
 from harness.work.executors import Store, Work
@@ -109,6 +109,10 @@ class Actors:
                 there = started.cluster_resources()
                 kind = "GPU" if self._plan.device == "cuda" else "CPU"
                 self._workers = spec.workers or int(there.get(kind, 0))
+                if not self._workers:
+                    raise UsageError(
+                        f"the Ray cluster at {spec.address} has no {kind}: start its nodes first"
+                    )
             bare = replace(
                 self._plan, dataset=replace(self._plan.dataset, samples=[], export_labels=None)
             )
@@ -199,7 +203,7 @@ class Actors:
                 raise UsageError(said) from error
             self._hire()
             return
-        ours = installed()
+        ours = computing()
         if theirs != ours:
             differ = ", ".join(f"{p} {theirs.get(p)}" for p in ours if theirs.get(p) != ours[p])
             here = ", ".join(f"{p} {ours[p]}" for p in ours if theirs.get(p) != ours[p])

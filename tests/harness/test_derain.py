@@ -234,3 +234,15 @@ def test_mistakes_are_one_line_and_nothing_is_written_over(
     assert said in err
     assert err.count("\n") == 1
     assert files(tmp_path) == before
+
+
+def test_an_image_that_no_jpeg_holds_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for name, width_px in (("a", 65_600), ("b", 40)):
+        image = np.zeros((24, width_px, 3), np.uint8)
+        (tmp_path / "photos" / f"{name}.png").write_bytes(encode_png(image))
+    assert derained("photos", "--jpeg", "90") == 1
+    assert [*files(tmp_path / "out")] == ["b.jpg"]
+    assert "a" in capsys.readouterr().err

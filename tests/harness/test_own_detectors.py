@@ -309,6 +309,12 @@ def test_a_path_may_hold_an_at(spec: RunSpec, tmp_path: Path) -> None:
     file = constant_onnx(tmp_path / "me@home" / "net.onnx", [YOLO])
     plain = network_of("detection", str(file), spec)
     assert network_of("detection", f"onnx@{file}", spec).key == plain.key
+    code = tmp_path / "me@home" / "found.py"
+    code.write_text(DETECTOR)
+    (tmp_path / "level.txt").write_text("90")
+    for word in (f"{code}:build", f"{code}:build@{tmp_path / 'level.txt'}"):
+        assert network_of("detection", word, spec).name.startswith("found:build")
+        assert source_of(word) == [str(code)]
 
 
 @pytest.mark.filterwarnings("ignore")
