@@ -85,7 +85,8 @@ class Input:
     @property
     def name(self) -> str:
         """What records call the derainer."""
-        return self.word.partition("@")[0]
+        name, is_folder, _ = self.word.partition("=dir:")
+        return name if is_folder else self.word.partition("@")[0]
 
 
 def images_of(claim: Claim) -> int:
@@ -122,14 +123,14 @@ def needed(claim: Claim, held: Given) -> Input | str:
     if dataset not in DATA or claim.metric.partition("@")[0] not in METRICS:
         return claim.cannot_run or f"{dataset or claim.metric} is no set to measure"
     method = (claim.method or "").casefold()
-    folder = held.restored.get(
-        (method, set_of(claim, {s for m, s in held.restored if m == method}))
-    )
+    place = method, set_of(claim, {s for m, s in held.restored if m == method})
     learned = set_of(claim, {s for of, s in held.weights if of == derainer})
     file = held.weights.get((derainer, WEIGHTS_OF.get(learned, learned)))
     found: Input | None = None
-    if folder is not None:
-        found = Input(f"dir:{folder}")
+    if place in held.restored:
+        # By its number: folders METHOD/SET of one set all have that name.
+        number = 1 + list(held.restored).index(place)
+        found = Input(f"restored-{number}=dir:{held.restored[place]}")
     elif derainer == "identity":
         found = Input(derainer)
     elif claim.cannot_run is not None and (derainer, learned) not in held.named:

@@ -335,10 +335,8 @@ def _record(results: Results, claim: Claim, of: Input) -> Record | None:
         rivals = (r for r in results.records if r.derainer != "identity" and r.stage is None)
         return next((r for r in rivals if r.metric == claim.metric), None)
     sha256 = None if of.weights is None else weights_sha256(of.weights)
-    folder = of.word.removeprefix("dir:")
-    name = of.name if folder == of.word else f"dir:{Path(folder).resolve().name}"
     for r in results.records:
-        is_its = r.derainer == name if sha256 is None else r.weights == sha256
+        is_its = r.derainer == of.name if sha256 is None else r.weights == sha256
         if is_its and (r.metric, r.stage) == (claim.metric, of.stage):
             return r
     return None

@@ -112,9 +112,9 @@ def test_an_order_is_not_reproduced_on_a_part_of_the_images(tmp_path: Path) -> N
     for i in range(24):
         clean = rng.integers(0, 255, (8, 10, 3), np.uint8)
         made = {"input": rng.integers(0, 255, clean.shape, np.uint8), "target": clean}
-        made |= {"near": clean // 8 * 8, "far": clean // 64 * 64}
+        made |= {"near/Rain800": clean // 8 * 8, "far/Rain800": clean // 64 * 64}
         for kind, image in made.items():
-            (tmp_path / kind).mkdir(exist_ok=True)
+            (tmp_path / kind).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(tmp_path / kind / f"{i}.png"), image)
     data = tmp_path / "data"
     data.mkdir()
@@ -123,7 +123,7 @@ def test_an_order_is_not_reproduced_on_a_part_of_the_images(tmp_path: Path) -> N
     chosen = [c for c in select(["later:rain13k"]) if c.metric == "psnr_y_db"]
     better, worse = sorted({c.method: c for c in chosen}.values(), key=lambda c: -c.value)
     assert better.dataset == worse.dataset
-    folders = {better.method: "near", worse.method: "far"}
+    folders = {better.method: "near/Rain800", worse.method: "far/Rain800"}  # METHOD/SET
     for images, verdict in ((24, "reproduced"), (100, "inconclusive")):
         two = [
             replace(c, dataset="rain800", split=f"test-{images}", trained_on="x", cannot_run=None)
