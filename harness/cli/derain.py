@@ -40,7 +40,7 @@ def add(verbs: Verbs) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where they go")
     add_jpeg(parser)
-    parser.set_defaults(action=_derain)
+    parser.set_defaults(action=_derain, goes_on=True)
 
 
 def _derain(arguments: argparse.Namespace) -> int:

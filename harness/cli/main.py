@@ -42,7 +42,7 @@ exit status:
   2    not done: a mistake in the command or its files, or a fault of the surroundings (a disk that
        is full or gone, no memory, no connection, a closed pipe), told in one line
   3    regress alone: undecided, some numbers are inconclusive (see --require)
-  130  interrupted: the same command continues where it stopped
+  130  interrupted: what a workspace or --out keeps is not done again by the same command
 """
 
 
@@ -143,7 +143,9 @@ def run_command_line(words: Sequence[str]) -> int:
             sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        say("interrupted: the same command continues where it stopped")
+        is_kept = getattr(arguments, "goes_on", False) and not getattr(arguments, "fresh", False)
+        more = ": the same command continues where it stopped" if is_kept else ""
+        say(f"interrupted{more}")
         return 130
     except SystemExit as error:  # by no code of ours: words are parsed above
         say(

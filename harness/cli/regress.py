@@ -112,7 +112,7 @@ def add(verbs: Verbs) -> None:
         "one is worse or missing) or is undecided (3: none is, but one is inconclusive); with "
         "equivalent, inconclusive numbers fail (1), with not-worse they do not matter (0)",
     )
-    parser.set_defaults(action=_regress)
+    parser.set_defaults(action=_regress, goes_on=True)
 
 
 def _regress(arguments: argparse.Namespace) -> int:

@@ -109,7 +109,7 @@ def add(verbs: Verbs) -> None:
         help="compute all anew, in a workspace that is then removed, and compare with what "
         "--workspace held; the exit status is 1 where something differs",
     )
-    parser.set_defaults(action=_run)
+    parser.set_defaults(action=_run, goes_on=True)
 
 
 def _run(arguments: argparse.Namespace) -> int:

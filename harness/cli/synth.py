@@ -29,7 +29,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     add_jpeg(parser)
     parser.add_argument("--layers", action="store_true", help="keep streaks, veil and airlight too")
-    parser.set_defaults(action=_synth)
+    parser.set_defaults(action=_synth, goes_on=True)
 
 
 def _synth(arguments: argparse.Namespace) -> int:

@@ -122,7 +122,7 @@ def add(verbs: Verbs) -> None:
     derainers.add_argument(
         "--vgg", type=Path, metavar="FILE", help="VGG16's weights, for perceptual terms"
     )
-    parser.set_defaults(action=_train)
+    parser.set_defaults(action=_train, goes_on=True)
 
 
 def _train(arguments: argparse.Namespace) -> int:
