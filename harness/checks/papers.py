@@ -349,9 +349,7 @@ def _judged(claim: Claim, results: Results, record: Record) -> JudgedClaim:
         return JudgedClaim(claim, "cannot-run", claim.printed(record.value), None, record.n, reason)
     drawn = results.draws.get(record.cell)
     ci = (
-        record.ci
-        if drawn is None or record.ci is None
-        else interval(drawn, results.groups(record.n))
+        record.ci if drawn is None or record.ci is None else interval(drawn, results.groups(record))
     )
     return judge(claim, record.value, record.n, ci)
 

@@ -212,7 +212,7 @@ def _interval(
             "value, are left out"
         )
     a, b = old.draws.get(before.cell), new.draws.get(after.cell)
-    groups = old.groups(before.n)
+    groups = min(old.groups(before), new.groups(after))
     if a is None or b is None or groups < FEWEST:
         return None, None
     if a.shape != b.shape:
@@ -281,7 +281,7 @@ def _require_same(old: Results, new: Results) -> None:
             if name == "data_fingerprint" and failed:
                 remedy = f"{failed}: mend that and run again, what failed is in no number"
             raise UsageError(f"the two runs differ in {what} ({name}): {remedy}")
-    ours, theirs = (max((run.groups(r.n) for r in run.records), default=0) for run in (new, old))
+    ours, theirs = (max(map(run.groups, run.records), default=0) for run in (new, old))
     if ours != theirs:
         raise UsageError(
             f"the two runs were resampled in {theirs:,} and {ours:,} groups of images: make "

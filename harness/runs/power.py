@@ -99,7 +99,7 @@ def paired_deviation(run: Results, task: str, metric: str) -> float | None:
         if floor is None or not is_one or not record.condition.is_restored:
             continue
         a, b = run.draws.get(floor.cell), run.draws.get(record.cell)
-        groups = run.groups(record.n)
+        groups = run.groups(record)
         if a is None or b is None or groups < FEWEST or record.condition.is_dry:
             continue
         drawn = float(np.nanstd(b.astype(np.float64) - a, ddof=1))

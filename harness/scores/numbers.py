@@ -79,6 +79,7 @@ class About:
         score: Score,
         units: Sequence[str],
         sample: NDArray[np.float32] | None,
+        groups: int | None = None,
     ) -> Record:
         """One number with all that it belongs to.
 
@@ -88,10 +89,12 @@ class About:
             score: The number.
             units: What each of its images is drawn with.
             sample: ``(B,)`` on the resampled sets; None where these give it no interval.
+            groups: Of how many units it is, see `groups_of`; None: of all.
         """
         place, ci = self.place.condition, None
+        count = len(set(units)) if groups is None else groups
         if score.value is not None and sample is not None:
-            ci = level_interval(sample, score.value, len(set(units)))
+            ci = level_interval(sample, score.value, count)
         return Record(
             dataset=place.data.name,
             split=place.data.split,
@@ -110,6 +113,7 @@ class About:
             unit=row.unit,
             why=score.why,
             n_identical=score.n_identical,
+            groups=None if count == len(units) else count,
         )
 
 
@@ -150,9 +154,10 @@ def of_set(
         ValueError: If the task has no row for one of its scores.
     """
     groups = len(set(units))
-    rows = metric_rows(row, scorer.rows(), groups)
-    if about.place.task == QUALITY and groups >= FEWEST:
+    rows, of = metric_rows(row, scorer.rows(), groups), dict[str, int]()
+    if about.place.task == QUALITY:
         of = groups_of(scorer, evidences, units)
+    if of and groups >= FEWEST:
         drawn = {metric: each for metric, each in drawn.items() if of[metric] >= FEWEST}
     levels = {metric: each for metric, each in drawn.items() if row.has_level(metric, groups)}
     if strange := scores.keys() - rows.keys():
@@ -162,7 +167,9 @@ def of_set(
         for arrays in (scorer.by_image(evidences), scorer.curves(evidences))
     )
     return Numbers(
-        records=[about.record(m, rows[m], s, units, levels.get(m)) for m, s in scores.items()],
+        records=[
+            about.record(m, rows[m], s, units, levels.get(m), of.get(m)) for m, s in scores.items()
+        ],
         metrics=rows,
         draws={about.place.of(metric): drawn[metric] for metric in scores if metric in drawn},
         values=values,

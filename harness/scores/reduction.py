@@ -268,7 +268,7 @@ def _numbers(
             groups = groups_of(scored.scorer, mine, units)[metric]
         is_level = groups >= FEWEST and scored.row.has_level(metric, groups)
         level = sample if is_level else None
-        found.records.append(about.record(name, row, score, units, level))
+        found.records.append(about.record(name, row, score, units, level, groups))
         if groups >= FEWEST:
             found.draws[place.of(name)] = sample
     return found

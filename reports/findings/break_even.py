@@ -83,7 +83,7 @@ def _gains(
         assert after.value is not None
         a, b = results.draws.get(before.cell), results.draws.get(after.cell)
         drawn = None if a is None or b is None else sign * (b.astype(np.float64) - a)
-        found[rate] = sign * (after.value - before.value), drawn, results.groups(after.n)
+        found[rate] = sign * (after.value - before.value), drawn, results.groups(after)
     return found
 
 

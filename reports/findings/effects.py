@@ -93,7 +93,7 @@ def effects(results: Results) -> list[Effect]:
 def _family(results: Results, floor: Record, members: list[Record]) -> list[Effect]:
     """Effects of the derainers of one rain and task network."""
     drawn = [_paired(results, floor, record) for record in members]
-    family = Family.of([d for d in drawn if d is not None], results.groups(floor.n))
+    family = Family.of([d for d in drawn if d is not None], results.groups(floor))
     corrected = iter(family.p_values if family.can_reject else [])
     row, target = results.metrics[floor.metric], TARGETS.get(floor.unit)
     made = []
@@ -119,7 +119,7 @@ def _family(results: Results, floor: Record, members: list[Record]) -> list[Effe
                 metric=record.metric,
                 row=row,
                 difference=difference,
-                ci=None if d is None else interval(d, results.groups(record.n)),
+                ci=None if d is None else interval(d, results.groups(record)),
                 p_value=p_value,
                 verdict=said,
                 smallest=smallest,
@@ -149,7 +149,7 @@ def _paired(results: Results, first: Record | None, second: Record | None) -> An
     if first is None or second is None:
         return None
     a, b = results.draws.get(first.cell), results.draws.get(second.cell)
-    if a is None or b is None or results.groups(first.n) < FEWEST:
+    if a is None or b is None or results.groups(first) < FEWEST:
         return None
     both = b.astype(np.float64) - a
     return both if np.isfinite(both).sum() > 1 else None
@@ -176,7 +176,7 @@ def _recovery(
     gains = derained - rainy
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = gains / (clean - rainy)
-    ci = selected_interval(shares, gains, results.groups(record.n), level)
+    ci = selected_interval(shares, gains, results.groups(record), level)
     return (None if ci is None else (record.value - floor.value) / whole), ci
 
 

@@ -52,7 +52,7 @@ def _value(record: Record) -> float:
 
 def _leads(results: Results, first: Record, behind: Sequence[Record]) -> bool:
     """Whether a record differs from each of those behind it by more than chance."""
-    groups = results.groups(first.n)
+    groups = results.groups(first)
     own, others = results.draws.get(first.cell), [results.draws.get(r.cell) for r in behind]
     if own is None or not others or groups < FEWEST:
         return False

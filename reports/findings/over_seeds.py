@@ -90,8 +90,9 @@ def _mean_record(
     mean, n = float(np.mean(values)), min(t.n for t in twins)
     ci = None
     if draws is not None and all(t.ci is not None for t in twins):
-        ci = level_interval(draws, mean, run.groups(n))
-    return replace(one, value=mean, ci=ci, n=n)
+        ci = level_interval(draws, mean, min(run.groups(t) for t in twins))
+    groups = min((t.groups for t in twins if t.groups is not None), default=None)
+    return replace(one, value=mean, ci=ci, n=n, groups=groups)
 
 
 def _places(cell: Cell, seeds: Sequence[int]) -> list[Cell]:

@@ -137,7 +137,7 @@ def _ranking(run: Results, judge: Judge, rainy: Condition) -> Ranking | None:
         draws,
         run.provenance.data_fingerprint,
         run.sets,
-        run.groups(max(r.n for r in held.values())),
+        min(map(run.groups, held.values())),
         {n: made_by(run, r) for n, r in held.items()},
     )
 

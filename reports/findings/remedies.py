@@ -237,7 +237,7 @@ def _add(
             continue
         draws = run.draws.get(record.cell)
         drawn = None if draws is None else draws.astype(np.float64)
-        one = One(record, training, drawn, run.sets, record.value, run.groups(record.n))
+        one = One(record, training, drawn, run.sets, record.value, run.groups(record))
         ones = cells.setdefault(remedy, {}).setdefault(record.rain, [])
         if one.levels not in [other.levels for other in ones]:  # dry images have one seed alone
             ones.append(one)

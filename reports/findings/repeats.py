@@ -132,7 +132,7 @@ def _repeat(place: Place, table: Sequence[Sequence[_One]]) -> Repeat:
     values = np.array([one.record.value for one in ones], np.float64).reshape(seeds, trainings)
     drawn = [one.run.draws.get(one.record.cell) for one in ones]
     sets = {one.run.sets for one in ones}
-    groups = min(one.run.groups(one.record.n) for one in ones)
+    groups = min(one.run.groups(one.record) for one in ones)
     mean = float(values.mean())
     ci = both = None
     is_level = all(one.record.ci is not None for one in ones)

@@ -46,6 +46,8 @@ class Record:
     """Images left out of the mean because they equal their reference."""
     stage: str | None = None
     """Intermediate output of the derainer; None: the restored image."""
+    groups: int | None = None
+    """Units that were resampled and have a value; None where each of the ``n`` images is one."""
 
     @cached_property
     def condition(self) -> Condition:

@@ -353,10 +353,16 @@ class Results:
         first, times = self.spec.get("seed", 0), self.spec.get("seeds")
         return None if times is None else range(first, first + times)
 
-    def groups(self, images: int) -> int:
-        """Units that were resampled, of so many images; of a part of the set at most so many."""
+    def groups(self, record: Record) -> int:
+        """Units that were resampled and in which a number has a value.
+
+        Of what was written before numbers told theirs it is those of the whole set, and of a part
+        at most one for each image.
+        """
+        if record.groups is not None:
+            return record.groups
         known = self.provenance.groups
-        return images if known is None else min(known, images)
+        return record.n if known is None else min(known, record.n)
 
     @property
     def sets(self) -> Hashable:
@@ -394,4 +400,4 @@ class Results:
         if a is None or b is None:
             return Comparison(difference, None)
         drawn = b.astype(np.float64) - a
-        return Comparison(difference, interval(drawn, self.groups(first.n)))
+        return Comparison(difference, interval(drawn, self.groups(first)))

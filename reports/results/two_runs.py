@@ -43,7 +43,7 @@ def changes(first: Results, second: Results) -> list[Change]:
     pairs = [pair for pair in _common(first, second) if _compares(first, second, *pair, paired)]
     drawn = [_drawn(first, second, a, b, paired) for a, b in pairs]
     groups = min(
-        (run.groups(r.n) for pair in pairs for run, r in zip((first, second), pair, strict=True)),
+        (run.groups(r) for pair in pairs for run, r in zip((first, second), pair, strict=True)),
         default=0,
     )
     family = Family.of([d for d in drawn if d is not None], groups)
@@ -159,7 +159,7 @@ def _left(
 def _drawn(first: Results, second: Results, a: Record, b: Record, paired: bool) -> Any:
     """Differences on resampled sets; None where they say nothing."""
     ours, theirs = first.draws.get(a.cell), second.draws.get(b.cell)
-    groups = min(first.groups(a.n), second.groups(b.n))
+    groups = min(first.groups(a), second.groups(b))
     if ours is None or theirs is None or groups < FEWEST:
         return None
     if not paired:

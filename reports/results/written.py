@@ -211,7 +211,7 @@ def _unspelled(record: Record, written: _Written) -> Record:
 def _record(record: Record) -> dict[str, Any]:
     """A record as JSON; what is at its usual value and says nothing is left out."""
     fields = asdict(record) | {"derainer": record.condition.name}
-    for name, usual in (("why", None), ("n_identical", 0), ("stage", None)):
+    for name, usual in (("why", None), ("n_identical", 0), ("stage", None), ("groups", None)):
         if fields[name] == usual:
             del fields[name]
     return fields

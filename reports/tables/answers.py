@@ -101,7 +101,7 @@ def _headline(
 
 def _too_few(results: Results, floor: Record) -> str:
     """That there are too few images for any interval, where it is so."""
-    groups = results.groups(floor.n)
+    groups = results.groups(floor)
     if groups >= FEWEST:
         has_few = floor.judge.task == QUALITY and floor.cell not in results.draws
         return f": {FEW_VALUES}" if has_few else ""

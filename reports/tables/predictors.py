@@ -148,7 +148,7 @@ def _correlated(
     if any(d is None for side in drawn for d in side):
         return float(value[0]), None
     values = _spearman(*(np.stack(side, -1) for side in drawn))  # type: ignore[arg-type]
-    return float(value[0]), bounded_interval(values, results.groups(pairs[0][0].n))
+    return float(value[0]), bounded_interval(values, results.groups(pairs[0][0]))
 
 
 def _spearman(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:

@@ -103,7 +103,7 @@ def _change(results: Results, floor: _Mean, mean: _Mean, decimals: int) -> str:
         return "–"
     gained = None
     if mean.draws is not None and floor.draws is not None:
-        gained = interval(mean.draws - floor.draws, results.groups(mean.records[0].n))
+        gained = interval(mean.draws - floor.draws, results.groups(mean.records[0]))
     return f"{signed(mean.value - floor.value, decimals)} {span(gained, decimals)}"
 
 
@@ -115,7 +115,7 @@ def _relative(results: Results, mean: _Mean, clean: Record | None) -> tuple[str,
     ci = None
     if mean.draws is not None and drawn is not None:
         with np.errstate(invalid="ignore", divide="ignore"):
-            ci = interval(100 * mean.draws / drawn, results.groups(clean.n))
+            ci = interval(100 * mean.draws / drawn, results.groups(clean))
     return f"{100 * mean.value / clean.value:.0f} %", span(ci, 0, sign=False)
 
 
@@ -126,7 +126,7 @@ def _mean(results: Results, of: list[Condition], judge: Judge, metric: str) -> _
     if len(held) < len(of):
         return None
     drawn = [results.draws.get(r.cell) for r in held]
-    groups = results.groups(held[0].n)
+    groups = results.groups(held[0])
     kept = [d.astype(np.float64) for d in drawn if d is not None]
     draws = np.mean(kept, axis=0) if groups >= FEWEST and len(kept) == len(held) else None
     levels = all(r.ci is not None for r in held)

@@ -59,6 +59,7 @@ def scored(found: list[Evidence], units: list[str]) -> Results:
 def test_few_drives_are_judged_by_what_holds_for_few(found: list[Evidence]) -> None:
     results = scored(found, DRIVES)
     assert results.primary("detection") == "ap_pooled"
+    assert {results.groups(r) for r in results.records} == {FRAMES // 50}
     told = {r.metric: r.ci is not None for r in results.records}
     assert [m for m in ("ap", "ap50", "ap/dog", "ap_pooled", "ap/car") if told[m]] == [
         *("ap_pooled", "ap/car"),

@@ -46,6 +46,8 @@ def test_a_verdict_takes_as_many_images_with_a_value(rainy: int, tmp_path: Path)
     is_enough = rainy == FEWEST
     held = [r for r in found.records if r.metric == "psnr_y_db" and r.value is not None]
     assert [r.n - r.n_identical for r in held] == [rainy, rainy]
+    # Intervals of values and of changes are as wide as so few need.
+    assert [found.groups(r) for r in held] == [rainy, rainy]
     assert all((r.ci is not None) == (r.cell in found.draws) == is_enough for r in held)
     (answer,) = answers(found)
     said = "Yes: dir:made raises PSNR-Y." if is_enough else "Too little was measured for a verdict"
@@ -58,6 +60,7 @@ def test_score_follows_the_same_rule(tmp_path: Path) -> None:
     data = write(tmp_path, 3)
     words = ["score", "--task", "quality", "--restored", str(tmp_path / "made"), *data]
     assert run_command_line([*words, "--quality", "psnr,ssim", "--out", str(tmp_path / "out")]) == 0
-    found = {r.metric: r.ci for r in load(tmp_path / "out").records}
-    assert found["psnr_y_db"] is None
-    assert found["ssim_y"] is not None
+    records = {r.metric: r for r in load(tmp_path / "out").records}
+    assert records["psnr_y_db"].ci is None
+    assert records["ssim_y"].ci is not None
+    assert (records["psnr_y_db"].groups, records["ssim_y"].groups) == (3, None)
