@@ -34,8 +34,6 @@ class DerainerRow:
     """Where the authors publish weights that this code loads; None = nowhere."""
     origin: str | None = None
     """The installed package that adds the row, see `datasets.installed`; None = ours."""
-    stand_in: str | None = None
-    """The row that runs in its place as long as it has no weights."""
     stages: tuple[str, ...] = ()
     """Intermediate outputs that can be scored, as the network's ``stages`` names them."""
 
@@ -134,12 +132,10 @@ DERAINERS: Table[DerainerRow] = Table(
         "dcsfn": DerainerRow(
             partial(builders.dcsfn, width=20, blocks=16, scales=4),
             version=1,
-            stand_in="dcsfn-light",
+            weights=WEIGHTS / "dcsfn.safetensors",
         ),
         "dcsfn-paper": DerainerRow(
-            partial(builders.dcsfn, width=32, blocks=16, scales=3),
-            version=1,
-            stand_in="dcsfn-light",
+            partial(builders.dcsfn, width=32, blocks=16, scales=3), version=1
         ),
         "dcsfn-light": DerainerRow(
             partial(builders.dcsfn, width=16, blocks=4, scales=3),

@@ -91,17 +91,19 @@ class DenseChain(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """The last fusion and every block's output; ``skips`` are added to the blocks' inputs."""
         outputs: list[Tensor] = []
-        features = x
+        features = [x]
         for i, block in enumerate(self.blocks):
             if skips is None:
                 out = block(x)
             else:
                 out = block(x) + skips[i] if skip_after else block(x + skips[i])
             outputs.append(out)
+            features.append(out)
             if self.fusions:
-                # Grown map by map: gradients then add up as wholes, not slice by slice of each.
-                features = torch.cat((features, out), 1)
-                x = self.fusions[i](features)
+                joined = torch.cat(features, 1)
+                x = self.fusions[i](joined)
+                # Gradients then add up as wholes, not in a slice for each map of each fusion.
+                features = [joined] if torch.is_grad_enabled() else features
             else:
                 x = out
         return x, outputs

@@ -93,8 +93,7 @@ def _derainer(name: str, row: Any) -> Row:
     if not row.learned:
         return _of_weights(name, "needs none", None, {}, None)
     if row.weights is None:
-        where = f"NAME@FILE; {row.stand_in} stands in" if row.stand_in else "NAME@FILE"
-        return _of_weights(name, where.replace("NAME", name), None, {}, None)
+        return _of_weights(name, f"{name}@FILE", None, {}, None)
     card = read_card(row.weights)
     found = _of_weights(
         name, "in the package", card.get("data_terms"), card.get("trained_on", {}), row.weights

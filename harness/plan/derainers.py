@@ -118,13 +118,10 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     is_published = name in PUBLISHED and name not in DERAINERS
     if is_published:
         name, given = PUBLISHED[name].derainer, _fetched(name, given)
-    row, said, parameters = DERAINERS[name], None, part.parameters
+    row, parameters = DERAINERS[name], part.parameters
     if variant.learner != variant.row:
-        row = replace(row, weights=None, stand_in=None)
+        row = replace(row, weights=None)
     name = variant.word if variant.is_changed else name
-    if row.stand_in and not given and row.weights is None:
-        said = f"{name} has no weights of its own yet, {row.stand_in} stands in"
-        name, row = row.stand_in, DERAINERS[row.stand_in]
     if given and not row.learned:
         raise UsageError(f"derainer {name} has no weights: leave '@{given}' out")
     if parameters.said and (not given or is_published):
@@ -147,9 +144,8 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     file = local_file(given) if given else row.weights
     digests = {} if file is None else _digests(file, f"derainer {name}", f"{name}@FILE")
     weights = _combined(file, digests)
-    if weights and not given and file is not None:
-        ours = f"{name}: {file.name}, sha256 {weights[:8]}"
-        said = f"{ours}; {said}" if said else ours
+    is_ours = weights and not given and file is not None
+    ours = f"{name}: {file.name}, sha256 {weights[:8]}" if is_ours else None
     families, images = trained_on.by_card(file, weights) if file else (frozenset(), frozenset())
     key = {"name": name, "version": row.version, "weights": weights}
     key |= keys.named(row.origin) if row.origin else {"built": row.built}
@@ -160,7 +156,7 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
 
     method = f"{name}@{weights[:8]}" if given and weights else name
     method = part.text if is_published else method
-    said = "; ".join(filter(None, (said, _few(method, file, weights)))) or None
+    said = "; ".join(filter(None, (ours, _few(method, file, weights)))) or None
     return DerainerPlan(
         method=method,
         key=key | _as_keyed(parameters),

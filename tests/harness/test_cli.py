@@ -235,7 +235,7 @@ def test_lists_are_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
         "terms": "BSDS500: non-commercial research and education",
     }
     assert rows["median"]["weights"] == "needs none"
-    assert rows["dcsfn"]["weights"] == "dcsfn@FILE; dcsfn-light stands in"
+    assert rows["dcsfn-paper"]["weights"] == "dcsfn-paper@FILE"
     assert rows["vrgnet-rain100l"]["weights"] == "python -m harness fetch vrgnet-rain100l"
     assert run_command_line(["list", "models"]) == 0
     out = capsys.readouterr().out

@@ -220,13 +220,9 @@ def test_which_weights_a_derainer_runs_on_is_said() -> None:
     assert derainer_plan(f"granet@{given}", {}, Dataset("folder", "all", [])).said is None
 
 
-def test_the_light_form_stands_in_where_there_are_no_weights() -> None:
-    lights = {"dcsfn": "dcsfn-light", "dcsfn-paper": "dcsfn-light"}
-    for name, light in lights.items():
-        plan = derainer_plan(name, {}, Dataset("folder", "all", []))
-        assert plan.name == light
-        assert plan.said is not None
-        assert plan.said.endswith(f"{name} has no weights of its own yet, {light} stands in")
+def test_no_other_form_stands_in_where_there_are_no_weights() -> None:
+    with pytest.raises(UsageError, match="dcsfn-paper comes without weights: none are public"):
+        derainer_plan("dcsfn-paper", {}, Dataset("folder", "all", []))
     with pytest.raises(UsageError, match=r"prn comes without weights: .* harness train prn"):
         derainer_plan("prn", {}, Dataset("folder", "all", []))
 
