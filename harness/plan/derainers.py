@@ -144,8 +144,9 @@ def _row(part: Part, own: Mapping[str, Any]) -> DerainerPlan:
     file = local_file(given) if given else row.weights
     digests = {} if file is None else _digests(file, f"derainer {name}", f"{name}@FILE")
     weights = _combined(file, digests)
-    is_ours = weights and not given and file is not None
-    ours = f"{name}: {file.name}, sha256 {weights[:8]}" if is_ours else None
+    ours = None
+    if weights and not given and file is not None:
+        ours = f"{name}: {file.name}, sha256 {weights[:8]}"
     families, images = trained_on.by_card(file, weights) if file else (frozenset(), frozenset())
     key = {"name": name, "version": row.version, "weights": weights}
     key |= keys.named(row.origin) if row.origin else {"built": row.built}
