@@ -384,9 +384,18 @@ def _folder(folder: Path, dataset: Dataset) -> DerainerPlan:
     # A rainy copy's manifest says of which rain all of it is, and of which images none.
     wanted = len(files) if inputs else sum(file.made_in is None for file in files.values())
     untold = () if len(inputs) == wanted else (name,)
-    made = DerainerPlan(name, {"dir": contents}, None, load, None, None)
-    made = replace(made, folders=(folder, *made_in), by_sample=digests)
-    return replace(made, made_from=inputs, untold=untold)
+    return DerainerPlan(
+        name,
+        {"dir": contents},
+        weights_sha256=None,
+        load=load,
+        rain_families=None,
+        images=None,
+        folders=(folder, *made_in),
+        made_from=inputs,
+        by_sample=digests,
+        untold=untold,
+    )
 
 
 def _require(file: Path, what: str, remedy: str) -> None:

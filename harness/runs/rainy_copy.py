@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -46,6 +46,11 @@ class Recipe:
     """1 to 100; None writes PNG, which loses nothing."""
     layers: bool = False
     """Keep what the image was made of (see `RainyImage`) in ``layers/<image>.npz``."""
+
+    @cached_property
+    def of_package(self) -> dict[str, str]:
+        """What names the rain's code where a package brings it."""
+        return keys.named(origin(self.rain))
 
     def head(self, dataset: Dataset) -> dict[str, Any]:
         """The manifest's first line."""
@@ -195,7 +200,7 @@ def _named(sample: Sample) -> Entry | ImageError:
 def _key(entry: Entry, recipe: Recipe) -> str:
     """Names what decides an image beside the manifest's first line."""
     distances: dict[str, str | None] = {"depth": None, **entry.distances("rainy")}
-    of_package = keys.named(origin(recipe.rain))
+    of_package = recipe.of_package
     return keys.key("synth", image=entry.image, **distances, **of_package, **made_by("rainy"))
 
 

@@ -337,19 +337,23 @@ def _predicted(
     found, seconds = [], 0.0
     for digest, image in images:
         with nothing_unnamed(task.model, identities):
-            alone = partial(_timed, task, [image], seat)
+            alone = partial(_alone, task, image, seat)
             made, took_s = without_chance(alone, task.draws, digest)
         found += made
         seconds += took_s
     return found, seconds
 
 
+def _alone(task: TaskPlan, image: NDArrayByte, seat: Seat) -> tuple[list[Any], float]:
+    """The same for a copy of one image."""
+    return _timed(task, [image.copy()], seat)
+
+
 def _timed(task: TaskPlan, images: list[NDArrayByte], seat: Seat) -> tuple[list[Any], float]:
-    """A task's predictions for copies of images, once the seat is free, and their seconds."""
-    copies = [image.copy() for image in images]
+    """A task's predictions, once the seat is free, and their seconds."""
     with seat:
         began = time.perf_counter()
-        return task.task.predict(copies), time.perf_counter() - began
+        return task.task.predict(images), time.perf_counter() - began
 
 
 def _measures(plan: Plan) -> bool:

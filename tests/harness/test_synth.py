@@ -417,4 +417,5 @@ def test_the_code_of_a_packages_rain_decides_its_images(
     assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 2
     assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 0
     monkeypatch.setattr("harness.runs.rainy_copy.origin", lambda _: "edited")
+    recipe = Recipe("drizzle", Drizzle())
     assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 2
