@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import psutil
@@ -166,6 +166,16 @@ def test_ray_that_is_not_there_is_one_line(
 
 
 @pytest.mark.ray
+def test_a_cluster_without_processors_is_refused(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = SimpleNamespace(cluster_resources=dict)
+    monkeypatch.setattr("harness.work.ray_engine._remote", lambda *_: cluster)
+    asked = spec.model_copy(update={"engine": "ray", "address": "127.0.0.1:1", "workers": None})
+    with pytest.raises(UsageError, match=r"the Ray cluster at 127\.0\.0\.1:1 has no CPU: start"):
+        run(asked)
+
+
 def test_ray_imported_before_is_one_line(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
