@@ -34,7 +34,7 @@ FOLDERS = {
     "harness": {
         "": {"checks", "cli", "ledger", "machine", "runs"},
         "cli": {"checks", "ledger", "machine", "plan", "runs", "scores", "training"},
-        "checks": {"ledger", "machine", "plan", "runs"},
+        "checks": {"ledger", "machine", "plan", "runs", "work"},
         "training": {"ledger", "machine", "plan", "runs"},
         "runs": {"ledger", "machine", "plan", "scores", "work"},
         "scores": {"ledger", "machine", "plan"},
