@@ -394,23 +394,3 @@ def test_the_other_package_of_a_name_of_ours_is_told_with_the_remedy(tmp_path: P
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stderr.splitlines()[-1].startswith("harness.spec.UsageError: another package")
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("run", "interrupted: the same command continues where it stopped\n"),
-        ("run --fresh", "interrupted\n"),
-        ("bench", "interrupted\n"),
-    ],
-)
-def test_an_interrupted_command_says_whether_it_goes_on(
-    line: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    for place in ("run._run_one", "bench.split_words"):
-        monkeypatch.setattr(f"harness.cli.{place}", interrupted)
-    assert run_command_line(line.split()) == 130
-    assert capsys.readouterr().err == said

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from datasets.coco import open_coco
 from datasets.image import NDArrayByte, decode, encode_png
-from datasets.rain import RAINS, PhysicalRain
+from datasets.rain import LAYERS, RAINS, PhysicalRain, RainyImage
+from datasets.rain.composed import Composed
+from datasets.rain.rain import origin
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.plan.plan import make_plan
 from harness.runs.rain_sheet import rain_sheet
+from harness.runs.rainy_copy import Recipe, synthesize
 from harness.spec import UsageError
 from reports.pages.contact_sheet import CAPTION_PX, MARGIN_PX, contact_sheet
 
@@ -132,3 +138,33 @@ def test_mistakes_with_the_sheet_are_one_line(
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert said[0].startswith(f"error: {message}")
+
+
+@dataclass(frozen=True)
+class Drizzle:
+    """A rain of a package of somebody's, whose numbers do not say how bright its drops are."""
+
+    family = "drizzle"
+    light: ClassVar[int] = 60
+
+    def parameters(self) -> dict[str, Any]:
+        return {"family": self.family}
+
+    def render(self, clean: Any, rng: np.random.Generator, depth: Any = None) -> RainyImage:
+        drops = np.full(clean.shape[:2], self.light, np.uint8)
+        rainy = np.minimum(255, clean.astype(np.int64) + drops[:, :, None]).astype(np.uint8)
+        return RainyImage(rainy, drops, blend="add")
+
+
+def test_the_code_of_a_packages_rain_decides_its_images(
+    coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layered = Composed(Drizzle(), (LAYERS["lens"],))
+    assert origin(layered) == origin(Drizzle()) != origin(RAINS["real-like"])
+    recipe = Recipe("drizzle", Drizzle())
+    dataset = open_coco(coco_root, None).limited(2)
+    assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 2
+    assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 0
+    monkeypatch.setattr("harness.runs.rainy_copy.origin", lambda _: "edited")
+    recipe = Recipe("drizzle", Drizzle())
+    assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 2

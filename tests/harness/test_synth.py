@@ -7,9 +7,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,9 +18,7 @@ from command import start
 from datasets import DATASETS
 from datasets.coco import open_coco
 from datasets.image import encode_png
-from datasets.rain import LAYERS, RAINS, RainyImage, recompose
-from datasets.rain.composed import Composed
-from datasets.rain.rain import origin
+from datasets.rain import RAINS, RainyImage, recompose
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.runs.rainy_copy import Recipe, synthesize
@@ -389,33 +386,3 @@ def test_restored_images_of_another_rain_are_refused(coco_root: Path, tmp_path: 
     with pytest.raises(ValueError, match="made of real-like with seed 1, this run is of"):
         run(RunSpec(**spec))  # type: ignore[arg-type]
     assert run(RunSpec(**spec, seed=1)).records  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class Drizzle:
-    """A rain of a package of somebody's, whose numbers do not say how bright its drops are."""
-
-    family = "drizzle"
-    light: ClassVar[int] = 60
-
-    def parameters(self) -> dict[str, Any]:
-        return {"family": self.family}
-
-    def render(self, clean: Any, rng: np.random.Generator, depth: Any = None) -> RainyImage:
-        drops = np.full(clean.shape[:2], self.light, np.uint8)
-        rainy = np.minimum(255, clean.astype(np.int64) + drops[:, :, None]).astype(np.uint8)
-        return RainyImage(rainy, drops, blend="add")
-
-
-def test_the_code_of_a_packages_rain_decides_its_images(
-    coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    layered = Composed(Drizzle(), (LAYERS["lens"],))
-    assert origin(layered) == origin(Drizzle()) != origin(RAINS[RAIN])
-    recipe = Recipe("drizzle", Drizzle())
-    dataset = open_coco(coco_root, None).limited(2)
-    assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 2
-    assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 0
-    monkeypatch.setattr("harness.runs.rainy_copy.origin", lambda _: "edited")
-    recipe = Recipe("drizzle", Drizzle())
-    assert synthesize(dataset, coco_root, recipe, tmp_path / "out").written == 2

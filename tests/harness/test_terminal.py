@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from harness.cli.main import run_command_line
 from harness.cli.terminal import progress_bars, say, show, table
 from tests.reports.made import rowed
 from tests.reports.test_reports import HOSTILE, results
@@ -95,3 +96,23 @@ def test_without_a_terminal_a_run_says_now_and_then_how_far_it_is(
         now[0] = 1000.0
         told("wet · a", 1, 2)
     assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("run", "interrupted: the same command continues where it stopped\n"),
+        ("run --fresh", "interrupted\n"),
+        ("bench", "interrupted\n"),
+    ],
+)
+def test_an_interrupted_command_says_whether_it_goes_on(
+    line: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("run._run_one", "bench.split_words"):
+        monkeypatch.setattr(f"harness.cli.{place}", interrupted)
+    assert run_command_line(line.split()) == 130
+    assert capsys.readouterr().err == said
