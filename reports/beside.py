@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reports.findings.effects import ROBUSTNESS
 from reports.findings.robustness import with_robustness
 from reports.results.cell import IDENTITY
-from reports.results.said import failures, failures_of
+from reports.results.said import failures, failures_of, image_count
 
 if TYPE_CHECKING:
     from reports.results.record import Record
@@ -219,6 +219,6 @@ def _require_near(here: Record, there: Record) -> None:
 
 
 def _of(results: Results) -> str:
-    images = max((r.n for r in results.records), default=0)
+    n = image_count(max((r.n for r in results.records), default=0))
     data = dict.fromkeys(f"{r.dataset} {r.split}" for r in results.records)
-    return f"{' and '.join(data)}, {images:,} images"
+    return f"{' and '.join(data)}, {n}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.cli.flags import Verbs, add_field, add_jpeg, fields_of, jpeg_quality, status_of
 from harness.cli.terminal import line, progress_bars, say, shown
 from harness.spec import UsageError, checked
+from reports.results.said import image_count
 
 
 def add(verbs: Verbs) -> None:
@@ -60,8 +61,8 @@ def _derain(arguments: argparse.Namespace) -> int:
     failed = {failure.sample: failure for each in done for failure in each.failures}
     for each in done:
         line(
-            f"{shown(each.folder)}: {each.written} images derained by {each.derainer}, {each.kept} "
-            f"were there already{f' ({each.said})' if each.said else ''}"
+            f"{shown(each.folder)}: {image_count(each.written)} derained by {each.derainer}, "
+            f"{each.kept} were there already{f' ({each.said})' if each.said else ''}"
         )
     for failure in failed.values():
         say(f"failed: {failure.sample} ({failure.stage}): {failure.message}")

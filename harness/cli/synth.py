@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.cli.flags import Verbs, add_field, add_jpeg, fields_of, jpeg_quality
 from harness.cli.terminal import line, progress_bars, say, shown
 from harness.spec import DEFAULT_RAIN, UsageError, checked
+from reports.results.said import image_count
 
 
 def add(verbs: Verbs) -> None:
@@ -58,7 +59,8 @@ def _synth(arguments: argparse.Namespace) -> int:
             worker_count(spec, "cpu"),
             progress,
         )
-    line(f"{shown(arguments.out)}: {done.written} images written, {done.kept} were there already")
+    written = image_count(done.written)
+    line(f"{shown(arguments.out)}: {written} written, {done.kept} were there already")
     for failure in done.failures:
         say(f"failed: {failure.sample} ({failure.stage}): {failure.message}")
     return 1 if done.failures else 0

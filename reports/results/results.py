@@ -20,7 +20,7 @@ from reports.results.marks import mark, marks
 from reports.results.metrics import MetricRow, TaskRow
 from reports.results.provenance import Provenance
 from reports.results.record import Comparison, Correlation, Cost, ImageError, Record
-from reports.results.said import failures, unknown
+from reports.results.said import failures, image_count, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,9 +205,9 @@ class Results:
 
     @property
     def _title(self) -> str:
-        images = max((record.n for record in self.records), default=0)
+        n = image_count(max((record.n for record in self.records), default=0))
         data = dict.fromkeys(f"{r.dataset} {r.split}".rstrip() for r in self.records)
-        return f"run {self.run[:12]}: {', '.join(data)}, {images:,} images"
+        return f"run {self.run[:12]}: {', '.join(data)}, {n}"
 
     def value(
         self,

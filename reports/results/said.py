@@ -18,11 +18,15 @@ def unknown(name: str, word: str | None, known: Iterable[str | None]) -> str:
     return f"this run has no {name} '{word}'{hint}: known are {', '.join(names) or 'none'}"
 
 
+def image_count(n: int) -> str:
+    """So many images, in words."""
+    return "1 image" if n == 1 else f"{n:,} images"
+
+
 def failures(errors: Sequence[ImageError]) -> str:
     """How many images failed, and why the first did; at least one."""
     first, failed = errors[0], len({error.sample for error in errors})
-    images = "1 image" if failed == 1 else f"{failed:,} images"
-    said = f"{images} failed, {first.sample} first ({first.stage}): {first.message}"
+    said = f"{image_count(failed)} failed, {first.sample} first ({first.stage}): {first.message}"
     return "".join(c if c.isprintable() else " " for c in said)
 
 

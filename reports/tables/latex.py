@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reports.findings.leaders import places
 from reports.results.conditions import conditions, floors
 from reports.results.results import QUALITY
+from reports.results.said import image_count
 from reports.tables.summary import footnotes
 from reports.tables.text import plain, words, written
 
@@ -157,9 +158,9 @@ def _caption(results: Results) -> str:
         if judge.task != QUALITY
     ]
     what = " and ".join([*judged, "image quality"] if results.held.get(QUALITY) else judged)
-    images = max(r.n for r in results.records)
+    n = image_count(max(r.n for r in results.records))
     data = f"{first.dataset} {first.split}".rstrip()
-    said = f"{what[:1].upper()}{what[1:]} on {data} (n = {images:,} images"
+    said = f"{what[:1].upper()}{what[1:]} on {data} (n = {n}"
     rains = list(dict.fromkeys(c.rain for c in floors(results)))
     named = ", ".join(rains) if len(rains) <= MOST_RAINS else f"{len(rains)} rains"
     wet = {"": "", "given": ", with the rain that they bring"}.get(named, f", rain: {named}")

@@ -11,6 +11,7 @@ from reports.results.conditions import conditions
 from reports.results.intervals import ABOVE, BELOW, FEWEST
 from reports.results.marks import marks
 from reports.results.results import QUALITY
+from reports.results.said import image_count
 from reports.tables.text import Table, label, plain, words, written, written_change
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def about(results: Results) -> str:
     models = dict.fromkeys(
         f"{r.task} by {r.model}" for r in results.records if r.model and r.task in results.tasks
     )
-    images = max(r.n for r in results.records)
-    said = [f"{first.dataset} {first.split}", f"n = {images:,} images", *models]
+    n = image_count(max(r.n for r in results.records))
+    said = [f"{first.dataset} {first.split}", f"n = {n}", *models]
     return plain(", ".join(said) + ".")
 
 

@@ -22,6 +22,7 @@ from datasets.rain import RAINS, RainyImage, recompose
 from harness import RunSpec, run
 from harness.cli.main import run_command_line
 from harness.runs.rainy_copy import Recipe, synthesize
+from reports.results.said import image_count
 
 RAIN = "real-like"
 
@@ -121,7 +122,7 @@ def test_other_photographs_are_written_anew(
     assert all(second[name] != first[name] for name in ("a.png", "b.png", "c.png"))
     photographs(tmp_path / "other", 40, "b")
     assert run_command_line(other) == 0
-    assert "1 images written, 2 were there already" in capsys.readouterr().out
+    assert "1 image written, 2 were there already" in capsys.readouterr().out
     third = tree(tmp_path / "rainy")
     told = [json.loads(line) for line in third["manifest.jsonl"].splitlines()[1:]]
     assert sorted((e["file"], e["sha256"]) for e in told) == [
@@ -159,7 +160,7 @@ def test_what_cannot_be_rained_on_is_named_and_the_others_are_written(
     for written in (1, 0):
         assert run_command_line(command) == 1
         out, err = capsys.readouterr()
-        assert f"{written} images written, {1 - written} were there already" in out
+        assert f"{image_count(written)} written, {1 - written} were there already" in out
         assert sorted(line for line in err.splitlines() if "failed" in line) == [
             "failed: a.png (decode): a.png: not an image, or damaged; copy or download the file "
             "again",
