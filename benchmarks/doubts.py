@@ -57,7 +57,7 @@ PUBLISHED = (
     ("urie", "urie/skunet.pt"),
 )
 """Networks and their authors' weights."""
-DIRECT = ("granet", "granet-rain100l", "hrrsr-x1", "spanet", "umrl")
+DIRECT = ("granet", "granet-benchmark", "granet-rain100l", "hrrsr", "hrrsr-x1", "spanet", "umrl")
 REAL = "real"
 """Stands for a seed where the images are Rain100L's."""
 CUTS = 6
