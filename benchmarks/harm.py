@@ -11,6 +11,11 @@ it, as that of a narrow bright streak does, or where it touches such a pixel. Th
 absolute difference between restored and rainy RGB over all other pixels of a crop, in levels of
 255. A derainer that takes a veil away changes them too, and rightly: the number says how much is
 touched, the sheet what it was.
+
+The shift is the median of the signed differences over the same pixels, below zero where a crop
+turns darker, and the rest is the change once each crop's own shift is taken off: the least that
+remains when a network is forgiven for darkening the whole crop. Both were added after the first
+numbers.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +34,7 @@ from datasets.image import NDArrayByte, encode_png, round_to_bytes
 from derainers import DERAINERS
 from harness.machine.device import Placement
 from harness.plan.derainers import derainer_plan
+from reports.tables.text import signed
 from tasks.quality.luma import pil_luma
 
 SIZE_PX = 192
@@ -68,7 +75,7 @@ CROPS: tuple[tuple[str, int, int, str], ...] = (
 )
 """Stem of the photograph in SIRR's folder of real rain, left and top in px, what it shows."""
 KINDS = tuple(dict.fromkeys(kind for *_, kind in CROPS))
-HEADINGS = ("derainer", "all 30", *(f"{kind}s" for kind in KINDS), "worst crop")
+HEADINGS = ("derainer", "all 30", *(f"{kind}s" for kind in KINDS), "worst crop", "shift", "rest")
 OURS = tuple(name for name, row in DERAINERS.items() if row.weights is not None)
 
 
@@ -79,10 +86,20 @@ def streak_like(rainy: NDArrayByte) -> NDArray[np.bool_]:
     return np.asarray(binary_dilation(luma - around > OVER, np.ones((3, 3), bool)))
 
 
-def change(rainy: NDArrayByte, restored: NDArrayByte) -> float:
-    """Mean absolute difference of two crops (H, W, 3) outside streak-like pixels, 0 to 255."""
-    difference = np.abs(restored.astype(np.float64) - rainy)
-    return float(difference[~streak_like(rainy)].mean())
+class Change(NamedTuple):
+    """How far a crop was changed outside streak-like pixels, in levels of 255."""
+
+    change: float
+    shift: float
+    rest: float
+
+
+def change(rainy: NDArrayByte, restored: NDArrayByte) -> Change:
+    """What became of a crop (H, W, 3)."""
+    difference = (restored.astype(np.float64) - rainy)[~streak_like(rainy)]
+    shift = np.median(difference)
+    rest = np.abs(difference - shift)
+    return Change(float(np.abs(difference).mean()), float(shift), float(rest.mean()))
 
 
 def cut(image: NDArrayByte, left_px: int, top_px: int) -> NDArrayByte:
@@ -108,19 +125,21 @@ def restored(word: str, folder: Path, images: Mapping[str, NDArrayByte]) -> list
     return crops({s: round_to_bytes(restorer.restore(image, s)) for s, image in images.items()})
 
 
-def changes(rainy: Sequence[NDArrayByte], after: Sequence[NDArrayByte]) -> list[float]:
-    """The change of each crop."""
+def changes(rainy: Sequence[NDArrayByte], after: Sequence[NDArrayByte]) -> list[Change]:
+    """What became of each crop."""
     return [change(*pair) for pair in zip(rainy, after, strict=True)]
 
 
-def row(word: str, found: Sequence[float]) -> list[str]:
+def row(word: str, found: Sequence[Change]) -> list[str]:
     """A line of the page's table, headed by `HEADINGS`."""
     kinds = [kind for *_, kind in CROPS]
     means = [
-        np.mean([value for value, kind in zip(found, kinds, strict=True) if kind in of])
+        np.mean([each.change for each, kind in zip(found, kinds, strict=True) if kind in of])
         for of in (KINDS, *((kind,) for kind in KINDS))
     ]
-    return [word, *(f"{mean:.2f}" for mean in means), f"{max(found):.2f}"]
+    numbers = [*means, max(each.change for each in found)]
+    _, shift, rest = np.mean(found, axis=0)
+    return [word, *(f"{number:.2f}" for number in numbers), signed(shift, 2), f"{rest:.2f}"]
 
 
 def main() -> None:
@@ -137,7 +156,8 @@ def main() -> None:
     for word in a.derainer.split(","):
         after = restored(word, a.photographs, images)
         found = changes(rainy, after)
-        print(" ".join(row(word, found)), CROPS[int(np.argmax(found))], flush=True)
+        worst = max(range(len(CROPS)), key=lambda i: found[i].change)
+        print(" ".join(row(word, found)), CROPS[worst], flush=True)
         columns.append(np.concatenate(after))
     if a.sheet:
         a.sheet.write_bytes(encode_png(np.concatenate(columns, 1)))

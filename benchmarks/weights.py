@@ -78,7 +78,7 @@ def add(now: dict[str, Any], run: str, out: Path, records: Sequence[Record]) -> 
 
 
 def joined(
-    now: Kept, runs: Mapping[str, Results], out: Path, changes: Mapping[str, Sequence[float]]
+    now: Kept, runs: Mapping[str, Results], out: Path, changes: Mapping[str, Sequence[harm.Change]]
 ) -> Kept:
     """What is kept, with the numbers of some derainers in the place of their own earlier ones."""
     others = {name: of for name, of in now["derainers"].items() if name not in changes}
@@ -86,13 +86,13 @@ def joined(
     for run, results in runs.items():
         add(fresh, run, out / run, results.records)
     for name, found in changes.items():
-        fresh["derainers"][name]["harm"] = [round(change, 3) for change in found]
+        fresh["derainers"][name]["harm"] = [[round(x, 3) for x in each] for each in found]
     order = [n for n in ("identity", *DERAINERS) if n in fresh["derainers"]]
     return {**fresh, "derainers": {name: fresh["derainers"][name] for name in order}}
 
 
-def harms(names: Sequence[str], folder: Path) -> dict[str, list[float]]:
-    """The change of each crop of real rain by each derainer."""
+def harms(names: Sequence[str], folder: Path) -> dict[str, list[harm.Change]]:
+    """What each derainer makes of each crop of real rain."""
     images = harm.photographs(folder)
     rainy = harm.crops(images)
     return {name: harm.changes(rainy, harm.restored(name, folder, images)) for name in names}

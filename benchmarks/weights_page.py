@@ -260,7 +260,10 @@ def _printed(derainer: str, run: str, means: Mapping[str, float]) -> list[str]:
 
 def harmed(now: Kept) -> list[str]:
     """Change of real rainy photographs outside streaks."""
-    rows = [harm.row(d, now["derainers"][d]["harm"]) for d in _derained(now)]
+    found = {
+        d: [harm.Change(*each) for each in now["derainers"][d]["harm"]] for d in _derained(now)
+    }
+    rows = [harm.row(d, each) for d, each in found.items()]
     return grid(list(harm.HEADINGS), rows)
 
 

@@ -160,3 +160,13 @@ def test_a_slice_has_the_kept_numbers(weights: Any, kept: Any, data: Path, tmp_p
         places = [kept["units"]["photographs"].index(sample) for sample in found["sample"].unique()]
         expected = kept["derainers"][name]["psnr_y_db"]["photographs"]["rain100h"]
         assert psnr.tolist() == pytest.approx([expected[place] for place in places], abs=0.01)
+
+
+def test_darkening_is_told_from_other_changes(page: Any) -> None:
+    rainy = np.full((20, 20, 3), 100, np.uint8)
+    darker = rainy - 5
+    assert page.harm.change(rainy, darker) == (5, -5, 0)
+    darker[:10] += 10
+    assert page.harm.change(rainy, darker) == (5, 0, 5)
+    rainy[:, 9] = 200  # a streak, of which anything may be made
+    assert page.harm.change(rainy, np.where(rainy == 200, 50, rainy)) == (0, 0, 0)
