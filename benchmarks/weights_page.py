@@ -275,7 +275,7 @@ def _change(found: tuple[float, Interval]) -> str:
 def plot(now: Kept) -> bytes:
     """Seconds an image against the mean gain of networks, as SVG."""
     networks = [d for d in _derained(now) if d in OURS and d in now["cost"]]
-    figure, drawn = panels(2, 4.2, 3.6, sharey=True)
+    figure, drawn = panels(2, 4.2, 3.6)
     parts = {"six rains that all learned": SIX, "rains that none learned": new(now)}
     for panel, (title, cells) in zip(drawn, parts.items(), strict=True):
         gains = {d: gain(now, d, cells) for d in networks}
