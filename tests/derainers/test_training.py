@@ -209,7 +209,7 @@ def test_a_checkpoint_of_a_gpu_goes_on_here(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_four_patches_can_be_learned_by_heart(tmp_path: Path) -> None:
-    clean = [PICTURES[0].pixels[i : i + 64, :64].copy() for i in (0, 20, 50, 90)]
+    clean = [PICTURES[0].pixels[i : i + 32, :32].copy() for i in (0, 20, 50, 90)]
     rainy = [RAIN.render(c, np.random.default_rng(i)).image for i, c in enumerate(clean)]
 
     @dataclass(frozen=True)
@@ -218,8 +218,8 @@ def test_four_patches_can_be_learned_by_heart(tmp_path: Path) -> None:
             return rainy[int(self.id)]
 
     pairs = [Pair(str(i), c) for i, c in enumerate(clean)]
-    recipe = replace(short("prenet"), epochs=1, batch=4, patch_px=64, large_px=None)
-    crops = crops_of(recipe, 1000, photographs=pairs, rains=())
+    recipe = replace(short("prenet"), epochs=1, batch=4, patch_px=32, large_px=None)
+    crops = crops_of(recipe, 500, photographs=pairs, rains=())
     trained = train(built("prenet"), crops, Checkpoint(tmp_path / "a.pt"), validate=score)
     derainer = Derainer(trained.network)
     restored = [derainer.restore(image, "") for image in rainy]
@@ -227,7 +227,7 @@ def test_four_patches_can_be_learned_by_heart(tmp_path: Path) -> None:
         psnr_y_db(c, np.rint(r * 255).astype(np.uint8))
         for c, r in zip(clean, restored, strict=True)
     ]
-    assert np.mean(gained) >= 35
+    assert np.mean(gained) >= 40
 
 
 def test_an_error_leaves_no_process_behind(tmp_path: Path) -> None:
