@@ -87,7 +87,7 @@ def streak_like(rainy: NDArrayByte) -> NDArray[np.bool_]:
 
 
 class Change(NamedTuple):
-    """How far a crop was changed outside streak-like pixels, in levels of 255."""
+    """How far a crop was changed outside streak-like pixels, in levels of 255; see above."""
 
     change: float
     shift: float
