@@ -34,6 +34,9 @@ NIGHTLY = """
 """
 PAIRS = ("rain100l", "rain100h", "DIR")
 ASSETS = ".venv/lib/python3.11/site-packages/ultralytics/assets"
+SPLITS = tuple(f"bsds500/{split}" for split in ("train", "val", "test"))
+FOLDERS = ("photos", "road", "films/1", *SPLITS, ASSETS)
+"""Of photographs."""
 PAGES = Path(__file__).parent.parent / "docs"
 
 
@@ -78,15 +81,7 @@ def _photographs(root: Path) -> None:
     rng = np.random.default_rng(0)
     for i in range(4):
         soft, other = rng.integers(0, 255, (2, 7, 9, 3), np.uint8).repeat(16, 1).repeat(16, 2)
-        for folder in (
-            "photos",
-            "road",
-            "films/1",
-            "bsds500/train",
-            "bsds500/val",
-            "bsds500/test",
-            ASSETS,
-        ):
+        for folder in FOLDERS:
             _write(root / folder / f"{i}.png", soft)
         for rainy, clean in (("A", "B"), *((f"{p}/input", f"{p}/target") for p in PAIRS)):
             _write(root / rainy / f"{i}.png", other // 2 + 60)

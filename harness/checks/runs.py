@@ -281,7 +281,7 @@ def _require_same(old: Results, new: Results) -> None:
             if name == "data_fingerprint" and failed:
                 remedy = f"{failed}: mend that and run again, what failed is in no number"
             raise UsageError(f"the two runs differ in {what} ({name}): {remedy}")
-    ours, theirs = map(_resampled, (new, old))
+    ours, theirs = new.resampled, old.resampled
     if ours != theirs:
         raise UsageError(
             f"the two runs were resampled in {theirs:,} and {ours:,} groups of images: make "
@@ -290,12 +290,6 @@ def _require_same(old: Results, new: Results) -> None:
     seeds = old.spec.get("seed"), new.spec.get("seed")
     if seeds[0] != seeds[1]:
         raise UsageError(f"the two runs have rain of seeds {seeds[0]} and {seeds[1]}")
-
-
-def _resampled(run: Results) -> int:
-    """Units of a run's whole set, whether or not a number has a value in each."""
-    known = run.provenance.groups
-    return max((r.n for r in run.records), default=0) if known is None else known
 
 
 def _words(run: Results) -> set[str]:

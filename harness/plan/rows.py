@@ -68,7 +68,7 @@ def with_rows(results: Results) -> Results:
     """Results with the rows of tasks and metrics; version 0.1 wrote none."""
     if results.metrics:
         return results
-    units = max(map(results.groups, results.records), default=0)
+    units = results.resampled
     rows = {name: row.scores for name, row in TASKS.items()} | {QUALITY: tasks.QUALITY}
     held = {r.task for r in results.records}
     rows = {name: row for name, row in rows.items() if name in held}

@@ -353,6 +353,12 @@ class Results:
         first, times = self.spec.get("seed", 0), self.spec.get("seeds")
         return None if times is None else range(first, first + times)
 
+    @property
+    def resampled(self) -> int:
+        """Units of the whole set, whether or not a number has a value in each."""
+        known = self.provenance.groups
+        return max((r.n for r in self.records), default=0) if known is None else known
+
     def groups(self, record: Record) -> int:
         """Units that were resampled and in which a number has a value.
 

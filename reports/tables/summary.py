@@ -121,15 +121,9 @@ def _protocols(results: Results) -> list[str]:
     return lines
 
 
-def _resampled(results: Results, images: int) -> int:
-    """Units that were resampled, of so many images, whether a number has a value in them or not."""
-    known = results.provenance.groups
-    return images if known is None else min(known, images)
-
-
 def _sampling(results: Results, n: int) -> list[str]:
     """What counts as independent where that is not each image, and whether it is enough."""
-    groups = _resampled(results, n)
+    groups = min(results.resampled, n)
     if 0 < n < FEWEST:
         return [f"Fewer than {FEWEST} images: no intervals."]
     if results.provenance.blocks:
@@ -149,14 +143,14 @@ def _sampling(results: Results, n: int) -> list[str]:
 
 def _biased(results: Results) -> list[str]:
     """Columns whose single values have no interval though their differences have one."""
-    columns = set(results.columns)
+    columns, whole = set(results.columns), results.resampled
     bare = [
         r
         for r in results.records
         if (r.task, r.metric) in columns
         and r.value is not None
         and r.ci is None
-        and _resampled(results, r.n) >= FEWEST
+        and min(whole, r.n) >= FEWEST
     ]
     few = [r for r in bare if r.task == QUALITY and r.cell not in results.draws]
     off, never = (
@@ -178,7 +172,7 @@ def _biased(results: Results) -> list[str]:
         named = dict.fromkeys(results.metrics[r.metric].heading for r in few)
         lines.append(f"No intervals of {', '.join(named)}: {FEW_VALUES}.")
     if never and results.draws:
-        kind = "images" if all(_resampled(results, r.n) == r.n for r in bare) else "groups"
+        kind = "images" if all(r.n <= whole for r in bare) else "groups"
         lines.append(
             f"No intervals of {', '.join(never)}: resampled sets of so few {kind} lose whole "
             "classes, over which it is a mean. Nothing is judged by it."
